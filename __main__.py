@@ -1,0 +1,81 @@
+"""The platform of one stack: what its file says, wired in the order in which it must come to be."""
+
+from typing import Any
+
+import pulumi
+import pulumi_command as command
+import pulumi_kubernetes as kubernetes
+
+from components.cluster.component import Kubeadm
+from components.cni.component import Cni
+from components.config import access, gateway_crds, load
+from components.gateway.component import Gateway, GatewayCrds
+from components.metallb.by_cilium import announcements
+from components.metallb.component import MetalLb
+from components.nodes.component import Node
+from components.nodes.gate import require_fit
+from components.nodes.live import read_fleet
+from components.nodes.scripts import node_script
+from components.nodes.verdict import findings
+from components.record.component import Record
+from components.residency.component import Residency
+from components.tenancy.component import Tenant
+
+platform = load()
+secrets = access(platform)
+scripts = {node.name: node_script(node, platform.demands) for node in platform.nodes}
+fleet = read_fleet(platform.nodes, scripts, platform.demands, platform.ssh, secrets.reading_key)
+require_fit(findings(secrets.facts or fleet.surveys, platform.nodes, platform.demands))
+Residency("residency", platform.residency, secrets.state)
+ssh, key = command.Provider("ssh"), secrets.ssh_private_key
+nodes = [
+    Node(
+        node.name,
+        node,
+        provider=ssh,
+        script=scripts[node.name],
+        ssh=platform.ssh,
+        private_key=key,
+        reading=fleet.readings.get(node.name),
+    )
+    for node in platform.nodes
+]
+plan, keys, set_up = platform.bootstrap, secrets.credentials, [node.setup for node in nodes]
+kubeadm = Kubeadm("kubeadm", plan, keys, set_up, provider=ssh, private_key=key) if plan and keys else None
+kubeconfig: Any = kubeadm.kubeconfig if kubeadm else secrets.kubeconfig  # one of them, as `load` has seen to
+cluster = kubernetes.Provider(
+    "cluster",
+    kubeconfig=kubeconfig,
+    cluster_identifier=platform.environment,  # another kubeconfig for the same cluster replaces nothing
+    enable_config_map_mutable=True,  # agents read cilium-config: it must never be gone between two versions
+)
+for made in nodes:
+    made.releasable(kubeconfig, gateway_namespace=platform.gateway.namespace, depends_on=[kubeadm] if kubeadm else [])
+Record("record", platform.environment, (node.name for node in platform.nodes), provider=cluster, depends_on=nodes)
+ready = [kubeadm] if kubeadm else nodes
+crds = [GatewayCrds("gateway-crds", made, provider=cluster, depends_on=ready) for made in gateway_crds(platform)]
+cni = Cni(
+    "cni",
+    platform.cni,
+    platform.network,
+    cluster=platform.environment,
+    nodes=len(nodes),
+    announces=announcements(platform.metallb),
+    gateway_bundle=platform.gateway.bundle_version,
+    provider=cluster,
+    depends_on=[*ready, *crds],
+)
+pools = MetalLb("metallb", platform.metallb, cilium_version=platform.cilium_version, provider=cluster, depends_on=[cni])
+tenants = [
+    Tenant(tenant.name, tenant, gateway_namespace=platform.gateway.namespace, provider=cluster, depends_on=[cni])
+    for tenant in platform.tenants
+]
+gateway = Gateway("gateway", platform.gateway, provider=cluster, depends_on=[pools, *crds], tenants=tenants)
+
+pulumi.export("nodes", {node.name: made.readback for node, made in zip(platform.nodes, nodes, strict=True)})
+pulumi.export("network", {"dataPath": cni.data_path, "podMtu": cni.pod_mtu, "podMtuBecause": cni.mtu_arithmetic})
+pulumi.export("pools", pools.pools)
+pulumi.export("gateway", {"className": platform.gateway.class_name, "hostnames": gateway.hostnames})
+pulumi.export("tenants", {tenant.name: made.namespace for tenant, made in zip(platform.tenants, tenants, strict=True)})
+if kubeadm:
+    pulumi.export("kubeconfig", kubeadm.kubeconfig)

@@ -1,0 +1,97 @@
+"""From a manifest or a chart to the Pulumi resource that applies it: the one place that maps kinds to classes."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pydantic.alias_generators import to_snake
+
+from components.charts.reference import reference
+from components.manifests import Manifest
+
+_CLASSES: dict[tuple[str, str], Any] = {
+    ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
+    ("v1", "LimitRange"): kubernetes.core.v1.LimitRange,
+    ("v1", "Namespace"): kubernetes.core.v1.Namespace,
+    ("v1", "ResourceQuota"): kubernetes.core.v1.ResourceQuota,
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicy",
+    ): kubernetes.admissionregistration.v1.ValidatingAdmissionPolicy,
+    (
+        "admissionregistration.k8s.io/v1",
+        "ValidatingAdmissionPolicyBinding",
+    ): kubernetes.admissionregistration.v1.ValidatingAdmissionPolicyBinding,
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): kubernetes.apiextensions.v1.CustomResourceDefinition,
+    ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicy,
+    ("rbac.authorization.k8s.io/v1", "Role"): kubernetes.rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): kubernetes.rbac.v1.RoleBinding,
+}
+"""Kinds of Kubernetes itself. Anything else goes through CustomResource, which knows no kind."""
+
+_PATCHES: dict[tuple[str, str], Any] = {("v1", "Service"): kubernetes.core.v1.ServicePatch}
+"""Kinds of which we set a field on an object that is somebody else's."""
+
+
+class Chart(Protocol):
+    """Where a chart comes from: every slice's `Helm` model has these."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def repository(self) -> str: ...
+    @property
+    def timeout_seconds(self) -> int: ...
+
+
+def apply(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """The resource `name` whose inputs are the manifest, and nothing that the manifest doesn't say.
+
+    Raises ValueError for a kind of Kubernetes itself that no class is given for: as a CustomResource it
+    would get another type in the state, and later another URN.
+    """
+    api_version, kind = manifest["apiVersion"], manifest["kind"]
+    cls = _CLASSES.get((api_version, kind))
+    if cls is None:
+        if not _defined_by_crd(api_version):
+            raise ValueError(f"no class for {api_version} {kind}: add it to components.apply")
+        cls = kubernetes.apiextensions.CustomResource
+    return _resource(cls, name, manifest, opts)
+
+
+def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """The manifest's fields on an object that is there already; raises KeyError for a kind without a class."""
+    return _resource(_PATCHES[manifest["apiVersion"], manifest["kind"]], name, manifest, opts)
+
+
+def apply_chart(
+    name: str, chart: str, namespace: str, source: Chart, values: Mapping[str, object], opts: pulumi.ResourceOptions
+) -> kubernetes.helm.v3.Release:
+    """A pinned chart under its own name, rolled back whole when it is not up in time."""
+    found = reference(chart, source.version, source.repository)
+    return kubernetes.helm.v3.Release(
+        name,
+        name=chart,
+        chart=found.chart,
+        repository_opts={"repo": found.repository} if found.repository else None,
+        version=source.version,
+        namespace=namespace,
+        values=values,
+        atomic=True,
+        cleanup_on_fail=True,
+        timeout=source.timeout_seconds,
+        opts=opts,
+    )
+
+
+def _resource(cls: Any, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    inputs = {to_snake(key): value for key, value in manifest.items()}
+    resource: pulumi.CustomResource = cls(name, **inputs, opts=opts)
+    return resource
+
+
+def _defined_by_crd(api_version: str) -> bool:
+    """Whether the kind comes from a CustomResourceDefinition: Kubernetes' own groups have no dot, or end in .k8s.io."""
+    group = api_version.rpartition("/")[0]
+    return group == "gateway.networking.k8s.io" or ("." in group and not group.endswith(".k8s.io"))

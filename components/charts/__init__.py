@@ -1,0 +1,1 @@
+"""Where charts are taken from, and which bytes they are."""

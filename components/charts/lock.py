@@ -1,0 +1,134 @@
+"""`charts.lock.yaml`: which bytes each chart is, and what is wrong with a stack that wants another."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, NamedTuple
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.base import Spec, Violation, repeated, version_tuple
+from components.charts.reference import is_folder, packed
+from components.problems import violations
+
+FILE = "charts.lock.yaml"
+REFRESH = "python -m operations charts lock"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+ChartVersion = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$")]
+
+
+class LockedChart(Spec):
+    """One release of a chart."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: ChartVersion
+    """As the chart's maker writes it: Calico's charts begin with a v."""
+    repository: Annotated[str, Field(pattern=r"^(https|oci)://\S+$")]
+    """Where the bytes were read that the digest is of: the maker's repository, not a mirror."""
+    sha256: Sha256
+    """Of the packed chart, the `.tgz`."""
+
+
+class ChartLock(Spec):
+    """The file's content."""
+
+    enforce: bool = False
+    """Refuse every chart that is not in `charts`; without it, only one of which other versions are there."""
+    charts: tuple[LockedChart, ...] = ()
+
+    def find(self, name: str, version: str) -> LockedChart | None:
+        """The entry of that release; None if there is none."""
+        return next((item for item in self.charts if (item.name, item.version) == (name, version)), None)
+
+
+class WantedChart(NamedTuple):
+    """A chart that a stack installs."""
+
+    name: str
+    version: str
+    origin: str
+    """The maker's repository: where a digest is read."""
+    source: str
+    """Where Helm takes it from: the origin, or the mirror."""
+    field: str
+    """Of the stack file, as in `cni.version`."""
+
+
+def read_lock(text: str) -> tuple[ChartLock, list[Violation]]:
+    """The lock in a file's text; an empty one, with what is wrong, where it can't be used."""
+    try:
+        data = yaml.safe_load(text) or {}
+        lock = ChartLock.model_validate(data)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1} " if mark else ""
+        return ChartLock(), [Violation("charts-lock", FILE, f"{line}is no YAML: correct it, or run `{REFRESH}`")]
+    except ValidationError as error:
+        found = violations(error, data)
+        return ChartLock(), [Violation("charts-lock", f"{FILE}: {item}", message) for _, item, message in found]
+    twice = repeated((item.name, item.version) for item in lock.charts)
+    problems = [
+        Violation("charts-lock", FILE, f"{name} {version} occurs twice: take one of them out")
+        for name, version in twice
+    ]
+    return lock, problems
+
+
+def lock_text(lock: ChartLock) -> str:
+    """The file, sorted: same lock, same bytes."""
+    ordered = sorted(lock.charts, key=lambda item: (item.name, version_tuple(item.version), item.version))
+    body = {"enforce": lock.enforce, "charts": [item.model_dump(by_alias=True) for item in ordered]}
+    return _HEAD + yaml.safe_dump(body, sort_keys=False, width=110)
+
+
+def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Violation]:
+    """Charts of a stack that the lock does not know.
+
+    A chart of which the lock has other versions was pinned once, and its new version was not looked at: that is
+    wrong whether or not the lock is enforced.
+    """
+    return [problem for chart in wanted for problem in _missing(lock, chart)]
+
+
+def folder_problems(lock: ChartLock, wanted: Sequence[WantedChart], digest: Callable[[str], str]) -> list[Violation]:
+    """Packed charts in a folder that are not there, or are not the bytes that the lock names.
+
+    `digest` gives the SHA-256 of a file by its path as the stack file writes it, and raises OSError.
+    """
+    found = [_packed_problem(lock, chart, digest) for chart in wanted if is_folder(chart.source)]
+    return [problem for problem in found if problem]
+
+
+def _missing(lock: ChartLock, chart: WantedChart) -> list[Violation]:
+    if lock.find(chart.name, chart.version):
+        return []
+    others = [item.version for item in lock.charts if item.name == chart.name]
+    if not others and not lock.enforce:
+        return []
+    has = f"which has {', '.join(others)}" if others else "which is enforced"
+    said = f"chart {chart.name} {chart.version} is not in {FILE}, {has}: run `{REFRESH}`, or correct the version"
+    return [Violation("charts-lock", chart.field, said)]
+
+
+def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str], str]) -> Violation | None:
+    path = f"{chart.source}/{packed(chart.name, chart.version)}"
+    try:
+        found = digest(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        said = f"'{path}' can't be read ({reason}): put the packed chart there, or correct charts.mirror.path"
+        return Violation("charts-mirror", chart.field, said)
+    entry = lock.find(chart.name, chart.version)
+    if entry is None or entry.sha256 == found:
+        return None
+    said = (
+        f"'{path}' has SHA-256 {found}, and {FILE} says {entry.sha256}: it is not the chart of {entry.repository}; "
+        f"fetch it anew, and if its maker replaced it, run `{REFRESH}` and read the difference"
+    )
+    return Violation("charts-mirror", chart.field, said)
+
+
+_HEAD = f"""\
+# Which bytes each chart is: `{REFRESH}` writes this file, `python -m operations charts check` compares.
+# A stack that wants another version of a chart named here is refused. With `enforce: true`, one that is not named
+# is refused as well: set it when every chart of yours is here. docs/howto/closed-networks.md.
+"""

@@ -1,0 +1,49 @@
+"""The cluster's certificate authority: made by the operator, so that nodes know it before there is a cluster."""
+
+import hashlib
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+
+def certificate(pem: str) -> str:
+    """The certificate in the form in which every tool writes it. Raises ValueError with a remedy."""
+    if "PRIVATE KEY" in pem:
+        raise ValueError(
+            "it holds a private key: that is the secret vds-platform:caKey, only the certificate goes here"
+        )
+    try:
+        found = x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        found = []
+    if len(found) != 1:
+        raise ValueError("write one certificate, from its BEGIN CERTIFICATE line to its END line")
+    if not _may_sign(found[0]):
+        raise ValueError("it may not sign certificates: make one with CA:TRUE and keyCertSign")
+    return found[0].public_bytes(Encoding.PEM).decode()
+
+
+def _may_sign(found: x509.Certificate) -> bool:
+    try:
+        constraints = found.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = found.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.DuplicateExtension, x509.ExtensionNotFound, ValueError):
+        return False
+    return constraints.ca and usage.key_cert_sign
+
+
+def discovery_hash(pem: str) -> str:
+    """`sha256:…` of the certificate's public key (SubjectPublicKeyInfo), by which kubeadm knows a cluster."""
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def key_problem(key: str, pem: str | None) -> str:
+    """What is wrong with the authority's private key; empty if nothing. `pem` None: the certificate isn't known."""
+    try:
+        public = load_pem_private_key(key.encode(), password=None).public_key()
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return "is not an unencrypted private key in PEM"
+    same = pem is None or public == x509.load_pem_x509_certificate(pem.encode()).public_key()
+    return "" if same else "is not the key of cluster.caCertificate"

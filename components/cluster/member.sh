@@ -1,0 +1,295 @@
+# One text, two verbs:
+#   apply   make this node a member of the cluster; on a member: check it, and put its pins and files right
+#   remove  take it out of the cluster again; packages stay, without their pins
+# Standard output is JSON lines, then one word: changed or unchanged. The first control plane's kubeconfig is the
+# last line before it: an error message never has it, because after it nothing can fail.
+# Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
+# Secrets are in this text alone and go to files in memory, by builtins: no process has them among its arguments.
+set -eu
+
+#: wanted
+
+state=/var/lib/vds-platform-cluster
+run=/run/vds-platform-cluster
+containerd_file=/etc/containerd/config.toml
+pki=/etc/kubernetes/pki
+admin=/etc/kubernetes/admin.conf
+DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND
+
+# --- messages --------------------------------------------------------------------------------------------
+
+complain() {
+	problems="${problems}node $node: $*
+"
+}
+
+stop_if_problems() { # exit status
+	[ -z "$problems" ] || {
+		printf '%s' "$problems" >&2
+		exit "$1"
+	}
+}
+
+shown() { # standard input without lines that hold a secret
+	while IFS= read -r text || [ -n "$text" ]; do
+		hidden=no
+		secret_words hides
+		[ "$hidden" = yes ] || printf '%s\n' "$text"
+	done
+}
+
+hides() { # word
+	case $text in *"$1"*) hidden=yes ;; esac
+}
+
+quietly() { # what command …; its output is shown only if it fails
+	what=$1
+	shift
+	"$@" >"$run/log" 2>&1 </dev/null || {
+		tail -n 40 "$run/log" | shown >&2
+		complain "$what failed, see above: put that right and run again"
+		stop_if_problems 5
+	}
+}
+
+# --- files -----------------------------------------------------------------------------------------------
+
+save() { # path mode text; whole or not at all
+	mkdir -p "${1%/*}"
+	temporary=$1.new
+	(umask 077 && printf '%s\n' "$3" >"$temporary")
+	chmod "$2" "$temporary"
+	sync "$temporary" 2>/dev/null || sync
+	mv -f "$temporary" "$1"
+	temporary=
+}
+
+differs() { # path text
+	[ ! -e "$1" ] || [ "$(cat "$1")" != "$2" ]
+}
+
+put_file() { # path text
+	if differs "$1" "$2"; then
+		save "$1" 644 "$2"
+		changed=changed
+	fi
+}
+
+remove_file() { # path text
+	rm -f "$1"
+}
+
+# --- preflight: everything that is wrong, at once, before any change -------------------------------------
+
+preflight() {
+	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), limit root: packages are root's; let ssh.user be root"
+	for tool in apt-get apt-mark base64 curl dpkg dpkg-query flock swapon sync systemctl tail; do
+		command -v "$tool" >/dev/null ||
+			complain "lacks the tool $tool: install it (Debian or Ubuntu with systemd, and the package curl)"
+	done
+}
+
+preflight_apply() {
+	if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$state/started" ]; then
+		complain "is in a cluster that vds-platform did not make: write cluster.kind: existing, or take it out of" \
+			"that cluster with kubeadm reset"
+	fi
+	packages judge_package
+	if [ -e "$state/joined" ]; then
+		[ ! -e "$pki/ca.crt" ] || ! differs "$pki/ca.crt" "$ca_certificate" ||
+			complain "its cluster has another authority than cluster.caCertificate: write the one that it was made with"
+		return 0
+	fi
+	[ -z "$(swapon --noheadings --show)" ] ||
+		complain "uses swap, with which no kubelet starts: run swapoff -a and take swap out of /etc/fstab"
+	# A rebuilt server must not found a second cluster behind an endpoint that has one.
+	if [ "$role" = first ] && [ ! -e "$state/started" ] &&
+		curl --silent --insecure --max-time 5 --output /dev/null "https://$endpoint/version" </dev/null; then
+		complain "is to make a new cluster, but $endpoint answers already: put a control-plane node that is in that" \
+			"cluster first in the stack file, or free the endpoint"
+	fi
+}
+
+installed_version() { # package; sets installed, empty if it is not
+	installed=$(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null) || installed=
+	case $installed in
+	'installed '*) installed=${installed#installed } ;;
+	*) installed= ;;
+	esac
+}
+
+judge_package() { # package version
+	installed_version "$1"
+	case $installed in "$2" | '') return 0 ;; esac
+	if dpkg --compare-versions "$installed" gt "$2"; then
+		complain "has $1 $installed, newer than $2: nothing goes back to an older version; write the newer one"
+	elif [ -e "$state/joined" ]; then
+		complain "has $1 $installed, older than $2: members are upgraded one by one, drained, with kubeadm upgrade" \
+			"(docs/howto/bootstrap-a-cluster.md); the stack file follows"
+	fi
+}
+
+# --- packages --------------------------------------------------------------------------------------------
+
+missing_package() { # package version
+	installed_version "$1"
+	[ "$installed" = "$2" ] || missing="$missing $1=$2"
+}
+
+hold() { # package version
+	case "
+$held
+" in
+	*"
+$1
+"*) ;;
+	*)
+		quietly "apt-mark hold $1" apt-mark hold "$1"
+		changed=changed
+		;;
+	esac
+}
+
+install() {
+	missing=
+	packages missing_package
+	if [ -n "$missing" ]; then
+		quietly 'apt-get update' apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 update
+		# shellcheck disable=SC2086  # split on purpose
+		quietly "installing$missing" apt-get -q -y --no-install-recommends --allow-change-held-packages \
+			-o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold install $missing
+		changed=changed
+	fi
+	held=$(apt-mark showhold)
+	packages hold
+}
+
+runtime() {
+	if differs "$containerd_file" "$containerd_config"; then
+		[ ! -e "$containerd_file" ] || [ -e "$state/containerd-before" ] ||
+			save "$state/containerd-before" 644 "$(cat "$containerd_file")"
+		: >"$state/restart"
+		put_file "$containerd_file" "$containerd_config"
+	fi
+	if [ -n "$missing" ] || [ -e "$state/restart" ]; then # a run that was killed between the two restarts it now
+		quietly 'starting containerd' systemctl restart containerd
+		quietly 'enabling containerd and kubelet' systemctl enable containerd kubelet
+		rm -f "$state/restart"
+		changed=changed
+	fi
+}
+
+# --- membership ------------------------------------------------------------------------------------------
+
+reset() {
+	quietly 'kubeadm reset' kubeadm reset --force --cri-socket "$cri_socket"
+}
+
+become_member() {
+	[ ! -e "$state/started" ] || reset # half a member is none: kubeadm refuses to go on where it broke off
+	save "$state/started" 644 "$role"
+	if [ "$role" = first ]; then
+		save "$pki/ca.crt" 644 "$ca_certificate"
+		save "$pki/ca.key" 600 "$ca_key"
+		quietly 'kubeadm init' kubeadm init --config "$run/kubeadm.yaml" --upload-certs \
+			--skip-token-print --skip-certificate-key-print
+	else
+		quietly 'kubeadm join' kubeadm join --config "$run/kubeadm.yaml"
+	fi
+	save "$state/joined" 644 "$role"
+	changed=changed
+}
+
+let_others_in() { # a new token in the stack's secrets lets new nodes in: for two hours, as the first one did
+	found=$(kubectl --kubeconfig "$admin" --namespace kube-system get secret "$token_name" \
+		--ignore-not-found --output name </dev/null) || {
+		complain "its API server does not answer: look at the control plane before changing anything"
+		stop_if_problems 5
+	}
+	[ -z "$found" ] || return 0
+	quietly 'kubeadm token create' kubeadm token create --kubeconfig "$admin" --config "$run/kubeadm.yaml"
+	quietly 'uploading the certificates' kubeadm init phase upload-certs --upload-certs \
+		--skip-certificate-key-print --config "$run/kubeadm.yaml"
+	changed=changed
+}
+
+# --- verbs -----------------------------------------------------------------------------------------------
+
+lock() { # the folder is the lock: nothing is left behind by a run that is killed
+	exec 9<"$state"
+	flock -w 20 9 || {
+		complain "another run of vds-platform holds $state: wait for it to end, or end it"
+		stop_if_problems 4
+	}
+	private=$run # only who holds the lock takes it away again
+	rm -rf "$run"
+	mkdir -m 700 "$run"
+}
+
+apply() {
+	preflight
+	stop_if_problems 3
+	preflight_apply
+	stop_if_problems 3
+	mkdir -p "$state"
+	lock
+	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
+	files put_file
+	install
+	runtime
+	if [ ! -e "$state/joined" ]; then
+		become_member
+	elif [ "$role" = first ]; then
+		let_others_in
+	fi
+	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
+	if [ "$role" = first ]; then
+		kubeconfig=$(base64 -w 0 "$admin")
+		printf '{"kubeconfig": "%s"}\n' "$kubeconfig"
+	fi
+	printf '%s\n' "$changed"
+}
+
+release() { # package version
+	installed_version "$1"
+	[ -z "$installed" ] || quietly "apt-mark unhold $1" apt-mark unhold "$1"
+}
+
+remove() {
+	preflight
+	stop_if_problems 3
+	if [ -d "$state" ]; then
+		lock
+		[ ! -e "$state/started" ] || reset
+		packages release
+		files remove_file
+		if [ -e "$state/containerd-before" ]; then
+			save "$containerd_file" 644 "$(cat "$state/containerd-before")"
+		else
+			rm -f "$containerd_file"
+		fi
+		rm -rf "$state"
+		changed=changed
+	fi
+	printf '%s\n' "$changed"
+}
+
+main() {
+	LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
+	export LC_ALL PATH
+	umask 022
+	problems='' changed=unchanged temporary='' private='' missing=''
+	trap '[ -z "$temporary" ] || rm -f "$temporary"; [ -z "$private" ] || rm -rf "$private"' EXIT
+	trap 'exit 143' HUP INT TERM
+	case ${1:-apply} in
+	apply) apply ;;
+	remove) remove ;;
+	*)
+		printf 'use: sh -s apply|remove\n' >&2
+		exit 2
+		;;
+	esac
+}
+
+main "$@"

@@ -1,0 +1,83 @@
+"""What a cluster that kubeadm makes may not be."""
+
+from collections.abc import Collection, Sequence
+
+from components.base import Violation, version_tuple
+from components.cluster.model import Existing, Kubeadm
+from components.cni.model import NetworkSpec
+from components.nodes.model import NodeSpec
+
+OLDEST = (1, 31)
+"""The first Kubernetes whose kubeadm reads v1beta4."""
+NEWEST = (1, 36)
+"""The newest whose kubeadm was held against what is rendered here."""
+
+
+def cluster_problems(
+    cluster: Existing | Kubeadm, network: NetworkSpec, nodes: Sequence[NodeSpec], allowed: Collection[str]
+) -> list[Violation]:
+    """Everything that is wrong with a cluster of these nodes; one that exists is not ours to judge."""
+    if isinstance(cluster, Existing):
+        return []
+    problems = _version_problems(cluster) + _source_problems(cluster, allowed)
+    control_planes = [node for node in nodes if "control-plane" in node.roles]
+    if not control_planes:
+        problems.append(
+            Violation(
+                "cluster-control-plane",
+                "nodes",
+                "none has the role control-plane, so nobody can make the cluster: write roles: [control-plane] at one "
+                "node or three",
+            )
+        )
+    return problems + _endpoint_problems(network, nodes, control_planes)
+
+
+def _version_problems(cluster: Kubeadm) -> list[Violation]:
+    if OLDEST <= version_tuple(cluster.kubernetes_version)[:2] <= NEWEST:
+        return []
+    oldest, newest = (".".join(map(str, edge)) for edge in (OLDEST, NEWEST))
+    return [
+        Violation(
+            "cluster-version",
+            "cluster.kubernetesVersion",
+            f"{cluster.kubernetes_version} is not between {oldest} and {newest}, whose kubeadm reads what this "
+            "platform writes: choose one of these",
+        )
+    ]
+
+
+def _source_problems(cluster: Kubeadm, allowed: Collection[str]) -> list[Violation]:
+    sources = (
+        ("cluster.packages", cluster.packages.url, cluster.packages.country),
+        ("cluster.images", cluster.images.registry, cluster.images.country),
+    )
+    return [
+        Violation(
+            "cluster-sources",
+            item,
+            f"{name} is under the law of {country}, allowed: "
+            f"{', '.join(sorted({*allowed, *cluster.source_countries}))}: use a mirror, or let software come from "
+            "there with cluster.sourceCountries",
+        )
+        for item, name, country in sources
+        if country not in allowed and country not in cluster.source_countries
+    ]
+
+
+def _endpoint_problems(
+    network: NetworkSpec, nodes: Sequence[NodeSpec], control_planes: Sequence[NodeSpec]
+) -> list[Violation]:
+    """The endpoint is in every certificate and kubeconfig: it can't be one machine of several, and never changes."""
+    host = network.api_server.host
+    holder = next((node for node in nodes if host in (str(node.address), node.name)), None)
+    if holder is None or list(control_planes) == [holder]:
+        return []
+    if holder not in control_planes:
+        reason = "which is no control plane: write the name or address in front of the control planes"
+    else:
+        reason = (
+            f"one of {len(control_planes)} control planes: without it nobody would find the others; write a name or "
+            "address that moves between them, or that stands in front of all"
+        )
+    return [Violation("cluster-endpoint", "network.apiServer.host", f"{host} is node {holder.name}, {reason}")]

@@ -1,0 +1,89 @@
+"""The cluster's network: a chart where there is a runtime to run it, or the configuration its agents read."""
+
+from collections.abc import Collection, Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply, apply_chart
+from components.cni.calico import calico_namespace, calico_values
+from components.cni.calico_objects import after_calico, before_calico
+from components.cni.cilium_config import cilium_config_map
+from components.cni.datapath import data_path
+from components.cni.model import AnyCni, Calico, Chart, Helm, NetworkSpec
+from components.cni.mtu import solve
+from components.cni.unmanaged import Flannel, Unmanaged
+from components.cni.values import cilium_values
+from components.manifests import Manifest
+from components.names import KUBE_SYSTEM, TIGERA_OPERATOR, child, token
+
+
+class Cni(pulumi.ComponentResource):
+    """One CNI. Gateway API CRDs must be in the cluster before: its operator looks for them once, at start."""
+
+    pod_mtu: pulumi.Output[int]
+    """Bytes of the largest packet from pod to pod."""
+    mtu_arithmetic: pulumi.Output[str]
+    """How that number came about."""
+    data_path: pulumi.Output[str]
+    """Routing, load balancing and service proxy in words."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: AnyCni,
+        network: NetworkSpec,
+        *,
+        cluster: str,
+        nodes: int,
+        announces: Collection[str] = (),
+        gateway_bundle: str | None = None,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`cluster` names the cluster to its peers; `nodes` bounds the operator's replicas;
+        `announces` (`l2`, `bgp`) is how Cilium announces LoadBalancer addresses, where they are its business;
+        `gateway_bundle` is the release of Gateway API's CRDs, where it is known."""
+        links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
+        super().__init__(token("Cni"), name, links, opts)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        if isinstance(spec, Flannel | Unmanaged):
+            pass  # somebody else installs it: what follows from its data path is all that is ours
+        elif isinstance(spec, Calico):
+            namespace = apply(child(name, "calico", "namespace"), calico_namespace(), options)
+            within = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+            first = [apply(_name(name, item), item, within) for item in before_calico(spec, network)]
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, *first])
+            # The project tags its charts with a v.
+            chart = Chart(f"v{spec.version}", spec.install.repository, spec.install.timeout_seconds)
+            values = calico_values(spec, network)
+            release = apply_chart(child(name, "calico"), "tigera-operator", TIGERA_OPERATOR, chart, values, after)
+            served = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[release])
+            for item in after_calico(spec):
+                apply(_name(name, item), item, served)
+        elif isinstance(spec.install, Helm):
+            chart = Chart(spec.version, spec.install.repository, spec.install.timeout_seconds)
+            values = cilium_values(
+                spec,
+                network,
+                cluster=cluster,
+                operators=min(2, nodes),
+                announces=announces,
+                gateway_bundle=gateway_bundle,
+            )
+            apply_chart(child(name, "cilium"), "cilium", KUBE_SYSTEM, chart, values, options)
+        else:
+            config = cilium_config_map(spec, network, cluster=cluster)
+            apply(child(name, "cilium", "config"), config, options)
+        mtu = solve(spec, network.underlay_mtu)
+        self.pod_mtu = pulumi.Output.from_input(mtu.pod)
+        self.mtu_arithmetic = pulumi.Output.from_input(mtu.arithmetic)
+        self.data_path = pulumi.Output.from_input(data_path(spec))
+        self.register_outputs(
+            {**links, "podMtu": self.pod_mtu, "mtuArithmetic": self.mtu_arithmetic, "dataPath": self.data_path}
+        )
+
+
+def _name(component: str, item: Manifest) -> str:
+    return child(component, item["kind"].lower(), item["metadata"]["name"])

@@ -1,0 +1,163 @@
+"""Keys that are each well spelled and together make a network that cannot work, or another than was meant."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.base import version_tuple
+from components.cni.chart_history import Verdict
+from components.cni.chart_keys import Path, within
+from components.cni.effective import (
+    CIDR,
+    DISPATCH,
+    DSR_MODES,
+    KPR,
+    LB_MODE,
+    MASQUERADE,
+    POD_NETWORK,
+    PROTOCOL,
+    ROUTING_MODE,
+    TUNNEL,
+    UPGRADE_COMPATIBILITY,
+    default_proxy,
+    effective,
+    lacks_cidr,
+    pod_overhead,
+    proxy_verdict,
+    spell_proxy,
+    text,
+)
+from components.cni.leaves import Leaves, dotted, keys
+from components.cni.mtu import VXLAN_OVERHEAD
+
+MTU = keys("MTU")
+GATEWAY, CLASS_CREATE, L7_PROXY = keys("gatewayAPI.enabled"), keys("gatewayAPI.gatewayClass.create"), keys("l7Proxy")
+AUTO_ROUTES, BPF_MASQUERADE = keys("autoDirectNodeRoutes"), keys("bpf.masquerade")
+CLUSTER_NAME, POD_POOL = keys("cluster.name"), keys("ipam.operator.clusterPoolIPv4PodCIDRList")
+LINK_MTUS = (1500, 9000, 9001)
+"""What links usually carry (Ethernet, jumbo frames, AWS): a smaller MTU that misses one by the overhead was meant
+for pods."""
+
+Exclusion = tuple[Path, Verdict, str, tuple[tuple[str, Any], ...]]
+
+
+def exclusions(found: Leaves, release: str) -> Iterator[Exclusion]:
+    """What is wrong with a key because of the others: path, verdict, why, and what to write instead."""
+    yield from _native(found, release)
+    yield from _tunnel(found, release)
+    yield from _dsr(found, release)
+    yield from _mtu(found, release)
+    yield from _gateway(found, release)
+    yield from _names(found, release)
+    yield from _compatibility(found, release)
+
+
+def _instead(values: dict[Path, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((dotted(path), value) for path, value in values.items())
+
+
+def _native(found: Leaves, release: str) -> Iterator[Exclusion]:
+    if not lacks_cidr(found, release):
+        return
+    fails = found.get(MASQUERADE) is True and within(release, "1.18.0", "")
+    verdict, effect = (
+        (Verdict.FAILS, "Helm renders nothing") if fails else (Verdict.REFUSED, "it renders, and every agent exits")
+    )
+    meant = next((found[path] for path in (keys("nativeRoutingCIDR"), POD_POOL) if found.get(path)), POD_NETWORK)
+    cidr = meant[0] if isinstance(meant, list) else meant
+    where = ROUTING_MODE if found.get(ROUTING_MODE) else TUNNEL
+    says = f"{effect}: native routing that masquerades needs ipv4NativeRoutingCIDR, and none takes effect"
+    yield where, verdict, says, _instead({CIDR: cidr})
+
+
+def _tunnel(found: Leaves, release: str) -> Iterator[Exclusion]:
+    here = effective(found, release)
+    if text(found.get(AUTO_ROUTES)) == "true" and not here.native:
+        says = f"it renders, and every agent exits: {here.name} runs, and direct routes need native routing"
+        yield AUTO_ROUTES, Verdict.REFUSED, says, _instead({AUTO_ROUTES: False})
+    if found.get(BPF_MASQUERADE) is True and not here.replaces_proxy:
+        newer = within(release, "1.15.0", "")
+        says = (
+            "it renders, and every agent exits: masquerade in eBPF needs kube-proxy replacement"
+            if newer
+            else "without kube-proxy replacement the agent falls back to iptables"
+        )
+        yield BPF_MASQUERADE, Verdict.REFUSED if newer else Verdict.OTHERWISE, says, _instead({BPF_MASQUERADE: False})
+
+
+def _dsr(found: Leaves, release: str) -> Iterator[Exclusion]:
+    mode = text(found.get(LB_MODE))
+    if mode not in DSR_MODES:
+        return
+    here, dispatch = effective(found, release), text(found.get(DISPATCH)) or "opt"
+    if not here.replaces_proxy:
+        says = "does nothing: kube-proxy carries Services; it needs kube-proxy replacement"
+        yield LB_MODE, Verdict.IGNORED, says, _instead({KPR: spell_proxy(True, release)})
+        return
+    if not here.native and (here.protocol == "vxlan" or dispatch != "geneve"):
+        asked = "" if here.written else " (the default: no routing was written)"
+        way = "" if here.protocol == "vxlan" else f" with dispatch {dispatch}"
+        says = f"it renders, and every agent exits: {mode}{way} over {here.name}{asked}; it needs native routing"
+        geneve = {TUNNEL: "disabled"}
+        if within(release, "1.14.3", ""):  # DSR in Geneve came with 1.14, whose first charts spell the tunnel twice
+            says, geneve = f"{says}, or Geneve with dispatch geneve", {PROTOCOL: "geneve", DISPATCH: "geneve"}
+        yield LB_MODE, Verdict.REFUSED, says, _instead(geneve)
+    elif here.native and dispatch == "geneve" and here.protocol != "geneve" and within(release, "1.15.0", ""):
+        says = "it renders, and every agent exits: since 1.15 dispatch geneve needs tunnelProtocol: geneve, native too"
+        yield DISPATCH, Verdict.REFUSED, says, _instead({PROTOCOL: "geneve"})
+
+
+def mtu_effect(found: Leaves, release: str) -> str:
+    """What pods get of a written MTU, with the arithmetic; empty where the agents look for it themselves."""
+    mtu = text(found.get(MTU))
+    if not mtu.isdigit() or int(mtu) == 0:
+        return ""
+    here = effective(found, release)
+    overhead, measured = pod_overhead(here, release)
+    sure = "" if measured else " (not measured on this release: prove it with DF pings)"
+    return f"the links' MTU: pods get {mtu} − {overhead} = {int(mtu) - overhead} over {here.name}{sure}"
+
+
+def _mtu(found: Leaves, release: str) -> Iterator[Exclusion]:
+    effect = mtu_effect(found, release)
+    if not effect or within(release, "", "1.12.19"):
+        return
+    mtu = int(text(found[MTU]))
+    overhead, _ = pod_overhead(effective(found, release), release)
+    link = next((link for link in LINK_MTUS if overhead and mtu in (link - overhead, link - VXLAN_OVERHEAD)), None)
+    if link:
+        says = (
+            f"takes effect as {effect}; right only where links carry no more than {mtu}. "
+            f"Over links of {link} pods get {link - overhead} if you write {link}, or leave it out"
+        )
+        yield MTU, Verdict.OTHERWISE, says, _instead({MTU: link})
+
+
+def _gateway(found: Leaves, release: str) -> Iterator[Exclusion]:
+    if found.get(GATEWAY) is True and within(release, "1.13.0", ""):
+        here = effective(found, release)
+        replaces = here.replaces_proxy or (text(found.get(KPR)) == "partial" and within(release, "", "1.13.18"))
+        if found.get(L7_PROXY) is False and within(release, "1.13.7", ""):
+            yield GATEWAY, Verdict.FAILS, "Helm renders nothing: it needs l7Proxy", _instead({L7_PROXY: True})
+        elif not replaces:
+            old = within(release, "", "1.13.18")
+            effect = "Helm renders nothing" if old else "it renders, and the operator does nothing"
+            spelled = _instead({KPR: spell_proxy(True, release)})
+            verdict = Verdict.FAILS if old else Verdict.IGNORED
+            yield GATEWAY, verdict, f"{effect}: it needs kube-proxy replacement", spelled
+
+
+def _names(found: Leaves, release: str) -> Iterator[Exclusion]:
+    name = text(found.get(CLUSTER_NAME))
+    bad = len(name) > 32 or name != name.lower() or name.strip("-_.") != name
+    spared = version_tuple(release)[:2] == (1, 16) and text(found.get(UPGRADE_COMPATIBILITY))
+    if CLUSTER_NAME in found and "$" not in name and bad and within(release, "1.16.0", "") and not spared:
+        says = "Helm renders nothing: a cluster's name has at most 32 characters, lower case, digits and '-'"
+        yield CLUSTER_NAME, Verdict.FAILS, says, ()
+
+
+def _compatibility(found: Leaves, release: str) -> Iterator[Exclusion]:
+    default = default_proxy(found, release)
+    asked = UPGRADE_COMPATIBILITY in found and text(found.get(KPR)) == ""
+    if asked and proxy_verdict(default, release) is Verdict.FAILS:
+        says = f"Helm renders nothing: it makes {default} the default of kubeProxyReplacement, which {release} refuses"
+        yield UPGRADE_COMPATIBILITY, Verdict.FAILS, says, _instead({KPR: spell_proxy(False, release)})

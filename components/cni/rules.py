@@ -1,0 +1,210 @@
+"""What a network may not be, beyond what the model already has no spelling for."""
+
+from components.base import Violation, version_tuple
+from components.cni.calico_rules import calico_problems
+from components.cni.lattice import floor
+from components.cni.lattice_table import Combination, Feature, Part
+from components.cni.model import AgentConfig, AnyCni, Calico, Cilium, CiliumNative, DsrGeneve, NetworkSpec
+from components.cni.mtu import solve
+from components.cni.unmanaged import Flannel, Unmanaged
+from components.cni.unmanaged_rules import unmanaged_problems
+
+OLDEST = (1, 11)
+"""The oldest minor whose charts were read and rendered."""
+OLDEST_CONFIG = (1, 16)
+"""The oldest minor whose agents take every option of `cilium_config`; older ones call routing and proxy otherwise."""
+NEWEST = (1, 20)
+"""The newest minor whose MTU arithmetic was run."""
+
+ANY_KERNEL = "3.10"
+"""Where nobody asks for more: kube-proxy's iptables and IPVS modes."""
+EBPF_KERNEL = "5.4"
+"""Where somebody else's programs replace kube-proxy: no such program that this platform knows takes less."""
+
+
+def combination(cni: AnyCni) -> Combination:
+    """What a CNI brings into the table of what works together."""
+    features = set()
+    if cni.service_proxy == "nftables":
+        features.add(Feature.PROXY_NFTABLES)
+    if isinstance(cni, Flannel | Unmanaged):
+        return Combination({}, frozenset(features))
+    if cni.encryption == "wireguard":
+        features.add(Feature.WIREGUARD)
+    if isinstance(cni, Calico):
+        features |= {"BPF": {Feature.CALICO_BPF}, "Nftables": {Feature.CALICO_NFTABLES}}.get(cni.dataplane, set())
+        return Combination({Part.CALICO: cni.version}, frozenset(features))
+    if cni.gateway_api:
+        features.add(Feature.CILIUM_GATEWAY)
+    return Combination({Part.CILIUM: cni.version}, frozenset(features))
+
+
+def kernel_floor(cni: AnyCni) -> tuple[str, str]:
+    """The oldest kernel (`major.minor`) that a node may run, and who asks for it."""
+    asked = "eBPF of somebody else's" if cni.service_proxy == "ebpf" else f"kube-proxy with {cni.service_proxy}"
+    return floor(combination(cni), Part.KERNEL) or (EBPF_KERNEL if cni.service_proxy == "ebpf" else ANY_KERNEL, asked)
+
+
+def network_problems(network: NetworkSpec) -> list[Violation]:
+    """Networks that overlap: an address in two of them is reached in one of them only."""
+    named = [
+        ("nodeCidr", network.node_cidr),
+        ("podCidr", network.pod_cidr),
+        ("serviceCidr", network.service_cidr),
+    ]
+    return [
+        Violation(
+            "cni-networks-apart",
+            f"network.{second}",
+            f"{second_net} overlaps {first} {first_net}: an address of both is reached in one only; "
+            "choose ranges that are apart",
+        )
+        for index, (first, first_net) in enumerate(named)
+        for second, second_net in named[index + 1 :]
+        if first_net.overlaps(second_net)
+    ]
+
+
+def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Violation]:
+    """Everything wrong with a CNI on these networks."""
+    problems = _mtu_problems(cni, network)
+    if isinstance(cni, Flannel | Unmanaged):
+        return problems + unmanaged_problems(cni, network)
+    if isinstance(cni, Calico):
+        return problems + calico_problems(cni)
+    return problems + _version_problems(cni) + _cilium_problems(cni) + _routing_problems(cni, network)
+
+
+def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> list[Violation]:
+    mtu = solve(cni, network.underlay_mtu)
+    problems = []
+    if cni.pod_mtu is not None and cni.pod_mtu != mtu.pod:
+        problems.append(
+            Violation(
+                "cni-pod-mtu",
+                "cni.podMtu",
+                f"{cni.pod_mtu}, but pods get {mtu.arithmetic}: write podMtu: {mtu.pod}, or leave it out"
+                + _link_meant(cni.pod_mtu, network.underlay_mtu),
+            )
+        )
+    if mtu.pod < 1280:
+        problems.append(
+            Violation(
+                "cni-pod-mtu",
+                "network.underlayMtu",
+                f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on: "
+                "choose native routing, no encryption, or links with a larger MTU",
+            )
+        )
+    return problems
+
+
+def _link_meant(written: int, underlay: int) -> str:
+    return " (the links' MTU is network.underlayMtu)" if written == underlay else ""
+
+
+def _version_problems(cni: Cilium) -> list[Violation]:
+    minor = version_tuple(cni.version)[:2]
+    if OLDEST <= minor <= NEWEST:
+        if isinstance(cni.install, AgentConfig) and minor < OLDEST_CONFIG:
+            return [
+                Violation(
+                    "cni-version",
+                    "cni.install",
+                    f"agent-config writes the agents' own options as they are called since 1.16, and this is "
+                    f"{cni.version}: write kind: helm, or a newer version",
+                )
+            ]
+        return []
+    oldest, newest = (".".join(map(str, edge)) for edge in (OLDEST, NEWEST))
+    return [
+        Violation(
+            "cni-version",
+            "cni.version",
+            f"{cni.version} is not between {oldest} and {newest}, for which this platform knows the chart's "
+            f"spelling and the MTU arithmetic: choose one of these",
+        )
+    ]
+
+
+def _cilium_problems(cni: Cilium) -> list[Violation]:
+    problems = []
+    if cni.service_proxy != "ebpf" and cni.load_balancing.mode != "snat":
+        problems.append(
+            Violation(
+                "cni-load-balancing",
+                "cni.loadBalancing",
+                f"{cni.load_balancing.mode} is Cilium's, but kube-proxy ({cni.service_proxy}) carries Services: "
+                "write serviceProxy: ebpf, or mode: snat",
+            )
+        )
+    if cni.encryption == "ipsec" and isinstance(cni.install, AgentConfig):
+        problems.append(
+            Violation(
+                "cni-encryption",
+                "cni.encryption",
+                "ipsec needs a Secret mounted in the agents, which agent-config does not do: write kind: helm, or "
+                "encryption: wireguard",
+            )
+        )
+    if cni.gateway_api and version_tuple(cni.version) < (1, 13):
+        problems.append(
+            Violation(
+                "cni-gateway-api",
+                "cni.gatewayApi",
+                f"true, but Cilium {cni.version} has no Gateway controller and its chart ignores the key: "
+                "write version 1.13 or newer, or gatewayApi: false",
+            )
+        )
+    if isinstance(cni.load_balancing, DsrGeneve) and version_tuple(cni.version) < (1, 14):
+        problems.append(
+            Violation(
+                "cni-load-balancing",
+                "cni.loadBalancing",
+                f"dispatch geneve came with Cilium 1.14, and this is {cni.version}: write version 1.14 or newer, "
+                "or native routing with dispatch: opt",
+            )
+        )
+    if cni.gateway_api and cni.service_proxy != "ebpf":
+        problems.append(
+            Violation(
+                "cni-gateway-api",
+                "cni.gatewayApi",
+                "true, but Cilium's Gateway needs kube-proxy replacement: write serviceProxy: ebpf",
+            )
+        )
+    if cni.gateway_api and not cni.l7_proxy:
+        problems.append(
+            Violation(
+                "cni-gateway-api",
+                "cni.gatewayApi",
+                "true without l7Proxy: the chart renders and the operator then does nothing; write l7Proxy: true",
+            )
+        )
+    return problems
+
+
+def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Violation]:
+    if not isinstance(cni, CiliumNative):
+        return []
+    problems = []
+    native = cni.routing.native_cidr
+    if not network.pod_cidr.subnet_of(native):
+        problems.append(
+            Violation(
+                "cni-native-cidr",
+                "cni.routing.nativeCidr",
+                f"{native} does not hold podCidr {network.pod_cidr}: pods on other nodes would see masqueraded "
+                f"addresses; write {network.pod_cidr}",
+            )
+        )
+    elif network.node_cidr.subnet_of(native):
+        problems.append(
+            Violation(
+                "cni-native-cidr",
+                "cni.routing.nativeCidr",
+                f"{native} holds the nodes' network {network.node_cidr} too: pods would reach it with addresses "
+                f"that a provider's reverse-path filter drops; write {network.pod_cidr}",
+            )
+        )
+    return problems

@@ -1,0 +1,52 @@
+"""What a stack file brings together, held against the table of `components.cni.lattice`."""
+
+from components.base import Violation
+from components.cni.lattice import Conflict, conflicts, nearest
+from components.cni.lattice_table import Combination, Feature, Part
+from components.cni.model import AnyCni
+from components.cni.rules import combination
+
+FIELDS = {
+    Part.KUBERNETES: "cluster.kubernetesVersion",
+    Part.CILIUM: "cni.version",
+    Part.CALICO: "cni.version",
+    Part.GATEWAY_API: "gateway.bundleVersion",
+    Part.METALLB: "metallb.install.version",
+}
+"""Where an author writes a part's version."""
+
+
+def together(
+    cni: AnyCni, *, kubernetes: str, gateway_api: str | None = None, metallb: str | None = None
+) -> Combination:
+    """The combination of a stack file; None and what has no field are unknown."""
+    base = combination(cni)
+    versions = {**base.versions, Part.KUBERNETES: kubernetes}
+    if gateway_api:
+        versions[Part.GATEWAY_API] = gateway_api
+    if metallb:
+        versions[Part.METALLB] = metallb
+    return Combination(versions, base.features | {Feature.METALLB_POOLS})
+
+
+def compatibility_problems(found: Combination) -> list[Violation]:
+    """A violation for every need that is not met, each with the nearest combinations that work."""
+    wrong = conflicts(found)
+    ways = nearest(found) if wrong else []
+    return [_problem(conflict, ways) for conflict in wrong]
+
+
+def _problem(conflict: Conflict, ways: list[dict[Part, str]]) -> Violation:
+    need = conflict.need
+    limits = ((need.at_least, "or newer"), (need.at_most, "at most"))
+    bounds = " and ".join(f"{bound} {says}" for bound, says in limits if bound)
+    remedies = [" and ".join(f"{FIELDS[part]}: {version}" for part, version in way.items()) for way in ways]
+    if need.instead:
+        remedies.append(need.instead)
+    write = f"; write {', or '.join(remedies)}" if remedies else ""
+    return Violation(
+        "compatibility",
+        FIELDS[need.other],
+        f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {need.why} "
+        f"({need.source}){write}",
+    )

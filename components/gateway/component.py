@@ -1,0 +1,76 @@
+"""The way in: class, Gateway and routes, and the data plane itself where nobody else runs it."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply, apply_chart
+from components.gateway.bundle import Bundle
+from components.gateway.model import GatewaySpec, Helm
+from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, traefik_values
+from components.names import child, token
+
+
+class GatewayCrds(pulumi.ComponentResource):
+    """Gateway API's kinds. They stay when the component goes: with a CRD, every route of every tenant would go."""
+
+    version: pulumi.Output[str]
+    """Of the bundle."""
+
+    def __init__(
+        self,
+        name: str,
+        bundle: Bundle,
+        *,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """The bundle's admission policy comes after the CRDs that it judges from then on."""
+        super().__init__(token("GatewayCrds"), name, None, opts)
+        kept = pulumi.ResourceOptions(
+            parent=self, provider=provider, depends_on=list(depends_on), retain_on_delete=True
+        )
+        crds = [apply(child(name, "crd", item["metadata"]["name"]), item, kept) for item in bundle.crds]
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=crds, retain_on_delete=True)
+        for item in bundle.guards:
+            apply(child(name, item["kind"].lower(), item["metadata"]["name"]), item, after)
+        self.version = pulumi.Output.from_input(bundle.version)
+        self.register_outputs({"version": self.version})
+
+
+class Gateway(pulumi.ComponentResource):
+    """One Gateway for all tenants, with every route that the platform keeps for them."""
+
+    hostnames: pulumi.Output[list[str]]
+    """Hosts that have a route, sorted."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: GatewaySpec,
+        *,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        tenants: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before."""
+        ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # what the canary policy judges routes by
+        super().__init__(token("Gateway"), name, ceiling, opts)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        if isinstance(spec.install, Helm):
+            namespace = apply(child(name, "namespace"), gateway_namespace(spec), options)
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+            values = traefik_values(spec, replicas=spec.install.replicas)
+            chart = apply_chart(child(name, "chart"), "traefik", spec.namespace, spec.install, values, after)
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
+        made = apply(child(name, "class"), gateway_class(spec), options)
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
+        made = apply(child(name, "gateway"), gateway(spec), after)
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *tenants])
+        for route in spec.routes:
+            apply(child(name, "route", f"{route.tenant}-{route.name}"), http_route(route, spec), after)
+        self.hostnames = pulumi.Output.from_input(sorted({route.hostname for route in spec.routes}))
+        self.register_outputs({**ceiling, "hostnames": self.hostnames})

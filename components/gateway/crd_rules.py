@@ -1,0 +1,66 @@
+"""What a bundle of CRDs may not do to the ones that are in a cluster: judged over (live, new)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from components.base import Violation, version_tuple
+from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
+from components.manifests import Manifest
+
+
+def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Violation]:
+    """Everything wrong with applying `new` over the live CRDs; CRDs that it does not have stay as they are."""
+    by_name = {item["metadata"]["name"]: item for item in new.crds}
+    return [
+        problem
+        for item in sorted(live, key=lambda item: str(item["metadata"]["name"]))
+        if item["metadata"]["name"] in by_name
+        for problem in crd_problems(item, by_name[item["metadata"]["name"]])
+    ]
+
+
+def crd_problems(live: Manifest, new: Manifest) -> list[Violation]:
+    """No downgrade, no experimental over standard, and no version gone that objects are stored in."""
+    item = f"CustomResourceDefinition {live['metadata']['name']}"
+    found = [_downgrade(live, new), _channel(live, new), *_dropped(live, new)]
+    return [Violation("gateway-crds", item, said) for said in found if said]
+
+
+def _downgrade(live: Manifest, new: Manifest) -> str:
+    was, will = mark(live, VERSION), mark(new, VERSION)
+    try:
+        older = bool(was) and version_tuple(will) < version_tuple(was)
+    except ValueError:
+        return f"its release '{was}' can't be compared with {will}: look what it is before you replace it"
+    if not older:
+        return ""
+    return f"is of release {was}, and {will} is older: fields that objects use would be lost; use {was} or newer"
+
+
+def _channel(live: Manifest, new: Manifest) -> str:
+    if (mark(live, CHANNEL), mark(new, CHANNEL)) != ("standard", "experimental"):
+        return ""
+    return (
+        "is of the standard channel, and experimental kinds over it can't be taken back without losing fields: "
+        "use the standard channel's file"
+    )
+
+
+def _dropped(live: Manifest, new: Manifest) -> list[str]:
+    served = {str(item["name"]) for item in _versions(new) if item.get("served")}
+    return [
+        f"objects are stored as {version}, which the new one does not serve: rewrite them in another version "
+        "(read and write each once), take it out of status.storedVersions, then update"
+        for version in _stored(live)
+        if version not in served
+    ]
+
+
+def _stored(live: Manifest) -> list[str]:
+    """As `status` says; where that is not known, the version that is written now."""
+    said = (live.get("status") or {}).get("storedVersions")
+    return [str(name) for name in said or [item["name"] for item in _versions(live) if item.get("storage")]]
+
+
+def _versions(item: Manifest) -> list[Mapping[str, Any]]:
+    return list(item["spec"].get("versions") or ())

@@ -1,0 +1,233 @@
+"""What a gateway and its routes may not be: as the stack file has them, and as anyone's manifests do."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from components.base import Violation, repeated
+from components.gateway.model import GatewaySpec, HttpListener, HttpsListener, Route
+from components.tenancy.model import TenantSpec
+
+MAX_WEIGHT = 1_000_000
+"""Of a backendRef, by the HTTPRoute CRD."""
+
+
+class Claim(NamedTuple):
+    """A host name that somebody's route answers for."""
+
+    owner: str
+    """The tenant, or the namespace."""
+    route: str
+    hostname: str
+
+
+def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Violation]:
+    """Everything wrong with the stack file's `gateway`, given its tenants."""
+    claims = [Claim(route.tenant, route.name, route.hostname) for route in spec.routes]
+    return [
+        *_listener_problems(spec),
+        *(problem for route in spec.routes for problem in _route_problems(route, spec, tenants)),
+        *_routes_twice(spec.routes),
+        *ownership_problems(claims),
+    ]
+
+
+def weight_problems(item: str, weights: Sequence[int]) -> list[Violation]:
+    """Weights of one rule's backends: the CRD takes all zeros, and every request is then answered with 500."""
+    problems = [
+        Violation("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}: write one in that range")
+        for weight in weights
+        if not 0 <= weight <= MAX_WEIGHT
+    ]
+    if weights and not any(weights):
+        problems.append(
+            Violation(
+                "gateway-weights",
+                item,
+                f"all weights are zero ({', '.join(map(str, weights))}), so every request fails: "
+                "give the stable backend a weight, 100 for all traffic",
+            )
+        )
+    return problems
+
+
+def ownership_problems(claims: Sequence[Claim]) -> list[Violation]:
+    """Host names that two owners answer for, a wildcard over another's name included."""
+    problems = {}
+    for claim in claims:
+        for other in claims:
+            if other.owner < claim.owner and _same_requests(claim.hostname, other.hostname):
+                over = "" if claim.hostname == other.hostname else f" (as {other.hostname})"
+                problems[claim, other.owner] = Violation(
+                    "gateway-hostname-owner",
+                    f"route '{claim.route}' of {claim.owner}",
+                    f"{claim.hostname} belongs to {other.owner} too{over}: a host name has one owner; "
+                    "take it out of one of them",
+                )
+    return list(problems.values())
+
+
+def intersects(listener: str | None, route: str) -> bool:
+    """Whether a listener's host (None: any) and a route's have requests in common, as Gateway API defines it."""
+    return listener is None or _same_requests(listener, route)
+
+
+def _same_requests(one: str, other: str) -> bool:
+    if one.startswith("*.") and other.startswith("*."):
+        return one.endswith(other[1:]) or other.endswith(one[1:])
+    if one.startswith("*."):
+        return other.endswith(one[1:])
+    if other.startswith("*."):
+        return one.endswith(other[1:])
+    return one == other
+
+
+def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
+    for name in repeated(listener.name for listener in spec.listeners):
+        yield Violation("gateway-listener", f"listener '{name}'", "occurs twice: rename one of them")
+    for port, hostname in repeated((listener.port, listener.hostname) for listener in spec.listeners):
+        yield Violation(
+            "gateway-listener",
+            f"listeners on port {port}",
+            f"two of them have the host {hostname or 'left out'}: the gateway can't tell them apart; merge them",
+        )
+    protocols: dict[int, str] = {}
+    for listener in spec.listeners:
+        if protocols.setdefault(listener.port, listener.protocol) != listener.protocol:
+            yield Violation(
+                "gateway-listener",
+                f"listener '{listener.name}'",
+                f"{listener.protocol} on port {listener.port}, where another listener has "
+                f"{protocols[listener.port]}: choose another port",
+            )
+        if isinstance(listener, HttpsListener) and spec.cluster_issuer and not listener.hostname:
+            yield Violation(
+                "gateway-listener",
+                f"listener '{listener.name}'",
+                f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names: add one",
+            )
+
+        if isinstance(listener, HttpListener) and listener.plain_text is None:
+            yield plain_text_problem(f"listener '{listener.name}'", "write protocol: HTTPS, or plainText with until")
+
+
+def plain_text_problem(item: str, remedy: str) -> Violation:
+    """A listener that takes requests, and the cookies in them, as anybody on the way can read them."""
+    return Violation("gateway-tls", item, f"takes plain text from outside: {remedy} and a reason")
+
+
+def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Violation]:
+    """A canary with more than its ceiling of the traffic, all of it weights."""
+    if not total or canary * 100 <= ceiling * total:
+        return []
+    return [
+        Violation(
+            "gateway-canary",
+            item,
+            f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is "
+            f"{ceiling} %: lower the canary's weight, or make it the stable one",
+        )
+    ]
+
+
+def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Violation]:
+    item = f"route '{route.name}'"
+    names = sorted(tenant.name for tenant in tenants)
+    if route.tenant not in names:
+        yield Violation(
+            "gateway-route-tenant",
+            item,
+            f"tenant '{route.tenant}' is not one of {', '.join(names) or 'none'}: add it to tenants, or correct it",
+        )
+    backends = [route.stable] if route.canary is None else [route.stable, route.canary]
+    yield from weight_problems(item, [backend.weight for backend in backends])
+    if route.canary is not None:
+        total = sum(backend.weight for backend in backends)
+        yield from canary_problems(item, route.canary.weight, total, spec.canary_ceiling_percent)
+    if route.canary is not None and (route.canary.service, route.canary.port) == (
+        route.stable.service,
+        route.stable.port,
+    ):
+        yield Violation(
+            "gateway-route-canary",
+            item,
+            f"stable and canary are the same Service {route.canary.service}:{route.canary.port}: "
+            "name the canary's own, or leave canary out",
+        )
+    yield from _attachment_problems(route, spec)
+
+
+def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Violation]:
+    item = f"route '{route.name}'"
+    names = ", ".join(listener.name for listener in spec.listeners)
+    wanted = [listener for listener in spec.listeners if route.listener in (None, listener.name)]
+    if not wanted:
+        yield Violation(
+            "gateway-route-listener",
+            item,
+            f"listener '{route.listener}' is not one of {names}: correct it, or leave it out",
+        )
+    elif not any(intersects(listener.hostname, route.hostname) for listener in wanted):
+        hosts = ", ".join(sorted({str(listener.hostname) for listener in wanted}))
+        yield Violation(
+            "gateway-route-listener",
+            item,
+            f"no listener takes {route.hostname} (they have {hosts}): add a listener for it, or correct the host",
+        )
+
+
+def _routes_twice(routes: Sequence[Route]) -> Iterator[Violation]:
+    for tenant, name in repeated((route.tenant, route.name) for route in routes):
+        yield Violation("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice: rename one of them")
+    places = [(route.tenant, route.hostname, route.path_prefix) for route in routes]
+    for place in repeated(places):
+        same = sorted({route.name for route, at in zip(routes, places, strict=True) if at == place})
+        yield Violation(
+            "gateway-route-unique",
+            f"routes {' and '.join(same)}",
+            f"answer the same {place[1]}{place[2]}: the older one wins; merge them",
+        )
+
+
+# --- what a policy sees: manifests, ours or anyone's -----------------------------------------------------
+
+
+def route_weight_problems(route: Mapping[str, Any]) -> list[Violation]:
+    """Every rule of an HTTPRoute or GRPCRoute. A backendRef without a weight has 1, as the CRD says."""
+    item = f"{route['kind']} {_name(route)}"
+    return [
+        problem
+        for rule in route["spec"].get("rules") or ()
+        for problem in weight_problems(item, [int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()])
+    ]
+
+
+def route_claims(route: Mapping[str, Any]) -> list[Claim]:
+    """The host names of a route, owned by its namespace."""
+    owner = str(route["metadata"].get("namespace") or "default")
+    return [Claim(owner, str(route["metadata"]["name"]), str(host)) for host in _hostnames(route)]
+
+
+def node_port_problems(service: Mapping[str, Any]) -> list[Violation]:
+    """A Service of type NodePort opens a port on every node's public address, past gateway, TLS and policies."""
+    spec = service.get("spec") or {}
+    if spec.get("type") != "NodePort":
+        return []
+    numbers = [port.get("nodePort") for port in spec.get("ports") or ()]
+    ports = ", ".join(str(int(number)) if number else "a random port" for number in numbers)
+    return [
+        Violation(
+            "gateway-no-node-port",
+            f"Service {_name(service)}",
+            f"type NodePort opens {ports or 'a port'} on every node to the internet: write type: ClusterIP and "
+            "a route through the gateway",
+        )
+    ]
+
+
+def _hostnames(route: Mapping[str, Any]) -> Iterable[Any]:
+    return route["spec"].get("hostnames") or ()
+
+
+def _name(item: Mapping[str, Any]) -> str:
+    metadata = item["metadata"]
+    return f"{metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"

@@ -1,0 +1,79 @@
+"""Load-balancer addresses: pools, how they are announced, and MetalLB itself where nobody else runs it."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply, apply_chart, apply_patch
+from components.manifests import Manifest
+from components.metallb.by_cilium import cilium_pool_manifests
+from components.metallb.model import ByCilium, Helm, MetalLbSpec
+from components.metallb.render import (
+    address_pool,
+    advertisement,
+    bgp_peer,
+    metallb_namespace,
+    metallb_values,
+    webhook_mark,
+)
+from components.names import METALLB_SYSTEM, child, token
+
+
+class MetalLb(pulumi.ComponentResource):
+    """MetalLB's pools, and what announces each."""
+
+    pools: pulumi.Output[dict[str, list[str]]]
+    """Addresses by pool, as written."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: MetalLbSpec,
+        *,
+        cilium_version: str | None = None,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`depends_on`: what must be there before, the CNI for one: without it no controller starts.
+
+        `cilium_version`: the CNI's, whose operator makes the kinds where Cilium owns the pools.
+        """
+        super().__init__(token("MetalLb"), name, None, opts)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        if isinstance(spec.install, Helm):
+            namespace = apply(child(name, "namespace"), metallb_namespace(), options)
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+            chart = apply_chart(
+                child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, metallb_values(spec), after
+            )
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
+            ready = apply_patch(child(name, "webhook"), webhook_mark(), after)
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
+        if isinstance(spec.install, ByCilium):
+            for item in cilium_pool_manifests(spec, cilium_version or ""):
+                apply(_name(name, item), item, options)
+        else:
+            _by_metallb(name, spec, self, provider, options)
+        self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
+        self.register_outputs({"pools": self.pools})
+
+
+def _by_metallb(
+    name: str,
+    spec: MetalLbSpec,
+    parent: pulumi.Resource,
+    provider: kubernetes.Provider,
+    options: pulumi.ResourceOptions,
+) -> None:
+    for peer in spec.peers:
+        apply(child(name, "peer", peer.name), bgp_peer(peer), options)
+    for pool in spec.pools:
+        made = apply(child(name, "pool", pool.name), address_pool(pool), options)
+        after = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[made])
+        apply(child(name, "advertisement", pool.name), advertisement(pool), after)
+
+
+def _name(component: str, item: Manifest) -> str:
+    return child(component, item["kind"].lower(), item["metadata"]["name"])

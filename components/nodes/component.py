@@ -1,0 +1,99 @@
+"""A node, set up over one SSH connection and given back when it leaves the stack."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pulumi
+import pulumi_command as command
+from pulumi_command import local, remote
+
+from components.names import child, token
+from components.nodes.drift import Reading, judge
+from components.nodes.model import NodeSpec, SshSpec
+from components.nodes.readback import summary
+from components.nodes.release import GIVE_BACK, TAKE_BACK, release_document
+from components.nodes.scripts import command as run
+
+
+class Node(pulumi.ComponentResource):
+    """One server: its kernel settings, modules and their files, proved by live values."""
+
+    setup: pulumi.Resource
+    """Done when the node is set up: what a cluster of the nodes waits for, as all of the node waits for the cluster."""
+    readback: pulumi.Output[dict[str, Any]]
+    """Kernel, and each setting's wanted and live value with its state, as the last run read them."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: NodeSpec,
+        *,
+        provider: command.Provider,
+        script: str,
+        ssh: SshSpec,
+        private_key: pulumi.Input[str],
+        reading: Reading = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`script` is `scripts.node_script`'s; `reading` what `live.read_fleet` found before this run."""
+        # Policies judge what the engine sees: inputs for the preview, outputs for whoever looks from a child.
+        where = {
+            "address": str(spec.address),
+            "country": spec.country,
+            "provider": spec.provider.name,
+            "providerCountry": spec.provider.country,
+        }
+        super().__init__(token("Node"), name, where, opts)
+        rerun = judge(spec.name, reading)
+        if rerun.warning:
+            pulumi.log.warn(rerun.warning, self)
+        setup = remote.Command(
+            child(name, "setup"),
+            connection=remote.ConnectionArgs(
+                host=str(spec.address),
+                port=ssh.port,
+                user=ssh.user,
+                private_key=private_key,
+                host_key=spec.host_key,
+                dial_error_limit=ssh.dial_attempts,
+                per_dial_timeout=ssh.dial_seconds,
+            ),
+            create=run("apply"),
+            update=rerun.update,
+            stdin=script,  # not in argv, where every user of the node could read it
+            add_previous_output_in_env=False,  # sshd takes no variables it was not told of
+            logging=remote.Logging.NONE,  # the read-back is an output; a failure shows it anyway
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=provider, ignore_changes=["update"] if rerun.keep else None
+            ),
+        )
+        self.setup = setup
+        self._release = partial(release_document, spec, ssh, script=script)
+        self._private_key = private_key
+        self._provider = provider
+        self.readback = setup.stdout.apply(summary)
+        self.register_outputs({**where, "readback": self.readback})
+
+    def releasable(
+        self, kubeconfig: pulumi.Input[str], *, gateway_namespace: str, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> None:
+        """Declare how the node is given back: once, when its cluster is known, which may be made of the nodes.
+
+        `gateway_namespace` is where the data plane's pods are; `depends_on` what must go after the node is drained.
+        """
+
+        def document(secrets: Sequence[str]) -> str:
+            return self._release(gateway_namespace=gateway_namespace, kubeconfig=secrets[0], private_key=secrets[1])
+
+        written: pulumi.Output[str] = pulumi.Output.all(kubeconfig, self._private_key).apply(document)
+        # Deleted before `setup`, and does all of the giving back: remote.Command could not forgive a dead server.
+        local.Command(
+            child(self.pulumi_resource_name, "release"),
+            create=TAKE_BACK,
+            delete=GIVE_BACK,
+            stdin=pulumi.Output.secret(written),  # type: ignore[arg-type]  # the SDK's own generic has no type here
+            add_previous_output_in_env=False,
+            logging=local.Logging.STDERR,  # progress and warnings; nothing of the document is ever printed
+            opts=pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=[self.setup, *depends_on]),
+        )

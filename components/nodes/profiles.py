@@ -1,0 +1,95 @@
+"""The named sets of kernel settings, with their sources, and how they compose.
+
+They come from five articles on Kubernetes networking for Nordic operators, by year:
+2018 (Kubernetes 1.10), 2022 (1.24), 2023, and two of 2024.
+None sets what the CNI sets for itself: Cilium keeps `rp_filter` in its own file, and a file that
+sorts after ours would win over it in silence.
+"""
+
+from collections.abc import Iterable
+
+from components.nodes.model import NodeSpec, Profile, Sysctl
+
+
+def _minimum(key: str, value: str, *, required: bool = False) -> Sysctl:
+    return Sysctl(key=key, value=value, how="minimum", required=required)
+
+
+def _exact(key: str, value: str, *, required: bool = False) -> Sysctl:
+    return Sysctl(key=key, value=value, how="exact", required=required)
+
+
+PROFILES: dict[Profile, tuple[Sysctl, ...]] = {
+    # All of them: "mandatory for K8s"; without it a node routes nothing between pods.
+    "baseline": (_exact("net.ipv4.ip_forward", "1", required=True),),
+    # "Surviving the Packet Storm" (2024): a saturated conntrack table, dead connections, 10 Gbit/s buffers.
+    "high-throughput": (
+        _minimum("net.core.netdev_max_backlog", "5000"),
+        _minimum("net.core.rmem_max", "16777216"),
+        _minimum("net.core.wmem_max", "16777216"),
+        _exact("net.ipv4.tcp_keepalive_intvl", "60"),
+        _exact("net.ipv4.tcp_keepalive_probes", "10"),
+        _exact("net.ipv4.tcp_keepalive_time", "600"),
+        _minimum("net.netfilter.nf_conntrack_max", "131072"),
+    ),
+    # "Unmasking Kubernetes Networking Performance" (2023): many connections, many open files.
+    "large-cluster": (
+        _minimum("fs.file-max", "2097152"),
+        _minimum("net.core.rmem_max", "16777216"),
+        _minimum("net.core.wmem_max", "16777216"),
+        _minimum("net.ipv4.tcp_rmem", "4096 87380 16777216"),
+        _minimum("net.ipv4.tcp_wmem", "4096 65536 16777216"),
+        _minimum("net.netfilter.nf_conntrack_max", "262144"),
+    ),
+    # "Taming the Packet Storm on Bare Metal" (2018): a node that opens and accepts for the whole cluster.
+    "edge": (
+        _exact("net.ipv4.ip_local_port_range", "1024 65535"),
+        _exact("net.ipv4.tcp_fastopen", "3"),
+    ),
+}
+
+
+def larger(first: str, second: str) -> str:
+    """Number by number the larger one of two values: `4096 87380` and `8192 65536` → `8192 87380`.
+
+    Where one has fewer numbers, the rest of the longer one stands.
+    """
+    one, two = first.split(), second.split()
+    rest = one[len(two) :] or two[len(one) :]
+    return " ".join([max(pair, key=int) for pair in zip(one, two, strict=False)] + rest)
+
+
+def conflicts(settings: Iterable[Sysctl]) -> dict[str, tuple[str, ...]]:
+    """Keys for which several values are asked that can't all be had, with these values."""
+    exact: dict[str, dict[str, None]] = {}
+    for setting in settings:
+        if setting.how == "exact":
+            exact.setdefault(setting.key, {})[setting.value] = None
+    return {key: tuple(values) for key, values in sorted(exact.items()) if len(values) > 1}
+
+
+def compose(settings: Iterable[Sysctl]) -> tuple[Sysctl, ...]:
+    """One setting a key, by name: minimums become the largest, an exact value stands before any minimum."""
+    composed: dict[str, Sysctl] = {}
+    for new in settings:
+        old = composed.get(new.key, new)
+        either = {"required": old.required or new.required, "per_gib": max(old.per_gib, new.per_gib)}
+        if old.how == new.how == "minimum":
+            value = larger(old.value, new.value)
+            composed[new.key] = old.model_copy(update={"value": value, **either})
+        else:
+            exact = old if old.how == "exact" else new
+            composed[new.key] = exact.model_copy(update={"required": either["required"]})
+    return tuple(composed[key] for key in sorted(composed))
+
+
+def asked(node: NodeSpec) -> tuple[Sysctl, ...]:
+    """What a node's profiles and its own settings ask for; an exact value of its own stands for its profiles'."""
+    own = {setting.key for setting in node.sysctls if setting.how == "exact"}
+    profiles = (setting for name in node.profiles for setting in PROFILES[name] if setting.key not in own)
+    return (*profiles, *node.sysctls)
+
+
+def wanted(node: NodeSpec) -> tuple[Sysctl, ...]:
+    """What a node should be set to: one setting a key, sorted."""
+    return compose(asked(node))

@@ -1,0 +1,86 @@
+"""What a node's script printed, as facts: one parser for `apply`, `check` and `remove`."""
+
+import json
+from typing import Any, NamedTuple
+
+_SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off"}
+
+
+class Setting(NamedTuple):
+    """One kernel setting as the node has it."""
+
+    key: str
+    wanted: str
+    live: str
+    state: str
+    """applied · raised-already · host-wide-left-alone · not-visible · drifted · refused."""
+
+
+class Readback(NamedTuple):
+    """One run of the script."""
+
+    node: str
+    kernel: str
+    in_namespace: bool
+    at: str
+    """The node's own clock, RFC 3339 in UTC."""
+    settings: tuple[Setting, ...]
+    modules: dict[str, str]
+    files: dict[str, str]
+    services: dict[str, str]
+    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted."""
+    verdict: str
+    """The last word: changed, unchanged, converged, drifted, outdated or absent."""
+
+    @property
+    def drifted(self) -> tuple[str, ...]:
+        """What is not as it was left, in an operator's words."""
+        settings = [
+            f"{setting.key} is {setting.live}, wanted {setting.wanted}"
+            for setting in self.settings
+            if setting.state == "drifted"
+        ]
+        modules = [f"module {name} is gone" for name, state in self.modules.items() if state == "drifted"]
+        files = [f"{path} {state}" for path, state in self.files.items() if state in ("missing", "differs")]
+        services = [_SERVICE_DRIFTED[name] for name, state in self.services.items() if state == "drifted"]
+        return tuple(settings + modules + files + services)
+
+
+def parse(output: str) -> Readback:
+    """The facts in a script's standard output. Raises ValueError where it is not one."""
+    lines = [line for line in output.split("\n") if line]  # not splitlines: JSON may hold U+2028
+    if not lines:
+        raise ValueError("the node's script printed nothing")
+    try:
+        facts: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
+    except ValueError:
+        raise ValueError(f"the node's script printed what is not its own: {lines[0][:80]}") from None
+    about = next((fact for fact in facts if "node" in fact), {})
+    return Readback(
+        node=about.get("node", ""),
+        kernel=about.get("kernel", ""),
+        in_namespace=about.get("namespace") == "true",
+        at=about.get("at", ""),
+        settings=tuple(
+            Setting(fact["key"], fact["wanted"], fact["live"], fact["state"]) for fact in facts if "wanted" in fact
+        ),
+        modules={fact["module"]: fact["state"] for fact in facts if "module" in fact},
+        files={fact["file"]: fact["state"] for fact in facts if "file" in fact},
+        services={fact["service"]: fact["state"] for fact in facts if "service" in fact},
+        verdict=lines[-1],
+    )
+
+
+def summary(output: str) -> dict[str, Any]:
+    """A node's read-back as the stack exports it: the last run's live values, each with its state."""
+    facts = parse(output)
+    return {
+        "kernel": facts.kernel,
+        "inNamespace": facts.in_namespace,
+        "settings": {
+            setting.key: {"wanted": setting.wanted, "live": setting.live, "state": setting.state}
+            for setting in facts.settings
+        },
+        "modules": facts.modules,
+        "services": facts.services,
+    }

@@ -1,0 +1,119 @@
+"""What a set of nodes may not be."""
+
+from collections.abc import Collection, Sequence
+
+from components.base import Network, Violation, repeated
+from components.nodes.model import NodeSpec
+from components.nodes.profiles import PROFILES, asked, conflicts
+
+CNI_OWNED = ("rp_filter",)
+"""Last words of keys that Cilium keeps in a file of its own, which sorts after ours and wins in silence."""
+
+
+def country_problem(item: str, country: str, allowed: Collection[str], *, what: str) -> list[Violation]:
+    """A country outside the allowed ones; `what` says what stands there or under its law."""
+    if country in allowed:
+        return []
+    return [
+        Violation(
+            "nodes-residency",
+            item,
+            f"{what} is in {country}, allowed: {', '.join(sorted(allowed)) or 'none'}: choose another server, "
+            "or allow the country in residency.allowedCountries",
+        )
+    ]
+
+
+def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Violation]:
+    """Data lies where the machine stands and under the law of the company that owns it: both must be allowed."""
+    item = f"node {node.name}"
+    return country_problem(item, node.country, allowed, what="the machine") + country_problem(
+        item, node.provider.country, allowed, what=f"its provider {node.provider.name}"
+    )
+
+
+def setting_problems(node: NodeSpec) -> list[Violation]:
+    """Settings that contradict each other, or that belong to the CNI."""
+    item = f"node {node.name}"
+    found = [
+        Violation(
+            "nodes-sysctl-conflict",
+            item,
+            f"{key} is wanted as {' and as '.join(values)}: leave out one of them ({_sources(node, key)})",
+        )
+        for key, values in conflicts(asked(node)).items()
+    ]
+    return found + [
+        Violation(
+            "nodes-sysctl-owner",
+            item,
+            f"{setting.key} is the CNI's to set (its own file sorts after ours and wins): leave it out",
+        )
+        for setting in node.sysctls
+        if setting.key.rsplit(".", 1)[-1] in CNI_OWNED
+    ]
+
+
+def _sources(node: NodeSpec, key: str) -> str:
+    named = [name for name in node.profiles if any(setting.key == key for setting in PROFILES[name])]
+    own = ["its own sysctls"] if any(setting.key == key for setting in node.sysctls) else []
+    return ", ".join([f"profile {name}" for name in named] + own)
+
+
+def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) -> list[Violation]:
+    """Everything that is wrong with one node."""
+    item = f"node {node.name}"
+    problems = residency_problems(node, allowed) + setting_problems(node)
+    if node.host_key is None:
+        problems.append(
+            Violation(
+                "nodes-host-key",
+                item,
+                f"{node.address} has no ed25519 host key: add what `ssh-keyscan -t ed25519 {node.address}` prints, "
+                "compared with the provider's console, to ssh.knownHostsFile or as hostKey",
+            )
+        )
+    if node.address not in segment:
+        problems.append(
+            Violation(
+                "nodes-address",
+                item,
+                f"{node.address} is not in network.nodeCidr {segment}: correct one of them",
+            )
+        )
+    elif segment.prefixlen < 31 and node.address in (segment.network_address, segment.broadcast_address):
+        problems.append(
+            Violation(
+                "nodes-address",
+                item,
+                f"{node.address} is the network or broadcast address of {segment}: write the node's own",
+            )
+        )
+    return problems
+
+
+def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Violation]:
+    """What is wrong with the nodes together."""
+    problems = [
+        Violation("nodes-unique", f"node {name}", "occurs twice: give each node its own name, for ever")
+        for name in repeated(node.name for node in nodes)
+    ]
+    problems += [
+        Violation(
+            "nodes-unique",
+            " and ".join(f"node {node.name}" for node in nodes if node.address == address),
+            f"share the address {address}: correct one of them",
+        )
+        for address in repeated(node.address for node in nodes)
+    ]
+    control_planes = sum("control-plane" in node.roles for node in nodes)
+    if control_planes and control_planes % 2 == 0:
+        problems.append(
+            Violation(
+                "nodes-quorum",
+                "nodes",
+                f"{control_planes} control-plane nodes: etcd survives no more failures than with "
+                f"{control_planes - 1} and has one more machine to lose; write an odd number",
+            )
+        )
+    return problems

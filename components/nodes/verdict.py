@@ -1,0 +1,68 @@
+"""Facts held against the limits: every finding of every node, in one report, before anything changes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from components.base import Violation
+from components.nodes.checks import CHECKS, Judge, Unsaid
+from components.nodes.facts import Survey
+from components.nodes.limits import LIMITS
+from components.nodes.model import Demands, NodeSpec
+
+State = Literal["ok", "fails", "advice", "unproved", "unknown"]
+"""`unproved`: seen, but of the machine that the node is a namespace of. `unknown`: could not be had."""
+
+
+class Finding(NamedTuple):
+    """One row of the report."""
+
+    node: str
+    check: str
+    """Key of `limits.LIMITS`."""
+    state: State
+    measured: str
+    limit: str = ""
+
+    def __str__(self) -> str:
+        limit = LIMITS[self.check]
+        wanted = f", limit {self.limit}" if self.limit else ""
+        advice = f": {limit.remedy}" if limit.remedy and self.state in ("fails", "advice") else ""
+        return f"{limit.title} {self.measured}{wanted} ({limit.source}){advice}"
+
+
+def findings(surveys: Sequence[Survey], nodes: Sequence[NodeSpec], demands: Demands) -> list[Finding]:
+    """Every check of every node that was asked, in the order of the nodes and of the table of limits."""
+    by_name = {survey.node: survey for survey in surveys}
+    fleet = [survey for survey in surveys if survey.node in {node.name for node in nodes}]
+    return [
+        _weigh(check, judge, by_name[node.name], node, fleet, demands)
+        for node in nodes
+        if node.name in by_name
+        for check, judge in CHECKS.items()
+    ]
+
+
+def problems(found: Iterable[Finding]) -> list[Violation]:
+    """What stops a run."""
+    return [Violation(f"preflight-{f.check}", f"node {f.node}", str(f)) for f in found if f.state == "fails"]
+
+
+def advice(found: Iterable[Finding]) -> list[Violation]:
+    """What an operator should know, and nothing is stopped by."""
+    return [Violation(f"preflight-{f.check}", f"node {f.node}", str(f)) for f in found if f.state == "advice"]
+
+
+def _weigh(
+    check: str, judge: Judge, survey: Survey, node: NodeSpec, fleet: Sequence[Survey], demands: Demands
+) -> Finding:
+    limit = LIMITS[check]
+    try:
+        seen = judge(survey, node, fleet, demands)
+    except Unsaid as reason:
+        return Finding(node.name, check, "unknown", str(reason))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Finding(node.name, check, "unknown", f"the node's answer is not understood ({error})")
+    if survey.in_namespace and limit.of_machine:
+        return Finding(node.name, check, "unproved", seen.measured, seen.limit)
+    state: State = "ok" if seen.good else "fails" if limit.required else "advice"
+    return Finding(node.name, check, state, seen.measured, seen.limit)

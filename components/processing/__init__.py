@@ -1,0 +1,1 @@
+"""Who answers for the data, in the words of GDPR Article 30."""

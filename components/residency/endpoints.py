@@ -1,0 +1,107 @@
+"""From what a field says (an image, a URL, a state backend) to the host that bytes go to: no path, no password."""
+
+import re
+from ipaddress import ip_address, ip_network
+
+DOCKER_HUB = "docker.io"
+"""Where an image without a registry comes from: the reference grammar of distribution/reference."""
+
+THIS_MACHINE = "localhost"
+"""For `file://`: the machine that runs Pulumi."""
+
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@\"']*@)?(\[[0-9a-f:]+\]|[A-Za-z0-9._-]+)", re.IGNORECASE)
+_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", re.IGNORECASE)
+_OWN_NETWORKS = [
+    ip_network(cidr)  # RFC 1918, loopback, link-local, RFC 4193: nobody can route to them from outside
+    for cidr in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"),
+        *("fc00::/7", "::1/128", "fe80::/10"),
+    )
+]
+
+
+def image_registry(image: str) -> str:
+    """`quay.io/cilium/cilium:v1` → `quay.io`; `redis` → `docker.io`."""
+    first, slash, _ = image.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return _bare(first)
+    return DOCKER_HUB
+
+
+def url_hosts(text: str) -> list[str]:
+    """The hosts of every URL in a text, but for comments: a whole configuration file may stand in one value."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
+    found = [_bare(match[2]) for line in lines for match in _URL.finditer(line)]
+    return list(dict.fromkeys(host for host in found if not inside(host)))
+
+
+def host_of(text: str) -> str | None:
+    """The host of `host`, `host:port` or a public address; None for what is neither, or stays in the cluster."""
+    host = _bare(text.strip())
+    if inside(host) or not (_NAME.fullmatch(host) or _is_address(host)):
+        return None
+    return host
+
+
+def inside(host: str) -> bool:
+    """Whether the name or address stays in the cluster: a Service, a loopback, a private address."""
+    if _is_address(host):
+        address = ip_address(host)
+        return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
+    return "." not in host or host.endswith((".svc", ".cluster.local", ".localhost", ".internal"))
+
+
+def backend_host(url: str) -> str:
+    """Where a Pulumi state backend keeps its bytes. Schemes are those of `pulumi login`."""
+    scheme, _, rest = url.partition("://")
+    query = rest.partition("?")[2]
+    if scheme == "file":
+        return THIS_MACHINE
+    if endpoint := _parameter(query, "endpoint"):  # an S3-compatible server
+        return _bare(endpoint.partition("://")[2] or endpoint)
+    if scheme == "s3":
+        region = _parameter(query, "region")
+        return f"s3.{region}.amazonaws.com" if region else "s3.amazonaws.com"
+    if scheme == "gs":
+        return "storage.googleapis.com"
+    if scheme == "azblob":
+        account = _parameter(query, "storage_account")
+        return f"{account}.blob.core.windows.net" if account else "blob.core.windows.net"
+    return _bare(rest.partition("?")[0].partition("/")[0].rpartition("@")[2])
+
+
+def secrets_host(provider: str, backend: str) -> str | None:
+    """Who can open the stack's secrets; None where a passphrase of the operators' does, and nobody else."""
+    scheme, _, rest = provider.partition("://")
+    query = rest.partition("?")[2]
+    if scheme == "awskms":
+        region = _parameter(query, "region") or re.sub(r"^arn:aws:kms:([a-z0-9-]+):.*$|^.*$", r"\1", rest)
+        return f"kms.{region}.amazonaws.com" if region else "kms.amazonaws.com"
+    if scheme == "gcpkms":
+        return "cloudkms.googleapis.com"
+    if scheme in ("azurekeyvault", "hashivault"):
+        host = _bare(rest.partition("?")[0].partition("/")[0])
+        return host if "." in host else scheme
+    if scheme in ("", "default", "service") and backend.startswith("http"):  # Pulumi Cloud keeps the key itself
+        return backend_host(backend)
+    return None
+
+
+def _parameter(query: str, name: str) -> str:
+    found = re.search(rf"(?:^|&){name}=([^&]+)", query)
+    return found[1] if found else ""
+
+
+def _bare(host: str) -> str:
+    """Without port, brackets and trailing dot, in lower case."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return (host.partition(":")[0] if host.count(":") == 1 else host).rstrip(".").lower()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

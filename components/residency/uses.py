@@ -1,0 +1,221 @@
+"""Where a Kubernetes object or a chart's values send bytes: found by what fields are called, wherever they stand.
+
+A value that is not known yet counts where a field of its name says where bytes go, and nowhere else.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from components.residency.endpoints import host_of, image_registry, url_hosts
+from components.residency.rules import Use
+
+
+class Unknown:
+    """Stands where nobody knows the value yet."""
+
+
+UNKNOWN = Unknown()
+
+NOT_KNOWN = ""
+"""The endpoint of a use that only an unknown value names."""
+
+_IMAGE = re.compile(r"image|.*[a-z](Image|-image|_image)")
+_REGISTRY = re.compile(r"registry|imageRegistry|.*Registry|hub")
+_ADDRESS = re.compile(
+    r"url|uri|.*(Url|URL|Uri|URI)|endpoint|.*Endpoint|addr|address|host|server|brokers?|bootstrapServers|otlp|dsn"
+)
+_NAMES_A_PLACE = re.compile(
+    rf"({_IMAGE.pattern})|({_REGISTRY.pattern})|({_ADDRESS.pattern})|repository|repo|provisioner"
+)
+_TELEMETRY = re.compile(
+    r"telemetry|metric|log|trac(e|ing)|otlp|loki|sentry|datadog|prometheus|remote_?write|sink|exporter|monitor", re.I
+)
+_BACKUP = re.compile(r"backup|velero|snapshot", re.I)
+_FORWARD = re.compile(r"^\s*forward\s+\S+\s+([^{\n]+)", re.MULTILINE)
+_TIME = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)
+_SAYS_NOTHING = ("annotations", "labels", "description")
+"""Links to documentation stand in these, and nothing is sent to them."""
+_ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "Ingress", "GatewayList")
+"""Their host names are the platform's own: bytes come in by them."""
+
+
+_NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
+
+
+def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[Use]:
+    """Every use that a Kubernetes object makes of a place; `item` says which object, as messages do."""
+    if kind in _ROUTE_KINDS:
+        return
+    body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
+    yield from _special(kind, item, body)
+    yield from _tree(item, (), body)
+
+
+def values_uses(item: str, values: Any) -> Iterator[Use]:
+    """Every use that a chart's values make of a place."""
+    yield from _tree(item, ("values",), values)
+
+
+def _tree(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+    if isinstance(value, Mapping):
+        yield from _image_of_parts(item, path, value)
+        for key, inner in value.items():
+            if key not in _SAYS_NOTHING:
+                yield from _tree(item, (*path, str(key)), inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for index, inner in enumerate(value):
+            yield from _tree(item, (*path, str(index)), inner)
+    else:
+        yield from _leaf(item, path, value)
+
+
+def _image_of_parts(item: str, path: tuple[str, ...], value: Mapping[str, Any]) -> Iterator[Use]:
+    """`{registry, repository, tag}`, as charts spell an image; a registry by itself is found as a leaf."""
+    repository = value.get("repository")
+    if isinstance(repository, str) and repository and not value.get("registry") and "://" not in repository:
+        yield Use(image_registry(repository), "image-registry", _where(item, (*path, "repository")))
+
+
+def _leaf(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+    key = next((step for step in reversed(path) if not step.isdigit()), "")
+    where = _where(item, path)
+    if value is UNKNOWN:
+        if _NAMES_A_PLACE.fullmatch(key):
+            yield Use(NOT_KNOWN, "image-registry" if _IMAGE.fullmatch(key) else _purpose(path), where)
+        return
+    if not isinstance(value, str) or not value:
+        return
+    if hosts := url_hosts(value):
+        yield from (Use(host, _purpose(path), where) for host in hosts)
+    elif _IMAGE.fullmatch(key) and "://" not in value and " " not in value:
+        yield Use(image_registry(value), "image-registry", where)
+    elif _REGISTRY.fullmatch(key) and "://" not in value:
+        yield Use(image_registry(f"{value}/x"), "image-registry", where)
+    elif _ADDRESS.fullmatch(key) and (host := host_of(value)):
+        yield Use(host, _purpose(path), where)
+
+
+def _purpose(path: Sequence[str]) -> str:
+    words = "/".join(path)
+    if re.search(r"acme", words, re.I):
+        return "acme"
+    if re.search(r"ntp|chrony|timeserver", words, re.I):
+        return "time"
+    if re.search(r"registr|image|mirror", words, re.I):
+        return "image-registry"
+    if _BACKUP.search(words):
+        return "backup"
+    return "telemetry" if _TELEMETRY.search(words) else "egress"
+
+
+def _special(kind: str, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+    """What only the kind of an object tells."""
+    spec = body.get("spec")
+    if kind == "StorageClass":
+        yield from _driver(item, "provisioner", body.get("provisioner"), "storage")
+    elif kind == "VolumeSnapshotClass":
+        yield from _driver(item, "driver", body.get("driver"), "backup")
+    elif kind == "BackupStorageLocation" and isinstance(spec, Mapping):
+        yield from _driver(item, "spec.provider", spec.get("provider"), "backup")
+    elif kind == "PersistentVolume" and isinstance(spec, Mapping) and isinstance(spec.get("csi"), Mapping):
+        yield from _driver(item, "spec.csi.driver", spec["csi"].get("driver"), "storage")
+    elif kind == "ConfigMap":
+        yield from _configuration(item, body.get("data"))
+    elif kind == "Service" and isinstance(spec, Mapping) and "externalName" in spec:
+        yield from _named(item, "spec.externalName", spec["externalName"], "egress")
+    elif kind in ("IPAddressPool", "CiliumLoadBalancerIPPool") and isinstance(spec, Mapping):
+        yield from _pool(item, spec)
+    yield from _keyed(item, (), body)
+
+
+def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+    """Fields whose name alone says what they are, at any depth: resolvers and what may be called from inside."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            here = (*path, str(key))
+            if key == "nameservers":
+                yield from _each_of(item, here, inner, "dns")
+            elif key in ("toCIDR", "toCIDRSet"):
+                yield from _each_of(item, here, inner, "egress")
+            elif key == "toFQDNs" and isinstance(inner, Sequence):
+                for index, name in enumerate(inner):
+                    for field in ("matchName", "matchPattern"):
+                        if isinstance(name, Mapping) and field in name:
+                            yield from _named(item, f"{'.'.join(here)}.{index}.{field}", name[field], "egress")
+            elif key == "ipBlock" and "egress" in path and isinstance(inner, Mapping):
+                yield from _each_of(item, (*here, "cidr"), [inner.get("cidr")], "egress")
+            else:
+                yield from _keyed(item, here, inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for index, inner in enumerate(value):
+            yield from _keyed(item, (*path, str(index)), inner)
+
+
+def _each_of(item: str, path: tuple[str, ...], values: Any, purpose: str) -> Iterator[Use]:
+    listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    for value in listed:
+        cidr = value.get("cidr") if isinstance(value, Mapping) else value
+        if cidr is UNKNOWN:
+            yield Use(NOT_KNOWN, purpose, _where(item, path))
+        elif isinstance(cidr, str) and (public := _public(cidr)):
+            yield Use(public, purpose, _where(item, path))
+
+
+def _public(text: str) -> str | None:
+    """The address or network, unless all of it stays inside."""
+    address, slash, length = text.partition("/")
+    host = host_of(address)
+    if slash and length == "0":
+        return text
+    return f"{host}{slash}{length}" if host else None
+
+
+def _named(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
+    if value is UNKNOWN:
+        yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
+    elif value == "*":
+        yield Use("0.0.0.0/0", purpose, f"{item}: {field}")  # every name there is
+    elif isinstance(value, str) and value:
+        name = value.lower().rstrip(".")
+        if name.startswith("*.") or host_of(name):
+            yield Use(name, purpose, f"{item}: {field}")
+
+
+def _driver(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
+    if value is UNKNOWN:
+        yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
+    elif value and value != "kubernetes.io/no-provisioner":  # local volumes: the nodes themselves
+        yield Use(str(value).lower(), purpose, f"{item}: {field}")
+
+
+def _pool(item: str, spec: Mapping[str, Any]) -> Iterator[Use]:
+    """Pools' addresses are judged by their first: a range is one provider's assignment."""
+    blocks = spec.get("blocks")
+    listed = spec.get("addresses") or ([block.get("cidr", block.get("start")) for block in blocks] if blocks else ())
+    if listed is UNKNOWN:
+        listed = [UNKNOWN]
+    for index, block in enumerate(listed):
+        where = f"{item}: spec.addresses.{index}"
+        if block is UNKNOWN:
+            yield Use(NOT_KNOWN, "addresses", where)
+        elif block and host_of((first := str(block).partition("-")[0].strip()).partition("/")[0]):
+            yield Use(first, "addresses", where)
+
+
+def _configuration(item: str, data: Any) -> Iterator[Use]:
+    """Resolvers in CoreDNS' Corefile, time servers in chrony's and ntpd's configuration."""
+    for key, text in data.items() if isinstance(data, Mapping) else ():
+        if not isinstance(text, str):
+            continue
+        for match in _FORWARD.finditer(text) if "corefile" in str(key).lower() or ".:53" in text else ():
+            for name in match[1].split():
+                if host := host_of(re.sub(r"^(dns|tls)://", "", name)):
+                    yield Use(host, "dns", f"{item}: data.{key}")
+        for match in _TIME.finditer(text) if re.search(r"chrony|ntp", str(key), re.I) else ():
+            if host := host_of(match[1]):
+                yield Use(host, "time", f"{item}: data.{key}")
+
+
+def _where(item: str, path: Sequence[str]) -> str:
+    return f"{item}: {'.'.join(path)}"

@@ -1,0 +1,54 @@
+"""A tenant's namespace and the fence around it."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply
+from components.manifests import Manifest
+from components.names import child, token
+from components.tenancy.model import TenantSpec
+from components.tenancy.render import tenant_manifests
+
+
+class Tenant(pulumi.ComponentResource):
+    """One agency's namespace bundle."""
+
+    namespace: pulumi.Output[str]
+    """Its name, known once the namespace is there."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: TenantSpec,
+        *,
+        gateway_namespace: str,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`gateway_namespace`: where the data plane's pods are; tiers that allow `gateway` let them in."""
+        super().__init__(token("Tenant"), name, None, opts)
+        namespace, *fence = tenant_manifests(spec, gateway_namespace=gateway_namespace)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        made = apply(child(name, "namespace"), namespace, options)
+        inside = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
+        for manifest in fence:
+            apply(child(name, _ROLES[manifest["kind"]], _key(manifest)), manifest, inside)
+        self.namespace = made.metadata["name"]  # type: ignore[attr-defined]  # a Namespace
+        self.register_outputs({"namespace": self.namespace})
+
+
+_ROLES = {
+    "LimitRange": "limits",
+    "NetworkPolicy": "traffic",
+    "ResourceQuota": "quota",
+    "Role": "role",
+    "RoleBinding": "binding",
+}
+
+
+def _key(manifest: Manifest) -> str | None:
+    """Kinds of which a tenant has several are told apart by name."""
+    return str(manifest["metadata"]["name"]) if manifest["kind"] == "NetworkPolicy" else None

@@ -1,0 +1,151 @@
+"""What namespaces, pods and bindings may not be, whoever wrote them."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from components import labels
+from components.base import Violation, repeated
+from components.residency.endpoints import image_registry
+
+Manifest = Mapping[str, Any]
+
+EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+_DNS_PORT = 53
+
+
+def pod_spec(workload: Manifest) -> Mapping[str, Any]:
+    """The pods of a Pod or of anything that makes pods; empty where it makes none."""
+    spec = workload.get("spec") or {}
+    if "jobTemplate" in spec:
+        spec = (spec["jobTemplate"] or {}).get("spec") or {}
+    found: Mapping[str, Any] = (spec["template"] or {}).get("spec") or {} if "template" in spec else spec
+    return found
+
+
+def containers(workload: Manifest) -> Iterator[Mapping[str, Any]]:
+    """Every container of it, those that run before and beside included."""
+    spec = pod_spec(workload)
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        yield from spec.get(field) or ()
+
+
+def host_problems(workload: Manifest) -> Iterator[Violation]:
+    """Pods on the node's own network, or on a port of it: past every network policy."""
+    item = f"{workload['kind']} {_name(workload)}"
+    if pod_spec(workload).get("hostNetwork"):
+        yield Violation(
+            "network-no-host", item, "has hostNetwork, so no network policy sees its traffic: leave hostNetwork out"
+        )
+    for container in containers(workload):
+        for port in container.get("ports") or ():
+            if port.get("hostPort"):
+                yield Violation(
+                    "network-no-host",
+                    item,
+                    f"opens port {int(port['hostPort'])} of the node (hostPort): write a Service and a route instead",
+                )
+
+
+def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[Violation]:
+    """Images that somebody else can exchange: from no allowed registry, and not by digest."""
+    for container in containers(workload):
+        image = str(container["image"])
+        registry = image_registry(image)
+        if "@sha256:" not in image and registry not in registries:
+            yield Violation(
+                "tenancy-images",
+                f"{workload['kind']} {_name(workload)}",
+                f"runs an image of {registry} by tag, which whoever owns it can exchange: write it by digest "
+                f"(@sha256:…), or take it from {' or '.join(sorted(registries)) or 'a declared registry'}",
+            )
+
+
+def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
+    """Flannel, which enforces no network policy and once lost large packets in silence."""
+    if kind == "Release":
+        name = str(manifest.get("chart") or "").rstrip("/").rpartition("/")[2]
+        item, is_flannel = f"Release of chart {name}", "flannel" in name
+    else:
+        item = f"{kind} {_name(manifest)}"
+        images = (
+            [str(container.get("image") or "") for container in containers(manifest)] if kind == "DaemonSet" else []
+        )
+        named = "flannel" in str(manifest["metadata"].get("name", ""))
+        is_flannel = named or any("flannel" in image for image in images)
+    if is_flannel:
+        yield Violation(
+            "cni-no-flannel",
+            item,
+            "is Flannel, which enforces no NetworkPolicy, so no tenant is fenced: use Cilium or Calico",
+        )
+
+
+def binding_problems(binding: Manifest, is_tenants: Any) -> Iterator[Violation]:
+    """A ClusterRoleBinding that reaches out of a tenant's namespace, or to everybody."""
+    for subject in binding.get("subjects") or ():
+        name, namespace = str(subject["name"]), str(subject.get("namespace") or "")
+        who = ""
+        if subject.get("kind") == "ServiceAccount" and namespace and is_tenants(namespace):
+            who = f"service account {namespace}/{name}"
+        elif subject.get("kind") == "Group" and name in EVERYBODY:
+            who = f"everybody ({name})"
+        elif subject.get("kind") == "Group" and name.startswith("system:serviceaccounts:"):
+            group = name.rpartition(":")[2]
+            who = f"the service accounts of {group}" if is_tenants(group) else ""
+        if who:
+            yield Violation(
+                "tenancy-cluster-binding",
+                f"ClusterRoleBinding {binding['metadata'].get('name', '?')}",
+                f"gives {who} rights in every namespace: write a RoleBinding in the tenant's own",
+            )
+
+
+def forged_label_problems(namespace: Manifest, *, tenant: bool) -> Iterator[Violation]:
+    """Labels by which one namespace would pass for another."""
+    metadata = namespace["metadata"]
+    name, found = str(metadata.get("name", "?")), metadata.get("labels") or {}
+    told = found.get(labels.NAMESPACE_NAME, name)
+    if told != name:
+        yield Violation(
+            "tenancy-forged-label",
+            f"namespace '{name}'",
+            f"has {labels.NAMESPACE_NAME}: {told}, another's name: leave the label to the API server",
+        )
+    if not tenant and labels.TENANT in found:
+        yield Violation(
+            "tenancy-forged-label",
+            f"namespace '{name}'",
+            f"is the platform's own and has {labels.TENANT}: {found[labels.TENANT]}, so a tenant's routes may "
+            "attach: leave the label out",
+        )
+
+
+def lacking(namespaces: Iterable[str], objects: Iterable[Manifest], rule: str, message: str) -> Iterator[Violation]:
+    """Tenants' namespaces without one of these objects."""
+    there = {str(found["metadata"].get("namespace") or "default") for found in objects}
+    for name in sorted(set(namespaces) - there):
+        yield Violation(rule, f"namespace '{name}'", message)
+
+
+def allows_dns(policy: Manifest) -> bool:
+    """Whether a NetworkPolicy lets every pod of its namespace ask for names."""
+    spec = policy["spec"]
+    ports = [port for rule in spec.get("egress") or () for port in rule.get("ports") or ()]
+    return not spec.get("podSelector") and any(
+        port.get("port") == _DNS_PORT and port.get("protocol") == "UDP" for port in ports
+    )
+
+
+def twice_problems(namespaces: Sequence[str]) -> Iterator[Violation]:
+    """A namespace that two parts of a program make: the one that is destroyed takes the other's objects along."""
+    for name in repeated(namespaces):
+        yield Violation(
+            "tenancy-one-bundle",
+            f"namespace '{name}'",
+            "is declared twice: leave it to one component; what destroys the other takes everything in it along",
+        )
+
+
+def _name(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"

@@ -1,0 +1,165 @@
+"""A tenant's namespace and what keeps it to itself: Kubernetes' own kinds only, so that any CNI enforces it."""
+
+from typing import Any
+
+from components import labels
+from components.manifests import Manifest, manifest
+from components.names import KUBE_SYSTEM
+from components.tenancy.model import GATEWAY, TenantSpec, Tier
+
+DEFAULT_DENY = "default-deny-all"
+ALLOW_DNS = "allow-dns"
+_RBAC = "rbac.authorization.k8s.io"
+
+READ = ("get", "list", "watch")
+WRITE = (*READ, "create", "update", "patch", "delete")
+OWNER_RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("", ("configmaps", "persistentvolumeclaims", "secrets", "services"), WRITE),
+    ("", ("pods",), (*READ, "delete")),
+    ("", ("events", "limitranges", "pods/log", "resourcequotas"), READ),
+    ("apps", ("deployments", "statefulsets"), WRITE),
+    ("apps", ("replicasets",), READ),
+    ("autoscaling", ("horizontalpodautoscalers",), WRITE),
+    ("batch", ("cronjobs", "jobs"), WRITE),
+    ("discovery.k8s.io", ("endpointslices",), READ),
+    ("gateway.networking.k8s.io", ("httproutes",), READ),
+    ("networking.k8s.io", ("networkpolicies",), READ),
+    ("policy", ("poddisruptionbudgets",), WRITE),
+)
+"""API group, resources, verbs. No `exec` (a shell is outside every review), nothing that grants rights, and
+quota, limits and network policies to read only: they are the fence."""
+
+
+def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str) -> list[Manifest]:
+    """The whole bundle, the namespace first. The fence comes before anything that could run inside it."""
+    return [
+        namespace(tenant),
+        default_deny(tenant),
+        allow_dns(tenant),
+        *tier_policies(tenant, gateway_namespace=gateway_namespace),
+        resource_quota(tenant),
+        limit_range(tenant),
+        owner_role(tenant),
+        owner_binding(tenant),
+    ]
+
+
+def namespace(tenant: TenantSpec) -> Manifest:
+    """The namespace, with Pod Security at its strictest."""
+    pod_security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return manifest("v1", "Namespace", tenant.name, labels={labels.TENANT: tenant.name, **pod_security})
+
+
+def default_deny(tenant: TenantSpec) -> Manifest:
+    """Nothing in, nothing out, for every pod."""
+    return _network_policy(tenant, DEFAULT_DENY, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+
+
+def allow_dns(tenant: TenantSpec) -> Manifest:
+    """Every pod may ask the cluster's DNS: the pods behind it, not all of kube-system."""
+    dns = {"namespaceSelector": _namespace(KUBE_SYSTEM), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [dns], "ports": ports}]}
+    return _network_policy(tenant, ALLOW_DNS, spec)
+
+
+def tier_policies(tenant: TenantSpec, *, gateway_namespace: str) -> list[Manifest]:
+    """Who may call which tier: one policy for each tier that is called and one for each that calls."""
+    called = [_ingress(tenant, tier, gateway_namespace) for tier in tenant.tiers if tier.allow_from]
+    calling = [
+        _egress(tenant, tier, targets)
+        for tier in tenant.tiers
+        if (targets := [other for other in tenant.tiers if tier.name in other.allow_from])
+    ]
+    return called + calling
+
+
+def resource_quota(tenant: TenantSpec) -> Manifest:
+    """The namespace's share. No node ports and no addresses of its own: the gateway is the way in."""
+    quota = tenant.quota
+    hard = {
+        "limits.cpu": quota.limits_cpu,
+        "limits.memory": quota.limits_memory,
+        "pods": str(quota.pods),
+        "requests.cpu": quota.requests_cpu,
+        "requests.memory": quota.requests_memory,
+        "requests.storage": quota.storage,
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }
+    return manifest("v1", "ResourceQuota", "tenant", namespace=tenant.name, labels=_labels(tenant), spec={"hard": hard})
+
+
+def limit_range(tenant: TenantSpec) -> Manifest:
+    """What a container gets unasked: the quota refuses pods that ask for nothing."""
+    limits = tenant.limits
+    container = {
+        "type": "Container",
+        "default": {"cpu": limits.default_cpu, "memory": limits.default_memory},
+        "defaultRequest": {"cpu": limits.default_request_cpu, "memory": limits.default_request_memory},
+        "max": {"cpu": limits.max_cpu, "memory": limits.max_memory},
+    }
+    spec = {"limits": [container]}
+    return manifest("v1", "LimitRange", "tenant", namespace=tenant.name, labels=_labels(tenant), spec=spec)
+
+
+def owner_role(tenant: TenantSpec) -> Manifest:
+    """What the agency may do in its namespace."""
+    rules = [
+        {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+        for group, resources, verbs in OWNER_RIGHTS
+    ]
+    return manifest(f"{_RBAC}/v1", "Role", "tenant-owner", namespace=tenant.name, labels=_labels(tenant), rules=rules)
+
+
+def owner_binding(tenant: TenantSpec) -> Manifest:
+    """The owner role for the agency's group."""
+    return manifest(
+        f"{_RBAC}/v1",
+        "RoleBinding",
+        "tenant-owner",
+        namespace=tenant.name,
+        labels=_labels(tenant),
+        roleRef={"apiGroup": _RBAC, "kind": "Role", "name": "tenant-owner"},
+        subjects=[{"apiGroup": _RBAC, "kind": "Group", "name": tenant.owner.group}],
+    )
+
+
+def _ingress(tenant: TenantSpec, tier: Tier, gateway_namespace: str) -> Manifest:
+    callers = [
+        {"namespaceSelector": _namespace(gateway_namespace)} if name == GATEWAY else {"podSelector": _tier(name)}
+        for name in sorted(tier.allow_from)
+    ]
+    spec = {
+        "podSelector": _tier(tier.name),
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": tier.port}]}],
+    }
+    return _network_policy(tenant, f"to-{tier.name}", spec)
+
+
+def _egress(tenant: TenantSpec, tier: Tier, targets: list[Tier]) -> Manifest:
+    calls = [
+        {"to": [{"podSelector": _tier(target.name)}], "ports": [{"protocol": "TCP", "port": target.port}]}
+        for target in sorted(targets, key=lambda target: target.name)
+    ]
+    spec = {"podSelector": _tier(tier.name), "policyTypes": ["Egress"], "egress": calls}
+    return _network_policy(tenant, f"from-{tier.name}", spec)
+
+
+def _network_policy(tenant: TenantSpec, name: str, spec: dict[str, Any]) -> Manifest:
+    return manifest(
+        "networking.k8s.io/v1", "NetworkPolicy", name, namespace=tenant.name, labels=_labels(tenant), spec=spec
+    )
+
+
+def _labels(tenant: TenantSpec) -> dict[str, str]:
+    return {labels.TENANT: tenant.name}
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"matchLabels": {labels.NAMESPACE_NAME: name}}
+
+
+def _tier(name: str) -> dict[str, Any]:
+    return {"matchLabels": {labels.TIER: name}}

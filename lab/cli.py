@@ -1,0 +1,328 @@
+"""The lab's commands: `python -m lab --help`. The Makefile's targets call these."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lab import addons, control_plane, data_paths, fabric, machine, report, session, verify
+from lab.cluster import Cluster
+from lab.deploy import Deployment, Outcome
+from lab.layout import NODES, OPERATOR, Layout
+from lab.node import start as nodes
+from lab.plugins import Plugin
+from lab.processes import LabError, command, members
+from lab.progress import Progress
+from lab.toolchain import build, pins
+from lab.toolchain.build import Tools
+
+app = typer.Typer(
+    help="The whole platform on this machine, in network namespaces; no containers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+_STANDS_IN = (
+    "cilium-config written by the program instead of the Cilium chart (no container runtime, no chart repository)",
+    "supervisors instead of kubelets",
+    "namespaces of one machine instead of servers: what is the machine's own is marked unproved (~)",
+    "MetalLB and Traefik from their Go modules instead of their charts",
+)
+
+
+def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
+    """Everything under the program: packages, tools, network, control plane, nodes, add-ons."""
+    with progress.step("machine"):
+        machine.ensure_packages(progress)
+    with progress.step("tools"):
+        tools = build.ensure(progress)
+    with progress.step("network"):
+        session.claim(layout)
+    with fabric.inside(OPERATOR):
+        with progress.step("control plane"):
+            control_plane.ensure(layout, tools)
+        with progress.step("nodes"):
+            nodes.ensure(layout, tools)
+        with progress.step("add-ons"):
+            addons.install(Cluster(layout.kubeconfig), tools)
+    return tools
+
+
+def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, dict[str, Plugin], Deployment]:
+    deployment = Deployment(layout, tools)
+    with progress.step("pulumi up"), fabric.inside(OPERATOR):
+        plugins = deployment.prepare()
+        deployment.recover()
+        outcome = deployment.run("up")
+    if outcome.exit_code:
+        raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
+    return outcome, plugins, deployment
+
+
+@app.command()
+def up(as_json: AsJson = False) -> None:
+    """Set up this machine, start the lab, deploy the platform, and prove it. Run again, it changes nothing."""
+    layout = Layout()
+    progress = Progress(total=8, quiet=as_json)
+    session.require_root()
+    with session.exclusive():
+        tools = _ensure_lab(progress, layout)
+        outcome, plugins, _ = _deploy(progress, layout, tools)
+        with progress.step("proof"), fabric.inside(OPERATOR):
+            facts = verify.verify(layout, tools, verify.load_spec())
+        result = _report(facts, outcome, plugins, tools, progress.seconds)
+        report.write(layout, result)
+    _say(result, as_json=as_json)
+
+
+def _report(
+    facts: dict[str, Any],
+    outcome: Outcome,
+    plugins: dict[str, Plugin],
+    tools: Tools,
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    mandatory = [v for v in outcome.violations if v["level"] == "mandatory"]
+    policies = {
+        "ok": bool(outcome.policy_packs) and not mandatory,
+        "packs": outcome.policy_packs,
+        "passed": sorted(outcome.policies_passed - {v["policy"] for v in outcome.violations}),
+        "violations": outcome.violations,
+    }
+    stand_ins = [f"{p.binary}: this project's own stand-in" for p in plugins.values() if p.stand_in]
+    return {
+        "ok": policies["ok"] and all(part["ok"] for part in facts.values()),
+        "engine": {"version": tools.version("pulumi"), "origin": tools.origin("pulumi")},
+        "plugins": [
+            {"name": p.binary, "version": p.version, "origin": "stand-in" if p.stand_in else "official"}
+            for p in plugins.values()
+        ],
+        "pulumi": {"changes": outcome.changes, "unchanged": outcome.unchanged},
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        **facts,
+        "policies": policies,
+        "stands_in": [*_STANDS_IN, *stand_ins],
+    }
+
+
+def _say(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=2, ensure_ascii=False))
+    else:
+        report.show(Console(), result)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def tools(as_json: AsJson = False) -> None:
+    """Install the machine's packages and build the tools; start nothing."""
+    progress = Progress(total=2, quiet=as_json)
+    with progress.step("machine"):
+        machine.ensure_packages(progress)
+    with progress.step("tools"):
+        found = build.ensure(progress)
+    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in pins.TOOLS}
+    if as_json:
+        print(json.dumps({"tools": rows, "seconds": progress.seconds}, indent=2))
+    else:
+        for name, row in rows.items():
+            print(f"{name:26} {row['version']:12} {row['origin']}")
+
+
+@app.command()
+def start(as_json: AsJson = False) -> None:
+    """Set up this machine and start the lab; deploy nothing."""
+    progress = Progress(total=6, quiet=as_json)
+    session.require_root()
+    with session.exclusive():
+        _ensure_lab(progress, Layout())
+    if as_json:
+        print(json.dumps({"seconds": progress.seconds}))
+
+
+@app.command()
+def deploy() -> None:
+    """Run `pulumi up` with the policy pack on the running lab."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        deployment.recover()
+        raise typer.Exit(deployment.run("up", show=True).exit_code)
+
+
+@app.command()
+def preview() -> None:
+    """Run `pulumi preview --diff` with the policy pack on the running lab."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        raise typer.Exit(deployment.run("preview", "--diff", show=True).exit_code)
+
+
+@app.command(name="verify")
+def verify_command(as_json: AsJson = False) -> None:
+    """Prove the running platform again, without deploying."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        facts = verify.verify(layout, tools, verify.load_spec())
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        report.show_facts(Console(), facts)
+    raise typer.Exit(0 if all(part["ok"] for part in facts.values()) else 1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def operations(context: typer.Context) -> None:
+    """Run a command of `python -m operations` on the running lab, as from the operator's laptop."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        argv = [sys.executable, "-m", "operations", *context.args]
+        raise typer.Exit(subprocess.run(command(argv, part="op"), env=deployment.environment()).returncode)
+
+
+@app.command()
+def paths(
+    names: Annotated[list[str] | None, typer.Argument(help="Which; left out, every one. --list has the names.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Deploy one data path after the other and prove each on the wire; then put the lab's own back."""
+    chosen = [path for path in data_paths.DATA_PATHS if not names or path.name in names]
+    if show_list or len(chosen) < len(names or ()):
+        print("\n".join(path.name for path in data_paths.DATA_PATHS))
+        raise typer.Exit(0 if show_list else 2)
+    layout, tools = _running()
+    progress = Progress(total=len(chosen) + 1, quiet=as_json)
+    proved: dict[str, Any] = {}
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        try:
+            for path in chosen:
+                with progress.step(path.name):
+                    proved[path.name] = data_paths.prove(layout, tools, deployment, path)
+        finally:
+            with progress.step("the lab's own"):
+                data_paths.restore(layout, tools, deployment)
+    if as_json:
+        print(json.dumps(proved, indent=2, ensure_ascii=False))
+    else:
+        Console().print(report.data_paths_table(proved))
+    raise typer.Exit(0 if all(facts["ok"] for facts in proved.values()) else 1)
+
+
+@app.command()
+def destroy() -> None:
+    """Run `pulumi destroy` on the running lab; the cluster and the nodes stay."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        deployment.recover()
+        raise typer.Exit(deployment.run("destroy", show=True).exit_code)
+
+
+@app.command()
+def down() -> None:
+    """Take the whole lab away: processes, namespaces, cgroups, files. The cache of built tools stays."""
+    session.require_root()
+    with session.exclusive():
+        session.remove(Layout())
+        if left := session.leftovers(Layout()):
+            raise LabError(f"still there: {', '.join(left)}")
+    print("the lab is gone")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What of the lab runs."""
+    layout = Layout()
+    processes = {p: len(members(p)) for p in ("ctl/etcd", "ctl/kube-apiserver", "ctl/kube-controller-manager")}
+    processes |= {n.name: len(members(n.name)) for n in NODES}
+    cluster: dict[str, Any] = {}
+    if members("ctl/kube-apiserver"):
+        with fabric.inside(OPERATOR):
+            cluster = _cluster_status(Cluster(layout.kubeconfig))
+    running = all(processes.values())
+    if as_json:
+        print(json.dumps({"running": running, "processes": processes, **cluster}, indent=2))
+    else:
+        for name, count in processes.items():
+            print(f"{name:28} {f'{count} processes' if count else 'not running'}")
+        for group, states in cluster.items():
+            for name, state in states.items():
+                print(f"{group:12} {name:40} {state}")
+    raise typer.Exit(0 if running else 1)
+
+
+def _cluster_status(cluster: Cluster) -> dict[str, dict[str, str]]:
+    def condition(item: dict[str, Any], name: str) -> str:
+        conditions = (item.get("status") or {}).get("conditions") or []
+        return next((c["status"] for c in conditions if c["type"] == name), "Unknown")
+
+    found = cluster.request("GET", "/api/v1/nodes")["items"]
+    pods = cluster.request("GET", "/api/v1/pods")["items"]
+    return {
+        "node": {n["metadata"]["name"]: f"Ready={condition(n, 'Ready')}" for n in found},
+        "pod": {
+            f"{p['metadata']['namespace']}/{p['metadata']['name']}": f"Ready={condition(p, 'Ready')}" for p in pods
+        },
+    }
+
+
+@app.command()
+def logs(
+    name: Annotated[str, typer.Argument(help="A log's name, or its beginning; left out, they are listed.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines of each.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+) -> None:
+    """Show the end of the lab's logs."""
+    found = sorted(Layout().logs.glob(f"{name}*.log"))
+    if not found:
+        raise LabError(f"no log begins with {name!r}" if name else "there are no logs: the lab was not started")
+    if not name:
+        for file in found:
+            print(f"{file.stat().st_size:>10} {file.stem}")
+        return
+    os.execvp("tail", ["tail", "-n", str(lines), *(["-f"] if follow else []), "--", *map(str, found)])  # noqa: S606 (no shell is meant)
+
+
+@app.command()
+def shell(
+    argv: Annotated[list[str] | None, typer.Argument(help="A command to run there instead of a shell.")] = None,
+) -> None:
+    """A shell on the operator's laptop of the lab, with KUBECONFIG and Pulumi set: kubectl works there."""
+    layout, tools = _running()
+    with fabric.inside(OPERATOR):
+        environment = {**Deployment(layout, tools).environment(), "KUBECONFIG": str(layout.kubeconfig)}
+        wanted = argv or [os.environ.get("SHELL", "/bin/sh")]
+        raise typer.Exit(subprocess.run(wanted, env=environment).returncode)
+
+
+def _running() -> tuple[Layout, Tools]:
+    session.require_root()
+    if not members("ctl/kube-apiserver"):
+        raise LabError("the lab is not running; run: make up")
+    return Layout(), build.ensure(Progress(total=1, quiet=True))
+
+
+def main() -> None:
+    """Run the command; a failure is its text and exit code 1, never a traceback."""
+    try:
+        app()
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,102 @@
+"""The lab's network: hosts as network namespaces, joined by a bridge in a namespace of its own.
+
+The machine's own namespace gets no link, no address, no route and no firewall rule: the lab cannot clash with what
+others have there, and a host's `bridge-nf-call-iptables` does not reach the lab's bridge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.layout import FABRIC, GATEWAY_ADDRESS, HOSTS, PREFIX, PREFIX_LENGTH, Host
+from lab.processes import LabError
+
+BRIDGE = "br0"
+NETNS_FOLDER = Path("/run/netns")
+
+
+def run_ip(*batch: str, namespace: str | None = None) -> None:
+    """Run `ip` commands as one batch, in a namespace where one is given."""
+    where = ["-n", namespace] if namespace else []
+    done = subprocess.run(["ip", *where, "-batch", "-"], input="\n".join(batch), capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"ip failed: {done.stderr.strip()} in batch: {'; '.join(batch)}")
+
+
+def namespaces() -> list[str]:
+    """The lab's network namespaces that exist now."""
+    if not NETNS_FOLDER.exists():
+        return []
+    return sorted(p.name for p in NETNS_FOLDER.iterdir() if p.name.startswith(f"{PREFIX}-"))
+
+
+def ensure(mtu_bytes: int = 1500) -> None:
+    """Make the bridge and every host that is not there yet."""
+    there = set(namespaces())
+    if FABRIC not in there:
+        run_ip(f"netns add {FABRIC}")
+        run_ip(
+            "link set lo up",
+            f"link add {BRIDGE} type bridge forward_delay 0",
+            f"addr add {GATEWAY_ADDRESS}/{PREFIX_LENGTH} dev {BRIDGE}",
+            f"link set {BRIDGE} mtu {mtu_bytes} up",
+            namespace=FABRIC,
+        )
+    for host in HOSTS:
+        if host.namespace not in there:
+            _add_host(host, mtu_bytes)
+
+
+def _add_host(host: Host, mtu_bytes: int) -> None:
+    run_ip(f"netns add {host.namespace}")
+    run_ip(
+        f"link add {host.name} mtu {mtu_bytes} type veth peer name eth0 mtu {mtu_bytes} netns {host.namespace}",
+        f"link set {host.name} master {BRIDGE} up",
+        namespace=FABRIC,
+    )
+    run_ip(
+        "link set lo up",
+        f"addr add {host.address}/{PREFIX_LENGTH} dev eth0",
+        "link set eth0 up",
+        f"route add default via {GATEWAY_ADDRESS}",
+        namespace=host.namespace,
+    )
+
+
+def set_mtu(mtu_bytes: int) -> None:
+    """Make every link of the lab carry packets of this size and no larger ones: both ends, and the bridge between."""
+    names = (*(host.name for host in HOSTS), BRIDGE)
+    run_ip(*(f"link set {name} mtu {mtu_bytes}" for name in names), namespace=FABRIC)
+    for host in HOSTS:
+        run_ip(f"link set eth0 mtu {mtu_bytes}", namespace=host.namespace)
+
+
+def remove() -> None:
+    """Remove every namespace of the lab, and with them the links; fine where there is none."""
+    for name in namespaces():
+        run_ip(f"netns delete {name}")
+
+
+@contextlib.contextmanager
+def inside(host: Host) -> Iterator[None]:
+    """Be on a host of the lab: this thread's connections and child processes start from its namespace."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    target = os.open(NETNS_FOLDER / host.namespace, os.O_RDONLY)
+    try:
+        _set_network_namespace(target)
+        yield
+    finally:
+        _set_network_namespace(before)
+        os.close(before)
+        os.close(target)
+
+
+def _set_network_namespace(descriptor: int) -> None:
+    clone_newnet = 0x40000000  # linux/sched.h; os.setns exists only since Python 3.12
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, clone_newnet):
+        raise LabError(f"cannot enter the lab's network: {os.strerror(ctypes.get_errno())}; root is needed")

@@ -1,0 +1,1 @@
+"""Stand-in for pulumi-resource-command: commands here and over SSH, and copies over SSH."""

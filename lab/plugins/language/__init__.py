@@ -1,0 +1,1 @@
+"""Language host for Python: what the engine asks for to run a program or a policy pack."""

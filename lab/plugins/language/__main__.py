@@ -1,0 +1,3 @@
+from lab.plugins.language.host import main
+
+main()

@@ -1,0 +1,95 @@
+"""Runs in the user's Python: one program or one policy pack. Started as a file, imports nothing of the lab.
+
+The request comes as JSON on standard input rather than in arguments or the environment: it holds the
+stack's decrypted secrets, and other processes can read those.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+# What the official language host uses for "the user has been told what is wrong".
+ALREADY_REPORTED = 32
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    _end_quietly_with_parent()
+    # This file's folder must not come before the program's own modules.
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):  # noqa: PTH120
+        del sys.path[0]
+    request = json.load(sys.stdin)
+    if request["kind"] == "analyzer":
+        _run_policy_pack(request)
+    else:
+        _run_program(request)
+
+
+def _end_quietly_with_parent() -> None:
+    """Neither an interrupt nor the death of the language host leaves a traceback or a process behind."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda signum, _: os._exit(128 + signum))
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def _run_policy_pack(request: dict[str, Any]) -> None:
+    import runpy
+
+    sys.argv = ["pulumi.policy", *request["args"], request["program"]]
+    runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
+
+
+def _run_program(request: dict[str, Any]) -> None:
+    import asyncio
+    import logging
+    import runpy
+
+    import pulumi
+    import pulumi.runtime
+
+    # The SDK leaves tasks unfinished when a program fails; asyncio's complaints would bury the error.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    pulumi.runtime.set_all_config(request["config"], request["secretKeys"])
+    pulumi.runtime.configure(pulumi.runtime.Settings(**request["settings"]))
+    os.chdir(request["pwd"])
+    program = request["program"]
+    sys.argv = [program, *request["args"]]
+
+    def run() -> None:
+        runpy.run_path(program, run_name="__main__")
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    failed = True
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(run))
+        failed = False
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+    except Exception as error:
+        pulumi.log.error("Program failed with an unhandled exception:\n" + _users_traceback(error, program))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: threads of a failed program must not keep the process, or print about their end.
+    os._exit(ALREADY_REPORTED if failed else 0)
+
+
+def _users_traceback(error: BaseException, program: str) -> str:
+    """The traceback from the program's first frame on; all of it when the program has none."""
+    import traceback
+
+    folder = os.path.abspath(program)  # noqa: PTH100
+    trace = error.__traceback__
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(folder):
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(type(error), error, trace or error.__traceback__))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Start and end the lab's processes by cgroup.
+
+A process cannot leave its cgroup by forking or by losing its parent, so one write to `cgroup.kill` ends all that a
+part of the lab has started, however it was started and whatever killed its parent; no process id is ever guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from lab.layout import PREFIX
+
+# Moves itself into the cgroup before it becomes the command: nothing of the command ever runs outside.
+_ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+
+
+class LabError(Exception):
+    """Something of the lab failed; the text names what, and what to do."""
+
+
+def cgroup_mount() -> Path:
+    """Where cgroup v2 is mounted: alone, or beside v1 as `unified`."""
+    for mount in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified")):
+        if (mount / "cgroup.controllers").exists():
+            return mount
+    raise LabError(
+        "cgroup v2 is not mounted; run: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified"
+    )
+
+
+def cgroup(part: str = "") -> Path:
+    """The cgroup of one part of the lab (`ctl`, `osl-1`, …), or of the whole lab."""
+    root = cgroup_mount() / PREFIX
+    return root / part if part else root
+
+
+def command(argv: Sequence[str], *, part: str, namespace: str | None = None) -> list[str]:
+    """`argv` as it must be run to be inside the part's cgroup and, where given, its network namespace."""
+    group = cgroup(part)
+    group.mkdir(parents=True, exist_ok=True)
+    enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+    return ["sh", "-c", _ENTER, str(group), *enter, *argv]
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    part: str,
+    log: Path,
+    namespace: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a process that outlives this one; its output goes to `log`."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            command(argv, part=part, namespace=namespace),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(env or {})},
+        )
+
+
+def members(part: str = "") -> list[int]:
+    """Ids of all living processes of a part, sub-cgroups included."""
+    found: list[int] = []
+    for procs in cgroup(part).rglob("cgroup.procs") if cgroup(part).exists() else []:
+        try:
+            found += [int(line) for line in procs.read_text().split()]
+        except OSError:  # the cgroup went away while we looked
+            continue
+    return found
+
+
+def kill(part: str = "", *, timeout_seconds: float = 10) -> None:
+    """End every process of a part and remove its cgroup.
+
+    Raises:
+        LabError: processes are still there after `timeout_seconds`.
+    """
+    group = cgroup(part)
+    if not group.exists():
+        return
+    (group / "cgroup.kill").write_text("1")
+    deadline = time.monotonic() + timeout_seconds
+    while not _remove(group):  # busy until the last process is reaped
+        if time.monotonic() > deadline:
+            raise LabError(f"processes {members(part)} of {group} did not end; look at them with `ps -fp`")
+        time.sleep(0.02)
+
+
+def _remove(group: Path) -> bool:
+    try:
+        for folder in sorted((p for p in group.rglob("*") if p.is_dir()), reverse=True):
+            folder.rmdir()
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def wait_until(true: Callable[[], bool], seconds: float, or_else: Callable[[], str]) -> None:
+    """Wait until something is true.
+
+    Raises:
+        LabError: it is not after `seconds`; `or_else` gives the text.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise LabError(f"{or_else()} (after {seconds:g} s)")
+        time.sleep(0.05)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log, for an error message."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,75 @@
+"""One lab a machine, one command at a time, and no trace after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import fabric
+from lab.layout import CHECKOUT, PREFIX, Layout
+from lab.processes import LabError, kill, members
+
+_OWNER = Path(f"/run/{PREFIX}/owner")
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold the machine's lab for one command; an abstract socket leaves no file, whatever ends us.
+
+    Raises:
+        LabError: another command holds it, or the lab belongs to another checkout.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        try:
+            lock.bind(f"\0{PREFIX}")
+        except OSError:
+            raise LabError("another lab command is running on this machine; wait for it, or end it") from None
+        owner = _OWNER.read_text() if _OWNER.exists() else str(CHECKOUT)
+        if owner != str(CHECKOUT) and members():  # without a process it is only what a kill or a reboot left
+            raise LabError(f"this machine's lab belongs to {owner}; run `make down` there first")
+        yield
+
+
+def claim(layout: Layout) -> None:
+    """Write down whose lab this is; clear away what a reboot or a run killed half-way left of an earlier one."""
+    layout.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mark = layout.state / "fabric-of-boot"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    if not mark.exists() or mark.read_text() != boot:
+        remove(layout)
+        layout.state.mkdir(parents=True, mode=0o700)
+    else:
+        for part in (
+            "op",
+            "probe",
+        ):  # of a command that was killed: an engine that still runs would hold the stack
+            kill(part)
+    _OWNER.parent.mkdir(exist_ok=True)
+    _OWNER.write_text(str(CHECKOUT))
+    fabric.ensure()
+    mark.write_text(boot)
+
+
+def remove(layout: Layout) -> None:
+    """End every process of the lab, remove its namespaces, cgroups and files. Fine where there is none."""
+    kill()
+    fabric.remove()
+    shutil.rmtree(layout.state, ignore_errors=True)
+    shutil.rmtree(_OWNER.parent, ignore_errors=True)
+
+
+def leftovers(layout: Layout) -> list[str]:
+    """What of a lab is on the machine: empty after `remove`."""
+    found = [f"namespace {name}" for name in fabric.namespaces()]
+    found += [f"folder {path}" for path in (layout.state, _OWNER.parent) if path.exists()]
+    return found
+
+
+def require_root() -> None:
+    """Raises LabError where the lab's namespaces cannot be made."""
+    if os.geteuid():
+        raise LabError("the lab makes network namespaces, which takes root; run: sudo make up")

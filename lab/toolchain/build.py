@@ -1,0 +1,179 @@
+"""Build the lab's tools from pinned Go modules, once, into a cache outside the checkout."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lab.processes import LabError, tail
+from lab.progress import Progress
+from lab.toolchain import golang
+from lab.toolchain.pins import HELM, HERE, MODULES, TOOLS, Tool, module_version
+
+Origin = Literal["built", "cache", "PATH"]
+_STOP_SECONDS = 10  # how long an interrupted build may take to clear away its work folder
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where the tools are."""
+
+    _paths: dict[str, Path]
+    _origins: dict[str, Origin]
+    _versions: dict[str, str]
+    _modules: dict[str, Path] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """The program."""
+        return self._paths[name]
+
+    def origin(self, name: str) -> Origin:
+        """Whether it was built now, was in the cache, or was on the PATH."""
+        return self._origins[name]
+
+    def version(self, name: str) -> str:
+        """The version in use: the pinned one, or what a fitting copy on the PATH said of itself."""
+        return self._versions[name]
+
+    def module_dir(self, name: str) -> Path:
+        """A module's sources: `cilium`, `metallb` or `gateway-api`."""
+        if name not in self._modules:
+            self._modules[name] = _module_dir(name)
+        return self._modules[name]
+
+
+def cache() -> Path:
+    """Where built tools are kept, by XDG's rule."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "vds-platform"
+
+
+def ensure(progress: Progress, *, with_helm: bool = False) -> Tools:
+    """Find every tool on the PATH or in the cache, or build it.
+
+    Raises:
+        LabError: there is no Go and none could be fetched, or a build failed.
+    """
+    wanted = (*TOOLS, HELM) if with_helm else TOOLS
+    paths: dict[str, Path] = {}
+    origins: dict[str, Origin] = {}
+    versions = {tool.name: tool.version for tool in wanted}
+    missing: list[Tool] = []
+    for tool in wanted:
+        if found := _on_path(tool):
+            (paths[tool.name], versions[tool.name]), origins[tool.name] = found, "PATH"
+            continue
+        paths[tool.name], origins[tool.name] = cache() / "tools" / tool.key / tool.name, "cache"
+        if not paths[tool.name].exists():
+            missing.append(tool)
+    for number, tool in enumerate(missing, 1):
+        go = golang.find(cache(), progress)
+        _build(go, tool, paths[tool.name], progress, f"{number} of {len(missing)}, {tool.name} {tool.version}")
+        origins[tool.name] = "built"
+    return Tools(paths, origins, versions)
+
+
+def _on_path(tool: Tool) -> tuple[Path, str] | None:
+    found = shutil.which(tool.name) if tool.version_command else None
+    if not found:
+        return None
+    try:
+        done = subprocess.run([found, *tool.version_command], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    said = re.search(r"\d+\.\d+\.\d+", done.stdout + done.stderr)
+    return (Path(found), said.group()) if said and fits(said.group(), tool) else None
+
+
+def fits(found: str, tool: Tool) -> bool:
+    """Whether a version may stand for the pinned one: not older, and the same in the parts that the tool keeps to."""
+    has, pinned = ([int(n) for n in version.split(".")[:3]] for version in (found, tool.version))
+    return has[: tool.same_parts] == pinned[: tool.same_parts] and has >= pinned
+
+
+def _build(go: Path, tool: Tool, target: Path, progress: Progress, title: str) -> None:
+    """Build beside the place and move there: whole or not at all, also when two runs do it at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    log = cache() / "logs" / f"{tool.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / ".lock").open("w") as lock:
+        progress.detail(f"{title}: waiting for another run that builds it")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.exists():
+            return
+        for stale in target.parent.glob("draft-*"):  # of a run that was killed
+            shutil.rmtree(stale, ignore_errors=True)  # its Go may still be ending
+        with tempfile.TemporaryDirectory(prefix="draft-", dir=target.parent) as folder:
+            draft = Path(folder) / tool.name
+            _compile(go, tool, draft, log, progress, title)
+            draft.replace(target)
+
+
+def _compile(go: Path, tool: Tool, draft: Path, log: Path, progress: Progress, title: str) -> None:
+    tags = ["-tags", tool.tags] if tool.tags else []
+    command = [str(go), "build", "-v", "-trimpath", *tags, "-ldflags", tool.ldflags, "-o", str(draft), tool.import_path]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=HERE / tool.folder,
+            env={**golang.environment(), "GOTMPDIR": str(draft.parent)},  # a killed build's work goes with the draft
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                progress.detail(f"{title}: {_last_line(log)}")
+                time.sleep(0.5)
+        except BaseException:
+            process.send_signal(signal.SIGINT)  # unlike SIGTERM, it lets Go end its compilers
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            raise
+    if process.returncode:
+        raise LabError(
+            f"{tool.name} {tool.version} could not be built; the log {log} ends:\n{tail(log)}\n"
+            "If a module could not be fetched, check that this machine reaches a Go module proxy (go env GOPROXY)."
+        )
+
+
+def _last_line(log: Path) -> str:
+    """How far `go build -v` is: it prints a line for each module it fetches and each package it compiles."""
+    lines = log.read_text(errors="replace").splitlines()
+    packages = sum(not line.startswith("go: ") for line in lines)
+    return f"{packages} packages, {lines[-1]}" if lines else "reading the module graph"
+
+
+def _module_dir(name: str) -> Path:
+    """The module's folder in Go's module cache; remembered, because asking costs a second."""
+    folder, module = MODULES[name]
+    version = module_version(folder, module)
+    mark = cache() / "modules" / f"{name}-{version}"
+    if mark.exists() and Path(mark.read_text()).is_dir():
+        return Path(mark.read_text())
+    done = subprocess.run(
+        [str(golang.find(cache(), Progress(total=1, quiet=True))), "mod", "download", "-json", f"{module}@v{version}"],
+        cwd=HERE / folder,
+        env=golang.environment(),
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise LabError(f"the sources of {module} could not be fetched: {(done.stderr or done.stdout).strip()}")
+    found = str(json.loads(done.stdout)["Dir"])
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.write_text(found)
+    return Path(found)

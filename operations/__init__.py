@@ -1,0 +1,1 @@
+"""What people run beside `pulumi up`: `python -m operations --help`."""

@@ -1,0 +1,122 @@
+"""The SHA-256 of a packed chart, read where it is kept: a chart repository, an OCI registry, or a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.charts.reference import is_folder, packed
+
+_SECONDS = 30
+LARGEST_BYTES = 100_000_000
+"""A repository's index with ten years of releases has a fifth of that; no chart comes near."""
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"  # Helm's media type of the .tgz
+
+Get = Callable[[str, Mapping[str, str]], bytes]
+"""The body of an address, asked with these headers. Raises UnavailableError."""
+
+
+class UnavailableError(Exception):
+    """The chart could not be read there; the text says why."""
+
+
+class _UnauthorizedError(UnavailableError):
+    def __init__(self, url: str, challenge: str) -> None:
+        super().__init__(f"{url} wants a login")
+        self.challenge = challenge
+
+
+def get(url: str, headers: Mapping[str, str]) -> bytes:
+    """Ask a server, over TLS, through the proxy that the environment names."""
+    if not url.startswith("https://"):
+        raise UnavailableError(f"{url} is not https")
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=_SECONDS) as answer:  # noqa: S310
+            body: bytes = answer.read(LARGEST_BYTES + 1)
+    except urllib.error.HTTPError as error:
+        if error.code == 401:
+            raise _UnauthorizedError(url, error.headers.get("WWW-Authenticate") or "") from None
+        raise UnavailableError(f"{url} answers {error.code}") from None
+    except (OSError, HTTPException) as error:
+        raise UnavailableError(f"{url} can't be reached ({getattr(error, 'reason', error)})") from None
+    if len(body) > LARGEST_BYTES:
+        raise UnavailableError(f"{url} is larger than {LARGEST_BYTES} bytes")
+    return body
+
+
+def packed_digest(chart: str, version: str, repository: str, *, folder: Path, get: Get = get) -> str:
+    """SHA-256 of the chart's `.tgz`, of its bytes themselves and not of what anybody says about them.
+
+    `folder` is what a folder mirror's path is relative to. Raises UnavailableError, also where an index or a
+    registry names another digest than the bytes have.
+    """
+    if is_folder(repository):
+        file = folder / repository / packed(chart, version)
+        try:
+            return hashlib.sha256(file.read_bytes()).hexdigest()
+        except OSError as error:
+            raise UnavailableError(f"{repository}/{file.name} can't be read ({error.strerror})") from None
+    if repository.startswith("oci://"):
+        said, body = _from_registry(chart, version, repository.removeprefix("oci://").rstrip("/"), get)
+    else:
+        said, body = _from_index(chart, version, repository.rstrip("/"), get)
+    found = hashlib.sha256(body).hexdigest()
+    if said and said != found:
+        raise UnavailableError(f"{repository} names SHA-256 {said}, and its bytes have {found}: do not use them")
+    return found
+
+
+def _from_index(chart: str, version: str, repository: str, get: Get) -> tuple[str, bytes]:
+    address = f"{repository}/index.yaml"
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        index = yaml.load(get(address, {}), Loader=loader)  # noqa: S506  a safe loader, and the fast one
+        entries = [item for item in index["entries"].get(chart) or () if str(item["version"]) == version]
+        if not entries:
+            raise UnavailableError(f"{repository} has no {chart} {version}")
+        url = urllib.parse.urljoin(f"{repository}/", str(entries[0]["urls"][0]))
+    except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError):
+        raise UnavailableError(f"{address} is no index of a chart repository") from None
+    return str(entries[0].get("digest") or "").removeprefix("sha256:"), get(url, {})
+
+
+def _from_registry(chart: str, version: str, registry: str, get: Get) -> tuple[str, bytes]:
+    host, _, path = registry.partition("/")
+    base = f"https://{host}/v2/{path}/{chart}" if path else f"https://{host}/v2/{chart}"
+    manifest = f"{base}/manifests/{version.replace('+', '_')}"  # a tag has no plus: Helm writes _
+    headers = {"Accept": _MANIFEST}
+    try:
+        body = get(manifest, headers)
+    except _UnauthorizedError as error:
+        headers["Authorization"] = f"Bearer {_token(error, get)}"
+        body = get(manifest, headers)
+    try:
+        layers = [str(item["digest"]) for item in json.loads(body)["layers"] if item["mediaType"] == _CONTENT]
+        [digest] = layers
+    except (ValueError, KeyError, TypeError):
+        raise UnavailableError(f"{manifest} is no chart") from None
+    return digest.removeprefix("sha256:"), get(f"{base}/blobs/{digest}", headers)
+
+
+def _token(error: _UnauthorizedError, get: Get) -> str:
+    """What a registry gives anybody who asks; one that wants a password is not asked."""
+    words = dict(re.findall(r'(\w+)="([^"]*)"', error.challenge))
+    if not error.challenge.lower().startswith("bearer ") or "realm" not in words:
+        raise error
+    query = urllib.parse.urlencode({key: words[key] for key in ("service", "scope") if key in words})
+    try:
+        answer = json.loads(get(f"{words['realm']}?{query}", {}))
+        return str(answer.get("token") or answer["access_token"])
+    except (ValueError, KeyError, AttributeError):
+        raise error from None

@@ -1,0 +1,55 @@
+"""Markdown of what somebody else wrote: a name or a value can't open a tag, a link or a mention. Pure."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+
+_SPECIAL = re.compile(r"([\\*_\[\]|~])")
+_LONGEST_NAME = 200
+
+
+def plain(text: str) -> str:
+    """Running text on one line. Mentions and links of a stranger's text stay text."""
+    escaped = _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    escaped = re.sub(r"(?<!&)#", "&#35;", escaped)  # `#12` would link to an issue
+    return escaped.replace("@", "&#64;").replace("`", "&#96;").replace("://", ":&#47;&#47;")
+
+
+def code(text: str) -> str:
+    """Inline code on one line; nothing is interpreted in it."""
+    text = " ".join(text.split()) or " "
+    text = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    ticks = "`" * (_longest_run(text) + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    # A bar would end a table's cell, even in code.
+    return f"{ticks}{pad}{text}{pad}{ticks}".replace("|", "¦")
+
+
+def fence(lines: Iterable[str], language: str = "diff") -> str:
+    """A block of code that nothing in it can end."""
+    text = "\n".join(line.replace("\r", " ") for line in lines)
+    ticks = "`" * max(3, _longest_run(text) + 1)
+    return f"{ticks}{language}\n{text}\n{ticks}"
+
+
+def folded(summary: str, body: str) -> str:
+    """A part that opens when it is clicked. `summary` is HTML, `body` Markdown."""
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
+def tag_text(text: str) -> str:
+    """Text inside an HTML tag, where Markdown is not read."""
+    cut = " ".join(text.split())
+    cut = cut if len(cut) <= _LONGEST_NAME else f"{cut[:_LONGEST_NAME]}…"
+    return html.escape(cut, quote=False).replace("@", "&#64;").replace("`", "&#96;")
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall("`+", text)), default=0)

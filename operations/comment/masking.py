@@ -1,0 +1,58 @@
+"""Which values of a preview nobody may read in a comment.
+
+The engine masks what the program marked as secret. That is not enough for what others mark wrongly: a key that came
+in as a plain value is still a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+SECRET = "[secret]"  # noqa: S105 - the engine's own word for a value that it hides
+UNKNOWN = "[known when it runs]"
+
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""Key of every special value in the engine's JSON (sdk/go/common/resource/sig)."""
+_UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0331ba9")
+"""What the engine writes for a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go)."""
+_NAMES = re.compile(
+    r"(?i)(kube_?config|private_?key|pass(word|phrase|wd)|secret_?(key|string|access_?key)|token"
+    r"|credentials?|client_?key_?data|certificate_?key|bcrypt|htpasswd|api_?key)$"
+)
+"""Names of properties that hold a secret, whoever wrote the program."""
+_TEXTS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bAGE-SECRET-KEY-1|://[^/\s:@]+:[^/\s:@]+@"
+)
+"""What a secret looks like inside a longer text: a PEM key, a kubeconfig, a JWT, an age key, a URL with a password."""
+
+
+def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
+    """The value with every secret in it replaced, and every unknown named. `kind` is the resource's type."""
+    if isinstance(value, Mapping):
+        if _SIGNATURE in value:
+            return SECRET
+        if kind.endswith((":Secret", ":SecretPatch")) and len(path) == 1 and path[0] in ("data", "stringData"):
+            return dict.fromkeys(value, SECRET)
+        return {
+            key: SECRET if _is_secret(key, item) else masked(item, kind=kind, path=(*path, key))
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [masked(item, kind=kind, path=(*path, "[]")) for item in value]
+    if isinstance(value, str):
+        return masked_text(value)
+    return value
+
+
+def masked_text(text: str) -> str:
+    """A text, or the word for a secret if there is one anywhere in it."""
+    if _TEXTS.search(text):
+        return SECRET
+    return _UNKNOWN.sub(UNKNOWN, text)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    # `automountServiceAccountToken: false` and the like are switches, and say nothing.
+    return not isinstance(value, bool) and value not in (None, "") and _NAMES.search(name) is not None

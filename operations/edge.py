@@ -1,0 +1,89 @@
+"""The gateway as somebody outside meets it: does its address answer, and how long is its certificate good."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+from typing import Any
+
+import yaml
+from cryptography import x509
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from components.config import PlatformSpec
+from components.gateway.model import GatewaySpec, HttpsListener
+from components.nodes.verdict import State
+from operations.diagnosis import EdgeFinding
+
+EXPIRY_DAYS = 21
+"""cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
+
+_SECONDS = 5
+
+
+def examine(spec: PlatformSpec, kubeconfig: str, now: datetime.datetime) -> list[EdgeFinding]:
+    """Everything about the gateway that can be seen from here. What is wrong is a finding, never an error."""
+    gateway = spec.gateway
+    name = f"gateway {gateway.namespace}/{gateway.name}"
+    try:
+        address = _address(gateway, kubeconfig)
+    except (client.ApiException, HTTPError, config.ConfigException, yaml.YAMLError, OSError) as error:
+        said = str(getattr(error, "reason", None) or error).split("\n")[0]
+        return [
+            EdgeFinding(name, "unknown", f"the cluster could not be asked ({said})", "check vds-platform:kubeconfig")
+        ]
+    if address is None:
+        return [EdgeFinding(name, "fails", "it has no address", "see `kubectl describe gateway`, and MetalLB's pools")]
+    return [finding for listener in gateway.listeners for finding in _listener(name, gateway, listener, address, now)]
+
+
+def _address(gateway: GatewaySpec, kubeconfig: str) -> str | None:
+    settings = client.Configuration()
+    settings.retries = False  # a cluster that does not answer is a finding, not worth three minutes
+    read: Any = config.load_kube_config_from_dict  # the client library carries no types
+    read(yaml.safe_load(kubeconfig), client_configuration=settings)
+    api = client.CustomObjectsApi(client.ApiClient(settings))
+    found: Any = api.get_namespaced_custom_object(
+        "gateway.networking.k8s.io", "v1", gateway.namespace, "gateways", gateway.name, _request_timeout=_SECONDS
+    )
+    addresses = (found.get("status") or {}).get("addresses") or []
+    return str(addresses[0]["value"]) if addresses else None
+
+
+def _listener(
+    name: str, gateway: GatewaySpec, listener: Any, address: str, now: datetime.datetime
+) -> list[EdgeFinding]:
+    item = f"{name}, listener {listener.name}"
+    try:
+        socket.create_connection((address, listener.port), timeout=_SECONDS).close()
+    except OSError as error:
+        said = f"{address} port {listener.port} does not answer ({error.strerror or 'no answer in time'})"
+        return [EdgeFinding(item, "fails", said, "ask from the nodes' segment; see which node announces the address")]
+    found = [EdgeFinding(item, "ok", f"{address} port {listener.port} answers")]
+    if isinstance(listener, HttpsListener):
+        hosts = sorted({r.hostname for r in gateway.routes if r.listener in (None, listener.name)})
+        found += [certificate_finding(host, address, listener.port, now) for host in hosts]
+    return found
+
+
+def certificate_finding(host: str, address: str, port: int, now: datetime.datetime) -> EdgeFinding:
+    """How long the certificate that a host is served with is good; who signed it is not judged here."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # expired ones must be seen too
+    try:
+        with (
+            socket.create_connection((address, port), timeout=_SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=host.replace("*", "any", 1)) as secured,
+        ):
+            encoded = secured.getpeercert(binary_form=True)
+        certificate = x509.load_der_x509_certificate(encoded or b"")
+    except (OSError, ValueError) as error:
+        return EdgeFinding(host, "fails", f"no TLS at {address} port {port} ({error})", "see the listener's Secret")
+    days = (certificate.not_valid_after_utc - now).days
+    if days < 0:
+        return EdgeFinding(host, "fails", f"its certificate ended {-days} days ago", "see cert-manager's Certificate")
+    state: State = "ok" if days >= EXPIRY_DAYS else "advice"
+    remedy = "" if state == "ok" else "it should have been renewed: see cert-manager's Certificate"
+    return EdgeFinding(host, state, f"its certificate is good for {days} days more (limit {EXPIRY_DAYS})", remedy)

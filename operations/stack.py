@@ -1,0 +1,131 @@
+"""What a stack says, for commands beside the engine: its spec and its secrets, as `pulumi config` gives them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.config import PlatformSpec, SpecError, parse
+from components.names import PROJECT
+from operations.problem import OperationError
+
+_SECONDS = 60
+"""For `pulumi config`, which takes one; a backend on the network, some more."""
+
+_SECRETS = ("kubeconfig", "sshPrivateKey")
+
+_REMEDIES = {
+    "no stack named": "`pulumi stack ls` has the names of this backend's",
+    "incorrect passphrase": "correct PULUMI_CONFIG_PASSPHRASE, or the file that PULUMI_CONFIG_PASSPHRASE_FILE names",
+    "passphrase must be set": "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds the stack's passphrase",
+    "no Pulumi.yaml": "run this in the project's folder",
+    "PULUMI_ACCESS_TOKEN": "run `pulumi login` for the backend that holds the stack, or set PULUMI_BACKEND_URL",
+}
+"""What the engine says (3.259 and 3.272) → what to do."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stack that is sound: what its file says, and its secrets, which no `repr` shows."""
+
+    name: str
+    spec: PlatformSpec
+    ssh_private_key: str = field(repr=False)
+    kubeconfig: str = field(repr=False)
+
+
+def open_stack(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> Opened:
+    """Read and check a stack. Secrets come through a pipe: in no argument, no file and no message.
+
+    `project` is the folder with `Pulumi.yaml`, the working directory if left out; `config_file` stands for its
+    `Pulumi.<stack>.yaml`.
+
+    Raises:
+        OperationError: there is no such stack, no way to its secrets, or something is wrong with its file: all of it.
+    """
+    folder = project or Path.cwd()
+    config = _config(stack, folder, config_file)
+    spec, problems = _spec(config, folder)
+    problems += [
+        f"{PROJECT}:{name}: is missing: run `pulumi config set --secret {PROJECT}:{name} --stack {stack}`"
+        for name in _SECRETS
+        if not _value(config, name)
+    ]
+    if spec is None or problems:
+        raise _refused(stack, problems)
+    return Opened(stack, spec, _value(config, "sshPrivateKey"), _value(config, "kubeconfig"))
+
+
+def open_spec(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> PlatformSpec:
+    """The stack's spec alone: no secret is asked for, so nobody's passphrase is needed.
+
+    Raises OperationError as `open_stack` does.
+    """
+    folder = project or Path.cwd()
+    spec, problems = _spec(_config(stack, folder, config_file, secrets=False), folder)
+    if spec is None or problems:
+        raise _refused(stack, problems)
+    return spec
+
+
+def _spec(config: Mapping[str, Any], folder: Path) -> tuple[PlatformSpec | None, list[str]]:
+    data = _spec_data(config)
+    if data is None:
+        return None, [f"{PROJECT}:spec: is missing: copy Pulumi.oslo.yaml, or name another --config-file"]
+    try:
+        return parse(data, base_dir=folder), []
+    except SpecError as error:
+        return None, [str(problem) for problem in error.problems]
+
+
+def _refused(stack: str, problems: Sequence[str]) -> OperationError:
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return OperationError(f"stack {stack} has {count}:" + "".join(f"\n  {problem}" for problem in problems))
+
+
+def _value(config: Mapping[str, Any], name: str) -> str:
+    return str((config.get(f"{PROJECT}:{name}") or {}).get("value") or "")
+
+
+def _spec_data(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    entry = config.get(f"{PROJECT}:spec") or {}
+    data = entry.get("objectValue")
+    if data is None and entry.get("value"):
+        try:
+            data = json.loads(entry["value"])  # set as text, `pulumi config set`
+        except ValueError:
+            data = {}  # not a group of settings: the model says which are missing
+    return data
+
+
+def _config(stack: str, folder: Path, config_file: Path | None, *, secrets: bool = True) -> Mapping[str, Any]:
+    argv = ["pulumi", "--non-interactive", "config", *(["--show-secrets"] if secrets else []), "--json"]
+    argv += ["--stack", stack]
+    argv += ["--config-file", str(config_file)] if config_file else []
+    if config_file and not (folder / config_file).is_file():  # the engine takes it for an empty one
+        raise OperationError(f"--config-file {config_file}: there is no such file: correct its name")
+    try:
+        done = subprocess.run(
+            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS
+        )
+    except FileNotFoundError:
+        raise OperationError("pulumi is not on the PATH: install it, or add its folder to PATH") from None
+    except subprocess.TimeoutExpired:
+        raise OperationError(
+            f"stack {stack}: pulumi did not give its configuration within {_SECONDS} s: is its backend reachable?"
+        ) from None
+    if done.returncode:
+        said = " ".join(done.stderr.split()).removeprefix("error: ") or f"pulumi ended with {done.returncode}"
+        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in said), "")
+        raise OperationError(f"stack {stack}: {said[:500]}{': ' + remedy if remedy else ''}")
+    try:
+        config: Mapping[str, Any] = json.loads(done.stdout)
+    except ValueError:  # its text may hold secrets: none of it is shown
+        raise OperationError(
+            f"stack {stack}: what pulumi printed is not its configuration as JSON: update pulumi"
+        ) from None
+    return config

@@ -1,0 +1,201 @@
+"""From a predicate to a policy: violated, kept, or not to be decided yet.
+
+pulumi_policy turns a mandatory policy that touches an unknown value into an advice: what decides whether
+data leaves the country would then pass a preview for the very reason that nobody knows. Here an unknown
+that a predicate asks for is a violation of its own, as mandatory as any.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from components.base import Violation
+from policies.about import ABOUT
+from policies.surroundings import surroundings
+
+UNDECIDED = "cannot be decided at preview"
+
+Config = Mapping[str, Any]
+Judge = Callable[[Mapping[str, Any], Config], Iterable[Violation]]
+"""Judges one resource's inputs."""
+
+
+class Kind(NamedTuple):
+    """What a Pulumi type says about a Kubernetes object."""
+
+    group: str
+    """API group with its version cut off; `core` for Kubernetes' first."""
+    name: str
+    patch: bool
+    """Only some fields of an object that is somebody else's."""
+
+
+class Found(NamedTuple):
+    """A violation of a stack, and the resource to show it at (None: the stack itself)."""
+
+    violation: Violation
+    urn: str | None = None
+
+
+class Finding(NamedTuple):
+    """What a rule says of a resource or a stack: a violation, or that nobody can tell yet."""
+
+    item: str
+    """Empty where the message is about the resource itself."""
+    message: str
+    urn: str | None
+    decided: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.message}" if self.item else self.message
+
+
+class Seen(Protocol):
+    """What policies of one resource and policies of a stack are shown alike."""
+
+    resource_type: str
+    props: Mapping[str, Any]
+    urn: str
+    name: str
+
+    @property
+    def provider(self) -> Any: ...
+
+
+class Rule(NamedTuple):
+    """A policy of the engine, and the same judgement without an engine."""
+
+    policy: Policy
+    each: Callable[[Seen, Config], Iterator[Finding]] | None = None
+    """Judges one resource by its inputs."""
+    whole: Callable[[Sequence[PolicyResource], Config], Iterator[Finding]] | None = None
+    """Judges all resources by their outputs."""
+
+
+JudgeStack = Callable[[Sequence[PolicyResource], Config], Iterable[Found]]
+
+
+def kind(resource_type: str) -> Kind | None:
+    """`kubernetes:metallb.io/v1beta1:IPAddressPool` → its group and kind; None for what is no Kubernetes object."""
+    provider, _, rest = resource_type.partition(":")
+    api, _, name = rest.partition(":")
+    if provider != "kubernetes" or not name:
+        return None
+    patch = name.endswith("Patch")
+    return Kind(api.rpartition("/")[0], name.removesuffix("Patch"), patch)
+
+
+def objects(resources: Sequence[PolicyResource], *kinds: str, patches: bool = False) -> Iterator[PolicyResource]:
+    """Objects of these kinds (`group:Kind`); `patches`: also fields that the program sets on somebody else's."""
+    for resource in resources:
+        found = kind(resource.resource_type)
+        if found and (patches or not found.patch) and f"{found.group}:{found.name}" in kinds:
+            yield resource
+
+
+def each(
+    name: str,
+    description: str,
+    *kinds: str,
+    judge: Judge,
+    patches: bool = False,
+    schema: PolicyConfigSchema | None = None,
+) -> Rule:
+    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them."""
+
+    def one(seen: Seen, config: Config) -> Iterator[Finding]:
+        found = kind(seen.resource_type)
+        if found and f"{found.group}:{found.name}" in kinds and (patches or not found.patch):
+            yield from _findings(lambda: map(Found, judge(seen.props, config)), seen.resource_type, seen.urn)
+
+    return _of_one(name, description, one, schema)
+
+
+def each_component(
+    name: str,
+    description: str,
+    *,
+    judge: Callable[[str, Mapping[str, Any], Config], Iterable[Violation]],
+    schema: PolicyConfigSchema,
+) -> Rule:
+    """A policy for every component resource, with its name: what has no provider is made of the program alone."""
+
+    def one(seen: Seen, config: Config) -> Iterator[Finding]:
+        if seen.provider is None and not seen.resource_type.startswith("pulumi:"):
+            yield from _findings(lambda: map(Found, judge(seen.name, seen.props, config)), seen.resource_type, seen.urn)
+
+    return _of_one(name, description, one, schema)
+
+
+def stack(name: str, description: str, *, judge: JudgeStack, schema: PolicyConfigSchema | None = None) -> Rule:
+    """A policy for all resources together, as they will be: it is asked at the end of a preview and of an update."""
+
+    def whole(resources: Sequence[PolicyResource], config: Config) -> Iterator[Finding]:
+        yield from _findings(lambda: judge(resources, config), "stack", None)
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        for finding in whole(args.resources, {**surroundings(), **(args.get_config() or {})}):
+            report(str(finding), finding.urn)
+
+    policy = StackValidationPolicy(name, description, validate, config_schema=schema, **_known_about(name))
+    return Rule(policy, whole=whole)
+
+
+def _of_one(
+    name: str,
+    description: str,
+    one: Callable[[Seen, Config], Iterator[Finding]],
+    schema: PolicyConfigSchema | None,
+) -> Rule:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        for finding in one(args, {**surroundings(), **(args.get_config() or {})}):
+            report(str(finding), None)
+
+    policy = ResourceValidationPolicy(name, description, validate, config_schema=schema, **_known_about(name))
+    return Rule(policy, each=one)
+
+
+def _known_about(name: str) -> dict[str, Any]:
+    about = ABOUT[name]  # a policy that nothing is said about cannot be made
+    return {
+        "enforcement_level": EnforcementLevel.MANDATORY if about.mandatory else EnforcementLevel.ADVISORY,
+        "severity": about.severity,
+        "framework": PolicyComplianceFramework(name=about.framework, reference=about.reference),
+        "remediation_steps": about.remedy,
+        "url": page(name),
+    }
+
+
+def page(name: str) -> str:
+    """Where the policy is explained, from the project's root."""
+    return f"docs/policies/{name}.md"
+
+
+def _findings(find: Callable[[], Iterable[Found]], what: str, urn: str | None) -> Iterator[Finding]:
+    try:
+        for violation, at in find():
+            decided = not violation.message.startswith(UNDECIDED)
+            yield Finding(violation.item, violation.message, at or urn, decided)
+    except UnknownValueError as unknown:
+        yield Finding("", undecided(".".join(unknown.props)), urn, decided=False)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Not the error's text: it may quote a value, and values may be secret.
+        yield Finding("", f"cannot be read as {what} ({type(error).__name__}): correct its fields", urn)
+
+
+def undecided(path: str) -> str:
+    """What is said of a value that a rule asks for and nobody knows yet."""
+    return f"{UNDECIDED}: {path} is not known yet; write it as a plain value, not as another resource's output"

@@ -1,0 +1,160 @@
+"""Policies of the network, the gateway and what tenants run, beside those in pack.py and stack.py."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pulumi_policy import PolicyResource
+
+from components.base import Violation
+from components.cni.manifest_rules import chart_problems, config_problems
+from components.gateway.manifest_rules import ceiling_problems, grant_problems, nginx_problems, tls_problems
+from components.metallb.manifest_rules import client_address_problems, peer_problems
+from components.names import CILIUM_CONFIG, KUBE_SYSTEM
+from components.tenancy.manifest_rules import flannel_problems, host_problems
+from components.tenancy.rules import is_tenants
+from policies.judging import Config, Found, each, kind, objects, stack
+from policies.plain import known_where
+from policies.settings import CEILING, NAMESPACES
+from policies.surroundings import today
+
+Props = Mapping[str, Any]
+Resources = Sequence[PolicyResource]
+
+WORKLOADS = (
+    "core:Pod",
+    "core:ReplicationController",
+    "apps:DaemonSet",
+    "apps:Deployment",
+    "apps:ReplicaSet",
+    "apps:StatefulSet",
+    "batch:CronJob",
+    "batch:Job",
+)
+_ROUTES = ("gateway.networking.k8s.io:HTTPRoute", "gateway.networking.k8s.io:GRPCRoute")
+
+_DATA_PATH_KEYS = {
+    *("routingMode", "tunnel", "tunnelProtocol", "kubeProxyReplacement", "loadBalancer", "mode", "dsrDispatch"),
+    *("autoDirectNodeRoutes", "ipv4NativeRoutingCIDR", "enableIPv4Masquerade", "bpf", "masquerade", "l7Proxy"),
+    *("gatewayAPI", "enabled", "encryption", "type"),
+}
+"""Values by which the data path is decided: an unknown anywhere else does not matter to it."""
+
+
+def of_tenants(judge: Callable[[Props], Iterable[Violation]]) -> Callable[[Props, Config], Iterable[Violation]]:
+    """Only what is in a namespace of a tenant's."""
+
+    def judged(props: Props, config: Config) -> Iterable[Violation]:
+        namespace = str((props.get("metadata") or {}).get("namespace") or "default")
+        return judge(props) if is_tenants(namespace, platform=config.get("platformNamespaces", ())) else ()
+
+    return judged
+
+
+def _consistent(resources: Resources, _: Config) -> Iterator[Found]:
+    for resource in objects(resources, "core:ConfigMap", patches=True):
+        metadata = resource.props.get("metadata") or {}
+        if (metadata.get("namespace"), metadata.get("name")) == (KUBE_SYSTEM, CILIUM_CONFIG):
+            yield from (Found(problem, resource.urn) for problem in config_problems(resource.props))
+    for resource in objects(resources, "helm.sh:Release"):
+        if str(resource.props.get("chart") or "").rstrip("/").rpartition("/")[2] == "cilium":
+            values = known_where(resource.props.get("values") or {}, _DATA_PATH_KEYS)
+            found = chart_problems(values, str(resource.props.get("version") or ""))
+            yield from (Found(problem, resource.urn) for problem in found)
+
+
+def _by_kind(
+    judge: Callable[[str, Props], Iterable[Violation]], *kinds: str
+) -> Callable[[Resources, Config], Iterator[Found]]:
+    def judged(resources: Resources, _: Config) -> Iterator[Found]:
+        for resource in objects(resources, *kinds):
+            found = kind(resource.resource_type)
+            name = found.name if found else ""
+            yield from (Found(problem, resource.urn) for problem in judge(name, resource.props))
+
+    return judged
+
+
+def _clients(resources: Resources, _: Config, *, rule: str) -> Iterator[Found]:
+    by_l2 = any(objects(resources, "cilium.io:CiliumL2AnnouncementPolicy"))
+    for resource in objects(resources, "core:Service", patches=False):
+        for problem in client_address_problems(resource.props, by_cilium_l2=by_l2):
+            if problem.rule == rule:
+                yield Found(problem, resource.urn)
+
+
+def _canary(resources: Resources, config: Config) -> Iterator[Found]:
+    declared = [
+        int(r.props["canaryCeilingPercent"])
+        for r in resources
+        if r.provider is None and "canaryCeilingPercent" in r.props
+    ]
+    ceiling = int(config.get("ceilingPercent") or min(declared, default=50))
+    for resource in objects(resources, *_ROUTES):
+        yield from (Found(problem, resource.urn) for problem in ceiling_problems(resource.props, ceiling))
+
+
+NETWORK_RULES = [
+    stack(
+        "cni-consistent",
+        "Routing, load balancing and service proxy of Cilium go together.",
+        judge=_consistent,
+    ),
+    stack(
+        "cni-no-flannel",
+        "No CNI that enforces no network policy.",
+        judge=_by_kind(flannel_problems, "helm.sh:Release", "apps:DaemonSet", "core:Namespace", "core:ConfigMap"),
+    ),
+    stack(
+        "cni-l2-not-local",
+        "No Service has externalTrafficPolicy: Local where Cilium announces by layer 2.",
+        judge=partial(_clients, rule="cni-l2-not-local"),
+    ),
+    stack(
+        "metallb-client-address",
+        "Services of type LoadBalancer keep their clients' addresses.",
+        judge=partial(_clients, rule="metallb-client-address"),
+    ),
+    each(
+        "metallb-bgp-peer",
+        "BGP sessions have a password, and BFD where the router can.",
+        "metallb.io:BGPPeer",
+        "cilium.io:CiliumBGPPeerConfig",
+        judge=lambda props, _: peer_problems(props),
+    ),
+    each(
+        "network-no-host",
+        "No pod of a tenant is on a node's own network.",
+        *WORKLOADS,
+        judge=of_tenants(host_problems),
+        patches=True,
+        schema=NAMESPACES,
+    ),
+    each(
+        "gateway-tls",
+        "Every listener takes TLS only.",
+        "gateway.networking.k8s.io:Gateway",
+        "gateway.networking.k8s.io:ListenerSet",
+        "gateway.networking.x-k8s.io:XListenerSet",
+        judge=lambda props, config: tls_problems(props, today(config)),
+    ),
+    stack(
+        "gateway-canary",
+        "A canary gets at most the stack's ceiling of a route's traffic.",
+        judge=_canary,
+        schema=CEILING,
+    ),
+    each(
+        "gateway-reference-grant",
+        "A ReferenceGrant lets one kind of one namespace use one kind.",
+        "gateway.networking.k8s.io:ReferenceGrant",
+        judge=lambda props, _: grant_problems(props),
+    ),
+    stack(
+        "gateway-no-ingress-nginx",
+        "Nothing needs ingress-nginx, which is retired.",
+        judge=_by_kind(
+            nginx_problems, "helm.sh:Release", "networking.k8s.io:Ingress", "networking.k8s.io:IngressClass"
+        ),
+    ),
+]

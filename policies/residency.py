@@ -1,0 +1,201 @@
+"""The residency closure of any program: what its resources use, held against what it or the auditor declares."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pulumi_policy import PolicyConfigSchema, PolicyResource
+from pydantic import TypeAdapter, ValidationError
+
+from components.base import Violation
+from components.charts.reference import chart_name
+from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.residency.model import Place, ResidencyException
+from components.residency.rules import Record, Use, expired_problems, missing_purposes, use_problems
+from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_uses
+from policies.judging import UNDECIDED, Config, Found, kind, stack
+from policies.plain import known, plain
+from policies.settings import ALLOWED_COUNTRIES, EXCEPTIONS, PLACES, RECORD, STATE
+from policies.surroundings import SEEN_BACKEND, today
+
+Resources = Sequence[PolicyResource]
+
+DEMANDED = ("dns", "time")
+"""Purposes that every node has and no resource shows: where the program keeps a record, it must name them."""
+
+CHART_IMAGES: dict[str, tuple[str, ...]] = {
+    "cert-manager": ("quay.io",),
+    "cilium": ("quay.io",),
+    "metallb": ("quay.io",),
+    "tigera-operator": ("quay.io",),
+    "traefik": ("docker.io",),
+}
+"""Registries of images that these charts' own default values name (read in the releases that the stack files pin)."""
+
+TAKEN_APART = ("Chart", "ConfigFile", "ConfigGroup", "Directory")
+"""Components of pulumi-kubernetes: their objects are resources themselves."""
+
+_PLACES = TypeAdapter(tuple[Place, ...])
+_EXCEPTIONS = TypeAdapter(tuple[ResidencyException, ...])
+
+
+def _closure(resources: Resources, config: Config) -> Iterator[Found]:
+    record = _record(resources, config)
+    for resource in resources:
+        for use in dict.fromkeys(_uses(resource, config)):
+            problems = [use] if isinstance(use, Violation) else _judged(use, record)
+            yield from (Found(problem, resource.urn) for problem in problems)
+
+
+def _state(resources: Resources, config: Config) -> Iterator[Found]:
+    record = _record(resources, config)
+    backend = config.get("stateBackend") or _said(resources, "stateBackend") or config.get(SEEN_BACKEND)
+    provider = str(config.get("secretsProvider") or _said(resources, "secretsProvider") or "")
+    if not backend:
+        yield Found(
+            Violation(
+                "residency-state",
+                "Pulumi's state",
+                "nothing says where it is kept: set PULUMI_BACKEND_URL, or `stateBackend` in the policy's "
+                "configuration; what `pulumi login` remembers is not shown to programs",
+            )
+        )
+        return
+    uses = [Use(backend_host(str(backend)), "state", "Pulumi's state backend")]
+    if holder := secrets_host(provider, str(backend)):
+        uses.append(Use(holder, "secrets", "the stack's secrets provider"))
+    for use in uses:
+        yield from (Found(problem) for problem in _judged(use, record))
+
+
+def _exceptions(resources: Resources, config: Config) -> Iterator[Found]:
+    record = _record(resources, config)
+    yield from (Found(problem) for problem in expired_problems(record.exceptions, record.today))
+
+
+def _kept_record(resources: Resources, config: Config) -> Iterator[Found]:
+    record = _record(resources, config)
+    demanded = config.get("demanded")
+    if demanded is None:
+        demanded = DEMANDED if _records(resources) else ()
+    yield from (Found(problem) for problem in missing_purposes(record.places, list(demanded)))
+
+
+def _judged(use: Use, record: Record) -> list[Violation]:
+    if use.endpoint == NOT_KNOWN:
+        message = f"{UNDECIDED}: where bytes go ({use.purpose}) is not known yet; write it as a plain value"
+        return [Violation("residency-closure", use.where, message)]
+    return use_problems(use, record)
+
+
+def _record(resources: Resources, config: Config) -> Record:
+    """The auditor's places before the program's own: what they say of one host counts."""
+    places = _read(_PLACES, config.get("places"), "places")
+    exceptions = _read(_EXCEPTIONS, config.get("exceptions"), "exceptions")
+    for props in _records(resources):
+        places += _read(_PLACES, props.get("places"), "places")
+        exceptions += _read(_EXCEPTIONS, props.get("exceptions"), "exceptions")
+    day = today(config) if exceptions else ""
+    return Record(places, exceptions, tuple(config.get("allowedCountries", ALLOWED_COUNTRIES)), day)
+
+
+def _records(resources: Resources) -> list[Mapping[str, Any]]:
+    """What components of any program declare: a list of `places` is what tells them."""
+    return [
+        r.props
+        for r in resources
+        if r.provider is None and "places" in r.props and not r.resource_type.startswith("pulumi:")
+    ]
+
+
+def _said(resources: Resources, field: str) -> Any:
+    return next((props[field] for props in _records(resources) if props.get(field)), None)
+
+
+def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
+    try:
+        return adapter.validate_python(known(value) or ())
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)})
+        raise TypeError(f"{what}: {', '.join(fields)}") from None
+
+
+def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]:
+    found = kind(resource.resource_type)
+    if found is None or found.name in TAKEN_APART:
+        return
+    if (found.group, found.name) == ("helm.sh", "Release"):
+        yield from _chart_uses(f"Release {resource.name}", plain(resource.props), config)
+        return
+    manifest = plain(resource.props)
+    metadata = manifest.get("metadata") or {}
+    namespace, name = metadata.get("namespace"), metadata.get("name") or resource.name
+    item = f"{found.name} {f'{namespace}/' if isinstance(namespace, str) else ''}{name}"
+    yield from object_uses(found.name, item, manifest)
+
+
+def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterator[Use | Violation]:
+    chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts") or {}
+    repository = options.get("repo") if isinstance(options, Mapping) else options
+    for field, value in (("chart", chart), ("repositoryOpts.repo", repository)):
+        if value is UNKNOWN:
+            yield Use(NOT_KNOWN, "chart-repository", f"{item}: {field}")
+        for host in url_hosts(value) if isinstance(value, str) else ():
+            yield Use(host, "chart-repository", f"{item}: {field}")
+    values = list(values_uses(item, release.get("values")))
+    yield from values
+    name = chart_name(chart) if isinstance(chart, str) else ""
+    if any(use.purpose == "image-registry" for use in values):
+        return
+    known = {**CHART_IMAGES, **dict(config.get("chartImages", {}))}.get(name)
+    if known is None:
+        yield Violation(
+            "residency-closure",
+            item,
+            f"{UNDECIDED}: which registries chart {name or '?'} takes its images from, since its values name none: "
+            "write the images in the values, or the registries in the policy's `chartImages`",
+        )
+    for registry in known or ():
+        where = f"{item}: images of chart {name} by its own defaults"
+        yield Use(image_registry(f"{registry}/x"), "image-registry", where)
+
+
+def _schema(*parts: dict[str, Any]) -> PolicyConfigSchema:
+    return PolicyConfigSchema({key: value for part in parts for key, value in part.items()})
+
+
+RESIDENCY_RULES = [
+    stack(
+        "residency-closure",
+        "Every place that bytes go to is declared, stands in an allowed country, and is controlled from one.",
+        judge=_closure,
+        schema=_schema(PLACES, EXCEPTIONS, RECORD),
+    ),
+    stack(
+        "residency-state",
+        "Pulumi's state, and the key to its secrets, are at declared places.",
+        judge=_state,
+        schema=_schema(PLACES, EXCEPTIONS, STATE),
+    ),
+    stack(
+        "residency-exceptions",
+        "Every exception from residency has a date that is still to come.",
+        judge=_exceptions,
+        schema=_schema(PLACES, EXCEPTIONS),
+    ),
+    stack(
+        "residency-record",
+        "The record names a place for what every node uses and no resource shows.",
+        judge=_kept_record,
+        schema=_schema(
+            PLACES,
+            EXCEPTIONS,
+            {
+                "demanded": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "Purposes that need a place; else dns and time, where a component has `places`.",
+                }
+            },
+        ),
+    ),
+]

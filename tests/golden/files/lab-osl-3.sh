@@ -1,0 +1,609 @@
+# One text, three verbs, because the engine gives create, update and delete the same standard input:
+#   apply   set this node up; the same for the first run and every later one
+#   check   read only: how the node stands against what the stack file wants
+#   remove  give the node back as the first run found it
+# Standard output is JSON lines with live values, then one word: changed or unchanged (apply, remove);
+# converged, drifted, outdated or absent (check).
+# Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock,
+# 5 the kernel refused a value, 6 a file could not be written. All text sits in functions: a connection lost half-way runs nothing.
+set -eu
+
+node=osl-3
+kernel_floor=5.10
+kernel_reason='Cilium 1.18.2'
+keep_swap=no
+digest=0008f25dab90eab9
+
+settings() {
+	"$1" net.core.netdev_max_backlog /proc/sys/net/core/netdev_max_backlog minimum optional 5000 0
+	"$1" net.core.rmem_max /proc/sys/net/core/rmem_max minimum optional 16777216 0
+	"$1" net.core.wmem_max /proc/sys/net/core/wmem_max minimum optional 16777216 0
+	"$1" net.ipv4.ip_forward /proc/sys/net/ipv4/ip_forward exact required 1 0
+	"$1" net.ipv4.ip_local_port_range /proc/sys/net/ipv4/ip_local_port_range exact optional '1024 65535' 0
+	"$1" net.ipv4.tcp_fastopen /proc/sys/net/ipv4/tcp_fastopen exact optional 3 0
+	"$1" net.ipv4.tcp_keepalive_intvl /proc/sys/net/ipv4/tcp_keepalive_intvl exact optional 60 0
+	"$1" net.ipv4.tcp_keepalive_probes /proc/sys/net/ipv4/tcp_keepalive_probes exact optional 10 0
+	"$1" net.ipv4.tcp_keepalive_time /proc/sys/net/ipv4/tcp_keepalive_time exact optional 600 0
+	"$1" net.netfilter.nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_max minimum optional 131072 0
+}
+
+modules() {
+	"$1" nf_conntrack
+}
+
+state=/var/lib/vds-platform
+swaps=/proc/swaps
+sysctl_file=/etc/sysctl.d/90-vds-platform.conf
+modules_file=/etc/modules-load.d/vds-platform.conf
+header="# Written by vds-platform for node $node. Do not edit: the next run puts it back."
+
+# --- facts -----------------------------------------------------------------------------------------------
+
+in_namespace() {
+	# The kernel registers this key in the initial network namespace only.
+	[ -e /proc/sys/net/core/netdev_max_backlog ] || return 0
+	# PROC_PID_INIT_INO: a container shares the machine's fs.*, vm.* and kernel.* as well.
+	[ "$(readlink /proc/self/ns/pid)" = 'pid:[4026531836]' ] || return 0
+	outer=$(readlink /proc/1/ns/net 2>/dev/null) || return 1
+	[ "$outer" != "$(readlink /proc/self/ns/net)" ]
+}
+
+read_live() { # path; sets live, blanks as one space
+	live=$(cat "$1") # not the shell's own read: it asks byte by byte, and a sysctl answers the first byte only
+	set -f
+	# shellcheck disable=SC2086  # split on purpose
+	set -- $live
+	set +f
+	live=$*
+}
+
+reach_of() { # key path; sets reach
+	reach=own
+	if [ ! -r "$2" ]; then
+		reach=not-visible
+	elif [ "$namespace" = true ]; then
+		# A namespace has its own copy in these families, and what is the machine's there is read-only.
+		# Everything else is the machine's, even where root could write it.
+		case $1 in
+		net.ipv4.* | net.ipv6.* | net.core.* | net.netfilter.*) [ -w "$2" ] || reach=host-wide-left-alone ;;
+		*) reach=host-wide-left-alone ;;
+		esac
+	fi
+}
+
+at_least() { # number number: is the first as large as the second? Kernel values pass 2^63, test(1) need not
+	case $1$2 in *[!0-9-]*) return 1 ;; esac
+	if [ "${#1}" -le 18 ] && [ "${#2}" -le 18 ]; then
+		[ "$1" -ge "$2" ]
+	elif [ "${#1}" -ne "${#2}" ]; then
+		[ "${#1}" -gt "${#2}" ]
+	else
+		[ "$1" = "$2" ] || expr "n$1" '>' "n$2" >/dev/null
+	fi
+}
+
+larger() { # value value; sets larger, number by number
+	a=$1 b=$2 larger=
+	while [ -n "$a$b" ]; do
+		x=${a%% *} y=${b%% *}
+		case $a in *' '*) a=${a#* } ;; *) a= ;; esac
+		case $b in *' '*) b=${b#* } ;; *) b= ;; esac
+		if [ -z "$x" ]; then
+			x=$y
+		elif [ -n "$y" ] && ! at_least "$x" "$y"; then
+			x=$y
+		fi
+		larger="$larger${larger:+ }$x"
+	done
+}
+
+scaled() { # value per-GiB; sets value: what grows with memory is at least so much for each GiB of it
+	value=$1
+	[ "$2" != 0 ] || return 0
+	while read -r field kib _; do
+		[ "$field" != MemTotal: ] || larger "$1" "$(($2 * kib / 1048576))"
+	done </proc/meminfo
+	value=$larger
+}
+
+goal_of() { # how value; needs live; sets goal. A minimum is raised and never lowered
+	goal=$2
+	if [ "$1" = minimum ]; then
+		larger "$2" "$live"
+		goal=$larger
+	fi
+}
+
+# --- report ----------------------------------------------------------------------------------------------
+
+quote() { # text; sets quoted, fit for a JSON string
+	case $1 in
+	*[[:cntrl:]\\\"]*) quoted=$(printf '%s' "$1" | tr -d '[:cntrl:]' | sed 's/[\\"]/\\&/g') ;;
+	*) quoted=$1 ;;
+	esac
+}
+
+line() { # pairs of name and text; one JSON object
+	text=
+	while [ $# -gt 0 ]; do
+		quote "$2"
+		text="$text${text:+, }\"$1\": \"$quoted\""
+		shift 2
+	done
+	printf '{%s}\n' "$text"
+}
+
+complain() {
+	problems="${problems}node $node: $*
+"
+}
+
+stop_if_problems() { # exit status
+	[ -z "$problems" ] || {
+		printf '%s' "$problems" >&2
+		exit "$1"
+	}
+}
+
+# --- preflight: everything that is wrong, at once, before any change -------------------------------------
+
+preflight() {
+	[ "$(id -u)" = 0 ] ||
+		complain "runs as $(id -un), limit root: kernel values are root's to set; let ssh.user be root"
+	for tool in cat date flock mkdir mv readlink rm rmdir sync tr; do
+		command -v "$tool" >/dev/null || complain "lacks the tool $tool: install it (util-linux, coreutils)"
+	done
+	[ -r /proc/sys/kernel/osrelease ] || complain "shows no /proc/sys: mount proc"
+}
+
+preflight_apply() {
+	read_live /proc/sys/kernel/osrelease
+	number=${live%%[!0-9.]*}
+	major=${number%%.*} rest=${number#*.}
+	minor=${rest%%.*}
+	floor_major=${kernel_floor%%.*} floor_minor=${kernel_floor#*.}
+	if [ "$major" -lt "$floor_major" ] || { [ "$major" -eq "$floor_major" ] && [ "$minor" -lt "$floor_minor" ]; }; then
+		complain "kernel $live, limit $kernel_floor ($kernel_reason): install a newer kernel and reboot, or choose another node"
+	fi
+	settings require
+	for folder in /etc /var/lib; do
+		[ -w "$folder" ] || complain "$folder is read-only: look for a failing disk (dmesg), or mount it writable"
+	done
+}
+
+require() { # key path how need value per-GiB
+	[ "$4" = required ] || return 0
+	case $1 in net.netfilter.* | net.bridge.*) return 0 ;; esac # may come with its module: judged when applied
+	reach_of "$1" "$2"
+	[ "$reach" = own ] ||
+		complain "$1 is required and $reach here: choose a kernel that has it, or a machine of its own"
+}
+
+# --- what stood before -----------------------------------------------------------------------------------
+
+save() { # path text; whole or not at all
+	temporary=$1.new
+	if { printf '%s\n' "$2" >"$temporary"; } 2>/dev/null && { sync "$temporary" 2>/dev/null || sync; } && mv -f "$temporary" "$1"; then
+		temporary=
+	else
+		complain "$1 could not be written: look whether its disk is full or read-only (df ${1%/*}), then run again"
+		stop_if_problems 6
+	fi
+}
+
+remember() { # key path; needs live
+	[ -e "$state/before/$1" ] || save "$state/before/$1" "$live
+$2"
+}
+
+recall() { # key; sets before and path
+	before='' path=''
+	[ -e "$state/before/$1" ] || return 0
+	{
+		IFS= read -r before || :
+		IFS= read -r path || :
+	} <"$state/before/$1"
+}
+
+restore() { # key
+	recall "$1"
+	if [ -e "$state/written/$1" ] && [ -w "$path" ]; then
+		read_live "$path"
+		if [ "$live" != "$before" ]; then
+			{ printf '%s\n' "$before" >"$path"; } 2>/dev/null || :
+			read_live "$path"
+			changed=changed
+		fi
+		if [ "$live" = "$before" ]; then outcome=restored; else outcome=refused; fi
+		line key "$1" before "$before" live "$live" state "$outcome"
+	fi
+	rm -f "$state/before/$1" "$state/written/$1"
+}
+
+# --- settings --------------------------------------------------------------------------------------------
+
+apply_setting() { # key path how need value per-GiB
+	scaled "$5" "$6"
+	live='' before=''
+	reach_of "$1" "$2"
+	outcome=$reach
+	if [ "$reach" = own ]; then
+		read_live "$2"
+		remember "$1" "$2"
+		recall "$1"
+		goal_of "$3" "$value"
+		if [ "$live" != "$goal" ]; then
+			[ -e "$state/written/$1" ] || save "$state/written/$1" "$goal"
+			{ printf '%s\n' "$goal" >"$2"; } 2>/dev/null || :
+			read_live "$2"
+			changed=changed
+		fi
+		judge "$1" "$3" "$value"
+		if [ "$outcome" = drifted ]; then
+			outcome=refused
+			complain "the kernel refused $1 = $goal (live: $live): write a value it takes, or leave the setting out"
+		fi
+	elif [ "$reach" != not-visible ]; then
+		read_live "$2"
+	fi
+	if [ "$4" = required ] && [ "$reach" != own ]; then
+		complain "$1 is required and $reach here: choose a kernel that has it, or a machine of its own"
+	fi
+	line key "$1" how "$3" wanted "$value" before "$before" live "$live" state "$outcome"
+}
+
+check_setting() { # key path how need value per-GiB
+	scaled "$5" "$6"
+	live='' before=''
+	reach_of "$1" "$2"
+	outcome=$reach
+	[ "$reach" = not-visible ] || read_live "$2"
+	if [ "$reach" = own ]; then
+		recall "$1"
+		judge "$1" "$3" "$value"
+		[ "$outcome" != drifted ] || verdict=drifted
+	fi
+	line key "$1" how "$3" wanted "$value" before "$before" live "$live" state "$outcome"
+}
+
+judge() { # key how value; needs live; sets outcome
+	goal_of "$2" "$3"
+	outcome=applied
+	if [ "$live" != "$goal" ]; then
+		outcome=drifted
+	elif [ "$2" = minimum ] && [ "$live" != "$3" ] && [ ! -e "$state/written/$1" ]; then
+		outcome=raised-already
+	fi
+}
+
+setting_line() { # key path how need value per-GiB; adds to content what the node must have at its next boot
+	scaled "$5" "$6"
+	reach_of "$1" "$2"
+	recall "$1"
+	if [ "$reach" = host-wide-left-alone ]; then
+		content="$content
+# $1 = $value  (host-wide, left alone: this node is a namespace of a larger machine)"
+		return
+	fi
+	if [ "$reach" = not-visible ]; then # the minus: systemd and procps go on where the key is missing
+		content="$content
+-$1 = $value"
+		return
+	fi
+	if [ "$3" = minimum ] && [ -n "$before" ]; then
+		larger "$value" "$before"
+		if [ "$larger" = "$before" ]; then # written here, it would lower the value at boot
+			content="$content
+# $1: $before before us, $value at least is wanted"
+			return
+		fi
+		content="$content
+$1 = $larger"
+		return
+	fi
+	content="$content
+$1 = $value"
+}
+
+# --- modules ---------------------------------------------------------------------------------------------
+
+module_state() { # name; sets outcome
+	if [ -d "/sys/module/$1" ]; then
+		outcome=loaded
+	elif [ "$namespace" = true ]; then
+		outcome=host-wide-left-alone
+	else
+		outcome=not-available
+	fi
+}
+
+apply_module() { # name
+	module_state "$1"
+	if [ "$outcome" = not-available ] && modprobe -q "$1" </dev/null >/dev/null 2>&1; then
+		if [ -d "/sys/module/$1" ]; then
+			save "$state/modules/$1" loaded-by-us
+			outcome=loaded changed=changed
+		else
+			outcome=built-in
+		fi
+	fi
+	[ -e "$state/modules/$1" ] || save "$state/modules/$1" "$outcome"
+	line module "$1" state "$outcome"
+}
+
+check_module() { # name
+	module_state "$1"
+	recorded=
+	[ ! -e "$state/modules/$1" ] || IFS= read -r recorded <"$state/modules/$1" || :
+	case $outcome:$recorded in
+	not-available:loaded*) outcome=drifted verdict=drifted ;;
+	not-available:built-in) outcome=built-in ;;
+	esac
+	line module "$1" state "$outcome"
+}
+
+module_line() { # name
+	if [ "$namespace" = true ]; then
+		content="$content
+# $1  (host-wide, left alone: this node is a namespace of a larger machine)"
+	else
+		content="$content
+$1"
+	fi
+}
+
+# --- swap and time ---------------------------------------------------------------------------------------
+
+swapping() { # sets devices: what is swapped to, one a line
+	devices=
+	while read -r device _; do
+		case $device in /*) devices="$devices$device
+" ;; esac
+	done <"$swaps"
+	devices=${devices%?}
+}
+
+systemd() { # words; quietly, and only where it is the init
+	[ -d /run/systemd/system ] && "$@" </dev/null >/dev/null 2>&1
+}
+
+apply_swap() {
+	swapping
+	outcome=off
+	if [ "$keep_swap" = yes ]; then
+		outcome=left-alone
+	elif [ -n "$devices" ] && [ "$namespace" = true ]; then
+		outcome=host-wide-left-alone
+	elif [ -n "$devices" ]; then
+		[ -e "$state/swap" ] || save "$state/swap" "$devices"
+		systemd systemctl mask swap.target || : # at boot nothing else asks for it
+		swapoff -a </dev/null || complain "swap could not be switched off: free some memory, or write keepSwap: true"
+		outcome=switched-off changed=changed
+	fi
+	line service swap state "$outcome"
+}
+
+check_swap() {
+	swapping
+	outcome=off
+	if [ "$keep_swap" = yes ]; then
+		outcome=left-alone
+	elif [ -n "$devices" ] && [ "$namespace" = true ]; then
+		outcome=host-wide-left-alone
+	elif [ -n "$devices" ]; then
+		outcome=drifted verdict=drifted
+	fi
+	line service swap state "$outcome"
+}
+
+remove_swap() {
+	[ -e "$state/swap" ] || return 0
+	systemd systemctl unmask swap.target || :
+	while IFS= read -r device; do
+		swapon "$device" </dev/null || :
+	done <"$state/swap"
+	line service swap state given-back
+}
+
+time_service() { # sets outcome: on, off or not-available
+	outcome=not-available
+	if systemd timedatectl show -p NTP; then
+		outcome=off
+		[ "$(timedatectl show -p CanNTP --value)" = yes ] || outcome=not-available
+		[ "$(timedatectl show -p NTP --value)" != yes ] || outcome=on
+	elif pidof chronyd ntpd >/dev/null 2>&1; then
+		outcome=on
+	fi
+	[ "$namespace" != true ] || outcome=host-wide-left-alone
+}
+
+apply_time() {
+	time_service
+	if [ "$outcome" = off ] && systemd timedatectl set-ntp true; then
+		save "$state/time" switched-on
+		outcome=switched-on changed=changed
+	fi
+	line service time state "$outcome"
+}
+
+check_time() {
+	time_service
+	[ "$outcome" != off ] || outcome=drifted verdict=drifted
+	line service time state "$outcome"
+}
+
+remove_time() {
+	[ -e "$state/time" ] || return 0
+	systemd timedatectl set-ntp false || :
+	line service time state given-back
+}
+
+# --- files -----------------------------------------------------------------------------------------------
+
+file_content() { # path; sets content
+	content=$header
+	case $1 in
+	"$sysctl_file") settings setting_line ;;
+	*) modules module_line ;;
+	esac
+}
+
+standing() { # path; sets outcome by comparing with content
+	outcome=missing
+	[ ! -e "$1" ] || if [ "$(cat "$1")" = "$content" ]; then outcome=as-written; else outcome=differs; fi
+}
+
+apply_file() { # path
+	folder=${1%/*} name=${1##*/}
+	if [ ! -d "$folder" ]; then
+		mkdir -p "$folder"
+		: >"$state/files/made-${folder##*/}"
+	fi
+	if [ ! -e "$state/files/known-$name" ]; then # a file of our name that is not ours is kept and given back
+		[ ! -e "$1" ] || save "$state/files/$name" "$(cat "$1")"
+		: >"$state/files/known-$name"
+	fi
+	file_content "$1"
+	standing "$1"
+	if [ "$outcome" != as-written ]; then
+		save "$1" "$content"
+		changed=changed outcome=written
+	fi
+	line file "$1" state "$outcome"
+}
+
+check_file() { # path
+	file_content "$1"
+	standing "$1"
+	[ "$outcome" = as-written ] || verdict=drifted
+	line file "$1" state "$outcome"
+}
+
+remove_file() { # path
+	folder=${1%/*} name=${1##*/}
+	[ -e "$state/files/known-$name" ] || return 0
+	if [ -e "$state/files/$name" ]; then
+		save "$1" "$(cat "$state/files/$name")"
+	else
+		rm -f "$1"
+	fi
+	[ ! -e "$state/files/made-${folder##*/}" ] || rmdir "$folder" 2>/dev/null || :
+	changed=changed
+	line file "$1" state given-back
+}
+
+# --- verbs -----------------------------------------------------------------------------------------------
+
+lock() { # the folder is the lock: nothing is left behind by a run that is killed
+	exec 9<"$state"
+	flock -w 20 9 || {
+		complain "another run of vds-platform holds $state: wait for it to end, or end it"
+		stop_if_problems 4
+	}
+}
+
+is_wanted() { # key path …
+	[ "$1" != "$candidate" ] || found=true
+}
+
+forget_unwanted() { # what an earlier stack file wanted and this one does not goes back to what it was
+	for record in "$state"/before/*; do
+		[ -e "$record" ] || continue
+		candidate=${record##*/} found=false
+		settings is_wanted
+		[ "$found" = true ] || restore "$candidate"
+	done
+}
+
+about() {
+	read_live /proc/sys/kernel/osrelease
+	line node "$node" kernel "$live" namespace "$namespace" at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+}
+
+apply() {
+	preflight
+	stop_if_problems 3
+	preflight_apply
+	stop_if_problems 3
+	mkdir -p "$state/before" "$state/written" "$state/modules" "$state/files"
+	lock
+	rm -f "$state/applied"
+	about
+	modules apply_module
+	apply_swap
+	apply_time
+	forget_unwanted
+	settings apply_setting
+	apply_file "$sysctl_file"
+	apply_file "$modules_file"
+	stop_if_problems 5
+	save "$state/applied" "$digest"
+	printf '%s\n' "$changed"
+}
+
+check() {
+	preflight
+	stop_if_problems 3
+	about
+	verdict=absent
+	if [ -e "$state/applied" ]; then
+		IFS= read -r applied <"$state/applied" || :
+		if [ "$applied" = "$digest" ]; then verdict=converged; else verdict=outdated; fi
+	fi
+	standing_verdict=$verdict
+	modules check_module
+	check_swap
+	check_time
+	settings check_setting
+	check_file "$sysctl_file"
+	check_file "$modules_file"
+	[ "$standing_verdict" = converged ] || verdict=$standing_verdict # only what was applied can drift
+	printf '%s\n' "$verdict"
+}
+
+remove() {
+	preflight
+	stop_if_problems 3
+	if [ -d "$state" ]; then
+		lock
+		about
+		for record in "$state"/before/*; do
+			[ -e "$record" ] || continue
+			restore "${record##*/}"
+		done
+		for record in "$state"/modules/*; do
+			[ -e "$record" ] || continue
+			IFS= read -r recorded <"$record" || :
+			# In use by something else by now, it stays: that one owns it.
+			[ "$recorded" != loaded-by-us ] || modprobe -q -r "${record##*/}" </dev/null >/dev/null 2>&1 || :
+		done
+		remove_swap
+		remove_time
+		remove_file "$sysctl_file"
+		remove_file "$modules_file"
+		rm -rf "$state"
+		changed=changed
+	fi
+	printf '%s\n' "$changed"
+}
+
+main() {
+	LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
+	export LC_ALL PATH
+	umask 022
+	problems='' changed=unchanged temporary='' namespace=false
+	trap '[ -z "$temporary" ] || rm -f "$temporary"' EXIT
+	trap 'exit 143' HUP INT TERM
+	if in_namespace; then namespace=true; fi
+	case ${1:-apply} in
+	apply) apply ;;
+	check) check ;;
+	remove) remove ;;
+	*)
+		printf 'use: sh -s apply|check|remove\n' >&2
+		exit 2
+		;;
+	esac
+}
+
+main "$@"

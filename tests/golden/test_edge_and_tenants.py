@@ -1,0 +1,42 @@
+"""Whole manifests and values of pools, gateway and tenants, as the committed stacks render them."""
+
+import pytest
+import yaml
+
+from components.gateway.model import Helm
+from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, traefik_values
+from components.manifests import to_yaml
+from components.metallb.render import metallb_manifests, metallb_namespace, metallb_values, webhook_mark
+from components.tenancy.render import tenant_manifests
+from tests.support.golden import assert_golden
+from tests.support.stacks import stack
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_pools_and_advertisements_are_what_they_were(name: str) -> None:
+    assert_golden(f"{name}-metallb.yaml", to_yaml(metallb_manifests(stack(name).metallb)))
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_gateway_and_routes_are_what_they_were(name: str) -> None:
+    spec = stack(name).gateway
+    made = [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]
+    assert_golden(f"{name}-gateway.yaml", to_yaml(made))
+
+
+@pytest.mark.parametrize(("name", "tenant"), [("lab", "butikk"), ("oslo", "butikk"), ("oslo", "skjema")])
+def test_a_tenants_bundle_is_what_it_was(name: str, tenant: str) -> None:
+    platform = stack(name)
+    spec = next(found for found in platform.tenants if found.name == tenant)
+    bundle = tenant_manifests(spec, gateway_namespace=platform.gateway.namespace)
+    assert_golden(f"{name}-tenant-{tenant}.yaml", to_yaml(bundle))
+
+
+def test_what_goes_with_a_chart_is_what_it_was() -> None:
+    oslo = stack("oslo")
+    assert isinstance(oslo.gateway.install, Helm)
+    values = traefik_values(oslo.gateway, replicas=oslo.gateway.install.replicas)
+    assert_golden("oslo-traefik-values.yaml", yaml.safe_dump(values))
+    assert_golden("oslo-metallb-values.yaml", yaml.safe_dump(metallb_values(oslo.metallb)))
+    around = [metallb_namespace(), webhook_mark(), gateway_namespace(oslo.gateway)]
+    assert_golden("oslo-around-charts.yaml", to_yaml(around))

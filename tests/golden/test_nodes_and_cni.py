@@ -1,0 +1,42 @@
+"""Scripts, values and configuration of the committed stacks, whole: a change here is a change on servers."""
+
+import pytest
+import yaml
+
+from components.cni.calico import calico_values, installation
+from components.cni.cilium_config import cilium_config_map
+from components.cni.model import Calico, CalicoHelm
+from components.cni.values import cilium_values
+from components.manifests import to_yaml
+from components.nodes.scripts import node_script
+from tests.support.golden import assert_golden
+from tests.support.stacks import stack
+
+
+@pytest.mark.parametrize(("name", "node"), [("lab", "osl-3"), ("oslo", "osl-w-1")])
+def test_a_nodes_script(name, node):
+    spec = stack(name)
+    chosen = next(item for item in spec.nodes if item.name == node)
+    assert_golden(f"{name}-{node}.sh", node_script(chosen, spec.demands))
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_cilium_values(name):
+    spec = stack(name)
+    values = cilium_values(spec.cni, spec.network, cluster=spec.environment)
+    assert_golden(f"{name}-cilium-values.yaml", yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_cilium_config(name):
+    spec = stack(name)
+    assert_golden(
+        f"{name}-cilium-config.yaml", to_yaml([cilium_config_map(spec.cni, spec.network, cluster=spec.environment)])
+    )
+
+
+def test_a_calico_installation_without_encapsulation():
+    cni = Calico(kind="calico", version="3.32.1", install=CalicoHelm(kind="helm"), encapsulation="None", bgp=True)
+    network = stack("oslo").network
+    assert_golden("calico-installation.yaml", to_yaml([installation(cni, network)]))
+    assert_golden("calico-values.yaml", yaml.safe_dump(calico_values(cni, network)))

@@ -1,0 +1,112 @@
+"""What a reviewer reads: whole comments, made from what the engine wrote."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt  # what rich renders Markdown with
+
+from operations.comment.budget import LIMIT, size
+from operations.comment.events import read
+from operations.comment.render import comment, full
+from operations.comment.report import Preflight, StackReport
+from tests.support.golden import FILES, assert_golden
+from tests.support.previews import many_tenants, recorded, report
+
+LINK = "artifact `preview`"
+
+
+@pytest.mark.parametrize(
+    "name", ["no-change", "canary-weight", "node-replaced", "node-address", "policy-violated", "provider-replaced"]
+)
+def test_a_comment(name: str) -> None:
+    assert_golden(f"comment-{name}.md", comment([report(recorded(name))], full_report=LINK))
+
+
+def test_five_hundred_tenants_with_the_same_change_are_one_diff() -> None:
+    preview = read(many_tenants(500, lambda _: 6))
+    text = comment([report(preview)], full_report=LINK)
+    assert_golden("comment-500-tenants.md", text)
+    assert text.count("```diff") == 1
+    assert len(text) < 20_000
+
+
+def test_five_hundred_tenants_with_values_of_their_own_are_a_line_each() -> None:
+    preview = read(many_tenants(500, lambda number: 100 + number))
+    text = comment([report(preview)], full_report=LINK)
+    assert_golden("comment-500-values.md", text)
+    assert size(text) <= LIMIT
+    assert text.count("<details>") == 5
+    assert "agency-250-quota: 4 → 350" in text
+    assert "Left out" not in text
+
+
+def test_what_does_not_fit_is_left_out_from_the_end_and_counted() -> None:
+    preview = read(many_tenants(500, lambda number: 100 + number))
+    text = comment([report(preview)], limit=6000)
+    assert size(text) <= 6000
+    assert "### Updated: 500" in text
+    assert "Left out for length, the least risky first: 400 updates." in text
+    assert "agency-000-quota: 4 → 100" in text
+    assert "agency-499-quota: 4 → 599" not in text
+    assert "agency-499-quota: 4 → 599" in full([report(preview)])
+
+
+def test_five_hundred_new_tenants_are_one_line_and_one_example() -> None:
+    text = comment([report(read(many_tenants(500, lambda _: 1, op="create")))], full_report=LINK)
+    assert size(text) <= LIMIT
+    assert "<b>500 × Tenant</b>: " in text
+    assert "Left out" not in text
+
+
+def test_what_is_lost_outlives_what_is_new_when_room_is_short() -> None:
+    lost = recorded("provider-replaced")
+    new = read(many_tenants(40, lambda number: 100 + number))
+    reports = [report(lost, stack="lab"), report(new, stack="oslo")]
+    text = comment(reports, limit=2700)
+    assert size(text) <= 2700
+    assert "clusterIdentifier: lab → lab2" in text
+    assert "40 updates" in text
+
+
+def test_facts_are_named_with_their_age_and_what_fails() -> None:
+    found = Preflight(
+        age_hours=5.2,
+        good=58,
+        fails=("node osl-1: path MTU to other nodes 1450, limit 1500 (RFC 8899): raise it",),
+        advice=("node osl-2: memory 2 GiB",),
+        unknown=2,
+        missing=("osl-3",),
+    )
+    assert_golden("comment-preflight.md", comment([report(recorded("no-change"), preflight=found)]))
+
+
+class Tags(HTMLParser):
+    """Which tags are open, and whether one was closed that was not the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, *_: object) -> None:
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("file", sorted(FILES.glob("comment-*.md")), ids=lambda file: file.stem)
+def test_a_renderer_of_githubs_markdown_reads_every_part_as_what_it_is(file: Path) -> None:
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(file.read_text(encoding="utf-8"))
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == []
+    assert "```" not in html
+    assert "**" not in html
+    assert "| " not in html
+
+
+def test_a_change_that_touches_no_stack_says_so() -> None:
+    assert_golden("comment-untouched.md", comment([StackReport("lab"), StackReport("oslo")]))

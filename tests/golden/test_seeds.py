@@ -1,0 +1,159 @@
+"""The configurations of five published articles, as stack files: what they render then and now, whole."""
+
+import pytest
+import yaml
+
+from components.cni.calico import calico_namespace, calico_values
+from components.cni.calico_objects import after_calico, before_calico
+from components.cni.chart_keys import minors, nearest
+from components.cni.cilium_config import cilium_config
+from components.cni.datapath import data_path
+from components.cni.effective import effective
+from components.cni.explain import explain
+from components.cni.helm_words import command_line, merge_words
+from components.cni.leaves import keys, leaves
+from components.cni.migrate import migrate
+from components.cni.model import Calico
+from components.cni.mtu import solve
+from components.cni.values import cilium_values
+from components.config import parse
+from components.manifests import to_yaml
+from tests.support.golden import assert_golden
+from tests.support.stacks import ROOT, problems
+
+SEEDS = {
+    "000-direct-routing": "1.14.4",
+    "001-dsr-geneve": "1.16.1",
+    "003-vxlan": "1.14.2",
+    "004-kube-1-24": "1.11.5",
+}
+NOW = "1.20.0"
+WORDS = {
+    "000-direct-routing": "--version 1.14.4 --set kubeProxyReplacement=strict --set nativeRoutingCIDR=10.0.0.0/8 "
+    "--set tunnel=disabled --set autoDirectNodeRoutes=true",
+    "001-dsr-geneve": "--version 1.16.1 --set kubeProxyReplacement=true --set loadBalancer.mode=dsr",
+    "003-vxlan": "--version 1.14.2 --set kubeProxyReplacement=strict",
+    "004-kube-1-24": "--version 1.11.5 --set kubeProxyReplacement=strict",
+}
+"""What the articles' command lines say of the data path; where the API server is, they leave to the reader."""
+
+
+def stack_data(seed):
+    content = yaml.safe_load((ROOT / "examples" / f"seed-{seed}.yaml").read_text())
+    return content["config"]["vds-platform:spec"]
+
+
+def of_today(seed):
+    """Only the version changed, and what the table of versions then demands."""
+    data = stack_data(seed)
+    data["cni"]["version"] = NOW
+    if "bundleVersion" in data["gateway"]:
+        (problem,) = problems(data)
+        assert "gateway.bundleVersion: 1.6.1" in problem
+        data["gateway"]["bundleVersion"] = "1.6.1"
+    return data
+
+
+def rendered(data):
+    spec = parse(data, base_dir=ROOT)
+    return cilium_values(spec.cni, spec.network, cluster=spec.environment)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_seeds_values_for_its_own_version(seed):
+    data = stack_data(seed)
+    assert data["cni"]["version"] == SEEDS[seed]
+    assert_golden(f"seed-{seed}-{SEEDS[seed]}-values.yaml", yaml.safe_dump(rendered(data)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_seeds_values_for_today(seed):
+    assert_golden(f"seed-{seed}-{NOW}-values.yaml", yaml.safe_dump(rendered(of_today(seed))))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_of_them_is_ignored_or_refused_then_or_now(seed):
+    for data, release in ((stack_data(seed), SEEDS[seed]), (of_today(seed), NOW)):
+        assert [item for item in explain(leaves(rendered(data)), release) if not item.as_meant] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_the_author_meant_is_what_runs_then_and_now(seed):
+    release = SEEDS[seed]
+    line = command_line(f"helm install cilium cilium/cilium {WORDS[seed]}")
+    meant = migrate(leaves(merge_words({}, line.words)), release, NOW, meant=True).values
+    wanted = effective(meant, NOW)
+    for data, here in ((stack_data(seed), release), (of_today(seed), NOW)):
+        values = leaves(rendered(data))
+        runs = effective(values, here)
+        assert (runs.native, runs.replaces_proxy) == (wanted.native, wanted.replaces_proxy)
+        assert values[keys("loadBalancer.mode")] == meant.get(keys("loadBalancer.mode"), "snat")
+        assert not wanted.cidr or runs.cidr == wanted.cidr
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_agents_configuration_for_today_says_the_same(seed):
+    spec = parse(of_today(seed), base_dir=ROOT)
+    config = cilium_config(spec.cni, spec.network, cluster=spec.environment)
+    values = leaves(rendered(of_today(seed)))
+    assert config["routing-mode"] == values[keys("routingMode")]
+    assert config["bpf-lb-mode"] == values[keys("loadBalancer.mode")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "arithmetic"),
+    [
+        ("000-direct-routing", "1500 − 0 (native routing) = 1500"),
+        ("001-dsr-geneve", "1500 − 50 (Geneve) = 1450"),
+        ("002-calico-bgp", "1500 − 0 (native routing) = 1500"),
+        ("003-vxlan", "1500 − 50 (VXLAN) = 1450"),
+        ("004-kube-1-24", "1500 − 50 (VXLAN) = 1450"),
+    ],
+)
+def test_the_mtu_trap_is_not_in_them(seed, arithmetic):
+    spec = parse(stack_data(seed), base_dir=ROOT)
+    assert solve(spec.cni, spec.network.underlay_mtu).arithmetic == arithmetic
+
+
+def test_calico_by_bgp_in_place_of_flannel():
+    spec = parse(stack_data("002-calico-bgp"), base_dir=ROOT)
+    assert isinstance(spec.cni, Calico)
+    assert data_path(spec.cni) == ("Calico 3.32.1: encapsulation None, Iptables data plane, BGP, kube-proxy with ipvs")
+    assert "deprecated since Kubernetes 1.35" in spec.advice[0]
+    around = [calico_namespace(), *before_calico(spec.cni, spec.network), *after_calico(spec.cni)]
+    values = yaml.safe_dump(calico_values(spec.cni, spec.network))
+    assert_golden("seed-002-calico-bgp.yaml", f"{to_yaml(around)}---\n{values}")
+
+
+@pytest.mark.parametrize("seed", ["000-direct-routing", "001-dsr-geneve", "003-vxlan", "004-kube-1-24"])
+def test_a_seed_does_not_jump_to_today(seed):
+    data = of_today(seed)
+    data["cni"]["runningVersion"] = SEEDS[seed]
+    (problem,) = problems(data)
+    assert f"take the path {SEEDS[seed]} → " in problem
+    assert problem.index("1.19.6") < problem.index("→ 1.20.0")
+
+
+def test_a_calico_from_before_its_operator_is_refused():
+    data = stack_data("002-calico-bgp")
+    data["cni"]["version"] = "3.1.7"
+    (problem,) = problems(data)
+    assert "before Calico's operator, which came with 3.15" in problem
+
+
+def test_flannel_of_2018_and_its_mtu_are_refused():
+    data = stack_data("002-calico-bgp")
+    data["cni"] = {"kind": "flannel"}
+    assert "pods then get 1500 − 50 (VXLAN) = 1450" in problems(data)[0]
+    data["cni"] = {"kind": "flannel", "legacy": True, "podMtu": 1500}
+    assert "write podMtu: 1450" in problems(data)[0]
+
+
+def test_one_model_in_the_words_of_every_minor():
+    data = stack_data("000-direct-routing")
+    data["gateway"].pop("bundleVersion", None)
+    words = {}
+    for minor in minors():
+        data["cni"]["version"] = nearest(minor)
+        words[data["cni"]["version"]] = rendered(data)
+    assert_golden("native-values-by-release.yaml", yaml.safe_dump(words, sort_keys=False))

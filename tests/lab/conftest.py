@@ -1,0 +1,85 @@
+"""The running lab, for tests that need the real thing: started once, taken away if it was not there before."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import fabric
+from lab.cluster import Cluster
+from lab.deploy import Deployment
+from lab.layout import CHECKOUT, OPERATOR, Layout
+from lab.processes import members
+from lab.progress import Progress
+from lab.toolchain import build
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def lab_command(*arguments: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
+    """Run `python -m lab …` as the Makefile does."""
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def up() -> dict[str, Any]:
+    """`make up`, which must succeed; its report."""
+    done = lab_command("up", "--json")
+    report: dict[str, Any] = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+    unproved = {name: part for name, part in report.items() if isinstance(part, dict) and part.get("ok") is False}
+    assert done.returncode == 0, f"{done.stderr}\n{json.dumps(unproved, indent=1)}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def first_report() -> Iterator[dict[str, Any]]:
+    """What the first `make up` of this session reported."""
+    if os.geteuid():
+        pytest.fail("the lab tests make network namespaces, which takes root; run: sudo make test, or make test-fast")
+    was_running = bool(members("ctl/kube-apiserver"))
+    try:
+        yield up()
+    finally:
+        if not was_running:
+            lab_command("down")
+
+
+class Lab:
+    """The running lab as a test sees it."""
+
+    def __init__(self) -> None:
+        self.layout = Layout()
+        self.tools = build.ensure(Progress(total=1, quiet=True))
+        self.deployment = Deployment(self.layout, self.tools)
+        self.cluster = Cluster(self.layout.kubeconfig)
+
+    def variant(self, edit: Edit) -> Path:
+        """A stack file that differs from the lab's by `edit` of its spec; the engine reads it, secrets and all."""
+        content = yaml.safe_load(self.deployment.config_file.read_text())
+        edit(content["config"]["vds-platform:spec"])
+        file = self.layout.state / "Pulumi.variant.yaml"
+        file.write_text(yaml.safe_dump(content))
+        return file
+
+
+@pytest.fixture
+def lab(first_report: dict[str, Any]) -> Iterator[Lab]:
+    """The lab, deployed, seen from the operator's laptop."""
+    if not members("ctl/kube-apiserver"):
+        up()
+    with fabric.inside(OPERATOR):
+        yield Lab()

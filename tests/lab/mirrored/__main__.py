@@ -1,0 +1,24 @@
+"""A program that installs one chart as the platform does: from a folder, after its digest was compared."""
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply_chart
+from components.charts.lock import WantedChart
+from components.cni.model import Chart
+from components.config import SpecError, chart_problems
+
+config = pulumi.Config("mirrored")
+wanted = WantedChart("vdslab-note", config.require("version"), "https://charts.example.no", "mirror", "note.version")
+if problems := chart_problems([wanted], base_dir=Path.cwd()):
+    raise SpecError(problems)
+apply_chart(
+    "note",
+    wanted.name,
+    "default",
+    Chart(wanted.version, wanted.source, 60),
+    {"words": config.require("words")},
+    pulumi.ResourceOptions(provider=kubernetes.Provider("cluster")),
+)

@@ -1,0 +1,127 @@
+"""Data paths on the wire: what the model promises of each is what packets do; what it excludes, agents refuse too."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from components.cni.mtu import trap
+from lab.data_paths import DATA_PATHS, NATIVE, DataPath, prove, restore
+from lab.layout import CHECKOUT, NODES
+from lab.processes import tail, wait_until
+from tests.lab.conftest import Lab
+from tests.support.stacks import problems, stack_data
+
+pytestmark = pytest.mark.lab
+
+# `make paths` proves all of them; these differ in everything that one can differ in.
+CHOSEN = ("native-dsr-1500", "native-snat-9000", "vxlan-snat-1450")
+
+
+@pytest.fixture
+def paths(lab: Lab) -> Iterator[Lab]:
+    lab.deployment.prepare()
+    try:
+        yield lab
+    finally:
+        restore(lab.layout, lab.tools, lab.deployment)
+
+
+def test_packets_do_what_the_model_says_of_each_data_path(paths: Lab) -> None:
+    for path in (path for path in DATA_PATHS if path.name in CHOSEN):
+        facts = prove(paths.layout, paths.tools, paths.deployment, path)
+        assert facts["ok"], json.dumps(facts, indent=1)
+        assert {pair["trap"] for pair in facts["network"]["pairs"].values()} == {""}
+
+
+def test_a_data_path_that_has_no_spelling_is_refused_by_the_agent_too(lab: Lab) -> None:
+    where = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+    before = lab.cluster.request("GET", where)["data"]
+    log = lab.layout.logs / f"{NODES[0].name}-cilium-agent.log"
+    refusal = "mode cannot be used with vxlan tunneling"
+
+    def merge(data: dict[str, Any]) -> None:
+        lab.cluster.request("PATCH", where, {"data": data}, content_type="application/merge-patch+json")
+
+    start = log.stat().st_size
+    merge({"bpf-lb-mode": "dsr"})
+    try:
+        wait_until(lambda: refusal in log.read_text()[start:], 60, lambda: f"the agent took it:\n{tail(log)}")
+    finally:
+        merge({"bpf-lb-mode": before["bpf-lb-mode"]})
+    data = stack_data("lab")
+    data["cni"]["loadBalancing"] = {"mode": "dsr", "dispatch": "opt"}
+    assert any("dsr over a VXLAN tunnel does not exist" in problem for problem in problems(data))
+    wait_until(lambda: lab_is_well(lab), 90, lambda: "the agents did not come back")
+
+
+def lab_is_well(lab: Lab) -> bool:
+    from lab.node.start import inside_node
+
+    argv = [str(lab.tools.path("cilium-dbg")), "status", "--brief"]
+    return all(
+        subprocess.run(inside_node(node, lab.layout, argv), capture_output=True).returncode == 0 for node in NODES
+    )
+
+
+# --- the trap of 2018 --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def overlay() -> Iterator[list[str]]:
+    """Two nodes with a plain VXLAN between them, whose ends believe that they have the link's 1500 bytes."""
+    names = [f"vdslab-trap-{os.getpid()}-{number}" for number in (1, 2)]
+    try:
+        for name in names:
+            subprocess.run(["ip", "netns", "add", name], check=True)
+        pair = f"link add eth0 netns {names[0]} type veth peer name eth0 netns {names[1]}"
+        subprocess.run(["ip", *pair.split()], check=True)
+        for number, name in enumerate(names, 1):
+            other = 3 - number
+            for words in (
+                f"addr add 192.0.2.1{number}/24 dev eth0",
+                "link set eth0 up",
+                f"link add vxlan0 type vxlan id 42 remote 192.0.2.1{other} dstport 4789",
+                "link set vxlan0 mtu 1500 up",
+                f"addr add 10.244.{number}.1/16 dev vxlan0",
+            ):
+                subprocess.run(["ip", "-n", name, *words.split()], check=True)
+            # A provider's network that drops fragments, as many do.
+            drop = "iptables -t raw -A PREROUTING -f -j DROP"
+            subprocess.run(["ip", "netns", "exec", name, *drop.split()], check=True)
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
+
+
+def test_the_trap_of_2018_is_seen_on_the_wire_and_named(overlay: list[str]) -> None:
+    questions = [
+        {"ask": "path_mtu", "host": "10.244.2.1", "expected": 1450},
+        {"ask": "route_mtu", "host": "10.244.2.1"},
+    ]
+    argv = ["ip", "netns", "exec", overlay[0], ".venv/bin/python", "-m", "lab.probe"]
+    done = subprocess.run(argv, input=json.dumps(questions), capture_output=True, text=True, cwd=CHECKOUT, timeout=60)
+    path, route = json.loads(done.stdout)
+    assert (path, route) == (1450, 1500), "small packets pass, and what the pods believe in does not"
+    assert "larger ones are lost in silence" in trap(route, path)
+    assert "the CNI's pod MTU must be 1450" in trap(route, path)
+
+
+def test_the_trap_can_not_be_written_down() -> None:
+    data = stack_data("lab")
+    data["cni"]["podMtu"] = 1500
+    [problem] = problems(data)
+    assert "1500, but pods get 1500 − 50 (VXLAN) = 1450: write podMtu: 1450" in problem
+
+
+def test_every_data_path_loads() -> None:
+    for path in (*DATA_PATHS, DataPath("native", NATIVE, {"mode": "snat"}, 1500)):
+        data = stack_data("lab")
+        path.write(data)
+        assert problems(data) == []

@@ -1,0 +1,116 @@
+"""The doctor finds what was changed by hand; a preflight that fails stops everything before the first change."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import fabric
+from lab.layout import NODES, OPERATOR
+from lab.verify import ssh
+from tests.lab.conftest import Lab, lab_command, up
+from tests.lab.test_nodes import other_key
+
+pytestmark = pytest.mark.lab
+
+FILE = "/etc/sysctl.d/90-vds-platform.conf"
+KEY = "net.ipv4.tcp_keepalive_time"
+
+
+def doctor(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return lab_command(
+        "operations", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), *arguments
+    )
+
+
+def examined(lab: Lab) -> tuple[int, dict[str, Any]]:
+    done = doctor(lab, "--json")
+    assert done.stdout.startswith("{"), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def break_by_hand(lab: Lab) -> None:
+    """A sysctl on one node, a file on another."""
+    assert ssh(lab.layout, NODES[0].address, f"sysctl -w {KEY}=7200").returncode == 0
+    assert ssh(lab.layout, NODES[1].address, f"rm {FILE}").returncode == 0
+
+
+def test_every_check_has_a_row_with_a_value_or_the_reason_why_not(first_report: dict[str, Any]) -> None:
+    from components.nodes.limits import LIMITS
+
+    preflight = first_report["preflight"]
+    assert preflight["ok"]
+    for node in NODES:
+        assert set(preflight[node.name]) == set(LIMITS)
+        assert all(row["measured"] for row in preflight[node.name].values())
+        assert preflight[node.name]["path-mtu"] == {"state": "ok", "measured": "1500 to all 2 others", "limit": "1500"}
+        assert preflight[node.name]["memory"]["state"] == "unproved", "a namespace shows the machine's"
+
+
+def test_what_was_changed_by_hand_is_found_by_the_doctor_and_repaired_by_the_next_run(lab: Lab) -> None:
+    assert examined(lab)[0] == 0
+    break_by_hand(lab)
+    status, found = examined(lab)
+    assert status == 1
+    assert not found["converged"]
+    assert found["nodes"]["osl-1"]["drifted"] == [f"{KEY} is 7200, wanted 600"]
+    assert found["nodes"]["osl-2"]["drifted"] == [f"{FILE} missing"]
+    assert found["nodes"]["osl-3"]["verdict"] == "converged"
+    assert up()["ok"]
+    status, found = examined(lab)
+    assert (status, found["converged"]) == (0, True), found
+
+
+def test_the_doctor_puts_right_the_nodes_that_drifted_and_nothing_else(lab: Lab) -> None:
+    break_by_hand(lab)
+    done = doctor(lab, "--fix", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "osl-1-setup" in done.stdout
+    assert "osl-3-setup" not in done.stdout
+    assert examined(lab)[0] == 0
+
+
+def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    assert doctor(lab, "--facts", str(file)).returncode == 0
+
+    def preview(underlay_mtu: int) -> Any:
+        def edit(spec: dict[str, Any]) -> None:
+            spec["network"]["underlayMtu"] = underlay_mtu
+            spec["cni"].pop("podMtu")
+            for node in spec["nodes"]:
+                node["hostKey"] = other_key()  # nobody would be let in
+
+        arguments = ("--config", f"vds-platform:factsFile={file}")
+        return lab.deployment.run("preview", *arguments, config_file=lab.variant(edit))
+
+    fine, wrong = preview(1500), preview(9000)
+    assert "path MTU" not in fine.output
+    assert wrong.exit_code
+    assert "node osl-1: path MTU to other nodes to osl-2: 1500, osl-3: 1500, limit 9000" in wrong.output
+
+
+def test_a_network_that_carries_less_than_is_written_stops_the_run_before_any_change(first_report: object) -> None:
+    lab_command("down")
+    assert lab_command("start").returncode == 0
+
+    def edit(spec: dict[str, Any]) -> None:
+        spec["network"]["underlayMtu"] = 9000
+        spec["cni"].pop("podMtu")
+
+    with fabric.inside(OPERATOR):
+        lab = Lab()
+        lab.deployment.prepare()
+        outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+    assert outcome.exit_code
+    assert "the nodes' preflight has 3 failures; nothing was changed" in outcome.output
+    for node in NODES:
+        assert f"node {node.name}: path MTU to other nodes" in outcome.output
+        with fabric.inside(OPERATOR):
+            assert ssh(lab.layout, node.address, "test ! -e /var/lib/vds-platform").returncode == 0
+    assert "Traceback" not in outcome.output
+    assert up()["ok"]

@@ -1,0 +1,68 @@
+"""The evidence of the running lab: what an auditor would be handed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.layout import NODES
+from tests.lab.conftest import Lab, lab_command
+
+pytestmark = pytest.mark.lab
+
+
+def made(lab: Lab, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    done = lab_command(
+        *("operations", "evidence", "--stack", "lab", "--config-file", str(lab.deployment.config_file)),
+        *("--output", str(folder), "--json", *arguments),
+    )
+    assert done.stdout.startswith("{"), done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_the_lab_s_evidence_holds_and_can_be_checked_with_coreutils(lab: Lab, tmp_path: Path) -> None:
+    status, said = made(lab, tmp_path / "one")
+    assert (status, said["verdict"]) == (0, "holds"), said
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=tmp_path / "one", check=True)
+    record = json.loads((tmp_path / "one" / "record-of-processing.json").read_text())
+    nodes = {place["name"]: place["country"] for place in record["places"] if place["kind"] == "node"}
+    assert nodes == {node.name: "NO" for node in NODES}
+    policies = json.loads((tmp_path / "one" / "policies.json").read_text())
+    assert {policy["outcome"] for policy in policies["policies"]} == {"passed"}
+    assert policies["undecided"] == []
+
+
+def test_two_runs_on_the_same_state_differ_in_the_date_alone(lab: Lab, tmp_path: Path) -> None:
+    one, two = (made(lab, tmp_path / name)[1]["sha256"] for name in ("one", "two"))
+    assert one == two
+    for path in (tmp_path / "one").iterdir():
+        lines = zip(path.read_text().splitlines(), (tmp_path / "two" / path.name).read_text().splitlines(), strict=True)
+        assert all(first == second or first.startswith("Date: ") for first, second in lines), path.name
+
+
+def test_no_secret_of_the_lab_is_in_its_evidence(lab: Lab, tmp_path: Path) -> None:
+    made(lab, tmp_path / "one")
+    key = lab.layout.ssh_key.read_text().splitlines()[1]
+    for path in (tmp_path / "one").iterdir():
+        text = path.read_text()
+        assert key not in text
+        assert "PRIVATE KEY" not in text
+        assert "ciphertext" not in text
+        assert "1b47061264138c4ac30d75fd1eb44270" not in text
+
+
+def test_a_stack_file_that_the_state_has_not_caught_up_with_is_not_proved(lab: Lab, tmp_path: Path) -> None:
+    def edit(spec: dict[str, Any]) -> None:
+        spec["tenants"].append(
+            {"name": "skjema", "owner": {"group": "skjema-team"}, "tiers": [{"name": "web", "port": 8080}]}
+        )
+
+    status, said = made(lab, tmp_path / "one", "--config-file", str(lab.variant(edit)))
+    assert (status, said["verdict"]) == (1, "undecided")
+    assert said["undecided"] == [
+        "tenant skjema: in the stack file, not in the state: run pulumi up, then make the evidence again"
+    ]

@@ -1,0 +1,83 @@
+"""The policy pack, run by the real engine on programs that know nothing of this project, refuses at preview."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab.deploy import Outcome, read_outcome
+from lab.layout import CHECKOUT
+from tests.lab.conftest import Lab
+
+pytestmark = pytest.mark.lab
+
+PROGRAMS = Path(__file__).parent / "programs"
+EXPECTED: dict[str, list[dict[str, str]]] = yaml.safe_load((PROGRAMS / "expected.yaml").read_text())
+
+
+def preview(lab: Lab, program: str, folder: Path) -> Outcome:
+    """`pulumi preview --policy-pack policies` of a copy of the program, in a backend of its own."""
+    project = folder / program
+    shutil.copytree(PROGRAMS / program, project, ignore=shutil.ignore_patterns("Pulumi.t.yaml"))
+    settings = yaml.safe_load((project / "Pulumi.yaml").read_text())
+    settings["runtime"]["options"]["virtualenv"] = str(CHECKOUT / ".venv")
+    (project / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "backend").mkdir()
+    environment = {
+        **lab.deployment.environment(),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
+        "KUBECONFIG": str(lab.layout.kubeconfig),
+    }
+    events = folder / "events"
+
+    def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(lab.deployment.engine), "--non-interactive", "--color", "never", *arguments]
+        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert pulumi("stack", "init", "t").returncode == 0
+    own = PROGRAMS / program / "pack.json"
+    config = own if own.exists() else PROGRAMS / "pack.json"
+    pack = ["--policy-pack", str(CHECKOUT / "policies"), "--policy-pack-config", str(config)]
+    done = pulumi("preview", "--stack", "t", *pack, "--event-log", str(events))
+    return read_outcome(done.returncode, events, done.stdout + done.stderr)
+
+
+def test_every_program_has_an_expectation() -> None:
+    assert {p.name for p in PROGRAMS.iterdir() if p.is_dir()} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("program", sorted(EXPECTED))
+def test_the_pack_says_of_a_foreign_program(lab: Lab, tmp_path: Path, program: str) -> None:
+    outcome = preview(lab, program, tmp_path)
+    expected = EXPECTED[program]
+    seen: list[dict[str, Any]] = outcome.violations
+    assert {v["policy"] for v in seen} == {e["policy"] for e in expected}, outcome.output
+    assert {v["level"] for v in seen} <= {"mandatory"}
+    for want in expected:
+        assert any(want["message"] in v["message"] for v in seen if v["policy"] == want["policy"]), seen
+    assert bool(outcome.exit_code) == bool(expected), outcome.output
+    assert outcome.policy_packs
+
+
+def test_the_production_example_keeps_every_policy_under_the_real_engine(lab: Lab) -> None:
+    oslo = yaml.safe_load((CHECKOUT / "Pulumi.oslo.yaml").read_text())["config"]["vds-platform:spec"]
+    [state] = [place for place in oslo["residency"]["places"] if place["name"] == "state"]
+    state["hosts"].append("localhost")  # the lab keeps its state in a folder
+
+    def edit(spec: dict[str, Any]) -> None:
+        own = {"environment": spec["environment"]}
+        spec.clear()
+        spec.update(oslo | own)
+        for part in ("metallb", "gateway"):  # the lab's cluster has both already, and a preview says so
+            spec[part]["install"] = {"kind": "existing"}
+
+    # Its servers are made up: nothing is asked of them. The cluster is the lab's; Cilium is the chart's Release.
+    outcome = lab.deployment.run("preview", "--config", "vds-platform:readNodes=false", config_file=lab.variant(edit))
+    assert outcome.exit_code == 0, outcome.output
+    assert [violation for violation in outcome.violations if violation["level"] == "mandatory"] == []
+    assert len(outcome.policies_passed) > 20

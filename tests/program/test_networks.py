@@ -1,0 +1,166 @@
+"""Whole programs of other networks than the committed stacks': what they declare, and in which order."""
+
+import pytest
+import yaml
+
+from components.config import SpecError
+from components.gateway.bundle import read_bundle
+from tests.program.test_the_pack_on_the_program import judged
+from tests.support.bundles import crd, digest, guard, published, text
+from tests.support.charts import lock, pack, sha256, written
+from tests.support.program import run_program
+from tests.support.stacks import ROOT, stack, stack_data
+
+SEEDS = sorted(path.stem for path in (ROOT / "examples").glob("seed-*.yaml"))
+
+
+def seed(name):
+    return yaml.safe_load((ROOT / "examples" / f"{name}.yaml").read_text())["config"]["vds-platform:spec"]
+
+
+def with_cni(**cni):
+    data = stack_data("oslo")
+    data["cni"] = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, **cni}
+    [charts] = [place for place in data["residency"]["places"] if place["name"] == "github-pages"]
+    charts["hosts"].append("docs.tigera.io")
+    return data
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_an_articles_configuration_violates_no_policy(name):
+    assert judged(name, seed(name), backend="file:///state") == []
+
+
+@pytest.mark.parametrize("encapsulation", ["None", "VXLAN", "IPIP"])
+def test_calicos_wireguard_violates_no_policy(encapsulation):
+    assert judged("oslo", with_cni(encapsulation=encapsulation, bgp=True, encryption="wireguard")) == []
+
+
+def test_calicos_endpoint_comes_before_the_operator_and_its_objects_after():
+    peering = {"peers": [{"name": "rack-a", "address": "198.51.100.1", "asNumber": 64500}]}
+    program = run_program("oslo", with_cni(dataplane="BPF", bgp=True, encapsulation="None", bgpPeering=peering))
+    by_name = {item.name: item for item in program.resources.values()}
+    endpoint, chart = by_name["cni-configmap-kubernetes-services-endpoint"], by_name["cni-calico"]
+    assert endpoint.urn in chart.depends_on
+    for name in ("cni-felixconfiguration-default", "cni-bgpconfiguration-default", "cni-bgppeer-rack-a"):
+        assert chart.urn in by_name[name].depends_on
+
+
+def test_of_somebody_elses_network_nothing_is_declared_and_all_of_it_is_said():
+    data = stack_data("oslo")
+    data["cni"] = {
+        "kind": "unmanaged",
+        "name": "kube-router",
+        "podMtu": 1480,
+        "layers": ["ipip"],
+        "serviceProxy": "ipvs",
+        "networkPolicies": True,
+    }
+    program = run_program("oslo", data)
+    (cni,) = program.of("vds-platform:index:Cni")
+    assert not [item for item in program.resources.values() if item.parent == cni.urn]
+    assert program.outputs["network"]["podMtu"] == 1480
+    assert program.outputs["network"]["dataPath"].startswith("kube-router, installed by somebody else")
+
+
+def test_pools_by_cilium_need_no_metallb():
+    data = stack_data("oslo")
+    data["metallb"]["install"] = {"kind": "cilium"}
+    data["gateway"]["install"] = {"kind": "existing"}
+    program = run_program("oslo", data)
+    (metallb,) = program.of("vds-platform:index:MetalLb")
+    made = {item.type.rpartition(":")[2] for item in program.resources.values() if item.parent == metallb.urn}
+    assert made == {"CiliumLoadBalancerIPPool", "CiliumL2AnnouncementPolicy"}
+    (chart,) = [item for item in program.of("Release") if item.name == "cni-cilium"]
+    assert chart.inputs["values"]["l2announcements"] == {"enabled": True}
+
+
+def test_a_mode_whose_days_are_counted_is_said_at_preview():
+    data = stack_data("oslo")
+    data["cni"]["serviceProxy"] = "ipvs"
+    assert any("IPVS mode is deprecated" in line for line in run_program("oslo", data).log)
+
+
+@pytest.fixture
+def folder_of_charts(tmp_path, monkeypatch):
+    """A project's folder with every chart of Oslo, packed, pinned and mirrored."""
+    pinned = []
+    for chart in stack("oslo").wanted_charts:
+        file = pack(tmp_path / "mirror", chart.name, chart.version, {})
+        pinned.append((chart.name, chart.version, sha256(file)))
+    written(tmp_path, lock(*pinned, enforce=True))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folders_charts_are_installed_from_their_files_and_nobody_is_asked_for_them(folder_of_charts):
+    data = stack_data("oslo") | {"charts": {"mirror": {"kind": "folder", "path": "mirror"}}}
+    releases = {item.inputs["name"]: item.inputs for item in run_program("oslo", data).of("helm.sh/v3:Release")}
+    assert {name: release["chart"] for name, release in releases.items()} == {
+        "cilium": "mirror/cilium-1.18.12.tgz",
+        "metallb": "mirror/metallb-0.16.1.tgz",
+        "traefik": "mirror/traefik-41.3.0.tgz",
+    }
+    assert not any("repositoryOpts" in release for release in releases.values())
+    assert judged("oslo", data) == []
+
+
+def test_a_packed_chart_that_is_another_one_declares_nothing(folder_of_charts):
+    pack(folder_of_charts / "mirror", "cilium", "1.18.12", {"extra.yaml": "# somebody's\n"})
+    data = stack_data("oslo") | {"charts": {"mirror": {"kind": "folder", "path": "mirror"}}}
+    with pytest.raises(SpecError) as caught:
+        run_program("oslo", data)
+    assert "it is not the chart of" in str(caught.value)
+
+
+def test_a_registrys_charts_are_asked_of_it_alone():
+    data = stack_data("oslo") | {"charts": {"mirror": {"kind": "oci", "registry": "oci://registry.example.no/charts"}}}
+    releases = run_program("oslo", data).of("helm.sh/v3:Release")
+    assert {item.inputs["chart"] for item in releases} == {
+        f"oci://registry.example.no/charts/{name}" for name in ("cilium", "metallb", "traefik")
+    }
+    assert not any("repositoryOpts" in item.inputs for item in releases)
+    found = judged("oslo", data)
+    assert found, "the registry is no declared place"
+    assert all("registry.example.no" in str(item) for item in found)
+
+
+def with_bundle(folder, content, monkeypatch):
+    (folder / "gateway-api.yaml").write_text(content)
+    monkeypatch.chdir(folder)
+    data = stack_data("oslo")
+    data["gateway"]["crds"] = {"kind": "bundle", "path": "gateway-api.yaml", "sha256": digest(content)}
+    return data
+
+
+def test_gateway_apis_kinds_come_before_the_network_and_the_guard_after_them(tmp_path, monkeypatch):
+    content = text(guard(release="v1.4.1"), crd("gateways", "v1.4.1"), crd("httproutes", "v1.4.1"))
+    data = with_bundle(tmp_path, content, monkeypatch)
+    data["cni"]["gatewayApi"] = True
+    program = run_program("oslo", data)
+    crds = {item.urn for item in program.of(":CustomResourceDefinition")}
+    assert len(crds) == 2
+    commands = {command.urn for command in program.of("remote:Command")}
+    for item in program.of(":CustomResourceDefinition"):
+        assert commands <= item.depends_on
+        assert item.retained
+    [policy] = program.of(":ValidatingAdmissionPolicy")
+    assert crds <= policy.depends_on
+    releases = {item.inputs["name"]: item for item in program.of("helm.sh/v3:Release")}
+    assert crds <= releases["cilium"].depends_on
+    assert releases["cilium"].inputs["values"]["operator"]["podAnnotations"] == {"vds-platform.no/gateway-api": "1.4.1"}
+    [gateway_class] = program.of(":GatewayClass")
+    assert releases["traefik"].urn in gateway_class.depends_on
+    [namespace] = [item for item in program.resources.values() if item.name == "gateway-namespace"]
+    assert crds <= namespace.depends_on
+    assert judged("oslo", data) == []
+
+
+@pytest.mark.parametrize("release", ["1.5.1", "1.6.1"])
+def test_what_is_declared_is_the_published_bundle_to_the_last_field(release, tmp_path, monkeypatch):
+    content = published(release)
+    program = run_program("oslo", with_bundle(tmp_path, content, monkeypatch))
+    declared = {
+        item.inputs["metadata"]["name"]: item.inputs["spec"] for item in program.of(":CustomResourceDefinition")
+    }
+    assert declared == {item["metadata"]["name"]: item["spec"] for item in read_bundle(content).crds}

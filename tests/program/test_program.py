@@ -1,0 +1,136 @@
+"""The program itself, under mocks: what it declares, in which order, and what it keeps secret."""
+
+import pulumi
+import pytest
+
+from components.config import SpecError
+from tests.support.golden import assert_golden
+from tests.support.program import SECRETS, run_program
+from tests.support.stacks import stack, stack_data
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_the_resources_names_are_what_they_were(name):
+    assert_golden(f"{name}-urns.txt", "".join(f"{urn}\n" for urn in sorted(run_program(name).resources)))
+
+
+def test_a_node_is_one_command_over_a_verified_connection():
+    spec = stack("oslo")
+    commands = run_program("oslo").of("remote:Command")
+    assert len(commands) == len(spec.nodes)
+    for command in commands:
+        connection = command.inputs["connection"]
+        node = next(node for node in spec.nodes if str(node.address) == connection["host"])
+        assert connection["hostKey"] == node.host_key
+        assert connection["perDialTimeout"] * connection["dialErrorLimit"] <= 15
+        assert "triggers" not in command.inputs, "a changed trigger may replace, and a replaced node is given back"
+
+
+def test_the_script_is_on_standard_input_and_not_in_argv():
+    for command in run_program("oslo").of("remote:Command"):
+        assert "forget_unwanted" in command.inputs["stdin"]
+        for verb in ("create", "update"):
+            assert len(command.inputs[verb]) < 60
+
+
+def test_both_secrets_stay_secret():
+    program = run_program("oslo")
+    for command in program.of("remote:Command"):
+        assert command.secret_inputs == {"connection"}, "the SDK hides it whole"
+    (provider,) = program.of("pulumi:providers:kubernetes")
+    assert "kubeconfig" in provider.secret_inputs
+
+
+def test_no_secret_is_exported_or_logged():
+    program = run_program("oslo")
+    for secret in SECRETS.values():
+        assert secret not in str(program.outputs)
+        assert secret not in str(program.log)
+
+
+def test_everything_goes_to_a_provider_of_the_programs_own():
+    program = run_program("oslo")
+    for resource in program.resources.values():
+        if resource.type.startswith("kubernetes:"):
+            assert "::cluster::" in resource.provider
+        if resource.type.startswith("command:"):
+            assert "::ssh::" in resource.provider
+
+
+def test_another_kubeconfig_for_the_same_cluster_replaces_nothing():
+    (provider,) = run_program("oslo").of("pulumi:providers:kubernetes")
+    assert provider.inputs["clusterIdentifier"] == "oslo"
+
+
+def test_the_agents_configuration_is_changed_in_place():
+    (provider,) = run_program("lab").of("pulumi:providers:kubernetes")
+    assert provider.inputs["enableConfigMapMutable"] == "true"
+
+
+def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
+    program = run_program("lab")
+    config = next(item for item in program.of("core/v1:ConfigMap") if item.name == "cni-cilium-config")
+    commands = {command.urn for command in program.of("remote:Command")}
+    assert commands <= config.depends_on
+    for namespace in program.of("core/v1:Namespace"):
+        assert config.urn in namespace.depends_on
+
+
+def test_routes_wait_for_the_namespaces_that_they_go_into():
+    program = run_program("lab")
+    namespaces = {item.urn for item in program.of("core/v1:Namespace")}
+    routes = program.of(":HTTPRoute")
+    assert routes
+    for route in routes:
+        assert namespaces <= route.depends_on
+
+
+def test_every_child_belongs_to_its_component():
+    for resource in run_program("oslo").resources.values():
+        if resource.type.startswith(("kubernetes:", "command:")):
+            assert "vds-platform:index:" in resource.parent
+
+
+def test_the_lab_gets_the_configuration_where_production_gets_the_chart():
+    lab, oslo = run_program("lab"), run_program("oslo")
+    configuration = [item for item in lab.of("core/v1:ConfigMap") if item.name.startswith("cni-")]
+    assert [item.inputs["metadata"]["name"] for item in configuration] == ["cilium-config"]
+    assert lab.of("helm.sh/v3:Release") == []
+    releases = {item.inputs["name"]: item.inputs for item in oslo.of("helm.sh/v3:Release")}
+    assert set(releases) == {"cilium", "metallb", "traefik"}
+    for release in releases.values():
+        assert release["version"]
+        assert release["atomic"]
+        assert release["repositoryOpts"]["repo"].startswith("https://")
+
+
+def test_the_pod_mtu_is_exported_with_its_arithmetic():
+    network = run_program("lab").outputs["network"]
+    assert network["podMtu"] == 1450
+    assert network["podMtuBecause"] == "1500 − 50 (VXLAN) = 1450"
+
+
+def test_every_nodes_read_back_is_exported():
+    assert set(run_program("oslo").outputs["nodes"]) == {node.name for node in stack("oslo").nodes}
+
+
+def test_a_node_nobody_reads_keeps_the_command_that_the_state_has():
+    for command in run_program("lab").of("remote:Command"):
+        assert command.ignore_changes == ("update",)
+
+
+def test_a_bad_stack_file_declares_nothing_and_is_one_readable_error():
+    data = stack_data("lab")
+    data["nodes"][0]["country"] = "DE"
+    data["cni"]["podMtu"] = 1500
+    with pytest.raises(pulumi.RunError) as caught:
+        run_program("lab", data)
+    assert isinstance(caught.value, SpecError)
+    assert str(caught.value).startswith("the stack file has 2 problems; nothing was changed:\n  cni.podMtu: 1500")
+
+
+def test_missing_secrets_are_said_with_the_command_that_sets_them():
+    data = stack_data("lab")
+    with pytest.raises(SpecError) as caught:
+        run_program("lab", data, sshPrivateKey=None)
+    assert "pulumi config set --secret vds-platform:sshPrivateKey" in str(caught.value)

@@ -1,0 +1,165 @@
+"""The law: everything that load() takes is rendered into objects that the pack and the CRDs take."""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.gateway.model import GatewaySpec
+from components.gateway.render import gateway, gateway_class, http_route
+from components.gateway.rules import gateway_problems
+from components.manifests import Manifest, to_yaml
+from components.metallb.model import MetalLbSpec
+from components.metallb.render import metallb_manifests
+from components.metallb.rules import metallb_problems
+from components.tenancy.model import TenantSpec
+from components.tenancy.render import tenant_manifests
+from components.tenancy.rules import tenancy_problems
+from policies.pack import POLICIES
+from tests.support.policy import Resource, violations
+from tests.support.schemas import crd_errors
+from tests.support.stacks import stack
+
+LAB = stack("lab")
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+names = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+ports = st.integers(1, 65535)
+hosts = st.builds(lambda star, name: f"{'*.' if star else ''}{name}.example.no", st.booleans(), names)
+
+
+EXCUSED = {"until": "2027-12-31", "reason": "a property has no certificates"}
+
+
+def resources(*manifests: Manifest) -> list[Resource]:
+    found = []
+    for number, made in enumerate(manifests):
+        api = made["apiVersion"] if "/" in made["apiVersion"] else f"core/{made['apiVersion']}"
+        found.append(Resource(f"kubernetes:{api}:{made['kind']}", made, name=f"r{number}"))
+    return found
+
+
+def nodes() -> list[Resource]:
+    """The lab's nodes as the program shows them to the engine."""
+    found = []
+    for node in LAB.nodes:
+        found.append(Resource("vds-platform:index:Node", {"country": node.country}, node.name, component=True))
+        connection = {"connection": {"host": str(node.address)}}
+        found.append(Resource("command:remote:Command", connection, f"{node.name}-setup", node.name))
+    return found
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> str:
+    first, length = draw(st.integers(0, 255)), draw(st.integers(0, 20))
+    if draw(st.booleans()):
+        return f"192.0.2.{first}-192.0.2.{min(255, first + length)}"
+    if draw(st.booleans()):
+        return f"2001:db8:{draw(st.integers(0, 0xFFFF)):x}::/{draw(st.integers(100, 128))}"
+    prefix = draw(st.integers(26, 32))
+    return f"192.0.2.{first & ~(2 ** (32 - prefix) - 1)}/{prefix}"
+
+
+@st.composite
+def metallbs(draw: st.DrawFn) -> MetalLbSpec | None:
+    advertisement = st.one_of(
+        st.fixed_dictionaries({"kind": st.just("l2")}, optional={"interfaces": st.lists(names, max_size=2)}),
+        st.just({"kind": "bgp", "peers": ["router"]}),
+    )
+    pool = st.fixed_dictionaries(
+        {"name": names, "addresses": st.lists(blocks(), min_size=1, max_size=3), "advertisement": advertisement}
+    )
+    data = {
+        "install": {"kind": "existing"},
+        "pools": draw(st.lists(pool, min_size=1, max_size=3)),
+        "peers": [
+            {"name": "router", "address": "192.0.2.1", "peerAsn": 64512, "myAsn": draw(st.integers(1, 2**32 - 1))}
+        ],
+    }
+    return MetalLbSpec.model_validate(data)
+
+
+@st.composite
+def tenants(draw: st.DrawFn) -> list[TenantSpec]:
+    made = []
+    for name in draw(st.lists(names, min_size=1, max_size=3, unique=True)):
+        tiers = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+        callers = st.lists(st.sampled_from([*tiers, "gateway"]), max_size=3, unique=True)
+        data = {
+            "name": name,
+            "owner": {"group": draw(names)},
+            "tiers": [{"name": tier, "port": draw(ports), "allowFrom": draw(callers)} for tier in tiers],
+        }
+        made.append(TenantSpec.model_validate(data))
+    return made
+
+
+@st.composite
+def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
+    agencies = draw(tenants())
+    backend = st.fixed_dictionaries({"service": names, "port": ports, "weight": st.integers(0, 1_000_000)})
+    listener = st.one_of(
+        st.fixed_dictionaries(
+            {"name": names, "port": ports, "protocol": st.just("HTTP")}, optional={"plainText": st.just(EXCUSED)}
+        ),
+        st.fixed_dictionaries(
+            {"name": names, "port": ports, "protocol": st.just("HTTPS"), "certificateSecret": names, "hostname": hosts}
+        ),
+    )
+    route = st.fixed_dictionaries(
+        {"name": names, "tenant": st.sampled_from([agency.name for agency in agencies]), "hostname": hosts},
+        optional={
+            "canary": backend,
+            "addHeaders": st.dictionaries(
+                st.sampled_from(["X-A", "X-B"]), st.from_regex(r"[a-z-]{1,9}", fullmatch=True)
+            ),
+        },
+    )
+    data: dict[str, Any] = {
+        "install": {"kind": "existing"},
+        "listeners": draw(st.lists(listener, min_size=1, max_size=3, unique_by=lambda made: made["name"])),
+        "routes": [{**found, "stable": draw(backend)} for found in draw(st.lists(route, max_size=4))],
+    }
+    return GatewaySpec.model_validate(data), agencies
+
+
+@QUIET
+@given(metallbs())
+def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(spec: MetalLbSpec) -> None:
+    problems = metallb_problems(spec, LAB.network, LAB.nodes)
+    manifests = metallb_manifests(spec)
+    config = {
+        "metallb-pool-addresses": {
+            "nodeCidr": str(LAB.network.node_cidr),
+            "nodes": {"the API server": LAB.network.api_server.host},
+        }
+    }
+    found = [v for v in violations(POLICIES, [*nodes(), *resources(*manifests)], config) if v.mandatory]
+    seen = {"metallb-pool-addresses", "metallb-pool-overlap"}
+    assert bool(found) is any(problem.rule in seen for problem in problems)
+    for made in manifests:
+        assert crd_errors(made, "metallb-0.16.1") == []
+
+
+@QUIET
+@given(tenants())
+def test_every_tenant_that_load_takes_passes_the_pack(agencies: list[TenantSpec]) -> None:
+    if tenancy_problems(agencies):
+        return
+    bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace="gateway-system")]
+    assert violations(POLICIES, resources(*bundle)) == []
+    assert to_yaml(bundle) == to_yaml(
+        made for agency in agencies for made in tenant_manifests(agency, gateway_namespace="gateway-system")
+    )
+
+
+@QUIET
+@given(gateways())
+def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[GatewaySpec, list[TenantSpec]]) -> None:
+    spec, agencies = made
+    judged = {"gateway-weights", "gateway-hostname-owner", "gateway-tls", "gateway-canary"}
+    refused = {problem.rule for problem in gateway_problems(spec, agencies)} & judged
+    manifests = [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]
+    assert {violation.policy for violation in violations(POLICIES, resources(*manifests))} == refused
+    for manifest in manifests:
+        assert crd_errors(manifest, "gateway-api-1.6.1-standard") == []

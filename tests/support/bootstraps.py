@@ -1,0 +1,103 @@
+"""A stack whose cluster kubeadm makes: keys that belong to nobody, the same in every run."""
+
+import base64
+import datetime
+import hashlib
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from components.cluster.credentials import Credentials
+from components.cluster.model import Bootstrap
+from components.cluster.signing import fingerprint
+from components.config import parse
+from tests.support.stacks import ROOT, stack_data
+
+
+def authority(seed: str = "authority", *, ca: bool = True) -> tuple[str, str]:
+    """Certificate and private key, PEM. Ed25519 signs the same bytes the same way, which golden files need."""
+    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
+        .not_valid_after(datetime.datetime(2036, 1, 1, tzinfo=datetime.UTC))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(
+            x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **usage),
+            critical=True,
+        )
+        .sign(key, algorithm=None)
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM).decode(), private.decode()
+
+
+def key_packet(seed: str = "repository") -> bytes:
+    """An OpenPGP version 4 public key (RFC 9580 section 5.5.2.2, Ed25519), as a packet of the old format."""
+    point = hashlib.sha256(seed.encode()).digest()
+    body = b"\x04" + (1_700_000_000).to_bytes(4, "big") + b"\x1b" + point
+    return b"\x99" + len(body).to_bytes(2, "big") + body
+
+
+def armoured(*packets: bytes) -> str:
+    """Packets as `gpg --armor` writes them, without the checksum that nobody has to write."""
+    text = base64.b64encode(b"".join(packets)).decode()
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "\n".join(["-----BEGIN PGP PUBLIC KEY BLOCK-----", "", *lines, "-----END PGP PUBLIC KEY BLOCK-----", ""])
+
+
+USER = b"\xcd\x0arepository"
+"""A user ID packet, of the new format."""
+
+CERTIFICATE, CA_KEY = authority()
+SIGNING_KEY = armoured(key_packet(), USER)
+CREDENTIALS = Credentials("abc123.0123456789abcdef", "0f" * 32, CA_KEY)
+SECRETS = dict(zip(("bootstrapToken", "certificateKey", "caKey"), CREDENTIALS, strict=True))
+
+
+def bootstrap_data() -> dict[str, Any]:
+    """Oslo's stack with three control planes and two workers, made by kubeadm."""
+    data = stack_data("oslo")
+    data["nodes"] = [node for node in data["nodes"] if node["name"] != "osl-w-3"]
+    data["cluster"] = {
+        "kind": "kubeadm",
+        "kubernetesVersion": "1.36.3",
+        "packages": {
+            "country": "US",
+            "signingKey": {"fingerprint": fingerprint(SIGNING_KEY), "armoured": SIGNING_KEY},
+            "criTools": "1.36.0-1.1",
+            "kubernetesCni": "1.8.0-1.1",
+        },
+        "containerd": {"version": "2.2.1-0ubuntu1~24.04.1"},
+        "images": {"country": "US", "pause": "3.10.2"},
+        "sourceCountries": ["US"],
+        "caCertificate": CERTIFICATE,
+        "certificateNames": ["api.oslo.example.no"],
+    }
+    return data
+
+
+def bootstrap(data: dict[str, Any] | None = None) -> Bootstrap:
+    """The plan of such a stack."""
+    plan = parse(bootstrap_data() if data is None else data, base_dir=ROOT).bootstrap
+    assert plan
+    return plan

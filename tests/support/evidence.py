@@ -1,0 +1,58 @@
+"""Evidence of a committed stack, from an export made under the mocks."""
+
+import json
+from functools import cache
+from typing import Any
+
+from components.config import PlatformSpec, parse
+from operations.evidence.collect import collect
+from operations.evidence.judging import results
+from operations.evidence.model import Evidence
+from operations.evidence.state import read
+from tests.support.export import exported
+from tests.support.stacks import ROOT, stack_data
+
+VERSIONS = [("policy pack", "0.1.0"), ("vds-platform", "0.1.0")]
+BACKEND = {"lab": "file:///srv/lab", "oslo": "s3://vds-state?endpoint=state.example.no"}
+DATE = "2026-11-21 10:00:00 UTC"
+
+
+@cache
+def _export(name: str) -> str:
+    return json.dumps(exported(name))
+
+
+def export(name: str = "lab") -> dict[str, Any]:
+    """The export of a committed stack, fresh for a test that bends it."""
+    made: dict[str, Any] = json.loads(_export(name))
+    return made
+
+
+def entry(export: dict[str, Any], name: str) -> dict[str, Any]:
+    """The one resource of this name."""
+    [found] = [item for item in export["deployment"]["resources"] if item["urn"].endswith(f"::{name}")]
+    assert isinstance(found, dict)
+    return found
+
+
+def add(export: dict[str, Any], type_: str, name: str, **inputs: Any) -> None:
+    """One more resource, of nobody's component."""
+    urn = f"urn:pulumi:lab::vds-platform::{type_}::{name}"
+    provider = "urn:pulumi:lab::vds-platform::pulumi:providers:kubernetes::cluster::id"
+    made = {"urn": urn, "custom": True, "type": type_, "provider": provider, "inputs": inputs, "outputs": inputs}
+    export["deployment"]["resources"].append(made)
+
+
+def evidence(
+    made: dict[str, Any] | None = None,
+    *,
+    name: str = "lab",
+    data: dict[str, Any] | None = None,
+    backend: str | None = None,
+) -> Evidence:
+    """What the command would find for a stack with this export and this spec."""
+    spec: PlatformSpec = parse(stack_data(name) if data is None else data, base_dir=ROOT)
+    state = read(json.dumps(export(name) if made is None else made), "the export")
+    kept = BACKEND[name] if backend is None else backend
+    policies = results(state, {}, today=DATE[:10], backend=kept)
+    return collect(name, spec, state, backend=kept, policies=policies, versions=VERSIONS)

@@ -1,0 +1,267 @@
+"""For every policy of the pack: what it lets pass, what it refuses, and what it can't judge yet."""
+
+from typing import Any, NamedTuple
+
+from tests.support.foreign import (
+    PLACE,
+    advertisement,
+    binding,
+    cilium_config,
+    deployment,
+    fence,
+    gateway,
+    grant,
+    kube,
+    machine,
+    named_route,
+    namespace,
+    network_policy,
+    peer,
+    pool,
+    record,
+    release,
+    role,
+    route,
+    service,
+)
+from tests.support.policy import UNKNOWN, Resource
+
+
+class Case(NamedTuple):
+    """What a policy says of four stacks."""
+
+    kept: list[Resource]
+    """Keeps the policy and the whole pack."""
+    broken: list[Resource]
+    """Breaks the policy in one place."""
+    message: str
+    """A part of what is said of that."""
+    unknown: list[Resource]
+    """Nobody can judge it yet. Empty where no value that the policy reads can be unknown: `harmless` says why."""
+    harmless: str = ""
+    config: dict[str, dict[str, Any]] | None = None
+    """The pack's, for all of them."""
+
+
+def only(policy: str, **settings: Any) -> dict[str, dict[str, Any]]:
+    """The pack's configuration without the harness's open record."""
+    return {policy: {"places": [], **settings}}
+
+
+_RESOLVER = {**PLACE, "name": "resolver", "hosts": ["dns.example.no"], "purposes": ["dns", "time"]}
+_EXCEPTION = {"name": "hub", "place": "registry", "until": "2026-11-21", "reason": "until the mirror is there"}
+
+_DIGEST = f"quay.io/agency/web@sha256:{'0' * 64}"
+_L2_POLICY = kube("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", "l2", spec={"externalIPs": True})
+
+CASES: dict[str, Case] = {
+    "residency-closure": Case(
+        [record(PLACE, _RESOLVER), deployment("registry.example.no/web:1")],
+        [record(PLACE, _RESOLVER), deployment("quay.io/agency/web:1")],
+        "Deployment kube-system/web: spec.template.spec.containers.0.image: bytes go to quay.io (image-registry), "
+        "which no declared place holds: write one in residency.places, {name, hosts: [quay.io], entity, ",
+        [record(PLACE, _RESOLVER), deployment(UNKNOWN)],
+        config=only("residency-closure"),
+    ),
+    "residency-state": Case(
+        [record({**PLACE, "purposes": ["state", "secrets"]}, _RESOLVER, stateBackend="https://registry.example.no")],
+        [record({**PLACE, "purposes": ["state"]}, _RESOLVER, stateBackend="s3://state?region=eu-north-1")],
+        "Pulumi's state backend: bytes go to s3.eu-north-1.amazonaws.com (state), which no declared place holds",
+        [record(PLACE, _RESOLVER, stateBackend=UNKNOWN)],
+        config=only("residency-state", stateBackend=""),
+    ),
+    "residency-exceptions": Case(
+        [record(PLACE, _RESOLVER, exceptions=[_EXCEPTION])],
+        [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": "2026-11-20"}])],
+        "exception 'hub': ended on 2026-11-20 and today is 2026-11-21",
+        [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": UNKNOWN}])],
+    ),
+    "residency-record": Case(
+        [record(_RESOLVER)],
+        [record({**_RESOLVER, "purposes": ["dns"]})],
+        "residency.places: no place is declared for time",
+        [record({**_RESOLVER, "purposes": UNKNOWN})],
+        config=only("residency-record"),
+    ),
+    "residency": Case(
+        machine("osl-2"), machine("sto-1", "SE"), "node sto-1: the machine is in SE", machine("x", UNKNOWN)
+    ),
+    "residency-place": Case(
+        machine("osl-2"),
+        machine("osl-2", None),
+        "node osl-2: nothing says in which country 203.0.113.12 stands: put it into a component",
+        machine("osl-2", None, UNKNOWN),
+    ),
+    "cni-mtu": Case(
+        [cilium_config(mtu="1500")],
+        [cilium_config(mtu="1450")],
+        "data.mtu 1450 on links of 1500: to Cilium it is the link's MTU, from which it subtracts, so pods would get "
+        "1450 − 50 (VXLAN) = 1400 where 1500 − 50 (VXLAN) = 1450 fits; write 1500, or 0 to have it detected",
+        [cilium_config(mtu=UNKNOWN)],
+    ),
+    "metallb-pool-addresses": Case(
+        [*machine("osl-2"), pool("203.0.113.200-203.0.113.220")],
+        [*machine("osl-2"), pool("203.0.113.10-203.0.113.20")],
+        "pool 'public': 203.0.113.10-203.0.113.20 contains node osl-2 (203.0.113.12): MetalLB would cut off SSH to it; "
+        "shrink the pool",
+        [*machine("osl-2"), pool(UNKNOWN)],
+    ),
+    "metallb-advertisement-selects": Case(
+        [advertisement(ipAddressPools=["public"])],
+        [advertisement()],
+        "L2Advertisement 'l2': selects no pool, so it announces all of them: write spec.ipAddressPools",
+        [advertisement(ipAddressPools=UNKNOWN)],
+    ),
+    "gateway-weights": Case(
+        [route(90, 10), route(1, 0, name="s")],
+        [route(0, 0)],
+        "HTTPRoute agency/r: all weights are zero (0, 0), so every request fails",
+        [route(0, UNKNOWN)],
+    ),
+    "gateway-no-node-port": Case(
+        [service(type="ClusterIP"), service(type="LoadBalancer", externalTrafficPolicy="Local")],
+        [service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}])],
+        "Service agency/web: type NodePort opens 30080 on every node to the internet",
+        [service(type=UNKNOWN)],
+    ),
+    "gateway-hostname-owner": Case(
+        [route(1), route(1, name="s", host="b.example.no", owner="butikk")],
+        [route(1), route(1, name="s", host="*.example.no", owner="butikk")],
+        "route 's' of butikk: *.example.no belongs to agency too (as a.example.no)",
+        [route(1), route(1, name="s", host=UNKNOWN, owner="butikk")],
+    ),
+    "tenancy-label": Case(
+        [namespace(), namespace("kube-system", **{"vds-platform.no/tenant": ""}), network_policy(), *fence()],
+        [namespace(**{"vds-platform.no/tenant": ""}), network_policy(), *fence()],
+        "namespace 'agency': has no label vds-platform.no/tenant: write vds-platform.no/tenant: agency",
+        [namespace(**{"vds-platform.no/tenant": UNKNOWN}), network_policy(), *fence()],
+    ),
+    "tenancy-pod-security": Case(
+        [namespace(), network_policy(), *fence()],
+        [namespace(**{"pod-security.kubernetes.io/enforce": "baseline"}), network_policy(), *fence()],
+        "namespace 'agency': has pod-security.kubernetes.io/enforce: baseline",
+        [namespace(**{"pod-security.kubernetes.io/enforce": UNKNOWN}), network_policy(), *fence()],
+    ),
+    "tenancy-rights": Case(
+        [role("get")],
+        [role("escalate")],
+        "Role agency/dev: 'escalate' lets its holder reach beyond what is listed",
+        [role(UNKNOWN)],
+    ),
+    "tenancy-default-deny": Case(
+        [namespace(), network_policy(), *fence()],
+        [namespace(), network_policy(egress=[{}])],
+        "namespace 'agency': has no NetworkPolicy that denies everything",
+        [namespace(), network_policy(policyTypes=UNKNOWN)],
+    ),
+    "cni-consistent": Case(
+        [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"})],
+        [cilium_config(**{"bpf-lb-mode": "dsr", "kube-proxy-replacement": "true"})],
+        "ConfigMap cilium-config: bpf-lb-mode dsr with dispatch opt over a vxlan tunnel: every agent exits",
+        [release("cilium", {"routingMode": UNKNOWN})],
+    ),
+    "cni-no-flannel": Case(
+        [release("cilium", {})],
+        [release("oci://charts.example.no/flannel", {"image": {"registry": "quay.io"}})],
+        "Release of chart flannel: is Flannel, which enforces no NetworkPolicy",
+        [Resource("kubernetes:helm.sh/v3:Release", {"chart": UNKNOWN, "values": {}}, "cni")],
+    ),
+    "cni-l2-not-local": Case(
+        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Cluster")],
+        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Local")],
+        "Service agency/web: has externalTrafficPolicy: Local, and Cilium's L2 announcements answer from nodes",
+        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy=UNKNOWN)],
+    ),
+    "metallb-client-address": Case(
+        [service(type="LoadBalancer", externalTrafficPolicy="Local")],
+        [service(type="LoadBalancer")],
+        "Service agency/web: has externalTrafficPolicy: Cluster (the default), so pods see a node's address",
+        [service(type="LoadBalancer", externalTrafficPolicy=UNKNOWN)],
+    ),
+    "metallb-bgp-peer": Case(
+        [peer(passwordSecret={"name": "bgp"}, bfdProfile="fast")],
+        [peer(passwordSecret={"name": "bgp"})],
+        "BGPPeer 'router': has no BFD, so a dead router is noticed after 90s",
+        [peer(passwordSecret=UNKNOWN)],
+    ),
+    "network-no-host": Case(
+        [deployment(_DIGEST, "agency"), deployment(_DIGEST, hostNetwork=True)],
+        [deployment(_DIGEST, "agency", hostNetwork=True)],
+        "Deployment agency/web: has hostNetwork, so no network policy sees its traffic",
+        [deployment(_DIGEST, "agency", hostNetwork=UNKNOWN)],
+    ),
+    "gateway-tls": Case(
+        [gateway("HTTPS"), gateway("HTTP", http={"until": "2026-11-21", "reason": "until the certificate is there"})],
+        [gateway("HTTP", http={"until": "2026-11-20", "reason": "until the certificate is there"})],
+        "Gateway gateway-system/public, http: takes plain text from outside: its exception ended on 2026-11-20; write",
+        [gateway(UNKNOWN)],
+    ),
+    "gateway-canary": Case(
+        [route(90, 10)],
+        [named_route(["stable", 40], ["api-canary", 60])],
+        "HTTPRoute agency/r: its canary gets 60 of 100, 60 %, and the stack's ceiling is 50 %",
+        [named_route(["stable", 40], ["api-canary", UNKNOWN])],
+    ),
+    "gateway-reference-grant": Case(
+        [grant({"kind": "Service"})],
+        [grant({"kind": "Secret"})],
+        "ReferenceGrant agency/g: lets another namespace use every Secret of this one",
+        [grant({"kind": UNKNOWN})],
+    ),
+    "gateway-no-ingress-nginx": Case(
+        [kube("networking.k8s.io/v1", "Ingress", "web", "agency", spec={"ingressClassName": "traefik"})],
+        [kube("networking.k8s.io/v1", "Ingress", "web", "agency", spec={"ingressClassName": "nginx"})],
+        "Ingress agency/web: needs ingress-nginx, which was retired in March 2026",
+        [kube("networking.k8s.io/v1", "Ingress", "web", "agency", spec={"ingressClassName": UNKNOWN})],
+    ),
+    "tenancy-allow-dns": Case(
+        [namespace(), network_policy(), *fence()],
+        [namespace(), network_policy(), *fence()[1:]],
+        "namespace 'agency': no NetworkPolicy lets its pods ask for names",
+        [namespace(), fence()[0]._replace(props={**fence()[0].props, "spec": UNKNOWN})],
+    ),
+    "tenancy-quota": Case(
+        [namespace(), network_policy(), *fence()],
+        [namespace(), network_policy(), fence()[0], fence()[2]],
+        "namespace 'agency': has no ResourceQuota, so one tenant can take every node",
+        [namespace(UNKNOWN)],
+    ),
+    "tenancy-limits": Case(
+        [namespace(), network_policy(), *fence()],
+        [namespace(), network_policy(), *fence()[:2]],
+        "namespace 'agency': has no LimitRange",
+        [namespace(UNKNOWN)],
+    ),
+    "tenancy-cluster-binding": Case(
+        [binding(kind="ServiceAccount", name="operator", namespace="kube-system"), binding(kind="User", name="ops")],
+        [binding(kind="ServiceAccount", name="ci", namespace="agency")],
+        "ClusterRoleBinding b: gives service account agency/ci rights in every namespace",
+        [binding(kind="ServiceAccount", name="ci", namespace=UNKNOWN)],
+    ),
+    "tenancy-forged-label": Case(
+        [namespace("kube-system", **{"vds-platform.no/tenant": ""})],
+        [namespace("gateway-system", **{"vds-platform.no/tenant": "agency"})],
+        "namespace 'gateway-system': is the platform's own and has vds-platform.no/tenant: agency",
+        [namespace(**{"kubernetes.io/metadata.name": UNKNOWN})],
+    ),
+    "tenancy-images": Case(
+        [deployment(_DIGEST, "agency"), deployment("quay.io/web:1")],
+        [deployment("quay.io/web:1", "agency")],
+        "Deployment agency/web: runs an image of quay.io by tag, which whoever owns it can exchange",
+        [deployment(UNKNOWN, "agency")],
+    ),
+    "tenancy-one-bundle": Case(
+        [namespace("kube-system", **{"vds-platform.no/tenant": ""})],
+        [namespace(), namespace()._replace(name="again")],
+        "namespace 'agency': is declared twice: leave it to one component",
+        [namespace(UNKNOWN)],
+    ),
+    "stack-protected": Case(
+        [kube("v1", "PersistentVolumeClaim", "data", "agency")._replace(protect=True)],
+        [kube("v1", "PersistentVolumeClaim", "data", "agency")],
+        "kubernetes:core/v1:PersistentVolumeClaim PersistentVolumeClaim-data: is not protected",
+        [],
+        harmless="protect is an option of the program's own, which the engine always knows",
+    ),
+}
+"""By policy: every one has all of it, and a test compares the names with the pack."""

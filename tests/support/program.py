@@ -1,0 +1,182 @@
+"""The whole program under Pulumi's mocks: no engine, no servers, and everything it would have declared."""
+
+import asyncio
+import base64
+import json
+import logging
+import os
+import runpy
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import mocks, rpc, settings, stack
+
+from tests.support import bootstraps
+from tests.support.stacks import ROOT, stack_data
+
+SECRETS = {"kubeconfig": "apiVersion: v1", "sshPrivateKey": "a private key"}
+ADMIN = "apiVersion: v1  # the administrator's"
+"""The kubeconfig that the first control plane prints."""
+READBACK = '{"node": "n", "kernel": "6.18.44", "namespace": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
+
+MEMBERSHIP = f'{{"node": "n"}}\n{{"kubeconfig": "{base64.b64encode(ADMIN.encode()).decode()}"}}\nchanged\n'
+
+
+class Declared(NamedTuple):
+    """One resource as the program declared it."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    provider: str
+    custom: bool
+    depends_on: frozenset[str]
+    ignore_changes: tuple[str, ...]
+    secret_outputs: frozenset[str]
+    protected: bool
+    retained: bool
+    """Whether it stays where it is when it is no longer declared."""
+    inputs: dict[str, Any]
+    secret_inputs: frozenset[str]
+    """Paths of inputs that the state will hold encrypted."""
+
+
+class Program(NamedTuple):
+    """What a run declared and exported."""
+
+    resources: dict[str, Declared]
+    """By URN."""
+    outputs: dict[str, Any]
+    secret_exports: frozenset[str]
+    """Paths of exports that the state will hold encrypted."""
+    log: tuple[str, ...]
+
+    def of(self, kind: str) -> list[Declared]:
+        """Resources whose type ends so, as in `remote:Command`."""
+        return [item for item in self.resources.values() if item.type.endswith(kind)]
+
+
+class _Answers(mocks.Mocks):
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        stdout = MEMBERSHIP if args.name.endswith("-membership") else READBACK
+        outputs = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
+        return f"{args.name}-id", {**args.inputs, **outputs}
+
+    def call(self, _args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        return {}, None
+
+
+class _Recorder(mocks.MockMonitor):
+    def __init__(self) -> None:
+        super().__init__(_Answers())
+        self.declared: dict[str, Declared] = {}
+        self.outputs: dict[str, Any] = {}
+        self.secret_exports: frozenset[str] = frozenset()
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the SDK's name
+        response = super().RegisterResource(request)
+        self.declared[response.urn] = Declared(
+            urn=response.urn,
+            type=request.type,
+            name=request.name,
+            parent=request.parent,
+            provider=request.provider,
+            custom=request.custom,
+            depends_on=frozenset(request.dependencies),
+            ignore_changes=tuple(request.ignoreChanges),
+            secret_outputs=frozenset(request.additionalSecretOutputs),
+            protected=request.protect,
+            retained=request.retainOnDelete,
+            inputs=_plain(rpc.deserialize_properties(request.object)),
+            secret_inputs=frozenset(_secrets(json_format.MessageToDict(request.object))),
+        )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  the SDK's name
+        if "pulumi:pulumi:Stack" in request.urn:
+            self.outputs = _plain(rpc.deserialize_properties(request.outputs))
+            self.secret_exports = frozenset(_secrets(json_format.MessageToDict(request.outputs)))
+        return super().RegisterResourceOutputs(request)
+
+
+class _Log:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __getattr__(self, _level: str) -> Any:
+        return self.lines.append
+
+
+def _plain(value: Any) -> Any:
+    """The value without the marks that make parts of it secret."""
+    value = rpc.unwrap_rpc_secret(value) if rpc.is_rpc_secret(value) else value
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _secrets(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+            yield path
+            return
+        for key, inner in value.items():
+            yield from _secrets(inner, f"{path}.{key}" if path else key)
+
+
+async def run_foreign(program: Callable[[], None]) -> Program:
+    """A program that is not ours, without configuration."""
+    return await _run("foreign", {}, program)
+
+
+def _ours() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"))
+
+
+async def _run(name: str, config: dict[str, str], program: Callable[[], None] = _ours) -> Program:
+    """Settings, configuration and the event loop are the run's own: whatever it does, the next one starts afresh."""
+    recorder, log = _Recorder(), _Log()
+    settings.reset_options()
+    settings.configure(
+        mocks.MockSettings(
+            monitor=recorder,
+            monitor_features=set(recorder.GetDeploymentInfo(None).supportedFeatures),
+            engine=mocks.MockEngine(cast(logging.Logger, log)),
+            project="vds-platform",
+            stack=name,
+            dry_run=False,
+            organization=None,
+            callbacks=None,
+        )
+    )
+    settings.SETTINGS.outputs.clear()
+    pulumi.runtime.set_all_config(config, [f"vds-platform:{key}" for key in {**SECRETS, **bootstraps.SECRETS}])
+    await stack.run_in_stack(program)
+    return Program(recorder.declared, recorder.outputs, recorder.secret_exports, tuple(log.lines))
+
+
+BACKEND = {"lab": "file:///var/lib/vds/state", "oslo": "s3://vds-state?endpoint=state.example.no"}
+"""Where the committed stacks' files say that their state is kept."""
+
+
+def run_program(
+    name: str, data: dict[str, Any] | None = None, *, backend: str | None = None, **config: str | None
+) -> Program:
+    """`__main__.py` on a committed stack, or on `data` in its place. Nodes are read only with `readNodes=true`.
+
+    A value of None leaves its key out.
+    """
+    spec = stack_data(name) if data is None else data
+    values = {"spec": json.dumps(spec), "readNodes": "false", **SECRETS, **config}
+    before = os.environ.get("PULUMI_BACKEND_URL")
+    os.environ["PULUMI_BACKEND_URL"] = backend or BACKEND[name]
+    try:
+        given = {f"vds-platform:{key}": value for key, value in values.items() if value is not None}
+        return asyncio.run(_run(name, given))
+    finally:
+        del os.environ["PULUMI_BACKEND_URL"]
+        if before is not None:
+            os.environ["PULUMI_BACKEND_URL"] = before

@@ -1,0 +1,119 @@
+"""Calico beside its Installation: BGP, Felix, the API server's endpoint; and what may not be written together."""
+
+import json
+
+import jsonschema
+import pytest
+
+from components.cni.calico import installation
+from components.cni.calico_objects import after_calico, before_calico
+from components.cni.model import Calico
+from components.cni.mtu import solve
+from components.cni.needs import udp_ports
+from components.cni.rules import kernel_floor
+from components.manifests import label
+from tests.support.schemas import crd_errors
+from tests.support.stacks import ROOT, problems, stack, stack_data
+
+SCHEMAS = ROOT.parent / "shared" / "data" / "json-schemas" / "calico"
+NETWORK = stack("oslo").network
+PEERING = {
+    "asNumber": 64513,
+    "serviceNetworks": ["203.0.113.0/26"],
+    "peers": [{"name": "rack-a", "address": "198.51.100.1", "asNumber": 64500, "passwordSecret": "rack-a"}],
+}
+
+
+def calico(**more):
+    return Calico.model_validate({"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, **more})
+
+
+def said(**cni):
+    data = stack_data("oslo")
+    data["cni"] = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, **cni}
+    return problems(data)
+
+
+def schema_errors(manifest):
+    path = SCHEMAS / f"{manifest['kind'].lower()}_v3.json"
+    if not path.exists():
+        pytest.skip(f"no schema of {manifest['kind']} beside the checkout")
+    schema = json.loads(path.read_text())
+    return [error.message for error in jsonschema.Draft7Validator(schema).iter_errors(manifest)]
+
+
+def test_bgp_without_encapsulation_as_in_2018():
+    cni = calico(encapsulation="None", bgp=True, bgpPeering=PEERING)
+    configuration, peer = after_calico(cni)
+    assert [label(item) for item in (configuration, peer)] == ["BGPConfiguration default", "BGPPeer rack-a"]
+    assert configuration["spec"] == {
+        "asNumber": 64513,
+        "nodeToNodeMeshEnabled": True,
+        "serviceLoadBalancerIPs": [{"cidr": "203.0.113.0/26"}],
+    }
+    assert peer["spec"]["password"] == {"secretKeyRef": {"name": "rack-a", "key": "password"}}
+    assert solve(cni, 1500).pod == 1500
+
+
+def test_bgp_objects_fit_calicos_own_schemas():
+    for item in after_calico(calico(encapsulation="None", bgp=True, bgpPeering=PEERING)):
+        assert schema_errors(item) == []
+
+
+@pytest.mark.parametrize("dataplane", ["Iptables", "Nftables", "BPF"])
+@pytest.mark.parametrize("encryption", ["none", "wireguard"])
+def test_installations_fit_the_operators_own_crd(dataplane, encryption):
+    cni = calico(dataplane=dataplane, encryption=encryption)
+    assert crd_errors(installation(cni, NETWORK), "tigera-operator-1.42") == []
+
+
+def test_the_bpf_data_plane_is_told_where_the_api_server_is():
+    (endpoint,) = before_calico(calico(dataplane="BPF"), NETWORK)
+    assert label(endpoint) == "ConfigMap tigera-operator/kubernetes-services-endpoint"
+    assert endpoint["data"] == {"KUBERNETES_SERVICE_HOST": "198.51.100.10", "KUBERNETES_SERVICE_PORT": "6443"}
+    assert before_calico(calico(), NETWORK) == []
+
+
+def test_felix_is_told_of_encryption_and_of_direct_answers():
+    (felix,) = after_calico(calico(dataplane="BPF", encryption="wireguard", externalServices="dsr"))
+    assert felix["spec"] == {"wireguardEnabled": True, "bpfExternalServiceMode": "DSR"}
+    assert after_calico(calico()) == []
+
+
+@pytest.mark.parametrize(
+    ("encapsulation", "pod"), [("None", 1440), ("VXLAN", 1440), ("IPIP", 1440), ("VXLANCrossSubnet", 1440)]
+)
+def test_wireguard_takes_sixty_bytes_and_is_never_inside_a_tunnel(encapsulation, pod):
+    cni = calico(encapsulation=encapsulation, encryption="wireguard", bgp=True)
+    assert solve(cni, 1500).pod == pod
+    assert solve(cni, 1500).arithmetic == "1500 − 60 (WireGuard) = 1440"
+    assert (51820, "Calico's WireGuard") in udp_ports(cni)
+
+
+def test_wireguard_needs_its_kernel():
+    assert kernel_floor(calico(encryption="wireguard")) == ("5.6", "WireGuard")
+    assert kernel_floor(calico(dataplane="BPF", encryption="wireguard"))[0] == "5.10"
+
+
+@pytest.mark.parametrize(
+    ("cni", "rule"),
+    [
+        ({"externalServices": "dsr"}, "cni.externalServices: dsr is the BPF data plane's"),
+        ({"dataplane": "BPF", "kubeProxy": "ipvs"}, "the BPF data plane replaces kube-proxy"),
+        ({"dataplane": "Nftables", "kubeProxy": "ipvs"}, "needs kube-proxy with nftables"),
+        ({"dataplane": "BPF", "encapsulation": "IPIP", "bgp": True}, "not supported by Calico"),
+        ({"bgpPeering": PEERING}, "bgp is false"),
+        ({"bgp": True, "bgpPeering": {"nodeMesh": False}}, "no node would hear of another's pods"),
+        ({"bgp": True, "bgpPeering": {"peers": PEERING["peers"] * 2}}, "'rack-a' occurs twice"),
+        ({"podMtu": 1500}, "pods get 1500 − 50 (VXLAN) = 1450"),
+    ],
+)
+def test_what_excludes_each_other_is_refused(cni, rule):
+    (problem,) = said(**cni)
+    assert rule in problem
+
+
+def test_each_of_them_alone_is_right():
+    assert said(dataplane="BPF", externalServices="dsr", encryption="wireguard", podMtu=1440) == []
+    assert said(kubeProxy="ipvs") == []
+    assert said(encapsulation="None", bgp=True, bgpPeering=PEERING) == []

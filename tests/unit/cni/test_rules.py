@@ -1,0 +1,123 @@
+import pytest
+
+from components.cni.mtu import solve
+from components.cni.rules import kernel_floor
+from tests.support.stacks import problems, stack, stack_data
+from tests.unit.cni.test_mtu import cilium
+
+
+def said(name="oslo", network=None, **cni):
+    data = stack_data(name)
+    data["cni"].update(cni)
+    data["network"].update(network or {})
+    return problems(data)
+
+
+@pytest.mark.parametrize("mode", ["dsr", "hybrid"])
+def test_dsr_over_vxlan_has_no_spelling(mode):
+    (problem,) = said("lab", loadBalancing={"mode": mode, "dispatch": "opt"})
+    assert problem.startswith(f"cni.loadBalancing: is refused: {mode} over a VXLAN tunnel does not exist")
+    assert "write mode: snat" in problem
+
+
+def test_an_ip_option_in_a_geneve_tunnel_has_no_spelling():
+    (problem,) = said(
+        "lab", routing={"mode": "tunnel", "protocol": "geneve"}, loadBalancing={"mode": "dsr", "dispatch": "opt"}
+    )
+    assert "dispatch: geneve" in problem
+
+
+@pytest.mark.parametrize("dispatch", ["opt", "geneve"])
+def test_native_routing_carries_every_dispatch(dispatch):
+    assert said(loadBalancing={"mode": "dsr", "dispatch": dispatch}) == []
+
+
+def test_dsr_needs_its_dispatch_written():
+    (problem,) = said(loadBalancing={"mode": "dsr"})
+    assert "with dispatch: opt or geneve" in problem
+
+
+def test_a_pod_mtu_that_the_arithmetic_does_not_give_is_refused():
+    (problem,) = said("lab", podMtu=1500)
+    assert problem == (
+        "cni.podMtu: 1500, but pods get 1500 − 50 (VXLAN) = 1450: write podMtu: 1450, or leave it out "
+        "(the links' MTU is network.underlayMtu)"
+    )
+
+
+def test_links_too_small_for_the_overlay_are_refused():
+    (problem,) = said("lab", podMtu=None, network={"underlayMtu": 1300})
+    assert "less than the 1280 bytes" in problem
+
+
+@pytest.mark.parametrize("version", ["1.10.20", "1.21.0", "2.0.0"])
+def test_a_version_whose_spelling_is_not_known_is_refused(version):
+    (problem,) = said(version=version)
+    assert f"cni.version: {version} is not between 1.11 and 1.20" in problem
+
+
+@pytest.mark.parametrize(
+    ("cni", "rule"),
+    [
+        ({"serviceProxy": "iptables", "loadBalancing": {"mode": "dsr", "dispatch": "opt"}}, "serviceProxy: ebpf"),
+        ({"serviceProxy": "nftables", "gatewayApi": True}, "kube-proxy replacement"),
+        ({"gatewayApi": True, "l7Proxy": False}, "the operator then does nothing"),
+        ({"routing": {"mode": "native", "nativeCidr": "10.245.0.0/16", "routes": "bgp"}}, "does not hold podCidr"),
+        ({"routing": {"mode": "native", "nativeCidr": "0.0.0.0/0", "routes": "bgp"}}, "reverse-path filter"),
+    ],
+)
+def test_what_excludes_each_other_is_refused(cni, rule):
+    (problem,) = said(**cni)
+    assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("cni", "rule"),
+    [
+        ({"version": "1.14.4", "install": {"kind": "agent-config"}}, "as they are called since 1.16"),
+        (
+            {"encryption": "ipsec", "podMtu": None, "install": {"kind": "agent-config"}},
+            "needs a Secret mounted in the agents",
+        ),
+        ({"version": "1.12.19", "gatewayApi": True}, "has no Gateway controller"),
+        ({"version": "1.13.18", "loadBalancing": {"mode": "dsr", "dispatch": "geneve"}}, "came with Cilium 1.14"),
+    ],
+)
+def test_what_a_release_does_not_have_is_refused(cni, rule):
+    (problem,) = said(**cni)
+    assert rule in problem
+
+
+def test_ipsec_takes_its_bytes_and_says_that_nobody_measured_them():
+    mtu = solve(cilium(encryption="ipsec"), 1500)
+    assert mtu.pod == 1500 - 50 - 77
+    assert "not measured" in mtu.arithmetic
+
+
+def test_networks_that_overlap_are_refused():
+    found = said(network={"serviceCidr": "10.244.128.0/20"})
+    assert found == [
+        "network.serviceCidr: 10.244.128.0/20 overlaps podCidr 10.244.0.0/16: an address of both is reached in one "
+        "only; choose ranges that are apart"
+    ]
+
+
+def test_bgp_or_encapsulation_calico_needs_one():
+    data = stack_data("oslo")
+    data["cni"] = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, "encapsulation": "None"}
+    (problem,) = problems(data)
+    assert "no node would know where another's pods are" in problem
+    data["cni"]["bgp"] = True
+    assert problems(data) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "encryption", "floor"),
+    [("1.18.0", "none", "5.10"), ("1.17.18", "none", "5.4"), ("1.17.18", "wireguard", "5.6")],
+)
+def test_the_kernel_floor_follows_the_version(version, encryption, floor):
+    assert kernel_floor(cilium(version, encryption=encryption))[0] == floor
+
+
+def test_the_floor_says_who_asks_for_it():
+    assert kernel_floor(stack("lab").cni) == ("5.10", "Cilium 1.18.2")

@@ -1,0 +1,26 @@
+"""The page that `make up` ends with."""
+
+import io
+
+from rich.console import Console
+
+from lab.report import sysctl_table
+
+
+def setting(live: str, state: str) -> dict[str, str]:
+    return {"wanted": "1", "live": live, "state": state}
+
+
+def test_every_live_value_is_shown_against_the_wanted_one() -> None:
+    nodes = {
+        "ok": False,
+        "osl-1": {"sysctls": {"a": setting("1", "applied"), "b": setting("0", "drifted")}},
+        "osl-2": {"sysctls": {"a": setting("", "not-visible")}},
+    }
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(sysctl_table(nodes))
+    header, first, second, *_ = console.export_text().splitlines()
+    assert header.split() == ["sysctl,", "live", "value", "osl-1", "osl-2"]
+    assert "1 ✓" in first
+    assert "– (1)" in first
+    assert "0 ✗ wanted 1" in second

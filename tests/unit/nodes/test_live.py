@@ -1,0 +1,84 @@
+"""Reading a fleet over SSH: one connection a node, and a node that refuses costs nobody else anything."""
+
+import os
+import shutil
+import socket
+import threading
+
+import asyncssh
+import pytest
+
+from components.nodes.drift import Unread
+from components.nodes.live import read_fleet
+from components.nodes.model import Demands, NodeSpec, SshSpec
+from components.nodes.readback import Readback
+from components.nodes.scripts import node_script
+from tests.support.sshd import listening
+from tests.support.stacks import host_key
+
+DEMANDS = Demands("ebpf", "4.0", "the test")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the node script reads as root only")
+
+
+def node(number: int, address: str, host_key: str) -> NodeSpec:
+    return NodeSpec(
+        name=f"osl-{number}",
+        address=address,
+        country="NO",
+        provider={"name": "Lab", "country": "NO"},
+        profiles=(),
+        host_key=host_key,
+    )
+
+
+def read(nodes, port, key, ask="none"):
+    scripts = {one.name: node_script(one, DEMANDS) for one in nodes}
+    return read_fleet(nodes, scripts, DEMANDS, SshSpec(port=port, dial_seconds=5), key, ask=ask, window_seconds=0.5)
+
+
+def test_a_node_is_read_and_surveyed_over_one_connection(monkeypatch):
+    opened = []
+    original = asyncssh.connect
+    monkeypatch.setattr(
+        asyncssh, "connect", lambda *words, **options: opened.append(words) or original(*words, **options)
+    )
+    with listening(["127.0.0.1"], os.environ["PATH"]) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    assert fleet.readings["osl-1"].verdict == "absent"
+    assert fleet.surveys[0].get("kernel")["release"] == os.uname().release
+    assert len(opened) == 1
+
+
+def test_a_server_without_python_is_read_and_its_survey_says_what_to_install(tmp_path):
+    for name in ("timeout", "sh", "cat", "date", "flock", "id", "mkdir", "mv", "readlink", "rm", "rmdir", "sync", "tr"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    with listening(["127.0.0.1"], str(tmp_path)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert "apt-get install python3-minimal" in fleet.surveys[0].get("kernel")["unknown"]
+
+
+def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read():
+    with (
+        listening(["127.0.0.1"], os.environ["PATH"]) as server,
+        socket.create_server(("127.0.0.2", server.port)) as full,  # as sshd does above MaxStartups
+    ):
+
+        def refuse() -> None:
+            connection, _ = full.accept()
+            connection.sendall(b"Exceeded MaxStartups\r\n")
+            connection.close()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        nodes = [node(1, "127.0.0.1", server.host_key), node(2, "127.0.0.2", server.host_key)]
+        fleet = read(nodes, server.port, server.private_key)
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    second = fleet.readings["osl-2"]
+    assert isinstance(second, Unread)
+    assert second.reason.startswith(f"127.0.0.2 port {server.port} could not be reached")
+
+
+def test_a_key_that_is_none_is_every_nodes_reason():
+    fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, "not a key")
+    assert "is not an unencrypted SSH private key" in fleet.readings["osl-1"].reason
+    assert fleet.surveys == ()

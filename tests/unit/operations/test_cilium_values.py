@@ -1,0 +1,163 @@
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from operations.cli import application
+
+SEED_000 = """kubeProxyReplacement: strict
+nativeRoutingCIDR: 10.0.0.0/8
+tunnel: disabled
+"""
+
+
+MULTIPLYING = b"k0: &k0 {p: 1, q: 2}\n" + b"".join(
+    b"k%d: &k%d {p: *k%d, q: *k%d}\n" % (n, n, n - 1, n - 1) for n in range(1, 20)
+)
+"""Twenty lines that stand for a million keys."""
+
+
+def run(*words, stdin=None):
+    return CliRunner().invoke(application(), ["cilium-values", *words], input=stdin)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "values.yaml"
+    path.write_text(SEED_000)
+    return str(path)
+
+
+def test_explain_reads_a_file_and_exits_1_on_findings(file):
+    result = run("explain", "--version", "1.14.4", file)
+    assert result.exit_code == 1
+    assert "✗ ignored" in result.stdout
+    assert "→ ipv4NativeRoutingCIDR: 10.0.0.0/8" in result.stdout
+    assert "\x1b[" not in result.stdout
+
+
+def test_explain_exits_0_where_everything_does_what_it_says():
+    result = run(
+        "explain", "--version", "1.20", "--set", "kubeProxyReplacement=true", "--set-string", "k8sServicePort=6443"
+    )
+    assert (result.exit_code, "every key does what it says" in result.stdout) == (0, True)
+
+
+def test_explain_says_as_json_what_it_says_on_the_screen(file):
+    result = run("explain", "--version", "1.14.99", "--json", file)
+    report = json.loads(result.stdout)
+    assert (report["ok"], report["version"], report["judgedAs"]) == (False, "1.14.99", "1.14.19")
+    cidr = next(finding for finding in report["findings"] if finding["key"] == "nativeRoutingCIDR")
+    assert (cidr["verdict"], cidr["instead"]) == ("ignored", {"ipv4NativeRoutingCIDR": "10.0.0.0/8"})
+
+
+@pytest.mark.parametrize("way", ["arguments", "stdin", "one argument"])
+def test_a_helm_command_line_is_read_with_its_version(way):
+    line = (
+        "helm install cilium cilium/cilium --version 1.16.1 --set kubeProxyReplacement=true --set loadBalancer.mode=dsr"
+    )
+    if way == "arguments":
+        result = run("explain", "--json", "--", *line.split())
+    elif way == "stdin":
+        result = run("explain", "--json", "-", stdin=f"Install it:\n\n{line}\n")
+    else:
+        result = run("explain", "--json", "--", line)
+    report = json.loads(result.stdout)
+    assert report["judgedAs"] == "1.16.1"
+    assert [finding["verdict"] for finding in report["findings"]] == ["honoured", "refused"]
+
+
+def test_a_command_line_brings_its_values_files_below_its_words(file):
+    result = run(
+        "explain",
+        "--json",
+        "--",
+        "helm",
+        "upgrade",
+        "cilium",
+        "x",
+        "--version",
+        "1.14.4",
+        "-f",
+        file,
+        "--set",
+        "tunnel=vxlan",
+    )
+    values = {finding["key"]: finding["value"] for finding in json.loads(result.stdout)["findings"]}
+    assert values == {"kubeProxyReplacement": "strict", "nativeRoutingCIDR": "10.0.0.0/8", "tunnel": "vxlan"}
+
+
+def test_values_come_by_standard_input_too():
+    result = run("explain", "--version", "1.16.1", "-", stdin="# helm install would take this file\ntunnel: vxlan\n")
+    assert result.exit_code == 0
+
+
+def test_migrate_writes_yaml_to_standard_output_and_reasons_to_standard_error(file):
+    result = run("migrate", "--from", "1.14.4", "--to", "1.20", file)
+    assert result.exit_code == 1
+    assert yaml.safe_load(result.stdout) == {
+        "ipv4NativeRoutingCIDR": "10.0.0.0/8",
+        "kubeProxyReplacement": "true",
+        "routingMode": "native",
+        "upgradeCompatibility": "1.14",
+    }
+    assert "- tunnel: disabled" in result.stderr
+    assert "1.17.18  upgradeCompatibility: '1.14'" in result.stderr
+
+
+def test_what_migrate_writes_is_what_explain_finds_nothing_in(file):
+    migrated = run("migrate", "--from", "1.14.4", "--to", "1.20", file).stdout
+    assert run("explain", "--version", "1.20", "-", stdin=migrated).exit_code == 0
+    assert run("migrate", "--from", "1.20", "--to", "1.20", "-", stdin=migrated).exit_code == 0
+
+
+def test_migrate_as_json_has_the_values_of_every_step(file):
+    report = json.loads(run("migrate", "--from", "1.14.4", "--to", "1.16.1", "--json", file).stdout)
+    assert [step["version"] for step in report["path"]] == ["1.15.19", "1.16.1"]
+    assert report["path"][0]["values"]["routingMode"] == "native"
+    assert report["values"] == report["path"][-1]["values"]
+    assert {change["kind"] for change in report["changes"]} == {"respelled"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["explain", "--version", "1.9.0", "--set", "a=b"], "--version 1.9.0: no release whose chart is known"),
+        (["explain", "--set", "a=b"], "--version is missing"),
+        (["explain", "--version", "1.16.1"], "no values given"),
+        (["explain", "--version", "1.16.1", "--set", "a"], "'a' has no value"),
+        (["explain", "--version", "1.16.1", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["explain", "--version", "1.16.1", "a.yaml", "b.yaml"], "give one values file"),
+        (["migrate", "--from", "1.14.4", "--set", "a=b"], "--to is missing"),
+        (["migrate", "--from", "one", "--to", "1.20", "--set", "a=b"], "--from one: no release"),
+    ],
+)
+def test_bad_usage_is_exit_2_with_item_value_and_remedy(words, says):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a: [1", "is not YAML in line 1"),
+        (b"- a\n- b\n", "has no keys with values"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b"a: &a {b: *a}", "levels deep"),
+        (MULTIPLYING, "more than 20000 keys"),
+    ],
+    ids=["unclosed", "list", "bytes", "recursive", "multiplying"],
+)
+def test_an_unreadable_file_is_exit_2_and_named(tmp_path, content, says):
+    path = tmp_path / "values.yaml"
+    path.write_bytes(content)
+    result = run("explain", "--version", "1.16.1", str(path))
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+
+
+def test_help_names_the_exit_codes():
+    assert "Exit code 0" in run("explain", "--help").stdout
+    assert "Exit code 0" in run("migrate", "--help").stdout

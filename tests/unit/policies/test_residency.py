@@ -1,0 +1,231 @@
+"""Bytes that leave by a side door: wherever a program names a place, the closure finds it."""
+
+from typing import Any
+
+import pytest
+
+from policies.pack import POLICIES
+from tests.support.foreign import PLACE, deployment, kube, record, release
+from tests.support.policy import UNKNOWN, Resource, violations
+
+RESIDENCY = ("residency-closure", "residency-state")
+
+
+def said(*resources: Resource, **config: Any) -> list[str]:
+    """What the closure says of a foreign program that declares one place."""
+    settings = {"places": [PLACE], **config}
+    found = violations(POLICIES, list(resources), {"residency-closure": settings})
+    return [violation.message for violation in found if violation.policy == "residency-closure"]
+
+
+def values(**inner: Any) -> Resource:
+    """A chart from a declared place with these values."""
+    return release("oci://registry.example.no/charts/app", {"image": {"registry": "registry.example.no"}, **inner})
+
+
+def network_policy(direction: str, peers: str, cidr: str) -> Resource:
+    spec = {direction: [{peers: [{"ipBlock": {"cidr": cidr}}]}]}
+    return kube("networking.k8s.io/v1", "NetworkPolicy", "out", "a", spec=spec)
+
+
+ACME = {"acme": {"server": "https://acme-v02.api.letsencrypt.org/d"}}
+FQDN = {"egress": [{"toFQDNs": [{"matchName": "api.example.com"}]}]}
+
+
+HIDDEN = [
+    (values(sidecar={"image": {"repository": "gcr.io/tracer/agent"}}), "values.sidecar.image.repository", "gcr.io"),
+    (values(proxy={"image": "redis:7"}), "values.proxy.image", "docker.io"),
+    (values(initImage="ghcr.io/x/init:1"), "values.initImage", "ghcr.io"),
+    (
+        values(**{"global": {"imageRegistry": "mirror.example.com:5000"}}),
+        "values.global.imageRegistry",
+        "mirror.example",
+    ),
+    (
+        values(sentry={"dsn": "https://key@o1.ingest.sentry.io/2"}),
+        "values.sentry.dsn",
+        "o1.ingest.sentry.io (telemetry)",
+    ),
+    (values(loki={"url": "http://logs.example.com:3100"}), "values.loki.url", "logs.example.com (telemetry)"),
+    (values(metrics={"endpoint": "otlp.example.com:4317"}), "values.metrics.endpoint", "otlp.example.com (telemetry)"),
+    (
+        values(config="# see https://docs.example.com\nremote_write:\n  - url: https://push.example.com/api"),
+        "values.config",
+        "push.example.com",
+    ),
+    (
+        values(extra={"pods": [{"containers": [{"image": "gcr.io/x"}]}]}),
+        "values.extra.pods.0.containers.0.image",
+        "gcr.io",
+    ),
+    (
+        kube(
+            "batch/v1",
+            "CronJob",
+            "backup",
+            "a",
+            spec={"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"image": "ghcr.io/b"}]}}}}},
+        ),
+        "CronJob a/backup: spec.jobTemplate.spec.template.spec.containers.0.image",
+        "ghcr.io",
+    ),
+    (
+        kube(
+            "cert-manager.io/v1",
+            "ClusterIssuer",
+            "le",
+            spec=ACME,
+        ),
+        "ClusterIssuer le: spec.acme.server",
+        "acme-v02.api.letsencrypt.org (acme)",
+    ),
+    (
+        kube(
+            "cilium.io/v2",
+            "CiliumNetworkPolicy",
+            "out",
+            "a",
+            spec=FQDN,
+        ),
+        "CiliumNetworkPolicy a/out: spec.egress.0.toFQDNs.0.matchName",
+        "api.example.com (egress)",
+    ),
+    (
+        network_policy("egress", "to", "8.8.8.0/24"),
+        "spec.egress.0.to.0.ipBlock.cidr",
+        "8.8.8.0/24 (egress)",
+    ),
+    (
+        network_policy("egress", "to", "0.0.0.0/0"),
+        "spec.egress.0.to.0.ipBlock.cidr",
+        "0.0.0.0/0 (egress)",
+    ),
+    (
+        kube("v1", "ConfigMap", "coredns", "kube-system", data={"Corefile": ".:53 {\n  forward . 1.1.1.1 10.0.0.1\n}"}),
+        "ConfigMap kube-system/coredns: data.Corefile",
+        "1.1.1.1 (dns)",
+    ),
+    (
+        kube("v1", "ConfigMap", "chrony", "kube-system", data={"chrony.conf": "server time.example.com iburst"}),
+        "ConfigMap kube-system/chrony: data.chrony.conf",
+        "time.example.com (time)",
+    ),
+    (
+        deployment("registry.example.no/a", dnsConfig={"nameservers": ["9.9.9.9"]}),
+        "spec.template.spec.dnsConfig.nameservers",
+        "9.9.9.9 (dns)",
+    ),
+    (
+        kube("storage.k8s.io/v1", "StorageClass", "fast", provisioner="ebs.csi.aws.com"),
+        "StorageClass fast: provisioner",
+        "ebs.csi.aws.com (storage)",
+    ),
+    (
+        kube("velero.io/v1", "BackupStorageLocation", "b", "velero", spec={"provider": "aws"}),
+        "BackupStorageLocation velero/b: spec.provider",
+        "aws (backup)",
+    ),
+    (
+        kube("v1", "Service", "db", "a", spec={"type": "ExternalName", "externalName": "db.example.com"}),
+        "Service a/db: spec.externalName",
+        "db.example.com (egress)",
+    ),
+    (
+        kube("metallb.io/v1beta1", "IPAddressPool", "p", "metallb-system", spec={"addresses": ["203.0.113.0/28"]}),
+        "IPAddressPool metallb-system/p: spec.addresses.0",
+        "203.0.113.0/28 (addresses)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("resource", "where", "what"), HIDDEN, ids=[where for _, where, _ in HIDDEN])
+def test_a_place_that_nobody_declared_is_named_with_where_it_stands(resource: Resource, where: str, what: str) -> None:
+    [message] = said(resource)
+    assert where in message
+    assert f"bytes go to {what}" in message
+    assert "residency.places" in message
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        values(url="http://api.agency.svc:8080", host="db", address="10.0.0.5", endpoint="127.0.0.1:4317"),
+        values(note="https is good", replicas=3, empty="", nothing=None),
+        kube("gateway.networking.k8s.io/v1", "HTTPRoute", "r", "a", spec={"hostnames": ["a.example.com"], "rules": []}),
+        kube("v1", "ConfigMap", "coredns", "kube-system", data={"Corefile": ".:53 {\n  forward . /etc/resolv.conf\n}"}),
+        kube("storage.k8s.io/v1", "StorageClass", "local", provisioner="kubernetes.io/no-provisioner"),
+        network_policy("ingress", "from", "0.0.0.0/0"),
+        values(password=UNKNOWN, replicas=UNKNOWN),
+    ],
+)
+def test_what_stays_in_the_cluster_or_comes_in_needs_no_place(resource: Resource) -> None:
+    assert said(resource) == []
+
+
+@pytest.mark.parametrize("field", ["image", "url", "registry"])
+def test_a_chart_value_that_would_name_a_place_and_is_unknown_is_undecided(field: str) -> None:
+    [message] = said(values(part={field: UNKNOWN}))
+    assert f"values.part.{field}: cannot be decided at preview" in message
+
+
+def test_a_chart_whose_images_nobody_names_is_undecided() -> None:
+    app = release("oci://registry.example.no/charts/app", {})
+    [message] = said(app)
+    assert "cannot be decided at preview: which registries chart app takes its images from" in message
+    assert said(app, chartImages={"app": ["registry.example.no"]}) == []
+    for chart in ("oci://registry.example.no/charts/cilium", "mirror/cilium-1.18.12.tgz"):
+        [message] = said(release(chart, {}))
+        assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+
+
+def test_a_chart_that_the_program_takes_apart_is_judged_by_its_objects() -> None:
+    chart = Resource("kubernetes:helm.sh/v3:Chart", {}, "app", component=True)
+    assert said(chart) == []
+    [message] = said(chart, deployment("ghcr.io/app"))
+    assert "bytes go to ghcr.io" in message
+
+
+def test_a_secret_value_that_is_a_url_names_its_host_and_nothing_else() -> None:
+    [message] = said(kube("v1", "Secret", "db", "a", stringData={"DSN": "postgres://me:hunter2@db.example.com/x"}))
+    assert "Secret a/db: stringData.DSN: bytes go to db.example.com" in message
+    assert "hunter2" not in message
+
+
+def test_a_place_is_used_only_for_what_it_is_declared_for() -> None:
+    [message] = said(values(loki={"url": "https://registry.example.no"}))
+    assert "for telemetry, and place 'registry' is declared for image-registry, chart-repository" in message
+
+
+def test_location_and_control_are_judged_apart() -> None:
+    american = {**PLACE, "entity": "Cloud Inc.", "entityCountry": "US"}
+    [message] = said(deployment("registry.example.no/a"), places=[american])
+    assert "controlled by Cloud Inc., under the law of US, wherever it stands; allowed: NO" in message
+    abroad = {**PLACE, "country": "SE"}
+    [message] = said(deployment("registry.example.no/a"), places=[abroad])
+    assert "place 'registry' is in SE, allowed: NO" in message
+    assert said(deployment("registry.example.no/a"), places=[american], allowedCountries=["NO", "US"]) == []
+
+
+def test_what_the_auditor_says_of_a_host_counts_more_than_what_the_program_says() -> None:
+    ours = record({**PLACE, "country": "SE"})
+    assert said(ours, deployment("registry.example.no/a")) == []
+    [message] = said(record(PLACE), deployment("registry.example.no/a"), places=[{**PLACE, "country": "SE"}])
+    assert "is in SE" in message
+
+
+def test_a_name_counts_before_a_wildcard_over_it() -> None:
+    wide = {**PLACE, "name": "wide", "hosts": ["*.example.no"], "country": "SE"}
+    assert said(deployment("registry.example.no/a"), places=[wide, PLACE]) == []
+    [message] = said(deployment("other.example.no/a"), places=[wide, PLACE])
+    assert "place 'wide' is in SE" in message
+
+
+def test_no_message_shows_a_password_or_a_path() -> None:
+    [message] = said(values(sink={"url": "https://user:hunter2@sink.example.com/token/hunter3"}))
+    assert "hunter" not in message
+    assert "sink.example.com" in message
+
+
+def test_a_record_that_cannot_be_read_is_refused_and_not_a_crash() -> None:
+    [message] = said(record({"name": "half"}))
+    assert "correct its fields" in message

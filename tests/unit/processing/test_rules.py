@@ -1,0 +1,23 @@
+from tests.support.stacks import problems, stack_data
+
+PARTY = {"name": "Etat", "contact": "post@example.no"}
+
+
+def test_a_controller_of_no_tenant_is_refused() -> None:
+    data = stack_data("lab")
+    data["processing"] = {"controllers": [{"tenant": "skjema", "controller": PARTY}]}
+    assert problems(data) == ["controller of skjema: there is no such tenant, write one of: butikk"]
+
+
+def test_two_controllers_of_one_tenant_are_refused() -> None:
+    data = stack_data("lab")
+    data["processing"] = {"controllers": [{"tenant": "butikk", "controller": PARTY}] * 2}
+    assert problems(data) == ["controller of butikk: is there twice: joint ones are `jointControllers`"]
+
+
+def test_a_word_that_the_regulation_does_not_have_is_refused() -> None:
+    data = stack_data("lab")
+    data["processing"] = {"role": "owner", "purpose": "all"}
+    said = "\n".join(problems(data))
+    assert "processing.role" in said
+    assert "processing.purpose" in said

@@ -1,0 +1,138 @@
+"""Where bytes go, read from what fields and surroundings say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.residency.model import Residency
+from components.residency.rules import residency_problems
+from components.residency.store import state_store
+from tests.support.stacks import problems, stack_data
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("redis", "docker.io"),
+        ("library/redis:7", "docker.io"),
+        ("quay.io/cilium/cilium:v1", "quay.io"),
+        ("localhost/x", "localhost"),
+        ("registry.example.no:5000/x@sha256:0", "registry.example.no"),
+    ],
+)
+def test_an_image_comes_from_the_registry_that_a_runtime_would_ask(image: str, registry: str) -> None:
+    assert image_registry(image) == registry
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("file://~", "localhost"),
+        ("https://api.pulumi.com", "api.pulumi.com"),
+        ("https://user:secret@state.example.no:8443/x", "state.example.no"),
+        ("s3://bucket", "s3.amazonaws.com"),
+        ("s3://bucket?region=eu-north-1&awssdk=v2", "s3.eu-north-1.amazonaws.com"),
+        ("s3://bucket?endpoint=https://minio.example.no:9000", "minio.example.no"),
+        ("gs://bucket", "storage.googleapis.com"),
+        ("azblob://container?storage_account=vds", "vds.blob.core.windows.net"),
+        ("postgres://user:secret@db.example.no:5432/state", "db.example.no"),
+    ],
+)
+def test_a_state_backend_is_where_its_scheme_keeps_bytes(url: str, host: str) -> None:
+    assert backend_host(url) == host
+
+
+@pytest.mark.parametrize(
+    ("provider", "backend", "host"),
+    [
+        ("", "file://~", None),
+        ("passphrase", "https://api.pulumi.com", None),
+        ("", "https://api.pulumi.com", "api.pulumi.com"),
+        ("awskms://alias/key?region=eu-west-1", "file://~", "kms.eu-west-1.amazonaws.com"),
+        ("gcpkms://projects/p/key", "file://~", "cloudkms.googleapis.com"),
+        ("azurekeyvault://mine.vault.azure.net/keys/k", "file://~", "mine.vault.azure.net"),
+        ("hashivault://key", "file://~", "hashivault"),
+    ],
+)
+def test_who_can_open_the_secrets_is_a_place_of_its_own(provider: str, backend: str, host: str | None) -> None:
+    assert secrets_host(provider, backend) == host
+
+
+def test_urls_in_comments_and_inside_the_cluster_are_nobodys() -> None:
+    text = "# https://docs.example.com\nto: http://loki.logging.svc:3100\nand: https://push.example.com/a?b=c"
+    assert url_hosts(text) == ["push.example.com"]
+
+
+def test_the_backend_is_read_in_the_engines_own_order(tmp_path: Path) -> None:
+    assert state_store(tmp_path, "oslo", {}).backend == ""
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nbackend:\n  url: s3://state\n")
+    (tmp_path / "Pulumi.oslo.yaml").write_text("secretsprovider: awskms://alias/k?region=eu-north-1\n")
+    store = state_store(tmp_path, "oslo", {})
+    assert store == ("s3://state", "awskms://alias/k?region=eu-north-1")
+    assert state_store(tmp_path, "oslo", {"PULUMI_BACKEND_URL": "file://~"}).backend == "file://~"
+    (tmp_path / "Pulumi.oslo.yaml").write_text("encryptionsalt: v1:x\n")
+    assert state_store(tmp_path, "oslo", {}).secrets_provider == "passphrase"
+
+
+def test_a_password_in_the_backends_url_goes_no_further(tmp_path: Path) -> None:
+    store = state_store(tmp_path, "oslo", {"PULUMI_BACKEND_URL": "https://me:hunter2@state.example.no/x"})
+    assert store.backend == "https://state.example.no/x"
+
+
+PLACE: dict[str, Any] = {
+    "name": "hub",
+    "hosts": ["docker.io"],
+    "country": "US",
+    "entity": "Docker Inc.",
+    "entityCountry": "US",
+    "purposes": ["image-registry"],
+}
+EXCEPTION = {"name": "e", "place": "hub", "until": "2026-12-31", "reason": "until the mirror is there"}
+
+
+def said(**residency: Any) -> list[str]:
+    spec = Residency.model_validate({"allowedCountries": ["NO"], **residency})
+    return [str(problem) for problem in residency_problems(spec)]
+
+
+def test_a_place_abroad_needs_an_exception() -> None:
+    located, controlled = said(places=[PLACE])
+    assert "residency place 'hub': place 'hub' is in US, allowed: NO" in located
+    assert "is controlled by Docker Inc., under the law of US" in controlled
+    assert said(places=[PLACE], exceptions=[EXCEPTION]) == []
+
+
+def test_an_exception_for_no_place_and_a_host_at_two_places_are_refused() -> None:
+    assert "is for place 'hub', which is not one of none" in said(exceptions=[EXCEPTION])[0]
+    home = {**PLACE, "name": "home", "country": "NO", "entityCountry": "NO"}
+    assert any("both have docker.io" in line for line in said(places=[home, {**home, "name": "again"}]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"until": "2026-02-30"}, "write a date in quotes, as in '2027-06-30'"),
+        ({"reason": "short"}, "has the wrong length"),
+    ],
+)
+def test_an_exception_has_a_day_that_exists_and_a_reason(change: dict[str, str], message: str) -> None:
+    data = stack_data("oslo")
+    data["residency"]["exceptions"][0] |= change
+    [problem] = problems(data)
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"networks": ["198.51.100.1/24"]}, "write a network without host bits"),
+        ({"hosts": ["https://x.example.no"]}, "write a host without scheme or port"),
+        ({"hosts": [], "networks": []}, "it has neither hosts nor networks"),
+    ],
+)
+def test_a_place_is_written_as_what_is_reached_there(change: dict[str, Any], message: str) -> None:
+    data = stack_data("lab")
+    data["residency"]["places"][0] |= change
+    assert any(message in problem for problem in problems(data))

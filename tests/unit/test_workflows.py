@@ -1,0 +1,129 @@
+"""Workflows that run nowhere but at a forge: what of them can be held against the code here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer.main
+import yaml
+
+from operations.cli import application
+from tests.support.stacks import ROOT
+
+FOLDER = ROOT / ".github" / "workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+DEPLOYING = ("preview.yml", "up.yml", "drift.yml")
+
+PULUMI = {
+    "up": {"--yes", "--non-interactive", "--stack", "--policy-pack"},
+    "preview": {"--non-interactive", "--refresh", "--expect-no-changes", "--stack", "--policy-pack"},
+}
+"""Options of engine 3.259 that workflows use."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    for job in load(path)["jobs"].values():
+        yield from job["steps"]
+
+
+def commands(path: Path) -> Iterator[list[str]]:
+    """Every command that a workflow runs, in words. What `set --` gathers belongs to the command that takes "$@"."""
+    for step in steps(path):
+        gathered: list[str] = []
+        for line in str(step.get("run", "")).replace("\\\n", " ").splitlines():
+            for part in re.split(r";|\|(?!\|)|&&", line):
+                words = shlex.split(part, comments=True)
+                words = words[1:] if words[:1] == ["then"] else words
+                if words[:2] == ["set", "--"]:
+                    gathered += words[2:]
+                elif words:
+                    yield [other for word in words for other in (gathered if word == "$@" else [word])]
+
+
+def ours(path: Path) -> list[list[str]]:
+    marker = ["-m", "operations"]
+    found = [words for words in commands(path) if marker == words[1:3]]
+    return [words[3:] for words in found]
+
+
+def command_named(words: list[str]) -> tuple[click.Command | None, list[str]]:
+    found: Any = typer.main.get_command(application())
+    rest = list(words)
+    while isinstance(getattr(found, "commands", None), dict) and rest:
+        found = found.commands.get(rest.pop(0))
+    return found, rest
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_can_do_nothing_that_it_does_not_say(path: Path) -> None:
+    workflow = load(path)
+    assert workflow["permissions"] == {"contents": "read"}
+    triggers = workflow[True]  # YAML reads a bare `on` as true
+    assert "pull_request_target" not in triggers, "a stranger's code would run with our secrets"
+    for job in workflow["jobs"].values():
+        assert set(job.get("permissions", {})) <= {"contents", "pull-requests"}
+        assert "timeout-minutes" in job
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_text_of_a_strangers_is_pasted_into_a_shell(path: Path) -> None:
+    for step in steps(path):
+        assert "${{" not in step.get("run", ""), "give it as an environment variable"
+
+
+@pytest.mark.parametrize("name", DEPLOYING)
+def test_actions_are_pinned_by_commit(name: str) -> None:
+    text = (FOLDER / name).read_text()
+    used = re.findall(r"uses: (\S+)(.*)", text)
+    assert used
+    for action, rest in used:
+        assert re.fullmatch(r"[\w-]+/[\w/-]+@[0-9a-f]{40}", action)
+        assert re.fullmatch(r" # v\d+\.\d+\.\d+", rest), "the version is for the reader"
+
+
+@pytest.mark.parametrize("name", DEPLOYING)
+def test_every_option_of_our_commands_is_there(name: str) -> None:
+    found = ours(FOLDER / name)
+    assert found
+    for words in found:
+        command, rest = command_named(words)
+        if command is None and words[0] == "evidence":
+            pytest.skip("operations has no `evidence` yet")
+        assert command is not None, words
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word for word in rest if word.startswith("-")} <= known
+        required = {parameter.opts[0] for parameter in command.params if parameter.required}
+        assert required <= set(rest)
+
+
+@pytest.mark.parametrize("name", DEPLOYING)
+def test_the_engine_never_runs_without_the_pack(name: str) -> None:
+    for words in commands(FOLDER / name):
+        if words[0] == "pulumi":
+            assert {word for word in words if word.startswith("-")} <= PULUMI[words[1]]
+            assert words[words.index("--policy-pack") + 1] == "policies"
+
+
+def test_only_an_environment_gets_to_change_anything() -> None:
+    for path in WORKFLOWS:
+        for job in load(path)["jobs"].values():
+            changes = any("pulumi up" in str(step.get("run", "")) for step in job["steps"])
+            assert not changes or (job["environment"] and load(path)["concurrency"]["cancel-in-progress"] is False)
+
+
+def test_a_fork_is_asked_for_nothing_that_it_has_not() -> None:
+    (step,) = [step for step in steps(FOLDER / "preview.yml") if step.get("name") == "Preview"]
+    guarded = [line for line in step["run"].splitlines() if "--post" in line]
+    assert guarded
+    assert all(line.startswith('if [ "$FORK" = false ]') for line in guarded)
