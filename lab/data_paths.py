@@ -34,6 +34,7 @@ ECHO_NODE = NODES[1]
 ECHO_ADDRESS = "192.0.2.219"  # of the lab's pool, asked for by name
 OUTSIDE_PORT = 8099
 _READY_SECONDS = 90
+_ANSWER_SECONDS = 20
 
 VXLAN: Facts = {"mode": "tunnel", "protocol": "vxlan"}
 NATIVE: Facts = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
@@ -171,12 +172,16 @@ def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
     wait_until(ready, _READY_SECONDS, lambda: f"the pods of {namespace} did not start again; see `make logs`")
 
 
+def _call(host: str, port: int = 8080) -> Facts:
+    return {"ask": "call", "host": host, "port": port, "within_seconds": _ANSWER_SECONDS}
+
+
 def _to_service(cluster: Cluster, layout: Layout, callers: dict[str, Facts]) -> Facts:
     """From a pod on every node to the Service's cluster address: the pod behind it sees the pod that asks."""
     address = service_address(cluster, addons.PROBE_NAMESPACE, ECHO)
     rows: Facts = {}
     for node, pod in callers.items():
-        [answer] = ask(from_pod(pod, layout), [{"ask": "call", "host": address, "port": 8080, "tries": 10}])
+        [answer] = ask(from_pod(pod, layout), [_call(address)])
         rows[node] = {"ok": answer.get("client") == pod["address"], "pod": pod["address"], **answer}
     return rows
 
@@ -187,8 +192,7 @@ def _to_outside(layout: Layout, callers: dict[str, Facts]) -> Facts:
     rows: Facts = {}
     with _listening():
         for node, pod in callers.items():
-            question = {"ask": "call", "host": CLIENT.address, "port": OUTSIDE_PORT, "tries": 10}
-            [answer] = ask(from_pod(pod, layout), [question])
+            [answer] = ask(from_pod(pod, layout), [_call(CLIENT.address, OUTSIDE_PORT)])
             rows[node] = {"ok": answer.get("client") == addresses[node], **answer}
     return rows
 
@@ -198,6 +202,9 @@ def _listening() -> Iterator[None]:
     argv = command([sys.executable, "-m", "lab.node.echo"], part="probe", namespace=CLIENT.namespace)
     process = subprocess.Popen(argv, env={**os.environ, "PORT": str(OUTSIDE_PORT)}, stderr=subprocess.DEVNULL)
     try:
+        [answer] = ask(from_host(CLIENT), [_call(CLIENT.address, OUTSIDE_PORT)])
+        if not answer["answered"]:
+            raise LabError(f"the listener outside, {CLIENT.address}:{OUTSIDE_PORT}, does not answer: {answer['error']}")
         yield
     finally:
         process.terminate()
@@ -217,8 +224,7 @@ def _from_client(cluster: Cluster, spec: PlatformSpec) -> Facts:
         neighbour = f"{ECHO_ADDRESS} dev eth0"
         run_ip(f"neigh replace {neighbour} lladdr {link_address(node)} nud permanent", namespace=CLIENT.namespace)
         try:
-            question = {"ask": "call", "host": ECHO_ADDRESS, "port": 8080, "tries": 10}
-            [answer] = ask(from_host(CLIENT), [question])
+            [answer] = ask(from_host(CLIENT), [_call(ECHO_ADDRESS)])
         finally:
             run_ip(f"neigh del {neighbour}", namespace=CLIENT.namespace)
         wanted = source_at_pod(spec.cni, local=node == ECHO_NODE)  # type: ignore[arg-type]  # the lab's is Cilium

@@ -19,12 +19,14 @@ from typing import Any
 _HEADERS = {"Accept": "application/json", "User-Agent": "vds-platform-lab"}
 
 
-def call(host: str, port: int, tries: int = 1) -> dict[str, Any]:
-    """An HTTP GET: whether one of the tries was answered, and by whom or why not."""
-    for _ in range(tries):
-        answer = _call_once(host, port)
-        if answer["answered"]:
-            break
+def call(host: str, port: int, within_seconds: float = 0) -> dict[str, Any]:
+    """An HTTP GET: whether it was answered, and by whom or why not; asked again until `within_seconds` have passed.
+
+    By time and not by a number of tries: a refused connection fails at once, and ten of them are no wait at all.
+    """
+    deadline = time.monotonic() + within_seconds
+    while not (answer := _call_once(host, port))["answered"] and time.monotonic() < deadline:
+        time.sleep(0.1)
     return answer
 
 

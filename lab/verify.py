@@ -262,9 +262,9 @@ def tenant_facts(layout: Layout, cluster: Cluster, spec: PlatformSpec, there: li
 def _tier_calls(layout: Layout, pod: Facts, source: str, tiers: Facts, addresses: dict[str, str]) -> Facts:
     targets = [name for name in tiers if name != source]
     # What is allowed may need another try on a busy machine; what is forbidden must not get through even once.
+    seconds = {t: 10 if source in tiers[t].allow_from else 0 for t in targets}
     questions = [
-        {"ask": "call", "host": addresses[t], "port": tiers[t].port, "tries": 3 if source in tiers[t].allow_from else 1}
-        for t in targets
+        {"ask": "call", "host": addresses[t], "port": tiers[t].port, "within_seconds": seconds[t]} for t in targets
     ]
     rows: Facts = {}
     for target, answer in zip(targets, ask(from_pod(pod, layout), questions), strict=True):
