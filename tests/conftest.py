@@ -1,6 +1,19 @@
-"""What all tests share: the project's folder on the path, so that tests find `tests.support` however they are run."""
+"""What all tests share."""
 
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+# The project's folder on the path, so that tests find `tests.support` however they are run.
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts() -> Iterator[None]:
+    """SIGINT as a terminal's foreground has it: a shell's background job inherits it ignored, and Python leaves it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -47,6 +47,10 @@ def listening(addresses: Sequence[str], path: str) -> Iterator[Servers]:
 
         return asyncio.run_coroutine_threadsafe(work(), loop).result(30)
 
+    async def close(server: Any) -> None:
+        server.close()  # on the loop's own thread: it also closes itself there when its last connection goes
+        await server.wait_closed()
+
     opened: list[Any] = []
     port = 0
     try:
@@ -59,8 +63,7 @@ def listening(addresses: Sequence[str], path: str) -> Iterator[Servers]:
         yield Servers(port, public, user.export_private_key().decode())
     finally:
         for server in opened:
-            server.close()
-            on_loop(server.wait_closed())
+            on_loop(close(server))
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
