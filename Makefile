@@ -64,8 +64,8 @@ lint: $(VENV)/ready ## Style, types, layers, shell syntax
 fast-tests: $(VENV)/ready
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
-lab-tests: $(VENV)/ready
-	$(VENV)/bin/pytest -v tests/lab
+lab-tests: tools # with progress, and not within a test's time limit: a first build takes longer than any test may
+	$(VENV)/bin/pytest -v --durations=25 tests/lab
 
 benchmark-nodes: $(VENV)/ready ## How long 20 nodes take to set up, against bare SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py
