@@ -20,14 +20,15 @@ import yaml
 from components.cni.datapath import Source, source_at_pod
 from components.config import PlatformSpec, parse
 from lab import addons, fabric
+from lab.asking import Facts, ask, from_host, from_pod, link_address, pods, service_address
 from lab.cluster import Cluster
 from lab.deploy import Deployment
 from lab.fabric import run_ip
 from lab.layout import CHECKOUT, CLIENT, NODES, Host, Layout
 from lab.node.start import inside_node
 from lab.processes import LabError, command, wait_until
+from lab.proof.network import network_facts
 from lab.toolchain.build import Tools
-from lab.verify import Facts, ask, from_host, from_pod, link_address, network_facts, pods, service_address
 
 ECHO = "echo"
 ECHO_NODE = NODES[1]

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 @pytest.fixture(autouse=True, scope="session")
 def interrupts() -> Iterator[None]:
-    """SIGINT as a terminal's foreground has it: a shell's background job inherits it ignored, and Python leaves it so."""
+    """SIGINT as a terminal gives it: a background job of a shell inherits it ignored, and Python leaves it so."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lab import fabric
+from lab.asking import ssh
 from lab.layout import NODES, OPERATOR
-from lab.verify import ssh
 from tests.lab.conftest import Lab, lab_command, up
 from tests.lab.test_nodes import other_key
 

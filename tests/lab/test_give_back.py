@@ -10,11 +10,11 @@ import pytest
 
 from components import labels
 from lab.addons import GATEWAY_NAMESPACE
+from lab.asking import ssh
 from lab.deploy import Outcome
 from lab.layout import NODES, Host
 from lab.node.start import stop_node
 from lab.processes import wait_until
-from lab.verify import ssh
 from tests.lab.conftest import Lab, up
 
 pytestmark = pytest.mark.lab

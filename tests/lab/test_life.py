@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from lab.asking import ssh
 from lab.layout import CHECKOUT, NODES, Layout
 from lab.processes import cgroup, kill, members
 from lab.session import leftovers
-from lab.verify import ssh
 from tests.lab.conftest import Lab, lab_command, up
 
 pytestmark = pytest.mark.lab

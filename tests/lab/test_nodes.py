@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lab.asking import ssh
 from lab.layout import NODES
-from lab.verify import load_spec, ssh
+from lab.verify import load_spec
 from tests.lab.conftest import Lab, up
 
 pytestmark = pytest.mark.lab

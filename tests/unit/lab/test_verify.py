@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from lab.cluster import Cluster
-from lab.verify import SIGNIFICANCE, binomial_p, gateway_address
+from lab.proof.binomial import SIGNIFICANCE, binomial_p
+from lab.proof.gateway import gateway_address
 from tests.support.stacks import stack
 
 

@@ -1,0 +1,42 @@
+"""Who reaches whom in a tenant."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from components.config import PlatformSpec
+from lab.asking import Facts, ask, from_pod, service_address
+from lab.cluster import Cluster
+from lab.layout import Layout
+
+
+def tenant_facts(layout: Layout, cluster: Cluster, spec: PlatformSpec, there: list[Facts]) -> Facts:
+    """Every call between two tiers of the first tenant, against what its tiers' `allowFrom` says."""
+    tenant = spec.tenants[0]
+    by_app = {p["app"]: p for p in there if p["namespace"] == tenant.name}
+    tiers = {t.name: t for t in tenant.tiers}
+    entry = {name: by_app.get(name) or by_app[f"{name}-stable"] for name in tiers}
+    addresses = {name: service_address(cluster, tenant.name, entry[name]["app"]) for name in tiers}
+    calls: Facts = {}
+    with ThreadPoolExecutor(len(tiers)) as pool:
+        asked = pool.map(lambda name: _tier_calls(layout, entry[name], name, tiers, addresses), tiers)
+        for rows in asked:
+            calls |= rows
+    return {
+        "ok": all(c["answered"] == c["allowed"] for c in calls.values()),
+        "tenant": tenant.name,
+        "calls": calls,
+    }
+
+
+def _tier_calls(layout: Layout, pod: Facts, source: str, tiers: Facts, addresses: dict[str, str]) -> Facts:
+    targets = [name for name in tiers if name != source]
+    # What is allowed may need another try on a busy machine; what is forbidden must not get through even once.
+    seconds = {t: 10 if source in tiers[t].allow_from else 0 for t in targets}
+    questions = [
+        {"ask": "call", "host": addresses[t], "port": tiers[t].port, "within_seconds": seconds[t]} for t in targets
+    ]
+    rows: Facts = {}
+    for target, answer in zip(targets, ask(from_pod(pod, layout), questions), strict=True):
+        rows[f"{source} → {target}"] = {"allowed": source in tiers[target].allow_from, **answer}
+    return rows
