@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.cluster import Cluster
 from lab.layout import NODES, OPERATOR, Host, Layout
+from lab.node import records
 from lab.node.start import inside_node
 from lab.processes import LabError, command
 
@@ -58,7 +59,7 @@ def ssh(layout: Layout, address: str, remote: str, stdin: str = "") -> subproces
 def pods(layout: Layout) -> list[Facts]:
     """Every pod of the lab that has an address of its own, as its supervisor recorded it."""
     addresses = {n.address for n in NODES}
-    found = [json.loads(f.read_text()) for n in NODES for f in sorted(layout.node(n.name).glob("pods/*/pod.json"))]
+    found = [pod for node in NODES for pod in records.read(layout.node(node.name)).values()]
     return [p for p in found if p["address"] not in addresses]
 
 

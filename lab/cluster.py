@@ -75,8 +75,8 @@ class Cluster:
         """One call; the parsed answer.
 
         Raises:
-            ApiException: the answer's status is 400 or more.
-            LabError: there was no answer.
+            ApiException: the request is refused; its status is 400 or more.
+            LabError: there was no answer, or the API server cannot give one now (429, 500 and more).
         """
         prepared = self.api.param_serialize(
             method,
@@ -91,6 +91,8 @@ class Cluster:
         except (HTTPError, OSError) as error:
             said = str(error).split("\n")[0]
             raise LabError(f"the API server gave no answer to {method} {path} ({said}); see `make logs`") from None
+        if answer.status == 429 or answer.status >= 500:
+            raise LabError(f"the API server answered {answer.status} to {method} {path}: {text.strip()[:300]}")
         if answer.status >= 400:
             raise ApiException(status=answer.status, reason=text)
         return json.loads(text) if parse else text

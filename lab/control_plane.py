@@ -11,7 +11,7 @@ from lab.layout import API_ADDRESS, API_PORT, CONTROL_PLANE, POD_CIDR, SERVICE_C
 from lab.processes import LabError, members, start, tail
 from lab.toolchain.build import Tools
 
-_READY_SECONDS = 60  # three are usual; a machine busy with a build takes longer
+_READY_SECONDS = 180  # three are usual; a machine busy with a build takes longer
 
 
 def ensure(layout: Layout, tools: Tools) -> None:

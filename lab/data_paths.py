@@ -6,6 +6,7 @@ through every node: those that have the pod and those that have not, with the cl
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -34,8 +35,13 @@ ECHO = "echo"
 ECHO_NODE = NODES[1]
 ECHO_ADDRESS = "192.0.2.219"  # of the lab's pool, asked for by name
 OUTSIDE_PORT = 8099
-_READY_SECONDS = 90
+_READY_SECONDS = 240
 _ANSWER_SECONDS = 20
+
+_READ_CONFIG = """
+import json, pathlib
+print(json.dumps({file.name: file.read_text() for file in pathlib.Path("/run/cilium/config").iterdir()}))
+"""
 
 VXLAN: Facts = {"mode": "tunnel", "protocol": "vxlan"}
 NATIVE: Facts = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
@@ -86,7 +92,7 @@ def prove(layout: Layout, tools: Tools, deployment: Deployment, path: DataPath) 
     if outcome.exit_code:
         raise LabError(f"{path.name}: pulumi up failed:\n{outcome.diagnostics}")
     cluster = Cluster(layout.kubeconfig)
-    _agents_well(layout, tools)
+    agents_follow(layout, tools, cluster)
     for manifest in echo():
         cluster.apply(manifest)
     _make_anew(cluster, addons.PROBE_NAMESPACE, least=len(NODES) + 1)
@@ -115,7 +121,7 @@ def restore(layout: Layout, tools: Tools, deployment: Deployment) -> None:
     outcome = deployment.run("up")
     if outcome.exit_code:
         raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
-    _agents_well(layout, tools)
+    agents_follow(layout, tools, cluster)
     for namespace in sorted({p["namespace"] for p in pods(layout)} - {"kube-system"}):
         _make_anew(cluster, namespace)
 
@@ -142,14 +148,31 @@ def echo() -> Iterator[Facts]:
     }
 
 
-def _agents_well(layout: Layout, tools: Tools) -> None:
+def agents_follow(layout: Layout, tools: Tools, cluster: Cluster) -> None:
+    """Wait until every node's agent is well with the configuration that the cluster has now.
+
+    Raises:
+        LabError: one is not in time.
+    """
+    wanted = cluster.request("GET", "/api/v1/namespaces/kube-system/configmaps/cilium-config")["data"]
     for node in NODES:
-        status = inside_node(node, layout, [str(tools.path("cilium-dbg")), "status", "--brief"])
         wait_until(
-            lambda status=status: subprocess.run(status, capture_output=True).returncode == 0,  # type: ignore[misc]
+            lambda node=node: _configured(node, layout) == wanted and _is_well(node, layout, tools),  # type: ignore[misc]
             _READY_SECONDS,
             lambda node=node: f"Cilium's agent on {node.name} is not well; see `make logs`",  # type: ignore[misc]
         )
+
+
+def _configured(node: Host, layout: Layout) -> dict[str, str]:
+    """What the node's agent was started with: written when the one before it has ended."""
+    read = inside_node(node, layout, [sys.executable, "-c", _READ_CONFIG])
+    done = subprocess.run(read, capture_output=True, text=True)
+    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+
+
+def _is_well(node: Host, layout: Layout, tools: Tools) -> bool:
+    status = inside_node(node, layout, [str(tools.path("cilium-dbg")), "status", "--brief"])
+    return subprocess.run(status, capture_output=True).returncode == 0
 
 
 def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
@@ -159,9 +182,10 @@ def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
     def found() -> list[Facts]:
         return list(cluster.request("GET", path)["items"])
 
-    before = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in found()}
-    for name in before.values():
-        cluster.request("DELETE", f"{path}/{name}")
+    # One that is ending already has no successor to wait for.
+    before = {pod["metadata"]["uid"]: pod for pod in found() if "deletionTimestamp" not in pod["metadata"]}
+    for pod in before.values():
+        cluster.delete({"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})
 
     def ready() -> bool:
         conditions = [c for pod in found() for c in (pod.get("status") or {}).get("conditions") or ()]

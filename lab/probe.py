@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+_ROUTE_SECONDS = 10
 _HEADERS = {"Accept": "application/json", "User-Agent": "vds-platform-lab"}
 
 
@@ -80,7 +81,7 @@ def path_mtu(host: str, expected: int) -> int:
     One ping that passes at `expected` and one that doesn't a byte above it are proof; else it is searched for.
     """
     low, high = 576, 9200
-    if any(_df_ping(host, expected) for _ in range(3)):  # a machine that is busy loses one now and then
+    if _passes(host, expected):
         if not _df_ping(host, expected + 1):
             return expected
         low = expected + 1
@@ -95,6 +96,14 @@ def path_mtu(host: str, expected: int) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _passes(host: str, packet_bytes: int) -> bool:
+    """Asked again for some time: a route that is not there yet refuses at once, a busy machine loses a packet."""
+    deadline = time.monotonic() + _ROUTE_SECONDS
+    while not (passed := _df_ping(host, packet_bytes)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return passed
 
 
 def _df_ping(host: str, packet_bytes: int) -> bool:

@@ -78,7 +78,7 @@ def members(part: str = "") -> list[int]:
     return found
 
 
-def kill(part: str = "", *, timeout_seconds: float = 10) -> None:
+def kill(part: str = "", *, timeout_seconds: float = 60) -> None:
     """End every process of a part and remove its cgroup.
 
     Raises:
@@ -106,15 +106,21 @@ def _remove(group: Path) -> bool:
 
 
 def wait_until(true: Callable[[], bool], seconds: float, or_else: Callable[[], str]) -> None:
-    """Wait until something is true.
+    """Wait until something is true; a question that fails is not yet answered.
 
     Raises:
-        LabError: it is not after `seconds`; `or_else` gives the text.
+        LabError: it is not true after `seconds`; `or_else` gives the text.
     """
     deadline = time.monotonic() + seconds
-    while not true():
+    while True:
+        failure = ""
+        try:
+            if true():
+                return
+        except LabError as error:
+            failure = f"; at last {error}"
         if time.monotonic() > deadline:
-            raise LabError(f"{or_else()} (after {seconds:g} s)")
+            raise LabError(f"{or_else()} (after {seconds:g} s{failure})")
         time.sleep(0.05)
 
 

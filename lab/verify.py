@@ -24,7 +24,7 @@ from lab.proof.nodes import node_facts, preflight_facts
 from lab.proof.tenant import tenant_facts
 from lab.toolchain.build import Tools
 
-_PODS_SECONDS = 60
+_PODS_SECONDS = 180  # a pod that could not start at once is tried again after up to 20 s
 
 
 def load_spec() -> PlatformSpec:
@@ -39,9 +39,18 @@ def deploy_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
     Raises:
         LabError: a pod is not ready in time; the text names it.
     """
-    tenant = spec.tenants[0].name
-    for manifest in addons.workloads(tenant, labels.TIER):
+    for manifest in addons.workloads(spec.tenants[0].name, labels.TIER):
         cluster.apply(manifest)
+    wait_for_workloads(cluster, spec)
+
+
+def wait_for_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
+    """Wait until the agency's deployment and every node's probe are ready.
+
+    Raises:
+        LabError: a pod is not ready in time; the text names it.
+    """
+    tenant = spec.tenants[0].name
 
     def waiting() -> list[str]:
         listed = cluster.request("GET", f"/apis/apps/v1/namespaces/{tenant}/deployments")["items"]

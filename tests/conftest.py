@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # The project's folder on the path, so that tests find `tests.support` however they are run.
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+# How long an example takes is the machine's business: a stall of 200 ms is no error of ours.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -26,8 +26,9 @@ class CiliumAgent:
         self._digest = ""
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def converge(self, config: dict[str, str] | None) -> None:
-        """Run the agent with this configuration; stop it where there is none."""
+    def converge(self, config: dict[str, str] | None) -> bool:
+        """Run the agent with this configuration, stop it where there is none; whether one was started now."""
+        started = False
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest() if config else ""
         if digest != self._digest:
             self.stop()
@@ -39,6 +40,8 @@ class CiliumAgent:
                 process = self._processes.get(name)
                 if process is None or process.poll() is not None:
                     self._processes[name] = self._start(name, argv)
+                    started = True
+        return started
 
     def is_healthy(self) -> bool:
         """Whether the agent answers `cilium-dbg status --brief` with OK."""

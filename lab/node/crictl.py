@@ -6,11 +6,12 @@ It answers what `operations look` asks: `pods` by labels, `inspectp` for the pid
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from lab.node import records
 
 _NAMESPACE = "io.kubernetes.pod.namespace"
 _NAME = "io.kubernetes.pod.name"
@@ -48,8 +49,7 @@ def answer(folder: Path, words: Sequence[str]) -> str:
 
 def _pods(folder: Path) -> dict[str, dict[str, Any]]:
     """Pods that live, by uid."""
-    found = {file.parent.name: json.loads(file.read_text()) for file in sorted(folder.glob("pods/*/pod.json"))}
-    return {uid: pod for uid, pod in found.items() if Path(f"/proc/{pod['pid']}").exists()}
+    return {uid: pod for uid, pod in records.read(folder).items() if Path(f"/proc/{pod['pid']}").exists()}
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 from lab.cluster import Cluster, Manifest
 from lab.layout import API_SERVICE_ADDRESS
 from lab.machine import IPERF3
+from lab.node import records
 from lab.processes import LabError, wait_until
 
 _CNI_CONFIG = {"cniVersion": "0.3.1", "name": "cilium", "type": "cilium-cni"}
@@ -128,7 +129,7 @@ def start_pod(manifest: Manifest, settings: Settings, cluster: Cluster) -> Pod:
             "address": address,
             "pid": process.pid,
         }
-        (folder / "pod.json").write_text(json.dumps(where))
+        records.write(settings.folder, meta["uid"], where)
         process.stdin.write(b"go\n")
         process.stdin.close()
     except BaseException:
@@ -274,17 +275,19 @@ def _cni(command: str, pid: int, manifest: Manifest, settings: Settings) -> dict
     return dict(json.loads(done.stdout)) if done.stdout.strip() else {}
 
 
-def wait_for_own_network(pid: int) -> None:
+def wait_for_own_network(pid: int, seconds: float = 30) -> None:
     """Wait until a process has left our network namespace.
 
     A plugin called earlier would find our own behind `/proc/PID/ns/net`, and take the node's eth0 for the pod's.
 
     Raises:
-        LabError: it has not after five seconds.
+        LabError: it has not after `seconds`.
     """
     ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{pid}/ns/net")
     wait_until(
-        lambda: theirs.stat().st_ino != ours.stat().st_ino, 5, lambda: f"process {pid} is still in the node's network"
+        lambda: theirs.stat().st_ino != ours.stat().st_ino,
+        seconds,
+        lambda: f"process {pid} is still in the node's network",
     )
 
 
@@ -305,7 +308,7 @@ def stop_pod(pod: Pod, settings: Settings) -> None:
                 print(f"detaching {pod.manifest['metadata']['name']}: {error}", flush=True)
     pod.process.kill()
     pod.process.wait()
-    (settings.folder / "pods" / pod.uid / "pod.json").unlink(missing_ok=True)
+    records.forget(settings.folder, pod.uid)
 
 
 def ended(pod: Pod, settings: Settings) -> dict[str, Any]:

@@ -38,6 +38,12 @@ def current(
     return status
 
 
+def says_ready(manifest: Manifest) -> bool:
+    """Whether a pod, as the API server has it, is called ready."""
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
 def finished(pod: Pod, terminated: dict[str, Any], now: str) -> dict[str, Any]:
     """Of a pod that is not started again: `terminated` is how its container ended."""
     container = pod.manifest["spec"]["containers"][0]

@@ -21,7 +21,7 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from lab.cluster import Cluster, Manifest
-from lab.node import machine, status
+from lab.node import machine, records, status
 from lab.node.cni_agent import CiliumAgent
 from lab.node.pods import Pod, Settings, UnknownImageError, ended, is_ready, start_pod, stop_pod
 from lab.processes import LabError
@@ -45,16 +45,21 @@ class Supervisor:
         self.sshd = sshd
         self.pods: dict[str, Pod] = {}
         self.network_ready = False
+        """Whether pods can be attached; the node's own condition is said with the heartbeat."""
         self._last_heartbeat = 0.0
+        self._said_ready = False
         self._failures: dict[str, tuple[int, float]] = {}  # pod uid → (tries, not before)
 
     def turn(self) -> None:
         """Make the node what the API server says it should be, once."""
-        ready = self._converge_agent()
-        if ready != self.network_ready or time.monotonic() - self._last_heartbeat > _HEARTBEAT_SECONDS:
-            self.network_ready = ready
+        self.network_ready = self._converge_agent()
+        # An agent that is replaced takes seconds: a node that said at once that it is not ready would lose its pods.
+        if self._is_heartbeat_due() or (self.network_ready and not self._said_ready):
             self._heartbeat()
         self._converge_pods()
+
+    def _is_heartbeat_due(self) -> bool:
+        return time.monotonic() - self._last_heartbeat > _HEARTBEAT_SECONDS
 
     def _converge_agent(self) -> bool:
         try:
@@ -63,11 +68,11 @@ class Supervisor:
             if error.status != 404:
                 raise
             config = None
-        self.agent.converge(config)
+        started = self.agent.converge(config)
         if config is None:
             return False
         # Once up, health is asked with the heartbeat only: each question starts a process.
-        if self.network_ready and time.monotonic() - self._last_heartbeat <= _HEARTBEAT_SECONDS:
+        if self.network_ready and not started and not self._is_heartbeat_due():
             return True
         return self.agent.is_healthy()
 
@@ -114,6 +119,7 @@ class Supervisor:
             content_type="application/strategic-merge-patch+json",
         )
         self._last_heartbeat = time.monotonic()
+        self._said_ready = self.network_ready
 
     def register(self) -> None:
         """Make this node's Node object; where the API server is not up yet, wait for it."""
@@ -155,7 +161,7 @@ class Supervisor:
             if pod is None:
                 pod = self._try_start(uid, manifest)
             if pod is not None:
-                self._probe(pod)
+                self._probe(pod, manifest)
 
     def _try_start(self, uid: str, manifest: Manifest) -> Pod | None:
         if not (self.network_ready or manifest["spec"].get("hostNetwork")):
@@ -178,10 +184,13 @@ class Supervisor:
         tries = self._failures.get(uid, (0, 0.0))[0] + 1
         self._failures[uid] = (tries, time.monotonic() + min(0.5 * 2**tries, 20))
 
-    def _probe(self, pod: Pod) -> None:
-        ready = is_ready(pod) if not pod.ready else pod.process.poll() is None
-        if ready != pod.ready:
-            pod.ready = ready
+    def _probe(self, pod: Pod, manifest: Manifest) -> None:
+        """Say it where the API server has it otherwise: a write may be lost, and others write it too.
+
+        The node controller calls a node's pods not ready when its heartbeat was late, and never takes that back.
+        """
+        pod.ready = is_ready(pod) if not pod.ready else pod.process.poll() is None
+        if pod.ready != status.says_ready(manifest):
             self._report(pod.manifest, pod)
 
     def _report(self, manifest: Manifest, pod: Pod | None, *, waiting: dict[str, str] | None = None) -> None:
@@ -248,6 +257,7 @@ def main(settings_file: Path) -> None:
         Path(raw["certificate_authority"]),
         raw["tools"],
     )
+    records.forget_all(folder)
     machine.mount_own_folders(settings.node)
     machine.place_tools(
         {

@@ -14,8 +14,8 @@ from lab.processes import wait_until
 from lab.proof.binomial import SIGNIFICANCE, binomial_p
 
 REQUESTS = 1000
-_ADDRESS_SECONDS = 60
-_SERVED_SECONDS = 60
+_ADDRESS_SECONDS = 120
+_SERVED_SECONDS = 120
 _WARM_UP_REQUESTS = 100  # one in ten reaches the canary: a hundred miss it once in 40,000 tries
 
 
@@ -24,13 +24,17 @@ def gateway_address(cluster: Cluster, spec: PlatformSpec) -> str:
     gateway = spec.gateway
     path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{gateway.namespace}/gateways/{gateway.name}"
 
-    def addresses() -> list[Facts]:
-        return list((cluster.request("GET", path).get("status") or {}).get("addresses") or [])
+    found: list[str] = []
+
+    def has_address() -> bool:
+        status = cluster.request("GET", path).get("status") or {}
+        found[:] = [str(address["value"]) for address in status.get("addresses") or []]
+        return bool(found)
 
     # There at the first `up`, which waits for it; a data plane that starts again takes it out for a moment.
     missing = f"gateway {gateway.namespace}/{gateway.name} has no address; see `make status` and `make logs`"
-    wait_until(lambda: bool(addresses()), _ADDRESS_SECONDS, lambda: missing)
-    return str(addresses()[0]["value"])
+    wait_until(has_address, _ADDRESS_SECONDS, lambda: missing)
+    return found[0]
 
 
 def gateway_facts(spec: PlatformSpec, address: str) -> Facts:

@@ -19,9 +19,19 @@ from lab.deploy import Deployment
 from lab.layout import CHECKOUT, OPERATOR, Layout
 from lab.processes import members
 from lab.progress import Progress
+from lab.proof.gateway import gateway_address
 from lab.toolchain import build
+from lab.verify import load_spec, wait_for_workloads
 
 Edit = Callable[[dict[str, Any]], None]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lab tests have a limit of their own; last are those that take the lab down, so that no others start it again."""
+    items.sort(key=lambda item: item.path.name == "test_life.py")
+    for item in items:
+        if Path(__file__).parent in item.path.parents:  # all of the session's are listed
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 def lab_command(*arguments: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
@@ -67,6 +77,11 @@ class Lab:
         self.deployment = Deployment(self.layout, self.tools)
         self.cluster = Cluster(self.layout.kubeconfig)
 
+    def restore(self) -> None:
+        """Bring every resource back to what the lab's own stack file says; the platform is not proved again."""
+        outcome = self.deployment.run("up")
+        assert outcome.exit_code == 0, outcome.diagnostics
+
     def variant(self, edit: Edit) -> Path:
         """A stack file that differs from the lab's by `edit` of its spec; the engine reads it, secrets and all."""
         content = yaml.safe_load(self.deployment.config_file.read_text())
@@ -78,8 +93,11 @@ class Lab:
 
 @pytest.fixture
 def lab(first_report: dict[str, Any]) -> Iterator[Lab]:
-    """The lab, deployed, seen from the operator's laptop."""
+    """The lab, deployed and settled after what the test before did, seen from the operator's laptop."""
     if not members("ctl/kube-apiserver"):
         up()
     with fabric.inside(OPERATOR):
-        yield Lab()
+        made, spec = Lab(), load_spec()
+        wait_for_workloads(made.cluster, spec)
+        gateway_address(made.cluster, spec)
+        yield made

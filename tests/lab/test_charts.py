@@ -20,6 +20,8 @@ from components.cni.model import Calico, CalicoHelm
 from components.metallb.by_cilium import cilium_pool_manifests
 from components.metallb.model import MetalLbSpec
 from lab.layout import CHECKOUT
+from lab.progress import Progress
+from lab.toolchain import build
 from tests.lab.conftest import Lab
 from tests.support.charts import lock, pack, sha256, written
 from tests.support.schemas import CRDS
@@ -41,8 +43,14 @@ data:
 Pulumi = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    """What the stand-in installs charts by: the one on the PATH, or built here, outside the lab's network."""
+    return build.ensure(Progress(total=1, quiet=True), with_helm=True).path("helm")
+
+
 @pytest.fixture
-def project(lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi]]:
+def project(helm: Path, lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi]]:
     """A copy of the program with a stack in a backend of its own; whatever it installed is destroyed after."""
     folder = tmp_path / "mirrored"
     shutil.copytree(PROGRAM, folder, ignore=shutil.ignore_patterns("Pulumi.t.yaml"))
@@ -51,9 +59,8 @@ def project(lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi]]:
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
     (tmp_path / "backend").mkdir()
     environment = lab.deployment.environment()
-    if not shutil.which("helm"):
-        pytest.skip("helm is not on the PATH: the stand-in of the kubernetes plugin installs charts by it")
     environment |= {
+        "PATH": f"{helm.parent}:{environment['PATH']}",
         "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
         "KUBECONFIG": str(lab.layout.kubeconfig),
     }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.cni.mtu import trap
-from lab.data_paths import DATA_PATHS, NATIVE, DataPath, prove, restore
+from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
 from lab.layout import CHECKOUT, NODES
 from lab.processes import tail, wait_until
 from tests.lab.conftest import Lab
@@ -43,7 +43,7 @@ def test_a_data_path_that_has_no_spelling_is_refused_by_the_agent_too(lab: Lab) 
     where = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
     before = lab.cluster.request("GET", where)["data"]
     log = lab.layout.logs / f"{NODES[0].name}-cilium-agent.log"
-    refusal = "mode cannot be used with vxlan tunneling"
+    refusal = b"mode cannot be used with vxlan tunneling"
 
     def merge(data: dict[str, Any]) -> None:
         lab.cluster.request("PATCH", where, {"data": data}, content_type="application/merge-patch+json")
@@ -51,22 +51,13 @@ def test_a_data_path_that_has_no_spelling_is_refused_by_the_agent_too(lab: Lab) 
     start = log.stat().st_size
     merge({"bpf-lb-mode": "dsr"})
     try:
-        wait_until(lambda: refusal in log.read_text()[start:], 60, lambda: f"the agent took it:\n{tail(log)}")
+        wait_until(lambda: refusal in log.read_bytes()[start:], 60, lambda: f"the agent took it:\n{tail(log)}")
     finally:
         merge({"bpf-lb-mode": before["bpf-lb-mode"]})
     data = stack_data("lab")
     data["cni"]["loadBalancing"] = {"mode": "dsr", "dispatch": "opt"}
     assert any("dsr over a VXLAN tunnel does not exist" in problem for problem in problems(data))
-    wait_until(lambda: lab_is_well(lab), 90, lambda: "the agents did not come back")
-
-
-def lab_is_well(lab: Lab) -> bool:
-    from lab.node.start import inside_node
-
-    argv = [str(lab.tools.path("cilium-dbg")), "status", "--brief"]
-    return all(
-        subprocess.run(inside_node(node, lab.layout, argv), capture_output=True).returncode == 0 for node in NODES
-    )
+    agents_follow(lab.layout, lab.tools, lab.cluster)
 
 
 # --- the trap of 2018 --------------------------------------------------------------------------------------------

@@ -6,7 +6,11 @@ import socket
 import threading
 from contextlib import closing
 from http.server import HTTPServer
+from itertools import chain, repeat
 
+import pytest
+
+from lab import probe
 from lab.node.echo import Echo
 from lab.probe import call
 
@@ -36,3 +40,15 @@ def test_a_server_that_is_still_starting_is_asked_again_until_it_answers() -> No
 def test_a_call_without_time_is_made_once() -> None:
     answer = call("127.0.0.1", free_port())
     assert (answer["answered"], answer["error"].split(":")[0]) == (False, "ConnectionRefusedError")
+
+
+def test_a_route_that_comes_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = chain([False] * 4, repeat(True))  # a ping without a route fails at once
+    monkeypatch.setattr(probe, "_df_ping", lambda _, size: size <= 1450 and next(answers))
+    assert probe.path_mtu("10.244.1.1", 1450) == 1450
+
+
+def test_a_path_that_carries_less_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_ROUTE_SECONDS", 0)
+    monkeypatch.setattr(probe, "_df_ping", lambda _, size: size <= 1400)
+    assert probe.path_mtu("10.244.1.1", 1450) == 1400

@@ -1,0 +1,30 @@
+"""Tests are not judged by the clock of the machine that runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from hypothesis import settings
+
+from tests.support.stacks import ROOT
+
+_SHOW_LIMITS = """
+import pytest, sys
+
+class Show:
+    def pytest_collection_finish(self, session):
+        print({mark.args for item in session.items for mark in item.iter_markers("timeout")})
+
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--collect-only", "tests/lab/test_life.py"], [Show()]))
+"""
+
+
+def test_no_property_has_a_deadline() -> None:
+    assert settings.default is not None
+    assert settings.default.deadline is None
+
+
+def test_lab_tests_have_a_limit_of_their_own() -> None:
+    done = subprocess.run([sys.executable, "-c", _SHOW_LIMITS], cwd=ROOT, capture_output=True, text=True)
+    assert "{(1800,)}" in done.stdout, done.stdout + done.stderr
