@@ -10,7 +10,6 @@ from components.cluster.component import Kubeadm
 from components.cni.component import Cni
 from components.config import access, gateway_crds, load
 from components.gateway.component import Gateway, GatewayCrds
-from components.metallb.by_cilium import announcements
 from components.metallb.component import MetalLb
 from components.nodes.component import Node
 from components.nodes.gate import require_fit
@@ -60,7 +59,7 @@ cni = Cni(
     platform.network,
     cluster=platform.environment,
     nodes=len(nodes),
-    announces=announcements(platform.metallb),
+    announces=platform.announces,
     gateway_bundle=platform.gateway.bundle_version,
     provider=cluster,
     depends_on=[*ready, *crds],

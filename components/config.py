@@ -30,6 +30,7 @@ from components.gateway.bundle import Bundle, BundleError, read_bundle
 from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
 from components.installs import from_mirror, mirror_problems, wanted_charts
+from components.metallb.by_cilium import announcements
 from components.metallb.model import Helm as MetalLbHelm
 from components.metallb.model import MetalLbSpec
 from components.metallb.ownership import ownership_problems
@@ -105,6 +106,11 @@ class PlatformSpec(Spec):
     def cilium_version(self) -> str | None:
         """Whose kinds its operator makes; None for another CNI."""
         return self.cni.version if self.cni.kind == "cilium" else None
+
+    @property
+    def announces(self) -> frozenset[str]:
+        """What the CNI announces of the pools: `l2`, `bgp`; empty where it is MetalLB's business."""
+        return announcements(self.metallb)
 
     @property
     def advice(self) -> tuple[str, ...]:

@@ -6,7 +6,11 @@ import pytest
 from components.config import SpecError
 from tests.support.golden import assert_golden
 from tests.support.program import SECRETS, run_program
-from tests.support.stacks import stack, stack_data
+from tests.support.stacks import ROOT, stack, stack_data
+
+
+def test_the_composition_root_fits_on_eighty_lines():
+    assert len((ROOT / "__main__.py").read_text().splitlines()) <= 80, "it wires; anything more belongs to a slice"
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
