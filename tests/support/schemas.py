@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from components.manifests import Manifest
+from tests.support.reference import DATA
 from tests.support.stacks import ROOT
 
-CRDS = ROOT.parent / "shared" / "data" / "crds"
+CRDS = DATA / "crds"
 
 
 def crd_errors(manifest: Manifest, release: str) -> list[str]:

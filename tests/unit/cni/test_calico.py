@@ -12,10 +12,11 @@ from components.cni.mtu import solve
 from components.cni.needs import udp_ports
 from components.cni.rules import kernel_floor
 from components.manifests import label
+from tests.support.reference import DATA
 from tests.support.schemas import crd_errors
-from tests.support.stacks import ROOT, problems, stack, stack_data
+from tests.support.stacks import problems, stack, stack_data
 
-SCHEMAS = ROOT.parent / "shared" / "data" / "json-schemas" / "calico"
+SCHEMAS = DATA / "json-schemas" / "calico"
 NETWORK = stack("oslo").network
 PEERING = {
     "asNumber": 64513,

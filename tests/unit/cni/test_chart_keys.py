@@ -9,9 +9,10 @@ from components.cni.chart_history import REMOVED, RENAMED, Verdict, fate
 from components.cni.chart_keys import closest, has, known_in, minors, nearest, releases, type_problem
 from components.cni.leaves import dotted, keys, leaves
 from operations.chart_keys import chart_keys, table
+from tests.support.reference import DATA
 from tests.support.stacks import ROOT
 
-CHARTS = ROOT.parent / "shared" / "data" / "cilium-values"
+CHARTS = DATA / "cilium-values"
 VERSIONS = ["1.11.5", "1.14.2", "1.14.4", "1.16.1", "1.17.18", "1.18.12", "1.19.6", "1.20.0"]
 
 

@@ -15,10 +15,11 @@ from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.rules import cni_problems
 from components.cni.values import cilium_values
-from tests.support.stacks import ROOT, stack
+from tests.support.reference import DATA
+from tests.support.stacks import stack
 from tests.unit.cni.test_mtu import GENEVE, NATIVE, VXLAN, cilium
 
-CHARTS = ROOT.parent / "shared" / "data" / "cilium-values"
+CHARTS = DATA / "cilium-values"
 VERSIONS = ["1.11.5", "1.14.2", "1.14.4", "1.16.1", "1.17.18", "1.18.12", "1.19.6", "1.20.0"]
 NETWORK = stack("oslo").network
 SNAT = {"mode": "snat"}

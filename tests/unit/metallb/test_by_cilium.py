@@ -11,9 +11,10 @@ from components.cni.values import cilium_values
 from components.config import parse
 from components.manifests import label
 from components.metallb.by_cilium import POOL, announcements, cilium_pool_manifests
+from tests.support.reference import DATA
 from tests.support.stacks import ROOT, problems, stack_data
 
-SCHEMAS = ROOT.parent / "shared" / "data" / "json-schemas" / "cilium-1.18"
+SCHEMAS = DATA / "json-schemas" / "cilium-1.18"
 ROUTER = {"name": "rack-a", "address": "198.51.100.1", "peerAsn": 64500, "myAsn": 64512, "passwordSecret": "rack-a"}
 L2 = {"name": "public", "addresses": ["198.51.100.200-198.51.100.220"], "advertisement": {"kind": "l2"}}
 BGP = {"name": "routed", "addresses": ["203.0.113.0/28"], "advertisement": {"kind": "bgp", "peers": ["rack-a"]}}
