@@ -1,9 +1,7 @@
 """Kubernetes manifests as plain mappings: from renderers, judged by rules, applied by `components.apply`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
-
-import yaml
 
 from components.labels import managed
 
@@ -40,8 +38,3 @@ def label(item: Manifest) -> str:
     """An object in an operator's words: `NetworkPolicy butikk/default-deny`."""
     _, kind, namespace, name = key(item)
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
-
-
-def to_yaml(items: Iterable[Manifest]) -> str:
-    """The manifests as one YAML stream, keys in the order of writing: same input, same bytes."""
-    return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110)

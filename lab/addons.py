@@ -216,9 +216,3 @@ def deployment(
 
 def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> dict[str, list[str]]:
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
-
-
-def remove_workloads(cluster: Cluster, namespace: str, tier_label: str) -> None:
-    """Take the agency's shop away; fine where it or its namespace is gone."""
-    for manifest in workloads(namespace, tier_label):
-        cluster.delete(manifest)

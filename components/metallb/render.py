@@ -10,15 +10,6 @@ PEER_API = "metallb.io/v1beta2"
 """BGPPeer's; v1beta1 of it is deprecated."""
 
 
-def metallb_manifests(spec: MetalLbSpec) -> list[Manifest]:
-    """Everything but the installation, in the order of creation."""
-    return [
-        *(bgp_peer(peer) for peer in spec.peers),
-        *(address_pool(pool) for pool in spec.pools),
-        *(advertisement(pool) for pool in spec.pools),
-    ]
-
-
 def metallb_namespace() -> Manifest:
     """MetalLB's namespace: its speakers use the host's network and raw sockets, hence `privileged`."""
     labels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")}

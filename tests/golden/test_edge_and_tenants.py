@@ -5,10 +5,10 @@ import yaml
 
 from components.gateway.model import Helm
 from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, traefik_values
-from components.manifests import to_yaml
-from components.metallb.render import metallb_manifests, metallb_namespace, metallb_values, webhook_mark
+from components.metallb.render import metallb_namespace, metallb_values, webhook_mark
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
+from tests.support.manifests import metallb_manifests, to_yaml
 from tests.support.stacks import stack
 
 

@@ -7,9 +7,9 @@ from components.cni.calico import calico_values, installation
 from components.cni.cilium_config import cilium_config_map
 from components.cni.model import Calico, CalicoHelm
 from components.cni.values import cilium_values
-from components.manifests import to_yaml
 from components.nodes.scripts import node_script
 from tests.support.golden import assert_golden
+from tests.support.manifests import to_yaml
 from tests.support.stacks import stack
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from components.gateway.render import gateway, gateway_class, http_route
 from components.manifests import key
-from components.metallb.render import metallb_manifests
 from components.tenancy.render import tenant_manifests
+from tests.support.manifests import metallb_manifests
 from tests.support.program import Declared, Program, run_program
 from tests.support.stacks import stack
 

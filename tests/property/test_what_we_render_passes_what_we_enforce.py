@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from components.gateway.model import GatewaySpec
 from components.gateway.render import gateway, gateway_class, http_route
 from components.gateway.rules import gateway_problems
-from components.manifests import Manifest, to_yaml
+from components.manifests import Manifest
 from components.metallb.model import MetalLbSpec
-from components.metallb.render import metallb_manifests
 from components.metallb.rules import metallb_problems
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 from components.tenancy.rules import tenancy_problems
 from policies.pack import POLICIES
+from tests.support.manifests import metallb_manifests, to_yaml
 from tests.support.policy import Resource, violations
 from tests.support.schemas import crd_errors
 from tests.support.stacks import stack

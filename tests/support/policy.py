@@ -17,9 +17,6 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 UNKNOWN = UNKNOWN_STRING_VALUE
 """Stands where a value will only be known after an update."""
 
-CUSTOM = "provider"
-COMPONENT = "component"
-
 
 class Resource(NamedTuple):
     """A resource as the engine knows it: inputs for resource policies, outputs for stack policies."""

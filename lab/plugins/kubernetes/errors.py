@@ -5,8 +5,6 @@ from typing import Any
 
 from lab.plugins.resource_server import ResourceError
 
-ALREADY_EXISTS = "AlreadyExists"
-
 
 class UnreachableError(ResourceError):
     """No answer from the API server at all."""

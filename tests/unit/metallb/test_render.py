@@ -3,7 +3,8 @@
 import pytest
 
 from components.metallb.model import MetalLbSpec
-from components.metallb.render import metallb_manifests, metallb_values, webhook_mark
+from components.metallb.render import metallb_values, webhook_mark
+from tests.support.manifests import metallb_manifests
 from tests.support.schemas import crd_errors
 
 SPEC = MetalLbSpec.model_validate(

@@ -1,0 +1,23 @@
+"""Manifests as whole texts, and everything that a slice renders at once: what tests compare."""
+
+from collections.abc import Iterable
+
+import yaml
+
+from components.manifests import Manifest
+from components.metallb.model import MetalLbSpec
+from components.metallb.render import address_pool, advertisement, bgp_peer
+
+
+def to_yaml(items: Iterable[Manifest]) -> str:
+    """The manifests as one YAML stream, keys in the order of writing: same input, same bytes."""
+    return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110)
+
+
+def metallb_manifests(spec: MetalLbSpec) -> list[Manifest]:
+    """Everything of MetalLB but its installation, in the order of creation."""
+    return [
+        *(bgp_peer(peer) for peer in spec.peers),
+        *(address_pool(pool) for pool in spec.pools),
+        *(advertisement(pool) for pool in spec.pools),
+    ]
