@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +19,7 @@ from lab.deploy import Deployment, Outcome
 from lab.layout import NODES, OPERATOR, Layout
 from lab.node import start as nodes
 from lab.plugins import Plugin
-from lab.processes import LabError, command, members
+from lab.processes import LabError, command, ending_with_us, members
 from lab.progress import Progress
 from lab.toolchain import build, pins
 from lab.toolchain.build import Tools
@@ -29,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+_STOP_SECONDS = 90  # a command of `operations` may take a minute to clear up in the cluster
 _STANDS_IN = (
     "cilium-config written by the program instead of the Cilium chart (no container runtime, no chart repository)",
     "supervisors instead of kubelets",
@@ -190,7 +193,7 @@ def operations(context: typer.Context) -> None:
         deployment = Deployment(layout, tools)
         deployment.prepare()
         argv = [sys.executable, "-m", "operations", *context.args]
-        raise typer.Exit(subprocess.run(command(argv, part="op"), env=deployment.environment()).returncode)
+        raise typer.Exit(_run(command(argv, part="op"), deployment.environment(), ends_by=signal.SIGTERM))
 
 
 @app.command()
@@ -309,7 +312,7 @@ def shell(
     with fabric.inside(OPERATOR):
         environment = {**Deployment(layout, tools).environment(), "KUBECONFIG": str(layout.kubeconfig)}
         wanted = argv or [os.environ.get("SHELL", "/bin/sh")]
-        raise typer.Exit(subprocess.run(wanted, env=environment).returncode)
+        raise typer.Exit(_run(wanted, environment, ends_by=signal.SIGHUP))  # a shell takes no notice of SIGTERM
 
 
 def _running() -> tuple[Layout, Tools]:
@@ -319,8 +322,22 @@ def _running() -> tuple[Layout, Tools]:
     return Layout(), build.ensure(Progress(total=1, quiet=True))
 
 
+def _run(argv: Sequence[str], environment: Mapping[str, str], *, ends_by: signal.Signals) -> int:
+    """Run a program on our own terminal; its exit code. Where we are told to end, it is told first."""
+    process = subprocess.Popen(argv, env=environment)
+    with ending_with_us(process, by=ends_by, seconds=_STOP_SECONDS):
+        return process.wait()
+
+
+def _terminated(number: int, _frame: object) -> None:
+    """SIGTERM as Ctrl-C is: an exception, on whose way out everything ends that the command began."""
+    signal.signal(number, lambda *_: None)  # `make` passes on what its process group got already: once is enough
+    raise SystemExit(128 + number)
+
+
 def main() -> None:
-    """Run the command; a failure is its text and exit code 1, never a traceback."""
+    """Run the command; a failure is its text and exit code 1, never a traceback. SIGTERM ends it in order, with 143."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except LabError as error:

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ from typing import Any
 
 from lab import plugins
 from lab.layout import CHECKOUT, Layout
-from lab.processes import LabError, command
+from lab.processes import LabError, command, ending_with_us
 from lab.toolchain.build import Tools
 
 STACK = "lab"
 PROJECT = "vds-platform"
 _NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH")
 _SECRETS = ("kubeconfig", "sshPrivateKey")
+_STOP_SECONDS = 60  # how long an interrupted engine may take to cancel what it does and write its state
 
 
 @dataclass
@@ -158,7 +160,7 @@ class Deployment:
             text=True,
         )
         lines: list[str] = []
-        with log.open("w") as out:
+        with log.open("w") as out, ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS):
             for line in process.stdout or ():
                 out.write(line)
                 if _NOISE.search(line):  # said once, by the report, and not six times in a run

@@ -6,11 +6,14 @@ part of the lab has started, however it was started and whatever killed its pare
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.layout import PREFIX
 
@@ -65,6 +68,26 @@ def start(
             start_new_session=True,
             env={**os.environ, **(env or {})},
         )
+
+
+@contextlib.contextmanager
+def ending_with_us(process: subprocess.Popen[Any], *, by: signal.Signals, seconds: float) -> Iterator[None]:
+    """Where the body is left by an exception, the child ends first: in order if it does so in `seconds`, else killed.
+
+    It gets the signal `by`, but not after Ctrl-C: a terminal has sent it to the child too, and a second one means to
+    many a program that it may not clear up. What the child still writes to a pipe of ours is read and thrown away.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, KeyboardInterrupt):
+            process.send_signal(by)
+        try:
+            process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        raise
 
 
 def members(part: str = "") -> list[int]:
