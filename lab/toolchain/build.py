@@ -53,7 +53,7 @@ class Tools:
 
 
 def cache() -> Path:
-    """Where built tools are kept, by XDG's rule."""
+    """Where built tools are kept, and all that building them leaves, by XDG's rule."""
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "vds-platform"
 
@@ -64,6 +64,17 @@ def ensure(progress: Progress, *, with_helm: bool = False) -> Tools:
     Raises:
         LabError: there is no Go and none could be fetched, or a build failed.
     """
+    found, missing = look(with_helm=with_helm)
+    for number, tool in enumerate(missing, 1):
+        go = golang.find(cache(), progress)
+        title = f"{number} of {len(missing)}, {tool.name} {tool.version}"
+        _build(go, tool, found.path(tool.name), progress, title)
+        found._origins[tool.name] = "built"
+    return found
+
+
+def look(*, with_helm: bool = False) -> tuple[Tools, list[Tool]]:
+    """Where every tool is, or will be once it is built; and those that are not built yet."""
     wanted = (*TOOLS, HELM) if with_helm else TOOLS
     paths: dict[str, Path] = {}
     origins: dict[str, Origin] = {}
@@ -76,11 +87,7 @@ def ensure(progress: Progress, *, with_helm: bool = False) -> Tools:
         paths[tool.name], origins[tool.name] = cache() / "tools" / tool.key / tool.name, "cache"
         if not paths[tool.name].exists():
             missing.append(tool)
-    for number, tool in enumerate(missing, 1):
-        go = golang.find(cache(), progress)
-        _build(go, tool, paths[tool.name], progress, f"{number} of {len(missing)}, {tool.name} {tool.version}")
-        origins[tool.name] = "built"
-    return Tools(paths, origins, versions)
+    return Tools(paths, origins, versions), missing
 
 
 def _on_path(tool: Tool) -> tuple[Path, str] | None:
@@ -126,7 +133,8 @@ def _compile(go: Path, tool: Tool, draft: Path, log: Path, progress: Progress, t
         process = subprocess.Popen(
             command,
             cwd=HERE / tool.folder,
-            env={**golang.environment(), "GOTMPDIR": str(draft.parent)},  # a killed build's work goes with the draft
+            # A killed build's work goes with the draft.
+            env={**golang.environment(cache()), "GOTMPDIR": str(draft.parent)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -167,7 +175,7 @@ def _module_dir(name: str) -> Path:
     done = subprocess.run(
         [str(golang.find(cache(), Progress(total=1, quiet=True))), "mod", "download", "-json", f"{module}@v{version}"],
         cwd=HERE / folder,
-        env=golang.environment(),
+        env=golang.environment(cache()),
         capture_output=True,
         text=True,
     )

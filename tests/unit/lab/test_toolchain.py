@@ -161,6 +161,47 @@ def test_a_failed_build_leaves_no_program_and_shows_the_end_of_its_log(bin_folde
     assert not list((build.cache() / "tools").rglob("etcd"))
 
 
+# Stands for `go`: keeps what Go keeps, where Go would.
+KEEPING = """#!/bin/sh
+case $1 in env) echo go1.99.0; exit;; esac
+path=${GOPATH:-$HOME/go} modules=${GOMODCACHE:-${GOPATH:-$HOME/go}/pkg/mod} built=${GOCACHE:-$HOME/.cache/go-build}
+mkdir -p "$path/pkg/sumdb" "$modules/module" "$built/00" "$GOTMPDIR"
+echo "$GOFLAGS" >"$modules/module/flags"
+while [ "$1" != -o ]; do shift; done
+echo program > "$2"
+"""
+SETTINGS = ("GOPATH", "GOMODCACHE", "GOCACHE")
+
+
+@pytest.fixture
+def home(bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program(bin_folder, "go", KEEPING)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+def test_one_folder_holds_everything_that_a_build_keeps(home: Path, progress: Progress) -> None:
+    build.ensure(progress)
+    assert not list(home.iterdir())
+    (flags,) = build.cache().rglob("flags")
+    assert "-modcacherw" in flags.read_text(), "else only root could remove the folder"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_where_a_user_keeps_what_go_keeps_is_left_to_the_user(
+    home: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    own = home / "own"
+    monkeypatch.setenv(name, str(own))
+    build.ensure(progress)
+    assert list(own.iterdir())
+    assert name == "GOCACHE" or "-modcacherw" not in next(own.rglob("flags")).read_text(), "the user's, so as Go does"
+
+
 # --- Go -----------------------------------------------------------------------------------------------------
 
 
