@@ -246,7 +246,8 @@ def down() -> None:
         session.remove(Layout())
         if left := session.leftovers(Layout()):
             raise LabError(f"still there: {', '.join(left)}")
-    print("the lab is gone")
+    kept = f"; what was built stays in {build.cache()}" if build.cache().exists() else ""
+    print(f"the lab is gone{kept}")
 
 
 @app.command()
@@ -257,6 +258,7 @@ def status(as_json: AsJson = False) -> None:
     processes |= {n.name: len(members(n.name)) for n in NODES}
     cluster: dict[str, Any] = {}
     if members("ctl/kube-apiserver"):
+        session.require_root()
         with fabric.inside(OPERATOR):
             cluster = _cluster_status(Cluster(layout.kubeconfig))
     running = all(processes.values())
@@ -293,6 +295,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
 ) -> None:
     """Show the end of the lab's logs."""
+    session.require_root()  # nobody else can look into the lab's folder: it would seem empty
     found = sorted(Layout().logs.glob(f"{name}*.log"))
     if not found:
         raise LabError(f"no log begins with {name!r}" if name else "there are no logs: the lab was not started")
@@ -318,8 +321,18 @@ def shell(
 def _running() -> tuple[Layout, Tools]:
     session.require_root()
     if not members("ctl/kube-apiserver"):
-        raise LabError("the lab is not running; run: make up")
-    return Layout(), build.ensure(Progress(total=1, quiet=True))
+        raise LabError("the lab is not running; run: sudo make up")
+    return Layout(), _tools()
+
+
+def _tools() -> Tools:
+    """The running lab's tools. Where the cache was removed meanwhile they are built again, and not in silence."""
+    found, missing = build.look()
+    if not missing:
+        return found
+    progress = Progress(total=1)  # on standard error: what --json prints stays JSON
+    with progress.step("tools"):
+        return build.ensure(progress)
 
 
 def _run(argv: Sequence[str], environment: Mapping[str, str], *, ends_by: signal.Signals) -> int:

@@ -1,7 +1,8 @@
-"""The lab's commands, as a process that is run and ended by others."""
+"""The lab's commands, run by whom they are for and by whom they are not, and ended from outside."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lab import cli, session
+from lab.processes import LabError
+from lab.toolchain import build
 from tests.support.stacks import ROOT
 
 # Stands for `go`: builds until it is told to stop, and writes down that it was.
@@ -61,3 +65,78 @@ def test_sigterm_ends_a_command_and_the_build_that_it_runs(tmp_path: Path, times
     assert go.with_name("mark").read_text() == "stopped in order"
     assert not list((tmp_path / "c").rglob("draft-*"))
     assert "Traceback" not in said
+
+
+# --- without root -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 65534)
+
+
+def test_logs_that_one_may_not_see_are_not_called_missing(nobody: None) -> None:
+    with pytest.raises(LabError, match="takes root: run the same command with sudo") as error:
+        cli.logs(name="", lines=1, follow=False)
+    assert "not started" not in str(error.value)
+
+
+def test_what_takes_root_names_no_command_that_one_did_not_run(nobody: None) -> None:
+    with pytest.raises(LabError, match="run the same command with sudo") as error:
+        session.require_root()
+    assert "make up" not in str(error.value)
+
+
+def test_a_running_labs_status_takes_root_and_says_so(nobody: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "members", lambda _: [1])
+    with pytest.raises(LabError, match="takes root"):
+        cli.status()
+
+
+def test_root_without_a_lab_is_told_how_to_start_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(cli, "members", lambda _: [])
+    with pytest.raises(LabError, match="not running; run: sudo make up"):
+        cli.preview()
+
+
+# --- tools --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own, empty cache, one tool wanted, and a `go` that makes it at once."""
+    go = tmp_path / "go"
+    go.write_text('#!/bin/sh\n[ "$1" = env ] && exec echo go1.99.0\nwhile [ "$1" != -o ]; do shift; done\n>"$2"\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(build, "TOOLS", build.TOOLS[:1])
+    return build.cache()
+
+
+def test_a_cache_that_was_removed_while_the_lab_ran_is_not_made_anew_in_silence(
+    one_tool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(cli, "members", lambda _: [1])
+    cli._running()
+    said = capsys.readouterr()
+    assert "[1/1] tools" in said.err
+    assert said.out == "", "a program may read it"
+    cli._running()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_down_says_what_stays_and_where(
+    one_tool: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(session, "exclusive", contextlib.nullcontext)
+    monkeypatch.setattr(session, "remove", lambda _: None)
+    monkeypatch.setattr(session, "leftovers", lambda _: [])
+    cli.down()
+    assert capsys.readouterr().out == "the lab is gone\n"
+    one_tool.mkdir(parents=True)
+    cli.down()
+    assert capsys.readouterr().out == f"the lab is gone; what was built stays in {one_tool}\n"
