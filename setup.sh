@@ -26,8 +26,13 @@ fi
 
 made_from=$(pwd && "$python" --version && cat requirements.txt pyproject.toml setup.sh | cksum)
 if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/ready" 2>/dev/null)" = "$made_from" ]; then
-	touch "$folder/ready" # the files are only newer, not different
+	touch "$folder/ready" 2>/dev/null || : # the files are only newer, not different; another user's is used as it is
 	exit
+fi
+if [ -e "$folder" ] && [ ! -w "$folder" ]; then
+	folder=$(realpath "$folder")
+	echo "error: $folder cannot be made anew: it is another user's; run: sudo rm -r $folder" >&2
+	exit 1
 fi
 echo "making the Python environment in $folder (once, about half a minute)"
 rm -rf "$folder"
@@ -35,3 +40,5 @@ rm -rf "$folder"
 "$folder/bin/pip" install --quiet --require-hashes -r requirements.txt
 "$folder/bin/pip" install --quiet --no-deps --no-build-isolation -e .
 printf '%s\n' "$made_from" >"$folder/ready"
+# What sudo makes would be root's, and nobody else could make it anew.
+if [ -n "${SUDO_UID:-}" ]; then chown -R "$(stat -c %u:%g .)" "$folder"; fi
