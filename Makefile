@@ -13,7 +13,7 @@ help: ## This list
 up: $(VENV)/ready ## Start the whole platform on this machine and prove it
 	@$(RUN) up
 
-down: $(VENV)/ready ## Take it away again, without a trace
+down: $(VENV)/ready ## Take it away again; built tools and installed packages stay
 	@$(RUN) down
 
 tools: $(VENV)/ready ## Install what the machine lacks and build the lab's tools

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
-import typer.main
 import yaml
 
-from operations.cli import application
+from tests.support.commands import options_of
 from tests.support.stacks import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
@@ -57,14 +55,6 @@ def ours(path: Path) -> list[list[str]]:
     return [words[3:] for words in found]
 
 
-def command_named(words: list[str]) -> tuple[click.Command | None, list[str]]:
-    found: Any = typer.main.get_command(application())
-    rest = list(words)
-    while isinstance(getattr(found, "commands", None), dict) and rest:
-        found = found.commands.get(rest.pop(0))
-    return found, rest
-
-
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_a_workflow_can_do_nothing_that_it_does_not_say(path: Path) -> None:
     workflow = load(path)
@@ -96,12 +86,9 @@ def test_every_option_of_our_commands_is_there(name: str) -> None:
     found = ours(FOLDER / name)
     assert found
     for words in found:
-        command, rest = command_named(words)
-        assert command is not None, words
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        assert {word for word in rest if word.startswith("-")} <= known
-        required = {parameter.opts[0] for parameter in command.params if parameter.required}
-        assert required <= set(rest)
+        known, required = options_of(words)
+        assert {word for word in words if word.startswith("-")} <= known
+        assert required <= set(words)
 
 
 @pytest.mark.parametrize("name", DEPLOYING)

@@ -1,0 +1,142 @@
+"""What the guides tell a stranger to type works as it is written, leaves no secret for git, and is complete."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.gateway.model import ExistingCrds, HttpsListener
+from components.gateway.render import gateway, gateway_class, http_route
+from lab.toolchain.build import cache
+from tests.support.commands import options_of
+from tests.support.stacks import ROOT, stack
+
+GUIDES = sorted((ROOT / "docs" / "howto").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "docs" / "architecture.md", *GUIDES]
+
+
+def code(page: Path) -> Iterator[str]:
+    """Every line of a page's code blocks, and every piece of code in its text."""
+    text = page.read_text()
+    blocks = re.findall(r"^ *```.*?\n(.*?)^ *```", text, re.M | re.S)
+    for block in blocks:
+        yield from block.replace("\\\n", " ").splitlines()
+    yield from re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S).replace("\n", " "))
+
+
+def operations() -> Iterator[tuple[str, str]]:
+    """(what runs it, its words) of every `-m operations` in the pages."""
+    for page in PAGES:
+        for line in code(page):
+            for python, words in re.findall(r"(\S+) -m (?:lab )?operations (.*)", line):
+                words = re.split(r"  #| [<>] ", words)[0]
+                yield pytest.param(python, words, id=f"{page.stem}: {words}")
+
+
+@pytest.mark.parametrize(("python", "words"), list(operations()))
+def test_a_command_of_operations_is_run_by_the_environment_and_its_options_are_there(python: str, words: str) -> None:
+    assert python == ".venv/bin/python", "a bare `python` is not there, or knows none of our libraries"
+    if words.startswith("--help"):
+        return
+    asked = shlex.split(words, comments=True)
+    known, _ = options_of(asked)
+    asked = asked[: asked.index("--")] if "--" in asked else asked
+    assert {word.partition("=")[0] for word in asked if re.match("-.", word)} <= known
+
+
+def test_no_other_python_is_asked_either() -> None:
+    bare = [(page.name, line) for page in PAGES for line in code(page) if re.match(r"(sudo )?python3? ", line.strip())]
+    assert not bare
+
+
+# --- what is written into the checkout ----------------------------------------------------------------------
+
+WRITES = re.compile(r"(?:[^-]> ?|--facts |--write |-keyout |-out |set vds-platform:factsFile )([\w./-]+\.\w+)")
+
+
+def written() -> dict[str, str]:
+    """File → the page that says to write it. Lists of options with a path elsewhere are no concern of git's."""
+    found = {file: page.name for page in GUIDES for line in code(page) for file in WRITES.findall(line)}
+    return {file: page for file, page in found.items() if not file.startswith("/")}
+
+
+def ignored(*files: str) -> set[str]:
+    argv = ["git", "check-ignore", "--no-index", *files]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode > 1:
+        pytest.skip("this is no git checkout")
+    return set(done.stdout.split())
+
+
+def test_what_the_guides_write_into_the_checkout_is_ignored_by_git() -> None:
+    files = written()
+    assert {"admin.kubeconfig", "ca.key", "api.pcap", "oslo.facts.json", "facts/oslo.json", "state.json"} <= set(files)
+    assert ignored(*files) == set(files)
+
+
+def test_nothing_that_is_tracked_is_ignored() -> None:
+    argv = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_a_secret_is_written_for_its_owner_alone(page: Path) -> None:
+    for line in code(page):
+        if any(file.endswith((".kubeconfig", ".key")) for file in WRITES.findall(line)):
+            assert line.strip().startswith("(umask 077; "), line
+
+
+# --- the first environment ----------------------------------------------------------------------------------
+
+FIRST = (ROOT / "docs" / "howto" / "first-environment.md").read_text()
+STEPS = [re.match(r"\d\. \*\*(.*?)\.\*\*", step)[1] for step in re.split(r"^(?=\d\. )", FIRST, flags=re.M)[1:]]  # type: ignore[index]
+
+
+def before_preview() -> str:
+    return FIRST[: FIRST.index("**Preview.**")]
+
+
+def test_the_guide_names_every_secret_that_the_example_waits_for() -> None:
+    spec = stack("oslo").gateway
+    assert spec.cluster_issuer is None, "else cert-manager makes them"
+    for listener in spec.listeners:
+        if isinstance(listener, HttpsListener):
+            made = f"kubectl -n {spec.namespace} create secret tls {listener.certificate_secret} "
+            assert made in before_preview()
+    for name in ("kubeconfig", "sshPrivateKey"):
+        assert f"vds-platform:{name}" in before_preview()
+
+
+def test_the_guide_names_every_kind_that_the_example_waits_for() -> None:
+    spec = stack("oslo").gateway
+    assert isinstance(spec.crds, ExistingCrds), "else the platform brings them"
+    made: list[dict[str, Any]] = [gateway_class(spec), gateway(spec), *(http_route(one, spec) for one in spec.routes)]
+    for group in {item["apiVersion"].split("/")[0] for item in made}:
+        assert f"`{group}`" in before_preview()
+    assert "kubectl apply --server-side -f standard-install.yaml" in before_preview()
+
+
+def test_what_a_step_needs_is_made_by_the_steps_before() -> None:
+    assert STEPS.index("Your machine") == 0
+    assert STEPS.index("Gateway API and certificate") < STEPS.index("Preview") < STEPS.index("Up")
+
+
+# --- cleaning up --------------------------------------------------------------------------------------------
+
+
+def test_the_lab_s_guide_removes_the_folder_that_a_build_fills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/root")  # as sudo does
+    guide = ROOT / "docs" / "howto" / "run-the-lab.md"
+    (line,) = [line for line in code(guide) if line.startswith("sudo rm")]
+    assert str(cache()) in line.split()
+    assert not [page.name for page in [*PAGES, ROOT / "Makefile"] if "without a trace" in page.read_text()]
