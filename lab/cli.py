@@ -32,12 +32,6 @@ app = typer.Typer(
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 _STOP_SECONDS = 90  # a command of `operations` may take a minute to clear up in the cluster
-_STANDS_IN = (
-    "cilium-config written by the program instead of the Cilium chart (no container runtime, no chart repository)",
-    "supervisors instead of kubelets",
-    "namespaces of one machine instead of servers: what is the machine's own is marked unproved (~)",
-    "MetalLB and Traefik from their Go modules instead of their charts",
-)
 
 
 def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
@@ -80,39 +74,9 @@ def up(as_json: AsJson = False) -> None:
         outcome, plugins, _ = _deploy(progress, layout, tools)
         with progress.step("proof"), fabric.inside(OPERATOR):
             facts = verify.verify(layout, tools, verify.load_spec())
-        result = _report(facts, outcome, plugins, tools, progress.seconds)
+        result = report.gather(facts, outcome, plugins, tools, progress.seconds)
         report.write(layout, result)
     _say(result, as_json=as_json)
-
-
-def _report(
-    facts: dict[str, Any],
-    outcome: Outcome,
-    plugins: dict[str, Plugin],
-    tools: Tools,
-    seconds: dict[str, float],
-) -> dict[str, Any]:
-    mandatory = [v for v in outcome.violations if v["level"] == "mandatory"]
-    policies = {
-        "ok": bool(outcome.policy_packs) and not mandatory,
-        "packs": outcome.policy_packs,
-        "passed": sorted(outcome.policies_passed - {v["policy"] for v in outcome.violations}),
-        "violations": outcome.violations,
-    }
-    stand_ins = [f"{p.binary}: this project's own stand-in" for p in plugins.values() if p.stand_in]
-    return {
-        "ok": policies["ok"] and all(part["ok"] for part in facts.values()),
-        "engine": {"version": tools.version("pulumi"), "origin": tools.origin("pulumi")},
-        "plugins": [
-            {"name": p.binary, "version": p.version, "origin": "stand-in" if p.stand_in else "official"}
-            for p in plugins.values()
-        ],
-        "pulumi": {"changes": outcome.changes, "unchanged": outcome.unchanged},
-        "seconds": {name: round(value, 2) for name, value in seconds.items()},
-        **facts,
-        "policies": policies,
-        "stands_in": [*_STANDS_IN, *stand_ins],
-    }
 
 
 def _say(result: dict[str, Any], *, as_json: bool) -> None:

@@ -9,10 +9,50 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from components.nodes.verdict import Finding
+from lab.deploy import Outcome
 from lab.layout import Layout
+from lab.plugins import Plugin
+from lab.toolchain.build import Tools
 from operations.findings_table import findings_table
 
 Facts = dict[str, Any]
+_STANDS_IN = (
+    "cilium-config written by the program instead of the Cilium chart (no container runtime, no chart repository)",
+    "supervisors instead of kubelets",
+    "namespaces of one machine instead of servers: what is the machine's own is marked unproved (~)",
+    "MetalLB and Traefik from their Go modules instead of their charts",
+)
+
+
+def gather(
+    facts: dict[str, Any],
+    outcome: Outcome,
+    plugins: dict[str, Plugin],
+    tools: Tools,
+    seconds: dict[str, float],
+) -> Facts:
+    """Everything that a run saw, and whether all of it is well; `seconds` are those that each of its steps took."""
+    mandatory = [v for v in outcome.violations if v["level"] == "mandatory"]
+    policies = {
+        "ok": bool(outcome.policy_packs) and not mandatory,
+        "packs": outcome.policy_packs,
+        "passed": sorted(outcome.policies_passed - {v["policy"] for v in outcome.violations}),
+        "violations": outcome.violations,
+    }
+    stand_ins = [f"{p.binary}: this project's own stand-in" for p in plugins.values() if p.stand_in]
+    return {
+        "ok": policies["ok"] and all(part["ok"] for part in facts.values()),
+        "engine": {"version": tools.version("pulumi"), "origin": tools.origin("pulumi")},
+        "plugins": [
+            {"name": p.binary, "version": p.version, "origin": "stand-in" if p.stand_in else "official"}
+            for p in plugins.values()
+        ],
+        "pulumi": {"changes": outcome.changes, "unchanged": outcome.unchanged},
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        **facts,
+        "policies": policies,
+        "stands_in": [*_STANDS_IN, *stand_ins],
+    }
 
 
 def write(layout: Layout, report: Facts) -> None:
