@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.deploy import Outcome, read_outcome, resolve_pending, restore_checkpoint
+from lab import deploy
+from lab.deploy import Deployment, Outcome, read_outcome, resolve_pending, restore_checkpoint
+from lab.layout import Layout
 from lab.processes import LabError
+from lab.toolchain.build import Tools
 
 
 def write(path: Path, *events: object) -> Path:
@@ -103,3 +107,33 @@ def test_a_checkpoint_without_a_backup_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "lab.json").write_text("{")
     with pytest.raises(LabError, match="make down && make up"):
         restore_checkpoint(tmp_path)
+
+
+# Stands for the engine: cancels when it is told to, as after Ctrl-C, and writes down that it did.
+ENGINE = f"""#!{sys.executable}
+import pathlib, signal, sys, time
+def cancel(*_):
+    time.sleep(0.3)  # what it does is ended first
+    pathlib.Path(__file__).with_name("mark").write_text("cancelled")
+    sys.exit(1)
+signal.signal(signal.SIGINT, cancel)
+print("Updating", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_engine_is_cancelled_and_waited_for_where_we_are_told_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_to_end(*_: object, **__: object) -> None:
+        raise SystemExit(143)
+
+    engine = tmp_path / "pulumi"
+    engine.write_text(ENGINE)
+    engine.chmod(0o755)
+    monkeypatch.setattr(deploy, "command", lambda argv, **_: argv)
+    monkeypatch.setattr(deploy, "print", told_to_end, raising=False)
+    tools = Tools({"pulumi": engine}, {"pulumi": "PATH"}, {"pulumi": "3.0.0"})
+    with pytest.raises(SystemExit):
+        Deployment(Layout(tmp_path / "lab"), tools, project=tmp_path).run("up", show=True)
+    assert (tmp_path / "mark").read_text() == "cancelled"
