@@ -224,7 +224,7 @@ def test_every_exception_is_named_with_its_last_day_and_reason() -> None:
         "residency of place quay",
     ]
     [plain] = evidence().exempt
-    assert (plain.item, plain.until) == ("TLS of listener http of gateway-gateway", "2027-12-31")
+    assert (plain.item, plain.until) == ("TLS of listener http of gateway-gateway", "2036-12-31")
     made = export()
     entry(made, "gateway-gateway")["inputs"]["metadata"]["annotations"]["vds-platform.no/plain-text"] = "no JSON"
     assert evidence(made).exempt == ()
