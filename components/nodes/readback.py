@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
+_VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
 _SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off"}
 
 
@@ -55,6 +56,8 @@ def parse(output: str) -> Readback:
         facts: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
     except ValueError:
         raise ValueError(f"the node's script printed what is not its own: {lines[0][:80]}") from None
+    if lines[-1] not in _VERDICTS:
+        raise ValueError(f"the node's script printed no verdict: {lines[-1][:80]}")
     about = next((fact for fact in facts if "node" in fact), {})
     return Readback(
         node=about.get("node", ""),
