@@ -29,7 +29,8 @@ class Readback(NamedTuple):
     modules: dict[str, str]
     files: dict[str, str]
     services: dict[str, str]
-    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted."""
+    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
+    refused; of a node that was given back: given-back or refused."""
     verdict: str
     """The last word: changed, unchanged, converged, drifted, outdated or absent."""
 
