@@ -207,6 +207,10 @@ def access(spec: PlatformSpec) -> Access:
     """The stack's secrets and who may use them, after `load` has found them there. Raises SpecError."""
     config = pulumi.Config(PROJECT)
     file = config.get("factsFile")
+    if file is not None and not pulumi.runtime.is_dry_run():
+        remedy = f"run `pulumi config rm {PROJECT}:factsFile`"
+        said = f"is for previews, and an update reads the nodes themselves before it changes one: {remedy}"
+        raise SpecError([Violation("stack-file", f"{PROJECT}:factsFile", said)])
     may_read = config.get_bool("readNodes") is not False and file is None
     bootstraps = secret_names(config.get_object("spec")) == BY_KIND["kubeadm"]
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
@@ -224,7 +228,11 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, 
     try:
         text = file.read_text(encoding="utf-8")
         hours = spec.preflight.max_facts_hours
-        return facts.load(text, environment=spec.environment, now=time.time(), max_hours=hours, sha256=sha256)
+        surveys = facts.load(text, environment=spec.environment, now=time.time(), max_hours=hours, sha256=sha256)
+        pulumi.log.info(f"the nodes are judged by '{file}', not asked: an update will refuse {PROJECT}:factsFile")
+        for name in [node.name for node in spec.nodes if node.name not in {survey.node for survey in surveys}]:
+            pulumi.log.warn(f"node {name} is not judged: '{file}' does not have it; make the file while it answers")
+        return surveys
     except OSError as error:
         said = f"'{file}' can't be read ({error.strerror}): correct it, or take it out to read the nodes themselves"
     except facts.FactsError as error:

@@ -55,9 +55,18 @@ class Diagnosis:
 
     @property
     def converged(self) -> bool:
-        """Whether every node is as the stack file says, fit, and the gateway is well. Advice does not count."""
-        states = [finding.state for finding in self.findings] + [row.state for row in self.edge]
-        return all(standing.converged for standing in self.standings) and "fails" not in states
+        """Whether every node is as the stack file says, fit, and the gateway is well. Advice does not count.
+
+        A fact of a node that can't be had (fio is not installed) is no failure; a gateway that can't be asked is.
+        """
+        failed = any(finding.state == "fails" for finding in self.findings)
+        dark = any(row.state in ("fails", "unknown") for row in self.edge)
+        return all(standing.converged for standing in self.standings) and not failed and not dark
+
+    @property
+    def blind(self) -> bool:
+        """No node at all could be read."""
+        return all(standing.verdict == "unread" for standing in self.standings)
 
     @property
     def to_fix(self) -> tuple[str, ...]:

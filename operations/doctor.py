@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,10 +49,15 @@ def doctor(
 ) -> None:
     """Drift, fitness and reachability of a stack's nodes and gateway; one connection a node, all at once.
 
-    Ends with 0 if everything is converged and fit, with 1 if not, with 2 if it could not look.
+    Ends with 0 if everything is converged and fit, with 1 if not (or if the gateway could not be asked), with 2 if it
+    could not look at a single node.
     """
-    if watch and (fix or as_json_document or facts_file):
-        raise OperationError("--watch goes on and on: leave out --fix, --json and --facts")
+    if watch and (fix or as_json_document or facts_file or disk):
+        raise OperationError("--watch goes on and on: leave out --fix, --json, --facts and --disk")
+    if yes and not fix:
+        raise OperationError("--yes goes with --fix: without it nothing is changed, and nothing asked")
+    if facts_file:
+        _refuse_unwritable(facts_file)
     opened = open_stack(stack, config_file=config_file)
     if watch:
         _watch(opened, window)
@@ -59,15 +66,36 @@ def doctor(
     with console.status(f"asking {len(opened.spec.nodes)} nodes"):
         diagnosis, seen = look(opened, window_seconds=window, measure_disk=disk)
     if facts_file:
-        facts_file.write_text(seen, encoding="utf-8")
+        _write(facts_file, seen)
         console.print(f"facts: {facts_file}, sha256 {json.loads(seen)['sha256']}", highlight=False, soft_wrap=True)
     if as_json_document:
         print(json.dumps(as_json(diagnosis), indent=2, ensure_ascii=False))
     else:
         Console().print(page(diagnosis))
     if fix and diagnosis.to_fix:
-        raise typer.Exit(_fix(stack, diagnosis.to_fix, config_file, yes=yes))
-    raise typer.Exit(0 if diagnosis.converged else 1)
+        raise typer.Exit(_fix(stack, diagnosis.to_fix, config_file, yes=yes, quiet=as_json_document))
+    raise typer.Exit(2 if diagnosis.blind else 0 if diagnosis.converged else 1)
+
+
+def _refuse_unwritable(file: Path) -> None:
+    """Before the nodes are asked: what was seen would be lost."""
+    target = file.resolve()
+    usable = target.is_file() or not target.exists()  # no folder, no /dev/stdout
+    if not usable or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise OperationError(f"--facts {file}: can't be written there: name a file in a folder of yours")
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all: a preview may be reading it."""
+    target = file.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(target)
+    except OSError as error:
+        raise OperationError(f"--facts {file}: can't be written ({error.strerror}): name another file") from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def look(opened: Opened, *, window_seconds: float, measure_disk: bool = False) -> tuple[Diagnosis, str]:
@@ -84,7 +112,7 @@ def look(opened: Opened, *, window_seconds: float, measure_disk: bool = False) -
         measure_disk=measure_disk,
     )
     now = datetime.datetime.now(datetime.UTC)
-    edge = tuple(examine(spec, opened.kubeconfig, now))
+    edge = tuple(examine(spec, opened.admin, now))
     diagnosis = replace(diagnose(fleet, spec.nodes, spec.demands), edge=edge)
     return diagnosis, facts.dump(fleet.surveys, environment=spec.environment, made_at=time.time())
 
@@ -112,16 +140,20 @@ def _watch(opened: Opened, window_seconds: float) -> None:
             )
 
 
-def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: bool) -> int:
-    """`pulumi up` for these nodes' commands and nothing else; it asks first, unless told not to."""
+def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: bool, quiet: bool = False) -> int:
+    """`pulumi up` for these nodes' commands and nothing else; it asks first, unless told not to.
+
+    `quiet` keeps standard output for a document that stands there already.
+    """
+    name = stack.split("/")[-1]  # a URN has no organisation
     targets = [
-        f"urn:pulumi:{stack}::{PROJECT}::{token('Node')}$command:remote:Command::{child(node, 'setup')}"
+        f"urn:pulumi:{name}::{PROJECT}::{token('Node')}$command:remote:Command::{child(node, 'setup')}"
         for node in nodes
     ]
     argv = ["pulumi", "up", "--refresh", "--stack", stack, *(w for t in targets for w in ("--target", t))]
     argv += ["--config-file", str(config_file)] if config_file else []
     argv += ["--yes"] if yes else []
-    return subprocess.run(argv).returncode
+    return subprocess.run(argv, stdout=sys.stderr if quiet else None).returncode
 
 
 def register(app: typer.Typer) -> None:

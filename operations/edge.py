@@ -7,48 +7,52 @@ import socket
 import ssl
 from typing import Any
 
-import yaml
 from cryptography import x509
-from kubernetes import client, config
-from urllib3.exceptions import HTTPError
 
 from components.config import PlatformSpec
 from components.gateway.model import GatewaySpec, HttpsListener
 from components.nodes.verdict import State
+from operations.cluster import ApiError, Cluster, UnreachableError, found
 from operations.diagnosis import EdgeFinding
+from operations.problem import OperationError
 
 EXPIRY_DAYS = 21
 """cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
 
 _SECONDS = 5
+_GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 
 
-def examine(spec: PlatformSpec, kubeconfig: str, now: datetime.datetime) -> list[EdgeFinding]:
-    """Everything about the gateway that can be seen from here. What is wrong is a finding, never an error."""
+def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) -> list[EdgeFinding]:
+    """Everything about the gateway that can be seen from here. What is wrong is a finding, never an error.
+
+    `kubeconfig` None: the stack makes its cluster, and has not yet.
+    """
     gateway = spec.gateway
     name = f"gateway {gateway.namespace}/{gateway.name}"
+    if kubeconfig is None:
+        return [EdgeFinding(name, "advice", "no cluster yet", "`pulumi up` makes it of the nodes")]
     try:
-        address = _address(gateway, kubeconfig)
-    except (client.ApiException, HTTPError, config.ConfigException, yaml.YAMLError, OSError) as error:
-        said = str(getattr(error, "reason", None) or error).split("\n")[0]
-        return [
-            EdgeFinding(name, "unknown", f"the cluster could not be asked ({said})", "check vds-platform:kubeconfig")
-        ]
+        there = found(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
+    except OperationError:  # its text is a command's
+        said = "the stack's kubeconfig is none"
+        return [EdgeFinding(name, "unknown", said, "set the kubeconfig anew, from the cluster's administrator")]
+    except (ApiError, UnreachableError) as error:
+        said = f"the cluster could not be asked ({error})"
+        return [EdgeFinding(name, "unknown", said, "bring the API server up, or correct the stack's kubeconfig")]
+    except (AttributeError, TypeError, ValueError):
+        said = "what answers for the cluster is no API server"
+        return [EdgeFinding(name, "unknown", said, "correct the server of the stack's kubeconfig")]
+    if there is None:
+        return [EdgeFinding(name, "fails", "it is not there", "`pulumi up` makes it")]
+    address = _address(there)
     if address is None:
         return [EdgeFinding(name, "fails", "it has no address", "see `kubectl describe gateway`, and MetalLB's pools")]
     return [finding for listener in gateway.listeners for finding in _listener(name, gateway, listener, address, now)]
 
 
-def _address(gateway: GatewaySpec, kubeconfig: str) -> str | None:
-    settings = client.Configuration()
-    settings.retries = False  # a cluster that does not answer is a finding, not worth three minutes
-    read: Any = config.load_kube_config_from_dict  # the client library carries no types
-    read(yaml.safe_load(kubeconfig), client_configuration=settings)
-    api = client.CustomObjectsApi(client.ApiClient(settings))
-    found: Any = api.get_namespaced_custom_object(
-        "gateway.networking.k8s.io", "v1", gateway.namespace, "gateways", gateway.name, _request_timeout=_SECONDS
-    )
-    addresses = (found.get("status") or {}).get("addresses") or []
+def _address(there: dict[str, Any]) -> str | None:
+    addresses = (there.get("status") or {}).get("addresses") or []
     return str(addresses[0]["value"]) if addresses else None
 
 

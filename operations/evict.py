@@ -127,6 +127,10 @@ class Drain:
                 blocked = self._turn(drain.work(pods, first=first))
             except UnreachableError as error:
                 blocked = {"the cluster": f"does not answer ({error})"}
+            except ApiError as error:
+                if error.status < 500 and error.status != 429:  # another server of it may do better, or this one later
+                    raise
+                blocked = {"the cluster": f"can't answer now ({error})"}
             if not blocked:
                 return
             for line in _lines(dict(blocked.items() - told.items())):

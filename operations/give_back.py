@@ -141,10 +141,20 @@ def _where(release: Release) -> str:
     return f"{release.address} port {release.port}"
 
 
+_REFUSED = {
+    "swap": "swap is not on again: swapon refused a device, see the lines of /var/lib/vds-platform/swap on the node",
+    "time": "the time service is still on, and was not before us: timedatectl refused to switch it off",
+}
+"""Service → what an operator should know of it."""
+
+
 def _read(printed: str, outcome: Outcome) -> None:
-    """The script's account: JSON lines, of which those about settings say whether each was restored."""
+    """The script's account: JSON lines, of which those about settings and services say whether each was restored."""
     for line in printed.splitlines():
-        if line.startswith("{") and "key" in (row := json.loads(line)):
+        row = json.loads(line) if line.startswith("{") else {}
+        if row.get("service") in _REFUSED and row["state"] == "refused":
+            outcome.warnings.append(_REFUSED[row["service"]])
+        if "key" in row:
             if row["state"] == "restored":
                 outcome.restored.append(row["key"])
             else:
@@ -177,15 +187,23 @@ def _give_back_command(
     the node did not answer or was not empty in time; 2 wrong use, or the cluster could not be asked.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    release = _release()
-    say = _teller(release.node)
+    node = ""
+
+    def explain(problems: list[str]) -> None:
+        if as_json:
+            print(json.dumps({"node": node, "problems": problems}, ensure_ascii=False))
+
     try:
+        release = _release()
+        node, say = release.node, _teller(release.node)
         outcome = give_back(
             release, World(lambda: Cluster(release.kubeconfig.get_secret_value()), NodeServer(release), say)
         )
+    except OperationError as error:
+        explain([str(error)])
+        raise
     except NotDoneError as error:
-        if as_json:
-            print(json.dumps({"node": release.node, "problems": error.problems}, ensure_ascii=False))
+        explain(error.problems)
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.cluster.credentials import BY_KIND, secret_names
 from components.config import PlatformSpec, SpecError, parse
 from components.names import PROJECT
 from operations.problem import OperationError
 
 _SECONDS = 60
-"""For `pulumi config`, which takes one; a backend on the network, some more."""
-
-_SECRETS = ("kubeconfig", "sshPrivateKey")
+"""For `pulumi config` and `stack output`, which take one; a backend on the network, some more."""
 
 _REMEDIES = {
     "no stack named": "`pulumi stack ls` has the names of this backend's",
@@ -35,7 +34,15 @@ class Opened:
     name: str
     spec: PlatformSpec
     ssh_private_key: str = field(repr=False)
-    kubeconfig: str = field(repr=False)
+    admin: str | None = field(repr=False)
+    """The cluster's kubeconfig; None where the stack makes its cluster, and has not yet."""
+
+    @property
+    def kubeconfig(self) -> str:
+        """The cluster's, for what can't be done without one. Raises OperationError where there is no cluster yet."""
+        if self.admin is None:
+            raise OperationError(f"stack {self.name} has no cluster yet: `pulumi up` makes it of the nodes")
+        return self.admin
 
 
 def open_stack(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> Opened:
@@ -50,14 +57,16 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     folder = project or Path.cwd()
     config = _config(stack, folder, config_file)
     spec, problems = _spec(config, folder)
+    makes_its_cluster = secret_names(_spec_data(config)) == BY_KIND["kubeadm"]
     problems += [
         f"{PROJECT}:{name}: is missing: run `pulumi config set --secret {PROJECT}:{name} --stack {stack}`"
-        for name in _SECRETS
+        for name in (*(() if makes_its_cluster else ("kubeconfig",)), "sshPrivateKey")
         if not _value(config, name)
     ]
     if spec is None or problems:
         raise _refused(stack, problems)
-    return Opened(stack, spec, _value(config, "sshPrivateKey"), _value(config, "kubeconfig"))
+    admin = _made_kubeconfig(stack, folder) if makes_its_cluster else _value(config, "kubeconfig")
+    return Opened(stack, spec, _value(config, "sshPrivateKey"), admin)
 
 
 def open_spec(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> PlatformSpec:
@@ -102,12 +111,23 @@ def _spec_data(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return data
 
 
+def _made_kubeconfig(stack: str, folder: Path) -> str | None:
+    """What `pulumi up` exported of the cluster that it made; None before it has."""
+    made = _pulumi(stack, folder, "stack", "output", "--show-secrets", "--json").get("kubeconfig")
+    return str(made) if made else None
+
+
 def _config(stack: str, folder: Path, config_file: Path | None, *, secrets: bool = True) -> Mapping[str, Any]:
-    argv = ["pulumi", "--non-interactive", "config", *(["--show-secrets"] if secrets else []), "--json"]
-    argv += ["--stack", stack]
-    argv += ["--config-file", str(config_file)] if config_file else []
     if config_file and not (folder / config_file).is_file():  # the engine takes it for an empty one
         raise OperationError(f"--config-file {config_file}: there is no such file: correct its name")
+    named = ("--config-file", str(config_file)) if config_file else ()
+    return _pulumi(stack, folder, "config", *(["--show-secrets"] if secrets else []), "--json", after=named)
+
+
+def _pulumi(stack: str, folder: Path, *words: str, after: Sequence[str] = ()) -> Mapping[str, Any]:
+    """What the engine answers as JSON, through a pipe."""
+    what = "configuration" if words[0] == "config" else "outputs"
+    argv = ["pulumi", "--non-interactive", *words, "--stack", stack, *after]
     try:
         done = subprocess.run(
             argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS
@@ -116,16 +136,14 @@ def _config(stack: str, folder: Path, config_file: Path | None, *, secrets: bool
         raise OperationError("pulumi is not on the PATH: install it, or add its folder to PATH") from None
     except subprocess.TimeoutExpired:
         raise OperationError(
-            f"stack {stack}: pulumi did not give its configuration within {_SECONDS} s: is its backend reachable?"
+            f"stack {stack}: pulumi did not give its {what} within {_SECONDS} s: is its backend reachable?"
         ) from None
     if done.returncode:
         said = " ".join(done.stderr.split()).removeprefix("error: ") or f"pulumi ended with {done.returncode}"
         remedy = next((remedy for words, remedy in _REMEDIES.items() if words in said), "")
         raise OperationError(f"stack {stack}: {said[:500]}{': ' + remedy if remedy else ''}")
     try:
-        config: Mapping[str, Any] = json.loads(done.stdout)
+        answer: Mapping[str, Any] = json.loads(done.stdout)
     except ValueError:  # its text may hold secrets: none of it is shown
-        raise OperationError(
-            f"stack {stack}: what pulumi printed is not its configuration as JSON: update pulumi"
-        ) from None
-    return config
+        raise OperationError(f"stack {stack}: what pulumi printed is not its {what} as JSON: update pulumi") from None
+    return answer

@@ -33,6 +33,10 @@ def _said(survey: Survey, name: str) -> Fact:
     return fact
 
 
+def _survey(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: Demands) -> Seen:
+    return Seen(survey.unread or "answered", not survey.unread)
+
+
 def _kernel(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: Demands) -> Seen:
     release = str(_said(survey, "kernel")["release"])
     numbers = release.split("-")[0].split("+")[0].split(".")[:2]
@@ -110,12 +114,15 @@ def _steal(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: Demands) -> S
 
 def _etcd_disk(survey: Survey, node: NodeSpec, _: Sequence[Survey], __: Demands) -> Seen:
     fact = _said(survey, "disk")
+    carries_etcd, limit = "control-plane" in node.roles, f"{limits.ETCD_SYNC_MILLISECONDS} ms"
+    place = f"on {fact['filesystem']} at {fact['folder']}"
+    if "slow" in fact:
+        return Seen(f"not to be had {place}: {fact['slow']}", not carries_etcd, limit if carries_etcd else "")
     delay = fact["p99_ns"] / 1e6
-    where = f"{delay:.2f} ms on {fact['filesystem']} at {fact['folder']}"
-    if "control-plane" in node.roles:
-        return Seen(where, delay <= limits.ETCD_SYNC_MILLISECONDS, f"{limits.ETCD_SYNC_MILLISECONDS} ms")
+    if carries_etcd:
+        return Seen(f"{delay:.2f} ms {place}", delay <= limits.ETCD_SYNC_MILLISECONDS, limit)
     slow = "" if delay <= limits.NVME_SYNC_MILLISECONDS else ", slower than NVMe"
-    return Seen(where + slow)
+    return Seen(f"{delay:.2f} ms {place}{slow}")
 
 
 def _nic_speed(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: Demands) -> Seen:
@@ -147,6 +154,8 @@ def _softnet(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: Demands) ->
 
 def _conntrack(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: Demands) -> Seen:
     fact = _said(survey, "conntrack")
+    if not fact["max"]:  # so the kernel writes "as many as there is memory for"
+        return Seen(f"{fact['count']}, no limit")
     share = 100 * fact["count"] / fact["max"]
     return Seen(
         f"{fact['count']} of {fact['max']} ({share:.0f} %)",
@@ -190,12 +199,13 @@ def _references(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: Dema
 
 def _segment(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: Demands) -> Seen:
     peers = _peers(_said(survey, "paths")["peers"])
-    macs = {other.node: other.get("link").get("mac") for other in fleet}
-    apart = sorted(name for name, path in peers.items() if not path["mac"] or path["mac"] != macs.get(name))
+    macs = {other.node: mac for other in fleet if (mac := other.get("link").get("mac"))}
+    known = _peers({name: path for name, path in peers.items() if name in macs})
+    apart = sorted(name for name, path in known.items() if path["mac"] != macs[name])
     needed = f"needed by {demands.same_segment}" if demands.same_segment else ""
     if apart:
         return Seen(f"not shared with {', '.join(apart)}", good=not needed, limit=needed)
-    return Seen(f"shared with all {len(peers)} others", limit=needed)
+    return Seen(f"shared with all {len(known)} others", limit=needed)
 
 
 def _foreign_sources(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: Demands) -> Seen:
@@ -254,6 +264,7 @@ def _peers(peers: Fact) -> Fact:
 
 
 CHECKS: dict[str, Judge] = {
+    "survey": _survey,
     "kernel": _kernel,
     "bpf": _bpf,
     "cpus": _cpus,

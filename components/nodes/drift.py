@@ -46,8 +46,8 @@ def judge(node: str, reading: Reading) -> Rerun:
         return Rerun(
             plain,
             keep=True,
-            warning=f"node {node}: {reading.reason}; whether it has drifted is not known, and unless the stack "
-            "file changed for it, this run leaves it alone",
+            warning=f"node {node}: {reading.reason}; so it is not judged. If it was never set up, or the stack file "
+            "changed for it, this run sets it up; else it leaves it alone, drifted or not",
         )
     if reading.verdict == "converged":
         return Rerun(plain, keep=True)

@@ -25,12 +25,17 @@ CLOCK_SECONDS = 30
 STEAL_PERCENT = 0.5
 ETCD_SYNC_MILLISECONDS = 10
 NVME_SYNC_MILLISECONDS = 2
-CONNTRACK_PERCENT = 75
+CONNTRACK_PERCENT = 75  # node-mixin's alert NodeHighNumberConntrackEntriesUsed: 0.75
 NODE_ROUND_TRIP_MILLISECONDS = 5
-LOOKUP_MILLISECONDS = 100
+LOOKUP_MILLISECONDS = 100  # this project's choice: `LIMITS["names"]` says why
 CGROUP_V2_SINCE = "1.35"
 
 LIMITS: dict[str, Limit] = {
+    "survey": Limit(
+        "survey of the node",
+        "what was not asked can't be judged",
+        "put right what it says; the survey needs python3 3.9 or newer, and a minute and a quarter at most",
+    ),
     "kernel": Limit("kernel", "the CNI's system requirements", "install a newer kernel and reboot"),
     "bpf": Limit(
         "kernel's BPF abilities",
@@ -117,7 +122,8 @@ LIMITS: dict[str, Limit] = {
     ),
     "conntrack": Limit(
         "conntrack table in use",
-        "Prometheus node-mixin alerts above 75 %; articles of 2022 and 2024: a full table drops connections",
+        "Prometheus' node-mixin: NodeHighNumberConntrackEntriesUsed alerts above 75 %; articles of 2022 and 2024: a "
+        "full table drops connections",
         "use profile high-throughput or large-cluster, or raise net.netfilter.nf_conntrack_max",
         required=False,
     ),
@@ -154,13 +160,14 @@ LIMITS: dict[str, Limit] = {
         "ask the provider to allow the pool's addresses, or announce the pool by BGP",
     ),
     "ports": Limit(
-        "ports between nodes",
+        "ports between nodes (UDP at the link: the node's own firewall is not asked)",
         "the CNI's, MetalLB's and the kubelet's documentation",
         "open them in the provider's firewall for the nodes' network",
     ),
     "names": Limit(
         "name look-up",
-        "article of 2023 calls 300 ms broken; article of 2022: ndots multiplies every question",
+        "this project's choice: three questions of 100 ms are the 300 ms that the article of 2023 calls broken, and "
+        "ndots multiplies questions (article of 2022)",
         "use a resolver in the country that is near, and ndots: 2 in pods that call the outside",
         required=False,
     ),

@@ -1,6 +1,7 @@
 """Reads nodes over SSH before the program declares anything: one connection a node, all at once, read only."""
 
 import asyncio
+import math
 import secrets
 import threading
 import time
@@ -17,8 +18,17 @@ from components.nodes.model import Demands, NodeSpec, SshSpec
 from components.nodes.readback import Readback, parse
 from components.nodes.scripts import SURVEY_SECONDS, command, survey_command, survey_script
 
+_PAUSE_SECONDS = 0.5
+"""Between two attempts to connect, growing: what sshd turns away above its MaxStartups has ended by then."""
+
 READ_SECONDS = 10
 """After the connection stands. A reading takes a tenth of a second; a node that hangs must not hang the run."""
+
+_ENDED_BY_TIMEOUT = (124, 137, 143)
+"""timeout(1)'s own word for it, its KILL, and what the survey says to its TERM."""
+
+_FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
+"""Answers of a server that another attempt would get again."""
 
 Ask = Literal["change", "all", "none"]
 """Whom to survey: every node, where one of them is to be changed; every node, always; nobody."""
@@ -112,10 +122,16 @@ class _Reader:
             await asyncio.gather(*(one.wait_closed() for one in held.values()))
 
     async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | Unread":
-        try:
-            return await connect(node, self._ssh, self._key)
-        except (TimeoutError, OSError, asyncssh.Error) as error:
-            return not_reached(node, self._ssh, error)
+        """As often as the engine would: what it reaches and this does not would be changed without a verdict."""
+        attempt = 1
+        while True:
+            try:
+                return await connect(node, self._ssh, self._key)
+            except (TimeoutError, OSError, asyncssh.Error) as error:
+                if attempt >= self._ssh.dial_attempts or isinstance(error, _FINAL):
+                    return not_reached(node, self._ssh, error)
+            await asyncio.sleep(_PAUSE_SECONDS * attempt)
+            attempt += 1
 
     async def _check(self, node: NodeSpec, held: "asyncssh.SSHClientConnection") -> Readback | Unread:
         return await self._said(node, held, command("check"), self._scripts[node.name], READ_SECONDS, parse)
@@ -144,7 +160,8 @@ class _Reader:
             def facts(output: str) -> Survey:
                 return parse_survey(output, received_at=time.time(), in_namespace=asked[node].in_namespace)
 
-            return await self._said(node, held[node], survey_command(), text, SURVEY_SECONDS + 10, facts)
+            limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
+            return await self._said(node, held[node], survey_command(limit), text, limit + 10, facts)
 
         found = await asyncio.gather(*map(survey, asked))
         return tuple(
@@ -170,6 +187,8 @@ class _Reader:
             return Unread(f"{where} was lost during the reading ({_why(error)})")
         if done.exit_status == 127 and "python3" in words:
             return Unread("it has no python3, by which it is surveyed: apt-get install python3-minimal")
+        if done.exit_status in _ENDED_BY_TIMEOUT:
+            return Unread("it did not end its reading in time: look whether it is overloaded, or waits for a disk")
         if done.exit_status:
             return Unread(f"its reading failed: {str(done.stderr).strip()[-500:]}")
         try:

@@ -3,6 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
+_VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
 _SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off"}
 
 
@@ -28,7 +29,8 @@ class Readback(NamedTuple):
     modules: dict[str, str]
     files: dict[str, str]
     services: dict[str, str]
-    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted."""
+    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
+    refused; of a node that was given back: given-back or refused."""
     verdict: str
     """The last word: changed, unchanged, converged, drifted, outdated or absent."""
 
@@ -55,6 +57,8 @@ def parse(output: str) -> Readback:
         facts: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
     except ValueError:
         raise ValueError(f"the node's script printed what is not its own: {lines[0][:80]}") from None
+    if lines[-1] not in _VERDICTS:
+        raise ValueError(f"the node's script printed no verdict: {lines[-1][:80]}")
     about = next((fact for fact in facts if "node" in fact), {})
     return Readback(
         node=about.get("node", ""),

@@ -17,7 +17,7 @@ It takes a tenth of a second; waiting for the lock of another run may take 20, l
 """
 
 SURVEY_SECONDS = 75
-"""A survey's limit on the node: a window of seconds, pings that may be lost, and 45 s for a slow disk."""
+"""A survey's limit on the node, beside its window: pings that may be lost, and 45 s for a slow disk."""
 
 _SURVEY = (Path(__file__).parent / "survey.py").read_text(encoding="utf-8")
 _HOW = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
@@ -48,9 +48,9 @@ def node_script(node: NodeSpec, demands: Demands) -> str:
     return _HOW.replace(_SLOT, head + rows, 1)
 
 
-def survey_command() -> str:
+def survey_command(seconds: int = SURVEY_SECONDS) -> str:
     """The command line that runs `survey_script` from standard input: isolated from the node's own Python set-up."""
-    return f"timeout -k 5 {SURVEY_SECONDS} python3 -I -"
+    return f"timeout -k 5 {seconds} python3 -I -"
 
 
 def survey_script(

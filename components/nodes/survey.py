@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -33,8 +34,13 @@ Request = dict[str, Any]
 MAGIC = b"vdsp"
 EXPERIMENT = 253  # the IP protocol for experiments (RFC 3692): no host does anything with it
 BENCHMARK_SOURCE = "198.18.0.1"  # for tests of networks (RFC 2544): nobody's address on a real network
-SENDS = 5
+WIRE_SECONDS = 1.5  # nodes begin within half a second of each other, by far most often
+SENDS = 6  # in that time
+LATEST = 3  # times as long for a peer that was not heard yet: a session that takes long to open, a slow processor
 HEADERS = 28  # IPv4 20 + ICMP 8
+FIO_SECONDS = 30  # fio's own end, with percentiles of what it wrote until then: 22 MB take 10,030 fdatasyncs
+FIO_HANGS_SECONDS = 45  # fio looks at its end between two writes: this is for one that does not come back
+IN_MEMORY = ("overlay", "ramfs", "tmpfs")
 SMALLEST = 1280
 # Cilium's system requirements: without these its programs don't load, or don't see traffic.
 KERNEL_OPTIONS = ["BPF", "BPF_SYSCALL", "BPF_JIT", "CGROUP_BPF", "NET_CLS_BPF", "NET_CLS_ACT", "NET_SCH_INGRESS"]
@@ -42,6 +48,10 @@ KERNEL_OPTIONS = ["BPF", "BPF_SYSCALL", "BPF_JIT", "CGROUP_BPF", "NET_CLS_BPF", 
 
 class NotHereError(Exception):
     """A fact that can't be had here; the text says why, and what would help."""
+
+
+class TooSlowError(NotHereError):
+    """A command did not end in its time."""
 
 
 def text_of(path: str) -> str:
@@ -56,12 +66,15 @@ def number_in(path: str) -> int | None:
 
 
 def output_of(*argv: str, seconds: float = 10) -> str:
-    """A command's standard output, whatever its exit status. Raises NotHereError without it."""
+    """A command's standard output, whatever its exit status. Raises NotHereError without it, TooSlowError."""
     if not shutil.which(argv[0]):
         raise NotHereError(f"{argv[0]} is not installed")
-    done = subprocess.run(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=seconds
-    )
+    try:
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise TooSlowError(f"{argv[0]} did not end within {seconds:g} s") from None
     return done.stdout.decode(errors="replace")
 
 
@@ -122,24 +135,35 @@ def conntrack(_: Request) -> Fact:
 
 
 def disk(request: Request) -> Fact:
-    """The delay of fdatasync as etcd will see it; the file is gone afterwards, whatever happens."""
+    """The delay of fdatasync as etcd will see it; the file is gone afterwards, whatever happens.
+
+    `slow` instead of it: not even fio came back.
+    """
     folder = Path(request["etcd_folder"])
     while not folder.is_dir():
         folder = folder.parent
     about = {"folder": str(folder), "filesystem": filesystem(str(folder))}
     if not request["measure_disk"]:
         return {**about, "unknown": "not asked for: it is measured before a node's first change, and by doctor --disk"}
-    owner = etcd_on(folder.stat().st_dev)
+    if about["filesystem"] in IN_MEMORY:
+        kind = about["filesystem"]
+        said = f"{folder} is on {kind}: no disk of its own, what is written there may stay in memory"
+        return {**about, "unknown": said}
+    owner = etcd_process()
     if owner:
-        return {**about, "unknown": f"etcd (process {owner}) runs on this disk: writing here would slow it down"}
+        return {**about, "unknown": f"etcd runs here (process {owner}): writing would slow it down"}
     if not shutil.which("fio"):
         return {**about, "unknown": "fio is not installed: apt-get install fio"}
     with tempfile.TemporaryDirectory(prefix=".vds-platform-fio-", dir=str(folder)) as place:
-        report = output_of(
-            *("fio", "--name=etcd", "--rw=write", "--ioengine=sync", "--fdatasync=1", "--size=22m", "--bs=2300"),
-            *(f"--directory={place}", "--output-format=json"),
-            seconds=45,
-        )
+        try:
+            report = output_of(
+                *("fio", "--name=etcd", "--rw=write", "--ioengine=sync", "--fdatasync=1", "--size=22m", "--bs=2300"),
+                *(f"--runtime={FIO_SECONDS}", "--thread"),  # one process: nothing of it outlives its end
+                *(f"--directory={place}", "--output-format=json"),
+                seconds=FIO_HANGS_SECONDS,
+            )
+        except TooSlowError as reason:
+            return {**about, "slow": str(reason)}
     try:
         delays = json.loads(report[report.index("{") :])["jobs"][0]["sync"]["lat_ns"]
         return {**about, "p99_ns": delays["percentile"]["99.000000"], "mean_ns": delays["mean"]}
@@ -148,23 +172,25 @@ def disk(request: Request) -> Fact:
 
 
 def filesystem(folder: str) -> str:
+    """The kind of the file system that a folder is on: of the deepest mount above it, the last one."""
     rows = [line.split(" - ") for line in text_of("/proc/self/mountinfo").splitlines()]
     points = [(before.split()[4], after.split()[0]) for before, after in rows]
-    return max(
-        (point, kind) for point, kind in points if folder == point or folder.startswith(point.rstrip("/") + "/")
-    )[1]
+    above = [(p, kind) for p, kind in points if folder == p or folder.startswith(p.rstrip("/") + "/")]
+    return max(reversed(above), key=lambda row: len(row[0]))[1]
 
 
-def etcd_on(device: int) -> int:
-    """The process id of an etcd whose files are on this device; 0 without one."""
-    for folder in Path("/proc").iterdir():
-        try:
-            if folder.name.isdigit() and text_of(f"{folder}/comm") == "etcd":
+def etcd_process(processes: str = "/proc") -> int:
+    """The process id of an etcd, alone or within another program (k3s); 0 without one.
+
+    Whichever disk it writes to: another partition, or another volume of the same host, is as slow for both.
+    """
+    for folder in Path(processes).iterdir():
+        with suppress(OSError):  # it ended meanwhile
+            if folder.name.isdigit():
                 for file in (folder / "fd").iterdir():
-                    if "/member/" in str(file.readlink()) and file.stat().st_dev == device:
-                        return int(folder.name)
-        except OSError:
-            continue
+                    with suppress(OSError):
+                        if re.search(r"/member/(wal|snap)/", str(file.readlink())):
+                            return int(folder.name)
     return 0
 
 
@@ -330,19 +356,24 @@ def ports(request: Request) -> Fact:
 
 
 def wire(request: Request) -> Fact:
-    """Send probes to every peer and listen for theirs: `heard` has each peer's probes that came through."""
+    """Send probes to every peer and listen for theirs: `heard` has each peer's probes that came through.
+
+    A node that begins late must still be heard, and must still hear: everybody sends and listens until all have been
+    heard, and a while longer, within bounds.
+    """
     interface = interface_of(request["address"])
     listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     listener.setsockopt(socket.SOL_SOCKET, 26, probe_filter())  # SO_ATTACH_FILTER
     listener.bind((interface, 0))
-    deadline = time.monotonic() + request["window_seconds"]
-    next_send, left = time.monotonic(), SENDS
+    usual = min(request["window_seconds"], WIRE_SECONDS)
+    awaited = {peer["name"] for peer in request["peers"]}
     heard: dict[str, set[str]] = {}
+    begun = next_send = newest = time.monotonic()
     listener.settimeout(0.05)
-    while time.monotonic() < deadline:
-        if left and time.monotonic() >= next_send:
+    while time.monotonic() < (begun + LATEST * usual if awaited else max(begun + usual, newest + usual / 2)):
+        if time.monotonic() >= next_send:
             send_probes(request, interface)
-            next_send, left = next_send + request["window_seconds"] / (SENDS + 1), left - 1
+            next_send += usual / SENDS
         try:
             frame, where = listener.recvfrom(2048)
         except socket.timeout:  # another class before Python 3.10
@@ -350,6 +381,9 @@ def wire(request: Request) -> Fact:
         if where[2] != 4:  # PACKET_OUTGOING: our own
             name, what = read_probe(frame, request)
             heard.setdefault(name, set()).add(what)
+            if name in awaited:
+                awaited.remove(name)
+                newest = time.monotonic()
     listener.close()
     return {"heard": {name: sorted(what) for name, what in sorted(heard.items()) if name}}
 
@@ -469,6 +503,7 @@ def answer(name: str, ask: Callable[[Request], Fact], request: Request) -> Fact:
 
 def main(request: Request) -> None:
     """Print every fact. The disk comes last and alone: its writing must not disturb what else is measured."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # from timeout(1): what fio wrote goes, too
     sys.stdout.write(json.dumps({"fact": "node", "name": request["node"]}) + "\n")
     with ThreadPoolExecutor(len(FACTS)) as pool:
         for fact in pool.map(lambda row: answer(row[0], row[1], request), FACTS.items()):

@@ -31,14 +31,19 @@ class Finding(NamedTuple):
 
 
 def findings(surveys: Sequence[Survey], nodes: Sequence[NodeSpec], demands: Demands) -> list[Finding]:
-    """Every check of every node that was asked, in the order of the nodes and of the table of limits."""
+    """Every check of every node that was asked, in the order of the nodes and of the table of limits.
+
+    A node that was asked and did not answer has one row, which fails; nobody is held against it.
+    """
     by_name = {survey.node: survey for survey in surveys}
-    fleet = [survey for survey in surveys if survey.node in {node.name for node in nodes}]
+    names = {node.name for node in nodes}
+    fleet = [survey for survey in surveys if survey.node in names and not survey.unread]
     return [
         _weigh(check, judge, by_name[node.name], node, fleet, demands)
         for node in nodes
         if node.name in by_name
         for check, judge in CHECKS.items()
+        if check == "survey" or not by_name[node.name].unread
     ]
 
 
@@ -60,7 +65,7 @@ def _weigh(
         seen = judge(survey, node, fleet, demands)
     except Unsaid as reason:
         return Finding(node.name, check, "unknown", str(reason))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return Finding(node.name, check, "unknown", f"the node's answer is not understood ({error})")
     if survey.in_namespace and limit.of_machine:
         return Finding(node.name, check, "unproved", seen.measured, seen.limit)

@@ -136,7 +136,9 @@ def _ours() -> None:
     runpy.run_path(str(ROOT / "__main__.py"))
 
 
-async def _run(name: str, config: dict[str, str], program: Callable[[], None] = _ours) -> Program:
+async def _run(
+    name: str, config: dict[str, str], program: Callable[[], None] = _ours, *, preview: bool = False
+) -> Program:
     """Settings, configuration and the event loop are the run's own: whatever it does, the next one starts afresh."""
     recorder, log = _Recorder(), _Log()
     settings.reset_options()
@@ -147,7 +149,7 @@ async def _run(name: str, config: dict[str, str], program: Callable[[], None] = 
             engine=mocks.MockEngine(cast(logging.Logger, log)),
             project="vds-platform",
             stack=name,
-            dry_run=False,
+            dry_run=preview,
             organization=None,
             callbacks=None,
         )
@@ -163,7 +165,12 @@ BACKEND = {"lab": "file:///var/lib/vds/state", "oslo": "s3://vds-state?endpoint=
 
 
 def run_program(
-    name: str, data: dict[str, Any] | None = None, *, backend: str | None = None, **config: str | None
+    name: str,
+    data: dict[str, Any] | None = None,
+    *,
+    backend: str | None = None,
+    preview: bool = False,
+    **config: str | None,
 ) -> Program:
     """`__main__.py` on a committed stack, or on `data` in its place. Nodes are read only with `readNodes=true`.
 
@@ -175,7 +182,7 @@ def run_program(
     os.environ["PULUMI_BACKEND_URL"] = backend or BACKEND[name]
     try:
         given = {f"vds-platform:{key}": value for key, value in values.items() if value is not None}
-        return asyncio.run(_run(name, given))
+        return asyncio.run(_run(name, given, preview=preview))
     finally:
         del os.environ["PULUMI_BACKEND_URL"]
         if before is not None:

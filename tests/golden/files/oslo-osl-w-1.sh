@@ -357,55 +357,71 @@ $1"
 
 # --- swap and time ---------------------------------------------------------------------------------------
 
-swapping() { # sets devices: what is swapped to, one a line
-	devices=
-	while read -r device _; do
-		case $device in /*) devices="$devices$device
-" ;; esac
-	done <"$swaps"
-	devices=${devices%?}
-}
-
 systemd() { # words; quietly, and only where it is the init
 	[ -d /run/systemd/system ] && "$@" </dev/null >/dev/null 2>&1
 }
 
-apply_swap() {
-	swapping
-	outcome=off
+swap_state() { # sets outcome: on, off, left-alone or host-wide-left-alone; and devices, one a line
+	devices='' outcome=off
+	while read -r device _; do
+		case $device in /*) devices="$devices$device
+" ;; esac
+	done <"$swaps"
 	if [ "$keep_swap" = yes ]; then
 		outcome=left-alone
-	elif [ -n "$devices" ] && [ "$namespace" = true ]; then
-		outcome=host-wide-left-alone
 	elif [ -n "$devices" ]; then
-		[ -e "$state/swap" ] || save "$state/swap" "$devices"
+		outcome=on
+		[ "$namespace" != true ] || outcome=host-wide-left-alone
+	fi
+}
+
+swap_again() { # needs devices; sets outcome: what we switched off is switched on, and then no longer ours
+	outcome=given-back
+	systemd systemctl unmask swap.target || :
+	while IFS= read -r device; do
+		case "
+$devices" in *"
+$device
+"*) continue ;; esac # somebody was quicker
+		# A device that is no longer there is its owner's doing; one that is there and refused stays on record.
+		swapon "$device" </dev/null || [ ! -e "$device" ] || outcome=refused
+	done <"$state/swap"
+	[ "$outcome" = refused ] || rm -f "$state/swap"
+}
+
+apply_swap() {
+	swap_state
+	if [ "$outcome" = on ]; then
+		[ -e "$state/swap" ] || save "$state/swap" "${devices%?}"
 		systemd systemctl mask swap.target || : # at boot nothing else asks for it
-		swapoff -a </dev/null || complain "swap could not be switched off: free some memory, or write keepSwap: true"
-		outcome=switched-off changed=changed
+		if swapoff -a </dev/null; then
+			outcome=switched-off changed=changed
+		else
+			outcome=refused
+			complain "swap could not be switched off: free some memory, or write keepSwap: true"
+		fi
+	elif [ "$outcome" = left-alone ] && [ -e "$state/swap" ]; then # by us, before the stack file kept it
+		swap_again
+		if [ "$outcome" = refused ]; then
+			complain "swap could not be switched on again: see swapon's own words above, and $state/swap"
+		else
+			outcome=switched-on changed=changed
+		fi
 	fi
 	line service swap state "$outcome"
 }
 
 check_swap() {
-	swapping
-	outcome=off
-	if [ "$keep_swap" = yes ]; then
-		outcome=left-alone
-	elif [ -n "$devices" ] && [ "$namespace" = true ]; then
-		outcome=host-wide-left-alone
-	elif [ -n "$devices" ]; then
-		outcome=drifted verdict=drifted
-	fi
+	swap_state
+	[ "$outcome" != on ] || outcome=drifted verdict=drifted
 	line service swap state "$outcome"
 }
 
 remove_swap() {
 	[ -e "$state/swap" ] || return 0
-	systemd systemctl unmask swap.target || :
-	while IFS= read -r device; do
-		swapon "$device" </dev/null || :
-	done <"$state/swap"
-	line service swap state given-back
+	swap_state
+	swap_again
+	line service swap state "$outcome"
 }
 
 time_service() { # sets outcome: on, off or not-available
@@ -437,8 +453,12 @@ check_time() {
 
 remove_time() {
 	[ -e "$state/time" ] || return 0
-	systemd timedatectl set-ntp false || :
-	line service time state given-back
+	outcome=refused
+	if systemd timedatectl set-ntp false; then
+		rm -f "$state/time"
+		outcome=given-back
+	fi
+	line service time state "$outcome"
 }
 
 # --- files -----------------------------------------------------------------------------------------------
@@ -584,7 +604,11 @@ remove() {
 		remove_time
 		remove_file "$sysctl_file"
 		remove_file "$modules_file"
-		rm -rf "$state"
+		if [ -e "$state/swap" ] || [ -e "$state/time" ]; then # refused: what stood before stays known
+			rm -rf "$state/before" "$state/written" "$state/modules" "$state/files" "$state/applied"
+		else
+			rm -rf "$state"
+		fi
 		changed=changed
 	fi
 	printf '%s\n' "$changed"

@@ -52,6 +52,12 @@ def test_an_unreachable_node_with_nothing_to_change_is_a_warning():
     assert "could not be reached" in rerun.warning
 
 
+def test_an_unreachable_nodes_warning_does_not_promise_that_a_new_one_is_left_alone():
+    warning = judge("osl-1", Unread("192.0.2.11 port 22 could not be reached")).warning
+    assert "it is not judged" in warning
+    assert "If it was never set up, or the stack file changed for it, this run sets it up" in warning
+
+
 def test_another_host_key_runs_the_command_so_that_it_fails():
     rerun = judge("osl-1", Unread("shows another host key", untrusted=True))
     assert not rerun.keep
@@ -61,7 +67,7 @@ def test_without_a_reading_nothing_is_judged():
     assert judge("osl-1", None) == judge("osl-1", parse(output("converged")))
 
 
-@pytest.mark.parametrize("text", ["", "Welcome to Debian\nconverged"])
+@pytest.mark.parametrize("text", ["", "Welcome to Debian\nconverged", output("Goodbye!"), output('{"node": "osl-1"}')])
 def test_what_is_not_the_scripts_output_is_refused(text):
     with pytest.raises(ValueError, match="script printed"):
         parse(text)

@@ -31,9 +31,10 @@ def node(number: int, address: str, host_key: str) -> NodeSpec:
     )
 
 
-def read(nodes, port, key, ask="none"):
+def read(nodes, port, key, ask="none", attempts=1):
     scripts = {one.name: node_script(one, DEMANDS) for one in nodes}
-    return read_fleet(nodes, scripts, DEMANDS, SshSpec(port=port, dial_seconds=5), key, ask=ask, window_seconds=0.5)
+    ssh = SshSpec(port=port, dial_seconds=5, dial_attempts=attempts)
+    return read_fleet(nodes, scripts, DEMANDS, ssh, key, ask=ask, window_seconds=0.5)
 
 
 def test_a_node_is_read_and_surveyed_over_one_connection(monkeypatch):
@@ -76,6 +77,54 @@ def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read(
     second = fleet.readings["osl-2"]
     assert isinstance(second, Unread)
     assert second.reason.startswith(f"127.0.0.2 port {server.port} could not be reached")
+
+
+def private_key():
+    return asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+
+
+def counted(monkeypatch, *errors):
+    """The attempts to connect; the first ones end with these errors."""
+    attempts, original = [], asyncssh.connect
+
+    async def connect(*words, **options):
+        attempts.append(words)
+        if len(attempts) <= len(errors):
+            raise errors[len(attempts) - 1]
+        return await original(*words, **options)
+
+    monkeypatch.setattr(asyncssh, "connect", connect)
+    return attempts
+
+
+def test_a_node_is_tried_as_often_as_the_engine_would_try_it(monkeypatch):
+    with listening(["127.0.0.1"], os.environ["PATH"]) as server:
+        nodes = [node(1, "127.0.0.1", server.host_key)]
+        attempts = counted(monkeypatch, TimeoutError(), asyncssh.ConnectionLost("MaxStartups"))
+        fleet = read(nodes, server.port, server.private_key, attempts=3)
+        assert isinstance(fleet.readings["osl-1"], Readback)
+        assert len(attempts) == 3
+        attempts = counted(monkeypatch, *[OSError(113, "No route to host")] * 3)
+        assert "No route to host" in read(nodes, server.port, server.private_key, attempts=3).readings["osl-1"].reason
+        assert len(attempts) == 3
+
+
+@pytest.mark.parametrize("error", [asyncssh.PermissionDenied("no"), asyncssh.HostKeyNotVerifiable("no")])
+def test_a_server_that_says_no_is_asked_once(monkeypatch, error):
+    attempts = counted(monkeypatch, *[error] * 3)
+    fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, private_key(), attempts=3)
+    assert isinstance(fleet.readings["osl-1"], Unread)
+    assert len(attempts) == 1
+
+
+def test_a_survey_that_its_node_had_to_end_says_so(tmp_path):
+    for name in ("timeout", "sh", "cat", "date", "flock", "id", "mkdir", "mv", "readlink", "rm", "rmdir", "sync", "tr"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 124\n")
+    (tmp_path / "python3").chmod(0o755)
+    with listening(["127.0.0.1"], str(tmp_path)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert fleet.surveys[0].unread.startswith("it did not end its reading in time")
 
 
 def test_a_key_that_is_none_is_every_nodes_reason():

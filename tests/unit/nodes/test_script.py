@@ -291,6 +291,59 @@ def test_swap_stays_where_the_stack_file_keeps_it(server):
     assert services(server.run("remove", as_server(server, keep_swap=True))) == {}
 
 
+def test_swap_that_may_stay_again_is_switched_on_again(server):
+    server.run("apply", as_server(server))
+    server.file("said").unlink()
+    done = server.run("apply", as_server(server, keep_swap=True))
+    assert (word(done), services(done)["swap"]) == ("changed", "switched-on")
+    said = server.file("said").read_text().splitlines()
+    assert [line for line in said if not line.startswith("timedatectl")] == [
+        "systemctl unmask swap.target",
+        "swapon /dev/vda2",
+        "swapon /swap.img",
+    ]
+    done = server.run("apply", as_server(server, keep_swap=True))
+    assert (word(done), services(done)["swap"]) == ("unchanged", "left-alone"), "it is nobody's to switch on again"
+    assert "swap" not in services(server.run("remove", as_server(server, keep_swap=True)))
+
+
+REFUSES = "#!/bin/sh\necho no >&2\nexit 1\n"
+
+
+def refuse(server, *tools):
+    for name in tools:
+        server.file(f"fakes/{name}").write_text(REFUSES)
+
+
+def test_swap_that_could_not_be_switched_off_is_not_said_to_be(server):
+    refuse(server, "swapoff")
+    done = server.run("apply", as_server(server))
+    assert done.returncode == 5
+    assert "swap could not be switched off" in done.stderr
+    assert '"service": "swap", "state": "refused"' in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["apply", "remove"])
+def test_swap_that_could_not_be_switched_on_again_is_said_and_stays_on_record(server, verb):
+    there = str(server.file("swap.img"))
+    Path(there).touch()
+    server.file("swaps").write_text(f"Filename\n/dev/gone-since partition\t1\n{there} file\t10\n")
+    server.run("apply", as_server(server))
+    refuse(server, "swapon", "timedatectl")
+    done = server.run(verb, as_server(server, keep_swap=True))
+    assert done.returncode == (5 if verb == "apply" else 0)
+    assert '"service": "swap", "state": "refused"' in done.stdout
+    assert server.file("lib/vds-platform/swap").read_text() == f"/dev/gone-since\n{there}\n"
+    if verb == "remove":
+        assert services(done) == {"swap": "refused", "time": "refused"}
+        assert sorted(file.name for file in server.file("lib/vds-platform").iterdir()) == ["swap", "time"]
+        server.file("fakes/timedatectl").write_text(FAKE)
+        server.file("swaps").write_text(f"Filename\n{there} file\t10\n")
+        again = server.run("remove", as_server(server))
+        assert services(again) == {"swap": "given-back", "time": "given-back"}, "its owner has switched it on"
+        assert list(server.file("lib").iterdir()) == []
+
+
 def test_a_minimum_may_follow_the_nodes_memory(machine):
     key = "net.core.somaxconn"
     kib = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line)

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.nodes import survey
-from components.nodes.facts import parse
+from components.nodes.facts import Survey, parse
 from components.nodes.model import Demands, NodeSpec, PortNeed
-from components.nodes.scripts import survey_command, survey_script
+from components.nodes.scripts import SURVEY_SECONDS, survey_command, survey_script
 from components.nodes.survey import FACTS, MAGIC, NotHereError, answer, disk, ip_header, path_mtu, read_probe
+from components.nodes.verdict import findings
 from lab.processes import wait_until
 from tests.support.stacks import stack
 
@@ -28,6 +31,8 @@ REQUEST: dict[str, Any] = {
     "pod_source": "10.244.255.254",
     "measure_disk": True,
 }
+
+DEMANDS = Demands("ebpf", "5.10", "us", ports=(PortNeed(22, "tcp", "ssh"), PortNeed(8472, "udp", "VXLAN")))
 
 
 def node(number: int) -> NodeSpec:
@@ -112,7 +117,8 @@ def fio(tmp_path, monkeypatch):
     (tmp_path / "bin/fio").write_text(FIO)
     (tmp_path / "bin/fio").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    monkeypatch.setattr(survey, "etcd_on", lambda _: 0)  # a lab may run on this machine
+    monkeypatch.setattr(survey, "etcd_process", lambda: 0)  # a lab may run on this machine
+    monkeypatch.setattr(survey, "filesystem", lambda _: "ext4")  # wherever the test's own folder is
     monkeypatch.setenv("ARGUMENTS", f"{tmp_path}/arguments")
     monkeypatch.setenv("ANSWER", f"{tmp_path}/answer")
     (tmp_path / "etcd").mkdir()
@@ -137,28 +143,71 @@ def test_a_fio_that_fails_is_unknown_and_leaves_nothing(fio, said):
     assert list((fio / "etcd").iterdir()) == []
 
 
+def test_a_disk_too_slow_for_fio_to_finish_is_refused_and_not_unknown(fio, monkeypatch):
+    (fio / "bin/fio").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(survey, "FIO_HANGS_SECONDS", 0.2)
+    found = disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
+    first = node(1).model_copy(update={"roles": ("control-plane",)})
+    [finding] = [f for f in findings([Survey("osl-1", {"disk": found})], [first], DEMANDS) if f.check == "etcd-disk"]
+    assert (finding.state, finding.limit) == ("fails", "10 ms")
+    assert finding.measured == f"not to be had on ext4 at {fio}/etcd: fio did not end within 0.2 s"
+    assert list((fio / "etcd").iterdir()) == []
+
+
+def test_fio_ends_itself_before_it_is_ended_so_that_a_slow_disk_has_a_percentile(fio):
+    (fio / "answer").write_text("{}")
+    disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
+    [runtime] = [word for word in (fio / "arguments").read_text().split() if word.startswith("--runtime=")]
+    assert int(runtime.removeprefix("--runtime=")) <= survey.FIO_HANGS_SECONDS - 10
+    assert survey.FIO_HANGS_SECONDS <= SURVEY_SECONDS - 20
+
+
+@pytest.mark.parametrize("kind", ["overlay", "ramfs", "tmpfs"])
+def test_what_has_no_disk_of_its_own_is_not_measured_and_says_so_first(fio, monkeypatch, kind):
+    monkeypatch.setattr(survey, "filesystem", lambda _: kind)
+    (fio / "bin/fio").unlink()
+    said = f"{fio}/etcd is on {kind}: no disk of its own, what is written there may stay in memory"
+    assert disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})["unknown"] == said
+
+
+def test_of_two_mounts_on_one_point_the_later_one_is_seen(monkeypatch):
+    rows = "1 0 8:1 / / rw - ext4 /dev/vda rw\n2 1 0:9 / /var rw - xfs /dev/vdb rw\n3 2 0:5 / /var rw - tmpfs t rw"
+    monkeypatch.setattr(survey, "text_of", lambda _: rows)
+    assert [survey.filesystem(folder) for folder in ("/var/lib", "/variable")] == ["tmpfs", "ext4"]
+
+
 def test_a_disk_on_which_etcd_runs_is_never_written_to(fio, monkeypatch):
-    monkeypatch.setattr(survey, "etcd_on", lambda _: 4711)
+    monkeypatch.setattr(survey, "etcd_process", lambda: 4711)
     assert "process 4711" in disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})["unknown"]
     assert not (fio / "arguments").exists()
 
 
-def test_a_running_etcd_is_found_by_its_open_files(tmp_path):
-    member = tmp_path / "member" / "wal"
-    member.mkdir(parents=True)
-    program = tmp_path / "etcd"
-    shutil.copyfile(shutil.which("sleep") or "/bin/sleep", program)
-    program.chmod(0o755)
-    with (member / "0.wal").open("w") as file:
-        process = subprocess.Popen([program, "60"], stdout=file)
-        try:
-            wait_until(lambda: Path(f"/proc/{process.pid}/comm").read_text() == "etcd\n", 10, lambda: "not begun")
-            found = survey.etcd_on(tmp_path.stat().st_dev)
-            assert Path(f"/proc/{found}/comm").read_text() == "etcd\n", "this one, or a lab's on the same disk"
-            assert survey.etcd_on(-1) == 0
-        finally:
-            process.kill()
-            process.wait()
+@pytest.mark.parametrize("folder", ["member/wal", "db/etcd/member/snap"])
+def test_an_etcd_is_found_by_its_open_files_whatever_its_program_and_wherever_its_disk(tmp_path, folder):
+    files, processes = tmp_path / folder, tmp_path / "processes"
+    files.mkdir(parents=True)
+    processes.mkdir()
+    with (files / "0.wal").open("w") as file:  # this process, as k3s has etcd within itself
+        (processes / f"{os.getpid()}").symlink_to(f"/proc/{os.getpid()}")
+        (processes / "4711").mkdir()
+        assert survey.etcd_process(f"{processes}") == os.getpid(), file
+    assert survey.etcd_process(f"{processes}") == 0
+
+
+def test_a_survey_that_is_ended_leaves_no_file(fio):
+    (fio / "bin/fio").write_text(FIO.replace('exec cat "$ANSWER"', "exec sleep 60"))
+    request = REQUEST | {"etcd_folder": f"{fio}/etcd"}
+    changes = 'FACTS = {"cgroup": cgroup}\netcd_process = lambda: 0\nfilesystem = lambda _: "ext4"\n'
+    text = f"{Path(survey.__file__).read_text()}\n{changes}\nmain({request!r})\n"
+    with subprocess.Popen([sys.executable, "-I", "-"], stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write(text)
+        process.stdin.close()
+        wait_until(lambda: (fio / "arguments").exists(), 20, lambda: "fio did not begin")
+        assert list((fio / "etcd").iterdir()) != []
+        process.terminate()
+        assert process.wait(10) == 143
+    assert list((fio / "etcd").iterdir()) == []
 
 
 # --- for real ----------------------------------------------------------------------------------------------------
@@ -190,19 +239,24 @@ def two_nodes():
             subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
 
 
-def test_nodes_find_each_others_ports_mtu_segment_and_what_passes(two_nodes):
+def ask_both(namespaces: list[str], *, apart_seconds: float = 0) -> list[Any]:
+    """The surveys of both nodes, of which the second begins later."""
     nodes = [node(1), node(2)]
-    demands = Demands("ebpf", "5.10", "us", ports=(PortNeed(22, "tcp", "ssh"), PortNeed(8472, "udp", "VXLAN")))
 
     def ask(number: int) -> subprocess.CompletedProcess[str]:
-        text = survey_script(nodes[number], nodes, demands, run="cafe0123", window_seconds=2.5)
-        words = ["ip", "netns", "exec", two_nodes[number], "sh", "-c", survey_command()]
+        time.sleep(number * apart_seconds)
+        text = survey_script(nodes[number], nodes, DEMANDS, run="cafe0123")
+        words = ["ip", "netns", "exec", namespaces[number], "sh", "-c", survey_command()]
         return subprocess.run(words, input=text, capture_output=True, text=True, timeout=100)
 
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(ask, range(2)))
     assert [done.returncode for done in said] == [0, 0], said
-    first, second = (parse(done.stdout, received_at=0) for done in said)
+    return [parse(done.stdout, received_at=0) for done in said]
+
+
+def test_nodes_find_each_others_ports_mtu_segment_and_what_passes(two_nodes):
+    first, second = ask_both(two_nodes)
     assert set(first.facts) == {"node", *FACTS, "disk", "clock"}
     assert first.get("wire")["heard"] == {"osl-2": ["8472/udp", "arp", "foreign-source", "pod-source"]}
     assert first.get("ports")["peers"] == {"osl-2": {"22/tcp": "refused"}}
@@ -210,3 +264,9 @@ def test_nodes_find_each_others_ports_mtu_segment_and_what_passes(two_nodes):
     assert first.get("paths")["peers"]["osl-2"]["mac"] == second.get("link")["mac"]
     assert "not asked for" in first.get("disk")["unknown"]
     assert first.get("kernel")["release"] == os.uname().release
+
+
+def test_a_node_that_begins_two_seconds_later_is_heard_and_hears(two_nodes):
+    first, second = ask_both(two_nodes, apart_seconds=2)
+    passes = ["8472/udp", "arp", "foreign-source", "pod-source"]
+    assert (first.get("wire")["heard"], second.get("wire")["heard"]) == ({"osl-2": passes}, {"osl-1": passes})

@@ -103,6 +103,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("cgroup", {"cgroup": {"version": 1}}, "fails", "limit 2 for Kubernetes 1.36"),
     ("time-sync", {"time_sync": {"synchronised": False}}, "advice", "not synchronised"),
     ("conntrack", {"conntrack": {"count": 120_000, "max": 131_072}}, "advice", "(92 %), limit 75 %"),
+    ("conntrack", {"conntrack": {"count": 100, "max": 0}}, "ok", "100, no limit"),
     ("conntrack", {"conntrack": {"unknown": "the module is not loaded"}}, "unknown", "not loaded"),
     ("etcd-disk", {"disk": {"folder": "/", "filesystem": "ext4", "p99_ns": 25e6}}, "fails", "25.00 ms on ext4"),
     ("etcd-disk", {"disk": {"unknown": "etcd (process 7) runs on this disk"}}, "unknown", "process 7"),
@@ -124,6 +125,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("nic-ring", {"link": {"ring": {"rx": 256, "rx_max": 4096}}}, "advice", "256, limit 4096"),
     ("names", {"resolver": {"unknown": "no answer"}}, "unknown", "no answer"),
     ("kernel", {"kernel": {"release": "who knows"}}, "unknown", "not understood"),
+    ("steal", {"window": {"seconds": 2, "before": {"cpu": [1]}, "after": {"cpu": [2]}}}, "unknown", "not understood"),
 ]
 
 
@@ -138,7 +140,23 @@ def test_a_fact_is_weighed_by_its_limit(check, change, state, said):
 def test_a_fact_that_is_not_there_is_never_called_good(check):
     silent = {name: {"unknown": "it was not said"} for name in facts("osl-1")}
     finding = of(judge(silent), check)
-    assert finding.state == ("ok" if check == "clock" else "unknown"), "the clock comes with the survey itself"
+    assert finding.state == ("ok" if check in ("clock", "survey") else "unknown"), "both come with any answer"
+
+
+def test_a_node_that_could_not_be_surveyed_stops_the_run_with_the_reason():
+    reason = "it has no python3, by which it is surveyed: apt-get install python3-minimal"
+    surveys = [Survey("osl-1", {}, unread=reason), *(Survey(name, facts(name)) for name in NAMES[1:])]
+    found = findings(surveys, NODES, DEMANDS)
+    assert [finding.check for finding in found if finding.node == "osl-1"] == ["survey"], "nothing else is known of it"
+    assert [finding for finding in found if finding.state == "fails"] == [of(found[:1], "survey")]
+    with pytest.raises(PreflightError, match="node osl-1: survey of the node it has no python3"):
+        require_fit(found)
+
+
+def test_an_unread_node_does_not_move_the_others_clock_median():
+    late = [Survey(name, facts(name), clock_offset=100.0) for name in NAMES[1:]]  # whose laptop asks is 100 s behind
+    found = findings([Survey("osl-1", {}, unread="it hung"), *late], NODES, DEMANDS)
+    assert [finding.measured for finding in found if finding.check == "clock"] == ["+0.0 s", "+0.0 s"]
 
 
 @pytest.mark.parametrize(("offset", "state"), [(0.0, "ok"), (29.0, "ok"), (31.0, "fails"), (-31.0, "fails")])

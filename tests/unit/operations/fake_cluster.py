@@ -63,6 +63,8 @@ class FakeCluster:
         """For how many lists a volume is still attached."""
         self.unreachable: list[bool] = []
         """Of the next calls, in order: whether nobody answers."""
+        self.busy: list[int] = []
+        """Of the next calls, in order: the status that they end with; 0 where they are answered."""
         self.calls: list[tuple[str, str]] = []
 
     def request(
@@ -71,6 +73,8 @@ class FakeCluster:
         self.calls.append((method, path))
         if self.unreachable and self.unreachable.pop(0):
             raise UnreachableError("https://192.0.2.10:6443: no answer in time")
+        if self.busy and (status := self.busy.pop(0)):
+            raise ApiError(status, "busy")
         if method == "PATCH":
             return _merge(self._node(path), body)
         if method == "POST":

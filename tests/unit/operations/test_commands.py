@@ -52,6 +52,15 @@ def test_a_cluster_that_does_not_answer_is_status_2_and_one_line():
     assert done.stderr.startswith("error: node osl-3: the cluster could not be asked")
 
 
+def test_with_json_there_is_one_document_for_status_2_too():
+    done = run("give-back", "--json")
+    assert done.returncode == 2
+    document = json.loads(done.stdout)
+    assert document["node"] == "osl-3"
+    assert document["problems"][0] in done.stderr
+    assert json.loads(run("give-back", "--json", text="{").stdout)["node"] == ""
+
+
 def test_a_key_that_is_none_is_status_1_whatever_the_consent():
     done = run("give-back", "--json", drainSeconds=0, whenUnreachable="leave")
     assert done.returncode == 1

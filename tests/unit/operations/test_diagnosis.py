@@ -9,6 +9,7 @@ from components.nodes.drift import Unread
 from components.nodes.facts import Survey
 from components.nodes.live import Fleet
 from components.nodes.readback import Readback, Setting
+from components.nodes.verdict import Finding
 from operations.diagnosis import Diagnosis, EdgeFinding, Standing, as_json, diagnose
 from operations.doctor import page
 from tests.support.stacks import stack
@@ -62,6 +63,31 @@ def test_a_failing_check_is_not_converged_and_advice_is():
 def test_a_gateway_that_does_not_answer_is_not_converged():
     standings = (Standing("osl-1", "converged"),)
     assert not Diagnosis(standings, (), (EdgeFinding("gateway", "fails", "no answer", "look"),)).converged
+
+
+def test_a_cluster_that_cannot_be_asked_is_not_converged():
+    standings = (Standing("osl-1", "converged"),)
+    dark = EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bring it up")
+    assert not Diagnosis(standings, (), (dark,)).converged
+
+
+def test_a_cluster_that_is_yet_to_be_made_and_a_fact_that_cannot_be_had_are_no_failures():
+    standings = (Standing("osl-1", "converged"),)
+    unknown = Finding("osl-1", "etcd-disk", "unknown", "fio is not installed")
+    yet = EdgeFinding("gateway", "advice", "no cluster yet", "pulumi up")
+    assert Diagnosis(standings, (unknown,), (yet,)).converged
+
+
+def test_a_node_that_could_not_be_surveyed_is_not_converged():
+    readings = {node.name: reading("converged") for node in LAB.nodes}
+    surveys = (Survey("osl-1", {}, unread="it did not end its reading in time"),)
+    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.demands).converged
+
+
+def test_only_where_no_node_could_be_read_nothing_was_seen():
+    dark = Unread("could not be reached")
+    assert not of(dark).blind
+    assert diagnose(Fleet({node.name: dark for node in LAB.nodes}), LAB.nodes, LAB.demands).blind
 
 
 def test_the_json_says_what_the_page_says():

@@ -4,6 +4,7 @@ import datetime
 import socket
 import ssl
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,48 @@ users: [{name: u, user: {token: made-up}}]
 """
 
 
-@pytest.mark.parametrize("kubeconfig", [KUBECONFIG, "not: a kubeconfig", "{"])
+@pytest.mark.parametrize("kubeconfig", [KUBECONFIG, "not: a kubeconfig", "{", "", "1", "{contexts: 3}", "[1]"])
 def test_a_cluster_that_cannot_be_asked_is_unknown_and_no_error(kubeconfig):
     [found] = examine(stack("lab"), kubeconfig, NOW)
     assert found.state == "unknown"
     assert "kubeconfig" in found.remedy
     assert "made-up" not in found.measured
+
+
+def test_a_cluster_that_the_stack_has_not_made_yet_is_no_failure():
+    [found] = examine(stack("lab"), None, NOW)
+    assert (found.state, found.measured) == ("advice", "no cluster yet")
+
+
+class Answers(BaseHTTPRequestHandler):
+    answer = (200, b"")
+
+    def do_GET(self) -> None:
+        status, text = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "said"),
+    [
+        ((200, b'{"status": {}}'), "fails", "it has no address"),
+        ((404, b'{"message": "not found"}'), "fails", "it is not there"),
+        ((403, b'{"message": "forbidden"}'), "unknown", "could not be asked (forbidden)"),
+        ((200, b"<html>"), "unknown", "no API server"),
+        ((200, b"3"), "unknown", "no API server"),
+    ],
+)
+def test_what_the_cluster_answers_is_a_finding_and_never_an_error(answer, state, said):
+    handler = type("Once", (Answers,), {"answer": answer})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        [found] = examine(stack("lab"), KUBECONFIG.replace("https://127.0.0.1:1", at), NOW)
+        server.shutdown()
+    assert (found.state, said in found.measured) == (state, True), found

@@ -1,5 +1,6 @@
 """A node on its way out, against an API server and a server in memory."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -306,6 +307,34 @@ def test_a_node_that_answers_and_refuses_fails_whatever_the_consent(consent, rec
 def test_a_value_that_did_not_go_back_is_a_warning():
     printed = '{"key": "a.b", "before": "1", "live": "2", "state": "refused"}\nchanged\n'
     assert Run(cluster(), FakeServer(printed))().warnings == ["a.b is 2 and was 1 before us: the kernel refused that"]
+
+
+def test_a_service_that_did_not_go_back_is_a_warning():
+    rows = [{"service": name, "state": state} for name, state in (("swap", "refused"), ("time", "given-back"))]
+    printed = "".join(f"{json.dumps(row)}\n" for row in rows) + "changed\n"
+    [warning] = Run(cluster(), FakeServer(printed))().warnings
+    assert warning.startswith("swap is not on again: swapon refused a device")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_cluster_that_answers_503_in_the_middle_of_a_drain_is_asked_again(status):
+    run = Run(cluster(pod("api")))
+    run.cluster.busy = [0] * 11 + [status]  # until after the cordon and the second look
+    assert run().cluster == "drained"
+    assert any("the cluster can't answer now (busy)" in line for line in run.said)
+
+
+def test_a_cluster_that_stays_busy_is_not_asked_longer_than_the_drain_may_take():
+    run = Run(cluster(pod("api")), drain_seconds=10)
+    run.cluster.busy = [0] * 11 + [503] * 6
+    assert any("the cluster can't answer now" in line for line in run.problems())
+
+
+def test_a_cluster_that_forbids_in_the_middle_of_a_drain_is_not_asked_again():
+    run = Run(cluster(pod("api")))
+    run.cluster.busy = [0] * 11 + [403]
+    with pytest.raises(OperationError, match="the cluster refused"):
+        run()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from operations.problem import OperationError
 from operations.stack import open_stack
+from tests.support.bootstraps import bootstrap_data
 from tests.support.stacks import stack_data
 from tests.support.tools import Tools
 
@@ -113,6 +114,41 @@ def test_an_answer_that_is_no_json_is_not_repeated(engine, tmp_path):
     tools = engine(stack_data("oslo"))
     tools.add("pulumi", f"echo 'warning {KEY}'")
     assert KEY not in refused("oslo")
+
+
+@pytest.fixture
+def kubeadm(engine, tmp_path):
+    """`made(...)` says what `pulumi stack output` prints of a stack that makes its cluster."""
+
+    def made(printed):
+        tools = engine(bootstrap_data(), kubeconfig="")
+        (tmp_path / "outputs.json").write_text(printed)
+        tools.add("pulumi", f"[ \"$2\" = stack ] && exec cat '{tmp_path}/outputs.json'; cat '{tmp_path}/answer.json'")
+        return tools
+
+    return made
+
+
+def test_of_a_stack_that_made_its_cluster_the_kubeconfig_is_what_it_exported(kubeadm):
+    tools = kubeadm(json.dumps({"nodes": {}, "kubeconfig": KUBECONFIG}))
+    opened = open_stack("oslo")
+    assert (opened.kubeconfig, opened.admin) == (KUBECONFIG, KUBECONFIG)
+    assert tools.words("pulumi")[1] == [
+        *("--non-interactive", "stack", "output", "--show-secrets", "--json", "--stack", "oslo"),
+    ]
+
+
+def test_before_it_has_made_its_cluster_only_what_needs_one_says_so(kubeadm):
+    kubeadm("{}")
+    opened = open_stack("oslo")
+    assert opened.admin is None
+    with pytest.raises(OperationError, match="stack oslo has no cluster yet: `pulumi up` makes it"):
+        _ = opened.kubeconfig
+
+
+def test_outputs_that_are_no_json_are_not_repeated(kubeadm):
+    kubeadm(f"warning {KUBECONFIG}")
+    assert KUBECONFIG not in refused("oslo")
 
 
 def test_a_machine_without_the_engine_is_told_so(tmp_path, monkeypatch):
