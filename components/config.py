@@ -17,6 +17,7 @@ from components.charts.model import ChartsSpec
 from components.cluster.credentials import BY_KIND, Credentials, credential_problems, secret_names
 from components.cluster.model import Bootstrap, Cluster, Kubeadm
 from components.cluster.rules import cluster_problems
+from components.cni.advice import cni_advice
 from components.cni.kube_proxy import kube_proxy_advice
 from components.cni.lattice import untested
 from components.cni.lattice_table import Combination
@@ -119,6 +120,7 @@ class PlatformSpec(Spec):
         found = (
             kube_proxy_advice(self.cni.service_proxy, kubernetes),
             untested(together(self.cni, kubernetes=kubernetes)),
+            *cni_advice(self.cni),
         )
         return tuple(text for text in found if text)
 

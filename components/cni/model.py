@@ -145,7 +145,7 @@ class _Cilium(Spec):
     l7_proxy: bool = True
     """Envoy for L7 and DNS policies."""
     hubble: bool = True
-    """Flow records; the relay comes with the chart."""
+    """Flow records. The relay comes with the chart, but not from 1.14 to 1.18, where no Release can wait for it."""
     health_probes: bool = True
     """Agents probe each other's nodes and a probe endpoint; an agent that runs outside a pod can't host one."""
     gateway_api: bool = False

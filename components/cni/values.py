@@ -8,6 +8,7 @@ pass and the older charts have none, so tests hold every key against the release
 from collections.abc import Collection
 from typing import Any
 
+from components.cni.advice import certificates_come_late
 from components.cni.chart_keys import nearest, within
 from components.cni.data_path_words import spell_routing
 from components.cni.effective import spell_proxy
@@ -43,7 +44,7 @@ def cilium_values(
         "encryption": {"enabled": cni.encryption != "none", "type": _encryption_type(cni)},
         "endpointHealthChecking": {"enabled": cni.health_probes},
         "healthChecking": cni.health_probes,
-        "hubble": _hubble(cni),
+        "hubble": _hubble(cni, release),
         "ipam": {"mode": "kubernetes"},  # pod addresses from node.spec.podCIDR, which kubeadm and k3s set
         "ipv4": {"enabled": True},
         "ipv6": {"enabled": False},
@@ -126,13 +127,14 @@ def _load_balancer(cni: Cilium) -> Values:
     return values
 
 
-def _hubble(cni: Cilium) -> Values:
+def _hubble(cni: Cilium, release: str) -> Values:
     if not cni.hubble:
         return {"enabled": False}
-    # `helm` (the default) makes new certificates at every render that has no cluster to look them up in.
+    # `helm` (the default) makes new certificates at every render that has no cluster to look them up in. Agents run
+    # without theirs and take them when they come; the relay's pod can't start before.
     return {
         "enabled": True,
-        "relay": {"enabled": True},
+        "relay": {"enabled": not certificates_come_late(release)},
         "tls": {"auto": {"enabled": True, "method": "cronJob"}},
     }
 

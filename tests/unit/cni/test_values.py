@@ -9,14 +9,16 @@ import jsonschema
 import pytest
 import yaml
 
+from components.base import version_tuple
 from components.cni.chart_keys import releases
 from components.cni.cilium_config import cilium_config
 from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.rules import cni_problems
 from components.cni.values import cilium_values
+from components.config import parse
 from tests.support.reference import DATA
-from tests.support.stacks import stack
+from tests.support.stacks import ROOT, stack, stack_data
 from tests.unit.cni.test_mtu import GENEVE, NATIVE, VXLAN, cilium
 
 CHARTS = DATA / "cilium-values"
@@ -140,6 +142,28 @@ def test_no_release_ignores_or_refuses_a_value_of_ours(release):
 
 def test_hubbles_certificates_do_not_change_at_every_render():
     assert values(cilium())["hubble"]["tls"]["auto"]["method"] == "cronJob"
+
+
+@pytest.mark.parametrize("release", releases())
+def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
+    """A Release of ours waits, and rolls back what is not up; hooks run after the wait (cilium#40381)."""
+    hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
+    hook = (1, 14) <= version_tuple(release)[:2] < (1, 19)
+    assert hubble == {
+        "enabled": True,
+        "relay": {"enabled": not hook},
+        "tls": {"auto": {"enabled": True, "method": "cronJob"}},
+    }
+
+
+def test_a_preview_says_why_hubbles_relay_is_missing():
+    data = stack_data("oslo")
+    (said,) = [text for text in parse(data, base_dir=ROOT).advice if text.startswith("cni.hubble")]
+    assert "without Hubble's relay" in said
+    assert "write version 1.19 or newer" in said
+    for more in ({"hubble": False}, {"version": "1.19.6"}, {"version": "1.13.18"}):
+        bent = {**data, "cni": {**data["cni"], **more}}
+        assert not any("relay" in text for text in parse(bent, base_dir=ROOT).advice)
 
 
 def test_chart_and_configmap_say_the_same():

@@ -1,0 +1,28 @@
+"""What is not wrong with a network and will surprise: said at every preview, refused by nobody."""
+
+from components.cni.chart_keys import nearest, within
+from components.cni.model import AnyCni, Calico, Helm
+from components.cni.unmanaged import Flannel, Unmanaged
+
+
+def cni_advice(cni: AnyCni) -> list[str]:
+    """Every remark on this CNI, a line each."""
+    if isinstance(cni, Calico | Flannel | Unmanaged):
+        return []
+    found = []
+    if cni.hubble and isinstance(cni.install, Helm) and certificates_come_late(nearest(cni.version) or cni.version):
+        found.append(
+            f"cni.hubble: flows are recorded, without Hubble's relay: the chart of Cilium {cni.version} makes the "
+            "relay's certificates only after a Release that waits for the relay (cilium#40381); write version 1.19 or "
+            "newer to have it, and until then ask an agent itself: hubble observe in its pod"
+        )
+    return found
+
+
+def certificates_come_late(release: str) -> bool:
+    """Whether the chart's certificate Job is a Helm hook that runs after the wait.
+
+    cilium#40381: with `method: cronJob` a Release that waits never gets to the Job, and the relay waits for its
+    Secret. A hook since 1.14 (cilium#23102), a plain Job before, and again since 1.19 (cilium#42298).
+    """
+    return within(release, "1.14.0", "") and not within(release, "1.19.0", "")
