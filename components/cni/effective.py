@@ -7,13 +7,21 @@ from components.base import version_tuple
 from components.cni.chart_history import Verdict
 from components.cni.chart_keys import within
 from components.cni.leaves import Leaves, keys
-from components.cni.mtu import GENEVE_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD, WIREGUARD_OVERHEAD_1_19, measured
+from components.cni.mtu import (
+    GENEVE_OVERHEAD,
+    IPSEC_OVERHEAD,
+    VXLAN_OVERHEAD,
+    WIREGUARD_OVERHEAD,
+    WIREGUARD_OVERHEAD_1_19,
+    measured,
+)
 
 KPR = keys("kubeProxyReplacement")
 TUNNEL, ROUTING_MODE, PROTOCOL = keys("tunnel"), keys("routingMode"), keys("tunnelProtocol")
 CIDR, OLD_CIDR = keys("ipv4NativeRoutingCIDR"), keys("nativeRoutingCIDR")
 MASQUERADE = keys("enableIPv4Masquerade")
 UPGRADE_COMPATIBILITY = keys("upgradeCompatibility")
+ENCRYPTION, ENCRYPTION_TYPE, L7_PROXY = keys("encryption.enabled"), keys("encryption.type"), keys("l7Proxy")
 LB_MODE, DISPATCH = keys("loadBalancer.mode"), keys("loadBalancer.dsrDispatch")
 DSR_MODES = ("dsr", "hybrid")
 POD_NETWORK = "<the pod network, as in 10.244.0.0/16>"
@@ -33,7 +41,8 @@ class Effective(NamedTuple):
     masquerades: bool
     cidr: str
     """The native CIDR that takes effect; empty: none."""
-    wireguard: bool
+    encryption: str
+    """`wireguard` or `ipsec`; empty: none."""
 
     @property
     def name(self) -> str:
@@ -44,6 +53,14 @@ class Effective(NamedTuple):
 def text(value: Any) -> str:
     """A value as a template prints it."""
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def on(value: Any) -> bool:
+    """Whether a template that asks `if` goes in: Go's templates take any text but the empty one, `"false"` too.
+
+    For keys that switch a part of the chart; what it prints into the agents' configuration is compared as `text`.
+    """
+    return bool(value)
 
 
 def tunnel_verdict(release: str) -> Verdict:
@@ -107,15 +124,14 @@ def effective(found: Leaves, release: str) -> Effective:
     native = mode == "native" if mode else tunnel == "disabled"
     proxy = text(found.get(KPR))
     cidr = text(found.get(CIDR)) or (text(found.get(OLD_CIDR)) if within(release, "", "1.11.20") else "")
-    encrypted = found.get(keys("encryption.enabled")) is True and found.get(keys("encryption.type")) == "wireguard"
     return Effective(
         native,
         protocol or (tunnel if tunnel in ("vxlan", "geneve") else "vxlan"),
         _written(found),
         proxy in ("strict", "true") and proxy_verdict(found.get(KPR), release) is Verdict.HONOURED,
-        found.get(MASQUERADE, True) is not False and found.get(keys("ipv4.enabled")) is not False,
+        "false" not in (text(found.get(MASQUERADE)), text(found.get(keys("ipv4.enabled")))),
         cidr,
-        encrypted,
+        (text(found.get(ENCRYPTION_TYPE)) or "ipsec") if on(found.get(ENCRYPTION)) else "",
     )
 
 
@@ -135,9 +151,9 @@ def lacks_cidr(found: Leaves, release: str) -> bool:
     here = effective(found, release)
     if not here.native or here.cidr or not here.masquerades:
         return False
-    own = found.get(keys("ipam.mode")) in _FINDS_ITS_OWN_CIDR or found.get(keys("eni.enabled")) is True
-    from_pool = found.get(keys("nativeRoutingCIDRFromClusterPool")) is True and within(release, "1.20.0", "")
-    return not (own or from_pool or found.get(keys("ipMasqAgent.enabled")) is True)
+    own = found.get(keys("ipam.mode")) in _FINDS_ITS_OWN_CIDR or on(found.get(keys("eni.enabled")))
+    from_pool = on(found.get(keys("nativeRoutingCIDRFromClusterPool"))) and within(release, "1.20.0", "")
+    return not (own or from_pool or on(found.get(keys("ipMasqAgent.enabled"))))
 
 
 def pod_overhead(here: Effective, release: str) -> tuple[int, bool]:
@@ -146,8 +162,10 @@ def pod_overhead(here: Effective, release: str) -> tuple[int, bool]:
     From the agents' own arithmetic of 1.11.5 to 1.14.4, 1.16.1 to 1.18.2, 1.19.6 and 1.20.0.
     """
     tunnel = 0 if here.native else VXLAN_OVERHEAD if here.protocol == "vxlan" else GENEVE_OVERHEAD
-    if not here.wireguard:
+    if not here.encryption:
         return tunnel, True
+    if here.encryption == "ipsec":
+        return tunnel + IPSEC_OVERHEAD, False
     version = version_tuple(release)
     if version < (1, 16):
         return WIREGUARD_OVERHEAD, measured(version)  # those take off the larger of the two only

@@ -10,7 +10,10 @@ from components.cni.effective import (
     CIDR,
     DISPATCH,
     DSR_MODES,
+    ENCRYPTION,
+    ENCRYPTION_TYPE,
     KPR,
+    L7_PROXY,
     LB_MODE,
     MASQUERADE,
     POD_NETWORK,
@@ -30,7 +33,7 @@ from components.cni.leaves import Leaves, dotted, keys
 from components.cni.mtu import VXLAN_OVERHEAD
 
 MTU = keys("MTU")
-GATEWAY, CLASS_CREATE, L7_PROXY = keys("gatewayAPI.enabled"), keys("gatewayAPI.gatewayClass.create"), keys("l7Proxy")
+GATEWAY = keys("gatewayAPI.enabled")
 AUTO_ROUTES, BPF_MASQUERADE = keys("autoDirectNodeRoutes"), keys("bpf.masquerade")
 CLUSTER_NAME, POD_POOL = keys("cluster.name"), keys("ipam.operator.clusterPoolIPv4PodCIDRList")
 LINK_MTUS = (1500, 9000, 9001)
@@ -45,6 +48,7 @@ def exclusions(found: Leaves, release: str) -> Iterator[Exclusion]:
     yield from _native(found, release)
     yield from _tunnel(found, release)
     yield from _dsr(found, release)
+    yield from _encryption(found, release)
     yield from _mtu(found, release)
     yield from _gateway(found, release)
     yield from _names(found, release)
@@ -104,6 +108,24 @@ def _dsr(found: Leaves, release: str) -> Iterator[Exclusion]:
     elif here.native and dispatch == "geneve" and here.protocol != "geneve" and within(release, "1.15.0", ""):
         says = "it renders, and every agent exits: since 1.15 dispatch geneve needs tunnelProtocol: geneve, native too"
         yield DISPATCH, Verdict.REFUSED, says, _instead({PROTOCOL: "geneve"})
+
+
+def _encryption(found: Leaves, release: str) -> Iterator[Exclusion]:
+    """Encryption with what an old agent can't encrypt: it exits, and says so in its own log only.
+
+    cilium-cli#1405 and #1529: `Wireguard (--enable-wireguard) is not compatible with L7 proxy`, lifted by 1.14.
+    cilium#31760: `IPSec cannot be used with BPF NodePort`, which 1.16 no longer says.
+    """
+    here = effective(found, release)
+    where = ENCRYPTION_TYPE if ENCRYPTION_TYPE in found else ENCRYPTION
+    before_1_14 = within(release, "", "1.13.18")
+    if here.encryption == "wireguard" and before_1_14 and text(found.get(L7_PROXY)) != "false":
+        says = "it renders, and every agent exits: before 1.14 WireGuard excludes the L7 proxy, which is on by default"
+        yield where, Verdict.REFUSED, says, _instead({L7_PROXY: False})
+    if here.encryption == "ipsec" and here.replaces_proxy and within(release, "", "1.15.19"):
+        says = "it renders, and every agent exits: before 1.16 IPsec excludes kube-proxy replacement"
+        wireguard: dict[Path, Any] = {ENCRYPTION_TYPE: "wireguard", **({L7_PROXY: False} if before_1_14 else {})}
+        yield where, Verdict.REFUSED, says, _instead(wireguard)
 
 
 def mtu_effect(found: Leaves, release: str) -> str:

@@ -128,7 +128,7 @@ def _version_problems(cni: Cilium) -> list[Violation]:
 
 
 def _cilium_problems(cni: Cilium) -> list[Violation]:
-    problems = []
+    problems = _encryption_problems(cni)
     if cni.service_proxy != "ebpf" and cni.load_balancing.mode != "snat":
         problems.append(
             Violation(
@@ -136,15 +136,6 @@ def _cilium_problems(cni: Cilium) -> list[Violation]:
                 "cni.loadBalancing",
                 f"{cni.load_balancing.mode} is Cilium's, but kube-proxy ({cni.service_proxy}) carries Services: "
                 "write serviceProxy: ebpf, or mode: snat",
-            )
-        )
-    if cni.encryption == "ipsec" and isinstance(cni.install, AgentConfig):
-        problems.append(
-            Violation(
-                "cni-encryption",
-                "cni.encryption",
-                "ipsec needs a Secret mounted in the agents, which agent-config does not do: write kind: helm, or "
-                "encryption: wireguard",
             )
         )
     if cni.gateway_api and version_tuple(cni.version) < (1, 13):
@@ -179,6 +170,39 @@ def _cilium_problems(cni: Cilium) -> list[Violation]:
                 "cni-gateway-api",
                 "cni.gatewayApi",
                 "true without l7Proxy: the chart renders and the operator then does nothing; write l7Proxy: true",
+            )
+        )
+    return problems
+
+
+def _encryption_problems(cni: Cilium) -> list[Violation]:
+    """Encryption that old agents refuse beside what is on by default: `exclusions` has the sources."""
+    problems = []
+    if cni.encryption == "ipsec" and isinstance(cni.install, AgentConfig):
+        problems.append(
+            Violation(
+                "cni-encryption",
+                "cni.encryption",
+                "ipsec needs a Secret mounted in the agents, which agent-config does not do: write kind: helm, or "
+                "encryption: wireguard",
+            )
+        )
+    if cni.encryption == "ipsec" and cni.service_proxy == "ebpf" and version_tuple(cni.version) < (1, 16):
+        problems.append(
+            Violation(
+                "cni-encryption",
+                "cni.encryption",
+                f"ipsec with kube-proxy replaced came with Cilium 1.16, and every agent of {cni.version} exits: write "
+                "version 1.16 or newer, encryption: wireguard, or serviceProxy: iptables",
+            )
+        )
+    if cni.encryption == "wireguard" and cni.l7_proxy and version_tuple(cni.version) < (1, 14):
+        problems.append(
+            Violation(
+                "cni-encryption",
+                "cni.encryption",
+                f"wireguard with the L7 proxy came with Cilium 1.14, and every agent of {cni.version} exits: write "
+                "version 1.14 or newer, or l7Proxy: false",
             )
         )
     return problems

@@ -116,6 +116,25 @@ def test_the_gateway_needs_kube_proxy_replacement_and_the_l7_proxy():
     assert verdict("1.20.0", "gatewayAPI.enabled=true", "kubeProxyReplacement=true") == "honoured"
 
 
+def test_wireguard_beside_the_l7_proxy_stops_every_agent_before_1_14():
+    words = ("encryption.enabled=true", "encryption.type=wireguard")
+    for release, wanted in {"1.11.5": "refused", "1.13.18": "refused", "1.14.0": "known"}.items():
+        assert str(findings(release, *words)["encryption.type"].verdict) == wanted
+    told = findings("1.13.18", *words)["encryption.type"]
+    assert told.instead == (("l7Proxy", False),)
+    assert findings("1.13.18", *words, "l7Proxy=false")["encryption.type"].as_meant
+
+
+def test_ipsec_beside_kube_proxy_replacement_stops_every_agent_before_1_16():
+    words = ("encryption.enabled=true", "kubeProxyReplacement=true")  # ipsec is the chart's default type
+    for release, wanted in {"1.14.0": "refused", "1.15.19": "refused", "1.16.0": "known"}.items():
+        assert str(findings(release, *words)["encryption.enabled"].verdict) == wanted
+    old = findings("1.13.18", "encryption.enabled=true", "encryption.type=ipsec", "kubeProxyReplacement=strict")
+    assert str(old["encryption.type"].verdict) == "refused"
+    assert dict(old["encryption.type"].instead) == {"encryption.type": "wireguard", "l7Proxy": False}
+    assert findings("1.15.19", words[0], "kubeProxyReplacement=false")["encryption.enabled"].as_meant
+
+
 @pytest.mark.parametrize(("version", "pods"), [("1.14.4", 1420), ("1.18.2", 1370), ("1.20.0", 1355)])
 def test_the_mtu_over_vxlan_and_wireguard_is_the_agents_own_number(version, pods):
     words = ("MTU=1500", "encryption.enabled=true", "encryption.type=wireguard")

@@ -88,6 +88,24 @@ def test_what_a_release_does_not_have_is_refused(cni, rule):
     assert rule in problem
 
 
+@pytest.mark.parametrize("version", ["1.11.20", "1.13.18"])
+def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(version):
+    (problem,) = said(version=version, encryption="wireguard", podMtu=None)
+    assert problem.startswith("cni.encryption: wireguard with the L7 proxy came with Cilium 1.14")
+    assert "or l7Proxy: false" in problem
+    assert said(version=version, encryption="wireguard", podMtu=None, l7Proxy=False) == []
+    assert said(version="1.14.0", encryption="wireguard", podMtu=None) == []
+
+
+@pytest.mark.parametrize("version", ["1.13.18", "1.15.19"])
+def test_ipsec_beside_kube_proxy_replacement_is_refused_where_every_agent_exits(version):
+    (problem,) = said(version=version, encryption="ipsec", podMtu=None)
+    assert problem.startswith("cni.encryption: ipsec with kube-proxy replaced came with Cilium 1.16")
+    assert "or serviceProxy: iptables" in problem
+    assert said(version=version, encryption="ipsec", podMtu=None, serviceProxy="iptables") == []
+    assert said(version="1.16.0", encryption="ipsec", podMtu=None) == []
+
+
 def test_ipsec_takes_its_bytes_and_says_that_nobody_measured_them():
     mtu = solve(cilium(encryption="ipsec"), 1500)
     assert mtu.pod == 1500 - 50 - 77

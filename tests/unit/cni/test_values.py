@@ -40,7 +40,7 @@ CASES = [
         PATHS,
         [
             {},
-            {"encryption": "wireguard", "devices": ["eth0", "eth1"], "upgradedFrom": "1.16"},
+            {"encryption": "wireguard", "l7Proxy": False, "devices": ["eth0", "eth1"], "upgradedFrom": "1.16"},
             {"hubble": False, "l7Proxy": False, "healthProbes": False},
             {"gatewayApi": True},
         ],
@@ -133,7 +133,7 @@ def test_dsr_in_geneve_without_a_tunnel_names_the_protocol_where_the_release_wan
 def test_no_release_ignores_or_refuses_a_value_of_ours(release):
     """`explain` says what Helm is silent about; of what we render it must have nothing to say."""
     for routing, balancing in PATHS:
-        for more in ({}, {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard"}):
+        for more in ({}, {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard", "l7Proxy": False}):
             cni = cilium(release, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
             if not cni_problems(cni, NETWORK):
                 found = explain(leaves(values(cni)), release)
