@@ -66,7 +66,7 @@ cni = Cni(
 )
 pools = MetalLb("metallb", platform.metallb, cilium_version=platform.cilium_version, provider=cluster, depends_on=[cni])
 tenants = [
-    Tenant(tenant.name, tenant, gateway_namespace=platform.gateway.namespace, provider=cluster, depends_on=[cni])
+    Tenant(tenant.name, tenant, gateway_namespace=platform.gateway.pods_namespace, provider=cluster, depends_on=[cni])
     for tenant in platform.tenants
 ]
 gateway = Gateway("gateway", platform.gateway, provider=cluster, depends_on=[pools, *crds], tenants=tenants)

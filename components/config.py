@@ -28,6 +28,7 @@ from components.cni.unmanaged_rules import policy_problems
 from components.cni.upgrades import upgrade_problems
 from components.compatibility import compatibility_problems, together
 from components.gateway.bundle import Bundle, BundleError, read_bundle
+from components.gateway.controllers import controller_problems
 from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
 from components.installs import from_mirror, mirror_problems, wanted_charts
@@ -398,6 +399,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Violation]]], ...] 
         ),
     ),
     ({"some nodes", "network", "residency"}, _each_node),
+    ({"cni", "gateway"}, lambda spec: controller_problems(spec.gateway, spec.cni)),
     ({"gateway", "tenants"}, lambda spec: gateway_problems(spec.gateway, spec.tenants)),
     ({"some tenants", "gateway"}, lambda spec: tenancy_problems(spec.tenants, platform=[spec.gateway.namespace])),
     ({"charts", "cni", "metallb", "gateway"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),

@@ -7,6 +7,9 @@ from pydantic import AfterValidator, Field
 from components.base import DnsLabel, DnsName, HostName, Port, Spec, Version, Weight
 from components.dated import Dated
 
+CILIUM_CONTROLLER = "io.cilium/gateway-controller"
+"""The name that Cilium's operator looks for in GatewayClasses."""
+
 # --- who installs the data plane -------------------------------------------------------------------------
 
 
@@ -144,3 +147,8 @@ class GatewaySpec(Spec):
     canary_ceiling_percent: int = Field(default=50, ge=1, le=100)
     """The most of a route's traffic that a canary may get; more is a promotion, and moves `stable`."""
     routes: tuple[Route, ...] = ()
+
+    @property
+    def pods_namespace(self) -> str | None:
+        """Where the data plane's pods are; None for Cilium's own, whose Envoy speaks as no pod of any namespace."""
+        return None if self.controller_name == CILIUM_CONTROLLER else self.namespace

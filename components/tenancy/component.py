@@ -23,12 +23,13 @@ class Tenant(pulumi.ComponentResource):
         name: str,
         spec: TenantSpec,
         *,
-        gateway_namespace: str,
+        gateway_namespace: str | None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`gateway_namespace`: where the data plane's pods are; tiers that allow `gateway` let them in."""
+        """`gateway_namespace`: where the data plane's pods are, None where Cilium is the gateway; tiers that allow
+        `gateway` let them in."""
         super().__init__(token("Tenant"), name, None, opts)
         namespace, *fence = tenant_manifests(spec, gateway_namespace=gateway_namespace)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
@@ -41,6 +42,7 @@ class Tenant(pulumi.ComponentResource):
 
 
 _ROLES = {
+    "CiliumNetworkPolicy": "traffic",
     "LimitRange": "limits",
     "NetworkPolicy": "traffic",
     "ResourceQuota": "quota",
@@ -51,4 +53,4 @@ _ROLES = {
 
 def _key(manifest: Manifest) -> str | None:
     """Kinds of which a tenant has several are told apart by name."""
-    return str(manifest["metadata"]["name"]) if manifest["kind"] == "NetworkPolicy" else None
+    return str(manifest["metadata"]["name"]) if manifest["kind"].endswith("NetworkPolicy") else None

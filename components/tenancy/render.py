@@ -1,4 +1,7 @@
-"""A tenant's namespace and what keeps it to itself: Kubernetes' own kinds only, so that any CNI enforces it."""
+"""A tenant's namespace and what keeps it to itself: Kubernetes' own kinds, so that any CNI enforces it.
+
+The one exception is traffic through Cilium's own gateway: no NetworkPolicy can name it.
+"""
 
 from typing import Any
 
@@ -30,8 +33,11 @@ OWNER_RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
 quota, limits and network policies to read only: they are the fence."""
 
 
-def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str) -> list[Manifest]:
-    """The whole bundle, the namespace first. The fence comes before anything that could run inside it."""
+def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[Manifest]:
+    """The whole bundle, the namespace first. The fence comes before anything that could run inside it.
+
+    `gateway_namespace`: where the gateway's pods are; None: Cilium itself is the gateway.
+    """
     return [
         namespace(tenant),
         default_deny(tenant),
@@ -63,15 +69,21 @@ def allow_dns(tenant: TenantSpec) -> Manifest:
     return _network_policy(tenant, ALLOW_DNS, spec)
 
 
-def tier_policies(tenant: TenantSpec, *, gateway_namespace: str) -> list[Manifest]:
+def tier_policies(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[Manifest]:
     """Who may call which tier: one policy for each tier that is called and one for each that calls."""
-    called = [_ingress(tenant, tier, gateway_namespace) for tier in tenant.tiers if tier.allow_from]
+    by_cilium = gateway_namespace is None
+    called = [
+        _ingress(tenant, tier, gateway_namespace)
+        for tier in tenant.tiers
+        if (set(tier.allow_from) - {GATEWAY} if by_cilium else tier.allow_from)
+    ]
+    reached = [tier for tier in tenant.tiers if GATEWAY in tier.allow_from] if by_cilium else []
     calling = [
         _egress(tenant, tier, targets)
         for tier in tenant.tiers
         if (targets := [other for other in tenant.tiers if tier.name in other.allow_from])
     ]
-    return called + calling
+    return called + [_through_cilium(tenant, tier) for tier in reached] + calling
 
 
 def resource_quota(tenant: TenantSpec) -> Manifest:
@@ -125,17 +137,36 @@ def owner_binding(tenant: TenantSpec) -> Manifest:
     )
 
 
-def _ingress(tenant: TenantSpec, tier: Tier, gateway_namespace: str) -> Manifest:
-    callers = [
-        {"namespaceSelector": _namespace(gateway_namespace)} if name == GATEWAY else {"podSelector": _tier(name)}
-        for name in sorted(tier.allow_from)
-    ]
+def _ingress(tenant: TenantSpec, tier: Tier, gateway_namespace: str | None) -> Manifest:
+    callers = []
+    for name in sorted(tier.allow_from):
+        if name != GATEWAY:
+            callers.append({"podSelector": _tier(name)})
+        elif gateway_namespace is not None:
+            callers.append({"namespaceSelector": _namespace(gateway_namespace)})
     spec = {
         "podSelector": _tier(tier.name),
         "policyTypes": ["Ingress"],
         "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": tier.port}]}],
     }
     return _network_policy(tenant, f"to-{tier.name}", spec)
+
+
+def _through_cilium(tenant: TenantSpec, tier: Tier) -> Manifest:
+    """Lets Cilium's gateway in: its Envoy has the identity `ingress`, which no namespaceSelector matches.
+
+    Cilium's page on Gateway API and policies, and cilium#36509, #47617.
+    """
+    spec = {
+        "endpointSelector": _tier(tier.name),
+        "ingress": [
+            {"fromEntities": ["ingress"], "toPorts": [{"ports": [{"port": str(tier.port), "protocol": "TCP"}]}]}
+        ],
+    }
+    name = f"to-{tier.name}-from-gateway"
+    return manifest(
+        "cilium.io/v2", "CiliumNetworkPolicy", name, namespace=tenant.name, labels=_labels(tenant), spec=spec
+    )
 
 
 def _egress(tenant: TenantSpec, tier: Tier, targets: list[Tier]) -> Manifest:

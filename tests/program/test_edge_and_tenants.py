@@ -9,7 +9,7 @@ from components.manifests import key
 from components.tenancy.render import tenant_manifests
 from tests.support.manifests import metallb_manifests
 from tests.support.program import Declared, Program, run_program
-from tests.support.stacks import stack
+from tests.support.stacks import stack, stack_data
 
 
 def objects(program: Program) -> dict[tuple[str, str, str, str], Declared]:
@@ -62,6 +62,21 @@ def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
     assert made.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == (
         '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
     )
+
+
+def test_where_cilium_is_the_gateway_tenants_let_its_identity_in() -> None:
+    data = stack_data("oslo")
+    data["cni"]["gatewayApi"] = True
+    data["gateway"] |= {"install": {"kind": "existing"}, "controllerName": "io.cilium/gateway-controller"}
+    program = run_program("oslo", data)
+    fences = program.of(":CiliumNetworkPolicy")
+    assert {item.name for item in fences} == {
+        "butikk-traffic-to-api-from-gateway",
+        "butikk-traffic-to-frontend-from-gateway",
+        "skjema-traffic-to-web-from-gateway",
+    }
+    for item in fences:
+        assert {"cni-cilium", f"{item.inputs['metadata']['namespace']}-namespace"} <= after(program, item)
 
 
 def test_pools_wait_for_the_webhook_that_would_refuse_them() -> None:

@@ -62,6 +62,32 @@ def test_the_gateway_reaches_only_tiers_that_let_it() -> None:
         assert not allowed("Ingress", pod(tier.name), GATEWAY_POD, "elsewhere", tier.port)
 
 
+def test_ciliums_own_gateway_is_let_in_by_its_identity_and_by_no_namespace() -> None:
+    """Its traffic is of no namespace: a namespaceSelector never matches it, and an empty `from` would match all."""
+    bundle = tenant_manifests(BUTIKK, gateway_namespace=None)
+    through = {made["metadata"]["name"]: made["spec"] for made in bundle if made["kind"] == "CiliumNetworkPolicy"}
+    assert through == {
+        f"to-{tier.name}-from-gateway": {
+            "endpointSelector": {"matchLabels": pod(tier.name)},
+            "ingress": [
+                {
+                    "fromEntities": ["ingress"],
+                    "toPorts": [{"ports": [{"port": str(tier.port), "protocol": "TCP"}]}],
+                }
+            ],
+        }
+        for tier in BUTIKK.tiers
+        if "gateway" in tier.allow_from
+    }
+    assert through
+    plain = {made["metadata"]["name"]: made["spec"] for made in bundle if made["kind"] == "NetworkPolicy"}
+    callers = [peer for spec in plain.values() for rule in spec.get("ingress") or () for peer in rule["from"]]
+    assert all(rule["from"] for spec in plain.values() for rule in spec.get("ingress") or ())
+    assert all("namespaceSelector" not in peer for peer in callers)
+    assert "to-frontend" not in plain  # only the gateway calls it
+    assert plain["to-api"]["ingress"][0]["from"] == [{"podSelector": {"matchLabels": pod("frontend")}}]
+
+
 def test_every_pod_may_ask_the_clusters_dns_and_nothing_else_of_its_namespace() -> None:
     dns = {"k8s-app": "kube-dns"}
     assert allowed("Egress", {"any": "pod"}, dns, "kube-system", 53)

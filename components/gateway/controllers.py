@@ -1,0 +1,30 @@
+"""Whose data plane a GatewayClass names: one that nobody answers to is never accepted, and an update waits for it."""
+
+from components.base import Violation
+from components.cni.model import AnyCni, Calico
+from components.cni.unmanaged import Flannel, Unmanaged
+from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Helm
+
+TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
+"""The one name that Traefik looks for: its Kubernetes Gateway provider has no option for it."""
+
+
+def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
+    """A controller's name that nobody of this stack answers to."""
+    name, ciliums = spec.controller_name, spec.controller_name.partition("/")[0] == "io.cilium"
+    if isinstance(spec.install, Helm) and name != TRAEFIK_CONTROLLER:
+        other = "install: { kind: existing } where Cilium is to be the gateway" if ciliums else "install kind: existing"
+        return [_problem(f"{name}, but the chart is Traefik's: write {TRAEFIK_CONTROLLER}, or {other}")]
+    if not ciliums:
+        return []
+    if name != CILIUM_CONTROLLER:
+        return [_problem(f"{name} is no controller of Cilium's: write {CILIUM_CONTROLLER}")]
+    if isinstance(cni, Calico | Flannel | Unmanaged):
+        return [_problem(f"{name}, but cni.kind is {cni.kind}: write cni.kind: cilium, or whose gateway it is")]
+    if not cni.gateway_api:
+        return [_problem(f"{name}, but cni.gatewayApi is false: write cni.gatewayApi: true, or whose gateway it is")]
+    return []
+
+
+def _problem(says: str) -> Violation:
+    return Violation("gateway-controller", "gateway.controllerName", says)
