@@ -47,7 +47,8 @@ def fitting(cni: AnyCni, underlay: int) -> Mtu:
     """The largest that fits, whatever somebody else has configured."""
     overheads = _overheads(cni)
     pod = underlay - sum(overheads.values())
-    terms = "".join(f" − {size} ({name})" for name, size in overheads.items()) or " − 0 (native routing)"
+    plain = "native routing" if isinstance(cni, CiliumNative) else "no encapsulation"
+    terms = "".join(f" − {size} ({name})" for name, size in overheads.items()) or f" − 0 ({plain})"
     arithmetic = f"{underlay}{terms} = {pod}"
     if isinstance(cni, Calico):
         return Mtu(pod, pod, "calicoNetwork.mtu", arithmetic)
@@ -83,7 +84,9 @@ _LAYERS = {
     "vxlan": ("VXLAN", VXLAN_OVERHEAD),
     "geneve": ("Geneve", GENEVE_OVERHEAD),
     "ipip": ("IPIP", IPIP_OVERHEAD),
-    "wireguard": ("WireGuard", WIREGUARD_OVERHEAD),  # the larger, IPv6: what it really is can't be seen from here
+    # The smaller, of nodes that reach each other by IPv4: what it really is can't be seen from here, and only what
+    # surely does not fit is refused.
+    "wireguard": ("WireGuard", WIREGUARD_OVERHEAD_IPV4),
 }
 
 
@@ -113,10 +116,16 @@ def measured(version: tuple[int, ...]) -> bool:
 
 
 def _calico(cni: Calico) -> dict[str, int]:
-    """One of them, the largest: packets between nodes go by WireGuard or by the tunnel, never by one in the other."""
+    """One of them, the largest: packets between nodes go by WireGuard or by the tunnel, never by one in the other.
+
+    Calico's page on MTU, eBPF mode: whatever the encapsulation, a node hands a Service's packets to another by VXLAN,
+    and pods get the network's MTU less 50.
+    """
     wrapped = {}
     if cni.encapsulation.startswith("VXLAN"):
         wrapped["VXLAN"] = VXLAN_OVERHEAD
+    elif cni.dataplane == "BPF":
+        wrapped["VXLAN, in which the BPF data plane hands on node ports"] = VXLAN_OVERHEAD
     if cni.encapsulation.startswith("IPIP"):
         wrapped["IPIP"] = IPIP_OVERHEAD
     if cni.encryption == "wireguard":

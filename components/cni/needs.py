@@ -36,7 +36,11 @@ def udp_ports(cni: AnyCni) -> Needs:
 
 
 def _calico_udp(cni: Calico) -> Needs:
-    vxlan: Needs = ((4789, "Calico's VXLAN"),) if cni.encapsulation.startswith("VXLAN") else ()
+    vxlan: Needs = ()
+    if cni.encapsulation.startswith("VXLAN"):
+        vxlan = ((4789, "Calico's VXLAN"),)
+    elif cni.dataplane == "BPF":  # Calico's page on eBPF: the fabric must let VXLAN through, whatever carries pods
+        vxlan = ((4789, "Calico's BPF data plane, for node ports"),)
     return (*vxlan, (51820, "Calico's WireGuard")) if cni.encryption == "wireguard" else vxlan
 
 

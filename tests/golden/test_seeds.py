@@ -105,7 +105,7 @@ def test_the_agents_configuration_for_today_says_the_same(seed):
     [
         ("000-direct-routing", "1500 − 0 (native routing) = 1500"),
         ("001-dsr-geneve", "1500 − 50 (Geneve) = 1450"),
-        ("002-calico-bgp", "1500 − 0 (native routing) = 1500"),
+        ("002-calico-bgp", "1500 − 0 (no encapsulation) = 1500"),
         ("003-vxlan", "1500 − 50 (VXLAN) = 1450"),
         ("004-kube-1-24", "1500 − 50 (VXLAN) = 1450"),
     ],

@@ -91,6 +91,22 @@ def test_wireguard_takes_sixty_bytes_and_is_never_inside_a_tunnel(encapsulation,
     assert (51820, "Calico's WireGuard") in udp_ports(cni)
 
 
+@pytest.mark.parametrize("encapsulation", ["None", "IPIP", "VXLAN"])
+@pytest.mark.parametrize("external", ["snat", "dsr"])
+def test_the_bpf_data_plane_takes_vxlans_bytes_and_port_whatever_carries_pods(encapsulation, external):
+    """Calico's page on MTU, eBPF mode: node ports go from node to node in VXLAN."""
+    cni = calico(dataplane="BPF", encapsulation=encapsulation, bgp=True, externalServices=external)
+    assert solve(cni, 1500)[:2] == (1450, 1450)
+    assert 4789 in dict(udp_ports(cni))
+    assert solve(calico(dataplane="BPF", encapsulation="None", bgp=True, encryption="wireguard"), 1500).pod == 1440
+
+
+def test_calico_without_encapsulation_is_not_called_native_routing():
+    cni = calico(encapsulation="None", bgp=True)
+    assert solve(cni, 1500).arithmetic == "1500 − 0 (no encapsulation) = 1500"
+    assert udp_ports(cni) == ()
+
+
 def test_wireguard_needs_its_kernel():
     assert kernel_floor(calico(encryption="wireguard")) == ("5.6", "WireGuard")
     assert kernel_floor(calico(dataplane="BPF", encryption="wireguard"))[0] == "5.10"

@@ -69,13 +69,21 @@ def test_somebody_elses_cni_is_taken_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("layers", "fits"), [([], 1500), (["vxlan"], 1450), (["ipip"], 1480), (["vxlan", "wireguard"], 1370)]
+    ("layers", "fits"),
+    [([], 1500), (["vxlan"], 1450), (["ipip"], 1480), (["vxlan", "wireguard"], 1390), (["wireguard"], 1440)],
 )
 def test_pods_larger_than_what_fits_are_refused(layers, fits):
     cni = {**OWN, "layers": layers}
     (problem,) = problems(data({**cni, "podMtu": fits + 1}))
     assert f"set kube-router's pod MTU to {fits}" in problem
     assert problems(data({**cni, "podMtu": fits})) == []
+
+
+def test_calicos_own_number_for_wireguard_is_taken_where_somebody_else_installs_it():
+    """1440 on 1500 is its default over IPv4; 80 bytes would be right over IPv6 only, and nobody sees which it is."""
+    assert problems(data({**OWN, "name": "calico", "layers": ["wireguard"], "podMtu": 1440})) == []
+    plain = spec({**OWN, "layers": [], "podMtu": 1500}).cni
+    assert solve(plain, 1500).arithmetic == "1500 − 0 (no encapsulation) = 1500"
 
 
 def test_a_layer_that_occurs_twice_is_refused_because_it_would_be_counted_once():
