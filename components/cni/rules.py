@@ -1,6 +1,7 @@
 """What a network may not be, beyond what the model already has no spelling for."""
 
 from components.base import Violation, version_tuple
+from components.cni.api_server import api_server_problems
 from components.cni.calico_rules import calico_problems
 from components.cni.lattice import floor
 from components.cni.lattice_table import Combination, Feature, Part
@@ -46,7 +47,7 @@ def kernel_floor(cni: AnyCni) -> tuple[str, str]:
 
 
 def network_problems(network: NetworkSpec) -> list[Violation]:
-    """Networks that overlap: an address in two of them is reached in one of them only."""
+    """Networks that overlap, where an address in two is reached in one only; and an API server that no node finds."""
     named = [
         ("nodeCidr", network.node_cidr),
         ("podCidr", network.pod_cidr),
@@ -62,7 +63,7 @@ def network_problems(network: NetworkSpec) -> list[Violation]:
         for index, (first, first_net) in enumerate(named)
         for second, second_net in named[index + 1 :]
         if first_net.overlaps(second_net)
-    ]
+    ] + api_server_problems(network)
 
 
 def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Violation]:

@@ -33,8 +33,23 @@ def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[No
         *_names_twice(spec),
         *(problem for item in pooled for problem in taken_problems(item, taken_addresses(network, nodes))),
         *overlap_problems(pooled),
+        *_inside_problems(pooled, network),
         *_peer_problems(spec),
     ]
+
+
+def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator[Violation]:
+    """Addresses that are pods' or Services' within: no packet from outside would ever be for the pool."""
+    for name, cidr in (("podCidr", network.pod_cidr), ("serviceCidr", network.service_cidr)):
+        inside = AddressBlock(cidr.network_address, cidr.broadcast_address, str(cidr))
+        for item in pooled:
+            if item.block.overlaps(inside):
+                yield Violation(
+                    "metallb-pool-addresses",
+                    f"pool '{item.pool}'",
+                    f"{item.block} is within network.{name} {cidr}, whose addresses the cluster gives out itself: "
+                    f"choose addresses of the nodes' network {network.node_cidr}, or ones that are routed to the nodes",
+                )
 
 
 def taken_addresses(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Taken]:

@@ -120,6 +120,33 @@ def test_networks_that_overlap_are_refused():
     ]
 
 
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("10.96.0.1", "is a Service's, of serviceCidr 10.96.0.0/16"),
+        ("10.244.3.7", "is a pod's, of podCidr 10.244.0.0/16"),
+        ("127.0.0.1", "is each node itself, and workers have no API server on port 6443"),
+        ("localhost", "is each node itself"),
+        ("kubernetes.default.svc.cluster.local", "is a Service's name"),
+        ("kubernetes", "is a Service's name"),
+        ("198.51.100.999", "is no IPv4 address: four numbers from 0 to 255"),
+        ("198.51.100", "is no IPv4 address"),
+        ("0.0.0.0", "is no host's address"),  # noqa: S104  nobody binds to it here
+        ("224.0.0.1", "is no host's address"),
+    ],
+)
+def test_an_api_server_that_no_node_reaches_is_refused(host, why):
+    (problem,) = said(network={"apiServer": {"host": host, "port": 6443}})
+    assert problem.startswith(f"network.apiServer.host: {host} {why}")
+    assert problem.endswith("; write a control plane's address, or one or a name in front of all of them")
+
+
+@pytest.mark.parametrize(("host", "port"), [("api.example.no", 6443), ("203.0.113.9", 443), ("127.0.0.1", 6444)])
+def test_an_api_server_that_nodes_find_by_themselves_loads(host, port):
+    """6444 is where k3s' agents pass it on, on every node."""
+    assert said(network={"apiServer": {"host": host, "port": port}}) == []
+
+
 def test_bgp_or_encapsulation_calico_needs_one():
     data = stack_data("oslo")
     data["cni"] = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, "encapsulation": "None"}

@@ -51,6 +51,16 @@ def test_a_pool_that_contains_an_end_of_the_nodes_network_is_refused(block: str,
     assert f"contains {what}" in problem
 
 
+@pytest.mark.parametrize(
+    ("block", "where"),
+    [("10.244.200.0/28", "podCidr 10.244.0.0/16"), ("10.96.0.200-10.96.0.220", "serviceCidr 10.96.0.0/16")],
+)
+def test_a_pool_of_addresses_that_the_cluster_gives_out_itself_is_refused(block: str, where: str) -> None:
+    [problem] = problems([pool(block)])
+    assert f"{block} is within network.{where}" in problem
+    assert "choose addresses of the nodes' network 192.0.2.0/24" in problem
+
+
 def test_pools_that_share_an_address_are_refused_also_within_one_pool() -> None:
     [between] = problems([pool("192.0.2.200/31"), pool("192.0.2.201/32", name="other")])
     assert between == (
