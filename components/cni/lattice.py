@@ -60,12 +60,19 @@ def untested(combination: Combination) -> str:
     kubernetes = combination.versions.get(Part.KUBERNETES)
     for part in (Part.CILIUM, Part.CALICO):
         version = combination.versions.get(part, "")
-        tested = TESTED.get((part, ".".join(version.split(".")[:2])))
-        if tested and kubernetes and not within(kubernetes, *tested):
+        minor = ".".join(version.split(".")[:2])
+        tested = TESTED.get((part, minor))
+        if not version or not kubernetes or (tested and within(kubernetes, *tested)):
+            continue
+        if tested:
             return (
                 f"{part} {version} is tested by its makers with Kubernetes {tested[0]} to {tested[1]}, and this is "
                 f"{kubernetes}: it may work, and nobody vouches for it"
             )
+        return (
+            f"{part} {version} is not known to be tested with Kubernetes {kubernetes}: what its makers tested {minor} "
+            "with is not in the table; their page on compatibility says it"
+        )
     return ""
 
 

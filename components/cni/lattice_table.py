@@ -139,8 +139,14 @@ TESTED = {
     (Part.CILIUM, "1.15"): ("1.26", "1.29"),
     (Part.CILIUM, "1.16"): ("1.27", "1.30"),
     (Part.CILIUM, "1.18"): ("1.30", "1.33"),
+    (Part.CILIUM, "1.19"): ("1.32", "1.35"),
     (Part.CALICO, "3.29"): ("1.29", "1.32"),
     (Part.CALICO, "3.31"): ("1.32", "1.35"),
     (Part.CALICO, "3.32"): ("1.34", "1.36"),
 }
-"""Kubernetes minors that a CNI's own pages call tested. Others may work: both projects say so."""
+"""Kubernetes minors that a CNI's own pages call tested. Others may work: both projects say so.
+
+Cilium's are of Documentation/network/kubernetes/compatibility.rst as it is in that minor's own tags (read: v1.18.14,
+v1.19.3, and the pages of 1.15 and 1.16); Calico's of its system requirements. A minor whose page was not read has no
+row, and is called not known to be tested.
+"""

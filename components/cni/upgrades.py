@@ -14,22 +14,31 @@ def _jump(cni: Cilium) -> list[Violation]:
     if cni.running_version is None:
         return []
     running, wanted = _minor(cni.running_version), _minor(cni.version)
-    line = [version_tuple(minor) for minor in minors()]
-    if running not in line or wanted not in line or abs(line.index(wanted) - line.index(running)) <= 1:
+    if running[0] != wanted[0]:
+        return [_refused(f"{cni.version}, but {cni.running_version} runs, and no way over a major version is known")]
+    step = 1 if running < wanted else -1
+    between = [(running[0], minor) for minor in range(running[1] + step, wanted[1], step)]
+    if not between:
         return []
-    begin, end = line.index(running), line.index(wanted)
-    between = line[begin + 1 : end] if begin < end else line[end + 1 : begin][::-1]
-    path = " → ".join([cni.running_version, *(_newest(minor) for minor in between), cni.version])
-    back = " back" if end < begin else ""
+    path = " → ".join([cni.running_version, *map(_newest, between), cni.version])
+    goes = "goes back" if step < 0 else "goes"
+    says = f"{cni.version}, but {cni.running_version} runs, and Cilium {goes} one minor at a time: take the path {path}"
+    known = [minor for minor in between if minor in _known()]
+    if known != between:
+        first, last = (".".join(map(str, edge)) for edge in (_known()[0], _known()[-1]))
+        return [
+            _refused(f"{says}, with Cilium's own tools where this platform has no charts (it has {first} to {last})")
+        ]
     return [
-        Violation(
-            "cni-upgrade",
-            "cni.version",
-            f"{cni.version}, but {cni.running_version} runs, and Cilium goes{back} one minor at a time: take the path "
-            f"{path}, one update each, the first to version: {_newest(between[0])} (`python -m operations "
-            "cilium-values migrate` has each step's values)",
+        _refused(
+            f"{says}, one update each, the first to version: {_newest(between[0])} (`python -m operations "
+            "cilium-values migrate` has each step's values)"
         )
     ]
+
+
+def _refused(says: str) -> Violation:
+    return Violation("cni-upgrade", "cni.version", says)
 
 
 def _first(cni: Cilium) -> list[Violation]:
@@ -53,5 +62,11 @@ def _minor(version: str) -> tuple[int, ...]:
     return version_tuple(version)[:2]
 
 
+def _known() -> list[tuple[int, ...]]:
+    return [version_tuple(minor) for minor in minors()]
+
+
 def _newest(minor: tuple[int, ...]) -> str:
-    return [release for release in releases() if _minor(release) == minor][-1]
+    """The newest release of a minor, where its charts were read; else the minor itself."""
+    line = [release for release in releases() if _minor(release) == minor]
+    return line[-1] if line else ".".join(map(str, minor))

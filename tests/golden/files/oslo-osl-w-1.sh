@@ -12,7 +12,7 @@ node=osl-w-1
 kernel_floor=5.10
 kernel_reason='Cilium 1.18.12'
 keep_swap=no
-digest=1f2def7068d2bc26
+digest=9cf7cd38b9b8c8c4
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

@@ -7,7 +7,7 @@ import pytest
 from components.cni.lattice import conflicts, floor, nearest, untested, within
 from components.cni.lattice_table import CATALOGUE, TABLE, Combination, Feature, Part
 from components.cni.rules import kernel_floor
-from tests.support.stacks import problems, stack_data
+from tests.support.stacks import problems, stack, stack_data
 from tests.unit.cni.test_mtu import cilium
 
 
@@ -88,6 +88,25 @@ def test_going_back_has_a_path_too():
     assert "goes back one minor at a time: take the path 1.20.0 → 1.19.6 → 1.18.12 → 1.17.18" in problem
 
 
+@pytest.mark.parametrize(
+    ("running", "version", "path"),
+    [
+        ("1.10.20", "1.18.12", "1.10.20 → 1.11.20 → 1.12.19 → "),
+        ("1.9.18", "1.12.19", "1.9.18 → 1.10 → 1.11.20 → 1.12.19, with Cilium's own tools where this platform has no"),
+        ("1.22.1", "1.20.0", "goes back one minor at a time: take the path 1.22.1 → 1.21 → 1.20.0, with"),
+        ("0.15.9", "1.11.20", "no way over a major version is known"),
+    ],
+)
+def test_a_jump_from_a_minor_whose_charts_are_not_known_is_a_jump_all_the_same(running, version, path):
+    (problem,) = said({"version": version, "runningVersion": running})
+    assert problem.startswith("cni.version: ")
+    assert path in problem
+
+
+def test_a_neighbour_whose_charts_are_not_known_is_no_jump():
+    assert said({"version": "1.11.20", "runningVersion": "1.10.20"}) == []
+
+
 def test_a_first_minor_from_the_future_is_refused():
     (problem,) = said({"upgradedFrom": "1.20"})
     assert "cni.upgradedFrom: 1.20 is newer than 1.18" in problem
@@ -97,7 +116,17 @@ def test_a_kubernetes_that_the_makers_do_not_list_is_advice_and_no_refusal():
     found = untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.36"}))
     assert "tested by its makers with Kubernetes 1.30 to 1.33, and this is 1.36" in found
     assert untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.33.4"})) == ""
-    assert untested(Combination({Part.CILIUM: "1.17.18", Part.KUBERNETES: "1.36"})) == ""
+    assert untested(Combination({Part.KUBERNETES: "1.36"})) == ""
+
+
+def test_what_a_minors_makers_tested_is_unknown_where_their_page_was_not_read():
+    for part, version in ((Part.CILIUM, "1.17.18"), (Part.CALICO, "3.28.0")):
+        found = untested(Combination({part: version, Part.KUBERNETES: "1.30"}))
+        assert found.startswith(f"{part} {version} is not known to be tested with Kubernetes 1.30")
+
+
+def test_the_production_example_runs_what_ciliums_makers_tested():
+    assert [text for text in stack("oslo").advice if "tested" in text] == []
 
 
 def test_every_row_can_be_met_and_every_row_can_be_broken():
