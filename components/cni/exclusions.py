@@ -24,6 +24,7 @@ from components.cni.effective import (
     default_proxy,
     effective,
     lacks_cidr,
+    on,
     pod_overhead,
     proxy_verdict,
     spell_proxy,
@@ -36,6 +37,7 @@ MTU = keys("MTU")
 GATEWAY = keys("gatewayAPI.enabled")
 AUTO_ROUTES, BPF_MASQUERADE = keys("autoDirectNodeRoutes"), keys("bpf.masquerade")
 CLUSTER_NAME, POD_POOL = keys("cluster.name"), keys("ipam.operator.clusterPoolIPv4PodCIDRList")
+ACCELERATION, ANNOUNCEMENTS = keys("loadBalancer.acceleration"), keys("l2announcements.enabled")
 LINK_MTUS = (1500, 9000, 9001)
 """What links usually carry (Ethernet, jumbo frames, AWS): a smaller MTU that misses one by the overhead was meant
 for pods."""
@@ -48,6 +50,8 @@ def exclusions(found: Leaves, release: str) -> Iterator[Exclusion]:
     yield from _native(found, release)
     yield from _tunnel(found, release)
     yield from _dsr(found, release)
+    yield from _acceleration(found, release)
+    yield from _announcements(found, release)
     yield from _encryption(found, release)
     yield from _mtu(found, release)
     yield from _gateway(found, release)
@@ -62,7 +66,7 @@ def _instead(values: dict[Path, Any]) -> tuple[tuple[str, Any], ...]:
 def _native(found: Leaves, release: str) -> Iterator[Exclusion]:
     if not lacks_cidr(found, release):
         return
-    fails = found.get(MASQUERADE) is True and within(release, "1.18.0", "")
+    fails = on(found.get(MASQUERADE)) and within(release, "1.18.0", "")
     verdict, effect = (
         (Verdict.FAILS, "Helm renders nothing") if fails else (Verdict.REFUSED, "it renders, and every agent exits")
     )
@@ -78,7 +82,7 @@ def _tunnel(found: Leaves, release: str) -> Iterator[Exclusion]:
     if text(found.get(AUTO_ROUTES)) == "true" and not here.native:
         says = f"it renders, and every agent exits: {here.name} runs, and direct routes need native routing"
         yield AUTO_ROUTES, Verdict.REFUSED, says, _instead({AUTO_ROUTES: False})
-    if found.get(BPF_MASQUERADE) is True and not here.replaces_proxy:
+    if text(found.get(BPF_MASQUERADE)) == "true" and not here.replaces_proxy:
         newer = within(release, "1.15.0", "")
         says = (
             "it renders, and every agent exits: masquerade in eBPF needs kube-proxy replacement"
@@ -90,9 +94,18 @@ def _tunnel(found: Leaves, release: str) -> Iterator[Exclusion]:
 
 def _dsr(found: Leaves, release: str) -> Iterator[Exclusion]:
     mode = text(found.get(LB_MODE))
-    if mode not in DSR_MODES:
+    if mode in ("", "snat") or "$" in mode:
         return
     here, dispatch = effective(found, release), text(found.get(DISPATCH)) or "opt"
+    if mode not in DSR_MODES:
+        # `Invalid value for --node-port-mode`, daemon/cmd/kube_proxy_replacement.go: words are compared as they stand.
+        wrong = Verdict.REFUSED if here.replaces_proxy else Verdict.IGNORED
+        effect = (
+            "it renders, and every agent exits" if here.replaces_proxy else "does nothing: kube-proxy carries Services"
+        )
+        meant = mode.lower() if mode.lower() in ("snat", *DSR_MODES) else "snat"
+        yield LB_MODE, wrong, f"{effect}; the agents know snat, dsr and hybrid", _instead({LB_MODE: meant})
+        return
     if not here.replaces_proxy:
         says = "does nothing: kube-proxy carries Services; it needs kube-proxy replacement"
         yield LB_MODE, Verdict.IGNORED, says, _instead({KPR: spell_proxy(True, release)})
@@ -108,6 +121,22 @@ def _dsr(found: Leaves, release: str) -> Iterator[Exclusion]:
     elif here.native and dispatch == "geneve" and here.protocol != "geneve" and within(release, "1.15.0", ""):
         says = "it renders, and every agent exits: since 1.15 dispatch geneve needs tunnelProtocol: geneve, native too"
         yield DISPATCH, Verdict.REFUSED, says, _instead({PROTOCOL: "geneve"})
+
+
+def _acceleration(found: Leaves, release: str) -> Iterator[Exclusion]:
+    """XDP over a tunnel: `Cannot use NodePort acceleration with tunneling`, until cilium#21364 for 1.13."""
+    here = effective(found, release)
+    wanted = text(found.get(ACCELERATION)) not in ("", "disabled")
+    if wanted and here.replaces_proxy and not here.native and within(release, "", "1.12.19"):
+        says = f"it renders, and every agent exits: before 1.13 XDP needs native routing, and {here.name} runs"
+        yield ACCELERATION, Verdict.REFUSED, says, _instead({ACCELERATION: "disabled"})
+
+
+def _announcements(found: Leaves, release: str) -> Iterator[Exclusion]:
+    """Addresses that nobody carries: Cilium's page on L2 announcements wants kube-proxy replacement."""
+    if on(found.get(ANNOUNCEMENTS)) and within(release, "1.14.0", "") and not effective(found, release).replaces_proxy:
+        says = "does nothing: it needs kube-proxy replacement, so that Cilium carries what it announces"
+        yield ANNOUNCEMENTS, Verdict.IGNORED, says, _instead({KPR: spell_proxy(True, release)})
 
 
 def _encryption(found: Leaves, release: str) -> Iterator[Exclusion]:
@@ -155,17 +184,21 @@ def _mtu(found: Leaves, release: str) -> Iterator[Exclusion]:
 
 
 def _gateway(found: Leaves, release: str) -> Iterator[Exclusion]:
-    if found.get(GATEWAY) is True and within(release, "1.13.0", ""):
-        here = effective(found, release)
-        replaces = here.replaces_proxy or (text(found.get(KPR)) == "partial" and within(release, "", "1.13.18"))
-        if found.get(L7_PROXY) is False and within(release, "1.13.7", ""):
-            yield GATEWAY, Verdict.FAILS, "Helm renders nothing: it needs l7Proxy", _instead({L7_PROXY: True})
-        elif not replaces:
-            old = within(release, "", "1.13.18")
-            effect = "Helm renders nothing" if old else "it renders, and the operator does nothing"
-            spelled = _instead({KPR: spell_proxy(True, release)})
-            verdict = Verdict.FAILS if old else Verdict.IGNORED
-            yield GATEWAY, verdict, f"{effect}: it needs kube-proxy replacement", spelled
+    if not on(found.get(GATEWAY)) or within(release, "", "1.12.19"):
+        return
+    here = effective(found, release)
+    replaces = here.replaces_proxy or (text(found.get(KPR)) == "partial" and within(release, "", "1.13.18"))
+    if text(found.get(L7_PROXY)) == "false":
+        stops = found[L7_PROXY] is False and within(release, "1.13.7", "")  # the template takes the text for true
+        effect = "Helm renders nothing" if stops else "it renders, and the operator does nothing"
+        verdict = Verdict.FAILS if stops else Verdict.IGNORED
+        yield GATEWAY, verdict, f"{effect}: it needs l7Proxy", _instead({L7_PROXY: True})
+    elif not replaces:
+        old = within(release, "", "1.13.18")
+        effect = "Helm renders nothing" if old else "it renders, and the operator does nothing"
+        spelled = _instead({KPR: spell_proxy(True, release)})
+        verdict = Verdict.FAILS if old else Verdict.IGNORED
+        yield GATEWAY, verdict, f"{effect}: it needs kube-proxy replacement", spelled
 
 
 def _names(found: Leaves, release: str) -> Iterator[Exclusion]:

@@ -104,6 +104,41 @@ def test_dsr_needs_a_path_that_carries_it(words, wanted):
     assert verdict("1.18.12", "loadBalancer.mode=dsr", *words) == wanted
 
 
+@pytest.mark.parametrize(("mode", "meant"), [("DSR", "dsr"), ("Hybrid", "hybrid"), ("ipvs", "snat")])
+def test_a_load_balancing_that_the_agents_do_not_know_by_its_letters_stops_them(mode, meant):
+    native = ("kubeProxyReplacement=true", "routingMode=native", "ipv4NativeRoutingCIDR=10.0.0.0/8")
+    told = findings("1.18.12", f"loadBalancer.mode={mode}", *native)["loadBalancer.mode"]
+    assert (str(told.verdict), told.instead) == ("refused", (("loadBalancer.mode", meant),))
+    assert "the agents know snat, dsr and hybrid" in told.says
+    assert verdict("1.18.12", f"loadBalancer.mode={mode}") == "ignored"  # kube-proxy carries Services
+    assert verdict("1.18.12", "loadBalancer.mode=snat", *native) == "honoured"
+
+
+def test_xdp_over_a_tunnel_stops_every_agent_before_1_13():
+    words = ("loadBalancer.acceleration=native", "kubeProxyReplacement=strict")
+    for release, wanted in {"1.11.5": "refused", "1.12.19": "refused", "1.13.0": "known"}.items():
+        assert verdict(release, *words) == wanted
+    assert verdict("1.12.19", *words, "tunnel=disabled", "ipv4NativeRoutingCIDR=10.0.0.0/8") == "known"
+    assert verdict("1.20.0", words[0], "kubeProxyReplacement=true") == "known"
+    assert verdict("1.12.19", "loadBalancer.acceleration=disabled", words[1]) == "known"
+
+
+def test_addresses_are_announced_by_whom_carries_services_only():
+    told = findings("1.18.12", "l2announcements.enabled=true")["l2announcements.enabled"]
+    assert (str(told.verdict), told.instead) == ("ignored", (("kubeProxyReplacement", "true"),))
+    assert verdict("1.18.12", "l2announcements.enabled=true", "kubeProxyReplacement=true") == "known"
+
+
+def test_words_in_quotes_count_as_the_templates_print_them_before_there_were_schemas():
+    native = ("routingMode=native",)
+    assert str(findings("1.14.4", *native, strings=["enableIPv4Masquerade=false"])["routingMode"].verdict) == "honoured"
+    assert str(findings("1.14.4", *native, strings=["enableIPv4Masquerade=true"])["routingMode"].verdict) == "refused"
+    masquerade = findings("1.15.0", strings=["bpf.masquerade=true"])["bpf.masquerade"]
+    assert str(masquerade.verdict) == "refused"
+    late = findings("1.18.12", *native, strings=["enableIPv4Masquerade=false"])["enableIPv4Masquerade"]
+    assert str(late.verdict) == "fails"  # the schema wants true or false
+
+
 def test_direct_routes_over_a_tunnel_stop_every_agent():
     assert verdict("1.16.1", "autoDirectNodeRoutes=true", "tunnel=disabled") == "refused"  # tunnel is ignored there
     assert verdict("1.14.4", "autoDirectNodeRoutes=true", "tunnel=disabled") == "honoured"
@@ -114,6 +149,7 @@ def test_the_gateway_needs_kube_proxy_replacement_and_the_l7_proxy():
     assert verdict("1.13.18", "gatewayAPI.enabled=true") == "fails"
     assert verdict("1.20.0", "gatewayAPI.enabled=true", "kubeProxyReplacement=true", "l7Proxy=false") == "fails"
     assert verdict("1.20.0", "gatewayAPI.enabled=true", "kubeProxyReplacement=true") == "honoured"
+    assert verdict("1.13.0", "gatewayAPI.enabled=true", "kubeProxyReplacement=strict", "l7Proxy=false") == "ignored"
 
 
 def test_wireguard_beside_the_l7_proxy_stops_every_agent_before_1_14():
