@@ -12,7 +12,15 @@ import yaml
 
 from components.cni.chart_keys import minors, nearest
 from components.cni.explain import explain
-from components.cni.helm_words import CommandLine, HelmError, command_line, command_words, is_command_line, merge_words
+from components.cni.helm_words import (
+    CommandLine,
+    HelmError,
+    command_line,
+    command_words,
+    is_command_line,
+    merge,
+    merge_words,
+)
 from components.cni.leaves import Leaves, leaves, tree
 from components.cni.upgrade_path import upgrade_path
 from operations import cilium_values_report as report
@@ -100,29 +108,32 @@ def _read(source: list[str], set_words: list[str] | None, set_strings: list[str]
     """The values of whatever was given, and the version that a command line named."""
     words = [("--set", text) for text in set_words or []] + [("--set-string", text) for text in set_strings or []]
     try:
-        line = _command(source)
-        values: dict[str, Any] = {}
-        for name in line.files if line else source:
-            _merge(values, _values(name))
-        if not line and not source and not words:
+        values, line = _given(source)
+        if not source and not words:
             _refuse("no values given: name a file, write --set, or paste a helm command line after --")
-        return leaves(merge_words(values, [*(line.words if line else ()), *words])), line.version if line else ""
-    except (HelmError, ValueError, RecursionError) as error:
-        _refuse("the values are nested too deep" if isinstance(error, RecursionError) else str(error))
+        for name in line.files:
+            merge(values, _values(name))
+        return leaves(merge_words(values, [*line.words, *words])), line.version
+    except (HelmError, ValueError) as error:
+        _refuse(str(error))
+    except RecursionError:
+        _refuse("the values are nested too deep: an alias holds itself, or they are none")
 
 
-def _command(source: list[str]) -> CommandLine | None:
-    if "helm" in source[:2] or (source and source[0].startswith("helm ")):  # the first word may be sudo
-        return command_line(source[0]) if len(source) == 1 else command_words(source)
+def _given(source: list[str]) -> tuple[dict[str, Any], CommandLine]:
+    """Values that were given as such, and what a helm command line says."""
     if source == ["-"]:
         text = _text(sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input")
         if is_command_line(text):
-            return command_line(text)
-        source[:] = []
-        return CommandLine("", (), (("--set-json", json.dumps(_mapping(text, "standard input"), default=str)),))
+            return {}, command_line(text)
+        return _mapping(text, "standard input"), CommandLine("", (), ())
+    if len(source) == 1 and is_command_line(source[0]):
+        return {}, command_line(source[0])
+    if "helm" in source[:4]:  # the first words may be sudo, its options and settings
+        return {}, command_words(source)
     if len(source) > 1:
         _refuse(f"{' '.join(source)}: give one values file, or a command line that begins with helm")
-    return None
+    return {}, CommandLine("", tuple(source), ())
 
 
 def _values(name: str) -> dict[str, Any]:
@@ -153,15 +164,6 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
         _refuse(f"{name}: has no keys with values ({type(loaded).__name__}): name a Helm values file")
     leaves(loaded or {})  # before anything copies it: aliases may stand for more than memory holds
     return loaded or {}
-
-
-def _merge(values: dict[str, Any], over: dict[str, Any]) -> None:
-    for key, value in over.items():
-        below = values.get(key)
-        if isinstance(below, dict) and isinstance(value, dict):
-            _merge(below, value)
-        else:
-            values[key] = value
 
 
 def _release(version: str, option: str) -> str:

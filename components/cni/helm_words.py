@@ -1,10 +1,12 @@
 """Helm's command line as data: `--set a.b=c` and its kin, with the types that Helm gives the words.
 
-Helm's own rules (its `strvals` package): `true`, `false`, `null` and whole numbers without a leading zero get
-their type, everything else is text, `1.14` too; `{a,b}` is a list; a backslash keeps the next character from
-meaning anything; later words win.
+Helm's own rules (its `pkg/strvals`): `true`, `false` and `null` in any letters and whole numbers without a leading
+zero get their type, everything else is text, `1.14` too; `{a,b}` is a list; a backslash keeps the next character from
+meaning anything. Of one option later words win; of several the kind decides, wherever it stands (`MergeValues` in its
+`pkg/cli/values/options.go`): files, then --set-json, --set, --set-string, --set-file, --set-literal.
 """
 
+import copy
 import json
 import re
 import shlex
@@ -28,11 +30,17 @@ class CommandLine(NamedTuple):
     files: tuple[str, ...]
     """Values files, in order; their values come before every `--set`."""
     words: tuple[tuple[str, str], ...]
-    """(option, text) of every `--set` and its kin, in order."""
+    """(option, text) of every `--set` and its kin, as written."""
 
 
-_VALUE_OPTIONS = ("--set", "--set-string", "--set-json", "--set-literal", "--set-file")
-_COMMAND = re.compile(r"^[ \t>$]*(?:sudo\s+)?helm\s+(?:install|upgrade|template)\b[^\n]*", re.MULTILINE)
+_VALUE_OPTIONS = ("--set-json", "--set", "--set-string", "--set-file", "--set-literal")
+"""In the order in which Helm takes them."""
+_VERB = r"(?:install|upgrade|template)\b"
+_FLAG = rf"-\S+[ \t]+(?:(?!{_VERB})[^-\s=][^\s=]*[ \t]+)?"  # with its value, where that is a word of its own
+_SETTING = r"\w+=\S*[ \t]+"  # KUBECONFIG=…
+_COMMAND = re.compile(
+    rf"^[ \t>$]*(?:{_SETTING})*(?:sudo[ \t]+(?:{_FLAG}|{_SETTING})*?)?helm[ \t]+(?:{_FLAG})*{_VERB}[^\n]*", re.MULTILINE
+)
 _VALUES_FILE = ("-f", "--values")
 
 
@@ -77,8 +85,8 @@ def command_words(argv: Iterable[str]) -> CommandLine:
 
 def merge_words(values: Values, words: Iterable[tuple[str, str]]) -> Values:
     """Put `--set` words over values as Helm does. Raises HelmError; `values` stays as it is."""
-    merged: Values = json.loads(json.dumps(values)) if _plain(values) else dict(values)
-    for option, text in words:
+    merged = copy.deepcopy(values)
+    for option, text in sorted(words, key=lambda word: _VALUE_OPTIONS.index(word[0])):
         if option == "--set-json":
             _set_json(merged, text)
         elif option in ("--set-literal", "--set-file"):
@@ -89,14 +97,6 @@ def merge_words(values: Values, words: Iterable[tuple[str, str]]) -> Values:
     return merged
 
 
-def _plain(values: Any) -> bool:
-    try:
-        json.dumps(values)
-    except (TypeError, ValueError):  # a date, as YAML reads one
-        return False
-    return True
-
-
 def _split_once(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
@@ -105,15 +105,24 @@ def _split_once(option: str, text: str) -> tuple[str, str]:
 
 
 def _set_json(values: Values, text: str) -> None:
-    name, _, document = ("", "", text) if text.lstrip().startswith("{") else text.partition("=")
+    """An object is merged deeply, as values files are; `key=value,key=value` sets each key whole."""
+    if not text.lstrip().startswith("{"):
+        _Words(text, "--set-json").into(values)
+        return
     try:
-        value = json.loads(document)
+        merge(values, json.loads(text))
     except ValueError:
-        raise HelmError(f"--set-json {text}: what follows the '=' is not JSON: quote it for the shell") from None
-    if name:
-        _Words(name + "=", "--set-json").into(values, value)
-    else:
-        values.update(value)
+        raise HelmError(f"--set-json {text}: it is not JSON: quote it for the shell") from None
+
+
+def merge(values: Values, over: Values) -> None:
+    """Values over values, groups merged: how Helm puts one file over another."""
+    for key, value in over.items():
+        below = values.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            merge(below, value)
+        else:
+            values[key] = value
 
 
 class _Words:
@@ -145,11 +154,13 @@ class _Words:
 
     def _index(self) -> int:
         text, stop = self._until("]")
-        if stop != "]" or not text.isdigit() or int(text) > MOST_ITEMS:
+        if stop != "]" or not re.fullmatch("[0-9]{1,5}", text) or int(text) > MOST_ITEMS:
             raise self._error(f"[{text} is no place in a list: write a number up to {MOST_ITEMS} in brackets")
         return int(text)
 
     def _value(self) -> Any:
+        if self.option == "--set-json":
+            return self._json()
         if self.text[self.at : self.at + 1] != "{":
             return self._typed(self._until(",")[0])
         self.at += 1
@@ -163,6 +174,19 @@ class _Words:
             if stop == "}":
                 self.at += self.text[self.at : self.at + 1] == ","
                 return items
+
+    def _json(self) -> Any:
+        rest = self.text[self.at :].lstrip()
+        if rest[:1] in ("", ","):  # Helm's own reading of nothing
+            self.at = len(self.text) - len(rest[1:])
+            return None
+        try:
+            value, end = json.JSONDecoder().raw_decode(rest)
+        except ValueError:
+            raise self._error("what follows the '=' is not JSON: quote it for the shell") from None
+        rest = rest[end:].lstrip()
+        self.at = len(self.text) - len(rest.removeprefix(","))
+        return value
 
     def _until(self, stops: str) -> tuple[str, str]:
         text = ""
@@ -181,9 +205,11 @@ class _Words:
     def _typed(self, text: str) -> Any:
         if self.option == "--set-string":
             return text
-        if text in ("true", "false", "null"):
-            return {"true": True, "false": False, "null": None}[text]
-        if text == "0" or re.fullmatch(r"[-+]?[1-9][0-9]{0,18}", text):
+        if text.lower() in ("true", "false", "null"):
+            return {"true": True, "false": False, "null": None}[text.lower()]
+        if text == "0" or (
+            text[:1] != "0" and re.fullmatch("[-+]?[0-9]{1,19}", text) and -(2**63) <= int(text) < 2**63
+        ):
             return int(text)
         return text
 
@@ -192,7 +218,10 @@ class _Words:
 
 
 def _put(values: Any, path: list[str | int], value: Any, error: Any) -> None:
-    """Set a value below a map or list, making what is between. A scalar in the way gives way, as in Helm."""
+    """Set a value below a map or list, making what is between.
+
+    Helm stops at a key that holds something else (`unable to parse key`); in a list the item gives way.
+    """
     here = values
     for step, following in zip(path, [*path[1:], None], strict=True):
         if isinstance(step, int):
@@ -205,5 +234,7 @@ def _put(values: Any, path: list[str | int], value: Any, error: Any) -> None:
         wanted = list if isinstance(following, int) else dict
         below = here[step] if isinstance(step, int) else here.get(step)
         if not isinstance(below, wanted):
+            if not isinstance(step, int) and step in here:
+                raise error(f"{step} is set already, and is no {'list' if wanted is list else 'group'}: set it once")
             here[step] = below = wanted()
         here = below

@@ -22,6 +22,24 @@ def test_words_have_the_types_that_helm_gives_them():
     }
 
 
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("True", True),
+        ("FALSE", False),
+        ("Null", None),
+        ("-05", -5),
+        ("+7", 7),
+        ("9223372036854775808", "9223372036854775808"),
+        ("²", "²"),
+        ("٣", "٣"),
+    ],
+)
+def test_words_are_typed_as_helms_own_parser_types_them(word, value):
+    """Its `typedVal`: letters of any case, and what Go's ParseInt takes."""
+    assert given(f"a={word}") == {"a": value}
+
+
 def test_set_string_leaves_every_word_text():
     assert given("kubeProxyReplacement=true,MTU=1500", option="--set-string") == {
         "kubeProxyReplacement": "true",
@@ -45,6 +63,28 @@ def test_later_words_win_and_the_values_given_stay_as_they_were():
     words = [("--set", "tunnel=geneve"), ("--set", "tunnel=disabled"), ("--set", "bpf.tproxy=true")]
     assert merge_words(values, words) == {"tunnel": "disabled", "bpf": {"masquerade": True, "tproxy": True}}
     assert values == {"tunnel": "vxlan", "bpf": {"masquerade": True}}
+
+
+def test_the_kind_of_an_option_decides_wherever_it_stands():
+    """`MergeValues`: --set-json, --set, --set-string, --set-file, --set-literal, each kind in its own order."""
+    words = [("--set-literal", "a=4"), ("--set-string", "a=3"), ("--set", "a=2"), ("--set-json", "a=1")]
+    assert merge_words({"a": 0}, words) == {"a": "4"}
+    assert merge_words({"a": 0}, words[1:]) == {"a": "3"}
+    assert merge_words({"a": 0}, words[2:]) == {"a": 2}
+    assert merge_words({"a": 0}, words[3:]) == {"a": 1}
+
+
+def test_an_object_of_json_is_merged_and_a_key_of_json_is_set_whole():
+    values = {"bpf": {"masquerade": True, "hostLegacyRouting": False}}
+    over = [("--set-json", '{"bpf": {"masquerade": false}}')]
+    assert merge_words(values, over) == {"bpf": {"masquerade": False, "hostLegacyRouting": False}}
+    assert merge_words(values, [("--set-json", 'bpf={"tproxy": true}')]) == {"bpf": {"tproxy": True}}
+    assert given('a=[1, 2] ,b={"c": null},d=', option="--set-json") == {"a": [1, 2], "b": {"c": None}, "d": None}
+
+
+def test_a_group_below_a_word_is_what_helm_stops_at():
+    with pytest.raises(HelmError, match="tunnel is set already, and is no group"):
+        merge_words({"tunnel": "vxlan"}, [("--set", "tunnel.port=1")])
 
 
 def test_json_and_literal_words_are_taken_as_they_are():
@@ -81,6 +121,25 @@ def test_a_pasted_command_line_is_read_over_its_continued_lines():
     assert line.version == "1.14.4"
     assert line.files == ("site.yaml", "more.yaml")
     assert line.words == (("--set", "a=b c"), ("--set-string", "port=6443"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "helm -n kube-system install cilium cilium/cilium --set tunnel=disabled",
+        "helm --kube-context prod --debug upgrade cilium cilium/cilium --set tunnel=disabled",
+        "KUBECONFIG=/etc/admin.conf helm upgrade cilium cilium/cilium --set tunnel=disabled",
+        "$ HELM_DEBUG=1 sudo -E KUBECONFIG=x helm --namespace=kube-system template c c/c --set tunnel=disabled",
+    ],
+)
+def test_a_command_line_is_known_by_its_verb_and_not_by_its_place(text):
+    assert is_command_line(text)
+    assert command_line(text).words == (("--set", "tunnel=disabled"),)
+
+
+@pytest.mark.parametrize("text", ["helm repo add cilium x", "# helm -n a install x", "helm: install"])
+def test_other_words_of_helm_are_no_command_line(text):
+    assert not is_command_line(text)
 
 
 def test_line_breaks_that_a_web_page_left_as_two_characters_are_line_breaks():
