@@ -81,6 +81,12 @@ DnsLabel = Annotated[
 ]
 """A Kubernetes object name, RFC 1123 label."""
 
+EnvironmentName = Annotated[
+    str,
+    *_matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32),
+]
+"""An environment, and so a cluster, to its peers."""
+
 DnsName = Annotated[
     str,
     *_matching(_DNS_NAME, "use lower-case labels with dots between, as in 'butikk.example.no'", 253),

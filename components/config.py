@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pulumi
 from pydantic import Field, ValidationError, create_model
 
-from components.base import DnsLabel, Spec, Violation, version_tuple
+from components.base import EnvironmentName, Spec, Violation, version_tuple
 from components.charts.lock import FILE as CHART_LOCK
 from components.charts.lock import WantedChart, folder_problems, lock_problems, read_lock
 from components.charts.model import ChartsSpec
@@ -58,7 +58,7 @@ KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on ever
 class PlatformSpec(Spec):
     """Everything about one environment that is not a secret."""
 
-    environment: DnsLabel = Field(max_length=32)
+    environment: EnvironmentName
     """Its name; also the cluster's name to its peers, for which Cilium takes 32 characters."""
     residency: Residency
     ssh: SshSpec = SshSpec()
@@ -200,10 +200,16 @@ def chart_problems(wanted: Sequence[WantedChart], *, base_dir: Path) -> list[Vio
         lock, problems = read_lock((base_dir / CHART_LOCK).read_text(encoding="utf-8"))
     except FileNotFoundError:
         lock, problems = read_lock("")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        return [Violation("charts-lock", CHART_LOCK, f"can't be read ({reason}): correct it")]
+    except (OSError, ValueError) as error:
+        return [Violation("charts-lock", CHART_LOCK, f"can't be read ({_reason(error)}): correct it")]
     return [*problems, *lock_problems(lock, wanted), *folder_problems(lock, wanted, digest)]
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """Why a file can't be read: a ValueError is of a path with a NUL, or of bytes that are no text."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else "its path has a character that none has"
 
 
 def access(spec: PlatformSpec) -> Access:
@@ -236,10 +242,10 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, 
         for name in [node.name for node in spec.nodes if node.name not in {survey.node for survey in surveys}]:
             pulumi.log.warn(f"node {name} is not judged: '{file}' does not have it; make the file while it answers")
         return surveys
-    except OSError as error:
-        said = f"'{file}' can't be read ({error.strerror}): correct it, or take it out to read the nodes themselves"
     except facts.FactsError as error:
         said = f"'{file}' {error}"
+    except (OSError, ValueError) as error:
+        said = f"'{file}' can't be read ({_reason(error)}): correct it, or take it out to read the nodes themselves"
     raise SpecError([Violation("stack-file", f"{PROJECT}:factsFile", said)])
 
 
@@ -277,7 +283,7 @@ def _sound_parts(data: Any, error: ValidationError) -> tuple[PlatformSpec, set[s
         return construct(), set()
     places = [detail["loc"] for detail in error.errors() if detail["loc"]]
     broken = {place[0] for place in places}
-    given = {alias: value for alias, value in data.items() if alias not in broken}
+    given = {alias: value for alias, value in data.items() if isinstance(alias, str) and alias not in broken}
     for name in _LISTS & broken:
         wrong = {place[1] if len(place) > 1 else None for place in places if place[0] == name}
         kept = [item for index, item in enumerate(data[name]) if index not in wrong] if None not in wrong else []
@@ -301,9 +307,9 @@ def _with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, l
     name = spec.ssh.known_hosts_file
     try:
         keys = host_keys((base_dir / name).read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return spec, [Violation("stack-file", "ssh.knownHostsFile", f"'{name}' can't be read ({reason}): correct it")]
+    except (OSError, ValueError) as error:
+        said = f"{name!r} can't be read ({_reason(error)}): correct it"
+        return spec, [Violation("stack-file", "ssh.knownHostsFile", said)]
     nodes = tuple(
         node
         if node.host_key
@@ -346,13 +352,13 @@ def _bundle(crds: CrdBundle, base_dir: Path) -> Bundle | Violation:
         if digest == crds.sha256:
             return read_bundle(content.decode())
         said = f"has SHA-256 {digest}, not {crds.sha256}: fetch it anew, or correct gateway.crds.sha256"
-    except OSError as error:
-        said = f"can't be read ({error.strerror or type(error).__name__}): correct it"
     except UnicodeDecodeError:
         said = "is no text: fetch the release's file anew"
     except BundleError as error:
         said = str(error)
-    return Violation("gateway-crds", "gateway.crds.path", f"'{crds.path}' {said}")
+    except (OSError, ValueError) as error:
+        said = f"can't be read ({_reason(error)}): correct it"
+    return Violation("gateway-crds", "gateway.crds.path", f"{crds.path!r} {said}")
 
 
 def platform_problems(spec: PlatformSpec, sound: Collection[str]) -> list[Violation]:

@@ -18,6 +18,7 @@ _SAYS = {
     "model_type": "is not a group of settings: write them below it, indented",
     "model_attributes_type": "is not a group of settings: write them below it, indented",
     "dict_type": "is not a group of settings: write them below it, indented",
+    "invalid_key": "has a key that is not text: write it in quotes",
     "tuple_type": "is not a list: write one item a line, each after a '-'",
     "list_type": "is not a list: write one item a line, each after a '-'",
 }
@@ -27,7 +28,12 @@ _RANGE = {
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "less than"),
 }
-_LENGTH = {"too_short": "min_length", "string_too_short": "min_length", "too_long": "max_length"}
+_LENGTH = {
+    "too_short": "min_length",
+    "string_too_short": "min_length",
+    "too_long": "max_length",
+    "string_too_long": "max_length",
+}
 
 
 def violations(error: ValidationError, data: Any) -> list[Violation]:
@@ -113,7 +119,7 @@ def _message(detail: Any) -> str:
         return f"is out of range: write {words} {context[name]}"
     if kind in _LENGTH:
         limit = context[_LENGTH[kind]]
-        return f"has the wrong length: {'at least' if kind != 'too_long' else 'at most'} {limit} wanted"
+        return f"has the wrong length: {'at most' if kind.endswith('too_long') else 'at least'} {limit} wanted"
     if kind == "string_pattern_mismatch":
         return f"has the wrong form: it must match {context['pattern']}"
     return f"is refused: {str(detail['msg'])[:1].lower()}{str(detail['msg'])[1:]}"

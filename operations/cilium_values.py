@@ -66,7 +66,8 @@ def explain_command(
     findings = explain(found, release)
     asked = (version or written).removeprefix("v")
     if as_json:
-        print(json.dumps(report.explained(findings, asked, release), indent=2, ensure_ascii=False))
+        said = report.explained(findings, asked, release)
+        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))  # YAML has dates, JSON has none
     else:
         report.show_findings(findings, asked, release)
     raise typer.Exit(FINE if all(finding.as_meant for finding in findings) else FINDINGS)
@@ -95,7 +96,8 @@ def migrate_command(
     last = steps[-1].migration
     left = [finding for finding in explain(last.values, end) if not finding.as_meant]
     if as_json:
-        print(json.dumps(report.migrated(steps, left, begin, end), indent=2, ensure_ascii=False))
+        said = report.migrated(steps, left, begin, end)
+        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))  # YAML has dates, JSON has none
     else:
         print(yaml.safe_dump(tree(last.values), sort_keys=True, allow_unicode=True), end="")
         sys.stdout.flush()
@@ -113,7 +115,11 @@ def _read(source: list[str], set_words: list[str] | None, set_strings: list[str]
             _refuse("no values given: name a file, write --set, or paste a helm command line after --")
         for name in line.files:
             merge(values, _values(name))
-        return leaves(merge_words(values, [*line.words, *words])), line.version
+        found = leaves(merge_words(values, [*line.words, *words]))
+        json.dumps(tree(found), ensure_ascii=False, default=str).encode()
+        return found, line.version
+    except UnicodeEncodeError:
+        _refuse("the values hold half a character, which no text has: write them in UTF-8")
     except (HelmError, ValueError) as error:
         _refuse(str(error))
     except RecursionError:
@@ -139,9 +145,11 @@ def _given(source: list[str]) -> tuple[dict[str, Any], CommandLine]:
 def _values(name: str) -> dict[str, Any]:
     try:
         with Path(name).open("rb") as file:
-            return _mapping(_text(file.read(LARGEST_BYTES + 1), name), name)
-    except OSError as error:
-        _refuse(f"{name}: cannot be read ({error.strerror}): name a values file")
+            content = file.read(LARGEST_BYTES + 1)
+    except (OSError, ValueError) as error:  # a name with a NUL is the latter
+        shown = name.replace("\0", "\\0")
+        _refuse(f"{shown}: cannot be read ({getattr(error, 'strerror', None) or error}): name a values file")
+    return _mapping(_text(content, name), name)
 
 
 def _text(content: bytes, name: str) -> str:

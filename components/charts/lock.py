@@ -113,8 +113,8 @@ def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str],
     path = f"{chart.source}/{packed(chart.name, chart.version)}"
     try:
         found = digest(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # a path with a NUL is the latter
+        reason = getattr(error, "strerror", None) or "no file has such a name"
         said = f"'{path}' can't be read ({reason}): put the packed chart there, or correct charts.mirror.path"
         return Violation("charts-mirror", chart.field, said)
     entry = lock.find(chart.name, chart.version)

@@ -160,7 +160,7 @@ def _encryption(found: Leaves, release: str) -> Iterator[Exclusion]:
 def mtu_effect(found: Leaves, release: str) -> str:
     """What pods get of a written MTU, with the arithmetic; empty where the agents look for it themselves."""
     mtu = text(found.get(MTU))
-    if not mtu.isdigit() or int(mtu) == 0:
+    if not mtu.isdecimal() or int(mtu) == 0:
         return ""
     here = effective(found, release)
     overhead, measured = pod_overhead(here, release)

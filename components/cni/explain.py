@@ -170,7 +170,7 @@ def _by_the_chart(written: _Written, found: Leaves, release: str) -> Finding:
 def coerced(value: Any, types: str) -> Any:
     """The value in a type that a schema takes; None if it has none."""
     word = text(value)
-    if "i" in types and word.isdigit():
+    if "i" in types and word.isdecimal():
         return int(word)
     if "b" in types and word in ("true", "false"):
         return word == "true"

@@ -16,22 +16,41 @@ _SECRET = ("password", "token", "secret", "key", "cert", "ca", "clientsecret", "
 def leaves(values: Mapping[Any, Any]) -> Leaves:
     """Every path with its value, in order; lists and empty groups are values. Raises ValueError for absurd input."""
     found: Leaves = {}
-    for path, value in _walk(values, ()):
-        found[path] = value
-        if len(found) > MOST_LEAVES:
+    for count, (path, value) in enumerate(_walk(values, ())):
+        if path is not None:
+            found[path] = value
+        if count >= MOST_LEAVES:
             raise ValueError(f"the values have more than {MOST_LEAVES} keys: their aliases multiply each other")
-    return found
+    return {path: _plain(value) for path, value in found.items()}
 
 
-def _walk(values: Mapping[Any, Any], above: Path) -> Iterator[tuple[Path, Any]]:
-    if len(above) > MOST_LEVELS:
-        raise ValueError(f"{dotted(above[:3])}… is more than {MOST_LEVELS} levels deep: an alias holds itself")
+def _plain(value: Any) -> Any:
+    """With text for keys inside lists too: YAML takes a date for one, JSON does not."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return {str(key): _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _walk(values: Mapping[Any, Any], above: Path) -> Iterator[tuple[Path | None, Any]]:
     for key, value in values.items():
         path = (*above, str(key).lower() if isinstance(key, bool) else str(key))
+        if len(path) > MOST_LEVELS:
+            raise ValueError(f"{dotted(path[:3])}… is more than {MOST_LEVELS} levels deep: an alias holds itself")
         if isinstance(value, Mapping) and value:
             yield from _walk(value, path)
-        else:
-            yield path, value
+            continue
+        yield path, value
+        yield from ((None, item) for item in _within(value, path, len(path)))
+
+
+def _within(value: Any, path: Path, level: int) -> Iterator[Any]:
+    """Everything in a list, counted and bounded as keys are: a list may hold itself too."""
+    items = value if isinstance(value, list) else value.values() if isinstance(value, Mapping) else ()
+    if items and level > MOST_LEVELS:
+        raise ValueError(f"{dotted(path[:3])} is more than {MOST_LEVELS} levels deep: an alias holds itself")
+    for item in items:
+        yield item
+        yield from _within(item, path, level + 1)
 
 
 def tree(found: Leaves) -> dict[str, Any]:
@@ -73,7 +92,7 @@ def shown(path: Path, value: Any) -> str:
         return "(hidden)"
     text = text.replace("\n", " ")
     short = text if len(text) <= 60 else text[:57] + "…"
-    return f'"{short}"' if isinstance(value, str) and (text == "" or text in _AMBIGUOUS or text.isdigit()) else short
+    return f'"{short}"' if isinstance(value, str) and (text == "" or text in _AMBIGUOUS or text.isdecimal()) else short
 
 
 _AMBIGUOUS = ("true", "false", "null", "yes", "no", "on", "off")

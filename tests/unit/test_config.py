@@ -1,9 +1,12 @@
 """A stack file with problems: all of them at once, each with item, value and remedy, and never a secret."""
 
+import json
+from hashlib import sha256
+
 import pytest
 
 from components.config import SpecError, parse
-from tests.support.stacks import host_key, problems, stack, stack_data
+from tests.support.stacks import ROOT, host_key, problems, stack, stack_data
 
 
 def test_the_committed_stacks_have_no_problems():
@@ -157,3 +160,40 @@ def test_the_stack_file_may_ask_for_a_newer_kernel_but_not_for_an_older_one():
     assert parse(data, base_dir=None).demands[1:3] == ("6.1", "cluster.kernelFloor of the stack file")
     data["cluster"]["kernelFloor"] = "4.9"
     assert parse(data, base_dir=None).demands == stack("lab").demands
+
+
+@pytest.mark.parametrize("key", [None, b"a", ("a",), 1, True])
+def test_a_key_that_is_no_text_is_a_problem_like_any_other(key):
+    with pytest.raises(SpecError):
+        parse({**stack_data("oslo"), key: 1}, base_dir=ROOT)
+    with pytest.raises(SpecError):
+        parse({key: 1}, base_dir=ROOT)
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "field"),
+    [
+        ("ssh", {"knownHostsFile": "NAME"}, "ssh.knownHostsFile"),
+        ("gateway", {"crds": {"kind": "bundle", "path": "NAME", "sha256": "0" * 64}}, "gateway.crds.path"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a\0b", "no-text"])
+def test_a_file_that_cannot_be_read_is_a_problem_and_no_traceback(tmp_path, section, setting, field, name):
+    content = b"\xff\xfe"
+    (tmp_path / "no-text").write_bytes(content)
+    data = stack_data("oslo")
+    filled = json.dumps(setting).replace("NAME", json.dumps(name)[1:-1]).replace("0" * 64, sha256(content).hexdigest())
+    data[section] = {**data[section], **json.loads(filled)}
+    with pytest.raises(SpecError) as caught:
+        parse(data, base_dir=tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.item == field
+    assert "\0" not in str(problem)
+    assert "correct it" in problem.message or "is no text" in problem.message
+
+
+def test_an_environments_name_is_as_long_as_ciliums_clusters_may_be():
+    for name, wrong in (("o" * 32, False), ("o" * 33, True), ("Oslo", True)):
+        found = problems({**stack_data("oslo"), "environment": name})
+        assert bool(found) is wrong
+        assert all("use at most 32 lower-case letters, digits and '-', as in 'oslo'" in text for text in found)

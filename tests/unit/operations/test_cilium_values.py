@@ -18,6 +18,10 @@ MULTIPLYING = b"k0: &k0 {p: 1, q: 2}\n" + b"".join(
 """Twenty lines that stand for a million keys."""
 
 
+LISTS = b"k0: &k0 [p, q]\n" + b"".join(b"k%d: &k%d [*k%d, *k%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 20))
+"""The same of lists."""
+
+
 def run(*words, stdin=None):
     return CliRunner().invoke(application(), ["cilium-values", *words], input=stdin)
 
@@ -161,3 +165,50 @@ def test_an_unreadable_file_is_exit_2_and_named(tmp_path, content, says):
 def test_help_names_the_exit_codes():
     assert "Exit code 0" in run("explain", "--help").stdout
     assert "Exit code 0" in run("migrate", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "says"),
+    [
+        (["--", "helm", "install", "x", "--version", "1.18.12", "--set-json", "=1"], None, "a key is empty"),
+        (["--", "helm", "install", "x", "--version", "1.18.12", "--set-json", "a"], None, "'a' has no value"),
+        (["--version", "1.18.12", "-"], b"MTU: &a [*a]\n", "an alias holds itself"),
+        (["--version", "1.18.12", "-"], b"a: &a {b: [*a]}\n", "an alias holds itself"),
+        (["--version", "1.18.12", "-"], b"a: " + b"[" * 60 + b"]" * 60, "levels deep"),
+        (["--version", "1.18.12", "-"], b"a: " + b"{b: " * 3000 + b"1" + b"}" * 3000, "deep"),
+        (
+            ["--version", "1.18.12", "-"],
+            LISTS,
+            "aliases multiply each other",
+        ),
+        (["--version", "1.18.12", "-"], b"\xff\xfe", "is not UTF-8 text"),
+        (["--version", "1.18.12", "-"], b"[1]", "has no keys with values"),
+        (["--version", "1.18.12", "a\0b"], None, "cannot be read"),
+        (["--version", "1.18.12", "--set", "a=\udcff"], None, "half a character"),
+        (["--version", "1.18.12", "--set", "a[99999999999999999999]=1"], None, "no place in a list"),
+        (["--version", "\u00b2.1", "--set", "a=1"], None, "no release whose chart is known"),
+    ],
+)
+def test_no_input_ends_in_a_traceback(words, stdin, says):
+    for command in (["explain"], ["migrate", "--to", "1.20", "--from", "1.18.12"]):
+        given = words if command == ["explain"] else [word for word in words if word not in ("--version", "1.18.12")]
+        if command != ["explain"] and ("--" in words or "\u00b2.1" in words):
+            continue
+        result = run(*command, *given, stdin=stdin)
+        assert (result.exit_code, type(result.exception)) == (2, SystemExit)
+        assert says in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("stdin", [b"2020-01-01: 1\n", b"a: [{2020-01-01: 2020-01-02}]\n", b"a: 2020-01-01\n"])
+def test_a_date_is_a_key_and_a_value_like_any_other(stdin):
+    for words in (["explain", "--version", "1.18.12"], ["migrate", "--from", "1.18.12", "--to", "1.20"]):
+        for more in ([], ["--json"]):
+            result = run(*words, *more, "-", stdin=stdin)
+            assert (result.exit_code in (0, 1), type(result.exception) in (type(None), SystemExit)) == (True, True)
+
+
+def test_a_digit_that_is_no_decimal_is_text():
+    result = run("explain", "--version", "1.14.4", "--set-string", "MTU=\u00b2", "--set", "ipv4.enabled=\u00b2")
+    assert type(result.exception) in (type(None), SystemExit)
+    assert "MTU" in result.stdout
