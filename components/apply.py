@@ -62,7 +62,9 @@ def apply(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi
 
 def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """The manifest's fields on an object that is there already; raises KeyError for a kind without a class."""
-    return _resource(_PATCHES[manifest["apiVersion"], manifest["kind"]], name, manifest, opts)
+    api_version, kind = manifest["apiVersion"], manifest["kind"]
+    own = kubernetes.apiextensions.CustomResourcePatch if _defined_by_crd(api_version) else None
+    return _resource(own or _PATCHES[api_version, kind], name, manifest, opts)
 
 
 def apply_chart(

@@ -1,11 +1,16 @@
 """What Calico is told beside its Installation: BGP, Felix, and where the API server is."""
 
+from components.base import version_tuple
 from components.cni.model import Calico, NetworkSpec
 from components.manifests import Manifest, manifest
 from components.names import TIGERA_OPERATOR
 
 API = "projectcalico.org/v3"
 """Served by Calico's own API server, which the operator's chart installs."""
+OPERATOR_API = "operator.tigera.io/v1"
+READY_SINCE = (3, 25)
+WAIT_FOR = "pulumi.com/waitFor"
+"""Pulumi takes a custom resource as ready at once unless this annotation says what to wait for."""
 
 
 def services_endpoint(network: NetworkSpec) -> Manifest:
@@ -26,6 +31,22 @@ def services_endpoint(network: NetworkSpec) -> Manifest:
 def before_calico(cni: Calico, network: NetworkSpec) -> list[Manifest]:
     """What must be there before the operator starts."""
     return [services_endpoint(network)] if cni.dataplane == "BPF" else []
+
+
+def calico_marks(cni: Calico) -> list[Manifest]:
+    """Annotations on the operator's own objects, in order: applying them waits until Calico runs, and its API serves.
+
+    The chart's Release waits for the operator only. The operator copies `Ready` from its own status onto the object
+    (pkg/controller/status/status.go, UpdateStatusCondition, tigera/operator#2062, of Calico 3.25); an older one says
+    nothing to wait for.
+    """
+    if version_tuple(cni.version) < READY_SINCE:
+        return []
+    ready = {"annotations": {WAIT_FOR: "condition=Ready"}}
+    return [
+        {"apiVersion": OPERATOR_API, "kind": kind, "metadata": {"name": "default", **ready}}
+        for kind in ("Installation", "APIServer")
+    ]
 
 
 def after_calico(cni: Calico) -> list[Manifest]:

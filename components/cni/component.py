@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.apply import apply, apply_chart
+from components.apply import apply, apply_chart, apply_patch
 from components.cni.calico import calico_namespace, calico_values
-from components.cni.calico_objects import after_calico, before_calico
+from components.cni.calico_objects import after_calico, before_calico, calico_marks
 from components.cni.cilium_config import cilium_config_map
 from components.cni.datapath import data_path
 from components.cni.model import AnyCni, Calico, Chart, Helm, NetworkSpec
@@ -59,7 +59,11 @@ class Cni(pulumi.ComponentResource):
             chart = Chart(f"v{spec.version}", spec.install.repository, spec.install.timeout_seconds)
             values = calico_values(spec, network)
             release = apply_chart(child(name, "calico"), "tigera-operator", TIGERA_OPERATOR, chart, values, after)
-            served = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[release])
+            ready: list[pulumi.Resource] = [release]
+            for mark in calico_marks(spec):
+                behind = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(ready))
+                ready.append(apply_patch(child(name, "calico", mark["kind"].lower()), mark, behind))
+            served = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=ready)
             for item in after_calico(spec):
                 apply(_name(name, item), item, served)
         elif isinstance(spec.install, Helm):

@@ -46,6 +46,27 @@ def test_calicos_endpoint_comes_before_the_operator_and_its_objects_after():
         assert chart.urn in by_name[name].depends_on
 
 
+def test_calicos_own_objects_wait_for_its_api_server_and_that_for_its_rollout():
+    """The Release waits for the operator only, which has then just begun."""
+    program = run_program("oslo", with_cni(encryption="wireguard"))
+    by_name = {item.name: item for item in program.resources.values()}
+    chart, rollout, served = (
+        by_name[name] for name in ("cni-calico", "cni-calico-installation", "cni-calico-apiserver")
+    )
+    assert chart.urn in rollout.depends_on
+    assert rollout.urn in served.depends_on
+    assert served.urn in by_name["cni-felixconfiguration-default"].depends_on
+    for mark, kind in ((rollout, "Installation"), (served, "APIServer")):
+        assert mark.type == f"kubernetes:operator.tigera.io/v1:{kind}Patch"
+        assert mark.inputs["metadata"] == {"name": "default", "annotations": {"pulumi.com/waitFor": "condition=Ready"}}
+
+
+def test_a_calico_that_says_nothing_of_its_rollout_is_not_waited_for():
+    """The operator has conditions on its objects since Calico 3.25."""
+    program = run_program("oslo", with_cni(version="3.24.6"))
+    assert not [item for item in program.resources.values() if item.type.endswith("Patch") and "tigera" in item.type]
+
+
 def test_of_somebody_elses_network_nothing_is_declared_and_all_of_it_is_said():
     data = stack_data("oslo")
     data["cni"] = {
