@@ -7,7 +7,9 @@ from components.cni.unmanaged import Flannel, Unmanaged
 
 def cni_advice(cni: AnyCni) -> list[str]:
     """Every remark on this CNI, a line each."""
-    if isinstance(cni, Calico | Flannel | Unmanaged):
+    if isinstance(cni, Calico):
+        return _calico(cni)
+    if isinstance(cni, Flannel | Unmanaged):
         return []
     found = []
     if cni.hubble and isinstance(cni.install, Helm) and certificates_come_late(nearest(cni.version) or cni.version):
@@ -17,6 +19,15 @@ def cni_advice(cni: AnyCni) -> list[str]:
             "newer to have it, and until then ask an agent itself: hubble observe in its pod"
         )
     return found
+
+
+def _calico(cni: Calico) -> list[str]:
+    if cni.dataplane != "BPF" or not cni.encapsulation.startswith("IPIP"):
+        return []
+    return [
+        f"cni.encapsulation: {cni.encapsulation} with the BPF data plane works, and VXLAN is much faster there "
+        "(Calico's page on eBPF): write VXLAN, or None where routers know the pods"
+    ]
 
 
 def certificates_come_late(release: str) -> bool:

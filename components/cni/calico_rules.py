@@ -27,14 +27,6 @@ def calico_problems(cni: Calico) -> list[Violation]:
                 "write bgp: true, or encapsulation: VXLAN",
             )
         )
-    if cni.dataplane == "BPF" and cni.encapsulation.startswith("IPIP"):
-        problems.append(
-            Violation(
-                "cni-calico-bpf",
-                "cni.encapsulation",
-                f"{cni.encapsulation} with the BPF data plane is not supported by Calico: write VXLAN or None",
-            )
-        )
     if cni.external_services == "dsr" and cni.dataplane != "BPF":
         problems.append(
             Violation(

@@ -50,18 +50,22 @@ def same_segment(cni: AnyCni) -> str:
         return "native routing with routes: same-l2"
     if isinstance(cni, Flannel) and cni.backend == "host-gw":
         return "Flannel with backend: host-gw"
+    if isinstance(cni, Calico) and cni.encapsulation == "None" and not (cni.bgp_peering and cni.bgp_peering.peers):
+        return "Calico with encapsulation: None and no router among bgpPeering.peers"
     return ""
 
 
 def foreign_sources(cni: AnyCni) -> str:
     """Who needs the network to carry packets whose source is not the sending node's; empty for nobody.
 
-    Rented networks often filter them: pods' addresses with native routing, the service's address with DSR.
+    Rented networks often filter them: pods' addresses with native routing, the service's address with DSR. Calico's
+    page on overlays: of the CrossSubnet kinds, packets to a node of the same subnet go unencapsulated.
     """
     if isinstance(cni, Calico):
         if cni.external_services == "dsr":
             return "DSR"
-        return f"Calico with encapsulation: {cni.encapsulation}" if cni.encapsulation == "None" else ""
+        wrapped = cni.encapsulation in ("VXLAN", "IPIP")
+        return "" if wrapped else f"Calico with encapsulation: {cni.encapsulation}"
     if isinstance(cni, Flannel):
         return "Flannel with backend: host-gw" if cni.backend == "host-gw" else ""
     if isinstance(cni, Unmanaged):

@@ -1,6 +1,7 @@
 """Who owns a LoadBalancer address: MetalLB, or Cilium, or Calico's BGP; never two of them."""
 
 from components.base import Violation, version_tuple
+from components.cni.calico_bgp import CalicoBgp
 from components.cni.model import AgentConfig, AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
 from components.metallb.model import L2, Bgp, MetalLbSpec
 
@@ -70,7 +71,7 @@ def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Violation]:
     """Calico's BGP announces networks of addresses, MetalLB announces its pools: where both do, routers see two."""
     if not isinstance(cni, Calico) or cni.bgp_peering is None:
         return []
-    return [
+    return _one_session(spec, cni.bgp_peering) + [
         _problem(
             f"pools[{pool.name}]",
             f"{block} is announced by MetalLB ({pool.advertisement.kind}) and, as part of "
@@ -82,6 +83,20 @@ def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Violation]:
         if block.first.version == 4
         and int(block.first) <= int(network.broadcast_address)
         and int(network.network_address) <= int(block.last)
+    ]
+
+
+def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Violation]:
+    """MetalLB's page on Calico: BGP has one session between two hosts, and the router refuses the second."""
+    return [
+        _problem(
+            f"peers[{ours.name}]",
+            f"{ours.address} is cni.bgpPeering.peers[{theirs.name}] too, and a router takes one session from a node: "
+            "take it out of one, and let Calico announce the pools (cni.bgpPeering.serviceNetworks) if it stays there",
+        )
+        for ours in spec.peers
+        for theirs in peering.peers
+        if ours.address == theirs.address
     ]
 
 

@@ -5,11 +5,12 @@ import json
 import jsonschema
 import pytest
 
+from components.cni.advice import cni_advice
 from components.cni.calico import installation
 from components.cni.calico_objects import after_calico, before_calico
 from components.cni.model import Calico
 from components.cni.mtu import solve
-from components.cni.needs import udp_ports
+from components.cni.needs import foreign_sources, same_segment, udp_ports
 from components.cni.rules import kernel_floor
 from components.manifests import label
 from tests.support.reference import DATA
@@ -118,7 +119,6 @@ def test_wireguard_needs_its_kernel():
         ({"externalServices": "dsr"}, "cni.externalServices: dsr is the BPF data plane's"),
         ({"dataplane": "BPF", "kubeProxy": "ipvs"}, "the BPF data plane replaces kube-proxy"),
         ({"dataplane": "Nftables", "kubeProxy": "ipvs"}, "needs kube-proxy with nftables"),
-        ({"dataplane": "BPF", "encapsulation": "IPIP", "bgp": True}, "not supported by Calico"),
         ({"bgpPeering": PEERING}, "bgp is false"),
         ({"bgp": True, "bgpPeering": {"nodeMesh": False}}, "no node would hear of another's pods"),
         ({"bgp": True, "bgpPeering": {"peers": PEERING["peers"] * 2}}, "'rack-a' occurs twice"),
@@ -128,6 +128,42 @@ def test_wireguard_needs_its_kernel():
 def test_what_excludes_each_other_is_refused(cni, rule):
     (problem,) = said(**cni)
     assert rule in problem
+
+
+def test_ipip_with_the_bpf_data_plane_is_slow_and_no_mistake():
+    """Calico's page on eBPF recommends VXLAN for speed; only over IPv6 is there no IPIP."""
+    slow = {"dataplane": "BPF", "encapsulation": "IPIP", "bgp": True}
+    assert said(**slow) == []
+    (advice,) = cni_advice(calico(**slow))
+    assert "VXLAN is much faster there" in advice
+    assert cni_advice(calico(**{**slow, "encapsulation": "VXLAN"})) == cni_advice(calico()) == []
+
+
+@pytest.mark.parametrize("encapsulation", ["VXLANCrossSubnet", "IPIPCrossSubnet", "None"])
+def test_what_goes_unencapsulated_within_a_subnet_needs_foreign_sources(encapsulation):
+    assert foreign_sources(calico(encapsulation=encapsulation, bgp=True)) == (
+        f"Calico with encapsulation: {encapsulation}"
+    )
+    assert (
+        foreign_sources(calico(encapsulation="VXLAN")) == foreign_sources(calico(encapsulation="IPIP", bgp=True)) == ""
+    )
+
+
+def test_without_encapsulation_and_without_routers_nodes_share_a_segment():
+    assert "no router among bgpPeering.peers" in same_segment(calico(encapsulation="None", bgp=True))
+    assert same_segment(calico(encapsulation="None", bgp=True, bgpPeering=PEERING)) == ""
+    assert same_segment(calico(encapsulation="VXLANCrossSubnet")) == ""
+
+
+def test_a_router_takes_one_session_from_a_node():
+    data = stack_data("oslo")
+    data["cni"] = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, "encapsulation": "None"}
+    data["cni"] |= {"bgp": True, "bgpPeering": PEERING}
+    data["metallb"]["peers"] = [{"name": "uplink", "address": "198.51.100.1", "peerAsn": 64500, "myAsn": 64513}]
+    (problem,) = problems(data)
+    assert problem.startswith("metallb.peers[uplink]: 198.51.100.1 is cni.bgpPeering.peers[rack-a] too")
+    data["metallb"]["peers"][0]["address"] = "198.51.100.2"
+    assert problems(data) == []
 
 
 def test_each_of_them_alone_is_right():
