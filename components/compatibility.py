@@ -29,24 +29,39 @@ def together(
     return Combination(versions, base.features | {Feature.METALLB_POOLS})
 
 
-def compatibility_problems(found: Combination) -> list[Violation]:
-    """A violation for every need that is not met, each with the nearest combinations that work."""
+def compatibility_problems(found: Combination, *, by_bundle: bool = False) -> list[Violation]:
+    """A violation for every need that is not met, each with the nearest combinations that work.
+
+    `by_bundle`: Gateway API's version is that of the file in `gateway.crds`, and is written nowhere.
+    """
     wrong = conflicts(found)
     ways = nearest(found) if wrong else []
-    return [_problem(conflict, ways) for conflict in wrong]
+    return [_problem(conflict, ways, by_bundle=by_bundle) for conflict in wrong]
 
 
-def _problem(conflict: Conflict, ways: list[dict[Part, str]]) -> Violation:
+def _field(part: Part, *, by_bundle: bool) -> str:
+    return "gateway.crds" if by_bundle and part is Part.GATEWAY_API else FIELDS[part]
+
+
+def _write(part: Part, version: str, *, by_bundle: bool) -> str:
+    if by_bundle and part is Part.GATEWAY_API:
+        return f"gateway.crds: path and sha256 of Gateway API {version}'s standard-install.yaml"
+    return f"{FIELDS[part]}: {version}"
+
+
+def _problem(conflict: Conflict, ways: list[dict[Part, str]], *, by_bundle: bool) -> Violation:
     need = conflict.need
     limits = ((need.at_least, "or newer"), (need.at_most, "at most"))
     bounds = " and ".join(f"{bound} {says}" for bound, says in limits if bound)
-    remedies = [" and ".join(f"{FIELDS[part]}: {version}" for part, version in way.items()) for way in ways]
+    remedies = [
+        " and ".join(_write(part, version, by_bundle=by_bundle) for part, version in way.items()) for way in ways
+    ]
     if need.instead:
         remedies.append(need.instead)
     write = f"; write {', or '.join(remedies)}" if remedies else ""
     return Violation(
         "compatibility",
-        FIELDS[need.other],
+        _field(need.other, by_bundle=by_bundle),
         f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {need.why} "
         f"({need.source}){write}",
     )

@@ -387,7 +387,10 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Violation]]], ...] 
     ({"network"}, lambda spec: network_problems(spec.network)),
     ({"cni", "network"}, lambda spec: cni_problems(spec.cni, spec.network)),
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
-    ({"cluster", "cni", "gateway", "metallb"}, lambda spec: compatibility_problems(_together(spec))),
+    (
+        {"cluster", "cni", "gateway", "metallb"},
+        lambda spec: compatibility_problems(_together(spec), by_bundle=isinstance(spec.gateway.crds, CrdBundle)),
+    ),
     (
         {"cni", "some tenants"},
         lambda spec: policy_problems(spec.cni, [tenant.name for tenant in spec.tenants]),

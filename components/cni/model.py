@@ -80,6 +80,17 @@ def _only_geneve_in_geneve(value: Any) -> Any:
     return value
 
 
+def _one_of_the_routings(value: Any) -> Any:
+    mode, protocol = _member(value, "mode"), _member(value, "protocol")
+    if isinstance(value, dict) and (mode, protocol) != ("tunnel", "vxlan"):
+        wrong = "protocol" if mode == "tunnel" else "mode"
+        raise ValueError(
+            f"its {wrong} is none that there is: write mode: native with nativeCidr and routes, or mode: tunnel with "
+            "protocol: vxlan, or mode: tunnel with protocol: geneve"
+        )
+    return value
+
+
 def _load_balancing(value: Any) -> str | None:
     mode, dispatch = _member(value, "mode"), _member(value, "dispatch")
     if mode == "snat":
@@ -158,9 +169,9 @@ class _Cilium(Spec):
 
 
 class CiliumVxlan(_Cilium):
-    """Cilium over a VXLAN tunnel: SNAT only."""
+    """Cilium over a VXLAN tunnel: SNAT only. What is no routing at all is said here too."""
 
-    routing: VxlanTunnel
+    routing: Annotated[VxlanTunnel, BeforeValidator(_one_of_the_routings)]
     load_balancing: Annotated[Snat, BeforeValidator(_no_dsr_over_vxlan)] = Snat(mode="snat")
 
 
