@@ -121,7 +121,7 @@ class PlatformSpec(Spec):
         found = (
             kube_proxy_advice(self.cni.service_proxy, kubernetes),
             untested(together(self.cni, kubernetes=kubernetes)),
-            *cni_advice(self.cni),
+            *cni_advice(self.cni, self.network.underlay_mtu),
         )
         return tuple(text for text in found if text)
 

@@ -1,12 +1,16 @@
 """What is not wrong with a network and will surprise: said at every preview, refused by nobody."""
 
 from components.cni.chart_keys import nearest, within
-from components.cni.model import AnyCni, Calico, Helm
+from components.cni.model import AnyCni, Calico, Cilium, DsrOption, Helm
+from components.cni.mtu import DSR_OPTION_BYTES
 from components.cni.unmanaged import Flannel, Unmanaged
 
+CLIENTS_MTU = 1500
+"""What clients outside send at most: Ethernet's, and the internet's."""
 
-def cni_advice(cni: AnyCni) -> list[str]:
-    """Every remark on this CNI, a line each."""
+
+def cni_advice(cni: AnyCni, underlay: int) -> list[str]:
+    """Every remark on this CNI over links of `underlay` bytes, a line each."""
     if isinstance(cni, Calico):
         return _calico(cni)
     if isinstance(cni, Flannel | Unmanaged):
@@ -18,7 +22,23 @@ def cni_advice(cni: AnyCni) -> list[str]:
             "relay's certificates only after a Release that waits for the relay (cilium#40381); write version 1.19 or "
             "newer to have it, and until then ask an agent itself: hubble observe in its pod"
         )
-    return found
+    return found + _dsr(cni, underlay)
+
+
+def _dsr(cni: Cilium, underlay: int) -> list[str]:
+    """Headroom for the option of DSR (cilium#32601, #39690): no pod's MTU helps, the packets are the clients'.
+
+    TCP carries it on its first packet only, which is small; `hybrid` is SNAT for UDP.
+    """
+    balancing, fits = cni.load_balancing, underlay - DSR_OPTION_BYTES
+    if not isinstance(balancing, DsrOption) or balancing.mode != "dsr" or fits >= CLIENTS_MTU:
+        return []
+    return [
+        f"cni.loadBalancing: dispatch opt adds {DSR_OPTION_BYTES} bytes to clients' UDP packets from node to node: "
+        f"{underlay} − {DSR_OPTION_BYTES} (IPv4 option) = {fits} fit, and larger ones are lost unless the client heeds "
+        "ICMP. podMtu has no say in it; write mode: hybrid (SNAT for UDP), or give the links between nodes "
+        f"{CLIENTS_MTU + DSR_OPTION_BYTES} or more"
+    ]
 
 
 def _calico(cni: Calico) -> list[str]:

@@ -134,9 +134,9 @@ def test_ipip_with_the_bpf_data_plane_is_slow_and_no_mistake():
     """Calico's page on eBPF recommends VXLAN for speed; only over IPv6 is there no IPIP."""
     slow = {"dataplane": "BPF", "encapsulation": "IPIP", "bgp": True}
     assert said(**slow) == []
-    (advice,) = cni_advice(calico(**slow))
+    (advice,) = cni_advice(calico(**slow), 1500)
     assert "VXLAN is much faster there" in advice
-    assert cni_advice(calico(**{**slow, "encapsulation": "VXLAN"})) == cni_advice(calico()) == []
+    assert cni_advice(calico(**{**slow, "encapsulation": "VXLAN"}), 1500) == cni_advice(calico(), 1500) == []
 
 
 @pytest.mark.parametrize("encapsulation", ["VXLANCrossSubnet", "IPIPCrossSubnet", "None"])

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import TypeAdapter
 
+from components.cni.advice import cni_advice
 from components.cni.model import Calico, CalicoHelm, Cni
 from components.cni.mtu import solve
 
@@ -59,3 +60,16 @@ def test_jumbo_frames_carry_jumbo_pods():
 def test_an_arithmetic_that_was_not_run_says_so(version):
     assert "not measured on this release" in solve(cilium(version, encryption="wireguard"), 1500).arithmetic
     assert "not measured" not in solve(cilium(version), 1500).arithmetic
+
+
+def test_the_option_of_dsr_is_said_where_a_clients_packet_leaves_it_no_room():
+    """8 bytes on every UDP packet between nodes: pods' MTU stays, for the packets are the clients'."""
+    dsr = cilium(routing=NATIVE, hubble=False, loadBalancing={"mode": "dsr", "dispatch": "opt"})
+    assert solve(dsr, 1500).pod == 1500
+    (said,) = cni_advice(dsr, 1500)
+    assert "1500 − 8 (IPv4 option) = 1492 fit" in said
+    assert "write mode: hybrid" in said
+    assert cni_advice(dsr, 1507) != []
+    assert cni_advice(dsr, 1508) == cni_advice(dsr, 9000) == []
+    for balancing in ({"mode": "hybrid", "dispatch": "opt"}, {"mode": "dsr", "dispatch": "geneve"}, {"mode": "snat"}):
+        assert cni_advice(cilium(routing=NATIVE, hubble=False, loadBalancing=balancing), 1500) == []
