@@ -127,20 +127,26 @@ def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]
         yield from _chart_uses(f"Release {resource.name}", plain(resource.props), config)
         return
     manifest = plain(resource.props)
-    metadata = manifest.get("metadata") or {}
-    namespace, name = metadata.get("namespace"), metadata.get("name") or resource.name
+    said = manifest.get("metadata")
+    metadata = said if isinstance(said, Mapping) else {}
+    namespace, name = metadata.get("namespace"), metadata.get("name")
+    name = name if isinstance(name, str) and name else resource.name
     item = f"{found.name} {f'{namespace}/' if isinstance(namespace, str) else ''}{name}"
     yield from object_uses(found.name, item, manifest)
 
 
 def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterator[Use | Violation]:
     chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts") or {}
-    repository = options.get("repo") if isinstance(options, Mapping) else options
-    for field, value in (("chart", chart), ("repositoryOpts.repo", repository)):
+    repository = options.get("repo") if isinstance(options, Mapping) else None
+    for field, value in (("chart", chart), ("repositoryOpts", options), ("repositoryOpts.repo", repository)):
         if value is UNKNOWN:
             yield Use(NOT_KNOWN, "chart-repository", f"{item}: {field}")
         for host in url_hosts(value) if isinstance(value, str) else ():
             yield Use(host, "chart-repository", f"{item}: {field}")
+    if release.get("valueYamlFiles"):
+        # The provider reads them into `values` only where it knows every input of the Release.
+        message = f"{UNDECIDED}: the provider has not read these files yet: write what is in them into values"
+        yield Violation("residency-closure", f"{item}: valueYamlFiles", message)
     values = list(values_uses(item, release.get("values")))
     yield from values
     name = chart_name(chart) if isinstance(chart, str) else ""
