@@ -111,15 +111,18 @@ def each(
     description: str,
     *kinds: str,
     judge: Judge,
-    patches: bool = False,
+    patches: bool | Judge = False,
     schema: PolicyConfigSchema | None = None,
 ) -> Rule:
-    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them."""
+    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them, by a judge
+    of their own where what a patch leaves out says nothing."""
+    of_patch = patches if callable(patches) else judge
 
     def one(seen: Seen, config: Config) -> Iterator[Finding]:
         found = kind(seen.resource_type)
         if found and f"{found.group}:{found.name}" in kinds and (patches or not found.patch):
-            yield from _findings(lambda: map(Found, judge(seen.props, config)), seen.resource_type, seen.urn)
+            asked = of_patch if found.patch else judge
+            yield from _findings(lambda: map(Found, asked(seen.props, config)), seen.resource_type, seen.urn)
 
     return _of_one(name, description, one, schema)
 
@@ -191,7 +194,7 @@ def _findings(find: Callable[[], Iterable[Found]], what: str, urn: str | None) -
             yield Finding(violation.item, violation.message, at or urn, decided)
     except UnknownValueError as unknown:
         yield Finding("", undecided(".".join(unknown.props)), urn, decided=False)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # Not the error's text: it may quote a value, and values may be secret.
         yield Finding("", f"cannot be read as {what} ({type(error).__name__}): correct its fields", urn)
 

@@ -67,7 +67,7 @@ def _by_kind(
     judge: Callable[[str, Props], Iterable[Violation]], *kinds: str
 ) -> Callable[[Resources, Config], Iterator[Found]]:
     def judged(resources: Resources, _: Config) -> Iterator[Found]:
-        for resource in objects(resources, *kinds):
+        for resource in objects(resources, *kinds, patches=True):
             found = kind(resource.resource_type)
             name = found.name if found else ""
             yield from (Found(problem, resource.urn) for problem in judge(name, resource.props))
@@ -76,9 +76,11 @@ def _by_kind(
 
 
 def _clients(resources: Resources, _: Config, *, rule: str) -> Iterator[Found]:
-    by_l2 = any(objects(resources, "cilium.io:CiliumL2AnnouncementPolicy"))
-    for resource in objects(resources, "core:Service", patches=False):
-        for problem in client_address_problems(resource.props, by_cilium_l2=by_l2):
+    by_l2 = any(objects(resources, "cilium.io:CiliumL2AnnouncementPolicy", patches=True))
+    for resource in objects(resources, "core:Service", patches=True):
+        found = kind(resource.resource_type)
+        patch = found is not None and found.patch
+        for problem in client_address_problems(resource.props, by_cilium_l2=by_l2, patch=patch):
             if problem.rule == rule:
                 yield Found(problem, resource.urn)
 
@@ -90,7 +92,7 @@ def _canary(resources: Resources, config: Config) -> Iterator[Found]:
         if r.provider is None and "canaryCeilingPercent" in r.props
     ]
     ceiling = int(config.get("ceilingPercent") or min(declared, default=50))
-    for resource in objects(resources, *_ROUTES):
+    for resource in objects(resources, *_ROUTES, patches=True):
         yield from (Found(problem, resource.urn) for problem in ceiling_problems(resource.props, ceiling))
 
 
@@ -137,6 +139,7 @@ NETWORK_RULES = [
         "gateway.networking.k8s.io:ListenerSet",
         "gateway.networking.x-k8s.io:XListenerSet",
         judge=lambda props, config: tls_problems(props, today(config)),
+        patches=True,
     ),
     stack(
         "gateway-canary",
@@ -149,6 +152,7 @@ NETWORK_RULES = [
         "A ReferenceGrant lets one kind of one namespace use one kind.",
         "gateway.networking.k8s.io:ReferenceGrant",
         judge=lambda props, _: grant_problems(props),
+        patches=True,
     ),
     stack(
         "gateway-no-ingress-nginx",

@@ -117,7 +117,7 @@ def _api_servers(resources: Resources) -> Iterator[Taken]:
 
 def _hostname_owners(resources: Resources, _: Config) -> Iterator[Found]:
     kinds = ("HTTPRoute", "GRPCRoute", "TLSRoute")
-    routes = list(objects(resources, *(f"gateway.networking.k8s.io:{name}" for name in kinds)))
+    routes = list(objects(resources, *(f"gateway.networking.k8s.io:{name}" for name in kinds), patches=True))
     claims = [claim for route in routes for claim in route_claims(route.props)]
     yield from (Found(problem) for problem in ownership_problems(claims))
 

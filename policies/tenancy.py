@@ -56,7 +56,7 @@ def _images(resources: Resources, config: Config) -> Iterator[Found]:
     if registries is None:
         places = [p for r in resources if r.provider is None and "places" in r.props for p in r.props["places"]]
         registries = [host for place in places if "image-registry" in place["purposes"] for host in place["hosts"]]
-    for resource in objects(resources, *WORKLOADS):
+    for resource in objects(resources, *WORKLOADS, patches=True):
         namespace = str((resource.props.get("metadata") or {}).get("namespace") or "default")
         if is_tenants(namespace, platform=platform):
             problems = image_problems(resource.props, [str(registry) for registry in registries])

@@ -18,11 +18,10 @@ NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 def tls_problems(gateway: Mapping[str, Any], today: str) -> Iterator[Violation]:
     """Listeners of a Gateway or ListenerSet that take plain text, without an exception on it that still holds."""
     metadata = gateway["metadata"]
-    said = (metadata.get("annotations") or {}).get(labels.PLAIN_TEXT) or "{}"
-    exceptions = json.loads(str(said))
-    for listener in gateway["spec"].get("listeners") or ():
-        if listener.get("protocol") in ENCRYPTED:
-            continue
+    exceptions = _exceptions((metadata.get("annotations") or {}).get(labels.PLAIN_TEXT))
+    for listener in (gateway.get("spec") or {}).get("listeners") or ():
+        if "protocol" not in listener or listener["protocol"] in ENCRYPTED:
+            continue  # without one it is a patch of somebody else's listener: the CRD demands it
         name = f"{metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
         item = f"{gateway.get('kind', 'Gateway')} {name}, {listener['name']}"
         remedy = (
@@ -38,12 +37,21 @@ def tls_problems(gateway: Mapping[str, Any], today: str) -> Iterator[Violation]:
             yield plain_text_problem(item, f"its exception ended on {exception.until}; {remedy}")
 
 
+def _exceptions(annotation: Any) -> dict[str, Any]:
+    """By listener; what cannot be read excuses nothing."""
+    try:
+        said = json.loads(str(annotation or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def ceiling_problems(route: Mapping[str, Any], ceiling: int) -> Iterator[Violation]:
     """Canaries above the ceiling: the backends that the route's annotation names, or that are called canary."""
     metadata = route["metadata"]
     named = (metadata.get("annotations") or {}).get(labels.CANARY)
     item = f"{route['kind']} {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
-    for rule in route["spec"].get("rules") or ():
+    for rule in (route.get("spec") or {}).get("rules") or ():
         weights = [(str(ref["name"]), int(ref.get("weight", 1))) for ref in rule.get("backendRefs") or ()]
         canary = sum(weight for name, weight in weights[1:] if name == named or "canary" in name)
         yield from canary_problems(item, canary, sum(weight for _, weight in weights), ceiling)
@@ -51,10 +59,10 @@ def ceiling_problems(route: Mapping[str, Any], ceiling: int) -> Iterator[Violati
 
 def grant_problems(grant: Mapping[str, Any]) -> Iterator[Violation]:
     """A ReferenceGrant to more than one namespace and kind, or to every Secret there is."""
-    metadata, spec = grant["metadata"], grant["spec"]
+    metadata, spec = grant["metadata"], grant.get("spec") or {}
     item = f"ReferenceGrant {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
     for side in ("from", "to"):
-        if len(spec.get(side) or ()) != 1:
+        if side in spec and len(spec[side] or ()) != 1:
             yield Violation(
                 "gateway-reference-grant",
                 item,

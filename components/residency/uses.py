@@ -226,8 +226,8 @@ def _driver(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
 def _pool(item: str, spec: Mapping[str, Any]) -> Iterator[Use]:
     """Pools' addresses are judged by their first: a range is one provider's assignment."""
     listed = spec.get("addresses") or spec.get("blocks") or spec.get("cidrs") or ()
-    if listed is UNKNOWN:
-        listed = [UNKNOWN]
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        listed = [listed]
     listed = [block.get("cidr", block.get("start")) if isinstance(block, Mapping) else block for block in listed]
     for index, block in enumerate(listed):
         where = f"{item}: spec.addresses.{index}"

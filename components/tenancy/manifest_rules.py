@@ -29,6 +29,14 @@ def containers(workload: Manifest) -> Iterator[Mapping[str, Any]]:
         yield from spec.get(field) or ()
 
 
+def images(workload: Manifest) -> Iterator[str]:
+    """Every image that its pods run or mount; one that a patch leaves out is somebody else's."""
+    yield from (str(container["image"]) for container in containers(workload) if "image" in container)
+    for volume in pod_spec(workload).get("volumes") or ():
+        if reference := (volume.get("image") or {}).get("reference"):
+            yield str(reference)
+
+
 def host_problems(workload: Manifest) -> Iterator[Violation]:
     """Pods on the node's own network, or on a port of it: past every network policy."""
     item = f"{workload['kind']} {_name(workload)}"
@@ -48,8 +56,7 @@ def host_problems(workload: Manifest) -> Iterator[Violation]:
 
 def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[Violation]:
     """Images that somebody else can exchange: from no allowed registry, and not by digest."""
-    for container in containers(workload):
-        image = str(container["image"])
+    for image in images(workload):
         registry = image_registry(image)
         if "@sha256:" not in image and registry not in registries:
             yield Violation(
@@ -67,11 +74,9 @@ def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
         item, is_flannel = f"Release of chart {name}", "flannel" in name
     else:
         item = f"{kind} {_name(manifest)}"
-        images = (
-            [str(container.get("image") or "") for container in containers(manifest)] if kind == "DaemonSet" else []
-        )
+        used = list(images(manifest)) if kind == "DaemonSet" else []
         named = "flannel" in str(manifest["metadata"].get("name", ""))
-        is_flannel = named or any("flannel" in image for image in images)
+        is_flannel = named or any("flannel" in image for image in used)
     if is_flannel:
         yield Violation(
             "cni-no-flannel",
