@@ -31,8 +31,8 @@ CHART_IMAGES: dict[str, tuple[str, ...]] = {
 }
 """Registries of images that these charts' own default values name (read in the releases that the stack files pin)."""
 
-TAKEN_APART = ("Chart", "ConfigFile", "ConfigGroup", "Directory")
-"""Components of pulumi-kubernetes: their objects are resources themselves."""
+_TAKEN_APART = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
+"""Components of pulumi-kubernetes, by group: their objects are resources themselves."""
 
 _PLACES = TypeAdapter(tuple[Place, ...])
 _EXCEPTIONS = TypeAdapter(tuple[ResidencyException, ...])
@@ -121,7 +121,7 @@ def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
 
 def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]:
     found = kind(resource.resource_type)
-    if found is None or found.name in TAKEN_APART:
+    if found is None or taken_apart(resource.resource_type):
         return
     if (found.group, found.name) == ("helm.sh", "Release"):
         yield from _chart_uses(f"Release {resource.name}", plain(resource.props), config)
@@ -147,22 +147,43 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
         # The provider reads them into `values` only where it knows every input of the Release.
         message = f"{UNDECIDED}: the provider has not read these files yet: write what is in them into values"
         yield Violation("residency-closure", f"{item}: valueYamlFiles", message)
-    values = list(values_uses(item, release.get("values")))
-    yield from values
+    yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else ""
-    if any(use.purpose == "image-registry" for use in values):
-        return
-    known = {**CHART_IMAGES, **dict(config.get("chartImages", {}))}.get(name)
-    if known is None:
+    registries = own_images(name, release.get("values"), config.get("chartImages", {}))
+    if registries is None:
         yield Violation(
             "residency-closure",
             item,
-            f"{UNDECIDED}: which registries chart {name or '?'} takes its images from, since its values name none: "
-            "write the images in the values, or the registries in the policy's `chartImages`",
+            f"{UNDECIDED}: which registries chart {name or '?'} takes the images from that its values do not name: "
+            "write them in the policy's `chartImages` ([] if the values name every image), or write "
+            "global.imageRegistry where the chart reads it",
         )
-    for registry in known or ():
+    for registry in registries or ():
         where = f"{item}: images of chart {name} by its own defaults"
         yield Use(image_registry(f"{registry}/x"), "image-registry", where)
+
+
+def own_images(chart: str, values: Any, configured: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Registries of images that a chart's own defaults name; None where nobody knows.
+
+    Values that name some images say nothing of the others: only a registry for all of them does, and not where we
+    know the chart. `configured`: by chart, what the auditor read in it."""
+    if chart in configured:
+        return tuple(str(registry) for registry in configured[chart])
+    if chart in CHART_IMAGES:
+        return CHART_IMAGES[chart]
+    common = values.get("global") if isinstance(values, Mapping) else None
+    if not isinstance(common, Mapping):
+        return None
+    image = common.get("image")
+    given = (common.get("imageRegistry"), image.get("registry") if isinstance(image, Mapping) else None)
+    return () if any(given) else None
+
+
+def taken_apart(resource_type: str) -> bool:
+    """Whether a resource is a component of pulumi-kubernetes, whose objects are resources themselves."""
+    api, _, name = resource_type.removeprefix("kubernetes:").partition(":")
+    return name in _TAKEN_APART.get(api.partition("/")[0], ())
 
 
 def _schema(*parts: dict[str, Any]) -> PolicyConfigSchema:

@@ -85,7 +85,8 @@ RECORD: dict[str, Any] = {
         "type": "object",
         "additionalProperties": {"type": "array", "items": {"type": "string"}},
         "default": {},
-        "description": "By chart: the registries of images that its own default values name.",
+        "description": "By chart: the registries of images that its own default values name; an empty list: the "
+        "values that a program writes name every image.",
     }
 }
 STATE: dict[str, Any] = {

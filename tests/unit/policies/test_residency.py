@@ -20,7 +20,9 @@ def said(*resources: Resource, **config: Any) -> list[str]:
 
 def values(**inner: Any) -> Resource:
     """A chart from a declared place with these values."""
-    return release("oci://registry.example.no/charts/app", {"image": {"registry": "registry.example.no"}, **inner})
+    return release(
+        "oci://registry.example.no/charts/app", {"global": {"imageRegistry": "registry.example.no"}, **inner}
+    )
 
 
 def network_policy(direction: str, peers: str, cidr: str) -> Resource:
@@ -171,11 +173,43 @@ def test_a_chart_value_that_would_name_a_place_and_is_unknown_is_undecided(field
 def test_a_chart_whose_images_nobody_names_is_undecided() -> None:
     app = release("oci://registry.example.no/charts/app", {})
     [message] = said(app)
-    assert "cannot be decided at preview: which registries chart app takes its images from" in message
+    assert "cannot be decided at preview: which registries chart app takes the images from" in message
     assert said(app, chartImages={"app": ["registry.example.no"]}) == []
     for chart in ("oci://registry.example.no/charts/cilium", "mirror/cilium-1.18.12.tgz"):
         [message] = said(release(chart, {}))
         assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+
+
+def test_an_image_that_the_values_name_says_nothing_of_the_chart_s_others() -> None:
+    sidecar = {"sidecar": {"image": {"registry": "registry.example.no"}}}
+    app = release("oci://registry.example.no/charts/app", sidecar)
+    [message] = said(app)
+    assert "cannot be decided at preview: which registries chart app takes the images from" in message
+    [message] = said(app, chartImages={"app": ["ghcr.io"]})
+    assert "images of chart app by its own defaults: bytes go to ghcr.io" in message
+    assert said(app, chartImages={"app": []}) == []
+    everything = {"global": {"image": {"registry": "registry.example.no"}}}
+    assert said(release("oci://registry.example.no/charts/app", everything)) == []
+    [message] = said(release("oci://registry.example.no/charts/cilium", {**sidecar, **everything}))
+    assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+
+
+def test_a_kind_of_somebody_else_s_that_is_called_chart_is_judged() -> None:
+    spec = {"image": "ghcr.io/app"}
+    for kind in ("Chart", "ConfigGroup", "Directory"):
+        [message] = said(kube("example.no/v1", kind, "c", "a", spec=spec))
+        assert f"{kind} a/c: spec.image: bytes go to ghcr.io" in message
+    for api, kind in (("yaml/v2", "ConfigGroup"), ("yaml", "ConfigFile"), ("kustomize/v2", "Directory")):
+        assert said(Resource(f"kubernetes:{api}:{kind}", {"spec": spec}, "c", component=True)) == []
+
+
+def test_an_image_that_is_mounted_comes_from_somewhere_too() -> None:
+    volumes = [{"name": "model", "image": {"reference": "ghcr.io/model:1", "pullPolicy": "Always"}}]
+    pod = kube("v1", "Pod", "p", "a", spec={"containers": [], "volumes": volumes})
+    [message] = said(pod)
+    assert "Pod a/p: spec.volumes.0.image.reference: bytes go to ghcr.io (image-registry)" in message
+    found = violations(POLICIES, [pod])
+    assert "Pod a/p: runs an image of ghcr.io by tag" in str([v for v in found if v.policy == "tenancy-images"])
 
 
 def test_a_chart_that_the_program_takes_apart_is_judged_by_its_objects() -> None:
