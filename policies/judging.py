@@ -98,6 +98,12 @@ def kind(resource_type: str) -> Kind | None:
     return Kind(api.rpartition("/")[0], name.removesuffix("Patch"), patch)
 
 
+def is_patch(resource: Seen) -> bool:
+    """Whether a resource is some fields of somebody else's object."""
+    found = kind(resource.resource_type)
+    return found is not None and found.patch
+
+
 def objects(resources: Sequence[PolicyResource], *kinds: str, patches: bool = False) -> Iterator[PolicyResource]:
     """Objects of these kinds (`group:Kind`); `patches`: also fields that the program sets on somebody else's."""
     for resource in resources:

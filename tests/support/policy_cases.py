@@ -154,6 +154,12 @@ CASES: dict[str, Case] = {
         "namespace 'agency': has no NetworkPolicy that denies everything",
         [namespace(), network_policy(policyTypes=UNKNOWN)],
     ),
+    "tenancy-isolation": Case(
+        [namespace(), network_policy(), *fence()],
+        [network_policy(ingress=[{"from": [{"namespaceSelector": {}}]}])],
+        "NetworkPolicy agency/deny: its ingress names every namespace there is",
+        [network_policy(ingress=UNKNOWN)],
+    ),
     "cni-consistent": Case(
         [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"})],
         [cilium_config(**{"bpf-lb-mode": "dsr", "kube-proxy-replacement": "true"})],
