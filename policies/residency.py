@@ -1,6 +1,7 @@
 """The residency closure of any program: what its resources use, held against what it or the auditor declares."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from pulumi_policy import PolicyConfigSchema, PolicyResource
@@ -48,9 +49,10 @@ def _closure(resources: Resources, config: Config) -> Iterator[Found]:
 
 def _state(resources: Resources, config: Config) -> Iterator[Found]:
     record = _record(resources, config)
-    backend = config.get("stateBackend") or _said(resources, "stateBackend") or config.get(SEEN_BACKEND)
-    provider = str(config.get("secretsProvider") or _said(resources, "secretsProvider") or "")
-    if not backend:
+    # All of them: what a program says of its state must not hide where the engine keeps it.
+    backends = _known(config.get("stateBackend"), config.get(SEEN_BACKEND), *_said(resources, "stateBackend"))
+    providers = _known(config.get("secretsProvider"), *_said(resources, "secretsProvider")) or [""]
+    if not backends:
         yield Found(
             Violation(
                 "residency-state",
@@ -60,10 +62,11 @@ def _state(resources: Resources, config: Config) -> Iterator[Found]:
             )
         )
         return
-    uses = [Use(backend_host(str(backend)), "state", "Pulumi's state backend")]
-    if holder := secrets_host(provider, str(backend)):
-        uses.append(Use(holder, "secrets", "the stack's secrets provider"))
-    for use in uses:
+    uses = [Use(backend_host(backend), "state", "Pulumi's state backend") for backend in backends]
+    for backend, provider in product(backends, providers):
+        if holder := secrets_host(provider, backend):
+            uses.append(Use(holder, "secrets", "the stack's secrets provider"))
+    for use in dict.fromkeys(uses):
         yield from (Found(problem) for problem in _judged(use, record))
 
 
@@ -88,14 +91,16 @@ def _judged(use: Use, record: Record) -> list[Violation]:
 
 
 def _record(resources: Resources, config: Config) -> Record:
-    """The auditor's places before the program's own: what they say of one host counts."""
-    places = _read(_PLACES, config.get("places"), "places")
-    exceptions = _read(_EXCEPTIONS, config.get("exceptions"), "exceptions")
+    """The auditor's places before the program's own: what they say of a host counts, and only the auditor's
+    exceptions let one of them through."""
+    audited = places = _read(_PLACES, config.get("places"), "places")
+    approved = exceptions = _read(_EXCEPTIONS, config.get("exceptions"), "exceptions")
     for props in _records(resources):
         places += _read(_PLACES, props.get("places"), "places")
         exceptions += _read(_EXCEPTIONS, props.get("exceptions"), "exceptions")
     day = today(config) if exceptions else ""
-    return Record(places, exceptions, tuple(config.get("allowedCountries", ALLOWED_COUNTRIES)), day)
+    allowed = tuple(config.get("allowedCountries", ALLOWED_COUNTRIES))
+    return Record(places, exceptions, allowed, day, audited, approved)
 
 
 def _records(resources: Resources) -> list[Mapping[str, Any]]:
@@ -107,8 +112,12 @@ def _records(resources: Resources) -> list[Mapping[str, Any]]:
     ]
 
 
-def _said(resources: Resources, field: str) -> Any:
-    return next((props[field] for props in _records(resources) if props.get(field)), None)
+def _said(resources: Resources, field: str) -> list[Any]:
+    return [props.get(field) for props in _records(resources)]
+
+
+def _known(*said: Any) -> list[str]:
+    return list(dict.fromkeys(str(value) for value in said if value))
 
 
 def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:

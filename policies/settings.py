@@ -92,7 +92,8 @@ RECORD: dict[str, Any] = {
 STATE: dict[str, Any] = {
     "stateBackend": {
         "type": "string",
-        "description": "URL of the state backend; else what the program's component says, else PULUMI_BACKEND_URL.",
+        "description": "URL of the state backend: judged beside PULUMI_BACKEND_URL and what the program's component "
+        "says.",
     },
     "secretsProvider": {"type": "string", "description": "URL of the secrets provider, where it is not a passphrase."},
 }

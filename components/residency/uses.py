@@ -18,6 +18,9 @@ class Unknown:
 
 UNKNOWN = Unknown()
 
+EVERYWHERE = "0.0.0.0/0"
+"""What a policy lets call that names no peer."""
+
 NOT_KNOWN = ""
 """The endpoint of a use that only an unknown value names."""
 
@@ -160,7 +163,27 @@ def _special(kind: str, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
         yield from _named(item, "spec.externalName", spec["externalName"], "egress")
     elif kind in POOL_KINDS and isinstance(spec, Mapping):
         yield from _pool(item, spec)
+    if kind.endswith("NetworkPolicy"):
+        # Cilium takes several specs in one object.
+        specs = body.get("specs")
+        for one in (spec, *(specs if isinstance(specs, Sequence) else ())):
+            yield from _unbounded(item, one)
     yield from _keyed(item, (), body)
+
+
+def _unbounded(item: str, spec: Any) -> Iterator[Use]:
+    """Rules that let call anybody: without a peer, or by Cilium's entities for all."""
+    rules = spec.get("egress") if isinstance(spec, Mapping) else None
+    for rule in rules if isinstance(rules, Sequence) and not isinstance(rules, str) else ():
+        if not isinstance(rule, Mapping):
+            continue
+        named = rule.get("toEntities")
+        entities = named if isinstance(named, Sequence) else ()
+        peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
+        # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
+        open_to_all = not any(peers) and ("toPorts" in rule or "endpointSelector" not in spec)
+        if open_to_all or {"world", "all"} & set(map(str, entities)):
+            yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
 
 
 def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
@@ -209,7 +232,7 @@ def _named(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
     if value is UNKNOWN:
         yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
     elif value == "*":
-        yield Use("0.0.0.0/0", purpose, f"{item}: {field}")  # every name there is
+        yield Use(EVERYWHERE, purpose, f"{item}: {field}")  # every name there is
     elif isinstance(value, str) and value:
         name = value.lower().rstrip(".")
         if name.startswith("*.") or host_of(name):

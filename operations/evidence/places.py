@@ -17,9 +17,6 @@ from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_us
 from operations.evidence.state import Resource, State, address_of, is_secret
 from policies.residency import own_images, taken_apart
 
-EVERYWHERE = "0.0.0.0/0"
-"""What a policy lets call that names no peer."""
-
 ENCRYPTED = "encrypted in the state"
 
 
@@ -116,8 +113,6 @@ def _uses(resource: Resource) -> Iterator[Use]:
     if apart or resource.kubernetes.startswith("helm.sh/"):
         return
     yield from object_uses(kind, resource.name, manifest)
-    if kind.endswith("NetworkPolicy"):
-        yield from _unbounded(resource.name, manifest.get("spec"))
 
 
 def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterator[Use]:
@@ -135,19 +130,6 @@ def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterat
     registries = own_images(name, release.get("values"), {})
     for registry in (f"as chart {name} has them",) if registries is None else registries:
         yield Use(registry, "image-registry", f"{item}: the chart's own defaults")
-
-
-def _unbounded(item: str, spec: Any) -> Iterator[Use]:
-    """Rules that let call anybody: without a peer, or Cilium's entities for all."""
-    rules = spec.get("egress") if isinstance(spec, Mapping) else None
-    for rule in rules if isinstance(rules, list) else ():
-        if not isinstance(rule, Mapping):
-            continue
-        named = rule.get("toEntities")
-        entities = named if isinstance(named, list) else []
-        bounded = any(key.startswith("to") and key != "toPorts" for key in rule)
-        if not bounded or "world" in entities or "all" in entities:
-            yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
 
 
 def _known(value: Any) -> Any:
