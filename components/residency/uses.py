@@ -70,10 +70,16 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
         return
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
     if kind == "Secret":
-        # Always unknown where it is encrypted; what is known of it is looked through.
-        body = {key: value for key, value in body.items() if value is not UNKNOWN}
+        body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
     yield from _special(kind, item, body)
     yield from _tree(item, (), body)
+
+
+def _unsealed(data: Any) -> Any:
+    """A Secret's data without what nobody knows: it is encrypted more often than not. What is called an address stays."""
+    if not isinstance(data, Mapping):
+        return data
+    return {key: value for key, value in data.items() if value is not UNKNOWN or _NAMES_A_PLACE.fullmatch(str(key))}
 
 
 def values_uses(item: str, values: Any) -> Iterator[Use]:

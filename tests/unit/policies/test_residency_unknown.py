@@ -80,7 +80,7 @@ def test_values_files_that_the_provider_has_not_read_are_undecided() -> None:
     "resource",
     [
         kube("v1", "Secret", "s", "a", data=UNKNOWN),
-        kube("v1", "Secret", "s", "a", data={"key": UNKNOWN}, stringData={"other": UNKNOWN}),
+        kube("v1", "Secret", "s", "a", data={"username": UNKNOWN}, stringData={"config.yaml": UNKNOWN}),
         release(APP, {"adminPassword": UNKNOWN, "replicaCount": UNKNOWN, "tls": {"caKey": UNKNOWN}, "mtu": UNKNOWN}),
         workload({"containers": [{"image": "registry.example.no/a", "resources": UNKNOWN, "ports": UNKNOWN}]}),
         policy({"ingress": UNKNOWN, "egress": []}),
@@ -89,6 +89,11 @@ def test_values_files_that_the_provider_has_not_read_are_undecided() -> None:
 )
 def test_what_can_hold_no_place_may_be_unknown(resource: Resource) -> None:
     assert said(resource) == []
+
+
+def test_a_secret_s_address_that_nobody_knows_yet_is_undecided_as_any() -> None:
+    [message] = said(kube("v1", "Secret", "s", "a", stringData={"username": UNKNOWN, "host": UNKNOWN}))
+    assert "Secret a/s: stringData.host: cannot be decided at preview" in message
 
 
 def test_an_object_without_known_metadata_is_judged_all_the_same() -> None:
