@@ -76,7 +76,8 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
 
 
 def _unsealed(data: Any) -> Any:
-    """A Secret's data without what nobody knows: it is encrypted more often than not. What is called an address stays."""
+    """A Secret's data without what nobody knows: it is encrypted more often than not. What is called an
+    address stays."""
     if not isinstance(data, Mapping):
         return data
     return {key: value for key, value in data.items() if value is not UNKNOWN or _NAMES_A_PLACE.fullmatch(str(key))}
