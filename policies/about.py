@@ -147,6 +147,14 @@ ABOUT: dict[str, About] = {
         "Without a policy every pod of every tenant reaches every other.",
         "Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules.",
     ),
+    "tenancy-isolation": About(
+        Severity.HIGH,
+        CIS,
+        "5.3.2",
+        "Network policies add up: one that opens everything voids the one that denies everything, and every pod of "
+        "every other tenant reaches what it selects.",
+        "Name who may call and who is called: from and to with a podSelector, or a namespaceSelector with labels.",
+    ),
     "cni-consistent": About(
         Severity.HIGH,
         PLATFORM,

@@ -98,6 +98,12 @@ def kind(resource_type: str) -> Kind | None:
     return Kind(api.rpartition("/")[0], name.removesuffix("Patch"), patch)
 
 
+def is_patch(resource: Seen) -> bool:
+    """Whether a resource is some fields of somebody else's object."""
+    found = kind(resource.resource_type)
+    return found is not None and found.patch
+
+
 def objects(resources: Sequence[PolicyResource], *kinds: str, patches: bool = False) -> Iterator[PolicyResource]:
     """Objects of these kinds (`group:Kind`); `patches`: also fields that the program sets on somebody else's."""
     for resource in resources:
@@ -111,15 +117,18 @@ def each(
     description: str,
     *kinds: str,
     judge: Judge,
-    patches: bool = False,
+    patches: bool | Judge = False,
     schema: PolicyConfigSchema | None = None,
 ) -> Rule:
-    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them."""
+    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them, by a judge
+    of their own where what a patch leaves out says nothing."""
+    of_patch = patches if callable(patches) else judge
 
     def one(seen: Seen, config: Config) -> Iterator[Finding]:
         found = kind(seen.resource_type)
         if found and f"{found.group}:{found.name}" in kinds and (patches or not found.patch):
-            yield from _findings(lambda: map(Found, judge(seen.props, config)), seen.resource_type, seen.urn)
+            asked = of_patch if found.patch else judge
+            yield from _findings(lambda: map(Found, asked(seen.props, config)), seen.resource_type, seen.urn)
 
     return _of_one(name, description, one, schema)
 
@@ -191,7 +200,7 @@ def _findings(find: Callable[[], Iterable[Found]], what: str, urn: str | None) -
             yield Finding(violation.item, violation.message, at or urn, decided)
     except UnknownValueError as unknown:
         yield Finding("", undecided(".".join(unknown.props)), urn, decided=False)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         # Not the error's text: it may quote a value, and values may be secret.
         yield Finding("", f"cannot be read as {what} ({type(error).__name__}): correct its fields", urn)
 

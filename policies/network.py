@@ -7,13 +7,14 @@ from typing import Any
 from pulumi_policy import PolicyResource
 
 from components.base import Violation
+from components.charts.reference import chart_name
 from components.cni.manifest_rules import chart_problems, config_problems
 from components.gateway.manifest_rules import ceiling_problems, grant_problems, nginx_problems, tls_problems
 from components.metallb.manifest_rules import client_address_problems, peer_problems
 from components.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.tenancy.manifest_rules import flannel_problems, host_problems
 from components.tenancy.rules import is_tenants
-from policies.judging import Config, Found, each, kind, objects, stack
+from policies.judging import Config, Found, each, is_patch, kind, objects, stack
 from policies.plain import known_where
 from policies.settings import CEILING, NAMESPACES
 from policies.surroundings import today
@@ -31,6 +32,7 @@ WORKLOADS = (
     "batch:CronJob",
     "batch:Job",
 )
+_NOBODYS = "default"
 _ROUTES = ("gateway.networking.k8s.io:HTTPRoute", "gateway.networking.k8s.io:GRPCRoute")
 
 _DATA_PATH_KEYS = {
@@ -43,12 +45,19 @@ _DATA_PATH_KEYS = {
 
 def of_tenants(judge: Callable[[Props], Iterable[Violation]]) -> Callable[[Props, Config], Iterable[Violation]]:
     """Only what is in a namespace of a tenant's."""
+    return lambda props, config: judge(props) if in_tenants_namespace(props, config) else ()
 
-    def judged(props: Props, config: Config) -> Iterable[Violation]:
-        namespace = str((props.get("metadata") or {}).get("namespace") or "default")
-        return judge(props) if is_tenants(namespace, platform=config.get("platformNamespaces", ())) else ()
 
-    return judged
+def in_tenants_namespace(props: Props, config: Config) -> bool:
+    """Whether an object is where tenants are. `default` has no owner: the platform runs nothing there, and anybody's
+    manifest without a namespace lands there."""
+    return tenants_namespaces(config)(str((props.get("metadata") or {}).get("namespace") or _NOBODYS))
+
+
+def tenants_namespaces(config: Config) -> Callable[[str], bool]:
+    """Whether a namespace is where tenants are."""
+    platform = config.get("platformNamespaces", ())
+    return lambda name: is_tenants(name, platform=platform) or (name == _NOBODYS and name not in platform)
 
 
 def _consistent(resources: Resources, _: Config) -> Iterator[Found]:
@@ -57,7 +66,7 @@ def _consistent(resources: Resources, _: Config) -> Iterator[Found]:
         if (metadata.get("namespace"), metadata.get("name")) == (KUBE_SYSTEM, CILIUM_CONFIG):
             yield from (Found(problem, resource.urn) for problem in config_problems(resource.props))
     for resource in objects(resources, "helm.sh:Release"):
-        if str(resource.props.get("chart") or "").rstrip("/").rpartition("/")[2] == "cilium":
+        if chart_name(str(resource.props.get("chart") or "")) == "cilium":
             values = known_where(resource.props.get("values") or {}, _DATA_PATH_KEYS)
             found = chart_problems(values, str(resource.props.get("version") or ""))
             yield from (Found(problem, resource.urn) for problem in found)
@@ -67,7 +76,7 @@ def _by_kind(
     judge: Callable[[str, Props], Iterable[Violation]], *kinds: str
 ) -> Callable[[Resources, Config], Iterator[Found]]:
     def judged(resources: Resources, _: Config) -> Iterator[Found]:
-        for resource in objects(resources, *kinds):
+        for resource in objects(resources, *kinds, patches=True):
             found = kind(resource.resource_type)
             name = found.name if found else ""
             yield from (Found(problem, resource.urn) for problem in judge(name, resource.props))
@@ -76,9 +85,9 @@ def _by_kind(
 
 
 def _clients(resources: Resources, _: Config, *, rule: str) -> Iterator[Found]:
-    by_l2 = any(objects(resources, "cilium.io:CiliumL2AnnouncementPolicy"))
-    for resource in objects(resources, "core:Service", patches=False):
-        for problem in client_address_problems(resource.props, by_cilium_l2=by_l2):
+    by_l2 = any(objects(resources, "cilium.io:CiliumL2AnnouncementPolicy", patches=True))
+    for resource in objects(resources, "core:Service", patches=True):
+        for problem in client_address_problems(resource.props, by_cilium_l2=by_l2, patch=is_patch(resource)):
             if problem.rule == rule:
                 yield Found(problem, resource.urn)
 
@@ -90,7 +99,7 @@ def _canary(resources: Resources, config: Config) -> Iterator[Found]:
         if r.provider is None and "canaryCeilingPercent" in r.props
     ]
     ceiling = int(config.get("ceilingPercent") or min(declared, default=50))
-    for resource in objects(resources, *_ROUTES):
+    for resource in objects(resources, *_ROUTES, patches=True):
         yield from (Found(problem, resource.urn) for problem in ceiling_problems(resource.props, ceiling))
 
 
@@ -137,6 +146,7 @@ NETWORK_RULES = [
         "gateway.networking.k8s.io:ListenerSet",
         "gateway.networking.x-k8s.io:XListenerSet",
         judge=lambda props, config: tls_problems(props, today(config)),
+        patches=True,
     ),
     stack(
         "gateway-canary",
@@ -149,6 +159,7 @@ NETWORK_RULES = [
         "A ReferenceGrant lets one kind of one namespace use one kind.",
         "gateway.networking.k8s.io:ReferenceGrant",
         judge=lambda props, _: grant_problems(props),
+        patches=True,
     ),
     stack(
         "gateway-no-ingress-nginx",

@@ -1,16 +1,17 @@
 """The policies of the pack, and those that one resource is enough to judge."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from pulumi_policy import Policy
 
+from components import labels
 from components.base import Violation
 from components.dated import Dated
 from components.gateway.rules import node_port_problems, route_weight_problems
 from components.metallb.rules import selection_problems
 from components.nodes.rules import country_problem
-from components.tenancy.rules import is_tenants, label_problems, pod_security_problems, rights_problems
+from components.tenancy.rules import ENFORCE, is_tenants, label_problems, pod_security_problems, rights_problems
 from policies.judging import Config, Judge, each, each_component
 from policies.network import NETWORK_RULES
 from policies.residency import RESIDENCY_RULES
@@ -38,6 +39,15 @@ def _of_tenants(judge: Callable[[Props], list[Violation]]) -> Judge:
     def judged(props: Props, config: Config) -> list[Violation]:
         name = str(props["metadata"]["name"])
         return judge(props) if is_tenants(name, platform=config.get("platformNamespaces", ())) else []
+
+    return judged
+
+
+def _where_labelled(label: str, judge: Judge) -> Judge:
+    """Of a patch: what it does not say, its namespace may have from somebody else."""
+
+    def judged(props: Props, config: Config) -> Iterable[Violation]:
+        return judge(props, config) if label in (props["metadata"].get("labels") or {}) else ()
 
     return judged
 
@@ -86,6 +96,7 @@ RESOURCE_RULES = [
         "Every tenant's namespace carries its label.",
         "core:Namespace",
         judge=_of_tenants(label_problems),
+        patches=_where_labelled(labels.TENANT, _of_tenants(label_problems)),
         schema=NAMESPACES,
     ),
     each(
@@ -93,6 +104,7 @@ RESOURCE_RULES = [
         "Every tenant's namespace enforces Pod Security `restricted`.",
         "core:Namespace",
         judge=_pod_security,
+        patches=_where_labelled(ENFORCE, _pod_security),
         schema=POD_SECURITY,
     ),
     each(
@@ -100,6 +112,7 @@ RESOURCE_RULES = [
         "No Role lets its holder take more rights than it lists.",
         "rbac.authorization.k8s.io:Role",
         judge=_plain(rights_problems),
+        patches=True,
     ),
 ]
 

@@ -1,6 +1,7 @@
 """The residency closure of any program: what its resources use, held against what it or the auditor declares."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from pulumi_policy import PolicyConfigSchema, PolicyResource
@@ -31,8 +32,8 @@ CHART_IMAGES: dict[str, tuple[str, ...]] = {
 }
 """Registries of images that these charts' own default values name (read in the releases that the stack files pin)."""
 
-TAKEN_APART = ("Chart", "ConfigFile", "ConfigGroup", "Directory")
-"""Components of pulumi-kubernetes: their objects are resources themselves."""
+_TAKEN_APART = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
+"""Components of pulumi-kubernetes, by group: their objects are resources themselves."""
 
 _PLACES = TypeAdapter(tuple[Place, ...])
 _EXCEPTIONS = TypeAdapter(tuple[ResidencyException, ...])
@@ -48,9 +49,10 @@ def _closure(resources: Resources, config: Config) -> Iterator[Found]:
 
 def _state(resources: Resources, config: Config) -> Iterator[Found]:
     record = _record(resources, config)
-    backend = config.get("stateBackend") or _said(resources, "stateBackend") or config.get(SEEN_BACKEND)
-    provider = str(config.get("secretsProvider") or _said(resources, "secretsProvider") or "")
-    if not backend:
+    # All of them: what a program says of its state must not hide where the engine keeps it.
+    backends = _known(config.get("stateBackend"), config.get(SEEN_BACKEND), *_said(resources, "stateBackend"))
+    providers = _known(config.get("secretsProvider"), *_said(resources, "secretsProvider")) or [""]
+    if not backends:
         yield Found(
             Violation(
                 "residency-state",
@@ -60,10 +62,11 @@ def _state(resources: Resources, config: Config) -> Iterator[Found]:
             )
         )
         return
-    uses = [Use(backend_host(str(backend)), "state", "Pulumi's state backend")]
-    if holder := secrets_host(provider, str(backend)):
-        uses.append(Use(holder, "secrets", "the stack's secrets provider"))
-    for use in uses:
+    uses = [Use(backend_host(backend), "state", "Pulumi's state backend") for backend in backends]
+    for backend, provider in product(backends, providers):
+        if holder := secrets_host(provider, backend):
+            uses.append(Use(holder, "secrets", "the stack's secrets provider"))
+    for use in dict.fromkeys(uses):
         yield from (Found(problem) for problem in _judged(use, record))
 
 
@@ -88,14 +91,16 @@ def _judged(use: Use, record: Record) -> list[Violation]:
 
 
 def _record(resources: Resources, config: Config) -> Record:
-    """The auditor's places before the program's own: what they say of one host counts."""
-    places = _read(_PLACES, config.get("places"), "places")
-    exceptions = _read(_EXCEPTIONS, config.get("exceptions"), "exceptions")
+    """The auditor's places before the program's own: what they say of a host counts, and only the auditor's
+    exceptions let one of them through."""
+    audited = places = _read(_PLACES, config.get("places"), "places")
+    approved = exceptions = _read(_EXCEPTIONS, config.get("exceptions"), "exceptions")
     for props in _records(resources):
         places += _read(_PLACES, props.get("places"), "places")
         exceptions += _read(_EXCEPTIONS, props.get("exceptions"), "exceptions")
     day = today(config) if exceptions else ""
-    return Record(places, exceptions, tuple(config.get("allowedCountries", ALLOWED_COUNTRIES)), day)
+    allowed = tuple(config.get("allowedCountries", ALLOWED_COUNTRIES))
+    return Record(places, exceptions, allowed, day, audited, approved)
 
 
 def _records(resources: Resources) -> list[Mapping[str, Any]]:
@@ -107,8 +112,12 @@ def _records(resources: Resources) -> list[Mapping[str, Any]]:
     ]
 
 
-def _said(resources: Resources, field: str) -> Any:
-    return next((props[field] for props in _records(resources) if props.get(field)), None)
+def _said(resources: Resources, field: str) -> list[Any]:
+    return [props.get(field) for props in _records(resources)]
+
+
+def _known(*said: Any) -> list[str]:
+    return list(dict.fromkeys(str(value) for value in said if value))
 
 
 def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
@@ -121,42 +130,69 @@ def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
 
 def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]:
     found = kind(resource.resource_type)
-    if found is None or found.name in TAKEN_APART:
+    if found is None or taken_apart(resource.resource_type):
         return
     if (found.group, found.name) == ("helm.sh", "Release"):
         yield from _chart_uses(f"Release {resource.name}", plain(resource.props), config)
         return
     manifest = plain(resource.props)
-    metadata = manifest.get("metadata") or {}
-    namespace, name = metadata.get("namespace"), metadata.get("name") or resource.name
+    said = manifest.get("metadata")
+    metadata = said if isinstance(said, Mapping) else {}
+    namespace, name = metadata.get("namespace"), metadata.get("name")
+    name = name if isinstance(name, str) and name else resource.name
     item = f"{found.name} {f'{namespace}/' if isinstance(namespace, str) else ''}{name}"
     yield from object_uses(found.name, item, manifest)
 
 
 def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterator[Use | Violation]:
     chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts") or {}
-    repository = options.get("repo") if isinstance(options, Mapping) else options
-    for field, value in (("chart", chart), ("repositoryOpts.repo", repository)):
+    repository = options.get("repo") if isinstance(options, Mapping) else None
+    for field, value in (("chart", chart), ("repositoryOpts", options), ("repositoryOpts.repo", repository)):
         if value is UNKNOWN:
             yield Use(NOT_KNOWN, "chart-repository", f"{item}: {field}")
         for host in url_hosts(value) if isinstance(value, str) else ():
             yield Use(host, "chart-repository", f"{item}: {field}")
-    values = list(values_uses(item, release.get("values")))
-    yield from values
+    if release.get("valueYamlFiles"):
+        # The provider reads them into `values` only where it knows every input of the Release.
+        message = f"{UNDECIDED}: the provider has not read these files yet: write what is in them into values"
+        yield Violation("residency-closure", f"{item}: valueYamlFiles", message)
+    yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else ""
-    if any(use.purpose == "image-registry" for use in values):
-        return
-    known = {**CHART_IMAGES, **dict(config.get("chartImages", {}))}.get(name)
-    if known is None:
+    registries = own_images(name, release.get("values"), config.get("chartImages", {}))
+    if registries is None:
         yield Violation(
             "residency-closure",
             item,
-            f"{UNDECIDED}: which registries chart {name or '?'} takes its images from, since its values name none: "
-            "write the images in the values, or the registries in the policy's `chartImages`",
+            f"{UNDECIDED}: which registries chart {name or '?'} takes the images from that its values do not name: "
+            "write them in the policy's `chartImages` ([] if the values name every image), or write "
+            "global.imageRegistry where the chart reads it",
         )
-    for registry in known or ():
+    for registry in registries or ():
         where = f"{item}: images of chart {name} by its own defaults"
         yield Use(image_registry(f"{registry}/x"), "image-registry", where)
+
+
+def own_images(chart: str, values: Any, configured: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Registries of images that a chart's own defaults name; None where nobody knows.
+
+    Values that name some images say nothing of the others: only a registry for all of them does, and not where we
+    know the chart. `configured`: by chart, what the auditor read in it."""
+    if chart in configured:
+        return tuple(str(registry) for registry in configured[chart])
+    if chart in CHART_IMAGES:
+        return CHART_IMAGES[chart]
+    common = values.get("global") if isinstance(values, Mapping) else None
+    if not isinstance(common, Mapping):
+        return None
+    image = common.get("image")
+    given = (common.get("imageRegistry"), image.get("registry") if isinstance(image, Mapping) else None)
+    return () if any(given) else None
+
+
+def taken_apart(resource_type: str) -> bool:
+    """Whether a resource is a component of pulumi-kubernetes, whose objects are resources themselves."""
+    api, _, name = resource_type.removeprefix("kubernetes:").partition(":")
+    return name in _TAKEN_APART.get(api.partition("/")[0], ())
 
 
 def _schema(*parts: dict[str, Any]) -> PolicyConfigSchema:

@@ -85,13 +85,15 @@ RECORD: dict[str, Any] = {
         "type": "object",
         "additionalProperties": {"type": "array", "items": {"type": "string"}},
         "default": {},
-        "description": "By chart: the registries of images that its own default values name.",
+        "description": "By chart: the registries of images that its own default values name; an empty list: the "
+        "values that a program writes name every image.",
     }
 }
 STATE: dict[str, Any] = {
     "stateBackend": {
         "type": "string",
-        "description": "URL of the state backend; else what the program's component says, else PULUMI_BACKEND_URL.",
+        "description": "URL of the state backend: judged beside PULUMI_BACKEND_URL and what the program's component "
+        "says.",
     },
     "secretsProvider": {"type": "string", "description": "URL of the secrets provider, where it is not a passphrase."},
 }

@@ -7,6 +7,7 @@ from typing import Any
 from pulumi_policy import PolicyResource
 
 from components.base import Violation
+from components.gateway.manifest_rules import unnamed_problems
 from components.gateway.rules import ownership_problems, route_claims
 from components.metallb.rules import (
     Pooled,
@@ -19,8 +20,9 @@ from components.metallb.rules import (
 from components.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.nodes.rules import country_problem
 from components.tenancy.rules import default_deny_problems, is_tenants
-from policies.judging import Config, Found, objects, stack
+from policies.judging import Config, Found, is_patch, objects, stack
 from policies.mtu import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
+from policies.network import tenants_namespaces
 from policies.places import machines, place
 from policies.settings import ALLOWED_COUNTRIES, MACHINES, NAMESPACES, TAKEN, UNDERLAY
 
@@ -76,7 +78,7 @@ def _declared_underlay(resources: Resources) -> int | None:
 
 
 def _pool_addresses(resources: Resources, config: Config) -> Iterator[Found]:
-    pools = list(objects(resources, "metallb.io:IPAddressPool", patches=True))
+    pools = list(objects(resources, "metallb.io:IPAddressPool", "cilium.io:CiliumLoadBalancerIPPool", patches=True))
     if not pools:
         return
     taken = [*_configured(config), *_api_servers(resources)]
@@ -115,11 +117,14 @@ def _api_servers(resources: Resources) -> Iterator[Taken]:
         yield from api_server_address(str(values.get("k8sServiceHost") or ""))
 
 
-def _hostname_owners(resources: Resources, _: Config) -> Iterator[Found]:
+def _hostname_owners(resources: Resources, config: Config) -> Iterator[Found]:
     kinds = ("HTTPRoute", "GRPCRoute", "TLSRoute")
-    routes = list(objects(resources, *(f"gateway.networking.k8s.io:{name}" for name in kinds)))
+    routes = list(objects(resources, *(f"gateway.networking.k8s.io:{name}" for name in kinds), patches=True))
     claims = [claim for route in routes for claim in route_claims(route.props)]
     yield from (Found(problem) for problem in ownership_problems(claims))
+    whole = [route.props for route in routes if not is_patch(route)]
+    gateways = [found.props for found in objects(resources, "gateway.networking.k8s.io:Gateway")]
+    yield from (Found(problem) for problem in unnamed_problems(whole, gateways, tenants_namespaces(config)))
 
 
 def _default_deny(resources: Resources, config: Config) -> Iterator[Found]:
@@ -159,7 +164,7 @@ STACK_RULES = [
         judge=_pool_addresses,
         schema=TAKEN,
     ),
-    stack("gateway-hostname-owner", "Every host name has one owner.", judge=_hostname_owners),
+    stack("gateway-hostname-owner", "Every host name has one owner.", judge=_hostname_owners, schema=NAMESPACES),
     stack(
         "tenancy-default-deny",
         "Every tenant's namespace denies all traffic that nobody allowed.",

@@ -14,11 +14,12 @@ from components.tenancy.manifest_rules import (
     forged_label_problems,
     image_problems,
     lacking,
+    open_door_problems,
     twice_problems,
 )
 from components.tenancy.rules import is_tenants
 from policies.judging import Config, Found, each, objects, stack
-from policies.network import WORKLOADS
+from policies.network import WORKLOADS, in_tenants_namespace, of_tenants
 from policies.settings import IMAGES, NAMESPACES, PROTECTED, PROTECTED_TYPES
 
 Props = Mapping[str, Any]
@@ -51,14 +52,14 @@ def _lacking(
 
 
 def _images(resources: Resources, config: Config) -> Iterator[Found]:
-    platform = config.get("platformNamespaces", ())
     registries = config.get("registries")
     if registries is None:
         places = [p for r in resources if r.provider is None and "places" in r.props for p in r.props["places"]]
-        registries = [host for place in places if "image-registry" in place["purposes"] for host in place["hosts"]]
-    for resource in objects(resources, *WORKLOADS):
-        namespace = str((resource.props.get("metadata") or {}).get("namespace") or "default")
-        if is_tenants(namespace, platform=platform):
+        registries = [
+            host for place in places if "image-registry" in place["purposes"] for host in place.get("hosts") or ()
+        ]
+    for resource in objects(resources, *WORKLOADS, patches=True):
+        if in_tenants_namespace(resource.props, config):
             problems = image_problems(resource.props, [str(registry) for registry in registries])
             yield from (Found(problem, resource.urn) for problem in problems)
 
@@ -74,8 +75,12 @@ def _labels(props: Props, config: Config) -> Iterable[Violation]:
 
 
 def _once(resources: Resources, _: Config) -> Iterator[Found]:
-    names = [str(resource.props["metadata"]["name"]) for resource in objects(resources, "core:Namespace")]
-    yield from (Found(problem) for problem in twice_problems(names))
+    clusters: dict[str, list[str]] = {}
+    for resource in objects(resources, "core:Namespace"):
+        # A provider of Kubernetes is a cluster: the same name in another one is another namespace.
+        cluster = (resource.provider.urn or resource.provider.name) if resource.provider else ""
+        clusters.setdefault(cluster, []).append(str(resource.props["metadata"]["name"]))
+    yield from (Found(problem) for names in clusters.values() for problem in twice_problems(names))
 
 
 def _protected(resources: Resources, config: Config) -> Iterator[Found]:
@@ -127,8 +132,9 @@ TENANCY_RULES = [
     ),
     each(
         "tenancy-cluster-binding",
-        "No tenant has rights in the whole cluster.",
+        "No tenant has rights in the whole cluster, and not everybody has rights in a tenant's namespace.",
         "rbac.authorization.k8s.io:ClusterRoleBinding",
+        "rbac.authorization.k8s.io:RoleBinding",
         judge=_bindings,
         patches=True,
         schema=NAMESPACES,
@@ -146,6 +152,15 @@ TENANCY_RULES = [
         "Tenants' images come by digest or from an allowed registry.",
         judge=_images,
         schema=IMAGES,
+    ),
+    each(
+        "tenancy-isolation",
+        "No policy of a tenant's namespace lets everybody in or out.",
+        "networking.k8s.io:NetworkPolicy",
+        "cilium.io:CiliumNetworkPolicy",
+        judge=of_tenants(open_door_problems),
+        patches=True,
+        schema=NAMESPACES,
     ),
     stack("tenancy-one-bundle", "Every namespace is declared once.", judge=_once),
     stack(

@@ -196,7 +196,7 @@ def route_weight_problems(route: Mapping[str, Any]) -> list[Violation]:
     item = f"{route['kind']} {_name(route)}"
     return [
         problem
-        for rule in route["spec"].get("rules") or ()
+        for rule in (route.get("spec") or {}).get("rules") or ()
         for problem in weight_problems(item, [int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()])
     ]
 
@@ -225,7 +225,7 @@ def node_port_problems(service: Mapping[str, Any]) -> list[Violation]:
 
 
 def _hostnames(route: Mapping[str, Any]) -> Iterable[Any]:
-    return route["spec"].get("hostnames") or ()
+    return (route.get("spec") or {}).get("hostnames") or ()
 
 
 def _name(item: Mapping[str, Any]) -> str:

@@ -8,10 +8,16 @@ from components.base import Violation
 _OPEN = "has no password, so whoever reaches the router's port can announce addresses"
 
 
-def client_address_problems(service: Mapping[str, Any], *, by_cilium_l2: bool) -> Iterator[Violation]:
-    """What a Service of type LoadBalancer does to clients' addresses, and what Cilium's L2 announcements do to it."""
+def client_address_problems(
+    service: Mapping[str, Any], *, by_cilium_l2: bool, patch: bool = False
+) -> Iterator[Violation]:
+    """What a Service of type LoadBalancer does to clients' addresses, and what Cilium's L2 announcements do to it.
+
+    `patch`: what it leaves out, somebody else's Service may have."""
     spec = service.get("spec") or {}
-    if spec.get("type") != "LoadBalancer":
+    if patch and "externalTrafficPolicy" not in spec:
+        return
+    if spec.get("type", "LoadBalancer" if patch else "ClusterIP") != "LoadBalancer":
         return
     metadata = service["metadata"]
     item = f"Service {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"

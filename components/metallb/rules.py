@@ -152,15 +152,26 @@ def _aggregation_problems(pool: str, blocks: Sequence[AddressBlock], bgp: Bgp) -
 
 
 def pool_blocks(pool: Mapping[str, Any]) -> tuple[list[Pooled], list[Violation]]:
-    """The blocks of an IPAddressPool, and what of it is no address."""
+    """The blocks of an IPAddressPool or a CiliumLoadBalancerIPPool, and what of it is no address."""
     name = str(pool["metadata"].get("name", "?"))
     blocks, problems = [], []
-    for text in (pool.get("spec") or {}).get("addresses") or ():
+    for text in _written(pool.get("spec") or {}):
         try:
             blocks.append(Pooled(name, address_block(str(text))))
         except ValueError as error:
             problems.append(Violation("metallb-pool-addresses", f"pool '{name}'", f"{text}: {error}"))
     return blocks, problems
+
+
+def _written(spec: Mapping[str, Any]) -> Iterator[Any]:
+    """Addresses as MetalLB takes them; Cilium's blocks in the same words (`cidrs` until Cilium 1.14)."""
+    yield from spec.get("addresses") or ()
+    for block in [*(spec.get("blocks") or ()), *(spec.get("cidrs") or ())]:
+        if block.get("cidr"):
+            yield block["cidr"]
+        else:
+            first = block["start"]
+            yield f"{first}-{block.get('stop') or first}"
 
 
 def selection_problems(advertisement: Mapping[str, Any]) -> list[Violation]:

@@ -1,7 +1,8 @@
 """From what a field says (an image, a URL, a state backend) to the host that bytes go to: no path, no password."""
 
 import re
-from ipaddress import ip_address, ip_network
+import unicodedata
+from ipaddress import IPv4Address, ip_address, ip_network
 
 DOCKER_HUB = "docker.io"
 """Where an image without a registry comes from: the reference grammar of distribution/reference."""
@@ -9,8 +10,14 @@ DOCKER_HUB = "docker.io"
 THIS_MACHINE = "localhost"
 """For `file://`: the machine that runs Pulumi."""
 
-_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/@\"']*@)?(\[[0-9a-f:]+\]|[A-Za-z0-9._-]+)", re.IGNORECASE)
-_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", re.IGNORECASE)
+_DOTS = "\u3002\uff0e\uff61"  # what IDNA takes for a dot besides the dot (RFC 3490, 3.1)
+_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/?#\"']*@)?(\[[\w:.%]+\]|[\w.%" + _DOTS + r"-]+)", re.IGNORECASE)
+"""Letters of any alphabet: a name that is cut at its first foreign one would look like a Service's."""
+_NAMESPACE = re.compile(r"https?://www\.w3\.org/(?:19|20)\d\d/[\w./#-]*")
+"""What XML calls a vocabulary by: an identifier that nobody fetches."""
+_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]+")
+"""An IPv4 address as one number, which resolvers take."""
 _OWN_NETWORKS = [
     ip_network(cidr)  # RFC 1918, loopback, link-local, RFC 4193: nobody can route to them from outside
     for cidr in (
@@ -31,7 +38,7 @@ def image_registry(image: str) -> str:
 def url_hosts(text: str) -> list[str]:
     """The hosts of every URL in a text, but for comments: a whole configuration file may stand in one value."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
-    found = [_bare(match[2]) for line in lines for match in _URL.finditer(line)]
+    found = [_numbered(_bare(match[2])) for line in lines for match in _URL.finditer(_NAMESPACE.sub("", line))]
     return list(dict.fromkeys(host for host in found if not inside(host)))
 
 
@@ -48,6 +55,8 @@ def inside(host: str) -> bool:
     if _is_address(host):
         address = ip_address(host)
         return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
+    if _NUMBER.fullmatch(host):
+        return False
     return "." not in host or host.endswith((".svc", ".cluster.local", ".localhost", ".internal"))
 
 
@@ -93,10 +102,31 @@ def _parameter(query: str, name: str) -> str:
 
 
 def _bare(host: str) -> str:
-    """Without port, brackets and trailing dot, in lower case."""
+    """Without port, brackets and trailing dot, in lower case and in the letters that DNS is asked with."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
-    return (host.partition(":")[0] if host.count(":") == 1 else host).rstrip(".").lower()
+    name = (host.partition(":")[0] if host.count(":") == 1 else host).rstrip(".").lower()
+    return name if name.isascii() and "%" not in name else _in_ascii(name)
+
+
+def _in_ascii(name: str) -> str:
+    """IDNA's A-labels: `løgg.example.no` → `xn--lgg-0na.example.no`."""
+    labels = re.split(rf"[.{_DOTS}]", unicodedata.normalize("NFKC", _unquoted(name)).lower().rstrip(f".{_DOTS}"))
+    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
+
+
+def _unquoted(name: str) -> str:
+    """Without percent signs (RFC 3986, 2.1), which a URL may spell any letter by."""
+    return re.sub(rb"%([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), name.encode("utf-8", "replace")).decode(
+        "utf-8", "replace"
+    )
+
+
+def _numbered(host: str) -> str:
+    """An address that is written as one number, as an address."""
+    if _NUMBER.fullmatch(host) and len(host) <= 10 and (number := int(host, 0 if "x" in host else 10)) < 2**32:
+        return str(IPv4Address(number))
+    return host
 
 
 def _is_address(host: str) -> bool:

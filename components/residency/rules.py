@@ -22,11 +22,15 @@ class Record(NamedTuple):
     """What a judgement of uses is made by."""
 
     places: Sequence[Place]
-    """In order of trust: the first that fits as well as any counts."""
+    """The most precise that fits counts, among equals the first."""
     exceptions: Sequence[ResidencyException]
     allowed: Collection[str]
     today: str
     """ISO date."""
+    audited: Sequence[Place] = ()
+    """Those of `places` that whoever judges the program knows: they count before all others, however precise."""
+    approved: Sequence[ResidencyException] = ()
+    """Those of `exceptions` that whoever judges the program wrote: no other lets an audited place through."""
 
 
 def residency_problems(spec: Residency) -> list[Violation]:
@@ -36,7 +40,11 @@ def residency_problems(spec: Residency) -> list[Violation]:
 
 def use_problems(use: Use, record: Record) -> list[Violation]:
     """A use of a place that nobody declared, or that the law does not reach."""
-    place = place_of(use.endpoint, record.places)
+    place = place_of(use.endpoint, record.audited)
+    if place is not None:
+        record = record._replace(exceptions=record.approved)
+    else:
+        place = place_of(use.endpoint, record.places)
     if place is None:
         return [
             Violation(
@@ -87,8 +95,8 @@ def expired_problems(exceptions: Sequence[ResidencyException], today: str) -> li
         Violation(
             "residency-exceptions",
             f"exception '{item.name}'",
-            f"ended on {item.until} and today is {today}: take it out, and leave place '{item.place}', or have a new "
-            "date approved",
+            # Not the day of today: the same state would give other evidence every morning.
+            f"ended on {item.until}: take it out, and leave place '{item.place}', or have a new date approved",
         )
         for item in exceptions
         if item.until < today

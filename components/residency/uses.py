@@ -1,6 +1,7 @@
 """Where a Kubernetes object or a chart's values send bytes: found by what fields are called, wherever they stand.
 
-A value that is not known yet counts where a field of its name says where bytes go, and nowhere else.
+A value that is not known yet counts where a field of its name says where bytes go, and where it is a whole group of
+fields in which such a one may stand.
 """
 
 import re
@@ -16,6 +17,9 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+
+EVERYWHERE = "0.0.0.0/0"
+"""What a policy lets call that names no peer."""
 
 NOT_KNOWN = ""
 """The endpoint of a use that only an unknown value names."""
@@ -34,12 +38,29 @@ _TELEMETRY = re.compile(
 _BACKUP = re.compile(r"backup|velero|snapshot", re.I)
 _FORWARD = re.compile(r"^\s*forward\s+\S+\s+([^{\n]+)", re.MULTILINE)
 _TIME = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)
+_GROUPS = {
+    **dict.fromkeys(("containers", "initContainers", "ephemeralContainers", "volumes"), "image-registry"),
+    **dict.fromkeys(("spec", "specs", "template", "jobTemplate", "env", "egress", "to", "toFQDNs", "ipBlock"), ""),
+    **{"dnsConfig": "dns", "csi": "storage", "acme": "acme", "values": "", "data": "", "binaryData": ""},
+}
+"""Groups of fields in which a place may stand, with what bytes are there for; empty: what the path says."""
+_ONLY_OUTWARD = ("to", "toFQDNs", "ipBlock")
+"""Of them: those that name who is called, where they stand under `egress`."""
+_HOLDS_NO_PLACE = re.compile(
+    r"pass(word|phrase)?|.*Pass(word|phrase)|token|.*Token|key|.*Key|secret|.*Secret|mtu|enabled|replicas|replicaCount"
+    r"|tag|digest|version|.*Port|.*Seconds|.*Percent|caBundle|certificate",
+    re.IGNORECASE,
+)
+"""Names of what is a number, a switch or a key: in values and configuration anything else may be a group, or a text
+with a place in it."""
 _SAYS_NOTHING = ("annotations", "labels", "description")
 """Links to documentation stand in these, and nothing is sent to them."""
 _ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "Ingress", "GatewayList")
 """Their host names are the platform's own: bytes come in by them."""
 
 
+POOL_KINDS = ("IPAddressPool", "CiliumLoadBalancerIPPool")
+"""Kinds whose addresses are given to services."""
 _NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
 
 
@@ -48,8 +69,18 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
     if kind in _ROUTE_KINDS:
         return
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
+    if kind == "Secret":
+        body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
     yield from _special(kind, item, body)
     yield from _tree(item, (), body)
+
+
+def _unsealed(data: Any) -> Any:
+    """A Secret's data without what nobody knows: it is encrypted more often than not. What is called an
+    address stays."""
+    if not isinstance(data, Mapping):
+        return data
+    return {key: value for key, value in data.items() if value is not UNKNOWN or _NAMES_A_PLACE.fullmatch(str(key))}
 
 
 def values_uses(item: str, values: Any) -> Iterator[Use]:
@@ -72,6 +103,10 @@ def _tree(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
 
 def _image_of_parts(item: str, path: tuple[str, ...], value: Mapping[str, Any]) -> Iterator[Use]:
     """`{registry, repository, tag}`, as charts spell an image; a registry by itself is found as a leaf."""
+    reference = value.get("reference")
+    if path[-1:] == ("image",) and (reference is UNKNOWN or isinstance(reference, str)):  # a volume's image
+        registry = image_registry(reference) if isinstance(reference, str) else NOT_KNOWN
+        yield Use(registry, "image-registry", _where(item, (*path, "reference")))
     repository = value.get("repository")
     if isinstance(repository, str) and repository and not value.get("registry") and "://" not in repository:
         yield Use(image_registry(repository), "image-registry", _where(item, (*path, "repository")))
@@ -83,6 +118,8 @@ def _leaf(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
     if value is UNKNOWN:
         if _NAMES_A_PLACE.fullmatch(key):
             yield Use(NOT_KNOWN, "image-registry" if _IMAGE.fullmatch(key) else _purpose(path), where)
+        elif _may_hold_a_place(key, path):
+            yield Use(NOT_KNOWN, _GROUPS.get(key) or _purpose(path), where)
         return
     if not isinstance(value, str) or not value:
         return
@@ -94,6 +131,13 @@ def _leaf(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
         yield Use(image_registry(f"{value}/x"), "image-registry", where)
     elif _ADDRESS.fullmatch(key) and (host := host_of(value)):
         yield Use(host, _purpose(path), where)
+
+
+def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:
+    """Whether what is not known may be a group, or a whole configuration file, that names a place."""
+    if path[0] in ("values", "data", "binaryData"):
+        return key == path[0] or not _HOLDS_NO_PLACE.fullmatch(key)
+    return key in _GROUPS and (key not in _ONLY_OUTWARD or "egress" in path)
 
 
 def _purpose(path: Sequence[str]) -> str:
@@ -124,9 +168,29 @@ def _special(kind: str, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
         yield from _configuration(item, body.get("data"))
     elif kind == "Service" and isinstance(spec, Mapping) and "externalName" in spec:
         yield from _named(item, "spec.externalName", spec["externalName"], "egress")
-    elif kind in ("IPAddressPool", "CiliumLoadBalancerIPPool") and isinstance(spec, Mapping):
+    elif kind in POOL_KINDS and isinstance(spec, Mapping):
         yield from _pool(item, spec)
+    if kind.endswith("NetworkPolicy"):
+        # Cilium takes several specs in one object.
+        specs = body.get("specs")
+        for one in (spec, *(specs if isinstance(specs, Sequence) else ())):
+            yield from _unbounded(item, one)
     yield from _keyed(item, (), body)
+
+
+def _unbounded(item: str, spec: Any) -> Iterator[Use]:
+    """Rules that let call anybody: without a peer, or by Cilium's entities for all."""
+    rules = spec.get("egress") if isinstance(spec, Mapping) else None
+    for rule in rules if isinstance(rules, Sequence) and not isinstance(rules, str) else ():
+        if not isinstance(rule, Mapping):
+            continue
+        named = rule.get("toEntities")
+        entities = named if isinstance(named, Sequence) else ()
+        peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
+        # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
+        open_to_all = not any(peers) and ("toPorts" in rule or "endpointSelector" not in spec)
+        if open_to_all or {"world", "all"} & set(map(str, entities)):
+            yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
 
 
 def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
@@ -175,7 +239,7 @@ def _named(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
     if value is UNKNOWN:
         yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
     elif value == "*":
-        yield Use("0.0.0.0/0", purpose, f"{item}: {field}")  # every name there is
+        yield Use(EVERYWHERE, purpose, f"{item}: {field}")  # every name there is
     elif isinstance(value, str) and value:
         name = value.lower().rstrip(".")
         if name.startswith("*.") or host_of(name):
@@ -191,10 +255,10 @@ def _driver(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
 
 def _pool(item: str, spec: Mapping[str, Any]) -> Iterator[Use]:
     """Pools' addresses are judged by their first: a range is one provider's assignment."""
-    blocks = spec.get("blocks")
-    listed = spec.get("addresses") or ([block.get("cidr", block.get("start")) for block in blocks] if blocks else ())
-    if listed is UNKNOWN:
-        listed = [UNKNOWN]
+    listed = spec.get("addresses") or spec.get("blocks") or spec.get("cidrs") or ()
+    if not isinstance(listed, Sequence) or isinstance(listed, str):
+        listed = [listed]
+    listed = [block.get("cidr", block.get("start")) if isinstance(block, Mapping) else block for block in listed]
     for index, block in enumerate(listed):
         where = f"{item}: spec.addresses.{index}"
         if block is UNKNOWN:

@@ -1,16 +1,30 @@
 """What namespaces, pods and bindings may not be, whoever wrote them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components import labels
 from components.base import Violation, repeated
+from components.charts.reference import chart_name
 from components.residency.endpoints import image_registry
+from components.tenancy.rules import selects_everything
 
 Manifest = Mapping[str, Any]
 
+_FLANNEL_CHART = re.compile(r"(kube-|rke2-)?flannel")
+_FLANNEL_OBJECT = re.compile(r"kube-flannel(-ds.*|-cfg)?")
+_FLANNEL_IMAGE = re.compile(
+    r"(^|/)(flanneld?|(mirrored-)?flannel(cni)?-(flannel|cni-plugin)(-cni-plugin)?)(-[a-z0-9]+)?([:@]|$)"
+)
+"""As flannel-io's own manifest and chart, and Rancher's mirrors, name them: a tenant may sell flannel shirts."""
+
 EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+ANONYMOUS = "system:anonymous"
+_ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
 _DNS_PORT = 53
+_DIRECTIONS = (("ingress", "from", "fromEntities", "in"), ("egress", "to", "toEntities", "out"))
+_EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def pod_spec(workload: Manifest) -> Mapping[str, Any]:
@@ -27,6 +41,14 @@ def containers(workload: Manifest) -> Iterator[Mapping[str, Any]]:
     spec = pod_spec(workload)
     for field in ("initContainers", "containers", "ephemeralContainers"):
         yield from spec.get(field) or ()
+
+
+def images(workload: Manifest) -> Iterator[str]:
+    """Every image that its pods run or mount; one that a patch leaves out is somebody else's."""
+    yield from (str(container["image"]) for container in containers(workload) if "image" in container)
+    for volume in pod_spec(workload).get("volumes") or ():
+        if reference := (volume.get("image") or {}).get("reference"):
+            yield str(reference)
 
 
 def host_problems(workload: Manifest) -> Iterator[Violation]:
@@ -48,10 +70,9 @@ def host_problems(workload: Manifest) -> Iterator[Violation]:
 
 def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[Violation]:
     """Images that somebody else can exchange: from no allowed registry, and not by digest."""
-    for container in containers(workload):
-        image = str(container["image"])
+    for image in images(workload):
         registry = image_registry(image)
-        if "@sha256:" not in image and registry not in registries:
+        if "@sha256:" not in image and not any(_holds(allowed, registry) for allowed in registries):
             yield Violation(
                 "tenancy-images",
                 f"{workload['kind']} {_name(workload)}",
@@ -60,18 +81,21 @@ def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[
             )
 
 
+def _holds(allowed: str, registry: str) -> bool:
+    """`*.example.no` is every registry below it, as in a declared place."""
+    return registry.endswith(allowed[1:]) if allowed.startswith("*.") else registry == allowed
+
+
 def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
     """Flannel, which enforces no network policy and once lost large packets in silence."""
     if kind == "Release":
-        name = str(manifest.get("chart") or "").rstrip("/").rpartition("/")[2]
-        item, is_flannel = f"Release of chart {name}", "flannel" in name
+        name = chart_name(str(manifest.get("chart") or ""))
+        item, is_flannel = f"Release of chart {name}", _FLANNEL_CHART.fullmatch(name) is not None
     else:
         item = f"{kind} {_name(manifest)}"
-        images = (
-            [str(container.get("image") or "") for container in containers(manifest)] if kind == "DaemonSet" else []
-        )
-        named = "flannel" in str(manifest["metadata"].get("name", ""))
-        is_flannel = named or any("flannel" in image for image in images)
+        used = list(images(manifest)) if kind == "DaemonSet" else []
+        named = _FLANNEL_OBJECT.fullmatch(str(manifest["metadata"].get("name", ""))) is not None
+        is_flannel = named or any(_FLANNEL_IMAGE.search(image) for image in used)
     if is_flannel:
         yield Violation(
             "cni-no-flannel",
@@ -80,24 +104,46 @@ def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
         )
 
 
-def binding_problems(binding: Manifest, is_tenants: Any) -> Iterator[Violation]:
-    """A ClusterRoleBinding that reaches out of a tenant's namespace, or to everybody."""
+def binding_problems(binding: Manifest, is_tenants: Callable[[str], bool]) -> Iterator[Violation]:
+    """A ClusterRoleBinding that reaches out of a tenant's namespace, or to everybody; in a tenant's namespace a
+    RoleBinding that gives everybody rights, or its own pods all of them."""
+    metadata = binding["metadata"]
     for subject in binding.get("subjects") or ():
-        name, namespace = str(subject["name"]), str(subject.get("namespace") or "")
-        who = ""
-        if subject.get("kind") == "ServiceAccount" and namespace and is_tenants(namespace):
-            who = f"service account {namespace}/{name}"
-        elif subject.get("kind") == "Group" and name in EVERYBODY:
-            who = f"everybody ({name})"
-        elif subject.get("kind") == "Group" and name.startswith("system:serviceaccounts:"):
-            group = name.rpartition(":")[2]
-            who = f"the service accounts of {group}" if is_tenants(group) else ""
-        if who:
+        everybody, who = _bound(subject, is_tenants)
+        if not who:
+            continue
+        if binding.get("kind") != "RoleBinding":
             yield Violation(
                 "tenancy-cluster-binding",
-                f"ClusterRoleBinding {binding['metadata'].get('name', '?')}",
+                f"ClusterRoleBinding {metadata.get('name', '?')}",
                 f"gives {who} rights in every namespace: write a RoleBinding in the tenant's own",
             )
+        elif is_tenants(str(metadata.get("namespace") or "default")):
+            role = str((binding.get("roleRef") or {}).get("name") or "?")
+            if everybody or role == "cluster-admin":
+                yield Violation(
+                    "tenancy-cluster-binding",
+                    f"RoleBinding {_name(binding)}",
+                    f"gives {who} the rights of {role} in a tenant's namespace: bind the tenant's own group to a Role",
+                )
+
+
+def _bound(subject: Mapping[str, Any], is_tenants: Callable[[str], bool]) -> tuple[bool, str]:
+    """Whether a subject is everybody, and who it is; empty where it is nobody of a tenant's.
+
+    A service account has three spellings: its own kind, the user that it logs in as, and the group of its namespace.
+    """
+    name, namespace, kind = str(subject["name"]), str(subject.get("namespace") or ""), subject.get("kind")
+    if (kind == "Group" and name in EVERYBODY) or name == ANONYMOUS:
+        return True, f"everybody ({name})"
+    if kind == "User" and name.startswith(_ACCOUNT):
+        namespace, _, name = name.removeprefix(_ACCOUNT).partition(":")
+        kind = "ServiceAccount"
+    if kind == "ServiceAccount" and namespace and is_tenants(namespace):
+        return False, f"service account {namespace}/{name}"
+    if kind == "Group" and name.startswith(_ACCOUNTS) and is_tenants(name.removeprefix(_ACCOUNTS)):
+        return False, f"the service accounts of {name.removeprefix(_ACCOUNTS)}"
+    return False, ""
 
 
 def forged_label_problems(namespace: Manifest, *, tenant: bool) -> Iterator[Violation]:
@@ -131,9 +177,42 @@ def allows_dns(policy: Manifest) -> bool:
     """Whether a NetworkPolicy lets every pod of its namespace ask for names."""
     spec = policy["spec"]
     ports = [port for rule in spec.get("egress") or () for port in rule.get("ports") or ()]
-    return not spec.get("podSelector") and any(
+    return selects_everything(spec.get("podSelector")) and any(
         port.get("port") == _DNS_PORT and port.get("protocol") == "UDP" for port in ports
     )
+
+
+def open_door_problems(policy: Manifest) -> Iterator[Violation]:
+    """A NetworkPolicy, of Kubernetes or Cilium, by which every other tenant's pods come in, or its own reach them."""
+    for said in _open_doors(policy.get("spec") or {}):
+        yield Violation(
+            "tenancy-isolation",
+            f"{policy['kind']} {_name(policy)}",
+            f"{said}, whatever the policy that denies everything says: name who may call and who is called",
+        )
+
+
+def _open_doors(spec: Mapping[str, Any]) -> Iterator[str]:
+    for side, peers, entities, way in _DIRECTIONS:
+        for rule in spec.get(side) or ():
+            if everything := sorted({"all", "cluster"} & set(rule.get(entities) or ())):
+                yield f"its {side} has {entities}: {', '.join(everything)}"
+            if "endpointSelector" in spec:
+                continue  # Cilium's: an empty rule lets nobody through
+            if not rule.get(peers) and (side == "ingress" or not rule.get("ports")):
+                yield f"its {side} has a rule without `{peers}`, so it lets everybody {way}"
+            for peer in rule.get(peers) or ():
+                if _is_anybody(peer, inward=side == "ingress"):
+                    yield f"its {side} names every namespace there is"
+
+
+def _is_anybody(peer: Mapping[str, Any], *, inward: bool) -> bool:
+    if block := peer.get("ipBlock"):
+        return inward and str(block.get("cidr")) in _EVERYWHERE and not block.get("except")
+    if "namespaceSelector" not in peer or not selects_everything(peer["namespaceSelector"]):
+        return False
+    # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
+    return inward or selects_everything(peer.get("podSelector"))
 
 
 def twice_problems(namespaces: Sequence[str]) -> Iterator[Violation]:

@@ -146,11 +146,16 @@ def denies_all(policy: Mapping[str, Any]) -> bool:
     """Whether a NetworkPolicy shuts both directions for every pod of its namespace."""
     spec = policy["spec"]
     return (
-        not spec.get("podSelector")
+        selects_everything(spec.get("podSelector"))
         and set(spec.get("policyTypes") or ()) >= {"Ingress", "Egress"}
         and not spec.get("ingress")
         and not spec.get("egress")
     )
+
+
+def selects_everything(selector: Any) -> bool:
+    """Whether a label selector selects whatever there is: `{}`, and what is spelled longer."""
+    return not selector or not (selector.get("matchLabels") or selector.get("matchExpressions"))
 
 
 def rights_problems(role: Mapping[str, Any]) -> list[Violation]:

@@ -24,6 +24,8 @@ class Risk(IntEnum):
     LOSS = 4
     """What is replaced or deleted, and why."""
     VERDICT = 5
+    HEADING = 6
+    """Which stacks there are and what is said of each: nothing below it makes sense without."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Block:
     """Stands for it when there is no room."""
     units: int = 1
     """How many of `what` are in it."""
+    whole: str = ""
+    """All of it, for the full report, where `text` is cut."""
 
 
 def size(text: str) -> int:

@@ -65,7 +65,8 @@ def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
         names += f" and {len(same) - 3} more" if len(same) > 3 else ""
         text = f"- **{verb}:** {plain(_label(first.root.kind))} {names}, because {plain(first.because)}."
         if followers:
-            text += f" With {'it' if len(same) == 1 else 'them'} {count(len(followers), 'other')}: {_kinds(followers)}."
+            who = "it" if len(same) == 1 else "them"
+            text += f" With {who} {count(len(followers), 'other')}: {plain(_kinds(followers))}."
         everything = [*(cause.root for cause in same), *followers]
         text += "".join(f" ⚠️ {effect}." for effect in _effects(everything))
         yield Block(text, Risk.LOSS, "replaced or deleted resource", units=len(everything))

@@ -19,13 +19,18 @@ _UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0331ba9")
 """What the engine writes for a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go)."""
 _NAMES = re.compile(
     r"(?i)(kube_?config|private_?key|pass(word|phrase|wd)|secret_?(key|string|access_?key)|token"
-    r"|credentials?|client_?key_?data|certificate_?key|bcrypt|htpasswd|api_?key)$"
+    r"|credentials?|client_?key_?data|certificate_?key|bcrypt|htpasswd|api_?key"
+    r"|(client|app|shared|signing|session|cookie|webhook|consumer|jwt|oauth2?)_?secret)(_?\d+)?$|[A-Z0-9]_SECRET$"
 )
-"""Names of properties that hold a secret, whoever wrote the program."""
+"""Names of properties and of environment variables that hold a secret, whoever wrote the program. Not of those that
+name a Secret of Kubernetes (`certificateSecret`)."""
 _TEXTS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bAGE-SECRET-KEY-1|://[^/\s:@]+:[^/\s:@]+@"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bAGE-SECRET-KEY-1"
+    r"|://[^/\s:@]*:[^/\s@]+@"
+    r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bpul-[0-9a-f]{40}"
 )
-"""What a secret looks like inside a longer text: a PEM key, a kubeconfig, a JWT, an age key, a URL with a password."""
+"""What a secret looks like inside a longer text: a PEM key, a kubeconfig, a JWT, an age key, a URL with a password, a
+token of GitHub, GitLab, AWS or Pulumi."""
 
 
 def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
@@ -35,8 +40,12 @@ def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
             return SECRET
         if kind.endswith((":Secret", ":SecretPatch")) and len(path) == 1 and path[0] in ("data", "stringData"):
             return dict.fromkeys(value, SECRET)
+        # A container's environment: the name stands beside the value.
+        name = value["name"] if isinstance(value.get("name"), str) else ""
         return {
-            key: SECRET if _is_secret(key, item) else masked(item, kind=kind, path=(*path, key))
+            key: SECRET
+            if _is_secret(name if key == "value" and name else key, item)
+            else masked(item, kind=kind, path=(*path, key))
             for key, item in value.items()
         }
     if isinstance(value, list):

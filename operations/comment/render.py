@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from operations.comment.budget import LIMIT, Block, fit, size
 from operations.comment.change_lines import change_blocks
@@ -32,6 +33,8 @@ def full(reports: Sequence[StackReport]) -> str:
 def _text(reports: Sequence[StackReport], limit: int | None, closing: str) -> str:
     first = marker([report.stack for report in reports])
     blocks = list(_blocks(reports))
+    if limit is None:
+        blocks = [replace(block, text=block.whole or block.text) for block in blocks]
     most = limit if limit is not None else sum(2 * size(block.text) + 200 for block in blocks) + 2000
     return f"{first}\n{fit(blocks, limit=most - size(first) - 1, closing=closing)}"
 

@@ -10,16 +10,20 @@ from operations.comment.report import StackReport
 from operations.comment.residency import Place
 
 _NAMES_SHOWN = 5
+_LONGEST_MESSAGE = 2_000
+"""Characters of what one policy, node or error says; the full report has the rest."""
 
 
 def verdict_blocks(report: StackReport) -> Iterator[Block]:
     """The heading, the table of verdicts, and every violation and failure."""
-    yield Block(f"## {_mark(report)} {code(report.stack)}: {plain(_headline(report))}\n\n{_table(report)}")
+    heading = f"## {_mark(report)} {code(report.stack)}: {plain(_headline(report))}\n\n{_table(report)}"
+    yield Block(heading, Risk.HEADING, "stack")
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
     for error in report.preview.errors:
-        text = f"**The engine stopped:**\n\n{fence(error.splitlines()[:40], 'text')}"
-        yield Block(text, Risk.VERDICT, "engine error")
+        text = f"**The engine stopped:**\n\n{fence(_cut(error).splitlines()[:40], 'text')}"
+        whole = f"**The engine stopped:**\n\n{fence(error.splitlines(), 'text')}"
+        yield Block(text, Risk.VERDICT, "engine error", whole=whole)
     if report.preflight:
         found = report.preflight
         yield from _listed("Nodes that are not fit", found.fails, "preflight failure")
@@ -141,16 +145,24 @@ def _files(report: StackReport) -> str:
 
 def _violations(report: StackReport) -> Iterator[Block]:
     if report.preview.violations:
-        yield Block("### Policy violations")
+        yield Block("### Policy violations", Risk.HEADING)
     for verdict in sorted(report.preview.violations, key=lambda found: not found.mandatory):
         level = "mandatory" if verdict.mandatory else "advisory"
         at = f" {code(verdict.urn.rpartition('::')[2])}" if verdict.urn else ""
-        text = f"- **{plain(verdict.policy)}** ({level}){at}: {plain(verdict.message)}"
-        yield Block(text, Risk.VERDICT, "policy violation")
+        start = f"- **{plain(verdict.policy)}** ({level}){at}: "
+        text, whole = f"{start}{plain(_cut(verdict.message))}", f"{start}{plain(verdict.message)}"
+        what = "policy violation" if verdict.mandatory else "advisory remark"
+        yield Block(text, Risk.VERDICT if verdict.mandatory else Risk.UPDATE, what, whole=whole)
 
 
 def _listed(title: str, items: tuple[str, ...], what: str, *, risk: Risk = Risk.VERDICT) -> Iterator[Block]:
     if items:
         yield Block(f"### {title}", risk)
     for item in items:
-        yield Block(f"- {plain(item)}", risk, what)
+        yield Block(f"- {plain(_cut(item))}", risk, what, whole=f"- {plain(item)}")
+
+
+def _cut(text: str) -> str:
+    """The text, or the start of one that would leave no room for others."""
+    more = len(text) - _LONGEST_MESSAGE
+    return f"{text[:_LONGEST_MESSAGE]}… ({more:,} more characters)" if more > 0 else text

@@ -15,10 +15,7 @@ from components.residency.endpoints import backend_host, image_registry, secrets
 from components.residency.rules import Use
 from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_uses
 from operations.evidence.state import Resource, State, address_of, is_secret
-from policies.residency import CHART_IMAGES, TAKEN_APART
-
-EVERYWHERE = "0.0.0.0/0"
-"""What a policy lets call that names no peer."""
+from policies.residency import own_images, taken_apart
 
 ENCRYPTED = "encrypted in the state"
 
@@ -110,12 +107,12 @@ def _uses(resource: Resource) -> Iterator[Use]:
     manifest = _known(resource.inputs)
     if kind == "IPAddressPool":
         return  # whole ranges are named, not their first addresses
+    apart = taken_apart(resource.type)
     if resource.kubernetes.startswith("helm.sh/"):
-        yield from _chart_uses(resource.name, manifest, apart=kind in TAKEN_APART)
+        yield from _chart_uses(resource.name, manifest, apart=apart)
+    if apart or resource.kubernetes.startswith("helm.sh/"):
         return
     yield from object_uses(kind, resource.name, manifest)
-    if kind.endswith("NetworkPolicy"):
-        yield from _unbounded(resource.name, manifest.get("spec"))
 
 
 def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterator[Use]:
@@ -128,26 +125,11 @@ def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterat
             yield Use(host, "chart-repository", f"{item}: {field}")
     if apart:
         return  # its objects are resources themselves, and say where they go
-    values = list(values_uses(item, release.get("values")))
-    yield from values
-    if any(use.purpose == "image-registry" for use in values):
-        return
+    yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else "?"
-    for registry in CHART_IMAGES.get(name, (f"as chart {name} has them",)):
+    registries = own_images(name, release.get("values"), {})
+    for registry in (f"as chart {name} has them",) if registries is None else registries:
         yield Use(registry, "image-registry", f"{item}: the chart's own defaults")
-
-
-def _unbounded(item: str, spec: Any) -> Iterator[Use]:
-    """Rules that let call anybody: without a peer, or Cilium's entities for all."""
-    rules = spec.get("egress") if isinstance(spec, Mapping) else None
-    for rule in rules if isinstance(rules, list) else ():
-        if not isinstance(rule, Mapping):
-            continue
-        named = rule.get("toEntities")
-        entities = named if isinstance(named, list) else []
-        bounded = any(key.startswith("to") and key != "toPorts" for key in rule)
-        if not bounded or "world" in entities or "all" in entities:
-            yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
 
 
 def _known(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt  # what rich renders Markdown with
 
 from operations.comment.budget import LIMIT, size
-from operations.comment.events import read
+from operations.comment.events import Change, Preview, Verdict, read
 from operations.comment.render import comment, full
 from operations.comment.report import Preflight, StackReport
 from tests.support.golden import FILES, assert_golden
@@ -69,6 +70,51 @@ def test_what_is_lost_outlives_what_is_new_when_room_is_short() -> None:
     assert size(text) <= 2700
     assert "clusterIdentifier: lab → lab2" in text
     assert "40 updates" in text
+
+
+def violated(*messages: str, mandatory: bool = True) -> Preview:
+    said = tuple(
+        Verdict("gateway-tls", mandatory, message, f"urn:pulumi:s::p::t::n{i}") for i, message in enumerate(messages)
+    )
+    return replace(recorded("no-change"), violations=said)
+
+
+def test_two_thousand_violations_hide_no_stack_and_are_counted() -> None:
+    many = violated(*(f"listener {number} takes plain text from outside, write HTTPS" for number in range(2000)))
+    text = comment([report(many, stack="lab"), report(violated("one more"), stack="oslo")], full_report=LINK)
+    assert size(text) <= LIMIT
+    assert "`lab`: 2000 policy violations" in text
+    assert "`oslo`: 1 policy violation" in text
+    shown = text.count("- **gateway-tls** (mandatory)")
+    assert 0 < shown < 2001
+    assert f"{2001 - shown} policy violations" in text
+    whole = full([report(many, stack="lab"), report(violated("one more"), stack="oslo")])
+    assert whole.count("- **gateway-tls** (mandatory)") == 2001
+
+
+def test_a_violation_as_long_as_a_book_is_cut_and_the_rest_is_told() -> None:
+    long = "x" * 200_000
+    text = comment([report(violated(long, "the second takes plain text"))], full_report=LINK)
+    assert "x" * 1900 in text
+    assert "x" * 2100 not in text
+    assert "the second takes plain text" in text
+    assert "198,000 more characters" in text
+    assert long in full([report(violated(long))])
+
+
+def test_advice_is_left_out_before_what_stops_an_update() -> None:
+    advice = violated(*("a" * 300 for _ in range(20)), mandatory=False)
+    stops = violated("this one stops it")
+    text = comment([report(advice, stack="lab"), report(stops, stack="oslo")], limit=3000)
+    assert "this one stops it" in text
+
+
+def test_the_name_of_a_strange_kind_is_text() -> None:
+    root = Change("urn:pulumi:s::p::t::a", "a:b:T", "delete")
+    child = Change("urn:pulumi:s::p::t::b", "x:y:<img>*@all*", "delete", parent=root.urn)
+    text = comment([report(replace(recorded("no-change"), changes=(root, child)))])
+    assert "<img>" not in text
+    assert "@all" not in text
 
 
 def test_facts_are_named_with_their_age_and_what_fails() -> None:

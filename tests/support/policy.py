@@ -28,6 +28,8 @@ class Resource(NamedTuple):
     """The name of its parent."""
     component: bool = False
     protect: bool = False
+    provider: str = "default"
+    """The name of its provider."""
 
     @property
     def urn(self) -> str:
@@ -151,7 +153,7 @@ def _provider(resource: Resource) -> analyzer_pb2.AnalyzerProviderResource | Non
     if resource.component:
         return None
     package = resource.type.partition(":")[0]
-    return analyzer_pb2.AnalyzerProviderResource(type=f"pulumi:providers:{package}", name="default")
+    return analyzer_pb2.AnalyzerProviderResource(type=f"pulumi:providers:{package}", name=resource.provider)
 
 
 def _struct(properties: Mapping[str, Any]) -> struct_pb2.Struct:
@@ -171,7 +173,7 @@ def exported(resources: Sequence[Resource]) -> dict[str, Any]:
             state["parent"] = by_name.get(resource.parent or "", _STACK.urn)
         if not resource.component:
             package = resource.type.partition(":")[0]
-            state["provider"] = f"urn:pulumi:test::foreign::pulumi:providers:{package}::default::a-uuid"
+            state["provider"] = f"urn:pulumi:test::foreign::pulumi:providers:{package}::{resource.provider}::a-uuid"
         states.append(state)
     return {"version": 3, "deployment": {"manifest": {}, "resources": states}}
 

@@ -73,7 +73,7 @@ CASES: dict[str, Case] = {
     "residency-exceptions": Case(
         [record(PLACE, _RESOLVER, exceptions=[_EXCEPTION])],
         [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": "2026-11-20"}])],
-        "exception 'hub': ended on 2026-11-20 and today is 2026-11-21",
+        "exception 'hub': ended on 2026-11-20: take it out, and leave place 'registry'",
         [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": UNKNOWN}])],
     ),
     "residency-record": Case(
@@ -153,6 +153,12 @@ CASES: dict[str, Case] = {
         [namespace(), network_policy(egress=[{}])],
         "namespace 'agency': has no NetworkPolicy that denies everything",
         [namespace(), network_policy(policyTypes=UNKNOWN)],
+    ),
+    "tenancy-isolation": Case(
+        [namespace(), network_policy(), *fence()],
+        [network_policy(ingress=[{"from": [{"namespaceSelector": {}}]}])],
+        "NetworkPolicy agency/deny: its ingress names every namespace there is",
+        [network_policy(ingress=UNKNOWN)],
     ),
     "cni-consistent": Case(
         [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"})],

@@ -111,3 +111,8 @@ def test_a_fork_is_asked_for_nothing_that_it_has_not() -> None:
     guarded = [line for line in step["run"].splitlines() if "--post" in line]
     assert guarded
     assert all(line.startswith('if [ "$FORK" = false ]') for line in guarded)
+
+
+def test_evidence_is_made_and_kept_whether_or_not_the_update_succeeds() -> None:
+    made = [step for step in steps(FOLDER / "up.yml") if "evidence" in str(step.get("run", step.get("with", "")))]
+    assert [step.get("if") for step in made] == ["${{ !cancelled() }}"] * 2

@@ -1,6 +1,7 @@
 """Where bytes go, and what nobody can decide."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -277,3 +278,30 @@ def test_who_answers_for_the_data_is_as_the_stack_file_has_it() -> None:
     processing = evidence(data=data).processing
     assert processing.operator is not None
     assert (processing.role, processing.operator.name) == ("processor", "Plattform AS")
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs"),
+    [
+        ("gateway.networking.k8s.io/v1:HTTPRoute", {"spec": {"rules": [{"backendRefs": [{"weight": math.inf}]}]}}),
+        ("core/v1:Service", {"spec": {"type": "NodePort", "ports": [{"nodePort": math.inf}]}}),
+        ("helm.sh/v3:Release", {"chart": "cilium", "values": {"MTU": math.inf}}),
+        ("helm.sh/v3:Release", {"chart": ["cilium"], "values": [math.nan], "repositoryOpts": "x"}),
+        ("metallb.io/v1beta1:IPAddressPool", {"spec": {"addresses": "203.0.113.0/24"}}),
+        ("metallb.io/v1beta1:IPAddressPool", {"spec": {"addresses": [math.inf, None, 7]}}),
+        ("cilium.io/v2:CiliumLoadBalancerIPPool", {"spec": {"blocks": 7}}),
+        ("networking.k8s.io/v1:NetworkPolicy", {"spec": {"egress": [{"to": [{"ipBlock": {"cidr": ["x"]}}]}]}}),
+        ("rbac.authorization.k8s.io/v1:RoleBinding", {"subjects": [7, None]}),
+        ("core/v1:Namespace", {"metadata": {"name": 7, "labels": ["vds-platform.no/tenant"]}}),
+        ("core/v1:ConfigMap", {"data": {"Corefile": "forward . https://["}}),
+        ("core/v1:Pod", {"spec": 7, "metadata": "x"}),
+        (
+            "gateway.networking.k8s.io/v1:Gateway",
+            {"metadata": {"annotations": {"vds-platform.no/plain-text": "[" * 100_000}}, "spec": {"listeners": [{}]}},
+        ),
+    ],
+)
+def test_a_state_with_odd_values_is_judged_and_is_no_crash(type_: str, inputs: dict[str, Any]) -> None:
+    made = export()
+    add(made, f"kubernetes:{type_}", "odd", **{"metadata": {"name": "odd", "namespace": "butikk"}, **inputs})
+    assert evidence(made).verdict in ("holds", "violated", "undecided")

@@ -113,3 +113,43 @@ def test_switches_and_names_of_secrets_are_no_secrets() -> None:
 def test_a_hidden_value_that_differs_is_named() -> None:
     (change,) = recorded("node-address").of("update")[:1]
     assert change.secrets == ("connection.host",)
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "API_TOKEN", "AWS_SECRET_ACCESS_KEY", "OIDC_CLIENT_SECRET"])
+def test_a_container_s_environment_shows_the_name_of_a_secret_and_not_its_value(name: str) -> None:
+    env = [{"name": name, "value": "hunter2"}, {"name": "LOG_LEVEL", "value": "debug"}]
+    pod = {"spec": {"containers": [{"name": "web", "env": env}]}}
+    [web] = masked(pod)["spec"]["containers"]
+    assert web["env"] == [{"name": name, "value": SECRET}, env[1]]
+    by_reference = {"name": name, "valueFrom": {"secretKeyRef": {"name": "db", "key": "pw"}}}
+    assert masked([by_reference]) == [by_reference]
+
+
+@pytest.mark.parametrize(
+    "name", ["clientSecret", "client_secret", "password1", "password_2", "sharedSecret", "appSecret"]
+)
+def test_a_name_of_a_secret_has_many_spellings(name: str) -> None:
+    assert masked({name: "hunter2"}) == {name: SECRET}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://:hunter2@cache.example.no/0",
+        "postgres://me:hunter2@db.example.no/x",
+        f"token ghp_{'a' * 36}",
+        f"github_pat_{'a' * 40}",
+        f"glpat-{'a' * 20}",
+        f"AKIA{'A' * 16}",
+        f"pul-{'0' * 40}",
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden_wherever_it_stands(text: str) -> None:
+    assert masked({"args": [f"--upstream={text}"]}) == {"args": [SECRET]}
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.no:8443/a@b", "ghp_short", "AKIA is a prefix", "redis://cache:6379/0"]
+)
+def test_what_only_resembles_a_secret_is_shown(text: str) -> None:
+    assert masked({"note": text}) == {"note": text}

@@ -279,6 +279,25 @@ def test_pools_that_share_an_address_are_refused() -> None:
     assert "overlaps 203.0.113.0/30 of pool 'public'" in violation.message
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"blocks": [{"cidr": "203.0.113.8/29"}]},
+        {"blocks": [{"start": "203.0.113.10", "stop": "203.0.113.20"}]},
+        {"blocks": [{"start": "203.0.113.12"}]},
+        {"cidrs": [{"cidr": "203.0.113.8/29"}]},
+    ],
+)
+def test_ciliums_pools_are_judged_as_metallbs_are(spec: Props) -> None:
+    cilium = kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "public", spec=spec)
+    for resource in (cilium, cilium._replace(type=f"{cilium.type}Patch")):
+        [violation] = found([*machine("osl-2"), resource])
+        assert violation.policy == "metallb-pool-addresses"
+        assert "contains node osl-2 (203.0.113.12)" in violation.message
+    unknown = kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "public", spec={"blocks": UNKNOWN})
+    assert {said.policy for said in found([unknown])} == {"metallb-pool-addresses", "residency-closure"}
+
+
 def test_what_is_no_address_is_refused() -> None:
     [violation] = found([pool("203.0.113.30-203.0.113.3")])
     assert "ends before it begins" in violation.message

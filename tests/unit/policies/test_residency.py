@@ -20,7 +20,9 @@ def said(*resources: Resource, **config: Any) -> list[str]:
 
 def values(**inner: Any) -> Resource:
     """A chart from a declared place with these values."""
-    return release("oci://registry.example.no/charts/app", {"image": {"registry": "registry.example.no"}, **inner})
+    return release(
+        "oci://registry.example.no/charts/app", {"global": {"imageRegistry": "registry.example.no"}, **inner}
+    )
 
 
 def network_policy(direction: str, peers: str, cidr: str) -> Resource:
@@ -171,11 +173,43 @@ def test_a_chart_value_that_would_name_a_place_and_is_unknown_is_undecided(field
 def test_a_chart_whose_images_nobody_names_is_undecided() -> None:
     app = release("oci://registry.example.no/charts/app", {})
     [message] = said(app)
-    assert "cannot be decided at preview: which registries chart app takes its images from" in message
+    assert "cannot be decided at preview: which registries chart app takes the images from" in message
     assert said(app, chartImages={"app": ["registry.example.no"]}) == []
     for chart in ("oci://registry.example.no/charts/cilium", "mirror/cilium-1.18.12.tgz"):
         [message] = said(release(chart, {}))
         assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+
+
+def test_an_image_that_the_values_name_says_nothing_of_the_chart_s_others() -> None:
+    sidecar = {"sidecar": {"image": {"registry": "registry.example.no"}}}
+    app = release("oci://registry.example.no/charts/app", sidecar)
+    [message] = said(app)
+    assert "cannot be decided at preview: which registries chart app takes the images from" in message
+    [message] = said(app, chartImages={"app": ["ghcr.io"]})
+    assert "images of chart app by its own defaults: bytes go to ghcr.io" in message
+    assert said(app, chartImages={"app": []}) == []
+    everything = {"global": {"image": {"registry": "registry.example.no"}}}
+    assert said(release("oci://registry.example.no/charts/app", everything)) == []
+    [message] = said(release("oci://registry.example.no/charts/cilium", {**sidecar, **everything}))
+    assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+
+
+def test_a_kind_of_somebody_else_s_that_is_called_chart_is_judged() -> None:
+    spec = {"image": "ghcr.io/app"}
+    for kind in ("Chart", "ConfigGroup", "Directory"):
+        [message] = said(kube("example.no/v1", kind, "c", "a", spec=spec))
+        assert f"{kind} a/c: spec.image: bytes go to ghcr.io" in message
+    for api, kind in (("yaml/v2", "ConfigGroup"), ("yaml", "ConfigFile"), ("kustomize/v2", "Directory")):
+        assert said(Resource(f"kubernetes:{api}:{kind}", {"spec": spec}, "c", component=True)) == []
+
+
+def test_an_image_that_is_mounted_comes_from_somewhere_too() -> None:
+    volumes = [{"name": "model", "image": {"reference": "ghcr.io/model:1", "pullPolicy": "Always"}}]
+    pod = kube("v1", "Pod", "p", "a", spec={"containers": [], "volumes": volumes})
+    [message] = said(pod)
+    assert "Pod a/p: spec.volumes.0.image.reference: bytes go to ghcr.io (image-registry)" in message
+    found = violations(POLICIES, [pod])
+    assert "Pod a/p: runs an image of ghcr.io by tag" in str([v for v in found if v.policy == "tenancy-images"])
 
 
 def test_a_chart_that_the_program_takes_apart_is_judged_by_its_objects() -> None:
@@ -211,6 +245,74 @@ def test_what_the_auditor_says_of_a_host_counts_more_than_what_the_program_says(
     assert said(ours, deployment("registry.example.no/a")) == []
     [message] = said(record(PLACE), deployment("registry.example.no/a"), places=[{**PLACE, "country": "SE"}])
     assert "is in SE" in message
+
+
+def test_a_wildcard_of_the_auditor_s_counts_more_than_a_name_of_the_program_s() -> None:
+    wide = {**PLACE, "name": "wide", "hosts": ["*.example.no"], "country": "SE"}
+    [message] = said(record(PLACE), deployment("registry.example.no/a"), places=[wide])
+    assert "place 'wide' is in SE" in message
+    network = {**PLACE, "name": "net", "hosts": [], "networks": ["8.8.0.0/16"], "country": "US", "purposes": ["egress"]}
+    narrow = {**network, "name": "mine", "networks": ["8.8.8.0/24"], "country": "NO"}
+    [message] = said(record(narrow), network_policy("egress", "to", "8.8.8.0/24"), places=[network])
+    assert "place 'net' is in US" in message
+
+
+def test_a_program_excuses_its_own_places_and_not_the_auditor_s() -> None:
+    abroad = {**PLACE, "country": "SE"}
+    excuse = {"name": "mine", "place": "registry", "until": "2027-01-01", "reason": "because I say that it is fine"}
+    assert said(record(abroad, exceptions=[excuse]), deployment("registry.example.no/a"), places=[]) == []
+    [message] = said(record(exceptions=[excuse]), deployment("registry.example.no/a"), places=[abroad])
+    assert "is in SE" in message
+    assert said(record(), deployment("registry.example.no/a"), places=[abroad], exceptions=[excuse]) == []
+
+
+def backends(*resources: Resource, **config: Any) -> list[str]:
+    found = violations(POLICIES, list(resources), {"residency-state": {"places": [], **config}})
+    return [violation.message for violation in found if violation.policy == "residency-state"]
+
+
+def test_what_a_program_says_of_its_state_does_not_hide_where_the_engine_keeps_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = {**PLACE, "hosts": ["state.example.no"], "purposes": ["state", "secrets"]}
+    claimed = record(store, stateBackend="https://state.example.no", secretsProvider="passphrase")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://api.pulumi.com")
+    messages = backends(claimed, stateBackend="")
+    assert ["bytes go to api.pulumi.com (state)" in message for message in messages] == [True]
+    messages = backends(claimed, stateBackend="s3://bucket")
+    assert [message.partition(" (state)")[0].rpartition(" ")[2] for message in messages] == [
+        "s3.amazonaws.com",
+        "api.pulumi.com",
+    ]
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://user:hunter2@state.example.no")
+    assert backends(claimed, stateBackend="") == []
+
+
+def test_a_secrets_provider_that_the_pack_knows_is_judged_beside_the_one_that_is_claimed() -> None:
+    claimed = record({**PLACE, "hosts": ["localhost"], "purposes": ["state"]}, secretsProvider="passphrase")
+    [message] = backends(claimed, stateBackend="file:///x", secretsProvider="gcpkms://projects/p")
+    assert "bytes go to cloudkms.googleapis.com (secrets)" in message
+
+
+def test_namespaces_of_xml_are_no_places() -> None:
+    icon = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"><path/></svg>'
+    assert said(kube("v1", "ConfigMap", "icons", "a", data={"logo.svg": icon})) == []
+    linked = icon.replace("<path/>", '<image href="https://cdn.example.com/x.png"/>')
+    [message] = said(kube("v1", "ConfigMap", "icons", "a", data={"logo.svg": linked}))
+    assert "bytes go to cdn.example.com" in message
+
+
+def test_a_policy_that_lets_call_anybody_says_so_of_everywhere() -> None:
+    for rule in ({}, {"ports": [{"port": 443}]}, {"to": []}):
+        spec = {"podSelector": {}, "egress": [rule]}
+        [message] = said(kube("networking.k8s.io/v1", "NetworkPolicy", "out", "a", spec=spec))
+        assert "NetworkPolicy a/out: spec.egress: bytes go to 0.0.0.0/0 (egress)" in message
+    for entity in ("world", "all"):
+        spec = {"endpointSelector": {}, "egress": [{"toEntities": [entity]}]}
+        [message] = said(kube("cilium.io/v2", "CiliumNetworkPolicy", "out", "a", spec=spec))
+        assert "bytes go to 0.0.0.0/0 (egress)" in message
+    inside = {"egress": [{"to": [{"podSelector": {}}]}], "ingress": [{}]}
+    assert said(kube("networking.k8s.io/v1", "NetworkPolicy", "in", "a", spec=inside)) == []
 
 
 def test_a_name_counts_before_a_wildcard_over_it() -> None:

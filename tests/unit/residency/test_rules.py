@@ -27,6 +27,28 @@ def test_an_image_comes_from_the_registry_that_a_runtime_would_ask(image: str, r
 
 
 @pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("https://løgg.example.com/x", ["xn--lgg-0na.example.com"]),
+        ("https://LØGG.example.com/x", ["xn--lgg-0na.example.com"]),
+        ("https://例え。テスト/", ["xn--r8jz45g.xn--zckzah"]),
+        ("https://%65vil.example.com/x", ["evil.example.com"]),
+        ("https://134744072/x", ["8.8.8.8"]),
+        ("https://0x08080808/x", ["8.8.8.8"]),
+        ("https://2130706433/x", []),  # 127.0.0.1
+        ("https://99999999999/x", ["99999999999"]),
+        ("https://a@b@evil.example.com/x", ["evil.example.com"]),
+        ("https://user:pw@evil.example.com/@x", ["evil.example.com"]),
+        ("https://a.example.com?next=me@b", ["a.example.com"]),
+        ("https://[2001:db8::1]:8443/", ["2001:db8::1"]),
+        ("http://web.agency.svc:8080 http://localhost/", []),
+    ],
+)
+def test_a_host_is_read_as_a_resolver_would(text: str, hosts: list[str]) -> None:
+    assert url_hosts(text) == hosts
+
+
+@pytest.mark.parametrize(
     ("url", "host"),
     [
         ("file://~", "localhost"),

@@ -58,7 +58,12 @@ NetworkPolicy(
     spec={
         "pod_selector": {},
         "policy_types": ["Egress"],
-        "egress": [{"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]}],
+        "egress": [
+            {
+                "to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}}}],
+                "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+            }
+        ],
     },
 )
 ResourceQuota("quota", metadata={"name": "quota", "namespace": name}, spec={"hard": {"pods": "20"}})
