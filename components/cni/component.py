@@ -65,7 +65,9 @@ class Cni(pulumi.ComponentResource):
                 ready.append(apply_patch(child(name, "calico", mark["kind"].lower()), mark, behind))
             served = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=ready)
             for item in after_calico(spec):
-                apply(_name(name, item), item, served)
+                # The operator makes `default` objects as well: who comes second must find no fault in the first.
+                make = apply_patch if item["metadata"]["name"] == "default" else apply
+                make(_name(name, item), item, served)
         elif isinstance(spec.install, Helm):
             chart = Chart(spec.version, spec.install.repository, spec.install.timeout_seconds)
             values = cilium_values(

@@ -44,6 +44,10 @@ def test_calicos_endpoint_comes_before_the_operator_and_its_objects_after():
     assert endpoint.urn in chart.depends_on
     for name in ("cni-felixconfiguration-default", "cni-bgpconfiguration-default", "cni-bgppeer-rack-a"):
         assert chart.urn in by_name[name].depends_on
+    kinds = {name: item.type.rpartition(":")[2] for name, item in by_name.items()}
+    assert kinds["cni-felixconfiguration-default"] == "FelixConfigurationPatch", "the operator makes one as well"
+    assert kinds["cni-bgpconfiguration-default"] == "BGPConfigurationPatch"
+    assert kinds["cni-bgppeer-rack-a"] == "BGPPeer"
 
 
 def test_calicos_own_objects_wait_for_its_api_server_and_that_for_its_rollout():
