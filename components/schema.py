@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.credentials import BY_KIND
-from components.config import PlatformSpec
 from components.names import PROJECT
+from components.spec import PlatformSpec
 
 FILE = Path(__file__).parent.parent / "schemas" / "stack.schema.json"
 

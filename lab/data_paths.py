@@ -19,7 +19,8 @@ from typing import Any
 import yaml
 
 from components.cni.datapath import Source, source_at_pod
-from components.config import PlatformSpec, parse
+from components.parsing import parse
+from components.spec import PlatformSpec
 from lab import addons, fabric
 from lab.asking import Facts, ask, from_host, from_pod, link_address, pods, service_address
 from lab.cluster import Cluster

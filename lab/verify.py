@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml
 
 from components import labels
-from components.config import PlatformSpec, parse
+from components.parsing import parse
+from components.spec import PlatformSpec
 from lab import addons
 from lab.asking import Facts, pods
 from lab.cluster import Cluster

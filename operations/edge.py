@@ -9,9 +9,9 @@ from typing import Any
 
 from cryptography import x509
 
-from components.config import PlatformSpec
 from components.gateway.model import GatewaySpec, HttpsListener
 from components.nodes.verdict import State
+from components.spec import PlatformSpec
 from operations.cluster import ApiError, Cluster, UnreachableError, found
 from operations.diagnosis import EdgeFinding
 from operations.problem import OperationError

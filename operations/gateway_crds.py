@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from components.config import SpecError, gateway_crds
+from components.config import gateway_crds
 from components.gateway.bundle import VERSION, Bundle, mark
 from components.gateway.crd_rules import bundle_problems
 from components.manifests import Manifest
+from components.parsing import SpecError
 from operations.cluster import Api, ApiError, Cluster, UnreachableError, found
 from operations.problem import OperationError
 from operations.stack import open_stack

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.credentials import BY_KIND, secret_names
-from components.config import PlatformSpec, SpecError, parse
 from components.names import PROJECT
+from components.parsing import SpecError, parse
+from components.spec import PlatformSpec
 from operations.problem import OperationError
 
 _SECONDS = 60

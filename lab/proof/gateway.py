@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from components.config import PlatformSpec
+from components.spec import PlatformSpec
 from lab.asking import Facts, ask, from_host, link_address
 from lab.cluster import Cluster
 from lab.fabric import run_ip

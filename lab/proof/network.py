@@ -7,7 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from components.cni.mtu import solve, trap
-from components.config import PlatformSpec
+from components.spec import PlatformSpec
 from lab import addons
 from lab.asking import Facts, ask, from_pod
 from lab.layout import NODES, Layout

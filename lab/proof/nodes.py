@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from components.config import PlatformSpec
 from components.nodes import readback
 from components.nodes.live import read_fleet
 from components.nodes.model import NodeSpec
@@ -12,6 +11,7 @@ from components.nodes.profiles import wanted
 from components.nodes.scripts import command as node_command
 from components.nodes.scripts import node_script
 from components.nodes.verdict import findings, problems
+from components.spec import PlatformSpec
 from lab.asking import Facts, ssh
 from lab.layout import Layout
 from lab.processes import LabError

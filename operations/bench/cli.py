@@ -15,9 +15,9 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
-from components.config import PlatformSpec
 from components.residency.endpoints import image_registry
 from components.residency.rules import Record, Use, use_problems
+from components.spec import PlatformSpec
 from operations.bench.running import Bench
 from operations.bench.verdict import CAVEAT, SOURCE, Row, Standing, as_json, rows
 from operations.cluster import ApiError, Cluster, UnreachableError

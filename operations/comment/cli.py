@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from components.config import PlatformSpec, SpecError, parse
+from components.parsing import SpecError, parse
+from components.spec import PlatformSpec
 from operations.comment import poster, residency, runner
 from operations.comment.events import Change
 from operations.comment.masking import masked

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from components.config import PlatformSpec
 from components.nodes import facts
 from components.nodes.verdict import findings
+from components.spec import PlatformSpec
 from operations.comment.cause import Dependencies
 from operations.comment.events import Change, Preview
 from operations.comment.residency import Delta

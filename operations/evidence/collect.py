@@ -8,9 +8,9 @@ from ipaddress import ip_network
 
 from components import labels
 from components.cluster.model import Kubeadm
-from components.config import PlatformSpec
 from components.names import token
 from components.residency.rules import place_of
+from components.spec import PlatformSpec
 from operations.evidence.model import Evidence, Exempt, Place, PolicyResult, Standing, Tenant
 from operations.evidence.places import Seen, declared, of_spec, of_state
 from operations.evidence.state import State

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from components.charts.reference import chart_name
 from components.cluster.model import Kubeadm
-from components.config import PlatformSpec
 from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
 from components.residency.rules import Use
 from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_uses
+from components.spec import PlatformSpec
 from operations.evidence.state import Resource, State, address_of, is_secret
 from policies.residency import own_images, taken_apart
 

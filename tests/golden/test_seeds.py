@@ -16,7 +16,7 @@ from components.cni.migrate import migrate
 from components.cni.model import Calico
 from components.cni.mtu import solve
 from components.cni.values import cilium_values
-from components.config import parse
+from components.parsing import parse
 from tests.support.golden import assert_golden
 from tests.support.manifests import to_yaml
 from tests.support.stacks import ROOT, problems

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from components.config import SpecError
 from components.nodes.facts import Survey, dump
 from components.nodes.gate import PreflightError
+from components.parsing import SpecError
 from tests.support.program import run_program
 from tests.support.stacks import stack
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.config import SpecError
+from components.parsing import SpecError
 from policies.pack import POLICIES
 from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap_data
 from tests.support.golden import assert_golden

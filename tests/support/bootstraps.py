@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from components.cluster.credentials import Credentials
 from components.cluster.model import Bootstrap
 from components.cluster.signing import fingerprint
-from components.config import parse
+from components.parsing import parse
 from tests.support.stacks import ROOT, stack_data
 
 

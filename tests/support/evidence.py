@@ -4,7 +4,8 @@ import json
 from functools import cache
 from typing import Any
 
-from components.config import PlatformSpec, parse
+from components.parsing import parse
+from components.spec import PlatformSpec
 from operations.evidence.collect import collect
 from operations.evidence.judging import results
 from operations.evidence.model import Evidence

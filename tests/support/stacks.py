@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from components.config import PlatformSpec, SpecError, parse
+from components.parsing import SpecError, parse
+from components.spec import PlatformSpec
 
 ROOT = Path(__file__).parent.parent.parent
 

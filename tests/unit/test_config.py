@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from components.config import SpecError, parse
+from components.parsing import SpecError, parse
 from tests.support.stacks import ROOT, host_key, problems, stack, stack_data
 
 

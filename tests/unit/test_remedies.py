@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.config import SpecError, parse
+from components.parsing import SpecError, parse
 from tests.support.bundles import crd, digest, text
 from tests.support.stacks import stack_data
 

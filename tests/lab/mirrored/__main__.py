@@ -8,7 +8,8 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
 from components.cni.model import Chart
-from components.config import SpecError, chart_problems
+from components.named_files import chart_problems
+from components.parsing import SpecError
 
 config = pulumi.Config("mirrored")
 wanted = WantedChart("vdslab-note", config.require("version"), "https://charts.example.no", "mirror", "note.version")

@@ -5,8 +5,9 @@ import pytest
 from components.charts.lock import ChartLock, lock_problems, lock_text, read_lock
 from components.charts.model import FolderMirror
 from components.charts.reference import chart_name, reference
-from components.config import chart_problems, parse
 from components.installs import from_mirror, wanted_charts
+from components.named_files import chart_problems
+from components.parsing import parse
 from tests.support.charts import lock, pack, sha256, written
 from tests.support.stacks import ROOT, problems, stack, stack_data
 

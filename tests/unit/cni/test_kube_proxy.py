@@ -2,8 +2,8 @@ import pytest
 
 from components.cni.kube_proxy import kube_proxy_advice, kube_proxy_configuration
 from components.cni.rules import kernel_floor
-from components.config import parse
 from components.nodes.modules import modules
+from components.parsing import parse
 from tests.support.stacks import ROOT, stack_data
 from tests.unit.cni.test_mtu import cilium
 

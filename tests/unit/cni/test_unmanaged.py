@@ -6,7 +6,7 @@ from components.cni.datapath import data_path
 from components.cni.mtu import solve
 from components.cni.needs import foreign_sources, same_segment, udp_ports
 from components.cni.rules import kernel_floor
-from components.config import parse
+from components.parsing import parse
 from tests.support.stacks import ROOT, problems, stack_data
 
 FLANNEL = {"kind": "flannel", "version": "0.27.4"}

@@ -16,7 +16,7 @@ from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.rules import cni_problems
 from components.cni.values import cilium_values
-from components.config import parse
+from components.parsing import parse
 from tests.support.reference import DATA
 from tests.support.stacks import ROOT, stack, stack_data
 from tests.unit.cni.test_mtu import GENEVE, NATIVE, VXLAN, cilium

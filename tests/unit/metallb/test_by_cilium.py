@@ -8,9 +8,9 @@ import pytest
 from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.values import cilium_values
-from components.config import parse
 from components.manifests import label
 from components.metallb.by_cilium import POOL, announcements, cilium_pool_manifests
+from components.parsing import parse
 from tests.support.reference import DATA
 from tests.support.stacks import ROOT, problems, stack_data
 
