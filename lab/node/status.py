@@ -34,7 +34,8 @@ def current(
         ],
     }
     if pod is not None:
-        status |= {"podIP": pod.address, "podIPs": [{"ip": pod.address}]}
+        # A pod that starts again has another address; merged by its key, the old one would stay beside it.
+        status |= {"podIP": pod.address, "podIPs": [{"ip": pod.address}, {"$patch": "replace"}]}
     return status
 
 

@@ -145,23 +145,29 @@ class Supervisor:
             if "deletionTimestamp" in manifest["metadata"]:
                 self._forget(manifest)
         for uid, manifest in wanted.items():
-            if (manifest.get("status") or {}).get("phase") in ("Succeeded", "Failed"):  # it is not run again
-                continue
-            pod = self.pods.get(uid)
-            if pod is not None and pod.process.poll() is not None:
-                if manifest["spec"].get("restartPolicy") == "Never":
-                    # Said before it is forgotten: where that fails, the next turn does not start it again.
-                    self._write_status(manifest, status.finished(pod, ended(pod, self.settings), _now()))
-                    stop_pod(self.pods.pop(uid), self.settings)
-                    continue
+            try:
+                self._converge_pod(uid, manifest)
+            except ApiException as error:  # of this pod alone: the others are none the worse for it
+                print(f"pod {manifest['metadata']['name']}: {error.status} {error.reason}", flush=True)
+
+    def _converge_pod(self, uid: str, manifest: Manifest) -> None:
+        if (manifest.get("status") or {}).get("phase") in ("Succeeded", "Failed"):  # it is not run again
+            return
+        pod = self.pods.get(uid)
+        if pod is not None and pod.process.poll() is not None:
+            if manifest["spec"].get("restartPolicy") == "Never":
+                # Said before it is forgotten: where that fails, the next turn does not start it again.
+                self._write_status(manifest, status.finished(pod, ended(pod, self.settings), _now()))
                 stop_pod(self.pods.pop(uid), self.settings)
-                self._postpone(uid)  # a new sandbox, as after a crash
-                self._report(manifest, None)
-                pod = None
-            if pod is None:
-                pod = self._try_start(uid, manifest)
-            if pod is not None:
-                self._probe(pod, manifest)
+                return
+            stop_pod(self.pods.pop(uid), self.settings)
+            self._postpone(uid)  # a new sandbox, as after a crash
+            self._report(manifest, None)
+            pod = None
+        if pod is None:
+            pod = self._try_start(uid, manifest)
+        if pod is not None:
+            self._probe(pod, manifest)
 
     def _try_start(self, uid: str, manifest: Manifest) -> Pod | None:
         if not (self.network_ready or manifest["spec"].get("hostNetwork")):

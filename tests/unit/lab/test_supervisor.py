@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kubernetes.client.exceptions import ApiException
 
-from lab.node import supervisor
+from lab.node import status, supervisor
 from lab.node.pods import Pod, Settings
 from lab.node.supervisor import Supervisor
 from lab.processes import LabError
@@ -24,6 +25,7 @@ class FakeCluster:
     def __init__(self, pod: dict[str, Any]) -> None:
         self.pod = pod
         self.refusals = 0
+        self.invalid = False
         self.config = {"data": {"mtu": "1500"}}
         self.node_ready: list[str] = []
 
@@ -36,6 +38,8 @@ class FakeCluster:
             if self.refusals:
                 self.refusals -= 1
                 raise LabError("no answer")
+            if self.invalid:
+                raise ApiException(status=422, reason="invalid")
             self.pod["status"] = body["status"]
         return {"items": [self.pod]}
 
@@ -112,3 +116,15 @@ def test_a_replaced_agent_is_asked_before_a_pod_is_attached_and_the_node_stays_r
     node.agent.healthy = True
     node.supervisor.turn()
     assert node.supervisor.network_ready
+
+
+def test_a_pod_whose_status_is_refused_stops_no_other(node: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    node.cluster.invalid = True
+    node.supervisor.turn()
+    assert "pod p: 422 invalid" in capfd.readouterr().out
+
+
+def test_a_pod_that_starts_again_has_its_new_address_alone(node: Any) -> None:
+    pod = node.supervisor.pods["u1"]
+    said = status.current(pod.manifest, pod, "192.0.2.11", "now", restarts=1, waiting=None)
+    assert {"$patch": "replace"} in said["podIPs"], "a list that is merged by its key keeps the old one"
