@@ -39,6 +39,7 @@ rm -rf "$folder"
 "$python" -m venv "$folder"
 "$folder/bin/pip" install --quiet --require-hashes -r requirements.txt
 "$folder/bin/pip" install --quiet --no-deps --no-build-isolation -e .
-printf '%s\n' "$made_from" >"$folder/ready"
-# What sudo makes would be root's, and nobody else could make it anew.
-if [ -n "${SUDO_UID:-}" ]; then chown -R "$(stat -c %u:%g .)" "$folder"; fi
+printf '%s\n' "$made_from" >"$folder/made"
+# What root makes would be root's, and nobody else could make it anew.
+if [ "$(id -u)" = 0 ]; then chown -R "$(stat -c %u:%g .)" "$folder"; fi
+mv "$folder/made" "$folder/ready"

@@ -89,14 +89,18 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
 
 
 @app.command()
-def tools(as_json: AsJson = False) -> None:
+def tools(
+    as_json: AsJson = False,
+    with_helm: Annotated[bool, typer.Option("--with-helm", help="Helm too, which only charts need.")] = False,
+) -> None:
     """Install the machine's packages and build the tools; start nothing."""
     progress = Progress(total=2, quiet=as_json)
     with progress.step("machine"):
         machine.ensure_packages(progress)
     with progress.step("tools"):
-        found = build.ensure(progress)
-    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in pins.TOOLS}
+        found = build.ensure(progress, with_helm=with_helm)
+    named = (*pins.TOOLS, pins.HELM) if with_helm else pins.TOOLS
+    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in named}
     if as_json:
         print(json.dumps({"tools": rows, "seconds": progress.seconds}, indent=2))
     else:
@@ -320,3 +324,9 @@ def main() -> None:
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except SystemExit as ended:
+        if ended.code == 128 + signal.SIGTERM:  # at once: the threads of a proof may still ask for minutes
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code)
+        raise

@@ -53,15 +53,18 @@ def wait_for_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
     """
     tenant = spec.tenants[0].name
 
-    def waiting() -> list[str]:
+    waiting = ["every pod"]
+
+    def is_ready() -> bool:
         listed = cluster.request("GET", f"/apis/apps/v1/namespaces/{tenant}/deployments")["items"]
         late = [d["metadata"]["name"] for d in listed if not (d.get("status") or {}).get("readyReplicas")]
         # One probe a node: the gateway may serve before the slowest node's agent is up.
         probes = cluster.request("GET", f"/apis/apps/v1/namespaces/{addons.PROBE_NAMESPACE}/daemonsets/probe")
         ready = (probes.get("status") or {}).get("numberReady", 0)
-        return late + ([f"probes on {len(NODES) - ready} nodes"] if ready < len(NODES) else [])
+        waiting[:] = late + ([f"probes on {len(NODES) - ready} nodes"] if ready < len(NODES) else [])
+        return not waiting
 
-    wait_until(lambda: not waiting(), _PODS_SECONDS, lambda: f"not ready: {', '.join(waiting())}; see `make logs`")
+    wait_until(is_ready, _PODS_SECONDS, lambda: f"not ready: {', '.join(waiting)}; see `make logs`")
 
 
 def verify(layout: Layout, tools: Tools, spec: PlatformSpec) -> Facts:
@@ -77,5 +80,8 @@ def verify(layout: Layout, tools: Tools, spec: PlatformSpec) -> Facts:
         "tenant": lambda: tenant_facts(layout, cluster, spec, there),
         "gateway": lambda: gateway_facts(spec, address),
     }
-    with ThreadPoolExecutor(len(parts)) as pool:
+    pool = ThreadPoolExecutor(len(parts))
+    try:
         return dict(zip(parts, pool.map(lambda part: part(), parts.values()), strict=True))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # one that fails, or SIGTERM, is not kept waiting by the others

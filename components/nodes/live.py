@@ -122,13 +122,14 @@ class _Reader:
             await asyncio.gather(*(one.wait_closed() for one in held.values()))
 
     async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | Unread":
-        """As often as the engine would: what it reaches and this does not would be changed without a verdict."""
-        attempt = 1
+        """As often as the engine would, what is refused; what is silent, once: an update reads twice before that."""
+        attempt, until = 1, time.monotonic() + 0.9 * self._ssh.dial_seconds
         while True:
             try:
                 return await connect(node, self._ssh, self._key)
             except (TimeoutError, OSError, asyncssh.Error) as error:
-                if attempt >= self._ssh.dial_attempts or isinstance(error, _FINAL):
+                last = attempt >= self._ssh.dial_attempts or time.monotonic() >= until
+                if last or isinstance(error, _FINAL):
                     return not_reached(node, self._ssh, error)
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
             attempt += 1

@@ -57,7 +57,9 @@ def test_no_other_python_is_asked_either() -> None:
 
 # --- what is written into the checkout ----------------------------------------------------------------------
 
-WRITES = re.compile(r"(?:[^-]> ?|--facts |--write |-keyout |-out |set vds-platform:factsFile )([\w./-]+\.\w+)")
+WRITES = re.compile(
+    r"(?:[^-]> ?|--facts |--write |-keyout |-out |--cert=|--key=|^cp \S+ |set vds-platform:factsFile )([\w./-]+\.\w+)"
+)
 
 
 def written() -> dict[str, str]:

@@ -67,6 +67,35 @@ def test_sigterm_ends_a_command_and_the_build_that_it_runs(tmp_path: Path, times
     assert "Traceback" not in said
 
 
+# A proof that waits for what never comes.
+PROOF = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from lab import cli
+
+def prove():
+    pool = ThreadPoolExecutor(1)
+    try:
+        asked = pool.submit(time.sleep, 60)
+        print("asked", flush=True)
+        asked.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+cli.app = prove
+cli.main()
+"""
+
+
+def test_sigterm_ends_a_proof_whose_question_hangs() -> None:
+    process = subprocess.Popen([sys.executable, "-c", PROOF], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143
+
+
 # --- without root -------------------------------------------------------------------------------------------
 
 

@@ -131,3 +131,15 @@ def test_a_key_that_is_none_is_every_nodes_reason():
     fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, "not a key")
     assert "is not an unencrypted SSH private key" in fleet.readings["osl-1"].reason
     assert fleet.surveys == ()
+
+
+def test_a_node_that_is_silent_is_waited_for_once(monkeypatch):
+    attempts = counted(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        one = node(1, "127.0.0.1", host_key("osl-1"))
+        ssh = SshSpec(port=port, dial_seconds=1, dial_attempts=3)
+        scripts = {"osl-1": node_script(one, DEMANDS)}
+        fleet = read_fleet([one], scripts, DEMANDS, ssh, private_key(), ask="none", window_seconds=0.5)
+    assert "no answer in time" in fleet.readings["osl-1"].reason
+    assert len(attempts) == 1
