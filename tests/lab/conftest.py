@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -68,12 +69,18 @@ def first_report() -> Iterator[dict[str, Any]]:
             lab_command("down")
 
 
+@functools.cache
+def built_tools() -> build.Tools:
+    """The lab's tools, looked for once: each that could be on the PATH is asked for its version."""
+    return build.ensure(Progress(total=1, quiet=True))
+
+
 class Lab:
     """The running lab as a test sees it."""
 
     def __init__(self) -> None:
         self.layout = Layout()
-        self.tools = build.ensure(Progress(total=1, quiet=True))
+        self.tools = built_tools()
         self.deployment = Deployment(self.layout, self.tools)
         self.cluster = Cluster(self.layout.kubeconfig)
 
