@@ -158,7 +158,8 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
         yield Violation("residency-closure", f"{item}: valueYamlFiles", message)
     yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else ""
-    registries = own_images(name, release.get("values"), config.get("chartImages", {}))
+    configured = config.get("chartImages", {})
+    registries = own_images(name, release.get("values"), configured)
     if registries is None:
         yield Violation(
             "residency-closure",
@@ -167,9 +168,12 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
             "write them in the policy's `chartImages` ([] if the values name every image), or write "
             "global.imageRegistry where the chart reads it",
         )
+    # Our table can't see that values replace every default: only someone who has read the chart can say so.
+    mirrored = f'if the values name every image, write `chartImages: {{"{name}": []}}` in the policy\'s configuration'
     for registry in registries or ():
         where = f"{item}: images of chart {name} by its own defaults"
-        yield Use(image_registry(f"{registry}/x"), "image-registry", where)
+        otherwise = "" if name in configured else mirrored
+        yield Use(image_registry(f"{registry}/x"), "image-registry", where, otherwise)
 
 
 def own_images(chart: str, values: Any, configured: Mapping[str, Any]) -> tuple[str, ...] | None:

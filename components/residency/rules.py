@@ -16,6 +16,8 @@ class Use(NamedTuple):
     purpose: str
     where: str
     """The resource and the field: `Deployment agency/web: spec.template.spec.containers.0.image`."""
+    otherwise: str = ""
+    """What else to write, where the resource says it only by a guess that may be wrong: ends the message."""
 
 
 class Record(NamedTuple):
@@ -40,6 +42,7 @@ def residency_problems(spec: Residency) -> list[Violation]:
 
 def use_problems(use: Use, record: Record) -> list[Violation]:
     """A use of a place that nobody declared, or that the law does not reach."""
+    otherwise = f"; {use.otherwise}" if use.otherwise else ""
     place = place_of(use.endpoint, record.audited)
     if place is not None:
         record = record._replace(exceptions=record.approved)
@@ -52,7 +55,7 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
                 use.where,
                 f"bytes go to {use.endpoint} ({use.purpose}), which no declared place holds: write one in "
                 f"residency.places, {{name, {_key(use.endpoint)}: [{use.endpoint}], entity, entityCountry, country, "
-                f"purposes: [{use.purpose}]}}, or use one that is declared",
+                f"purposes: [{use.purpose}]}}, or use one that is declared{otherwise}",
             )
         ]
     problems = []
@@ -62,11 +65,11 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
                 "residency-closure",
                 use.where,
                 f"bytes go to {use.endpoint} for {use.purpose}, and place '{place.name}' is declared for "
-                f"{', '.join(place.purposes)}: add the purpose to it, or use another place",
+                f"{', '.join(place.purposes)}: add the purpose to it, or use another place{otherwise}",
             )
         )
     return problems + [
-        Violation("residency-closure", use.where, f"bytes go to {use.endpoint} ({use.purpose}): {why}")
+        Violation("residency-closure", use.where, f"bytes go to {use.endpoint} ({use.purpose}): {why}{otherwise}")
         for why in unlawful(place, record)
     ]
 

@@ -180,6 +180,24 @@ def test_a_chart_whose_images_nobody_names_is_undecided() -> None:
         assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
 
 
+def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
+    parts = ("webhook", "cainjector", "acmesolver", "startupapicheck")
+    mirrored = {"image": {"repository": "registry.example.no/jetstack/controller"}}
+    mirrored |= {part: {"image": {"repository": f"registry.example.no/jetstack/{part}"}} for part in parts}
+    chart = release("oci://registry.example.no/charts/cert-manager", mirrored)
+    settings = '`chartImages: {"cert-manager": []}`'
+    [message] = said(chart)
+    assert "images of chart cert-manager by its own defaults: bytes go to quay.io" in message
+    assert f"if the values name every image, write {settings} in the policy's configuration" in message
+    quay = {**PLACE, "name": "quay", "hosts": ["quay.io"], "country": "US"}
+    [message] = said(chart, places=[PLACE, quay])
+    assert "place 'quay' is in US" in message
+    assert settings in message
+    [message] = said(chart, chartImages={"cert-manager": ["quay.io"]})
+    assert "chartImages" not in message  # whoever wrote that has read the chart
+    assert said(chart, chartImages={"cert-manager": []}) == []
+
+
 def test_an_image_that_the_values_name_says_nothing_of_the_chart_s_others() -> None:
     sidecar = {"sidecar": {"image": {"registry": "registry.example.no"}}}
     app = release("oci://registry.example.no/charts/app", sidecar)
