@@ -15,7 +15,7 @@ from operations.evidence.collect import collect
 from operations.evidence.cover import FILES, sentence, violated
 from operations.evidence.export import backend, exported, read_file
 from operations.evidence.judged import undecided
-from operations.evidence.judging import pack_version, results
+from operations.evidence.judging import chart_images, pack_version, results
 from operations.evidence.model import Evidence
 from operations.evidence.render import render
 from operations.evidence.seal import COVER, SUMS, digest
@@ -57,6 +57,7 @@ def evidence(
         spec,
         state,
         backend=kept,
+        chart_images=chart_images(config),
         policies=results(state, config, today=now.date().isoformat(), backend=kept),
         versions=[
             ("vds-platform", version("vds-platform")),

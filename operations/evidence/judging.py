@@ -21,6 +21,9 @@ from policies.surroundings import SEEN_BACKEND, TODAY
 
 Entry = Mapping[str, Any]
 
+CLOSURE = "residency-closure"
+"""The policy that is told what images charts have."""
+
 
 def pack_version() -> str:
     """The version that `PulumiPolicy.yaml` gives the pack."""
@@ -42,6 +45,24 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
     for judged in judge({**state.deployment, "resources": entries}, settings):
         said.setdefault(judged.policy, []).append(judged)
     return [_result(rule.policy, settings, said.get(rule.policy.name, [])) for rule in RULES]
+
+
+def chart_images(config: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """By chart, the registries that whoever wrote `config` read in its default values, as the policies are told.
+
+    Raises OperationError where they are written otherwise.
+    """
+    said = _settings(config)[CLOSURE].get("chartImages", {})
+    if isinstance(said, dict) and all(_names(registries) for registries in said.values()):
+        return said
+    raise OperationError(
+        f"--policy-pack-config: {CLOSURE}: chartImages: is no object with a list of registries by chart: write it as "
+        'in {"app": ["registry.example.no"]}'
+    )
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def parents_first(entries: list[Entry]) -> list[Entry]:

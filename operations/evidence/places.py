@@ -5,7 +5,7 @@ What resources use is found by `components.residency.uses`, as the residency pol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.charts.reference import chart_name
@@ -70,8 +70,11 @@ def declared(spec: PlatformSpec) -> Iterator[Seen]:
             yield Seen(purpose, place.name, where, f"residency.places.{place.name}", *said)
 
 
-def of_state(state: State, backend: str) -> Iterator[Seen]:
-    """What resources use, the ones that are still to be deleted among them, and where the state itself lies."""
+def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str]]) -> Iterator[Seen]:
+    """What resources use, the ones that are still to be deleted among them, and where the state itself lies.
+
+    `chart_images`: by chart, the registries that the auditor read in its default values.
+    """
     if backend:
         yield Seen("state", address_of(backend), backend_host(backend), "Pulumi's state backend")
     kind, _, url = state.secrets_provider.partition(" ")
@@ -86,7 +89,7 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             continue
         if resource.kubernetes.endswith("/IPAddressPool"):
             yield from _pool(resource, source)
-        for use in dict.fromkeys(_uses(resource)):
+        for use in dict.fromkeys(_uses(resource, chart_images)):
             field = use.where.partition(": ")[2]
             endpoint = use.endpoint or ENCRYPTED
             seen_in = f"{source}: {field}" if field else source
@@ -100,7 +103,7 @@ def _pool(resource: Resource, source: str) -> Iterator[Seen]:
         yield Seen("addresses", f"pool {name}", block if isinstance(block, str) else ENCRYPTED, source)
 
 
-def _uses(resource: Resource) -> Iterator[Use]:
+def _uses(resource: Resource, chart_images: Mapping[str, Sequence[str]]) -> Iterator[Use]:
     kind = resource.kubernetes.rpartition("/")[2]
     if not kind or kind == "Secret":
         return
@@ -109,13 +112,15 @@ def _uses(resource: Resource) -> Iterator[Use]:
         return  # whole ranges are named, not their first addresses
     apart = taken_apart(resource.type)
     if resource.kubernetes.startswith("helm.sh/"):
-        yield from _chart_uses(resource.name, manifest, apart=apart)
+        yield from _chart_uses(resource.name, manifest)
+        if not apart:  # else its objects are resources themselves, and say where they go
+            yield from _values_uses(resource.name, manifest, chart_images)
     if apart or resource.kubernetes.startswith("helm.sh/"):
         return
     yield from object_uses(kind, resource.name, manifest)
 
 
-def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterator[Use]:
+def _chart_uses(item: str, release: Mapping[str, Any]) -> Iterator[Use]:
     chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts")
     repository = options.get("repo") if isinstance(options, Mapping) else options
     for field, value in (("chart", chart), ("repositoryOpts.repo", repository)):
@@ -123,13 +128,16 @@ def _chart_uses(item: str, release: Mapping[str, Any], *, apart: bool) -> Iterat
             yield Use(NOT_KNOWN, "chart-repository", f"{item}: {field}")
         for host in url_hosts(value) if isinstance(value, str) else ():
             yield Use(host, "chart-repository", f"{item}: {field}")
-    if apart:
-        return  # its objects are resources themselves, and say where they go
-    yield from values_uses(item, release.get("values"))
+
+
+def _values_uses(item: str, release: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]) -> Iterator[Use]:
+    values, chart = release.get("values"), release.get("chart")
+    yield from values_uses(item, values)
     name = chart_name(chart) if isinstance(chart, str) else "?"
-    registries = own_images(name, release.get("values"), {})
-    for registry in (f"as chart {name} has them",) if registries is None else registries:
-        yield Use(registry, "image-registry", f"{item}: the chart's own defaults")
+    registries = own_images(name, values, chart_images)
+    hosts = None if registries is None else [image_registry(f"{registry}/x") for registry in registries]
+    for host in [f"as chart {name} has them"] if hosts is None else hosts:
+        yield Use(host, "image-registry", f"{item}: the chart's own defaults")
 
 
 def _known(value: Any) -> Any:

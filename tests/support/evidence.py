@@ -7,7 +7,7 @@ from typing import Any
 from components.parsing import parse
 from components.spec import PlatformSpec
 from operations.evidence.collect import collect
-from operations.evidence.judging import results
+from operations.evidence.judging import chart_images, results
 from operations.evidence.model import Evidence
 from operations.evidence.state import read
 from tests.support.export import exported
@@ -50,10 +50,12 @@ def evidence(
     name: str = "lab",
     data: dict[str, Any] | None = None,
     backend: str | None = None,
+    config: dict[str, Any] | None = None,
 ) -> Evidence:
-    """What the command would find for a stack with this export and this spec."""
+    """What the command would find for a stack with this export, this spec and this configuration of the pack."""
     spec: PlatformSpec = parse(stack_data(name) if data is None else data, base_dir=ROOT)
     state = read(json.dumps(export(name) if made is None else made), "the export")
     kept = BACKEND[name] if backend is None else backend
-    policies = results(state, {}, today=DATE[:10], backend=kept)
-    return collect(name, spec, state, backend=kept, policies=policies, versions=VERSIONS)
+    policies = results(state, config or {}, today=DATE[:10], backend=kept)
+    read_charts = chart_images(config or {})
+    return collect(name, spec, state, backend=kept, chart_images=read_charts, policies=policies, versions=VERSIONS)

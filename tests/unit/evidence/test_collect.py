@@ -8,6 +8,7 @@ import pytest
 
 from operations.evidence.model import Evidence, Place
 from tests.support.evidence import add, entry, evidence, export
+from tests.support.foreign import PLACE
 from tests.support.stacks import stack_data
 
 
@@ -84,6 +85,24 @@ def test_a_chart_s_repository_and_the_images_in_its_values_are_places() -> None:
     assert place(found, "chart-repository", "charts.example.com").standing == "undeclared"
     assert place(found, "image-registry", "ghcr.io").standing == "undeclared"
     assert "TOKEN" not in repr(found)
+
+
+@pytest.mark.parametrize("group", ["residency-closure", "all"])
+def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str) -> None:
+    made, data = export(), stack_data("lab")
+    data["residency"]["places"].append(PLACE)
+    for side in ("inputs", "outputs"):
+        entry(made, "residency")[side]["places"].append(PLACE)
+    chart = "oci://registry.example.no/charts/app"
+    add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, values={"replicas": 2})
+    nobody = evidence(made, data=data)
+    assert nobody.verdict == "undecided"
+    assert place(nobody, "image-registry", "as chart app has them").standing == "undeclared"
+    for registry in ("registry.example.no", "registry.example.no/charts"):
+        found = evidence(made, data=data, config={group: {"chartImages": {"app": [registry]}}})
+        assert place(found, "image-registry", "registry.example.no").standing == "allowed"
+        assert found.verdict == "holds"
+    assert evidence(made, data=data, config={group: {"chartImages": {"app": []}}}).verdict == "holds"
 
 
 def test_a_chart_that_the_program_takes_apart_is_fetched_and_its_objects_speak_for_themselves() -> None:
