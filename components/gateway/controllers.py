@@ -19,7 +19,9 @@ def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
         return []
     if name != CILIUM_CONTROLLER:
         return [_problem(f"{name} is no controller of Cilium's: write {CILIUM_CONTROLLER}")]
-    if isinstance(cni, Calico | Flannel | Unmanaged):
+    if isinstance(cni, Unmanaged):
+        return []  # nobody can see whose it is: the name says that it is Cilium, which its agents alone answer to
+    if isinstance(cni, Calico | Flannel):
         return [_problem(f"{name}, but cni.kind is {cni.kind}: write cni.kind: cilium, or whose gateway it is")]
     if not cni.gateway_api:
         return [_problem(f"{name}, but cni.gatewayApi is false: write cni.gatewayApi: true, or whose gateway it is")]

@@ -9,6 +9,14 @@ from tests.support.stacks import ROOT, problems, stack_data
 
 TRAEFIK, CILIUM = "traefik.io/gateway-controller", "io.cilium/gateway-controller"
 EXISTING = {"kind": "existing"}
+PROVIDERS = {
+    "kind": "unmanaged",
+    "name": "Cilium of the provider",
+    "podMtu": 1450,
+    "layers": ["vxlan"],
+    "serviceProxy": "ebpf",
+    "networkPolicies": True,
+}
 
 
 def edge(controller: str, *, install: dict[str, str] | None = None, **cni: Any) -> dict[str, Any]:
@@ -34,6 +42,20 @@ def test_ciliums_name_needs_cilium_with_its_gateway() -> None:
     assert "but cni.kind is calico" in problem
     (problem,) = problems(edge("io.cilium/other", install=EXISTING, gatewayApi=True))
     assert f"write {CILIUM}" in problem
+
+
+def test_an_unmanaged_cni_may_be_cilium_and_its_gateway() -> None:
+    data = edge(CILIUM, install=EXISTING)
+    data["cni"] = PROVIDERS
+    assert problems(data) == []
+    assert parse(data, base_dir=ROOT).gateway.pods_namespace is None
+    data["gateway"]["controllerName"] = "io.cilium/other"
+    (problem,) = problems(data)
+    assert f"write {CILIUM}" in problem
+    data["cni"] = {"kind": "flannel", "legacy": True}
+    data["tenants"], data["gateway"]["routes"], data["gateway"]["controllerName"] = [], [], CILIUM
+    (problem,) = problems(data)
+    assert "but cni.kind is flannel" in problem
 
 
 def test_ciliums_gateway_and_somebody_elses_load() -> None:
