@@ -1,15 +1,18 @@
 """Pools, gateway and tenants as the program declares them: the manifests' own bytes, and what comes after what."""
 
+import json
 from typing import Any
 
 import pytest
 
+from components import labels
 from components.gateway.render import gateway, gateway_class, http_route
 from components.manifests import key
+from components.parsing import parse
 from components.tenancy.render import tenant_manifests
 from tests.support.manifests import metallb_manifests
 from tests.support.program import Declared, Program, run_program
-from tests.support.stacks import stack, stack_data
+from tests.support.stacks import ROOT, stack, stack_data
 
 
 def objects(program: Program) -> dict[tuple[str, str, str, str], Declared]:
@@ -32,6 +35,18 @@ def after(program: Program, item: Declared) -> set[str]:
     return found
 
 
+def behind_cilium(*, managed: bool) -> dict[str, Any]:
+    """Oslo's stack file with Cilium for a gateway, installed by the platform or by the provider."""
+    data = stack_data("oslo")
+    data["gateway"] |= {"install": {"kind": "existing"}, "controllerName": "io.cilium/gateway-controller"}
+    if managed:
+        data["cni"]["gatewayApi"] = True
+    else:
+        carried = {"podMtu": 1450, "layers": ["vxlan"], "serviceProxy": "ebpf", "networkPolicies": True}
+        data["cni"] = {"kind": "unmanaged", "name": "Cilium of the provider", **carried}
+    return data
+
+
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_what_is_declared_is_what_was_rendered(name: str) -> None:
     platform, declared = stack(name), objects(run_program(name))
@@ -41,7 +56,7 @@ def test_what_is_declared_is_what_was_rendered(name: str) -> None:
         gateway_class(edge),
         gateway(edge),
         *(http_route(route, edge) for route in edge.routes),
-        *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.namespace)),
+        *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.pods_namespace)),
     ]
     for made in rendered:
         assert declared[key(made)].inputs == made
@@ -64,19 +79,45 @@ def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
     )
 
 
-def test_where_cilium_is_the_gateway_tenants_let_its_identity_in() -> None:
-    data = stack_data("oslo")
-    data["cni"]["gatewayApi"] = True
-    data["gateway"] |= {"install": {"kind": "existing"}, "controllerName": "io.cilium/gateway-controller"}
-    program = run_program("oslo", data)
+@pytest.mark.parametrize("managed", [True, False], ids=["ours", "the provider's"])
+def test_where_cilium_is_the_gateway_tenants_let_its_identity_in(*, managed: bool) -> None:
+    data = behind_cilium(managed=managed)
+    platform, program = parse(data, base_dir=ROOT), run_program("oslo", data)
     fences = program.of(":CiliumNetworkPolicy")
-    assert {item.name for item in fences} == {
-        "butikk-traffic-to-api-from-gateway",
-        "butikk-traffic-to-frontend-from-gateway",
-        "skjema-traffic-to-web-from-gateway",
+    entrances = {
+        (tenant.name, tier.name, str(tier.port))
+        for tenant in platform.tenants
+        for tier in tenant.tiers
+        if "gateway" in tier.allow_from
     }
+    assert len(entrances) == len(fences) == 3
+    let_in = set()
     for item in fences:
-        assert {"cni-cilium", f"{item.inputs['metadata']['namespace']}-namespace"} <= after(program, item)
+        namespace, spec = item.inputs["metadata"]["namespace"], item.inputs["spec"]
+        [rule] = spec["ingress"]
+        assert rule["fromEntities"] == ["ingress"]
+        [[port]] = [entry["ports"] for entry in rule["toPorts"]]
+        let_in.add((namespace, spec["endpointSelector"]["matchLabels"][labels.TIER], port["port"]))
+        assert {*(["cni-cilium"] if managed else []), f"{namespace}-namespace"} <= after(program, item)
+    assert let_in == entrances
+    edge = platform.gateway.namespace
+    assert not [fence.name for fence in program.of(":NetworkPolicy") if edge in json.dumps(fence.inputs["spec"])]
+
+
+@pytest.mark.parametrize("managed", [True, False], ids=["ours", "the provider's"])
+def test_tenants_behind_ciliums_gateway_are_declared_as_they_were_rendered(*, managed: bool) -> None:
+    data = behind_cilium(managed=managed)
+    rendered = [
+        made
+        for tenant in parse(data, base_dir=ROOT).tenants
+        for made in tenant_manifests(tenant, gateway_namespace=None)
+    ]
+    program = run_program("oslo", data)
+    declared = objects(program)
+    for made in rendered:
+        assert declared[key(made)].inputs == made
+    fences = [item for item in declared.values() if item.inputs["kind"].endswith("NetworkPolicy")]
+    assert len(fences) == len([made for made in rendered if made["kind"].endswith("NetworkPolicy")])
 
 
 def test_pools_wait_for_the_webhook_that_would_refuse_them() -> None:

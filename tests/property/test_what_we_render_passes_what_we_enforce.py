@@ -142,14 +142,17 @@ def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(sp
 
 
 @QUIET
-@given(tenants())
-def test_every_tenant_that_load_takes_passes_the_pack(agencies: list[TenantSpec]) -> None:
+@given(tenants(), st.sampled_from(["gateway-system", None]))
+def test_every_tenant_that_load_takes_passes_the_pack(
+    agencies: list[TenantSpec], gateway_namespace: str | None
+) -> None:
+    """Behind a gateway of pods in a namespace, and behind Cilium's own (None)."""
     if tenancy_problems(agencies):
         return
-    bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace="gateway-system")]
+    bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)]
     assert violations(POLICIES, resources(*bundle)) == []
     assert to_yaml(bundle) == to_yaml(
-        made for agency in agencies for made in tenant_manifests(agency, gateway_namespace="gateway-system")
+        made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)
     )
 
 
