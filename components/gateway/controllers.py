@@ -20,7 +20,7 @@ def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
     if name != CILIUM_CONTROLLER:
         return [_problem(f"{name} is no controller of Cilium's: write {CILIUM_CONTROLLER}")]
     if isinstance(cni, Unmanaged):
-        return []  # nobody can see whose it is: the name says that it is Cilium, which its agents alone answer to
+        return []  # nobody can see whose it is: the name says that it is Cilium, whose operator alone answers to it
     if isinstance(cni, Calico | Flannel):
         return [_problem(f"{name}, but cni.kind is {cni.kind}: write cni.kind: cilium, or whose gateway it is")]
     if not cni.gateway_api:
