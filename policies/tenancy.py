@@ -8,7 +8,8 @@ from typing import Any
 from pulumi_policy import PolicyResource
 
 from components.base import Violation
-from components.tenancy.doors import FOR_DNS, open_door_problems
+from components.names import FOR_DNS
+from components.tenancy.doors import open_door_problems
 from components.tenancy.manifest_rules import (
     allows_dns,
     binding_problems,

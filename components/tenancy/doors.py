@@ -10,16 +10,13 @@ from typing import Any, Literal
 
 from components import labels
 from components.base import Violation
+from components.names import FOR_DNS
 from components.tenancy.rules import selects_everything
 
 Manifest = Mapping[str, Any]
 Side = Literal["ingress", "egress"]
 Read = Callable[[Manifest, Side], Iterator[str]]
 
-FOR_DNS = (
-    f"for DNS: namespaceSelector {labels.NAMESPACE_NAME}: kube-system, podSelector k8s-app: kube-dns, port 53, UDP "
-    "and TCP"
-)
 _CLUSTERWIDE = "CiliumClusterwideNetworkPolicy"
 _SIDES: tuple[Side, ...] = ("ingress", "egress")
 _PEERS, _WAY = {"ingress": "from", "egress": "to"}, {"ingress": "in", "egress": "out"}

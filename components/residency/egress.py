@@ -1,0 +1,117 @@
+"""Where network policies let bytes go, in the grammars of Kubernetes, Cilium and Calico."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from components.residency.endpoints import host_of, outside_of
+from components.residency.rules import EVERYWHERE, Use
+
+
+class Unknown:
+    """Stands where nobody knows the value yet."""
+
+
+UNKNOWN = Unknown()
+
+NOT_KNOWN = ""
+"""The endpoint of a use that only an unknown value names."""
+
+_REFUSALS = ("egressDeny", "ingressDeny")
+"""Cilium's lists of who may not be called."""
+_CALICO_PEERS = ("nets", "selector", "namespaceSelector", "serviceAccounts", "services", "domains")
+_WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
+
+
+def is_network_policy(kind: str) -> bool:
+    """Whether a kind is a network policy of anyone's; Calico's staged ones let nothing through."""
+    return kind.endswith("NetworkPolicy") and not kind.startswith("Staged")
+
+
+def in_force(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A network policy without what lets nobody call: refusals, and a side that its explicit types leave out."""
+    kept = dict(body)
+    if isinstance(body.get("spec"), Mapping):
+        kept["spec"] = _allowing(body["spec"])
+    if isinstance(specs := body.get("specs"), list):
+        kept["specs"] = [_allowing(spec) if isinstance(spec, Mapping) else spec for spec in specs]
+    return kept
+
+
+def _allowing(spec: Mapping[str, Any]) -> dict[str, Any]:
+    types = spec.get("policyTypes") or spec.get("types")
+    idle = isinstance(types, list) and not any(one is UNKNOWN or str(one).lower() == "egress" for one in types)
+    kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
+    if isinstance(rules := kept.get("egress"), list):
+        kept["egress"] = [{} if _refuses(rule) else rule for rule in rules]  # the others keep their places
+    return kept
+
+
+def _refuses(rule: Any) -> bool:
+    """Calico's rules may say Deny, Log or Pass."""
+    action = rule.get("action", "Allow") if isinstance(rule, Mapping) else "Allow"
+    return action is not UNKNOWN and str(action).lower() != "allow"
+
+
+def policy_uses(kind: str, api: Any, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+    """Rules that let call anybody. `api`: the policy's apiVersion, which tells whose grammar it is in; `body`: as
+    `in_force` leaves it."""
+    group = api.partition("/")[0] if isinstance(api, str) else ""
+    specs = body.get("specs")  # Cilium takes several in one object
+    for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
+        rules = spec.get("egress") if isinstance(spec, Mapping) else None
+        for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+            if not isinstance(rule, Mapping):
+                continue
+            if group.endswith("projectcalico.org") or (not group and kind == "GlobalNetworkPolicy"):
+                yield from _by_calico(item, index, rule)
+            elif group in ("", "networking.k8s.io", "cilium.io"):
+                yield from _unbounded(item, rule, cilium=kind.startswith("Cilium"))
+
+
+def _unbounded(item: str, rule: Mapping[str, Any], *, cilium: bool) -> Iterator[Use]:
+    """Rules without a peer, or with Cilium's entities for all."""
+    named = rule.get("toEntities")
+    entities = named if isinstance(named, Sequence) else ()
+    peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
+    # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
+    open_to_all = not any(peers) and ("toPorts" in rule or not cilium)
+    if open_to_all or _WORLD & set(map(str, entities)):
+        yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
+
+
+def _by_calico(item: str, index: int, rule: Mapping[str, Any]) -> Iterator[Use]:
+    action, destination = rule.get("action"), rule.get("destination")
+    where = f"{item}: spec.egress.{index}"
+    if action is None or destination is UNKNOWN:
+        return  # no rule, or a group in which a place may stand
+    destination = destination if isinstance(destination, Mapping) else {}
+    if not any(destination.get(key) for key in _CALICO_PEERS):
+        yield Use(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", where)
+    if "nets" in destination:
+        yield from listed_uses(f"{where}.destination.nets", destination["nets"], "egress")
+    domains = destination.get("domains")
+    for name in domains if isinstance(domains, list) else [domains]:
+        yield from named_use(f"{where}.destination.domains", name, "egress")
+
+
+def listed_uses(where: str, values: Any, purpose: str) -> Iterator[Use]:
+    """Addresses and networks in one field, by themselves or as `{cidr}`."""
+    listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    for value in listed:
+        cidr = value.get("cidr") if isinstance(value, Mapping) else value
+        if cidr is UNKNOWN:
+            yield Use(NOT_KNOWN, purpose, where)
+        elif isinstance(cidr, str) and (public := outside_of(cidr)):
+            yield Use(public, purpose, where)
+
+
+def named_use(where: str, value: Any, purpose: str) -> Iterator[Use]:
+    """A name that is called, or every one of a wildcard's."""
+    if value is UNKNOWN:
+        yield Use(NOT_KNOWN, purpose, where)
+    elif value == "*":
+        yield Use(EVERYWHERE, purpose, where)  # every name there is
+    elif isinstance(value, str) and value:
+        name = value.lower().rstrip(".")
+        if name.startswith("*.") or host_of(name):
+            yield Use(name, purpose, where)
