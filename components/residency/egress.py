@@ -1,10 +1,12 @@
 """Where network policies let bytes go, in the grammars of Kubernetes, Cilium and Calico."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from components.residency.endpoints import host_of, outside_of
 from components.residency.rules import EVERYWHERE, Use
+
+Grammar = Literal["kubernetes", "cilium", "calico"]
 
 
 class Unknown:
@@ -18,54 +20,61 @@ NOT_KNOWN = ""
 
 _REFUSALS = ("egressDeny", "ingressDeny")
 """Cilium's lists of who may not be called."""
+_TYPES: dict[str, str] = {"kubernetes": "policyTypes", "calico": "types"}
+"""Where a policy says what sides it is for: rules of any other are read by nobody."""
 _CALICO_PEERS = ("nets", "selector", "namespaceSelector", "serviceAccounts", "services", "domains")
 _WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
 
 
-def is_network_policy(kind: str) -> bool:
-    """Whether a kind is a network policy of anyone's; Calico's staged ones let nothing through."""
-    return kind.endswith("NetworkPolicy") and not kind.startswith("Staged")
+def grammar_of(kind: str, api: Any) -> Grammar | None:
+    """Whose grammar a network policy is written in, by its kind and apiVersion; None for what is none, or nobody's
+    that we read. Calico's staged ones let nothing through."""
+    group = api.partition("/")[0] if isinstance(api, str) else ""
+    if not kind.endswith("NetworkPolicy") or kind.startswith("Staged"):
+        return None
+    if group.endswith("projectcalico.org") or (not group and kind == "GlobalNetworkPolicy"):
+        return "calico"
+    if kind.startswith("Cilium"):
+        return "cilium"
+    return "kubernetes" if group in ("", "networking.k8s.io") else None
 
 
-def in_force(body: Mapping[str, Any]) -> dict[str, Any]:
+def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
     """A network policy without what lets nobody call: refusals, and a side that its explicit types leave out."""
     kept = dict(body)
     if isinstance(body.get("spec"), Mapping):
-        kept["spec"] = _allowing(body["spec"])
+        kept["spec"] = _allowing(grammar, body["spec"])
     if isinstance(specs := body.get("specs"), list):
-        kept["specs"] = [_allowing(spec) if isinstance(spec, Mapping) else spec for spec in specs]
+        kept["specs"] = [_allowing(grammar, spec) if isinstance(spec, Mapping) else spec for spec in specs]
     return kept
 
 
-def _allowing(spec: Mapping[str, Any]) -> dict[str, Any]:
-    types = spec.get("policyTypes") or spec.get("types")
-    idle = isinstance(types, list) and not any(one is UNKNOWN or str(one).lower() == "egress" for one in types)
+def _allowing(grammar: Grammar, spec: Mapping[str, Any]) -> dict[str, Any]:
+    types = spec.get(_TYPES.get(grammar, ""))
+    explicit = isinstance(types, list) and types and UNKNOWN not in types
+    idle = explicit and "egress" not in [str(one).lower() for one in types or ()]
     kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
-    if isinstance(rules := kept.get("egress"), list):
+    if grammar == "calico" and isinstance(rules := kept.get("egress"), list):
         kept["egress"] = [{} if _refuses(rule) else rule for rule in rules]  # the others keep their places
     return kept
 
 
 def _refuses(rule: Any) -> bool:
     """Calico's rules may say Deny, Log or Pass."""
-    action = rule.get("action", "Allow") if isinstance(rule, Mapping) else "Allow"
+    action = rule.get("action") if isinstance(rule, Mapping) else "Allow"
     return action is not UNKNOWN and str(action).lower() != "allow"
 
 
-def policy_uses(kind: str, api: Any, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
-    """Rules that let call anybody. `api`: the policy's apiVersion, which tells whose grammar it is in; `body`: as
-    `in_force` leaves it."""
-    group = api.partition("/")[0] if isinstance(api, str) else ""
+def policy_uses(grammar: Grammar, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+    """Rules that let call anybody, and networks that only Calico's grammar names. `body`: as `in_force` leaves it."""
     specs = body.get("specs")  # Cilium takes several in one object
     for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
         rules = spec.get("egress") if isinstance(spec, Mapping) else None
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-            if not isinstance(rule, Mapping):
-                continue
-            if group.endswith("projectcalico.org") or (not group and kind == "GlobalNetworkPolicy"):
+            if isinstance(rule, Mapping) and grammar == "calico":
                 yield from _by_calico(item, index, rule)
-            elif group in ("", "networking.k8s.io", "cilium.io"):
-                yield from _unbounded(item, rule, cilium=kind.startswith("Cilium"))
+            elif isinstance(rule, Mapping):
+                yield from _unbounded(item, rule, cilium=grammar == "cilium")
 
 
 def _unbounded(item: str, rule: Mapping[str, Any], *, cilium: bool) -> Iterator[Use]:

@@ -11,8 +11,8 @@ from typing import Any
 from components.residency.egress import (
     NOT_KNOWN,
     UNKNOWN,
+    grammar_of,
     in_force,
-    is_network_policy,
     listed_uses,
     named_use,
     policy_uses,
@@ -77,9 +77,9 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
     if kind == "Secret":
         body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
-    if is_network_policy(kind):
-        body = in_force(body)
-        yield from policy_uses(kind, manifest.get("apiVersion"), item, body)
+    if grammar := grammar_of(kind, manifest.get("apiVersion")):
+        body = in_force(grammar, body)
+        yield from policy_uses(grammar, item, body)
     yield from _special(kind, item, body)
     yield from _tree(item, (), body)
 

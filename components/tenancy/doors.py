@@ -4,9 +4,9 @@ Policies add up: one that opens everything voids the one that denies everything.
 policies say the same in three grammars.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from components import labels
 from components.base import Violation
@@ -15,7 +15,6 @@ from components.tenancy.rules import selects_everything
 
 Manifest = Mapping[str, Any]
 Side = Literal["ingress", "egress"]
-Read = Callable[[Manifest, Side], Iterator[str]]
 
 _CLUSTERWIDE = "CiliumClusterwideNetworkPolicy"
 _SIDES: tuple[Side, ...] = ("ingress", "egress")
@@ -37,55 +36,70 @@ _NODES_SHARE = {4: 24, 6: 64}
 narrower cannot be the pods' network."""
 
 
+class Grammar(NamedTuple):
+    """How a policy is written."""
+
+    read: Callable[[Manifest, Side], Iterator[str]]
+    """A rule to what it opens for everybody, in words."""
+    ports: Callable[[Manifest], Iterable[Any]]
+    types: str = ""
+    """The field that says what sides a policy is for, where there is one."""
+    blocks: Callable[[Manifest], list[Manifest]] = lambda _: []
+    """Networks that a rule lets in, as Kubernetes spells them. Cilium's hold nobody who is in the cluster."""
+
+
 def open_door_problems(policy: Manifest, is_tenants: Callable[[str], bool]) -> Iterator[Violation]:
     """Rules for everybody, in a policy of a tenant's namespace, or of the whole cluster that selects tenants' pods."""
     kind, metadata = str(policy["kind"]), policy.get("metadata") or {}
-    name, namespace = str(metadata.get("name", "?")), str(metadata.get("namespace") or "default")
+    namespace = str(metadata.get("namespace") or "default")
     if kind != _CLUSTERWIDE and not is_tenants(namespace):
         return
-    item = f"{kind} {name if kind == _CLUSTERWIDE else f'{namespace}/{name}'}"
+    where = "" if kind == _CLUSTERWIDE else f"{namespace}/"
     for side, said in dict.fromkeys(_doors(policy, kind, is_tenants)):
         yield Violation(
             "tenancy-isolation",
-            item,
+            f"{kind} {where}{metadata.get('name', '?')}",
             f"{said}, whatever the policy that denies everything says: name who may call and who is called; "
             f"{_REMEDY[side]}",
         )
 
 
 def _doors(policy: Manifest, kind: str, is_tenants: Callable[[str], bool]) -> Iterator[tuple[Side, str]]:
-    read = _read_by(kind, str(policy.get("apiVersion") or ""))
+    grammar = _grammar(kind, str(policy.get("apiVersion") or ""))
     for spec in (policy.get("spec") or {}, *(policy.get("specs") or ())):  # Cilium takes several in one object
         if kind == _CLUSTERWIDE and not _selects_tenants(spec, is_tenants):
             continue
         for side in _SIDES:
             # Only then: who asks for a value that is not known yet gets no verdict at all.
-            if (found := list(_of_side(spec, side, read))) and side in _sides_of(spec):
+            if (found := list(_of_side(spec, side, grammar))) and _is_for(side, spec, grammar):
                 yield from ((side, said) for said in found)
 
 
-def _read_by(kind: str, api: str) -> Read:
+def _grammar(kind: str, api: str) -> Grammar:
     if api.partition("/")[0].endswith("projectcalico.org"):
-        return _calico
+        return Grammar(_calico, _calico_ports, "types", _calico_blocks)
     if kind == _CLUSTERWIDE:
-        return lambda rule, side: _cilium(rule, side, own_namespace=False)
-    return _cilium if kind.startswith("Cilium") else _kubernetes
+        return Grammar(lambda rule, side: _cilium(rule, side, own_namespace=False), _cilium_ports)
+    if kind.startswith("Cilium"):
+        return Grammar(_cilium, _cilium_ports)
+    return Grammar(_kubernetes, lambda rule: rule.get("ports") or (), "policyTypes", _kubernetes_blocks)
 
 
-def _sides_of(spec: Manifest) -> set[str]:
-    """What a policy is for: rules of a side that its explicit types leave out are read by nobody."""
-    types = spec.get("policyTypes") or spec.get("types")
-    return {str(said).lower() for said in types} if types else set(_SIDES)
+def _is_for(side: Side, spec: Manifest, grammar: Grammar) -> bool:
+    """Whether anybody reads the rules of a side: not if the policy's explicit types leave it out."""
+    types = spec.get(grammar.types) if grammar.types else None
+    listed = isinstance(types, Sequence) and not isinstance(types, str)
+    return not types or not listed or side in [str(said).lower() for said in types]
 
 
-def _of_side(spec: Manifest, side: Side, read: Read) -> Iterator[str]:
+def _of_side(spec: Manifest, side: Side, grammar: Grammar) -> Iterator[str]:
     blocks: list[Manifest] = []
     for rule in spec.get(side) or ():
-        found = list(read(rule, side))
+        found = list(grammar.read(rule, side))
         # On ports that it names a pod reaches only who lets it in; what leaves the cluster, residency-closure judges.
-        if found and not (side == "egress" and _on_ports(rule)):
+        if found and not (side == "egress" and _are_named(grammar.ports(rule))):
             yield from found
-        blocks += _blocks(rule) if side == "ingress" else ()
+        blocks += grammar.blocks(rule) if side == "ingress" else ()
     if written := _every_address(blocks):
         yield (
             f"its {side} has {written}: every address there is, the pods' own among them (leave their network out by "
@@ -93,14 +107,10 @@ def _of_side(spec: Manifest, side: Side, read: Read) -> Iterator[str]:
         )
 
 
-def _on_ports(rule: Manifest) -> bool:
-    """Whether a rule is for ports that it names, in any of the three grammars."""
-    if destination := rule.get("destination"):
-        return bool(destination.get("ports"))
-    ports: list[Manifest] = list(rule.get("ports") or ())
-    for group in rule.get("toPorts") or ():
-        ports += group.get("ports") or [{}]
-    return bool(ports) and all("port" in port for port in ports)
+def _are_named(ports: Iterable[Any]) -> bool:
+    """Whether a rule is for ports that it names; `{protocol: TCP}` is for all of them."""
+    ports = list(ports)
+    return bool(ports) and all(not isinstance(port, Mapping) or "port" in port for port in ports)
 
 
 def _kubernetes(rule: Manifest, side: Side) -> Iterator[str]:
@@ -112,6 +122,10 @@ def _kubernetes(rule: Manifest, side: Side) -> Iterator[str]:
         # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
         if which and (side == "ingress" or selects_everything(peer.get("podSelector"))):
             yield f"its {side} names {which}"
+
+
+def _kubernetes_blocks(rule: Manifest) -> list[Manifest]:
+    return [peer["ipBlock"] for peer in rule.get("from") or () if peer.get("ipBlock")]
 
 
 def _all_namespaces(selector: Any) -> str:
@@ -143,6 +157,11 @@ def _cilium(rule: Manifest, side: Side, *, own_namespace: bool = True) -> Iterat
     for selector in rule.get(f"{peers}Endpoints") or ():
         if which := _all_endpoints(selector, side, own_namespace=own_namespace):
             yield f"its {side} names {which}"
+
+
+def _cilium_ports(rule: Manifest) -> Iterator[Any]:
+    for group in rule.get("toPorts") or ():
+        yield from group.get("ports") or [{}]
 
 
 def _all_endpoints(selector: Any, side: Side, *, own_namespace: bool) -> str:
@@ -199,15 +218,16 @@ def _calico(rule: Manifest, side: Side) -> Iterator[str]:
         yield f"its {side} names every namespace there is"
 
 
-def _blocks(rule: Manifest) -> list[Manifest]:
-    """Networks that may call, as Kubernetes spells them. Cilium's hold nobody who is in the cluster."""
-    if "action" in rule:
-        source = rule.get("source") or {}
-        nets = source.get("nets") or (["0.0.0.0/0"] if source.get("notNets") else ())
-        if str(rule["action"]).lower() != "allow" or any(source.get(key) for key in _CALICO_PEERS):
-            return []
-        return [{"cidr": net, "except": source.get("notNets")} for net in nets]
-    return [peer["ipBlock"] for peer in rule.get("from") or () if peer.get("ipBlock")]
+def _calico_ports(rule: Manifest) -> Iterable[Any]:
+    return (rule.get("destination") or {}).get("ports") or ()
+
+
+def _calico_blocks(rule: Manifest) -> list[Manifest]:
+    source = rule.get("source") or {}
+    nets = source.get("nets") or (["0.0.0.0/0"] if source.get("notNets") else ())
+    if str(rule.get("action")).lower() != "allow" or any(source.get(key) for key in _CALICO_PEERS):
+        return []
+    return [{"cidr": net, "except": source.get("notNets")} for net in nets]
 
 
 def _every_address(blocks: Iterable[Manifest]) -> str:

@@ -119,6 +119,22 @@ DOORS: list[tuple[str, Resource, str]] = [
 ]
 
 
+BORROWED: list[tuple[str, Resource]] = [
+    ("calico's types", network_policy(types=["Egress"], ingress=[{}])),
+    ("no list of types", network_policy(policyTypes="Egress", ingress=[{}])),
+    ("Kubernetes' types", cilium(policyTypes=["Egress"], ingress=[{"toPorts": PORTS}])),
+    ("calico's action", network_policy(ingress=[{"action": "Deny", **blocks("0.0.0.0/0")[0]}])),
+    ("calico's ports", network_policy(egress=[{"destination": {"ports": [53]}}])),
+    ("Cilium's ports", network_policy(egress=[{"toPorts": PORTS}])),
+    ("Kubernetes' ports", cilium(egress=[{"toEntities": ["all"], "ports": DNS_PORT}])),
+]
+
+
+@pytest.mark.parametrize("resource", [one[1] for one in BORROWED], ids=[one[0] for one in BORROWED])
+def test_a_word_of_another_grammar_closes_no_door(resource: Resource) -> None:
+    assert len(said(resource)) == 1
+
+
 @pytest.mark.parametrize(("resource", "message"), [door[1:] for door in DOORS], ids=[door[0] for door in DOORS])
 def test_a_door_for_everybody_is_found_in_every_grammar(resource: Resource, message: str) -> None:
     [found] = said(resource)

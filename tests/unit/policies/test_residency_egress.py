@@ -74,6 +74,8 @@ OUTWARD: list[tuple[str, Resource, str]] = [
     ("the world of IPv6", cilium(egress=[{"toEntities": ["world-ipv6"]}]), "spec.egress: bytes go to 0.0.0.0/0"),
     ("half of everywhere", kubernetes(egress=[{"to": [{"ipBlock": {"cidr": "0.0.0.0/1"}}]}]), "go to 0.0.0.0/1"),
     ("more than private", kubernetes(egress=[{"to": [{"ipBlock": {"cidr": "10.0.0.0/7"}}]}]), "go to 10.0.0.0/7"),
+    ("calico's refusal in Kubernetes' words", kubernetes(egress=[{"action": "Deny"}]), "bytes go to 0.0.0.0/0"),
+    ("calico's types in Kubernetes' words", kubernetes(types=["Ingress"], egress=[{}]), "bytes go to 0.0.0.0/0"),
     ("an unknown type", kubernetes(policyTypes=[UNKNOWN], egress=[{}]), "bytes go to 0.0.0.0/0"),
 ]
 
