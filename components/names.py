@@ -21,3 +21,10 @@ def token(component: str) -> str:
 def child(component: str, role: str, key: str | None = None) -> str:
     """The name of a component's child, `<component>-<role>[-<key>]`: by name, never by index."""
     return "-".join(part for part in (component, role, key) if part)
+
+
+FOR_DNS = (
+    "for DNS: namespaceSelector kubernetes.io/metadata.name: kube-system, podSelector k8s-app: kube-dns, port 53, UDP "
+    "and TCP"
+)
+"""What a network policy needs to name so that pods can ask for names: policies' messages say it."""

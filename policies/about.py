@@ -153,7 +153,9 @@ ABOUT: dict[str, About] = {
         "5.3.2",
         "Network policies add up: one that opens everything voids the one that denies everything, and every pod of "
         "every other tenant reaches what it selects.",
-        "Name who may call and who is called: from and to with a podSelector, or a namespaceSelector with labels.",
+        "Name who may call and who is called: from and to with a podSelector, or a namespaceSelector with labels. From "
+        "the gateway: its namespace, or fromEntities: [ingress] with Cilium's. For DNS: namespaceSelector "
+        "kubernetes.io/metadata.name: kube-system, podSelector k8s-app: kube-dns, port 53, UDP and TCP.",
     ),
     "cni-consistent": About(
         Severity.HIGH,

@@ -8,18 +8,19 @@ from typing import Any
 from pulumi_policy import PolicyResource
 
 from components.base import Violation
+from components.names import FOR_DNS
+from components.tenancy.doors import open_door_problems
 from components.tenancy.manifest_rules import (
     allows_dns,
     binding_problems,
     forged_label_problems,
     image_problems,
     lacking,
-    open_door_problems,
     twice_problems,
 )
 from components.tenancy.rules import is_tenants
 from policies.judging import Config, Found, each, objects, stack
-from policies.network import WORKLOADS, in_tenants_namespace, of_tenants
+from policies.network import WORKLOADS, in_tenants_namespace, tenants_namespaces
 from policies.settings import IMAGES, NAMESPACES, PROTECTED, PROTECTED_TYPES
 
 Props = Mapping[str, Any]
@@ -104,7 +105,7 @@ TENANCY_RULES = [
             of="networking.k8s.io:NetworkPolicy",
             fits=allows_dns,
             message="no NetworkPolicy lets its pods ask for names, so somebody will open all of egress instead: add "
-            "one with podSelector: {} and egress to kube-dns on port 53, UDP and TCP",
+            f"one with podSelector: {{}} and egress, {FOR_DNS}",
         ),
         schema=NAMESPACES,
     ),
@@ -158,7 +159,10 @@ TENANCY_RULES = [
         "No policy of a tenant's namespace lets everybody in or out.",
         "networking.k8s.io:NetworkPolicy",
         "cilium.io:CiliumNetworkPolicy",
-        judge=of_tenants(open_door_problems),
+        "cilium.io:CiliumClusterwideNetworkPolicy",
+        "projectcalico.org:NetworkPolicy",
+        "crd.projectcalico.org:NetworkPolicy",
+        judge=lambda props, config: open_door_problems(props, tenants_namespaces(config)),
         patches=True,
         schema=NAMESPACES,
     ),

@@ -48,21 +48,25 @@ def _exceptions(annotation: Any) -> dict[str, Any]:
 
 
 def ceiling_problems(route: Mapping[str, Any], ceiling: int) -> Iterator[Violation]:
-    """Canaries above the ceiling: the backends that the route's annotation names, or that are called canary."""
+    """Canaries above the ceiling: the backends that the route's annotation names, or that are called canary.
+
+    Who asks for the trial by a header or a parameter may get all of it: the ceiling is for everybody else."""
     metadata = route["metadata"]
     named = (metadata.get("annotations") or {}).get(labels.CANARY)
     item = f"{route['kind']} {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
     for rule in (route.get("spec") or {}).get("rules") or ():
+        if _limited(rule):
+            continue
         weights = [(str(ref["name"]), int(ref.get("weight", 1))) for ref in rule.get("backendRefs") or ()]
-        on_trial = _on_trial([name for name, _ in weights], named, everybody=not _limited(rule))
+        on_trial = _on_trial([name for name, _ in weights], named)
         canary = sum(weight for (_, weight), trial in zip(weights, on_trial, strict=True) if trial)
         yield from canary_problems(item, canary, sum(weight for _, weight in weights), ceiling)
 
 
-def _on_trial(names: Sequence[str], named: Any, *, everybody: bool) -> list[bool]:
+def _on_trial(names: Sequence[str], named: Any) -> list[bool]:
     """Which backends of a rule are canaries: wherever they stand in it."""
-    if len(names) == 1:  # alone it is a trial only where it is said to be, and on everybody
-        return [names[0] == named and everybody]
+    if len(names) == 1:  # alone it is a trial only where it is said to be
+        return [names[0] == named]
     trial = [name == named or "canary" in name for name in names]
     if not all(trial):
         return trial

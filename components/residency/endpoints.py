@@ -19,10 +19,12 @@ _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]+")
 """An IPv4 address as one number, which resolvers take."""
 _OWN_NETWORKS = [
-    ip_network(cidr)  # RFC 1918, loopback, link-local, RFC 4193: nobody can route to them from outside
+    # RFC 1918, loopback, link-local, RFC 4193: nobody can route to them from outside. What a server listens on to
+    # be reached by every address it has (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2) is no place either.
+    ip_network(cidr)
     for cidr in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16"),
-        *("fc00::/7", "::1/128", "fe80::/10"),
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/32"),
+        *("fc00::/7", "::1/128", "fe80::/10", "::/128"),
     )
 ]
 
@@ -48,6 +50,16 @@ def host_of(text: str) -> str | None:
     if inside(host) or not (_NAME.fullmatch(host) or _is_address(host)):
         return None
     return host
+
+
+def outside_of(text: str) -> str | None:
+    """The address, network or name as it is written; None where all of it stays in the cluster."""
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError:
+        return host_of(text.partition("/")[0])
+    owned = any(network.network_address in own and network.broadcast_address in own for own in _OWN_NETWORKS)
+    return None if owned else text.strip().lower()
 
 
 def inside(host: str) -> bool:

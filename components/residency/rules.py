@@ -5,7 +5,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from components.base import Violation, repeated
+from components.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException
+
+EVERYWHERE = "0.0.0.0/0"
+"""What a policy lets call that names no peer."""
 
 
 class Use(NamedTuple):
@@ -49,13 +53,14 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
     else:
         place = place_of(use.endpoint, record.places)
     if place is None:
+        enough = f"; {FOR_DNS}" if use.endpoint == EVERYWHERE else ""
         return [
             Violation(
                 "residency-closure",
                 use.where,
                 f"bytes go to {use.endpoint} ({use.purpose}), which no declared place holds: write one in "
                 f"residency.places, {{name, {_key(use.endpoint)}: [{use.endpoint}], entity, entityCountry, country, "
-                f"purposes: [{use.purpose}]}}, or use one that is declared{otherwise}",
+                f"purposes: [{use.purpose}]}}, or use one that is declared{enough}{otherwise}",
             )
         ]
     problems = []

@@ -8,21 +8,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.residency.endpoints import host_of, image_registry, url_hosts
+from components.residency.egress import (
+    NOT_KNOWN,
+    UNKNOWN,
+    grammar_of,
+    in_force,
+    listed_uses,
+    named_use,
+    policy_uses,
+)
+from components.residency.endpoints import host_of, image_registry, outside_of, url_hosts
 from components.residency.rules import Use
 
-
-class Unknown:
-    """Stands where nobody knows the value yet."""
-
-
-UNKNOWN = Unknown()
-
-EVERYWHERE = "0.0.0.0/0"
-"""What a policy lets call that names no peer."""
-
-NOT_KNOWN = ""
-"""The endpoint of a use that only an unknown value names."""
+__all__ = ["NOT_KNOWN", "UNKNOWN", "object_uses", "values_uses"]
 
 _IMAGE = re.compile(r"image|.*[a-z](Image|-image|_image)")
 _REGISTRY = re.compile(r"registry|imageRegistry|.*Registry|hub")
@@ -40,20 +38,28 @@ _FORWARD = re.compile(r"^\s*forward\s+\S+\s+([^{\n]+)", re.MULTILINE)
 _TIME = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)
 _GROUPS = {
     **dict.fromkeys(("containers", "initContainers", "ephemeralContainers", "volumes"), "image-registry"),
-    **dict.fromkeys(("spec", "specs", "template", "jobTemplate", "env", "egress", "to", "toFQDNs", "ipBlock"), ""),
+    **dict.fromkeys(
+        ("spec", "specs", "template", "jobTemplate", "env", "egress", "to", "toFQDNs", "ipBlock", "destination"), ""
+    ),
     **{"dnsConfig": "dns", "csi": "storage", "acme": "acme", "values": "", "data": "", "binaryData": ""},
 }
 """Groups of fields in which a place may stand, with what bytes are there for; empty: what the path says."""
-_ONLY_OUTWARD = ("to", "toFQDNs", "ipBlock")
+_ONLY_OUTWARD = ("to", "toFQDNs", "ipBlock", "destination")
 """Of them: those that name who is called, where they stand under `egress`."""
 _HOLDS_NO_PLACE = re.compile(
     r"pass(word|phrase)?|.*Pass(word|phrase)|token|.*Token|key|.*Key|secret|.*Secret|mtu|enabled|replicas|replicaCount"
-    r"|tag|digest|version|.*Port|.*Seconds|.*Percent|caBundle|certificate",
+    r"|tag|digest|version|.*Port|.*Seconds|.*Percent|caBundle|certificate"
+    r"|(?!.*(host|server|domain|dns|fqdn|image|repo|repository|registry|endpoint|bucket|storageaccount)[_-]?name)"
+    r".*name(override)?"
+    r"|user|.*_user|database|existing.*|storageClass|size|count|memory|cpu|checksum/.*",
     re.IGNORECASE,
 )
-"""Names of what is a number, a switch or a key: in values and configuration anything else may be a group, or a text
-with a place in it."""
-_SAYS_NOTHING = ("annotations", "labels", "description")
+"""Names of what is a number, a switch, a key or a name that nobody is reached by: in values and configuration anything
+else may be a group, or a text with a place in it."""
+_MAY_BE_A_GROUP = ("values", "global")
+"""Right under these `database` is a chart's part with a host of its own, and elsewhere a name."""
+_ENVIRONMENT = re.compile(r"env|.*Env|.*[eE]nvVars?")
+_SAYS_NOTHING = re.compile(r"annotations|.*Annotations|labels|.*Labels|description")
 """Links to documentation stand in these, and nothing is sent to them."""
 _ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "Ingress", "GatewayList")
 """Their host names are the platform's own: bytes come in by them."""
@@ -71,6 +77,9 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
     if kind == "Secret":
         body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
+    if grammar := grammar_of(kind, manifest.get("apiVersion")):
+        body = in_force(grammar, body)
+        yield from policy_uses(grammar, item, body)
     yield from _special(kind, item, body)
     yield from _tree(item, (), body)
 
@@ -91,8 +100,12 @@ def values_uses(item: str, values: Any) -> Iterator[Use]:
 def _tree(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
     if isinstance(value, Mapping):
         yield from _image_of_parts(item, path, value)
+        name = value.get("name")
+        if isinstance(name, str) and "value" in value and _ENVIRONMENT.fullmatch(_key(path)):
+            yield from _leaf(item, (*path, "value"), value["value"], called=name)
+            value = {key: inner for key, inner in value.items() if key != "value"}
         for key, inner in value.items():
-            if key not in _SAYS_NOTHING:
+            if not _SAYS_NOTHING.fullmatch(str(key)):
                 yield from _tree(item, (*path, str(key)), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, inner in enumerate(value):
@@ -112,11 +125,18 @@ def _image_of_parts(item: str, path: tuple[str, ...], value: Mapping[str, Any]) 
         yield Use(image_registry(repository), "image-registry", _where(item, (*path, "repository")))
 
 
-def _leaf(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
-    key = next((step for step in reversed(path) if not step.isdigit()), "")
+def _key(path: Sequence[str]) -> str:
+    """What a field is called, or the list that it stands in."""
+    return next((step for step in reversed(path) if not step.isdigit()), "")
+
+
+def _leaf(item: str, path: tuple[str, ...], value: Any, *, called: str = "") -> Iterator[Use]:
+    """`called`: the name beside a value, as a container's environment has it."""
+    key = called or _key(path)
     where = _where(item, path)
     if value is UNKNOWN:
-        if _NAMES_A_PLACE.fullmatch(key):
+        last_word = called.rpartition("_")[2].lower()  # DB_HOST, OTEL_EXPORTER_OTLP_ENDPOINT
+        if _NAMES_A_PLACE.fullmatch(key) or _NAMES_A_PLACE.fullmatch(last_word):
             yield Use(NOT_KNOWN, "image-registry" if _IMAGE.fullmatch(key) else _purpose(path), where)
         elif _may_hold_a_place(key, path):
             yield Use(NOT_KNOWN, _GROUPS.get(key) or _purpose(path), where)
@@ -136,7 +156,8 @@ def _leaf(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
 def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:
     """Whether what is not known may be a group, or a whole configuration file, that names a place."""
     if path[0] in ("values", "data", "binaryData"):
-        return key == path[0] or not _HOLDS_NO_PLACE.fullmatch(key)
+        group = key.lower() == "database" and path[-2:-1] and path[-2] in _MAY_BE_A_GROUP
+        return bool(group) or key == path[0] or not _HOLDS_NO_PLACE.fullmatch(key)
     return key in _GROUPS and (key not in _ONLY_OUTWARD or "egress" in path)
 
 
@@ -167,30 +188,10 @@ def _special(kind: str, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
     elif kind == "ConfigMap":
         yield from _configuration(item, body.get("data"))
     elif kind == "Service" and isinstance(spec, Mapping) and "externalName" in spec:
-        yield from _named(item, "spec.externalName", spec["externalName"], "egress")
+        yield from named_use(f"{item}: spec.externalName", spec["externalName"], "egress")
     elif kind in POOL_KINDS and isinstance(spec, Mapping):
         yield from _pool(item, spec)
-    if kind.endswith("NetworkPolicy"):
-        # Cilium takes several specs in one object.
-        specs = body.get("specs")
-        for one in (spec, *(specs if isinstance(specs, Sequence) else ())):
-            yield from _unbounded(item, one)
     yield from _keyed(item, (), body)
-
-
-def _unbounded(item: str, spec: Any) -> Iterator[Use]:
-    """Rules that let call anybody: without a peer, or by Cilium's entities for all."""
-    rules = spec.get("egress") if isinstance(spec, Mapping) else None
-    for rule in rules if isinstance(rules, Sequence) and not isinstance(rules, str) else ():
-        if not isinstance(rule, Mapping):
-            continue
-        named = rule.get("toEntities")
-        entities = named if isinstance(named, Sequence) else ()
-        peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
-        # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
-        open_to_all = not any(peers) and ("toPorts" in rule or "endpointSelector" not in spec)
-        if open_to_all or {"world", "all"} & set(map(str, entities)):
-            yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
 
 
 def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
@@ -199,51 +200,21 @@ def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
         for key, inner in value.items():
             here = (*path, str(key))
             if key == "nameservers":
-                yield from _each_of(item, here, inner, "dns")
+                yield from listed_uses(_where(item, here), inner, "dns")
             elif key in ("toCIDR", "toCIDRSet"):
-                yield from _each_of(item, here, inner, "egress")
+                yield from listed_uses(_where(item, here), inner, "egress")
             elif key == "toFQDNs" and isinstance(inner, Sequence):
                 for index, name in enumerate(inner):
                     for field in ("matchName", "matchPattern"):
                         if isinstance(name, Mapping) and field in name:
-                            yield from _named(item, f"{'.'.join(here)}.{index}.{field}", name[field], "egress")
+                            yield from named_use(_where(item, (*here, str(index), field)), name[field], "egress")
             elif key == "ipBlock" and "egress" in path and isinstance(inner, Mapping):
-                yield from _each_of(item, (*here, "cidr"), [inner.get("cidr")], "egress")
+                yield from listed_uses(_where(item, (*here, "cidr")), [inner.get("cidr")], "egress")
             else:
                 yield from _keyed(item, here, inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, inner in enumerate(value):
             yield from _keyed(item, (*path, str(index)), inner)
-
-
-def _each_of(item: str, path: tuple[str, ...], values: Any, purpose: str) -> Iterator[Use]:
-    listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    for value in listed:
-        cidr = value.get("cidr") if isinstance(value, Mapping) else value
-        if cidr is UNKNOWN:
-            yield Use(NOT_KNOWN, purpose, _where(item, path))
-        elif isinstance(cidr, str) and (public := _public(cidr)):
-            yield Use(public, purpose, _where(item, path))
-
-
-def _public(text: str) -> str | None:
-    """The address or network, unless all of it stays inside."""
-    address, slash, length = text.partition("/")
-    host = host_of(address)
-    if slash and length == "0":
-        return text
-    return f"{host}{slash}{length}" if host else None
-
-
-def _named(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
-    if value is UNKNOWN:
-        yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
-    elif value == "*":
-        yield Use(EVERYWHERE, purpose, f"{item}: {field}")  # every name there is
-    elif isinstance(value, str) and value:
-        name = value.lower().rstrip(".")
-        if name.startswith("*.") or host_of(name):
-            yield Use(name, purpose, f"{item}: {field}")
 
 
 def _driver(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
@@ -263,7 +234,7 @@ def _pool(item: str, spec: Mapping[str, Any]) -> Iterator[Use]:
         where = f"{item}: spec.addresses.{index}"
         if block is UNKNOWN:
             yield Use(NOT_KNOWN, "addresses", where)
-        elif block and host_of((first := str(block).partition("-")[0].strip()).partition("/")[0]):
+        elif block and (first := outside_of(str(block).partition("-")[0])):
             yield Use(first, "addresses", where)
 
 

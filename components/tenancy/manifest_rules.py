@@ -23,8 +23,6 @@ EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceac
 ANONYMOUS = "system:anonymous"
 _ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
 _DNS_PORT = 53
-_DIRECTIONS = (("ingress", "from", "fromEntities", "in"), ("egress", "to", "toEntities", "out"))
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def pod_spec(workload: Manifest) -> Mapping[str, Any]:
@@ -180,39 +178,6 @@ def allows_dns(policy: Manifest) -> bool:
     return selects_everything(spec.get("podSelector")) and any(
         port.get("port") == _DNS_PORT and port.get("protocol") == "UDP" for port in ports
     )
-
-
-def open_door_problems(policy: Manifest) -> Iterator[Violation]:
-    """A NetworkPolicy, of Kubernetes or Cilium, by which every other tenant's pods come in, or its own reach them."""
-    for said in _open_doors(policy.get("spec") or {}):
-        yield Violation(
-            "tenancy-isolation",
-            f"{policy['kind']} {_name(policy)}",
-            f"{said}, whatever the policy that denies everything says: name who may call and who is called",
-        )
-
-
-def _open_doors(spec: Mapping[str, Any]) -> Iterator[str]:
-    for side, peers, entities, way in _DIRECTIONS:
-        for rule in spec.get(side) or ():
-            if everything := sorted({"all", "cluster"} & set(rule.get(entities) or ())):
-                yield f"its {side} has {entities}: {', '.join(everything)}"
-            if "endpointSelector" in spec:
-                continue  # Cilium's: an empty rule lets nobody through
-            if not rule.get(peers) and (side == "ingress" or not rule.get("ports")):
-                yield f"its {side} has a rule without `{peers}`, so it lets everybody {way}"
-            for peer in rule.get(peers) or ():
-                if _is_anybody(peer, inward=side == "ingress"):
-                    yield f"its {side} names every namespace there is"
-
-
-def _is_anybody(peer: Mapping[str, Any], *, inward: bool) -> bool:
-    if block := peer.get("ipBlock"):
-        return inward and str(block.get("cidr")) in _EVERYWHERE and not block.get("except")
-    if "namespaceSelector" not in peer or not selects_everything(peer["namespaceSelector"]):
-        return False
-    # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
-    return inward or selects_everything(peer.get("podSelector"))
 
 
 def twice_problems(namespaces: Sequence[str]) -> Iterator[Violation]:

@@ -46,6 +46,18 @@ def test_a_canary_is_counted_wherever_it_stands(resource: Resource, share: str |
     assert share is None or f"its canary gets {share}" in found[0]
 
 
+@pytest.mark.parametrize("by", ["headers", "queryParams"])
+def test_who_asks_for_the_canary_gets_it_and_everybody_else_keeps_the_ceiling(by: str) -> None:
+    asked = trial(["primary", 0], ["api-canary", 100], matches=[{by: [{"name": "trial", "value": "yes"}]}])
+    everybody = named_route(["primary", 100], ["api-canary", 0])
+    rules = [*asked.props["spec"]["rules"], *everybody.props["spec"]["rules"]]
+    both = asked._replace(props={**asked.props, "spec": {"rules": rules}})
+    assert said(both, policy="gateway-canary") == []
+    half = trial(["primary", 0], ["api-canary", 100], matches=[{by: [{"name": "trial"}]}, {"path": {"value": "/"}}])
+    [message] = said(half, policy="gateway-canary")
+    assert "its canary gets 100 of 100" in message
+
+
 def bare(owner: str, gateway: Any = "public", kind: str = "HTTPRoute", name: str = "bare", **spec: Any) -> Resource:
     """A route without host names."""
     parents = [{"name": gateway, "namespace": "gateway-system"}]

@@ -152,6 +152,7 @@ def test_a_place_that_nobody_declared_is_named_with_where_it_stands(resource: Re
     "resource",
     [
         values(url="http://api.agency.svc:8080", host="db", address="10.0.0.5", endpoint="127.0.0.1:4317"),
+        values(address="0.0.0.0:8200", url="http://0.0.0.0:2379", peer={"url": "http://[::]:80"}),
         values(note="https is good", replicas=3, empty="", nothing=None),
         kube("gateway.networking.k8s.io/v1", "HTTPRoute", "r", "a", spec={"hostnames": ["a.example.com"], "rules": []}),
         kube("v1", "ConfigMap", "coredns", "kube-system", data={"Corefile": ".:53 {\n  forward . /etc/resolv.conf\n}"}),

@@ -70,7 +70,6 @@ ALL: dict[str, Any] = {"namespaceSelector": {}}
         ({"ingress": [{"from": [ALL]}]}, "its ingress names every namespace there is"),
         ({"ingress": [{"from": [{**ALL, "podSelector": {"matchLabels": {"a": "b"}}}]}]}, "names every namespace"),
         ({"egress": [{"to": [{"namespaceSelector": {"matchLabels": {}}}]}]}, "its egress names every namespace"),
-        ({"ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}, "its ingress names every namespace"),
         ({"egress": [{"to": [{**ALL, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}]}, None),
         ({"egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}, None),
         ({"ingress": [{"from": [{"podSelector": {}}]}], "egress": [{"to": [{"podSelector": {}}]}]}, None),

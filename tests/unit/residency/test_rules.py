@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.residency.endpoints import backend_host, image_registry, outside_of, secrets_host, url_hosts
 from components.residency.model import Residency
 from components.residency.rules import residency_problems
 from components.residency.store import state_store
@@ -42,6 +42,7 @@ def test_an_image_comes_from_the_registry_that_a_runtime_would_ask(image: str, r
         ("https://a.example.com?next=me@b", ["a.example.com"]),
         ("https://[2001:db8::1]:8443/", ["2001:db8::1"]),
         ("http://web.agency.svc:8080 http://localhost/", []),
+        ("http://0.0.0.0:2379 http://[::]:80 https://0/", []),
     ],
 )
 def test_a_host_is_read_as_a_resolver_would(text: str, hosts: list[str]) -> None:
@@ -80,6 +81,26 @@ def test_a_state_backend_is_where_its_scheme_keeps_bytes(url: str, host: str) ->
 )
 def test_who_can_open_the_secrets_is_a_place_of_its_own(provider: str, backend: str, host: str | None) -> None:
     assert secrets_host(provider, backend) == host
+
+
+@pytest.mark.parametrize(
+    ("text", "outside"),
+    [
+        ("0.0.0.0", None),  # noqa: S104 - the address is what is judged
+        ("::", None),
+        ("0.0.0.0/0", "0.0.0.0/0"),
+        ("::/0", "::/0"),
+        ("0.0.0.0/1", "0.0.0.0/1"),
+        ("10.0.0.0/7", "10.0.0.0/7"),
+        ("10.1.2.3/16", None),
+        ("2001:DB8::/32", "2001:db8::/32"),
+        ("9.9.9.9", "9.9.9.9"),
+        ("resolver.example.com", "resolver.example.com"),
+        ("db.agency.svc", None),
+    ],
+)
+def test_a_network_stays_inside_only_with_all_of_its_addresses(text: str, outside: str | None) -> None:
+    assert outside_of(text) == outside
 
 
 def test_urls_in_comments_and_inside_the_cluster_are_nobodys() -> None:

@@ -1,0 +1,126 @@
+"""Where network policies let bytes go, in the grammars of Kubernetes, Cilium and Calico."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from components.residency.endpoints import host_of, outside_of
+from components.residency.rules import EVERYWHERE, Use
+
+Grammar = Literal["kubernetes", "cilium", "calico"]
+
+
+class Unknown:
+    """Stands where nobody knows the value yet."""
+
+
+UNKNOWN = Unknown()
+
+NOT_KNOWN = ""
+"""The endpoint of a use that only an unknown value names."""
+
+_REFUSALS = ("egressDeny", "ingressDeny")
+"""Cilium's lists of who may not be called."""
+_TYPES: dict[str, str] = {"kubernetes": "policyTypes", "calico": "types"}
+"""Where a policy says what sides it is for: rules of any other are read by nobody."""
+_CALICO_PEERS = ("nets", "selector", "namespaceSelector", "serviceAccounts", "services", "domains")
+_WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
+
+
+def grammar_of(kind: str, api: Any) -> Grammar | None:
+    """Whose grammar a network policy is written in, by its kind and apiVersion; None for what is none, or nobody's
+    that we read. Calico's staged ones let nothing through."""
+    group = api.partition("/")[0] if isinstance(api, str) else ""
+    if not kind.endswith("NetworkPolicy") or kind.startswith("Staged"):
+        return None
+    if group.endswith("projectcalico.org") or (not group and kind == "GlobalNetworkPolicy"):
+        return "calico"
+    if kind.startswith("Cilium"):
+        return "cilium"
+    return "kubernetes" if group in ("", "networking.k8s.io") else None
+
+
+def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
+    """A network policy without what lets nobody call: refusals, and a side that its explicit types leave out."""
+    kept = dict(body)
+    if isinstance(body.get("spec"), Mapping):
+        kept["spec"] = _allowing(grammar, body["spec"])
+    if isinstance(specs := body.get("specs"), list):
+        kept["specs"] = [_allowing(grammar, spec) if isinstance(spec, Mapping) else spec for spec in specs]
+    return kept
+
+
+def _allowing(grammar: Grammar, spec: Mapping[str, Any]) -> dict[str, Any]:
+    types = spec.get(_TYPES.get(grammar, ""))
+    explicit = isinstance(types, list) and types and UNKNOWN not in types
+    idle = explicit and "egress" not in [str(one).lower() for one in types or ()]
+    kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
+    if grammar == "calico" and isinstance(rules := kept.get("egress"), list):
+        kept["egress"] = [{} if _refuses(rule) else rule for rule in rules]  # the others keep their places
+    return kept
+
+
+def _refuses(rule: Any) -> bool:
+    """Calico's rules may say Deny, Log or Pass."""
+    action = rule.get("action") if isinstance(rule, Mapping) else "Allow"
+    return action is not UNKNOWN and str(action).lower() != "allow"
+
+
+def policy_uses(grammar: Grammar, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+    """Rules that let call anybody, and networks that only Calico's grammar names. `body`: as `in_force` leaves it."""
+    specs = body.get("specs")  # Cilium takes several in one object
+    for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
+        rules = spec.get("egress") if isinstance(spec, Mapping) else None
+        for index, rule in enumerate(rules if isinstance(rules, list) else ()):
+            if isinstance(rule, Mapping) and grammar == "calico":
+                yield from _by_calico(item, index, rule)
+            elif isinstance(rule, Mapping):
+                yield from _unbounded(item, rule, cilium=grammar == "cilium")
+
+
+def _unbounded(item: str, rule: Mapping[str, Any], *, cilium: bool) -> Iterator[Use]:
+    """Rules without a peer, or with Cilium's entities for all."""
+    named = rule.get("toEntities")
+    entities = named if isinstance(named, Sequence) else ()
+    peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
+    # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
+    open_to_all = not any(peers) and ("toPorts" in rule or not cilium)
+    if open_to_all or _WORLD & set(map(str, entities)):
+        yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
+
+
+def _by_calico(item: str, index: int, rule: Mapping[str, Any]) -> Iterator[Use]:
+    action, destination = rule.get("action"), rule.get("destination")
+    where = f"{item}: spec.egress.{index}"
+    if action is None or destination is UNKNOWN:
+        return  # no rule, or a group in which a place may stand
+    destination = destination if isinstance(destination, Mapping) else {}
+    if not any(destination.get(key) for key in _CALICO_PEERS):
+        yield Use(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", where)
+    if "nets" in destination:
+        yield from listed_uses(f"{where}.destination.nets", destination["nets"], "egress")
+    domains = destination.get("domains")
+    for name in domains if isinstance(domains, list) else [domains]:
+        yield from named_use(f"{where}.destination.domains", name, "egress")
+
+
+def listed_uses(where: str, values: Any, purpose: str) -> Iterator[Use]:
+    """Addresses and networks in one field, by themselves or as `{cidr}`."""
+    listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    for value in listed:
+        cidr = value.get("cidr") if isinstance(value, Mapping) else value
+        if cidr is UNKNOWN:
+            yield Use(NOT_KNOWN, purpose, where)
+        elif isinstance(cidr, str) and (public := outside_of(cidr)):
+            yield Use(public, purpose, where)
+
+
+def named_use(where: str, value: Any, purpose: str) -> Iterator[Use]:
+    """A name that is called, or every one of a wildcard's."""
+    if value is UNKNOWN:
+        yield Use(NOT_KNOWN, purpose, where)
+    elif value == "*":
+        yield Use(EVERYWHERE, purpose, where)  # every name there is
+    elif isinstance(value, str) and value:
+        name = value.lower().rstrip(".")
+        if name.startswith("*.") or host_of(name):
+            yield Use(name, purpose, where)
