@@ -28,7 +28,7 @@ def test_a_process_that_stays_in_the_nodes_network_is_never_attached() -> None:
     stays = subprocess.Popen(["sleep", "30"])
     try:
         with pytest.raises(LabError, match="still in the node's network"):
-            wait_for_own_network(stays.pid)
+            wait_for_own_network(stays.pid, seconds=1)
     finally:
         stays.kill()
         stays.wait()
