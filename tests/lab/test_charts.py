@@ -59,7 +59,9 @@ def project(helm: Path, lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi
     (folder / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
     (tmp_path / "backend").mkdir()
     environment = lab.deployment.environment()
+    (tmp_path / "home").mkdir()
     environment |= {
+        "HOME": str(tmp_path / "home"),
         "PATH": f"{helm.parent}:{environment['PATH']}",
         "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
         "KUBECONFIG": str(lab.layout.kubeconfig),
@@ -93,7 +95,9 @@ def note(lab: Lab) -> dict[str, str] | None:
     return found["data"] if found else None
 
 
-def test_a_packed_chart_is_installed_updated_and_removed_by_the_engine(lab: Lab, project: tuple[Path, Pulumi]) -> None:
+def test_a_packed_chart_is_installed_updated_and_removed_by_the_engine(
+    lab: Lab, project: tuple[Path, Pulumi], tmp_path: Path
+) -> None:
     folder, pulumi = project
     files = [pack(folder / "mirror", CHART, version, {"note.yaml": NOTE}) for version in ("0.1.0", "0.2.0")]
     versions = ("0.1.0", "0.2.0")
@@ -109,6 +113,7 @@ def test_a_packed_chart_is_installed_updated_and_removed_by_the_engine(lab: Lab,
     done = pulumi("destroy", "--yes", "--stack", "t")
     assert done.returncode == 0, done.stdout + done.stderr
     assert note(lab) is None
+    assert not (tmp_path / "home" / ".kube").exists(), "helm leaves nothing in the user's home"
 
 
 def test_a_chart_that_is_not_the_pinned_one_never_reaches_the_cluster(lab: Lab, project: tuple[Path, Pulumi]) -> None:

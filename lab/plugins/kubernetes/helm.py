@@ -104,7 +104,10 @@ class Helm:
     def _environment(self) -> Iterator[dict[str, str]]:
         """The process's environment, with a private folder for the kubeconfig and the repositories."""
         with tempfile.TemporaryDirectory(prefix="pulumi-helm-") as folder:
-            environment = dict(os.environ) | {"HELM_REPOSITORY_CONFIG": f"{folder}/repositories.yaml"}
+            environment = dict(os.environ) | {
+                "HELM_REPOSITORY_CONFIG": f"{folder}/repositories.yaml",
+                "KUBECACHEDIR": f"{folder}/kinds",  # else helm keeps what it learns of every cluster in the user's home
+            }
             if self._kubeconfig and ("\n" in self._kubeconfig or self._kubeconfig.lstrip().startswith("{")):
                 file = Path(folder, "kubeconfig")
                 file.touch(mode=0o600)
