@@ -1,12 +1,11 @@
 """Where network policies let bytes go, in the grammars of Kubernetes, Cilium and Calico."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
+from components.policy_grammars import TYPES, Grammar, leaves_out
 from components.residency.endpoints import host_of, outside_of
 from components.residency.rules import EVERYWHERE, Use
-
-Grammar = Literal["kubernetes", "cilium", "calico"]
 
 
 class Unknown:
@@ -20,23 +19,8 @@ NOT_KNOWN = ""
 
 _REFUSALS = ("egressDeny", "ingressDeny")
 """Cilium's lists of who may not be called."""
-_TYPES: dict[str, str] = {"kubernetes": "policyTypes", "calico": "types"}
-"""Where a policy says what sides it is for: rules of any other are read by nobody."""
 _CALICO_PEERS = ("nets", "selector", "namespaceSelector", "serviceAccounts", "services", "domains")
 _WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
-
-
-def grammar_of(kind: str, api: Any) -> Grammar | None:
-    """Whose grammar a network policy is written in, by its kind and apiVersion; None for what is none, or nobody's
-    that we read. Calico's staged ones let nothing through."""
-    group = api.partition("/")[0] if isinstance(api, str) else ""
-    if not kind.endswith("NetworkPolicy") or kind.startswith("Staged"):
-        return None
-    if group.endswith("projectcalico.org") or (not group and kind == "GlobalNetworkPolicy"):
-        return "calico"
-    if kind.startswith("Cilium"):
-        return "cilium"
-    return "kubernetes" if group in ("", "networking.k8s.io") else None
 
 
 def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,9 +34,8 @@ def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _allowing(grammar: Grammar, spec: Mapping[str, Any]) -> dict[str, Any]:
-    types = spec.get(_TYPES.get(grammar, ""))
-    explicit = isinstance(types, list) and types and UNKNOWN not in types
-    idle = explicit and "egress" not in [str(one).lower() for one in types or ()]
+    types = spec.get(TYPES.get(grammar, ""))
+    idle = isinstance(types, list) and UNKNOWN not in types and leaves_out(types, "egress")
     kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
     if grammar == "calico" and isinstance(rules := kept.get("egress"), list):
         kept["egress"] = [{} if _refuses(rule) else rule for rule in rules]  # the others keep their places

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from components.policy_grammars import grammar_of
 from components.residency.egress import (
     NOT_KNOWN,
     UNKNOWN,
-    grammar_of,
     in_force,
     listed_uses,
     named_use,

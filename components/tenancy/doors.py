@@ -4,13 +4,14 @@ Policies add up: one that opens everything voids the one that denies everything.
 policies say the same in three grammars.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Literal, NamedTuple
 
 from components import labels
 from components.base import Violation
 from components.names import FOR_DNS
+from components.policy_grammars import TYPES, grammar_of, leaves_out
 from components.tenancy.rules import selects_everything
 
 Manifest = Mapping[str, Any]
@@ -43,7 +44,7 @@ class Grammar(NamedTuple):
     """A rule to what it opens for everybody, in words."""
     ports: Callable[[Manifest], Iterable[Any]]
     types: str = ""
-    """The field that says what sides a policy is for, where there is one."""
+    """As in `TYPES`, where there is one."""
     blocks: Callable[[Manifest], list[Manifest]] = lambda _: []
     """Networks that a rule lets in, as Kubernetes spells them. Cilium's hold nobody who is in the cluster."""
 
@@ -71,25 +72,19 @@ def _doors(policy: Manifest, kind: str, is_tenants: Callable[[str], bool]) -> It
             continue
         for side in _SIDES:
             # Only then: who asks for a value that is not known yet gets no verdict at all.
-            if (found := list(_of_side(spec, side, grammar))) and _is_for(side, spec, grammar):
+            if (found := list(_of_side(spec, side, grammar))) and not leaves_out(spec.get(grammar.types), side):
                 yield from ((side, said) for said in found)
 
 
 def _grammar(kind: str, api: str) -> Grammar:
-    if api.partition("/")[0].endswith("projectcalico.org"):
-        return Grammar(_calico, _calico_ports, "types", _calico_blocks)
+    whose = grammar_of(kind, api)
+    if whose == "calico":
+        return Grammar(_calico, _calico_ports, TYPES["calico"], _calico_blocks)
     if kind == _CLUSTERWIDE:
         return Grammar(lambda rule, side: _cilium(rule, side, own_namespace=False), _cilium_ports)
-    if kind.startswith("Cilium"):
+    if whose == "cilium":
         return Grammar(_cilium, _cilium_ports)
-    return Grammar(_kubernetes, lambda rule: rule.get("ports") or (), "policyTypes", _kubernetes_blocks)
-
-
-def _is_for(side: Side, spec: Manifest, grammar: Grammar) -> bool:
-    """Whether anybody reads the rules of a side: not if the policy's explicit types leave it out."""
-    types = spec.get(grammar.types) if grammar.types else None
-    listed = isinstance(types, Sequence) and not isinstance(types, str)
-    return not types or not listed or side in [str(said).lower() for said in types]
+    return Grammar(_kubernetes, lambda rule: rule.get("ports") or (), TYPES["kubernetes"], _kubernetes_blocks)
 
 
 def _of_side(spec: Manifest, side: Side, grammar: Grammar) -> Iterator[str]:
