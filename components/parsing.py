@@ -9,7 +9,7 @@ from pydantic import ValidationError, create_model
 
 from components.base import Spec, Violation
 from components.named_files import with_bundle_version, with_host_keys
-from components.problems import violations
+from components.problems import in_full, violations
 from components.spec import PlatformSpec
 from components.spec_rules import LISTS, platform_problems
 
@@ -19,8 +19,7 @@ class SpecError(pulumi.RunError):
 
     def __init__(self, problems: Sequence[Violation]) -> None:
         self.problems = tuple(problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "".join(f"\n  {problem}" for problem in problems)
+        count, lines = in_full(problems)
         super().__init__(f"the stack file has {count}; nothing was changed:{lines}")
 
 

@@ -36,6 +36,12 @@ _LENGTH = {
 }
 
 
+def in_full(found: Sequence[object], noun: str = "problem") -> tuple[str, str]:
+    """How many there are, in words, and all of them, each on a line of its own below what is said of the number."""
+    count = f"1 {noun}" if len(found) == 1 else f"{len(found)} {noun}s"
+    return count, "".join(f"\n  {problem}" for problem in found)
+
+
 def violations(error: ValidationError, data: Any) -> list[Violation]:
     """One line a problem, in the order of the file. `data` is what was validated."""
     details = error.errors(include_url=False)

@@ -14,8 +14,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 _ROUTE_SECONDS = 10
 _HEADERS = {"Accept": "application/json", "User-Agent": "vds-platform-lab"}
 
@@ -25,8 +26,13 @@ def call(host: str, port: int, within_seconds: float = 0) -> dict[str, Any]:
 
     By time and not by a number of tries: a refused connection fails at once, and ten of them are no wait at all.
     """
-    deadline = time.monotonic() + within_seconds
-    while not (answer := _call_once(host, port))["answered"] and time.monotonic() < deadline:
+    return _again(lambda: _call_once(host, port), lambda answer: bool(answer["answered"]), within_seconds)
+
+
+def _again(ask: Callable[[], T], is_good: Callable[[T], bool], seconds: float) -> T:
+    """The first good answer, or the last one when the time is up; asked at least once."""
+    deadline = time.monotonic() + seconds
+    while not is_good(answer := ask()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return answer
 
@@ -100,10 +106,7 @@ def path_mtu(host: str, expected: int) -> int:
 
 def _passes(host: str, packet_bytes: int) -> bool:
     """Asked again for some time: a route that is not there yet refuses at once, a busy machine loses a packet."""
-    deadline = time.monotonic() + _ROUTE_SECONDS
-    while not (passed := _df_ping(host, packet_bytes)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return passed
+    return _again(lambda: _df_ping(host, packet_bytes), bool, _ROUTE_SECONDS)
 
 
 def _df_ping(host: str, packet_bytes: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from components.cluster.credentials import BY_KIND, secret_names
 from components.names import PROJECT
 from components.parsing import SpecError, parse
+from components.problems import in_full
 from components.spec import PlatformSpec
 from operations.problem import OperationError
 
@@ -93,8 +94,8 @@ def _spec(config: Mapping[str, Any], folder: Path) -> tuple[PlatformSpec | None,
 
 
 def _refused(stack: str, problems: Sequence[str]) -> OperationError:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return OperationError(f"stack {stack} has {count}:" + "".join(f"\n  {problem}" for problem in problems))
+    count, lines = in_full(problems)
+    return OperationError(f"stack {stack} has {count}:{lines}")
 
 
 def _value(config: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ import pulumi
 
 from components.base import Violation
 from components.nodes.verdict import Finding, advice, problems
+from components.problems import in_full
 
 
 class PreflightError(pulumi.RunError):
@@ -13,8 +14,7 @@ class PreflightError(pulumi.RunError):
 
     def __init__(self, found: Sequence[Violation]) -> None:
         self.problems = tuple(found)
-        count = "1 failure" if len(found) == 1 else f"{len(found)} failures"
-        lines = "".join(f"\n  {problem}" for problem in found)
+        count, lines = in_full(found, "failure")
         super().__init__(f"the nodes' preflight has {count}; nothing was changed:{lines}")
 
 

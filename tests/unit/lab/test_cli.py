@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import cli, session
-from lab.processes import LabError
+from lab.processes import LabError, wait_until
 from lab.toolchain import build
 from tests.support.stacks import ROOT
 
@@ -40,10 +40,7 @@ cli.main()
 
 
 def wait_for(file: Path, text: str) -> None:
-    deadline = time.monotonic() + 20
-    while not (file.exists() and file.read_text() == text):
-        assert time.monotonic() < deadline, f"{file.name} never said {text!r}"
-        time.sleep(0.02)
+    wait_until(lambda: file.exists() and file.read_text() == text, 20, lambda: f"{file.name} never said {text!r}")
 
 
 @pytest.mark.parametrize("times", [1, 2])
