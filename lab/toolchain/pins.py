@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 HERE = Path(__file__).parent
+OWN = "vds-platform.example/lab/toolchain"  # what the paths of our own modules begin with, as their go.mod files say
 
 
 @dataclass(frozen=True)
@@ -21,37 +24,65 @@ class Tool:
     package: str
     """The package's path below the module; empty for the module itself."""
     stamps: tuple[str, ...] = ()
-    """Linker variables, with {v}, {major} and {minor} of the module's version."""
+    """Linker variables, with {v}, {major} and {minor} of the version."""
     tags: str = ""
     version_command: tuple[str, ...] = ()
     """How a copy on the PATH is asked for its version; empty: none is looked for."""
     same_parts: int = 2
     """How many leading parts of the version a copy on the PATH must share: 2 is the minor, 1 the major."""
+    release: str = ""
+    """The release it is, where the module has no version of its own."""
+    embeds: tuple[str, ...] = ()
+    """Files beside the package that the main package in `folder` embeds: it is built in the package's place."""
+    test: bool = False
+    """Whether it is a package's tests, compiled."""
 
     @property
     def version(self) -> str:
-        """The module's version without its `v`, from go.mod."""
-        return module_version(self.folder, self.module)
+        """The version without its `v`: the release, or the module's by go.mod."""
+        return self.release or module_version(self.folder, self.module)
 
     @property
     def ldflags(self) -> str:
         """Small binaries that know their version."""
-        major, minor, *_ = self.version.split(".")
-        stamps = [s.format(v=self.version, major=major, minor=minor) for s in self.stamps]
-        return " ".join(["-s", "-w", *(f"-X {s}" for s in stamps)])
+        return link_flags([self])
 
     @property
     def import_path(self) -> str:
-        """What `go build` is given."""
+        """What Go is given to build."""
+        if self.embeds:
+            return f"{OWN}/{self.folder}"
         return f"{self.module}/{self.package}" if self.package else self.module
+
+    @property
+    def binary(self) -> str:
+        """The file name that Go gives it: the last part of the import path that is not a major version."""
+        parts = self.import_path.split("/")
+        name = parts[-2] if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
+        return f"{name}.test" if self.test else name
 
     @property
     def key(self) -> str:
         """Names this exact build: the same key, the same program."""
-        digest = hashlib.sha256(f"{self.import_path} {self.tags} {self.ldflags}".encode())
+        recipe = f"{self.import_path} {self.tags} {self.ldflags} {' '.join(self.embeds)} {self.test}"
+        digest = hashlib.sha256(recipe.encode())
         for file in sorted(p for p in (HERE / self.folder).rglob("*") if p.is_file()):
             digest.update(file.read_bytes())
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
+
+
+def link_flags(tools: Iterable[Tool]) -> str:
+    """The linker's flags for programs that are built together; a program without a stamped variable ignores it."""
+    stamps: dict[str, None] = {}
+    for tool in tools:
+        major, minor, *_ = tool.version.split(".")
+        stamps |= dict.fromkeys(f"-X {s.format(v=tool.version, major=major, minor=minor)}" for s in tool.stamps)
+    return " ".join(["-s", "-w", *stamps])
+
+
+def batches(tools: Iterable[Tool]) -> list[tuple[Tool, ...]]:
+    """The tools in their order, together where one call of Go builds them: that reads the module graph once."""
+    return [tuple(batch) for _, batch in groupby(tools, lambda t: (t.folder, t.tags, t.test, bool(t.embeds)))]
 
 
 def module_version(folder: str, module: str) -> str:
@@ -67,22 +98,90 @@ _KUBERNETES = tuple(
     f"k8s.io/component-base/version.git{name}={value}"
     for name, value in (("Version", "v{v}"), ("Major", "{major}"), ("Minor", "{minor}"))
 )
-_CILIUM = ("github.com/cilium/cilium/pkg/version.ciliumVersion={v}",)
 _K8S = "k8s.io/kubernetes"
+_CONTAINERD = ("github.com/containerd/containerd/v2/version.Version=v{v}",)
+# Drivers of file systems that the lab's machines don't have; btrfs and zfs also need C libraries.
+_CONTAINERD_TAGS = "no_btrfs no_zfs no_devmapper no_aufs"
+_CRICTL = ("sigs.k8s.io/cri-tools/pkg/version.Version=v{v}",)
+_CNI = ("github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{v}",)
+_CILIUM = ("github.com/cilium/cilium/pkg/version.ciliumVersion={v}",)
+# Upstream's build of the operator-generic image has this tag; nothing but the operator asks for it.
+_CILIUM_TAGS = "ipam_provider_operator"
 
-# In the order in which `make up` needs them: what the first screen shows is built first.
+
+def _kubernetes(name: str, package: str) -> Tool:
+    return Tool(name, "kubernetes", _K8S, package, _KUBERNETES)
+
+
+def _containerd(name: str) -> Tool:
+    module = "github.com/containerd/containerd/v2"
+    return Tool(name, "containerd", module, f"cmd/{name}", _CONTAINERD, _CONTAINERD_TAGS)
+
+
+def _cni(name: str, kind: str) -> Tool:
+    module = "github.com/containernetworking/plugins"
+    return Tool(name, "containerd", module, f"plugins/{kind}/{name}", _CNI, _CONTAINERD_TAGS)
+
+
+def _cilium(name: str, package: str) -> Tool:
+    return Tool(name, "cilium", "github.com/cilium/cilium", package, _CILIUM, _CILIUM_TAGS)
+
+
+# In the order in which `make up` needs them. What goes into an image or a package is always built; a copy on the PATH
+# may stand for what only the operator runs.
 TOOLS = (
-    Tool("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", "", version_command=("--version",)),
-    Tool("kube-apiserver", "kubernetes", _K8S, "cmd/kube-apiserver", _KUBERNETES, version_command=("--version",)),
+    _kubernetes("kubeadm", "cmd/kubeadm"),
+    _kubernetes("kubelet", "cmd/kubelet"),
+    _kubernetes("kubectl", "cmd/kubectl"),
+    _kubernetes("kube-apiserver", "cmd/kube-apiserver"),
+    _kubernetes("kube-controller-manager", "cmd/kube-controller-manager"),
+    _kubernetes("kube-scheduler", "cmd/kube-scheduler"),
+    _kubernetes("agnhost", "test/images/agnhost"),
+    Tool("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", ""),
+    _containerd("containerd"),
+    _containerd("containerd-shim-runc-v2"),
+    _containerd("ctr"),
+    Tool("crictl", "containerd", "sigs.k8s.io/cri-tools", "cmd/crictl", _CRICTL, _CONTAINERD_TAGS),
+    _cni("loopback", "main"),
+    _cni("bridge", "main"),
+    _cni("host-local", "ipam"),
+    _cni("portmap", "meta"),
     Tool(
-        "kube-controller-manager",
-        "kubernetes",
-        _K8S,
-        "cmd/kube-controller-manager",
-        _KUBERNETES,
-        version_command=("--version",),
+        "registry",
+        "registry",
+        "github.com/distribution/distribution/v3",
+        "cmd/registry",
+        ("github.com/distribution/distribution/v3/version.version=v{v}",),
     ),
-    Tool("kube-scheduler", "kubernetes", _K8S, "cmd/kube-scheduler", _KUBERNETES, version_command=("--version",)),
+    Tool("coredns", "coredns", "github.com/coredns/coredns", ""),
+    _cilium("cilium-agent", "daemon"),
+    _cilium("cilium-operator", "operator"),
+    _cilium("cilium-cni", "plugins/cilium-cni"),
+    _cilium("cilium-dbg", "cilium-dbg"),
+    _cilium("cilium-health-responder", "cilium-health/responder"),
+    _cilium("cilium-mount", "tools/mount"),
+    _cilium("cilium-sysctlfix", "tools/sysctlfix"),
+    Tool("metallb-controller", "metallb", "go.universe.tf/metallb", "controller"),
+    Tool("metallb-speaker", "metallb", "go.universe.tf/metallb", "speaker"),
+    Tool("traefik", "traefik", "github.com/traefik/traefik/v3", "cmd/traefik"),
+    Tool(
+        "helm",
+        "helm",
+        "helm.sh/helm/v3",
+        "cmd/helm",
+        ("helm.sh/helm/v3/internal/version.version=v{v}",),
+        version_command=("version", "--short"),
+        same_parts=1,
+    ),
+    Tool(
+        "pulumi-resource-kubernetes",
+        "pulumi-kubernetes",
+        "github.com/pulumi/pulumi-kubernetes/provider/v4",
+        "cmd/pulumi-resource-kubernetes",
+        ("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={v}",),
+        release="4.25.0",  # its tag v4.25.0 is the commit that go.mod names; the module has no tags of its own
+        embeds=("schema.json", "terraform-mapping.json"),
+    ),
     Tool(
         "pulumi",
         "pulumi",
@@ -92,20 +191,19 @@ TOOLS = (
         version_command=("version",),
         same_parts=1,  # SDKs and plugins work with every later engine of the same major
     ),
-    Tool("cilium-agent", "cilium", "github.com/cilium/cilium", "daemon", _CILIUM),
-    Tool("cilium-operator", "cilium", "github.com/cilium/cilium", "operator", _CILIUM, "ipam_provider_operator"),
-    Tool("cilium-cni", "cilium", "github.com/cilium/cilium", "plugins/cilium-cni", _CILIUM),
-    Tool("cilium-dbg", "cilium", "github.com/cilium/cilium", "cilium-dbg", _CILIUM),
-    Tool("metallb-controller", "metallb", "go.universe.tf/metallb", "controller"),
-    Tool("metallb-speaker", "metallb", "go.universe.tf/metallb", "speaker"),
-    Tool("traefik", "traefik", "github.com/traefik/traefik/v3", "cmd/traefik", version_command=("version",)),
+    Tool("echo-basic", "gateway-api", "sigs.k8s.io/gateway-api/conformance", "echo-basic"),
 )
-# Only where the program makes a Helm Release and the official provider, which embeds Helm, is missing.
-HELM = Tool("helm", "helm", "helm.sh/helm/v3", "cmd/helm", version_command=("version", "--short"), same_parts=1)
+# The test suites that `make conformance` runs, beside TOOLS.
+CONFORMANCE = (
+    Tool("gateway-conformance", "gateway-api", "sigs.k8s.io/gateway-api/conformance", "", test=True),
+    Tool("policy-conformance", "network-policy", "sigs.k8s.io/network-policy-api", "conformance", test=True),
+    Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
+)
 
-# Modules from which the lab reads CRDs and sources: name → (folder, module).
+# Modules whose charts, CRDs and other files the lab reads: name → (folder, module).
 MODULES = {
     "cilium": ("cilium", "github.com/cilium/cilium"),
     "metallb": ("metallb", "go.universe.tf/metallb"),
+    "network-policy-api": ("network-policy", "sigs.k8s.io/network-policy-api"),
     "gateway-api": ("traefik", "sigs.k8s.io/gateway-api"),
 }

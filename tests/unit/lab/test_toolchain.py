@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 import threading
 from dataclasses import replace
@@ -12,18 +14,22 @@ import pytest
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build, golang
-from lab.toolchain.pins import HELM, HERE, MODULES, TOOLS, Tool, module_version
+from lab.toolchain.pins import CONFORMANCE, HERE, MODULES, TOOLS, Tool, batches, link_flags, module_version
 
-ETCD = TOOLS[0]
+NAMED = {tool.name: tool for tool in (*TOOLS, *CONFORMANCE)}
+ETCD = NAMED["etcd"]  # its file name is not its own: `go build` calls it `server`
+HELM = NAMED["helm"]  # one that a copy on the PATH may stand for
 
-# Stands for `go`: writes down its calls, prints a package, writes the program that -o names.
+# Stands for `go`: writes down its calls, prints a package, writes each program into the folder that -o names.
 GO = """#!/bin/sh
-echo "$1" >> "$(dirname "$0")/calls"
+echo "$@" >> "$(dirname "$0")/calls"
 case $1 in env) echo go1.99.0; exit;; esac
 echo example.com/package
-while [ "$1" != -o ]; do shift; done
+suffix=; [ "$1" = build ] || suffix=.test
+while [ "$1" != -o ]; do [ "$1" != -overlay ] || cp "$2" "$(dirname "$0")/overlay.json"; shift; done
+folder=$2; shift 2
 sleep 0.2
-echo program > "$2"
+for path; do echo "program $path" > "$folder/$(basename "${path%/v[0-9]}")$suffix"; done
 """
 
 
@@ -41,26 +47,67 @@ def progress() -> Progress:
 
 @pytest.fixture
 def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An own cache, one tool wanted, and a folder that is first on the PATH."""
+    """An own cache, and a folder that is first on the PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(build, "TOOLS", (ETCD,))
     return folder
 
 
-def calls(bin_folder: Path) -> list[str]:
-    return (bin_folder / "calls").read_text().split()
+def builds(bin_folder: Path) -> list[str]:
+    """The calls of Go that built something."""
+    lines = (bin_folder / "calls").read_text().splitlines()
+    return [line for line in lines if line.startswith(("build ", "test -c "))]
 
 
 # --- pins ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tool", [*TOOLS, HELM], ids=lambda tool: tool.name)
-def test_every_tool_is_pinned_by_its_go_mod_and_named_there_as_a_tool(tool: Tool) -> None:
+@pytest.mark.parametrize("tool", NAMED.values(), ids=NAMED)
+def test_every_tool_is_pinned_by_its_go_mod_and_named_there(tool: Tool) -> None:
+    text = (HERE / tool.folder / "go.mod").read_text()
     assert re.fullmatch(r"\d+\.\d+\.\d+", tool.version)
-    assert re.search(rf"^\s*(tool )?{re.escape(tool.import_path)}$", (HERE / tool.folder / "go.mod").read_text(), re.M)
+    if tool.embeds:
+        assert f"module {tool.import_path}\n" in text
+        assert f"require {tool.module} v" in text
+    else:
+        assert re.search(rf"^\s*(tool )?{re.escape(tool.import_path)}$", text, re.MULTILINE)
+
+
+def test_no_two_tools_of_one_build_would_have_one_file() -> None:
+    for batch in batches(NAMED.values()):
+        assert len({tool.binary for tool in batch}) == len(batch)
+
+
+def test_tools_of_one_module_graph_are_built_together() -> None:
+    folders = [batch[0].folder for batch in batches(TOOLS)]
+    assert len(folders) == len(set(folders))
+
+
+@pytest.mark.parametrize(
+    ("name", "binary"),
+    [
+        ("etcd", "server"),
+        ("kubelet", "kubelet"),
+        ("pulumi", "pulumi"),
+        ("cilium-agent", "daemon"),
+        ("gateway-conformance", "conformance.test"),
+        ("pulumi-resource-kubernetes", "pulumi-kubernetes"),
+    ],
+)
+def test_the_file_has_the_name_that_go_gives_it(name: str, binary: str) -> None:
+    assert NAMED[name].binary == binary
+
+
+def test_what_goes_into_images_and_packages_never_comes_from_the_path() -> None:
+    assert {tool.name for tool in NAMED.values() if tool.version_command} == {"helm", "pulumi"}
+
+
+def test_the_gateways_and_its_suites_gateway_api_are_of_one_version() -> None:
+    gateways = module_version(*MODULES["gateway-api"])
+    for module in ("sigs.k8s.io/gateway-api", "sigs.k8s.io/gateway-api/conformance"):
+        assert module_version("gateway-api", module) == gateways
 
 
 @pytest.mark.parametrize(("folder", "module"), MODULES.values())
@@ -75,9 +122,16 @@ def test_all_kubernetes_modules_are_of_one_release() -> None:
 
 
 def test_a_stamp_has_the_tools_own_version() -> None:
-    server = next(tool for tool in TOOLS if tool.name == "kube-apiserver")
+    server = NAMED["kube-apiserver"]
     assert f"gitVersion=v{server.version}" in server.ldflags
     assert f"gitMinor={server.version.split('.')[1]}" in server.ldflags
+
+
+def test_programs_built_together_have_the_stamps_of_all() -> None:
+    flags = link_flags([NAMED["containerd"], NAMED["ctr"], NAMED["crictl"]]).split()
+    assert flags.count("-X") == 2
+    assert f"sigs.k8s.io/cri-tools/pkg/version.Version=v{NAMED['crictl'].version}" in flags
+    assert f"github.com/containerd/containerd/v2/version.Version=v{NAMED['containerd'].version}" in flags
 
 
 def test_other_flags_are_another_build() -> None:
@@ -108,17 +162,17 @@ def test_a_version_fits_that_is_not_older_and_shares_the_parts_that_matter(
 
 
 def test_a_fitting_tool_on_the_path_is_used_and_its_own_version_reported(bin_folder: Path, progress: Progress) -> None:
-    newer = f"{ETCD.version}9"
-    on_path = program(bin_folder, "etcd", f"#!/bin/sh\necho etcd Version: {newer}\n")
-    tools = build.ensure(progress)
-    assert (tools.path("etcd"), tools.origin("etcd"), tools.version("etcd")) == (on_path, "PATH", newer)
+    newer = f"{HELM.version}9"
+    on_path = program(bin_folder, "helm", f"#!/bin/sh\necho v{newer}+g1a2b3c4\n")
+    tools = build.ensure(progress, [HELM])
+    assert (tools.path("helm"), tools.origin("helm"), tools.version("helm")) == (on_path, "PATH", newer)
 
 
 def test_a_tool_of_another_version_on_the_path_is_not_used(bin_folder: Path, progress: Progress) -> None:
-    program(bin_folder, "etcd", "#!/bin/sh\necho etcd Version: 1.0.0\n")
+    program(bin_folder, "helm", "#!/bin/sh\necho v1.0.0\n")
     program(bin_folder, "go", GO)
-    tools = build.ensure(progress)
-    assert (tools.origin("etcd"), tools.version("etcd")) == ("built", ETCD.version)
+    tools = build.ensure(progress, [HELM])
+    assert (tools.origin("helm"), tools.version("helm")) == ("built", HELM.version)
 
 
 # --- building -----------------------------------------------------------------------------------------------
@@ -126,30 +180,64 @@ def test_a_tool_of_another_version_on_the_path_is_not_used(bin_folder: Path, pro
 
 def test_what_is_built_is_in_the_cache_the_next_time(bin_folder: Path, progress: Progress) -> None:
     program(bin_folder, "go", GO)
-    assert build.ensure(progress).origin("etcd") == "built"
-    after = calls(bin_folder)
-    tools = build.ensure(progress)
+    assert build.ensure(progress, [ETCD]).origin("etcd") == "built"
+    tools = build.ensure(progress, [ETCD])
     assert tools.origin("etcd") == "cache"
-    assert tools.path("etcd").read_text() == "program\n"
-    assert calls(bin_folder) == after
+    assert tools.path("etcd").read_text() == f"program {ETCD.import_path}\n"
+    assert len(builds(bin_folder)) == 1
+
+
+def test_one_call_builds_what_is_missing_of_a_module_graph(bin_folder: Path, progress: Progress) -> None:
+    program(bin_folder, "go", GO)
+    build.ensure(progress, [NAMED["kubelet"]])
+    wanted = [NAMED[name] for name in ("kubelet", "kubeadm", "etcd", "coredns")]
+    tools = build.ensure(progress, wanted)
+    assert [tools.origin(tool.name) for tool in wanted] == ["cache", "built", "built", "built"]
+    for tool in wanted:
+        assert tools.path(tool.name).name == tool.name
+        assert tools.path(tool.name).read_text() == f"program {tool.import_path}\n"
+    paths = [line.split("/ ")[-1] for line in builds(bin_folder)]
+    kubernetes = "k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kubeadm go.etcd.io/etcd/server/v3"
+    assert paths == [*kubernetes, "github.com/coredns/coredns"]
+
+
+def test_a_suite_is_compiled_as_a_test(bin_folder: Path, progress: Progress) -> None:
+    program(bin_folder, "go", GO)
+    suite = NAMED["gateway-conformance"]
+    assert build.ensure(progress, [suite]).path(suite.name).read_text() == f"program {suite.import_path}\n"
+    assert builds(bin_folder)[0].startswith("test -c ")
+
+
+def test_our_main_package_embeds_the_modules_files_where_they_are(
+    bin_folder: Path, progress: Progress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(bin_folder, "go", GO)
+    monkeypatch.setattr(build, "_module_dir", lambda *_: tmp_path / "sources")
+    provider = NAMED["pulumi-resource-kubernetes"]
+    build.ensure(progress, [provider])
+    replaced = json.loads((bin_folder / "overlay.json").read_text())["Replace"]
+    source = tmp_path / "sources" / provider.package / "schema.json"
+    assert replaced[str(HERE / provider.folder / "schema.json")] == str(source)
+    embedded = re.findall(r"^//go:embed (\S+)$", (HERE / provider.folder / "main.go").read_text(), re.MULTILINE)
+    assert sorted(Path(name).name for name in replaced) == sorted(embedded)
 
 
 def test_two_runs_at_once_build_a_tool_once(bin_folder: Path) -> None:
     program(bin_folder, "go", GO)
-    runs = [threading.Thread(target=lambda: build.ensure(Progress(1, quiet=True))) for _ in range(2)]
+    runs = [threading.Thread(target=lambda: build.ensure(Progress(1, quiet=True), [ETCD])) for _ in range(2)]
     for run in runs:
         run.start()
     for run in runs:
         run.join()
-    assert calls(bin_folder).count("build") == 1
+    assert len(builds(bin_folder)) == 1
 
 
 def test_the_draft_of_a_run_that_was_killed_is_cleared_away(bin_folder: Path, progress: Progress) -> None:
     program(bin_folder, "go", GO)
-    stale = build.cache() / "tools" / ETCD.key / "draft-of-a-killed-run"
+    stale = build.cache() / "tools" / f"draft-{ETCD.folder}" / "of-a-killed-run"
     stale.mkdir(parents=True)
-    (stale / "etcd").touch()
-    assert build.ensure(progress).path("etcd").read_text() == "program\n"
+    (stale / "server").touch()
+    assert build.ensure(progress, [ETCD]).path("etcd").read_text() == f"program {ETCD.import_path}\n"
     assert not stale.exists()
 
 
@@ -157,7 +245,7 @@ def test_a_failed_build_leaves_no_program_and_shows_the_end_of_its_log(bin_folde
     failing = "#!/bin/sh\ncase $1 in env) echo go1.99.0; exit;; esac\necho dial tcp: no route to host >&2\nexit 1\n"
     program(bin_folder, "go", failing)
     with pytest.raises(LabError, match=r"(?s)etcd .* could not be built; the log .*no route to host.*GOPROXY"):
-        build.ensure(progress)
+        build.ensure(progress, [ETCD])
     assert not list((build.cache() / "tools").rglob("etcd"))
 
 
@@ -168,7 +256,7 @@ path=${GOPATH:-$HOME/go} modules=${GOMODCACHE:-${GOPATH:-$HOME/go}/pkg/mod} buil
 mkdir -p "$path/pkg/sumdb" "$modules/module" "$built/00" "$GOTMPDIR"
 echo "$GOFLAGS" >"$modules/module/flags"
 while [ "$1" != -o ]; do shift; done
-echo program > "$2"
+echo program > "$2/server"
 """
 SETTINGS = ("GOPATH", "GOMODCACHE", "GOCACHE")
 
@@ -185,10 +273,19 @@ def home(bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 
 def test_one_folder_holds_everything_that_a_build_keeps(home: Path, progress: Progress) -> None:
-    build.ensure(progress)
+    build.ensure(progress, [ETCD])
     assert not list(home.iterdir())
     (flags,) = build.cache().rglob("flags")
     assert "-modcacherw" in flags.read_text(), "else only root could remove the folder"
+    assert not (build.cache() / "go-build").exists(), "what was compiled is worth nothing once all is built"
+
+
+def test_what_was_compiled_stays_while_another_run_builds(home: Path, progress: Progress) -> None:
+    (build.cache() / "tools").mkdir(parents=True)
+    with (build.cache() / "tools" / "draft-cilium.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build.ensure(progress, [ETCD])
+    assert (build.cache() / "go-build").exists()
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -197,7 +294,7 @@ def test_where_a_user_keeps_what_go_keeps_is_left_to_the_user(
 ) -> None:
     own = home / "own"
     monkeypatch.setenv(name, str(own))
-    build.ensure(progress)
+    build.ensure(progress, [ETCD])
     assert list(own.iterdir())
     assert name == "GOCACHE" or "-modcacherw" not in next(own.rglob("flags")).read_text(), "the user's, so as Go does"
 
