@@ -1,0 +1,3 @@
+module vds-platform.example/lab/images/pause
+
+go 1.24

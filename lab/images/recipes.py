@@ -1,0 +1,154 @@
+"""What each image of the lab is made of: from nothing, with the programs that the toolchain has built.
+
+Names, users, and where a program lies are as in the projects' own images, because manifests and charts rely on them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lab.images import debian, pause
+from lab.images.documents import Image
+from lab.images.layers import Entry, File, Folder, Layer, Link, tree
+from lab.processes import LabError
+from lab.progress import Progress
+from lab.toolchain.build import Tools
+
+NOBODY = "65534:65534"
+NONROOT = "65532:65532"  # as in the distroless images
+_PASSWD = b"""root:x:0:0:root:/root:/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
+nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
+"""
+_GROUP = b"""root:x:0:
+nobody:x:65534:
+nonroot:x:65532:
+"""
+_NOT_IN_THE_IMAGE = ("tests", "complexity-tests", "custom", "Makefile", "Makefile.bpf", ".gitignore")
+# Of what `kubeadm config images list` prints: the lab's nodes have no kube-proxy.
+_KUBEADM = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "pause")
+
+
+def images(tools: Tools, progress: Progress) -> tuple[Image, ...]:
+    """Every image that the lab's registry has.
+
+    Raises:
+        LabError: something they are made of could not be had.
+    """
+    trees = debian.ensure(progress)
+    base = Layer(_base(trees / "certificates"))
+    return (
+        *_control_plane(tools, base, pause.ensure(progress)),
+        _agent(tools, base, trees / "cilium"),
+        *_others(tools, base),
+        Image(
+            "e2e/iperf3",
+            "3",
+            (base, Layer(tree(trees / "iperf3"))),
+            entrypoint=("/usr/bin/iperf3",),
+            user=NOBODY,
+            ports=("5201/tcp", "5201/udp"),
+        ),
+    )
+
+
+def _base(certificates: Path) -> Iterator[Entry]:
+    """What programs look for: users, the public authorities, a place for temporary files."""
+    bundle = b"".join(file.read_bytes() for file in sorted(certificates.rglob("*.crt")))
+    yield File("etc/passwd", _PASSWD)
+    yield File("etc/group", _GROUP)
+    yield File("etc/nsswitch.conf", b"hosts: files dns\n")
+    yield File("etc/ssl/certs/ca-certificates.crt", bundle)
+    yield Folder("tmp", 0o1777)
+    yield Folder("root", 0o700)
+
+
+def _static(base: Layer, name: str, tag: str, program: Path, path: str) -> Image:
+    """An image of one program that needs nothing else."""
+    return Image(name, tag, (base, Layer([File(path, program, 0o755)])), entrypoint=(f"/{path}",))
+
+
+def kubeadm_tags(listed: Iterable[str]) -> dict[str, str]:
+    """Name → tag of what kubeadm takes from a registry, as it lists them.
+
+    Raises:
+        LabError: the list lacks one that the lab makes.
+    """
+    tags = dict(line.rpartition("/")[2].split(":", 1) for line in listed if ":" in line)
+    if missing := [name for name in _KUBEADM if name not in tags]:
+        raise LabError(f"kubeadm lists no image {', '.join(missing)}: the lab's images don't fit this Kubernetes")
+    return {name: tags[name] for name in _KUBEADM}
+
+
+def _control_plane(tools: Tools, base: Layer, pause_program: Path) -> Iterator[Image]:
+    """kubeadm's static pods call their program by name, so it lies on the image's PATH."""
+    version = f"v{tools.version('kubeadm')}"
+    listing = [str(tools.path("kubeadm")), "config", "images", "list", "--kubernetes-version", version]
+    done = subprocess.run([*listing, "--image-repository", "any"], capture_output=True, text=True)
+    if done.returncode:
+        raise LabError(f"kubeadm doesn't list its images: {done.stderr.strip()}")
+    tags = kubeadm_tags(done.stdout.splitlines())
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
+        yield _static(base, name, tags[name], tools.path(name), f"usr/local/bin/{name}")
+    yield _static(base, "coredns", tags["coredns"], tools.path("coredns"), "coredns")
+    # Pods of every kind start from it: nothing but the program.
+    program = Layer([File("pause", pause_program, 0o755)])
+    yield Image("pause", tags["pause"], (program,), entrypoint=("/pause",), user="65535:65535")
+
+
+def _others(tools: Tools, base: Layer) -> Iterator[Image]:
+    operator = "cilium-operator-generic"
+    program = tools.path("cilium-operator")
+    yield _static(
+        base, "cilium/operator-generic", f"v{tools.version('cilium-operator')}", program, f"usr/bin/{operator}"
+    )
+    for name in ("controller", "speaker"):
+        tool = f"metallb-{name}"
+        yield _static(base, f"metallb/{name}", f"v{tools.version(tool)}", tools.path(tool), name)
+    traefik = tools.path("traefik")
+    yield _static(base, "library/traefik", f"v{tools.version('traefik')}", traefik, "usr/local/bin/traefik")
+    yield Image(
+        "e2e/agnhost",
+        f"v{tools.version('agnhost')}",
+        (base, Layer([File("agnhost", tools.path("agnhost"), 0o755), Folder("uploads")])),
+        entrypoint=("/agnhost",),
+        command=("pause",),
+    )
+    echo = _static(base, "e2e/echo-basic", f"v{tools.version('echo-basic')}", tools.path("echo-basic"), "echo-basic")
+    yield replace(echo, user=NONROOT)
+
+
+def _agent(tools: Tools, base: Layer, programs: Path) -> Image:
+    """Cilium's agent compiles its programs for the kernel where it runs: a C compiler and the sources come along."""
+    module = tools.module_dir("cilium")
+    own: list[Entry] = [
+        *(
+            File(f"usr/bin/{name}", tools.path(name), 0o755)
+            for name in ("cilium-agent", "cilium-dbg", "cilium-health-responder", "cilium-mount", "cilium-sysctlfix")
+        ),
+        Link("usr/bin/cilium", "cilium-dbg"),
+        File("opt/cni/bin/cilium-cni", tools.path("cilium-cni"), 0o755),
+        File("cni/loopback", tools.path("loopback"), 0o755),
+        File("init-container.sh", module / "images/cilium/init-container.sh", 0o755),
+        File("install-plugin.sh", module / "plugins/cilium-cni/install-plugin.sh", 0o755),
+        File("cni-uninstall.sh", module / "plugins/cilium-cni/cni-uninstall.sh", 0o755),
+        Folder("home/cilium"),
+        *(entry for entry in tree(module / "bpf", "var/lib/cilium/bpf") if not _is_test(entry.path)),
+    ]
+    layers = (base, Layer(tree(programs)), Layer(own))
+    return Image(
+        "cilium/cilium",
+        f"v{tools.version('cilium-agent')}",
+        layers,
+        command=("/usr/bin/cilium-dbg",),
+        env=("HUBBLE_SERVER=unix:///var/run/cilium/hubble.sock", "INITSYSTEM=SYSTEMD"),
+        workdir="/home/cilium",
+    )
+
+
+def _is_test(path: str) -> bool:
+    """Of the sources what upstream's image has neither (BPF_SRCFILES_IGNORE in its Makefile.defs)."""
+    return path.removeprefix("var/lib/cilium/bpf/").split("/")[0] in _NOT_IN_THE_IMAGE
