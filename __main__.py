@@ -7,6 +7,7 @@ import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
 from components.cluster.component import Kubeadm
+from components.cluster.scripts import leaving_script
 from components.cni.component import Cni
 from components.config import access, gateway_crds, load
 from components.gateway.component import Gateway, GatewayCrds
@@ -47,29 +48,35 @@ cluster = kubernetes.Provider(
     kubeconfig=kubeconfig,
     cluster_identifier=platform.environment,  # another kubeconfig for the same cluster replaces nothing
     enable_config_map_mutable=True,  # agents read cilium-config: it must never be gone between two versions
+    enable_secret_mutable=True,  # nor may a certificate, while a listener serves with it
 )
-for made in nodes:
-    made.releasable(kubeconfig, gateway_namespace=platform.gateway.namespace, depends_on=[kubeadm] if kubeadm else [])
+leaving = {node.name: leaving_script(plan, node) for node in plan.workers} if plan else {}
+for spec, made in zip(platform.nodes, nodes, strict=True):
+    made.releasable(
+        kubeconfig,
+        gateway_namespace=platform.gateway.namespace,
+        leaving_script=leaving.get(spec.name, ""),
+        depends_on=[kubeadm] if kubeadm else [],
+    )
 Record("record", platform.environment, (node.name for node in platform.nodes), provider=cluster, depends_on=nodes)
 ready = [kubeadm] if kubeadm else nodes
 crds = [GatewayCrds("gateway-crds", made, provider=cluster, depends_on=ready) for made in gateway_crds(platform)]
-cni = Cni(
-    "cni",
-    platform.cni,
-    platform.network,
-    cluster=platform.environment,
-    nodes=len(nodes),
-    announces=platform.announces,
-    gateway_bundle=platform.gateway.bundle_version,
-    provider=cluster,
-    depends_on=[*ready, *crds],
-)
-pools = MetalLb("metallb", platform.metallb, cilium_version=platform.cilium_version, provider=cluster, depends_on=[cni])
+after = [*ready, *crds]
+cni = Cni("cni", platform.cni, platform.network, platform.around_cni, provider=cluster, depends_on=after)
+pools = MetalLb("metallb", platform.metallb, platform.around_metallb, provider=cluster, depends_on=[cni])
 tenants = [
     Tenant(tenant.name, tenant, gateway_namespace=platform.gateway.pods_namespace, provider=cluster, depends_on=[cni])
     for tenant in platform.tenants
 ]
-gateway = Gateway("gateway", platform.gateway, provider=cluster, depends_on=[pools, *crds], tenants=tenants)
+gateway = Gateway(
+    "gateway",
+    platform.gateway,
+    images=platform.images,
+    certificates=secrets.certificates,
+    provider=cluster,
+    depends_on=[pools, *crds],
+    tenants=tenants,
+)
 
 pulumi.export("nodes", {node.name: made.readback for node, made in zip(platform.nodes, nodes, strict=True)})
 pulumi.export("network", {"dataPath": cni.data_path, "podMtu": cni.pod_mtu, "podMtuBecause": cni.mtu_arithmetic})

@@ -11,10 +11,17 @@ from components.charts.reference import reference
 from components.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
+    ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,
+    ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "ClusterRole"): kubernetes.rbac.v1.ClusterRole,
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): kubernetes.rbac.v1.ClusterRoleBinding,
     ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
     ("v1", "LimitRange"): kubernetes.core.v1.LimitRange,
     ("v1", "Namespace"): kubernetes.core.v1.Namespace,
     ("v1", "ResourceQuota"): kubernetes.core.v1.ResourceQuota,
+    ("v1", "Secret"): kubernetes.core.v1.Secret,
+    ("v1", "Service"): kubernetes.core.v1.Service,
+    ("v1", "ServiceAccount"): kubernetes.core.v1.ServiceAccount,
     (
         "admissionregistration.k8s.io/v1",
         "ValidatingAdmissionPolicy",
@@ -30,7 +37,10 @@ _CLASSES: dict[tuple[str, str], Any] = {
 }
 """Kinds of Kubernetes itself. Anything else goes through CustomResource, which knows no kind."""
 
-_PATCHES: dict[tuple[str, str], Any] = {("v1", "Service"): kubernetes.core.v1.ServicePatch}
+_PATCHES: dict[tuple[str, str], Any] = {
+    ("apps/v1", "DaemonSet"): kubernetes.apps.v1.DaemonSetPatch,
+    ("v1", "Service"): kubernetes.core.v1.ServicePatch,
+}
 """Kinds of which we set a field on an object that is somebody else's."""
 
 

@@ -12,12 +12,18 @@ FIELDS = {
     Part.CALICO: "cni.version",
     Part.GATEWAY_API: "gateway.bundleVersion",
     Part.METALLB: "metallb.install.version",
+    Part.TRAEFIK: "gateway.install.version",
 }
 """Where an author writes a part's version."""
 
 
 def together(
-    cni: AnyCni, *, kubernetes: str, gateway_api: str | None = None, metallb: str | None = None
+    cni: AnyCni,
+    *,
+    kubernetes: str,
+    gateway_api: str | None = None,
+    metallb: str | None = None,
+    traefik: str | None = None,
 ) -> Combination:
     """The combination of a stack file; None and what has no field are unknown."""
     base = combination(cni)
@@ -26,6 +32,8 @@ def together(
         versions[Part.GATEWAY_API] = gateway_api
     if metallb:
         versions[Part.METALLB] = metallb
+    if traefik:
+        versions[Part.TRAEFIK] = traefik
     return Combination(versions, base.features | {Feature.METALLB_POOLS})
 
 

@@ -10,6 +10,7 @@ import pulumi
 from components.base import Violation
 from components.cluster.credentials import BY_KIND, Credentials, credential_problems, secret_names
 from components.gateway.bundle import Bundle
+from components.gateway.certificates import CERTIFICATES, KeyPair, certificate_problems, key_pairs
 from components.gateway.model import CrdBundle
 from components.installs import from_mirror
 from components.named_files import bundle, chart_problems, why_unreadable
@@ -34,6 +35,8 @@ class Access(NamedTuple):
     """The private key for reading nodes from this process; None where nobody may (`readNodes: false`)."""
     state: StateStore
     """Where the engine keeps the stack, as far as a program can know."""
+    certificates: dict[str, pulumi.Output[KeyPair]]
+    """By name of the Secret, what HTTPS listeners are served with; empty where others bring them."""
     facts: tuple[Survey, ...]
     """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
 
@@ -54,9 +57,14 @@ def load() -> PlatformSpec:
     try:
         spec = parse(data, base_dir=Path.cwd())  # the engine starts programs in their project
     except SpecError as error:
-        raise SpecError([*error.problems, *credential_problems(given, None), *missing]) from None
+        secrets = [
+            *credential_problems(given, None),
+            *certificate_problems(config.get(CERTIFICATES), None, time.time()),
+        ]
+        raise SpecError([*error.problems, *secrets, *missing]) from None
     charts = chart_problems(spec.wanted_charts, base_dir=Path.cwd())
-    if problems := [*credential_problems(given, spec.cluster), *missing, *charts]:
+    certificates = certificate_problems(config.get(CERTIFICATES), spec.gateway, time.time())
+    if problems := [*credential_problems(given, spec.cluster), *missing, *certificates, *charts]:
         raise SpecError(problems)
     for advice in spec.advice:
         pulumi.log.warn(advice)
@@ -80,6 +88,11 @@ def access(spec: PlatformSpec) -> Access:
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),
+        # An output of a tuple loses its class.
+        {
+            name: pulumi.Output.secret(list(pair)).apply(lambda parts: KeyPair(*parts))
+            for name, pair in key_pairs(config.get(CERTIFICATES)).items()
+        },
         _facts(Path(file), config.get("factsSha256"), spec) if file is not None else (),
     )
 

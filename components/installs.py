@@ -9,12 +9,10 @@ from components.charts.model import Mirror
 from components.charts.reference import repository_of
 from components.cni.model import AnyCni, Calico
 from components.cni.model import Helm as CniHelm
-from components.gateway.model import GatewaySpec
-from components.gateway.model import Helm as GatewayHelm
 from components.metallb.model import Helm as MetalLbHelm
 from components.metallb.model import MetalLbSpec
 
-_Helm = CniHelm | MetalLbHelm | GatewayHelm
+_Helm = CniHelm | MetalLbHelm
 
 
 class Installing(Protocol):
@@ -24,8 +22,6 @@ class Installing(Protocol):
     def cni(self) -> AnyCni: ...
     @property
     def metallb(self) -> MetalLbSpec: ...
-    @property
-    def gateway(self) -> GatewaySpec: ...
 
 
 class _Install(NamedTuple):
@@ -85,6 +81,3 @@ def _installs(spec: Installing) -> Iterator[_Install]:
     if isinstance(spec.metallb.install, MetalLbHelm):
         install = spec.metallb.install
         yield _Install("metallb", "metallb", install.version, "metallb.install.version", install)
-    if isinstance(spec.gateway.install, GatewayHelm):
-        traefik = spec.gateway.install
-        yield _Install("gateway", "traefik", traefik.version, "gateway.install.version", traefik)

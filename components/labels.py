@@ -19,6 +19,9 @@ PLAIN_TEXT = f"{PREFIX}plain-text"
 GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 """Annotation of the Cilium operator's pods: the release of Gateway API's CRDs that it has seen."""
 
+WAITED_FOR = f"{PREFIX}waited-for"
+"""Annotation of a chart's own object: what an update waited for by writing it."""
+
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Set by the API server on every namespace; nobody can take another's."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from components.cluster.credentials import BY_KIND
+from components.gateway.certificates import CERTIFICATES
 from components.names import PROJECT
 from components.spec import PlatformSpec
 
@@ -28,6 +29,7 @@ def stack_schema() -> dict[str, Any]:
                     f"{PROJECT}:spec": {"$ref": "#/$defs/PlatformSpec"},
                     **{f"{PROJECT}:{name}": secret for names in BY_KIND.values() for name in names},
                     f"{PROJECT}:sshPrivateKey": secret,
+                    f"{PROJECT}:{CERTIFICATES}": secret,
                     f"{PROJECT}:readNodes": {
                         "type": "boolean",
                         "default": True,

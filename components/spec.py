@@ -5,17 +5,21 @@ from pydantic import Field
 from components.base import EnvironmentName, Spec, version_tuple
 from components.charts.lock import WantedChart
 from components.charts.model import ChartsSpec
+from components.cluster.advice import cgroup_advice
 from components.cluster.model import Bootstrap, Cluster, Kubeadm
 from components.cni.advice import cni_advice
 from components.cni.kube_proxy import kube_proxy_advice
 from components.cni.lattice import untested
+from components.cni.model import Around as AroundCni
 from components.cni.model import Cni, NetworkSpec
 from components.cni.needs import foreign_sources, same_segment, tcp_ports, udp_ports
 from components.cni.rules import kernel_floor
 from components.compatibility import together
 from components.gateway.model import GatewaySpec
+from components.images.model import ImageMirror
 from components.installs import wanted_charts
 from components.metallb.by_cilium import announcements
+from components.metallb.model import Around as AroundMetalLb
 from components.metallb.model import MetalLbSpec
 from components.nodes.model import Demands, NodeSpec, PortNeed, PreflightSpec, SshSpec
 from components.processing.model import Processing
@@ -33,6 +37,8 @@ class PlatformSpec(Spec):
     residency: Residency
     ssh: SshSpec = SshSpec()
     cluster: Cluster
+    images: ImageMirror | None = None
+    """A registry that every image of the platform comes from; left out: from their makers'."""
     network: NetworkSpec
     nodes: tuple[NodeSpec, ...] = Field(min_length=1)
     preflight: PreflightSpec = PreflightSpec()
@@ -67,6 +73,7 @@ class PlatformSpec(Spec):
             announcements=self._announcements,
             pod_source=str(self.network.pod_cidr.broadcast_address - 1),
             preflight=self.preflight,
+            cgroup_v1=isinstance(self.cluster, Kubeadm) and self.cluster.cgroup_v1,
         )
 
     @property
@@ -80,9 +87,17 @@ class PlatformSpec(Spec):
         return self.cni.version if self.cni.kind == "cilium" else None
 
     @property
-    def announces(self) -> frozenset[str]:
-        """What the CNI announces of the pools: `l2`, `bgp`; empty where it is MetalLB's business."""
-        return announcements(self.metallb)
+    def around_cni(self) -> AroundCni:
+        """What else of the stack the CNI's chart depends on."""
+        nodes = tuple(node.name for node in self.nodes)
+        announces, bundle = announcements(self.metallb), self.gateway.bundle_version
+        return AroundCni(self.environment, nodes, announces, bundle, self.images)
+
+    @property
+    def around_metallb(self) -> AroundMetalLb:
+        """What else of the stack the owner of its addresses depends on."""
+        both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
+        return AroundMetalLb(self.cilium_version, both, self.images)
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -92,6 +107,7 @@ class PlatformSpec(Spec):
             kube_proxy_advice(self.cni.service_proxy, kubernetes),
             untested(together(self.cni, kubernetes=kubernetes)),
             *cni_advice(self.cni, self.network.underlay_mtu),
+            cgroup_advice(self.cluster),
         )
         return tuple(text for text in found if text)
 
@@ -105,4 +121,5 @@ class PlatformSpec(Spec):
         """What kubeadm makes of the nodes; None where the cluster exists."""
         if not isinstance(self.cluster, Kubeadm):
             return None
-        return Bootstrap(self.cluster, self.environment, self.network, self.cni.service_proxy, self.nodes, self.ssh)
+        network, proxy = self.network, self.cni.service_proxy
+        return Bootstrap(self.cluster, self.environment, network, proxy, self.nodes, self.ssh, self.images)

@@ -4,18 +4,21 @@ from collections.abc import Callable, Collection
 
 from components.base import Violation
 from components.cluster.rules import cluster_problems
+from components.cni.calico import extra_problems as calico_values_problems
 from components.cni.lattice_table import Combination
-from components.cni.model import Cilium
+from components.cni.model import Calico, Cilium
 from components.cni.rules import cni_problems, network_problems
 from components.cni.unmanaged_rules import policy_problems
 from components.cni.upgrades import upgrade_problems
+from components.cni.values import extra_problems as cilium_values_problems
 from components.compatibility import compatibility_problems, together
 from components.gateway.controllers import controller_problems
-from components.gateway.model import CrdBundle
+from components.gateway.model import CrdBundle, Traefik
 from components.gateway.rules import gateway_problems
 from components.installs import mirror_problems
 from components.metallb.model import Helm as MetalLbHelm
 from components.metallb.ownership import ownership_problems
+from components.metallb.render import extra_problems as metallb_values_problems
 from components.metallb.rules import metallb_problems
 from components.nodes.rules import fleet_problems, node_problems
 from components.processing.rules import processing_problems
@@ -43,13 +46,27 @@ def _together(spec: PlatformSpec) -> Combination:
         kubernetes=spec.cluster.kubernetes_version,
         gateway_api=spec.gateway.bundle_version,
         metallb=spec.metallb.install.version if isinstance(spec.metallb.install, MetalLbHelm) else None,
+        traefik=spec.gateway.install.version if isinstance(spec.gateway.install, Traefik) else None,
     )
+
+
+def _extra_cni_values(spec: PlatformSpec) -> list[Violation]:
+    if isinstance(spec.cni, Calico):
+        return calico_values_problems(spec.cni, spec.network, spec.images)
+    if isinstance(spec.cni, Cilium):
+        return cilium_values_problems(spec.cni, spec.network, cluster=spec.environment, images=spec.images)
+    return []
 
 
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Violation]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
     ({"cni", "network"}, lambda spec: cni_problems(spec.cni, spec.network)),
+    ({"cni", "network", "environment", "images"}, lambda spec: _extra_cni_values(spec)),
+    (
+        {"cni", "metallb", "nodes", "images"},
+        lambda spec: metallb_values_problems(spec.metallb, spec.around_metallb),
+    ),
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
     (
         {"cluster", "cni", "gateway", "metallb"},
@@ -61,21 +78,23 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Violation]]], ...] 
     ),
     ({"nodes"}, lambda spec: fleet_problems(spec.nodes)),
     (
-        {"cluster", "network", "nodes", "residency"},
-        lambda spec: cluster_problems(spec.cluster, spec.network, spec.nodes, spec.residency.allowed_countries),
+        {"cluster", "network", "nodes", "residency", "images"},
+        lambda spec: cluster_problems(
+            spec.cluster, spec.network, spec.nodes, spec.residency.allowed_countries, spec.images
+        ),
     ),
     ({"metallb", "network", "some nodes"}, lambda spec: metallb_problems(spec.metallb, spec.network, spec.nodes)),
     (
         {"metallb", "cni", "gateway"},
         lambda spec: ownership_problems(
-            spec.metallb, spec.cni, keeps_clients_address=spec.gateway.install.kind == "helm"
+            spec.metallb, spec.cni, keeps_clients_address=spec.gateway.install.kind == "traefik"
         ),
     ),
     ({"some nodes", "network", "residency"}, _each_node),
     ({"cni", "gateway"}, lambda spec: controller_problems(spec.gateway, spec.cni)),
     ({"gateway", "tenants"}, lambda spec: gateway_problems(spec.gateway, spec.tenants)),
     ({"some tenants", "gateway"}, lambda spec: tenancy_problems(spec.tenants, platform=[spec.gateway.namespace])),
-    ({"charts", "cni", "metallb", "gateway"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),
+    ({"charts", "cni", "metallb"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),
     ({"processing", "tenants"}, lambda spec: processing_problems(spec.processing, spec.tenants)),
 )
 """Which parts a check looks at, and the check: the predicates are the slices' own, as the policies use them.

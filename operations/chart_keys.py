@@ -1,7 +1,9 @@
 """Makes `components/cni/chart_keys.txt`: which keys each Cilium chart has. Run it when a release is added.
 
     for version in …; do helm pull cilium/cilium --version $version --untar --untardir charts/$version; done
-    python -m operations.chart_keys charts > components/cni/chart_keys.txt
+    python -m operations.chart_keys charts > chart_keys.txt && mv chart_keys.txt components/cni/
+
+The table keeps what it says of releases whose charts are not in the folder.
 
 Names and types only, which are facts: of `values.yaml`, of `values.schema.json` where there is one, and what
 templates read beside them (`.Values.a.b`). A release's folder may also be the chart itself.
@@ -19,6 +21,7 @@ from typing import Any
 import yaml
 
 from components.base import version_tuple
+from components.cni.chart_keys import marks, releases
 
 Keys = dict[tuple[str, ...], str]
 _READ = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
@@ -72,34 +75,34 @@ def _read(templates: Path) -> Iterator[tuple[str, ...]]:
 
 def table(charts: dict[str, Keys]) -> Iterator[str]:
     """The file's lines: the releases, then a key a line, indented below its group, with the releases that have it."""
-    releases = sorted(charts, key=version_tuple)
-    typed = [release for release in releases if any(mark.strip("*") for mark in charts[release].values())]
-    yield f"releases {' '.join(releases)}"
+    ordered = sorted(charts, key=version_tuple)
+    typed = [release for release in ordered if any(mark.strip("*") for mark in charts[release].values())]
+    yield f"releases {' '.join(ordered)}"
     yield f"schema {typed[0] if typed else ''}"
     for path in sorted({path for keys in charts.values() for path in keys}):
-        marks = [charts[release].get(path) for release in releases]
-        yield f"{' ' * (len(path) - 1)}{path[-1]} {' '.join(_runs(releases, marks, set(typed)))}"
+        found = [charts[release].get(path) for release in ordered]
+        yield f"{' ' * (len(path) - 1)}{path[-1]} {' '.join(_runs(ordered, found, set(typed)))}"
 
 
-def _runs(releases: list[str], marks: list[str | None], typed: set[str]) -> Iterator[str]:
+def _runs(ordered: list[str], found: list[str | None], typed: set[str]) -> Iterator[str]:
     """`1.16.0-1.18.12:bs`: there from the first to the last, with that mark. No first: the oldest; no last: newest.
 
     Types count from the release that the schema came with, so a run may begin before it with the types of after.
     """
     runs: list[tuple[int, int, str]] = []
-    for index, mark in enumerate(marks):
+    for index, mark in enumerate(found):
         if mark is None:
             continue
         if runs and runs[-1][1] == index - 1:
             first, last, so_far = runs[-1]
-            before = releases[last] not in typed and so_far == mark[: len(so_far)] and so_far in ("", "*")
+            before = ordered[last] not in typed and so_far == mark[: len(so_far)] and so_far in ("", "*")
             if so_far == mark or (before and (mark[:1] == "*") == (so_far == "*")):
                 runs[-1] = (first, index, mark)
                 continue
         runs.append((index, index, mark))
     for first, last, mark in runs:
-        begin = releases[first] if first else ""
-        end = releases[last] if last < len(releases) - 1 else ""
+        begin = ordered[first] if first else ""
+        end = ordered[last] if last < len(ordered) - 1 else ""
         yield (begin if begin == end else f"{begin}-{end}") + (f":{mark}" if mark else "")
 
 
@@ -112,4 +115,5 @@ def charts_in(folder: Path) -> dict[str, Keys]:
 
 
 if __name__ == "__main__":
-    print("\n".join(line.rstrip() for line in table(charts_in(Path(sys.argv[1])))))
+    known = {release: marks(release) for release in releases()}
+    print("\n".join(line.rstrip() for line in table({**known, **charts_in(Path(sys.argv[1]))})))

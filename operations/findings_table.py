@@ -17,7 +17,7 @@ MARKS: dict[State, str] = {
     "unproved": "[dim]~[/dim]",
     "unknown": "[dim]?[/dim]",
 }
-LEGEND = "✓ good · ✗ fails · ! advice · ~ the whole machine's, proves nothing of the node · ? could not be had"
+LEGEND = "✓ good · ✗ fails · ! advice · ~ a container's, shared with others · ? could not be had"
 
 
 def findings_table(found: Iterable[Finding]) -> Table:

@@ -49,7 +49,8 @@ class Outcome:
 
     node: str
     cluster: str = ""
-    """`drained`, `absent` (the cluster has no such node), or why it was not drained."""
+    """`drained`, `removed` (drained, and its Node object deleted), `absent` (the cluster has no such node), or why it
+    was not drained."""
     evicted: list[str] = field(default_factory=list)
     server: str = ""
     """`given back`, or `left` with what we put there."""
@@ -70,12 +71,26 @@ def give_back(release: Release, world: World) -> Outcome:
     try:
         _read(world.server.remove(), outcome)
         outcome.server = "given back"
+        if release.leaving_script and outcome.cluster == "drained":
+            _remove_node(release, world, outcome)
     except UnansweredError as error:
         outcome.server = "left"
         outcome.warnings.append(_left(release, error))
     except RefusedError as error:
         raise NotDoneError([f"node {release.node} ({_where(release)}): {error}"]) from None
     return outcome
+
+
+def _remove_node(release: Release, world: World, outcome: Outcome) -> None:
+    """Delete the Node object of a server that has left: kubeadm refuses to join one of the same name beside it."""
+    try:
+        world.cluster().request("DELETE", f"/api/v1/nodes/{release.node}")
+        outcome.cluster = "removed"
+    except (ApiError, UnreachableError) as error:
+        outcome.warnings.append(
+            f"has left the cluster, but its Node object could not be deleted ({error}): kubectl delete node "
+            f"{release.node}"
+        )
 
 
 def _drain(release: Release, world: World, outcome: Outcome) -> str:
@@ -129,9 +144,10 @@ def _left(release: Release, error: UnansweredError) -> str:
                 f"Bring it up and run again; {_CONSENT}"
             ]
         ) from None
+    member = ", its membership of the cluster (`kubeadm reset` ends it)" if release.leaving_script else ""
     return (
         f"{_where(release)} can't be given back ({error}) and is left, as its whenUnreachable says. Should it come "
-        f"back, it still has {', '.join(LEFT_ON_NODE)} (there: what stood before), the kernel values "
+        f"back, it still has {', '.join(LEFT_ON_NODE)} (there: what stood before){member}, the kernel values "
         "of the first, and swap, the time service and modules as we switched them; "
         "to have them restored, put it into the stack file again, deploy, and take it out"
     )

@@ -6,14 +6,15 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
+from components.cluster import scripts as membership
 from components.nodes.release import Release
 from components.nodes.scripts import RUN_SECONDS, command
 
 if TYPE_CHECKING:
     import asyncssh
 
-_ANSWER_SECONDS = RUN_SECONDS + 15
-"""The script ends itself on the node after RUN_SECONDS and five; this is for a server that stops answering."""
+_SLACK_SECONDS = 15
+"""A script ends itself on the node after its own limit and some seconds; this is for a server that stops answering."""
 _FIRST_PAUSE_SECONDS = 0.5
 _LOST = "the connection was lost half-way ({}): run again, it goes on from there"
 _ANOTHER = "another machine answers there: it shows another host key"
@@ -46,19 +47,25 @@ class NodeServer:
             pass
 
     async def _remove(self) -> str:
+        if self._release.leaving_script:
+            how = membership.command("remove")
+            await self._run(how, self._release.leaving_script, membership.RUN_SECONDS, "take it out of the cluster")
+        return await self._run(command("remove"), self._release.script, RUN_SECONDS, "give it back")
+
+    async def _run(self, how: str, script: str, seconds: float, what: str) -> str:
         import asyncssh
 
         connection = await self._dial()
         try:
             async with connection:
-                done = await connection.run(command("remove"), input=self._release.script, timeout=_ANSWER_SECONDS)
+                done = await connection.run(how, input=script, timeout=seconds + _SLACK_SECONDS)
         except (TimeoutError, OSError, asyncssh.Error) as error:
             raise RefusedError(_LOST.format(_why(error))) from None
         if done.exit_status is None:  # asyncssh does not call that an error
             raise RefusedError(_LOST.format("it ended without a status"))
         if done.exit_status:
             said = str(done.stderr).strip()[-2000:] or f"status {done.exit_status}"
-            raise RefusedError(f"its script could not give it back: {said}")
+            raise RefusedError(f"its script could not {what}: {said}")
         return str(done.stdout)
 
     async def _dial(self) -> asyncssh.SSHClientConnection:

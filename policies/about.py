@@ -33,6 +33,15 @@ ABOUT: dict[str, About] = {
         "machine stands and whose law its provider is under are judged apart.",
         "Rent the server in an allowed country from a company of an allowed country.",
     ),
+    "stack-judged": About(
+        Severity.LOW,
+        PLATFORM,
+        "what a policy can see",
+        "In a preview of a cluster that is still to be made nothing has properties yet. Objects are then judged by "
+        "what was asked for. One of which not even that was shown is named here: silence is no pass.",
+        "Preview again when the cluster is there; the update itself judges everything.",
+        mandatory=False,
+    ),
     "residency-place": About(
         Severity.CRITICAL,
         GDPR,

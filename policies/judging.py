@@ -5,6 +5,7 @@ data leaves the country would then pass a preview for the very reason that nobod
 that a predicate asks for is a violation of its own, as mandatory as any.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -85,6 +86,9 @@ class Rule(NamedTuple):
     """Judges all resources by their outputs."""
 
 
+_ASKED: dict[str, Mapping[str, Any]] = {}
+"""By URN, the inputs of every resource that this process was asked to judge by itself: each comes before its stack."""
+
 JudgeStack = Callable[[Sequence[PolicyResource], Config], Iterable[Found]]
 
 
@@ -149,11 +153,46 @@ def each_component(
     return _of_one(name, description, one, schema)
 
 
-def stack(name: str, description: str, *, judge: JudgeStack, schema: PolicyConfigSchema | None = None) -> Rule:
-    """A policy for all resources together, as they will be: it is asked at the end of a preview and of an update."""
+def readable(resources: Sequence[PolicyResource]) -> list[PolicyResource]:
+    """The resources of a stack, those without properties by their inputs.
+
+    The engine shows a stack's policies no property at all of a resource whose provider is not configured yet (sdk
+    go/common/resource/plugin/provider_plugin.go): in a preview of a cluster that is still to be made, of everything
+    in it. What was asked for was judged before, resource by resource.
+    """
+    return [seen for resource in resources if (seen := _as_asked(resource)) is not None]
+
+
+def unread(resources: Sequence[PolicyResource]) -> list[PolicyResource]:
+    """Objects of which nobody can say anything: neither properties nor inputs were shown."""
+    return [resource for resource in resources if _as_asked(resource) is None]
+
+
+def _as_asked(resource: PolicyResource) -> PolicyResource | None:
+    if resource.provider is None or len(resource.props):
+        return resource
+    asked = _ASKED.get(resource.urn)
+    if asked is None:
+        return None if kind(resource.resource_type) else resource
+    found = copy.copy(resource)
+    found.props = asked
+    return found
+
+
+def stack(
+    name: str,
+    description: str,
+    *,
+    judge: JudgeStack,
+    schema: PolicyConfigSchema | None = None,
+    of: Callable[[Sequence[PolicyResource]], list[PolicyResource]] = readable,
+) -> Rule:
+    """A policy for all resources together, as they will be: it is asked at the end of a preview and of an update.
+
+    `of`: which of them, and by what."""
 
     def whole(resources: Sequence[PolicyResource], config: Config) -> Iterator[Finding]:
-        yield from _findings(lambda: judge(resources, config), "stack", None)
+        yield from _findings(lambda: judge(of(resources), config), "stack", None)
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         for finding in whole(args.resources, {**surroundings(), **(args.get_config() or {})}):
@@ -170,6 +209,7 @@ def _of_one(
     schema: PolicyConfigSchema | None,
 ) -> Rule:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        _ASKED[args.urn] = args.props
         for finding in one(args, {**surroundings(), **(args.get_config() or {})}):
             report(str(finding), None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.base import Violation
 from components.charts.reference import chart_name
-from components.cni.model import AgentConfig, Calico, CalicoHelm, Cilium, CiliumGeneve, CiliumNative, CiliumVxlan
+from components.cni.model import Calico, CalicoHelm, Cilium, CiliumGeneve, CiliumNative, CiliumVxlan, Helm
 from components.cni.mtu import solve
 
 ETHERNET_MTU = 1500
@@ -56,7 +56,7 @@ def _cilium(*, native: bool, protocol: str, wireguard: bool, version: str) -> Ci
     common = {
         "kind": "cilium",
         "version": version if re.fullmatch(r"\d+\.\d+\.\d+", version) else _NEWEST,
-        "install": AgentConfig(kind="agent-config"),
+        "install": Helm(kind="helm"),
         "encryption": "wireguard" if wireguard else "none",
     }
     if native:

@@ -35,6 +35,12 @@ WORKLOADS = (
 _NOBODYS = "default"
 _ROUTES = ("gateway.networking.k8s.io:HTTPRoute", "gateway.networking.k8s.io:GRPCRoute")
 
+_LISTENERS = (
+    "gateway.networking.k8s.io:Gateway",
+    "gateway.networking.k8s.io:ListenerSet",
+    "gateway.networking.x-k8s.io:XListenerSet",
+)
+
 _DATA_PATH_KEYS = {
     *("routingMode", "tunnel", "tunnelProtocol", "kubeProxyReplacement", "loadBalancer", "mode", "dsrDispatch"),
     *("autoDirectNodeRoutes", "ipv4NativeRoutingCIDR", "enableIPv4Masquerade", "bpf", "masquerade", "l7Proxy"),
@@ -92,6 +98,13 @@ def _clients(resources: Resources, _: Config, *, rule: str) -> Iterator[Found]:
                 yield Found(problem, resource.urn)
 
 
+def _encrypted(resources: Resources, config: Config) -> Iterator[Found]:
+    gateways = list(objects(resources, *_LISTENERS, patches=True))
+    routes = [found.props for found in objects(resources, *_ROUTES)] if gateways else []
+    for resource in gateways:
+        yield from (Found(problem, resource.urn) for problem in tls_problems(resource.props, today(config), routes))
+
+
 def _canary(resources: Resources, config: Config) -> Iterator[Found]:
     declared = [
         int(r.props["canaryCeilingPercent"])
@@ -139,14 +152,10 @@ NETWORK_RULES = [
         patches=True,
         schema=NAMESPACES,
     ),
-    each(
+    stack(
         "gateway-tls",
-        "Every listener takes TLS only.",
-        "gateway.networking.k8s.io:Gateway",
-        "gateway.networking.k8s.io:ListenerSet",
-        "gateway.networking.x-k8s.io:XListenerSet",
-        judge=lambda props, config: tls_problems(props, today(config)),
-        patches=True,
+        "Every listener takes TLS only, or sends all requests on to one that does.",
+        judge=_encrypted,
     ),
     stack(
         "gateway-canary",

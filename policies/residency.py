@@ -1,6 +1,6 @@
 """The residency closure of any program: what its resources use, held against what it or the auditor declares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -9,6 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.base import Violation
 from components.charts.reference import chart_name
+from components.cni.calico import from_their_makers as calico_images
+from components.cni.images import from_their_makers as cilium_images
+from components.metallb.images import from_their_makers as metallb_images
 from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
 from components.residency.model import Place, ResidencyException
 from components.residency.rules import Record, Use, expired_problems, missing_purposes, use_problems
@@ -25,12 +28,16 @@ DEMANDED = ("dns", "time")
 
 CHART_IMAGES: dict[str, tuple[str, ...]] = {
     "cert-manager": ("quay.io",),
-    "cilium": ("quay.io",),
-    "metallb": ("quay.io",),
-    "tigera-operator": ("quay.io",),
     "traefik": ("docker.io",),
 }
-"""Registries of images that these charts' own default values name (read in the releases that the stack files pin)."""
+"""Registries of images that these charts' own default values name (read in the charts)."""
+
+FROM_THEIR_MAKERS: dict[str, Callable[[Any, str], list[str]]] = {
+    "cilium": cilium_images,
+    "metallb": lambda values, _: metallb_images(values),
+    "tigera-operator": lambda values, _: calico_images(values),
+}
+"""Of these charts every image is known, and where values name it: what values leave to the defaults."""
 
 _TAKEN_APART = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
 """Components of pulumi-kubernetes, by group: their objects are resources themselves."""
@@ -159,7 +166,7 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
     yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else ""
     configured = config.get("chartImages", {})
-    registries = own_images(name, release.get("values"), configured)
+    registries = own_images(name, release.get("values"), configured, str(release.get("version") or ""))
     if registries is None:
         yield Violation(
             "residency-closure",
@@ -168,21 +175,24 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
             "write them in the policy's `chartImages` ([] if the values name every image), or write "
             "global.imageRegistry where the chart reads it",
         )
-    # Our table can't see that values replace every default: only someone who has read the chart can say so.
+    # Of these charts our table can't see that values replace every default: only someone who has read one can say so.
     mirrored = f'if the values name every image, write `chartImages: {{"{name}": []}}` in the policy\'s configuration'
     for registry in registries or ():
         where = f"{item}: images of chart {name} by its own defaults"
-        otherwise = "" if name in configured else mirrored
+        otherwise = "" if name in configured or name in FROM_THEIR_MAKERS else mirrored
         yield Use(image_registry(f"{registry}/x"), "image-registry", where, otherwise)
 
 
-def own_images(chart: str, values: Any, configured: Mapping[str, Any]) -> tuple[str, ...] | None:
+def own_images(chart: str, values: Any, configured: Mapping[str, Any], version: str = "") -> tuple[str, ...] | None:
     """Registries of images that a chart's own defaults name; None where nobody knows.
 
     Values that name some images say nothing of the others: only a registry for all of them does, and not where we
     know the chart. `configured`: by chart, what the auditor read in it."""
     if chart in configured:
         return tuple(str(registry) for registry in configured[chart])
+    if chart in FROM_THEIR_MAKERS:
+        left = FROM_THEIR_MAKERS[chart](values, version)
+        return tuple(dict.fromkeys(image.partition("/")[0] for image in left))
     if chart in CHART_IMAGES:
         return CHART_IMAGES[chart]
     common = values.get("global") if isinstance(values, Mapping) else None

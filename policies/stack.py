@@ -20,7 +20,7 @@ from components.metallb.rules import (
 from components.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.nodes.rules import country_problem
 from components.tenancy.rules import default_deny_problems, is_tenants
-from policies.judging import Config, Found, is_patch, objects, stack
+from policies.judging import Config, Found, is_patch, objects, stack, unread
 from policies.mtu import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.network import tenants_namespaces
 from policies.places import machines, place
@@ -141,6 +141,12 @@ def _default_deny(resources: Resources, config: Config) -> Iterator[Found]:
         yield Found(problem, namespaces[problem.item.split("'")[1]])
 
 
+def _unread(resources: Resources, _: Config) -> Iterator[Found]:
+    for resource in resources:
+        said = "is not judged yet: its provider is not configured, and the engine shows nothing of it"
+        yield Found(Violation("stack-judged", f"{resource.resource_type} {resource.name}", said), resource.urn)
+
+
 def _at(resource: PolicyResource, problems: Sequence[Violation]) -> Iterator[Found]:
     return (Found(problem, resource.urn) for problem in problems)
 
@@ -163,6 +169,12 @@ STACK_RULES = [
         "Load-balancer pools contain no address that somebody has.",
         judge=_pool_addresses,
         schema=TAKEN,
+    ),
+    stack(
+        "stack-judged",
+        "Every object can be judged before it is made.",
+        judge=_unread,
+        of=unread,
     ),
     stack("gateway-hostname-owner", "Every host name has one owner.", judge=_hostname_owners, schema=NAMESPACES),
     stack(

@@ -8,19 +8,15 @@ from pulumi_command import remote
 
 from components.cluster.credentials import Credentials
 from components.cluster.model import Bootstrap
-from components.cluster.readback import kubeconfig
 from components.cluster.render import endpoint
 from components.cluster.scripts import command as run
-from components.cluster.scripts import member_script
+from components.cluster.scripts import member_script, read_kubeconfig
 from components.names import child, token
 from components.nodes.model import NodeSpec
 
 
 class Member(pulumi.ComponentResource):
     """One node's membership: packages, their pins, the container runtime, and kubeadm."""
-
-    stdout: pulumi.Output[str]
-    """What its script printed; secret, because the first control plane's has the kubeconfig."""
 
     def __init__(
         self,
@@ -41,21 +37,17 @@ class Member(pulumi.ComponentResource):
             "providerCountry": node.provider.country,
         }
         super().__init__(token("Member"), node.name, where, opts)
-        membership = remote.Command(
+        self._reached = _connection(node, bootstrap, private_key)
+        self._node, self._kubernetes = node.name, bootstrap.cluster.kubernetes_version
+        self._beside = pulumi.ResourceOptions(parent=self, provider=provider)
+        self._membership = remote.Command(
             child(node.name, "membership"),
-            connection=remote.ConnectionArgs(
-                host=str(node.address),
-                port=bootstrap.ssh.port,
-                user=bootstrap.ssh.user,
-                private_key=private_key,
-                host_key=node.host_key,
-                dial_error_limit=bootstrap.ssh.dial_attempts,
-                per_dial_timeout=bootstrap.ssh.dial_seconds,
-            ),
+            connection=self._reached,
             create=run("apply"),  # also for updates: the script finds out what there is to do
-            delete=run("remove"),
+            # A worker leaves by its node's release, which forgives a dead server where the stack file does.
+            delete=run("remove") if "control-plane" in node.roles else None,
             stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
-            add_previous_output_in_env=False,  # it holds the kubeconfig
+            add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -65,8 +57,26 @@ class Member(pulumi.ComponentResource):
                 protect="control-plane" in node.roles,  # what is deleted with it are the cluster's own data
             ),
         )
-        self.stdout = pulumi.Output.secret(membership.stdout)
         self.register_outputs(where)
+
+    def read_kubeconfig(self) -> pulumi.Output[str]:
+        """The administrator's kubeconfig, of a control plane; secret.
+
+        Apart from the membership: a token that changes in its standard input makes what it prints unknown at preview,
+        and with the kubeconfig everything in the cluster.
+        """
+        reading = remote.Command(
+            child(self._node, "kubeconfig"),
+            connection=self._reached,
+            create=read_kubeconfig(self._kubernetes),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                pulumi.ResourceOptions(depends_on=[self._membership], additional_secret_outputs=["stdout", "stderr"]),
+            ),
+        )
+        return pulumi.Output.secret(reading.stdout)
 
 
 class Kubeadm(pulumi.ComponentResource):
@@ -108,5 +118,17 @@ class Kubeadm(pulumi.ComponentResource):
             control_planes.append(member(node, control_planes[-1:]))
         for node in bootstrap.workers:
             member(node, control_planes)
-        self.kubeconfig = control_planes[0].stdout.apply(kubeconfig)
+        self.kubeconfig = control_planes[0].read_kubeconfig()
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
+
+
+def _connection(node: NodeSpec, bootstrap: Bootstrap, private_key: pulumi.Input[str]) -> remote.ConnectionArgs:
+    return remote.ConnectionArgs(
+        host=str(node.address),
+        port=bootstrap.ssh.port,
+        user=bootstrap.ssh.user,
+        private_key=private_key,
+        host_key=node.host_key,
+        dial_error_limit=bootstrap.ssh.dial_attempts,
+        per_dial_timeout=bootstrap.ssh.dial_seconds,
+    )

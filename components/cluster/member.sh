@@ -1,8 +1,7 @@
 # One text, two verbs:
 #   apply   make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   remove  take it out of the cluster again; packages stay, without their pins
-# Standard output is JSON lines, then one word: changed or unchanged. The first control plane's kubeconfig is the
-# last line before it: an error message never has it, because after it nothing can fail.
+# Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
 # Secrets are in this text alone and go to files in memory, by builtins: no process has them among its arguments.
 set -eu
@@ -43,11 +42,16 @@ hides() { # word
 	case $text in *"$1"*) hidden=yes ;; esac
 }
 
+telling() { # standard input without colours, and without the rows of kubeadm's table of the kernel that say: enabled
+	escape=$(printf '\033')
+	sed -e "s/$escape\[[0-9;]*m//g" -e '/^[A-Z][A-Z0-9_]*: *enabled/d'
+}
+
 quietly() { # what command …; its output is shown only if it fails
 	what=$1
 	shift
 	"$@" >"$run/log" 2>&1 </dev/null || {
-		tail -n 40 "$run/log" | shown >&2
+		telling <"$run/log" | tail -n 40 | shown >&2
 		complain "$what failed, see above: put that right and run again"
 		stop_if_problems 5
 	}
@@ -84,7 +88,7 @@ remove_file() { # path text
 
 preflight() {
 	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), limit root: packages are root's; let ssh.user be root"
-	for tool in apt-get apt-mark base64 curl dpkg dpkg-query flock swapon sync systemctl tail; do
+	for tool in apt-get apt-mark curl dpkg dpkg-query flock sed swapon sync systemctl tail; do
 		command -v "$tool" >/dev/null ||
 			complain "lacks the tool $tool: install it (Debian or Ubuntu with systemd, and the package curl)"
 	done
@@ -244,10 +248,6 @@ apply() {
 		let_others_in
 	fi
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
-	if [ "$role" = first ]; then
-		kubeconfig=$(base64 -w 0 "$admin")
-		printf '{"kubeconfig": "%s"}\n' "$kubeconfig"
-	fi
 	printf '%s\n' "$changed"
 }
 

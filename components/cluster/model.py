@@ -8,10 +8,12 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from components.base import CountryCode, DnsName, MinorVersion, Spec, Version
 from components.cluster import authority, signing
 from components.cni.model import NetworkSpec
+from components.images.model import REGISTRY, ImageMirror
 from components.nodes.model import NodeSpec, ServiceProxy, SshSpec
 
 _DEBIAN = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")  # Debian policy 5.6.12, with epoch and revision
-_REGISTRY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*$"
+KUBERNETES_REGISTRY = "registry.k8s.io"
+"""Where the project publishes its images, as `kubeadm config images list` says."""
 
 
 def _package_version(value: str) -> str:
@@ -83,12 +85,14 @@ class Containerd(Spec):
         return int(re.split(r"[.+~-]", self.version.rpartition(":")[2])[0])
 
 
-class Images(Spec):
+class ControlPlaneImages(Spec):
     """Where the images of the control plane and of pods' sandboxes come from."""
 
-    registry: str = Field(default="registry.k8s.io", pattern=_REGISTRY)
-    """A registry, or a path in one; a mirror has `coredns` beside the others, as kubeadm looks for it there."""
-    country: CountryCode
+    registry: str | None = Field(default=None, pattern=REGISTRY)
+    """A registry, or a path in one; a mirror has `coredns` beside the others, as kubeadm looks for it there.
+    Left out: the stack file's `images.registry`, or registry.k8s.io without one."""
+    country: CountryCode | None = None
+    """Under whose law the registry is; left out: `images.country` says it."""
     pause: str = Field(pattern=r"^[0-9][0-9.]*$")
     """The sandbox image's tag, as `kubeadm config images list` prints it for this Kubernetes."""
 
@@ -106,16 +110,36 @@ class Kubeadm(Spec):
     """A newer kernel than the CNI asks for, as in "6.1"."""
     packages: Packages
     containerd: Containerd
-    images: Images
+    images: ControlPlaneImages
     source_countries: tuple[CountryCode, ...] = ()
     """Countries that software may come from, beside residency's: what comes in is not what must not go out."""
     ca_certificate: Certificate
     """The authority of the cluster, made beforehand: each node knows whom to trust before it asks anyone."""
     certificate_names: tuple[DnsName, ...] = ()
     """More names or addresses of the API server for its certificate; `network.apiServer` is in it."""
+    cgroup_v1: bool = Field(default=False, alias="cgroupV1")
+    """The nodes' systems still use cgroup v1, which a kubelet refuses unless it is told not to."""
 
 
 Cluster = Annotated[Existing | Kubeadm, Field(discriminator="kind")]
+
+
+class ImageSource(NamedTuple):
+    """Where the control plane's images are from."""
+
+    registry: str
+    country: str | None
+    """Under whose law it is; None where nobody says it."""
+    field: str
+    """Of the stack file, that says which registry."""
+
+
+def image_source(cluster: Kubeadm, mirror: ImageMirror | None) -> ImageSource:
+    """The cluster's own choice, the stack's mirror, or the project's registry."""
+    own = cluster.images
+    if own.registry is None and mirror is not None:
+        return ImageSource(mirror.registry, own.country or mirror.country, "images")
+    return ImageSource(own.registry or KUBERNETES_REGISTRY, own.country, "cluster.images")
 
 
 class Bootstrap(NamedTuple):
@@ -127,6 +151,12 @@ class Bootstrap(NamedTuple):
     service_proxy: ServiceProxy
     nodes: tuple[NodeSpec, ...]
     ssh: SshSpec
+    mirror: ImageMirror | None = None
+
+    @property
+    def registry(self) -> str:
+        """Where kubeadm and containerd find their images."""
+        return image_source(self.cluster, self.mirror).registry
 
     @property
     def control_planes(self) -> tuple[NodeSpec, ...]:

@@ -39,7 +39,7 @@ def documents(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) ->
         return [
             _init(bootstrap, node, credentials),
             _cluster(bootstrap),
-            {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration", "cgroupDriver": "systemd"},
+            _kubelet(bootstrap.cluster),
             *_kube_proxy(bootstrap),
         ]
     return [_join(bootstrap, node, credentials)]
@@ -55,7 +55,7 @@ def _init(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Man
         "apiVersion": KUBEADM,
         "kind": "InitConfiguration",
         "bootstrapTokens": [token],
-        "nodeRegistration": _registration(node),
+        "nodeRegistration": _registration(bootstrap, node),
         "localAPIEndpoint": _local_endpoint(bootstrap, node),
         "certificateKey": credentials.certificate_key,
         **({"skipPhases": ["addon/kube-proxy"]} if bootstrap.service_proxy == "ebpf" else {}),
@@ -70,7 +70,7 @@ def _cluster(bootstrap: Bootstrap) -> Manifest:
         "clusterName": bootstrap.environment,
         "kubernetesVersion": f"v{spec.kubernetes_version}",
         "controlPlaneEndpoint": endpoint(bootstrap),
-        "imageRepository": spec.images.registry,
+        "imageRepository": bootstrap.registry,
         "networking": {"podSubnet": str(network.pod_cidr), "serviceSubnet": str(network.service_cidr)},
         **({"apiServer": {"certSANs": list(spec.certificate_names)}} if spec.certificate_names else {}),
         # Stays in the cluster, so that `kubeadm upgrade` doesn't bring back what init skipped.
@@ -97,12 +97,23 @@ def _join(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Man
                 "caCertHashes": [discovery_hash(bootstrap.cluster.ca_certificate)],
             }
         },
-        "nodeRegistration": _registration(node),
+        "nodeRegistration": _registration(bootstrap, node),
         **({"controlPlane": control_plane} if "control-plane" in node.roles else {}),
     }
 
 
-def _registration(node: NodeSpec) -> Manifest:
+def _kubelet(spec: Kubeadm) -> Manifest:
+    """Of every node: those that join are given what the first one was."""
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        # True since Kubernetes 1.35 (KEP-5573): a kubelet does not start on cgroup v1.
+        **({"failCgroupV1": False} if spec.cgroup_v1 else {}),
+    }
+
+
+def _registration(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
     return {
         "name": node.name,
         "criSocket": SOCKET,
@@ -110,6 +121,8 @@ def _registration(node: NodeSpec) -> Manifest:
         "kubeletExtraArgs": [{"name": "node-ip", "value": str(node.address)}],
         # Left out, kubeadm keeps pods off control planes; an empty list lets them in.
         **({"taints": []} if {"control-plane", "worker"} <= set(node.roles) else {}),
+        # kubeadm's own check fails on cgroup v1 since 1.35; it is one of several in SystemVerification.
+        **({"ignorePreflightErrors": ["SystemVerification"]} if bootstrap.cluster.cgroup_v1 else {}),
     }
 
 
@@ -134,12 +147,18 @@ def packages(spec: Kubeadm) -> dict[str, str]:
     return dict(sorted(pinned.items()))
 
 
-def containerd_config(spec: Kubeadm) -> str:
+def crictl_config() -> str:
+    """What crictl reads: without it each call warns, and asks the sockets of other runtimes first."""
+    return f"runtime-endpoint: {SOCKET}\nimage-endpoint: {SOCKET}"
+
+
+def containerd_config(bootstrap: Bootstrap) -> str:
     """What differs from containerd's defaults: cgroups by systemd, as the kubelet has them, and the sandbox image.
 
     Debian's own file is replaced: it looks for CNI plugins where no CNI puts them.
     """
-    pause = f"{spec.images.registry}/pause:{spec.images.pause}"
+    spec = bootstrap.cluster
+    pause = f"{bootstrap.registry}/pause:{spec.images.pause}"
     if spec.containerd.major >= 2:
         runtime, image = "io.containerd.cri.v1.runtime", "plugins.'io.containerd.cri.v1.images'.pinned_images"
         version, sandbox = 3, f'[{image}]\n  sandbox = "{pause}"'

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from components.base import Violation, version_tuple
-from components.cluster.model import Existing, Kubeadm
+from components.cluster.model import Existing, Kubeadm, image_source
 from components.cni.model import NetworkSpec
+from components.images.model import ImageMirror
 from components.nodes.model import NodeSpec
 
 OLDEST = (1, 31)
@@ -14,12 +15,16 @@ NEWEST = (1, 36)
 
 
 def cluster_problems(
-    cluster: Existing | Kubeadm, network: NetworkSpec, nodes: Sequence[NodeSpec], allowed: Collection[str]
+    cluster: Existing | Kubeadm,
+    network: NetworkSpec,
+    nodes: Sequence[NodeSpec],
+    allowed: Collection[str],
+    mirror: ImageMirror | None = None,
 ) -> list[Violation]:
     """Everything that is wrong with a cluster of these nodes; one that exists is not ours to judge."""
     if isinstance(cluster, Existing):
         return []
-    problems = _version_problems(cluster) + _source_problems(cluster, allowed)
+    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
     control_planes = [node for node in nodes if "control-plane" in node.roles]
     if not control_planes:
         problems.append(
@@ -47,10 +52,14 @@ def _version_problems(cluster: Kubeadm) -> list[Violation]:
     ]
 
 
-def _source_problems(cluster: Kubeadm, allowed: Collection[str]) -> list[Violation]:
+def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMirror | None) -> list[Violation]:
+    images = image_source(cluster, mirror)
+    if images.country is None:
+        said = f"nothing says under whose law {images.registry} is: write {images.field}.country"
+        return [Violation("cluster-sources", images.field, said)]
     sources = (
         ("cluster.packages", cluster.packages.url, cluster.packages.country),
-        ("cluster.images", cluster.images.registry, cluster.images.country),
+        (images.field, images.registry, images.country),
     )
     return [
         Violation(

@@ -1,11 +1,18 @@
 """Calico's `Installation`: what its operator turns into a running network."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from components.base import Violation
+from components.charts.values import merged, taken
 from components.cni.model import Calico, NetworkSpec
 from components.cni.mtu import solve
+from components.images.model import ImageMirror, image_at
 from components.manifests import Manifest, manifest
 from components.names import TIGERA_OPERATOR
+
+CALICOCTL = "quay.io/calico/ctl"
+"""Of the chart's hook that takes Calico away."""
 
 
 def installation(cni: Calico, network: NetworkSpec) -> Manifest:
@@ -19,9 +26,44 @@ def calico_namespace() -> Manifest:
     return manifest("v1", "Namespace", TIGERA_OPERATOR, labels=enforce)
 
 
-def calico_values(cni: Calico, network: NetworkSpec) -> dict[str, Any]:
+def calico_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
     """Values of the tigera-operator chart, which makes the Installation once its CRDs are there."""
-    return {"installation": {"enabled": True, **_spec(cni, network)}}
+    return merged(platform_values(cni, network, images), cni.install.values)
+
+
+def platform_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
+    """The values that are the platform's own."""
+    values: dict[str, Any] = {"installation": {"enabled": True, **_spec(cni, network)}}
+    if images:
+        # The operator adds the images' paths (calico/node, …) to the registry, which ends in a slash.
+        values["installation"]["registry"] = f"{images.registry}/"
+        values["tigeraOperator"] = {"registry": images.registry}
+        values["calicoctl"] = {"image": image_at(images, CALICOCTL)}
+    return values
+
+
+def extra_problems(cni: Calico, network: NetworkSpec, images: ImageMirror | None) -> list[Violation]:
+    """Values of the stack file whose keys are the platform's own."""
+    return [
+        Violation(
+            "cni-values",
+            "cni.install.values",
+            f"{key} is set by the platform, from fields of the stack file: take it out",
+        )
+        for key in taken(platform_values(cni, network, images), cni.install.values)
+    ]
+
+
+def from_their_makers(values: Any) -> list[str]:
+    """Images that the chart's values leave where its own defaults have them."""
+    keys = (("installation", "registry"), ("tigeraOperator", "registry"), ("calicoctl", "image"))
+    return [] if all(_at(values, key) for key in keys) else ["quay.io/calico/node"]
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
 
 
 def _spec(cni: Calico, network: NetworkSpec) -> dict[str, Any]:

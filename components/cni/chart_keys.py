@@ -13,6 +13,7 @@ from components.base import version_tuple
 
 Path = tuple[str, ...]
 _TYPES: dict[str, Any] = {"s": str, "i": int, "n": (int, float), "b": bool, "a": list, "o": dict, "z": type(None)}
+_CODES = "".join(_TYPES)
 _WORDS = {"s": "string", "i": "integer", "n": "number", "b": "true or false", "a": "list", "o": "group", "z": "null"}
 
 
@@ -77,6 +78,14 @@ def within(release: str, since: str, until: str) -> bool:
     """Whether a release lies between two others, both counted; an empty bound is open."""
     here = version_tuple(release)
     return (not since or version_tuple(since) <= here) and (not until or here <= version_tuple(until))
+
+
+def marks(release: str) -> dict[Path, str]:
+    """Every key of one release with its mark, as the generator read them in its chart."""
+    known, typed_since, keys = _table()
+    index, typed = known.index(release), within(release, typed_since, "")
+    found = {path: _mark(runs, index) for path, runs in keys.items()}
+    return {path: mark if typed else mark.rstrip(_CODES) for path, mark in found.items() if mark is not None}
 
 
 @lru_cache(maxsize=100_000)

@@ -1,6 +1,6 @@
-"""The cluster's network: a chart where there is a runtime to run it, or the configuration its agents read."""
+"""The cluster's network, by the chart of its CNI."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -8,10 +8,10 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply, apply_chart, apply_patch
 from components.cni.calico import calico_namespace, calico_values
 from components.cni.calico_objects import after_calico, before_calico, calico_marks
-from components.cni.cilium_config import cilium_config_map
 from components.cni.datapath import data_path
-from components.cni.model import AnyCni, Calico, Chart, Helm, NetworkSpec
+from components.cni.model import AnyCni, Around, Calico, Chart, NetworkSpec
 from components.cni.mtu import solve
+from components.cni.roll_out import agent_marks
 from components.cni.unmanaged import Flannel, Unmanaged
 from components.cni.values import cilium_values
 from components.manifests import Manifest
@@ -33,18 +33,13 @@ class Cni(pulumi.ComponentResource):
         name: str,
         spec: AnyCni,
         network: NetworkSpec,
+        around: Around,
         *,
-        cluster: str,
-        nodes: int,
-        announces: Collection[str] = (),
-        gateway_bundle: str | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`cluster` names the cluster to its peers; `nodes` bounds the operator's replicas;
-        `announces` (`l2`, `bgp`) is how Cilium announces LoadBalancer addresses, where they are its business;
-        `gateway_bundle` is the release of Gateway API's CRDs, where it is known."""
+        """`depends_on`: every node of the cluster, and Gateway API's CRDs where the platform brings them."""
         links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
         super().__init__(token("Cni"), name, links, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
@@ -57,7 +52,7 @@ class Cni(pulumi.ComponentResource):
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, *first])
             # The project tags its charts with a v.
             chart = Chart(f"v{spec.version}", spec.install.repository, spec.install.timeout_seconds)
-            values = calico_values(spec, network)
+            values = calico_values(spec, network, around.images)
             release = apply_chart(child(name, "calico"), "tigera-operator", TIGERA_OPERATOR, chart, values, after)
             ready: list[pulumi.Resource] = [release]
             for mark in calico_marks(spec):
@@ -68,20 +63,22 @@ class Cni(pulumi.ComponentResource):
                 # The operator makes `default` objects as well: who comes second must find no fault in the first.
                 make = apply_patch if item["metadata"]["name"] == "default" else apply
                 make(_name(name, item), item, served)
-        elif isinstance(spec.install, Helm):
+        else:
             chart = Chart(spec.version, spec.install.repository, spec.install.timeout_seconds)
             values = cilium_values(
                 spec,
                 network,
-                cluster=cluster,
-                operators=min(2, nodes),
-                announces=announces,
-                gateway_bundle=gateway_bundle,
+                cluster=around.cluster,
+                operators=2 if len(around.nodes) > 1 else 1,  # two on two nodes, and two on two hundred
+                announces=around.announces,
+                gateway_bundle=around.gateway_bundle,
+                images=around.images,
             )
-            apply_chart(child(name, "cilium"), "cilium", KUBE_SYSTEM, chart, values, options)
-        else:
-            config = cilium_config_map(spec, network, cluster=cluster)
-            apply(child(name, "cilium", "config"), config, options)
+            release = apply_chart(child(name, "cilium"), "cilium", KUBE_SYSTEM, chart, values, options)
+            limit = pulumi.CustomTimeouts(create=f"{chart.timeout_seconds}s", update=f"{chart.timeout_seconds}s")
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[release], custom_timeouts=limit)
+            for mark in agent_marks(spec, values):
+                apply_patch(child(name, "agents", mark["metadata"]["name"]), mark, after)
         mtu = solve(spec, network.underlay_mtu)
         self.pod_mtu = pulumi.Output.from_input(mtu.pod)
         self.mtu_arithmetic = pulumi.Output.from_input(mtu.arithmetic)

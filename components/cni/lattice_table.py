@@ -18,6 +18,7 @@ class Part(StrEnum):
     CALICO = "Calico"
     GATEWAY_API = "Gateway API"
     METALLB = "MetalLB"
+    TRAEFIK = "Traefik"
 
 
 class Feature(StrEnum):
@@ -112,6 +113,17 @@ TABLE = (
         "since 1.5 it comes with a ValidatingAdmissionPolicy of v1, which Kubernetes has since 1.30",
         "the bundle itself, and Kubernetes 1.30's release notes",
     ),
+    Need(
+        Part.TRAEFIK,
+        "3.7",
+        "",
+        None,
+        Part.GATEWAY_API,
+        "1.5.0",
+        "",
+        "it watches TLSRoutes of v1, which came with 1.5, and serves nothing until it has seen some or none",
+        "Traefik's pkg/provider/kubernetes/gateway/client.go, v3.7.9",
+    ),
     _feature(
         Feature.METALLB_POOLS,
         Part.METALLB,
@@ -140,6 +152,7 @@ TESTED = {
     (Part.CILIUM, "1.16"): ("1.27", "1.30"),
     (Part.CILIUM, "1.18"): ("1.30", "1.33"),
     (Part.CILIUM, "1.19"): ("1.32", "1.35"),
+    (Part.CILIUM, "1.20"): ("1.33", "1.36"),
     (Part.CALICO, "3.29"): ("1.29", "1.32"),
     (Part.CALICO, "3.31"): ("1.32", "1.35"),
     (Part.CALICO, "3.32"): ("1.34", "1.36"),
@@ -147,6 +160,6 @@ TESTED = {
 """Kubernetes minors that a CNI's own pages call tested. Others may work: both projects say so.
 
 Cilium's are of Documentation/network/kubernetes/compatibility.rst as it is in that minor's own tags (read: v1.18.14,
-v1.19.3, and the pages of 1.15 and 1.16); Calico's of its system requirements. A minor whose page was not read has no
-row, and is called not known to be tested.
+v1.19.3, v1.20.2, and the pages of 1.15 and 1.16); Calico's of its system requirements. A minor whose page was not
+read has no row, and is called not known to be tested.
 """

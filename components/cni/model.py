@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from components.base import DnsName, MinorVersion, Mtu, Network, Spec, Version
 from components.cni.calico_bgp import CalicoBgp
 from components.cni.unmanaged import Flannel, ServiceProxy, Unmanaged
+from components.images.model import ImageMirror
 
 # --- how traffic gets from node to node ------------------------------------------------------------------
 
@@ -119,15 +120,8 @@ class Helm(Spec):
     """Chart repository; a mirror where the public one can't be reached."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
     """How long the roll-out may take before Helm rolls it back."""
-
-
-class AgentConfig(Spec):
-    """Only the `cilium-config` ConfigMap that the chart would render: agents are run by somebody else.
-
-    For clusters without a container runtime or a chart repository, the lab among them.
-    """
-
-    kind: Literal["agent-config"]
+    values: dict[str, Any] = Field(default_factory=dict)
+    """More values for the chart, beside the platform's own: none of the keys that it sets itself."""
 
 
 class Chart(NamedTuple):
@@ -144,7 +138,7 @@ class Chart(NamedTuple):
 class _Cilium(Spec):
     kind: Literal["cilium"]
     version: Version
-    install: Annotated[Helm | AgentConfig, Field(discriminator="kind")]
+    install: Helm
     service_proxy: ServiceProxy = "ebpf"
     """`ebpf`: Cilium replaces kube-proxy, which must not run. Otherwise kube-proxy's mode."""
     encryption: Literal["none", "wireguard", "ipsec"] = "none"
@@ -158,7 +152,7 @@ class _Cilium(Spec):
     hubble: bool = True
     """Flow records. The relay comes with the chart, but not from 1.14 to 1.18, where no Release can wait for it."""
     health_probes: bool = True
-    """Agents probe each other's nodes and a probe endpoint; an agent that runs outside a pod can't host one."""
+    """Agents probe each other's nodes, and an endpoint on each."""
     gateway_api: bool = False
     """Cilium's own Gateway controller. Needs `serviceProxy: ebpf` and `l7Proxy`."""
     running_version: Version | None = None
@@ -271,6 +265,21 @@ class ApiServer(Spec):
     host: DnsName
     """An address or a name that every node resolves."""
     port: int = Field(default=6443, ge=1, le=65535)
+
+
+class Around(NamedTuple):
+    """What else of a stack a CNI's chart depends on."""
+
+    cluster: str
+    """Names the cluster to its peers."""
+    nodes: tuple[str, ...]
+    """By name: each change of them is waited for."""
+    announces: frozenset[str] = frozenset()
+    """How Cilium announces LoadBalancer addresses (`l2`, `bgp`), where they are its business."""
+    gateway_bundle: str | None = None
+    """The release of Gateway API's CRDs, where it is known."""
+    images: ImageMirror | None = None
+    """Where images come from, if not from their makers."""
 
 
 class NetworkSpec(Spec):

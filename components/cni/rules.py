@@ -5,15 +5,13 @@ from components.cni.api_server import api_server_problems
 from components.cni.calico_rules import calico_problems
 from components.cni.lattice import floor
 from components.cni.lattice_table import Combination, Feature, Part
-from components.cni.model import AgentConfig, AnyCni, Calico, Cilium, CiliumNative, DsrGeneve, NetworkSpec
+from components.cni.model import AnyCni, Calico, Cilium, CiliumNative, DsrGeneve, NetworkSpec
 from components.cni.mtu import solve
 from components.cni.unmanaged import Flannel, Unmanaged
 from components.cni.unmanaged_rules import unmanaged_problems
 
 OLDEST = (1, 11)
 """The oldest minor whose charts were read and rendered."""
-OLDEST_CONFIG = (1, 16)
-"""The oldest minor whose agents take every option of `cilium_config`; older ones call routing and proxy otherwise."""
 NEWEST = (1, 20)
 """The newest minor whose MTU arithmetic was run."""
 
@@ -107,15 +105,6 @@ def _link_meant(written: int, underlay: int) -> str:
 def _version_problems(cni: Cilium) -> list[Violation]:
     minor = version_tuple(cni.version)[:2]
     if OLDEST <= minor <= NEWEST:
-        if isinstance(cni.install, AgentConfig) and minor < OLDEST_CONFIG:
-            return [
-                Violation(
-                    "cni-version",
-                    "cni.install",
-                    f"agent-config writes the agents' own options as they are called since 1.16, and this is "
-                    f"{cni.version}: write kind: helm, or a newer version",
-                )
-            ]
         return []
     oldest, newest = (".".join(map(str, edge)) for edge in (OLDEST, NEWEST))
     return [
@@ -179,15 +168,6 @@ def _cilium_problems(cni: Cilium) -> list[Violation]:
 def _encryption_problems(cni: Cilium) -> list[Violation]:
     """Encryption that old agents refuse beside what is on by default: `exclusions` has the sources."""
     problems = []
-    if cni.encryption == "ipsec" and isinstance(cni.install, AgentConfig):
-        problems.append(
-            Violation(
-                "cni-encryption",
-                "cni.encryption",
-                "ipsec needs a Secret mounted in the agents, which agent-config does not do: write kind: helm, or "
-                "encryption: wireguard",
-            )
-        )
     if cni.encryption == "ipsec" and cni.service_proxy == "ebpf" and version_tuple(cni.version) < (1, 16):
         problems.append(
             Violation(

@@ -8,16 +8,22 @@ pass and the older charts have none, so tests hold every key against the release
 from collections.abc import Collection
 from typing import Any
 
+from components.base import Violation
+from components.charts.values import merged, taken
 from components.cni.advice import certificates_come_late
-from components.cni.chart_keys import nearest, within
+from components.cni.chart_keys import closest, has, nearest, within
 from components.cni.data_path_words import spell_routing
 from components.cni.effective import spell_proxy
-from components.cni.leaves import tree
+from components.cni.images import mirrored
+from components.cni.leaves import dotted, leaves, tree
 from components.cni.model import Cilium, CiliumNative, DsrGeneve, DsrOption, NetworkSpec
 from components.cni.mtu import solve
+from components.images.model import ImageMirror
 from components.labels import GATEWAY_BUNDLE
 
 Values = dict[str, Any]
+
+_ONE_BY_ONE: Values = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
 
 
 def cilium_values(
@@ -28,13 +34,38 @@ def cilium_values(
     operators: int = 2,
     announces: Collection[str] = (),
     gateway_bundle: str | None = None,
+    images: ImageMirror | None = None,
 ) -> Values:
     """Values for the chart of `cni.version` (1.11 or newer).
 
     `cluster` names the cluster to its peers; `operators` is how many replicas of the operator to run,
     which must not exceed the number of nodes; `announces` (`l2`, `bgp`) is how Cilium announces LoadBalancer
     addresses: empty where they are MetalLB's. `gateway_bundle`: the release of Gateway API's CRDs, where it is known.
+    `images`: where images come from, if not from their makers. What the stack file adds is beside all this.
     """
+    own = platform_values(
+        cni,
+        network,
+        cluster=cluster,
+        operators=operators,
+        announces=announces,
+        gateway_bundle=gateway_bundle,
+        images=images,
+    )
+    return merged(own, cni.install.values)
+
+
+def platform_values(
+    cni: Cilium,
+    network: NetworkSpec,
+    *,
+    cluster: str,
+    operators: int = 2,
+    announces: Collection[str] = (),
+    gateway_bundle: str | None = None,
+    images: ImageMirror | None = None,
+) -> Values:
+    """The values of `cilium_values` that are the platform's own."""
     release = _release(cni)
     replaces_proxy = cni.service_proxy == "ebpf"
     values: Values = {
@@ -54,13 +85,18 @@ def cilium_values(
         "kubeProxyReplacement": spell_proxy(replaces_proxy, release),
         "l7Proxy": cni.l7_proxy,
         "loadBalancer": _load_balancer(cni),
-        "operator": {"replicas": operators, **_restarted_by(cni, gateway_bundle)},
+        # A changed value is a changed ConfigMap, which no agent reads twice: it takes other pods.
+        "operator": {"replicas": operators, "rollOutPods": True, **_restarted_by(cni, gateway_bundle)},
+        "rollOutCiliumPods": True,
+        # Helm waits for desired − maxUnavailable pods, and the chart has 2: on two nodes, for none.
+        "updateStrategy": _ONE_BY_ONE,
         **_mtu(cni, network, release),
         **_routing(cni, release),
         **_gateway(cni, release),
     }
     if within(release, "1.16.0", ""):
-        values["envoy"] = {"enabled": cni.l7_proxy}  # a DaemonSet of its own; in the agent before
+        # A DaemonSet of its own; in the agent before.
+        values["envoy"] = {"enabled": cni.l7_proxy, "rollOutPods": True, "updateStrategy": _ONE_BY_ONE}
     if within(release, "1.17.0", ""):
         # One owner of the addresses: two fight over them.
         values["defaultLBServiceIPAM"] = "lbipam" if announces else "none"
@@ -74,7 +110,26 @@ def cilium_values(
         values["devices"] = " ".join(cni.devices)  # before 1.20 the chart writes it out as it stands
     if cni.upgraded_from:
         values["upgradeCompatibility"] = cni.upgraded_from
-    return dict(sorted(values.items()))
+    return merged(values, tree(mirrored(images, release)))
+
+
+def extra_problems(cni: Cilium, network: NetworkSpec, *, cluster: str, images: ImageMirror | None) -> list[Violation]:
+    """What is wrong with the values that the stack file adds: keys of the platform's own, and keys of nobody's."""
+    extra, release = cni.install.values, _release(cni)
+    if not extra or nearest(cni.version) is None:
+        return []
+    own = platform_values(cni, network, cluster=cluster, images=images)
+    both = list(taken(own, extra))
+    found = [f"{key} is set by the platform, from fields of the stack file: take it out" for key in both]
+    try:
+        paths = [path for path in leaves(extra) if has(path, release) is None and dotted(path) not in both]
+    except ValueError as error:
+        return [Violation("cni-values", "cni.install.values", f"{error}: write them out")]
+    for path in paths:
+        near = closest(path, release)
+        meant = f"write {dotted(near)}" if near else "take it out, or correct it"
+        found.append(f"{dotted(path)} is no key of the chart of Cilium {release}, which would ignore it: {meant}")
+    return [Violation("cni-values", "cni.install.values", said) for said in found]
 
 
 def _release(cni: Cilium) -> str:
@@ -134,7 +189,7 @@ def _hubble(cni: Cilium, release: str) -> Values:
     # without theirs and take them when they come; the relay's pod can't start before.
     return {
         "enabled": True,
-        "relay": {"enabled": not certificates_come_late(release)},
+        "relay": {"enabled": not certificates_come_late(release), "rollOutPods": True},
         "tls": {"auto": {"enabled": True, "method": "cronJob"}},
     }
 

@@ -9,6 +9,8 @@ from components.base import version_tuple
 from components.manifests import Manifest
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
+FORCE = "pulumi.com/patchForce"
+"""Makes the provider take fields over that somebody else has written."""
 CHANNEL = "gateway.networking.k8s.io/channel"
 GROUPS = ("gateway.networking.k8s.io", "gateway.networking.x-k8s.io")
 """Of standard and experimental kinds; a bundle of anything else is another file."""
@@ -65,6 +67,13 @@ def read_bundle(text: str) -> Bundle:
         raise BundleError(f"mixes releases or channels ({said}): use one release's file as it is")
     [(version, channel)] = marks
     return Bundle(_release(version), _channel(channel), _sorted(crds), _sorted(guards))
+
+
+def taken_over(item: Manifest) -> Manifest:
+    """The object, written over one that an earlier life of the stack left behind: they stay when a stack goes, with
+    their fields in the name of who wrote them, and another writer is refused them otherwise."""
+    metadata = item["metadata"]
+    return {**item, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), FORCE: "true"}}}
 
 
 def mark(item: Manifest, name: str) -> str:

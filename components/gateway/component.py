@@ -1,14 +1,25 @@
 """The way in: class, Gateway and routes, and the data plane itself where nobody else runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.apply import apply, apply_chart
-from components.gateway.bundle import Bundle
-from components.gateway.model import GatewaySpec, Helm
-from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, traefik_values
+from components.apply import apply
+from components.gateway.bundle import Bundle, taken_over
+from components.gateway.certificates import KeyPair, tls_secret
+from components.gateway.model import GatewaySpec, Traefik
+from components.gateway.render import (
+    gateway,
+    gateway_class,
+    gateway_namespace,
+    http_route,
+    redirect_route,
+    redirects,
+)
+from components.gateway.traefik import traefik_manifests
+from components.images.model import ImageMirror
+from components.manifests import Manifest
 from components.names import child, token
 
 
@@ -35,7 +46,7 @@ class GatewayCrds(pulumi.ComponentResource):
         crds = [apply(child(name, "crd", item["metadata"]["name"]), item, kept) for item in bundle.crds]
         after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=crds, retain_on_delete=True)
         for item in bundle.guards:
-            apply(child(name, item["kind"].lower(), item["metadata"]["name"]), item, after)
+            apply(child(name, item["kind"].lower(), item["metadata"]["name"]), taken_over(item), after)
         self.version = pulumi.Output.from_input(bundle.version)
         self.register_outputs({"version": self.version})
 
@@ -51,26 +62,46 @@ class Gateway(pulumi.ComponentResource):
         name: str,
         spec: GatewaySpec,
         *,
+        images: ImageMirror | None = None,
+        certificates: Mapping[str, pulumi.Output[KeyPair]] | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         tenants: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before."""
+        """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
+
+        `certificates`: by name of the Secret that a listener asks for, where the stack brings it.
+        """
         ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # what the canary policy judges routes by
         super().__init__(token("Gateway"), name, ceiling, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
-        if isinstance(spec.install, Helm):
+        runs: list[pulumi.Resource] = []
+        if isinstance(spec.install, Traefik):
             namespace = apply(child(name, "namespace"), gateway_namespace(spec), options)
-            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
-            values = traefik_values(spec, replicas=spec.install.replicas)
-            chart = apply_chart(child(name, "chart"), "traefik", spec.namespace, spec.install, values, after)
-            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
+            for item in traefik_manifests(spec, spec.install, images):
+                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, *runs])
+                runs.append(apply(child(name, "traefik", item["kind"].lower()), item, after))
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+        secrets = [
+            apply(child(name, "certificate", secret), _tls_secret(secret, spec.namespace, pair), options)
+            for secret, pair in sorted((certificates or {}).items())
+        ]
+        options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[*runs, *secrets]))
         made = apply(child(name, "class"), gateway_class(spec), options)
-        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *secrets])
         made = apply(child(name, "gateway"), gateway(spec), after)
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
+        for listener in redirects(spec):
+            apply(child(name, "redirect", listener.name), redirect_route(listener, spec), after)
         after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *tenants])
         for route in spec.routes:
             apply(child(name, "route", f"{route.tenant}-{route.name}"), http_route(route, spec), after)
         self.hostnames = pulumi.Output.from_input(sorted({route.hostname for route in spec.routes}))
         self.register_outputs({**ceiling, "hostnames": self.hostnames})
+
+
+def _tls_secret(name: str, namespace: str, pair: pulumi.Output[KeyPair]) -> Manifest:
+    """The Secret with its data as outputs that stay secret; all else is known before."""
+    made = tls_secret(name, namespace, KeyPair("", ""))
+    return {**made, "data": pair.apply(lambda known: tls_secret(name, namespace, known)["data"])}

@@ -3,7 +3,7 @@
 from components.base import Violation
 from components.cni.model import AnyCni, Calico
 from components.cni.unmanaged import Flannel, Unmanaged
-from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Helm
+from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Traefik
 
 TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
 """The one name that Traefik looks for: its Kubernetes Gateway provider has no option for it."""
@@ -12,9 +12,9 @@ TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
 def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
     """A controller's name that nobody of this stack answers to."""
     name, ciliums = spec.controller_name, spec.controller_name.partition("/")[0] == "io.cilium"
-    if isinstance(spec.install, Helm) and name != TRAEFIK_CONTROLLER:
+    if isinstance(spec.install, Traefik) and name != TRAEFIK_CONTROLLER:
         other = "install: { kind: existing } where Cilium is to be the gateway" if ciliums else "install kind: existing"
-        return [_problem(f"{name}, but the chart is Traefik's: write {TRAEFIK_CONTROLLER}, or {other}")]
+        return [_problem(f"{name}, but install is traefik: write {TRAEFIK_CONTROLLER}, or {other}")]
     if not ciliums:
         return []
     if name != CILIUM_CONTROLLER:

@@ -16,13 +16,19 @@ ENCRYPTED = ("HTTPS", "TLS")
 NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 
 
-def tls_problems(gateway: Mapping[str, Any], today: str) -> Iterator[Violation]:
-    """Listeners of a Gateway or ListenerSet that take plain text, without an exception on it that still holds."""
+def tls_problems(
+    gateway: Mapping[str, Any], today: str, routes: Sequence[Mapping[str, Any]] = ()
+) -> Iterator[Violation]:
+    """Listeners of a Gateway or ListenerSet that take plain text, without an exception on it that still holds.
+
+    One whose every route of `routes` sends requests on to HTTPS serves nobody, and needs no exception."""
     metadata = gateway["metadata"]
     exceptions = _exceptions((metadata.get("annotations") or {}).get(labels.PLAIN_TEXT))
     for listener in (gateway.get("spec") or {}).get("listeners") or ():
         if "protocol" not in listener or listener["protocol"] in ENCRYPTED:
             continue  # without one it is a patch of somebody else's listener: the CRD demands it
+        if _only_redirects(gateway, listener, routes):
+            continue
         name = f"{metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
         item = f"{gateway.get('kind', 'Gateway')} {name}, {listener['name']}"
         remedy = (
@@ -36,6 +42,38 @@ def tls_problems(gateway: Mapping[str, Any], today: str) -> Iterator[Violation]:
             continue
         if exception.until < today:
             yield plain_text_problem(item, f"its exception ended on {exception.until}; {remedy}")
+
+
+def _only_redirects(
+    gateway: Mapping[str, Any], listener: Mapping[str, Any], routes: Sequence[Mapping[str, Any]]
+) -> bool:
+    """Whether a listener takes routes of its Gateway's own namespace alone, and each of them redirects to HTTPS."""
+    if ((listener.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same") != "Same":
+        return False
+    kind, name = gateway.get("kind") or "Gateway", gateway["metadata"].get("name")
+    attached = [
+        route
+        for route in routes
+        if any(
+            parent[:3] == (kind, _namespace(gateway), name) and parent[3] in ("", listener["name"])
+            for parent in _parents(route)
+        )
+        and _namespace(route) == _namespace(gateway)
+    ]
+    return bool(attached) and all(_redirects(route) for route in attached)
+
+
+def _redirects(route: Mapping[str, Any]) -> bool:
+    rules = (route.get("spec") or {}).get("rules") or ()
+    return bool(rules) and all(
+        not rule.get("backendRefs")
+        and any(
+            (item.get("requestRedirect") or {}).get("scheme") == "https"
+            for item in rule.get("filters") or ()
+            if item.get("type") == "RequestRedirect"
+        )
+        for rule in rules
+    )
 
 
 def _exceptions(annotation: Any) -> dict[str, Any]:

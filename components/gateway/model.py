@@ -1,5 +1,6 @@
 """The way in from outside: a Gateway that the platform owns, and routes that send part of a path to a canary."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,17 +14,18 @@ CILIUM_CONTROLLER = "io.cilium/gateway-controller"
 # --- who installs the data plane -------------------------------------------------------------------------
 
 
-class Helm(Spec):
-    """Traefik's chart, by a Helm Release."""
+class Traefik(Spec):
+    """The platform's own manifests of it; pods of `namespace`, as `restricted` as Pod Security has it."""
 
-    kind: Literal["helm"]
+    kind: Literal["traefik"]
     version: Version
-    """Of the chart; Traefik's own differs."""
-    repository: str = Field(default="https://traefik.github.io/charts", pattern=r"^(https|oci)://\S+$")
-    """Chart repository; a mirror where the public one can't be reached."""
-    timeout_seconds: int = Field(default=600, ge=60, le=3600)
-    """How long the roll-out may take before Helm rolls it back."""
+    """Of Traefik; the image's tag is the same with a v."""
     replicas: int = Field(default=2, ge=1, le=50)
+    """Spread over the nodes that take pods."""
+
+
+PING_PORT = 8081
+"""Where Traefik answers probes; no listener may have it."""
 
 
 class Existing(Spec):
@@ -67,8 +69,10 @@ class HttpListener(Spec):
     protocol: Literal["HTTP"]
     hostname: HostName | None = None
     """Only requests for this host; left out: all."""
+    redirect: Literal["https"] | None = None
+    """Send every request on to the same host by HTTPS (301), and serve none."""
     plain_text: Dated | None = None
-    """Why nobody's requests need TLS here, and until when; without it a listener in plain text is refused."""
+    """Why nobody's requests need TLS here, and until when; without it a listener that serves them is refused."""
 
 
 class HttpsListener(Spec):
@@ -80,10 +84,34 @@ class HttpsListener(Spec):
     hostname: HostName | None = None
     """Only requests for this host; cert-manager makes a certificate for it, so it needs one."""
     certificate_secret: DnsName
-    """A Secret of type kubernetes.io/tls in the gateway's namespace; cert-manager writes it where it is asked to."""
+    """A Secret of type kubernetes.io/tls in the gateway's namespace: the stack's own secret `certificates` makes it,
+    cert-manager writes it where it is asked to, or somebody else brings it."""
 
 
 Listener = Annotated[HttpListener | HttpsListener, Field(discriminator="protocol")]
+
+HTTPS_PORT = 443
+"""Which a client takes for `https://` without a port."""
+
+
+def redirect_port(listener: HttpListener, listeners: Sequence[Listener]) -> int | None:
+    """Where HTTPS is served for a listener's hosts: 443 if it is, else the one port there is; None if there is none."""
+    ports = {
+        item.port for item in listeners if isinstance(item, HttpsListener) and shared(listener.hostname, item.hostname)
+    }
+    if HTTPS_PORT in ports:
+        return HTTPS_PORT
+    return ports.pop() if len(ports) == 1 else None
+
+
+def shared(one: str | None, other: str | None) -> bool:
+    """Whether two hosts (None: any) have requests in common, as Gateway API defines it."""
+    if one is None or other is None or one == other:
+        return True
+    if one.startswith("*.") and other.startswith("*."):
+        return one.endswith(other[1:]) or other.endswith(one[1:])
+    return (one.startswith("*.") and other.endswith(one[1:])) or (other.startswith("*.") and one.endswith(other[1:]))
+
 
 # --- routes ----------------------------------------------------------------------------------------------
 
@@ -129,7 +157,7 @@ class Route(Spec):
 class GatewaySpec(Spec):
     """The stack file's `gateway`."""
 
-    install: Annotated[Helm | Existing, Field(discriminator="kind")]
+    install: Annotated[Traefik | Existing, Field(discriminator="kind")]
     crds: Crds = ExistingCrds(kind="existing")
     bundle_version: Version | None = None
     """Of the Gateway API CRDs in the cluster, as their annotation `bundle-version` says; left out: unknown, or what
@@ -141,7 +169,8 @@ class GatewaySpec(Spec):
     """The name that the data plane looks for in GatewayClasses."""
     name: DnsLabel = "public"
     cluster_issuer: DnsName | None = None
-    """A cert-manager ClusterIssuer that makes HTTPS listeners' certificates; left out: their Secrets are there."""
+    """A cert-manager ClusterIssuer that makes HTTPS listeners' certificates; left out: the stack's own secret
+    `certificates` has them, or their Secrets are there."""
     listeners: tuple[Listener, ...] = Field(min_length=1, max_length=64)
     """64 is the Gateway CRD's limit."""
     canary_ceiling_percent: int = Field(default=50, ge=1, le=100)

@@ -4,7 +4,16 @@ import json
 from typing import Any
 
 from components import labels
-from components.gateway.model import Backend, GatewaySpec, HttpListener, HttpsListener, Listener, Route
+from components.gateway.model import (
+    HTTPS_PORT,
+    Backend,
+    GatewaySpec,
+    HttpListener,
+    HttpsListener,
+    Listener,
+    Route,
+    redirect_port,
+)
 from components.manifests import Manifest, manifest
 
 API = "gateway.networking.k8s.io/v1"
@@ -12,6 +21,7 @@ WAIT_FOR = "pulumi.com/waitFor"
 """Pulumi takes a custom resource as ready at once unless this annotation says what to wait for."""
 
 _PROGRAMMED = '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
+_ACCEPTED = 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
 # Data planes call a Gateway programmed before anybody has given them an address; the pools exist by then.
 
 
@@ -56,7 +66,7 @@ def http_route(route: Route, spec: GatewaySpec) -> Manifest:
     parent: dict[str, Any] = {"name": spec.name, "namespace": spec.namespace}
     if route.listener is not None:
         parent["sectionName"] = route.listener
-    annotations = {WAIT_FOR: 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'}
+    annotations = {WAIT_FOR: _ACCEPTED}
     if route.canary is not None:
         annotations[labels.CANARY] = route.canary.service
     return manifest(
@@ -76,39 +86,30 @@ def gateway_namespace(spec: GatewaySpec) -> Manifest:
     return manifest("v1", "Namespace", spec.namespace, labels=pod_security)
 
 
-def traefik_values(spec: GatewaySpec, *, replicas: int) -> dict[str, Any]:
-    """Values of Traefik's chart for a Gateway API data plane and nothing else.
-
-    A listener is served by the entry point of the same port, so Traefik listens on the real ports; the
-    sysctl lets it do so without a capability (safe, and per pod, since Kubernetes 1.22).
-    """
-    return {
-        "api": {"dashboard": False},
-        "deployment": {"replicas": replicas},
-        "gateway": {"enabled": False},  # ours, not the chart's
-        "gatewayClass": {"enabled": False},
-        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},  # nothing goes abroad unasked
-        "ingressClass": {"enabled": False},
-        "podSecurityContext": {
-            "seccompProfile": {"type": "RuntimeDefault"},  # what Pod Security `restricted` asks for
-            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
-        },
-        "ports": {
-            "web": {"expose": {"default": False}},  # the chart's own entry points
-            "websecure": {"expose": {"default": False}},
-            **{f"tcp-{port}": _entry_point(port) for port in sorted({item.port for item in spec.listeners})},
-        },
-        "providers": {
-            "kubernetesCRD": {"enabled": False},
-            "kubernetesGateway": {"enabled": True},
-            "kubernetesIngress": {"enabled": False},
-        },
-        "service": {"spec": {"externalTrafficPolicy": "Local"}},  # keeps the client's address
+def redirect_route(listener: HttpListener, spec: GatewaySpec) -> Manifest:
+    """What answers on a listener that only sends requests on to HTTPS, in the gateway's namespace."""
+    to: dict[str, Any] = {"scheme": "https", "statusCode": 301}
+    port = redirect_port(listener, spec.listeners)
+    if port != HTTPS_PORT:
+        to["port"] = port
+    parent = {"name": spec.name, "namespace": spec.namespace, "sectionName": listener.name}
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "filters": [{"type": "RequestRedirect", "requestRedirect": to}],
     }
+    return manifest(
+        API,
+        "HTTPRoute",
+        f"{listener.name}-to-https",
+        namespace=spec.namespace,
+        annotations={WAIT_FOR: _ACCEPTED},
+        spec={"parentRefs": [parent], "rules": [rule]},
+    )
 
 
-def _entry_point(port: int) -> dict[str, Any]:
-    return {"port": port, "exposedPort": port, "protocol": "TCP", "expose": {"default": True}}
+def redirects(spec: GatewaySpec) -> list[HttpListener]:
+    """Listeners that only send requests on."""
+    return [item for item in spec.listeners if isinstance(item, HttpListener) and item.redirect]
 
 
 def _listener(listener: Listener) -> dict[str, Any]:
@@ -120,6 +121,9 @@ def _listener(listener: Listener) -> dict[str, Any]:
             "mode": "Terminate",
             "certificateRefs": [{"kind": "Secret", "name": listener.certificate_secret}],
         }
+    if isinstance(listener, HttpListener) and listener.redirect:
+        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}  # a tenant's route would serve what it should redirect
+        return made
     of_tenants = {"matchExpressions": [{"key": labels.TENANT, "operator": "Exists"}]}
     made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": of_tenants}}
     return made

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.base import Violation, repeated
-from components.gateway.model import GatewaySpec, HttpListener, HttpsListener, Route
+from components.gateway.model import (
+    PING_PORT,
+    GatewaySpec,
+    HttpListener,
+    HttpsListener,
+    Route,
+    Traefik,
+    redirect_port,
+    shared,
+)
 from components.tenancy.model import TenantSpec
 
 MAX_WEIGHT = 1_000_000
@@ -55,7 +64,7 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Violation]:
     problems = {}
     for claim in claims:
         for other in claims:
-            if other.owner < claim.owner and _same_requests(claim.hostname, other.hostname):
+            if other.owner < claim.owner and shared(claim.hostname, other.hostname):
                 over = "" if claim.hostname == other.hostname else f" (as {other.hostname})"
                 problems[claim, other.owner] = Violation(
                     "gateway-hostname-owner",
@@ -68,17 +77,7 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Violation]:
 
 def intersects(listener: str | None, route: str) -> bool:
     """Whether a listener's host (None: any) and a route's have requests in common, as Gateway API defines it."""
-    return listener is None or _same_requests(listener, route)
-
-
-def _same_requests(one: str, other: str) -> bool:
-    if one.startswith("*.") and other.startswith("*."):
-        return one.endswith(other[1:]) or other.endswith(one[1:])
-    if one.startswith("*."):
-        return other.endswith(one[1:])
-    if other.startswith("*."):
-        return one.endswith(other[1:])
-    return one == other
+    return shared(listener, route)
 
 
 def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
@@ -106,8 +105,34 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
                 f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names: add one",
             )
 
-        if isinstance(listener, HttpListener) and listener.plain_text is None:
-            yield plain_text_problem(f"listener '{listener.name}'", "write protocol: HTTPS, or plainText with until")
+        if isinstance(listener, HttpListener):
+            yield from _plain_problems(listener, spec)
+        if isinstance(spec.install, Traefik) and listener.port == PING_PORT:
+            yield Violation(
+                "gateway-listener",
+                f"listener '{listener.name}'",
+                f"has port {PING_PORT}, where Traefik answers probes: choose another port",
+            )
+
+
+def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Violation]:
+    item = f"listener '{listener.name}'"
+    if listener.redirect is None:
+        if listener.plain_text is None:
+            remedy = "write redirect: https, protocol: HTTPS, or plainText with until"
+            yield plain_text_problem(item, remedy)
+        return
+    if listener.plain_text is not None:
+        yield Violation(
+            "gateway-listener", item, "has redirect and plainText, and what only redirects serves nobody: take one out"
+        )
+    if redirect_port(listener, spec.listeners) is None:
+        yield Violation(
+            "gateway-listener",
+            item,
+            f"redirects {listener.hostname or 'every host'} to HTTPS, and no HTTPS listener, or more than one port but "
+            "443, takes it: add one on port 443",
+        )
 
 
 def plain_text_problem(item: str, remedy: str) -> Violation:
@@ -160,6 +185,14 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Violation]
     item = f"route '{route.name}'"
     names = ", ".join(listener.name for listener in spec.listeners)
     wanted = [listener for listener in spec.listeners if route.listener in (None, listener.name)]
+    if wanted and all(isinstance(listener, HttpListener) and listener.redirect for listener in wanted):
+        yield Violation(
+            "gateway-route-listener",
+            item,
+            f"{', '.join(listener.name for listener in wanted)} only redirects to HTTPS: write an HTTPS listener",
+        )
+        return
+    wanted = [item for item in wanted if not (isinstance(item, HttpListener) and item.redirect)]
     if not wanted:
         yield Violation(
             "gateway-route-listener",
@@ -225,7 +258,8 @@ def node_port_problems(service: Mapping[str, Any]) -> list[Violation]:
 
 
 def _hostnames(route: Mapping[str, Any]) -> Iterable[Any]:
-    return (route.get("spec") or {}).get("hostnames") or ()
+    found = (route.get("spec") or {}).get("hostnames") or ()
+    return (found,) if isinstance(found, str) else found  # a string is one wrong name, not a list of letters
 
 
 def _name(item: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply, apply_chart, apply_patch
 from components.manifests import Manifest
 from components.metallb.by_cilium import cilium_pool_manifests
-from components.metallb.model import ByCilium, Helm, MetalLbSpec
+from components.metallb.model import Around, ByCilium, Helm, MetalLbSpec
 from components.metallb.render import (
     address_pool,
     advertisement,
@@ -30,29 +30,25 @@ class MetalLb(pulumi.ComponentResource):
         self,
         name: str,
         spec: MetalLbSpec,
+        around: Around,
         *,
-        cilium_version: str | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`depends_on`: what must be there before, the CNI for one: without it no controller starts.
-
-        `cilium_version`: the CNI's, whose operator makes the kinds where Cilium owns the pools.
-        """
+        """`depends_on`: what must be there before, the CNI for one: without it no controller starts."""
         super().__init__(token("MetalLb"), name, None, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         if isinstance(spec.install, Helm):
             namespace = apply(child(name, "namespace"), metallb_namespace(), options)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
-            chart = apply_chart(
-                child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, metallb_values(spec), after
-            )
+            values = metallb_values(spec, spec.install, around)
+            chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
             ready = apply_patch(child(name, "webhook"), webhook_mark(), after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
-            for item in cilium_pool_manifests(spec, cilium_version or ""):
+            for item in cilium_pool_manifests(spec, around.cilium_version or ""):
                 apply(_name(name, item), item, options)
         else:
             _by_metallb(name, spec, self, provider, options)

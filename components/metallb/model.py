@@ -1,11 +1,12 @@
 """Which addresses Services of type LoadBalancer get, and how the network outside learns of them."""
 
 from ipaddress import IPv4Address, IPv6Address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from components.base import DnsLabel, DnsName, Spec, Version
+from components.images.model import ImageMirror
 from components.metallb.addresses import Block
 
 # --- who installs it -------------------------------------------------------------------------------------
@@ -21,6 +22,8 @@ class Helm(Spec):
     """Chart repository; a mirror where the public one can't be reached."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
     """How long the roll-out may take before Helm rolls it back."""
+    values: dict[str, Any] = Field(default_factory=dict)
+    """More values for the chart, beside the platform's own: none of the keys that it sets itself."""
 
 
 class Existing(Spec):
@@ -98,6 +101,17 @@ class Pool(Spec):
     advertisement: Advertisement
     auto_assign: bool = True
     """False: only a Service that asks for this pool gets an address from it."""
+
+
+class Around(NamedTuple):
+    """What else of a stack the owner of its addresses depends on."""
+
+    cilium_version: str | None = None
+    """The CNI's, whose operator makes the kinds where Cilium owns the pools."""
+    from_control_planes: bool = False
+    """Some of them run pods, and so may have to announce addresses."""
+    images: ImageMirror | None = None
+    """Where images come from, if not from their makers."""
 
 
 class MetalLbSpec(Spec):

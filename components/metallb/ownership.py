@@ -2,7 +2,7 @@
 
 from components.base import Violation, version_tuple
 from components.cni.calico_bgp import CalicoBgp
-from components.cni.model import AgentConfig, AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
+from components.cni.model import AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
 from components.metallb.model import L2, Bgp, MetalLbSpec
 
 L2_SINCE = (1, 14)
@@ -24,8 +24,6 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
         return [
             _problem("install", f"kind cilium, but cni.kind is {cni.kind}: write kind: helm here, or cni.kind: cilium")
         ]
-    if isinstance(cni.install, AgentConfig):
-        return [_problem("install", "kind cilium needs cni.install helm: agent-config leaves its address pools off")]
     version = version_tuple(cni.version)
     found = []
     for pool in spec.pools:

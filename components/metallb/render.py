@@ -1,8 +1,13 @@
 """MetalLB's objects. Every advertisement selects its pool: one without selectors announces all of them."""
 
-from components.labels import PREFIX
+from typing import Any
+
+from components.base import Violation
+from components.charts.values import merged, taken
+from components.labels import WAITED_FOR
 from components.manifests import Manifest, manifest
-from components.metallb.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
+from components.metallb.images import mirrored
+from components.metallb.model import L2, Around, Bgp, Helm, MetalLbSpec, NodeSelector, Peer, Pool
 from components.names import METALLB_SYSTEM
 
 API = "metallb.io/v1beta1"
@@ -43,10 +48,38 @@ def bgp_peer(peer: Peer) -> Manifest:
     return manifest(PEER_API, "BGPPeer", peer.name, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def metallb_values(spec: MetalLbSpec) -> dict[str, object]:
-    """Values of MetalLB's chart: FRR only where somebody speaks BGP, since it adds a pod to every node."""
+def metallb_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+    """Values of MetalLB's chart, with those that the stack file adds."""
+    return merged(platform_values(spec, install, around), install.values)
+
+
+def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+    """The values that are the platform's own: FRR only where somebody speaks BGP, since it adds a pod to every node."""
     speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
-    return {"frrk8s": {"enabled": speaks_bgp}, "speaker": {"frr": {"enabled": False}}}
+    speaker: dict[str, Any] = {"frr": {"enabled": False}}
+    if around.from_control_planes:
+        # kubeadm labels them node.kubernetes.io/exclude-from-external-load-balancers, and speakers heed it: where
+        # every node is one, nobody would answer for an address.
+        speaker["ignoreExcludeLB"] = True
+    values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
+    for path, value in mirrored(around.images, install.version):
+        group = values
+        for key in path[:-1]:
+            group = group.setdefault(key, {})
+        group[path[-1]] = value
+    return dict(sorted(values.items()))
+
+
+def extra_problems(spec: MetalLbSpec, around: Around) -> list[Violation]:
+    """Values of the stack file whose keys are the platform's own."""
+    if not isinstance(spec.install, Helm):
+        return []
+    own = platform_values(spec, spec.install, around)
+    said = "is set by the platform, from fields of the stack file: take it out"
+    return [
+        Violation("metallb-values", "metallb.install.values", f"{key} {said}")
+        for key in taken(own, spec.install.values)
+    ]
 
 
 def webhook_mark() -> Manifest:
@@ -61,7 +94,7 @@ def webhook_mark() -> Manifest:
         "metadata": {  # no labels: those are Helm's
             "name": "metallb-webhook-service",
             "namespace": METALLB_SYSTEM,
-            "annotations": {f"{PREFIX}waited-for": "endpoint"},
+            "annotations": {WAITED_FOR: "endpoint"},
         },
     }
 

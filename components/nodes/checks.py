@@ -73,7 +73,8 @@ def _memory(survey: Survey, node: NodeSpec, _: Sequence[Survey], __: Demands) ->
 
 def _cgroup(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: Demands) -> Seen:
     version = int(_said(survey, "cgroup")["version"])
-    needed = version_tuple(demands.kubernetes) >= version_tuple(limits.CGROUP_V2_SINCE)
+    late = version_tuple(demands.kubernetes) >= version_tuple(limits.CGROUP_V2_SINCE)
+    needed = late and not demands.cgroup_v1
     return Seen(f"{version}", version == 2 or not needed, f"2 for Kubernetes {demands.kubernetes}" if needed else "")
 
 

@@ -76,15 +76,26 @@ class Node(pulumi.ComponentResource):
         self.register_outputs({**where, "readback": self.readback})
 
     def releasable(
-        self, kubeconfig: pulumi.Input[str], *, gateway_namespace: str, depends_on: Sequence[pulumi.Resource] = ()
+        self,
+        kubeconfig: pulumi.Input[str],
+        *,
+        gateway_namespace: str,
+        leaving_script: str = "",
+        depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
         """Declare how the node is given back: once, when its cluster is known, which may be made of the nodes.
 
-        `gateway_namespace` is where the data plane's pods are; `depends_on` what must go after the node is drained.
+        `gateway_namespace` is where the data plane's pods are; `leaving_script` takes the node out of a cluster that
+        kubeadm made; `depends_on` is what must go after the node is drained.
         """
 
         def document(secrets: Sequence[str]) -> str:
-            return self._release(gateway_namespace=gateway_namespace, kubeconfig=secrets[0], private_key=secrets[1])
+            return self._release(
+                leaving_script=leaving_script,
+                gateway_namespace=gateway_namespace,
+                kubeconfig=secrets[0],
+                private_key=secrets[1],
+            )
 
         written: pulumi.Output[str] = pulumi.Output.all(kubeconfig, self._private_key).apply(document)
         # Deleted before `setup`, and does all of the giving back: remote.Command could not forgive a dead server.

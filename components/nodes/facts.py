@@ -19,8 +19,8 @@ class Survey(NamedTuple):
     """By name. A fact that could not be had has `unknown`: the reason."""
     clock_offset: float = 0.0
     """Seconds by which the node's clock is ahead of the one that asked."""
-    in_namespace: bool = False
-    """The node is a namespace of a larger machine: what belongs to that machine proves nothing of the node."""
+    in_container: bool = False
+    """The node is a container: what it shares with others proves nothing of it."""
     unread: str = ""
     """Why there are no facts at all; empty where there are."""
 
@@ -29,7 +29,7 @@ class Survey(NamedTuple):
         return self.facts.get(name, {"unknown": self.unread or "the node did not say"})
 
 
-def parse(output: str, *, received_at: float, in_namespace: bool = False) -> Survey:
+def parse(output: str, *, received_at: float, in_container: bool = False) -> Survey:
     """The facts in a survey's output. Raises ValueError where it is not one, or was cut short."""
     facts: dict[str, Fact] = {}
     for line in (line for line in output.split("\n") if line.strip()):
@@ -44,7 +44,7 @@ def parse(output: str, *, received_at: float, in_namespace: bool = False) -> Sur
         facts["node"]["name"],
         facts,
         clock_offset=float(facts["clock"]["seconds"]) - received_at,
-        in_namespace=in_namespace,
+        in_container=in_container,
     )
 
 

@@ -15,8 +15,8 @@ class Limit(NamedTuple):
     remedy: str
     required: bool = True
     """False: what is over the limit is said, and nothing is stopped by it."""
-    of_machine: bool = False
-    """It belongs to the whole machine: a node that is a namespace shares it, and proves nothing by it."""
+    shared: bool = False
+    """A container shares it with whatever else its machine runs at the moment, and proves nothing by it."""
 
 
 CONTROL_PLANE_CPUS = 2
@@ -46,59 +46,51 @@ LIMITS: dict[str, Limit] = {
         "processors",
         "kubeadm's own preflight: 2 on the control plane",
         "rent a larger server",
-        of_machine=True,
     ),
     "memory": Limit(
         "memory",
         "kubeadm's own preflight: 1700 MB on the control plane",
         "rent a larger server",
-        of_machine=True,
     ),
     "cgroup": Limit(
         "cgroup version",
         "Kubernetes 1.35 release notes: the kubelet refuses version 1",
-        "boot with systemd.unified_cgroup_hierarchy=1",
-        of_machine=True,
+        "boot with systemd.unified_cgroup_hierarchy=1, or write cluster.cgroupV1: true for as long as it lasts",
     ),
     "swap": Limit(
         "swap",
         "the kubelet's failSwapOn",
         "nothing to do: the first run switches it off, and back on when the node is given back",
         required=False,
-        of_machine=True,
     ),
     "time-sync": Limit(
         "time service",
         "certificates and etcd leases need one time",
         "install systemd-timesyncd or chrony: the first run switches it on where it is installed",
         required=False,
-        of_machine=True,
     ),
     "clock": Limit(
         "clock against the nodes' median",
         "k0sctl refuses more than 30 s",
         "let a time service set the clock, then run again",
-        of_machine=True,
     ),
     "steal": Limit(
         "CPU steal",
         "article of 2023: above 0.5 % the provider oversells its processors",
         "ask the provider for dedicated processors, or move the node",
         required=False,
-        of_machine=True,
     ),
     "etcd-disk": Limit(
         "fdatasync, 99th percentile",
         "etcd's documentation: 10 ms; articles of 2022 and 2023: NVMe takes less than 2 ms",
         "use NVMe storage of this server's own for the control plane",
-        of_machine=True,
+        shared=True,
     ),
     "nic-speed": Limit(
         "link speed",
         "shown for capacity; no limit",
         "",
         required=False,
-        of_machine=True,
     ),
     "nic-drops": Limit(
         "packets dropped by the link",
@@ -111,14 +103,12 @@ LIMITS: dict[str, Limit] = {
         "the driver's own maximum",
         "raise it to the maximum: ethtool -G LINK rx MAX",
         required=False,
-        of_machine=True,
     ),
     "softnet": Limit(
         "packets dropped by the kernel's backlog",
         "article of 2024: overflowing soft-interrupt queues",
         "use profile high-throughput (net.core.netdev_max_backlog)",
         required=False,
-        of_machine=True,
     ),
     "conntrack": Limit(
         "conntrack table in use",
@@ -171,5 +161,5 @@ LIMITS: dict[str, Limit] = {
         "use a resolver in the country that is near, and ndots: 2 in pods that call the outside",
         required=False,
     ),
-    "services": Limit("services", "shown for what is known of them; no limit", "", required=False, of_machine=True),
+    "services": Limit("services", "shown for what is known of them; no limit", "", required=False),
 }

@@ -159,7 +159,7 @@ class _Reader:
             )
 
             def facts(output: str) -> Survey:
-                return parse_survey(output, received_at=time.time(), in_namespace=asked[node].in_namespace)
+                return parse_survey(output, received_at=time.time(), in_container=asked[node].in_container)
 
             limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
             return await self._said(node, held[node], survey_command(limit), text, limit + 10, facts)
@@ -187,7 +187,7 @@ class _Reader:
         except (TimeoutError, OSError, asyncssh.Error) as error:
             return Unread(f"{where} was lost during the reading ({_why(error)})")
         if done.exit_status == 127 and "python3" in words:
-            return Unread("it has no python3, by which it is surveyed: apt-get install python3-minimal")
+            return Unread("it has no python3, by which it is surveyed: apt-get install python3")
         if done.exit_status in _ENDED_BY_TIMEOUT:
             return Unread("it did not end its reading in time: look whether it is overloaded, or waits for a disk")
         if done.exit_status:

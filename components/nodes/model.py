@@ -161,3 +161,5 @@ class Demands(NamedTuple):
     pod_source: str = "10.244.255.254"
     """An address of the pod network that no pod has: to ask whether the provider lets it pass."""
     preflight: PreflightSpec = PreflightSpec()
+    cgroup_v1: bool = False
+    """The stack file says that nodes may still have it."""

@@ -22,7 +22,7 @@ class Readback(NamedTuple):
 
     node: str
     kernel: str
-    in_namespace: bool
+    in_container: bool
     at: str
     """The node's own clock, RFC 3339 in UTC."""
     settings: tuple[Setting, ...]
@@ -63,7 +63,7 @@ def parse(output: str) -> Readback:
     return Readback(
         node=about.get("node", ""),
         kernel=about.get("kernel", ""),
-        in_namespace=about.get("namespace") == "true",
+        in_container=about.get("container") == "true",
         at=about.get("at", ""),
         settings=tuple(
             Setting(fact["key"], fact["wanted"], fact["live"], fact["state"]) for fact in facts if "wanted" in fact
@@ -80,7 +80,7 @@ def summary(output: str) -> dict[str, Any]:
     facts = parse(output)
     return {
         "kernel": facts.kernel,
-        "inNamespace": facts.in_namespace,
+        "inContainer": facts.in_container,
         "settings": {
             setting.key: {"wanted": setting.wanted, "live": setting.live, "state": setting.state}
             for setting in facts.settings

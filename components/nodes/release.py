@@ -44,6 +44,8 @@ class Release(BaseModel):
     dial_attempts: int
     script: str
     """`scripts.node_script`'s text, as the node was last set up from."""
+    leaving_script: str = ""
+    """By which the node leaves a cluster that kubeadm made, before `script` gives it back; empty for others."""
     when_unreachable: Literal["fail", "leave"]
     drain_seconds: int
     gateway_namespace: str
@@ -52,7 +54,14 @@ class Release(BaseModel):
 
 
 def release_document(
-    node: NodeSpec, ssh: SshSpec, *, script: str, gateway_namespace: str, kubeconfig: str, private_key: str
+    node: NodeSpec,
+    ssh: SshSpec,
+    *,
+    script: str,
+    leaving_script: str = "",
+    gateway_namespace: str,
+    kubeconfig: str,
+    private_key: str,
 ) -> str:
     """The document as JSON: same facts, same bytes, so that nothing is updated without a reason."""
     facts = {
@@ -64,6 +73,7 @@ def release_document(
         "dialSeconds": ssh.dial_seconds,
         "dialAttempts": ssh.dial_attempts,
         "script": script,
+        **({"leavingScript": leaving_script} if leaving_script else {}),
         "whenUnreachable": node.when_unreachable,
         "drainSeconds": node.drain_seconds,
         "gatewayNamespace": gateway_namespace,

@@ -10,7 +10,7 @@ provider's network lets foreign source addresses and ARP announcements pass is a
 
 from __future__ import annotations
 
-import ctypes
+import array
 import json
 import os
 import re
@@ -120,6 +120,10 @@ def cgroup(_: Request) -> Fact:
 
 def time_sync(_: Request) -> Fact:
     """The kernel's own word: its clock is unsynchronised until a time service disciplines it."""
+    try:
+        import ctypes
+    except ImportError:  # Debian's python3-minimal
+        raise NotHereError("this python3 has no ctypes: apt-get install python3") from None
     state = ctypes.create_string_buffer(256)  # struct timex, all modes zero: only read
     answer = ctypes.CDLL(None, use_errno=True).adjtimex(state)
     if answer < 0:
@@ -405,9 +409,9 @@ def probe_filter() -> bytes:
         (0x06, 0, 0, 2048),
         (0x06, 0, 0, 0),
     ]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in code))
+    program = array.array("B", b"".join(struct.pack("HBBI", *step) for step in code))
     probe_filter.keep = program  # type: ignore[attr-defined]  # the kernel copies it when it is attached
-    return struct.pack("HL", len(code), ctypes.addressof(program))
+    return struct.pack("HL", len(code), program.buffer_info()[0])
 
 
 def identity(request: Request, name: str) -> int:

@@ -10,7 +10,7 @@ from components.nodes.limits import LIMITS
 from components.nodes.model import Demands, NodeSpec
 
 State = Literal["ok", "fails", "advice", "unproved", "unknown"]
-"""`unproved`: seen, but of the machine that the node is a namespace of. `unknown`: could not be had."""
+"""`unproved`: seen, but of the machine that the node is a container of. `unknown`: could not be had."""
 
 
 class Finding(NamedTuple):
@@ -67,7 +67,7 @@ def _weigh(
         return Finding(node.name, check, "unknown", str(reason))
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return Finding(node.name, check, "unknown", f"the node's answer is not understood ({error})")
-    if survey.in_namespace and limit.of_machine:
+    if survey.in_container and limit.shared:
         return Finding(node.name, check, "unproved", seen.measured, seen.limit)
     state: State = "ok" if seen.good else "fails" if limit.required else "advice"
     return Finding(node.name, check, state, seen.measured, seen.limit)

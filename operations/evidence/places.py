@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.charts.reference import chart_name
-from components.cluster.model import Kubeadm
+from components.cluster.model import Kubeadm, image_source
 from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
 from components.residency.rules import Use
 from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_uses
@@ -46,11 +46,11 @@ def of_spec(spec: PlatformSpec) -> Iterator[Seen]:
             yield Seen("chart-repository", host, host, field)
     if isinstance(spec.cluster, Kubeadm):
         # Under whose law they are, as the stack file says; where their servers stand, it does not say.
-        packages, images = spec.cluster.packages, spec.cluster.images
+        packages, images = spec.cluster.packages, image_source(spec.cluster, spec.images)
         for host in url_hosts(packages.url):
             yield Seen("package-repository", host, host, "cluster.packages", entity_country=packages.country)
         registry = image_registry(f"{images.registry}/x")
-        yield Seen("image-registry", registry, registry, "cluster.images", entity_country=images.country)
+        yield Seen("image-registry", registry, registry, images.field, entity_country=images.country or "")
     yield Seen("API server", "API server", spec.network.api_server.host, "network.apiServer")
     for pool in spec.metallb.pools:
         for block in pool.addresses:
@@ -134,7 +134,7 @@ def _values_uses(item: str, release: Mapping[str, Any], chart_images: Mapping[st
     values, chart = release.get("values"), release.get("chart")
     yield from values_uses(item, values)
     name = chart_name(chart) if isinstance(chart, str) else "?"
-    registries = own_images(name, values, chart_images)
+    registries = own_images(name, values, chart_images, str(release.get("version") or ""))
     hosts = None if registries is None else [image_registry(f"{registry}/x") for registry in registries]
     for host in [f"as chart {name} has them"] if hosts is None else hosts:
         yield Use(host, "image-registry", f"{item}: the chart's own defaults")

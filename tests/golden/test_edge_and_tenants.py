@@ -3,13 +3,29 @@
 import pytest
 import yaml
 
-from components.gateway.model import Helm
-from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, traefik_values
+from components.gateway.model import Traefik
+from components.gateway.render import (
+    gateway,
+    gateway_class,
+    gateway_namespace,
+    http_route,
+    redirect_route,
+    redirects,
+)
+from components.gateway.traefik import traefik_manifests
+from components.images.model import ImageMirror
+from components.metallb.model import Helm
 from components.metallb.render import metallb_namespace, metallb_values, webhook_mark
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import metallb_manifests, to_yaml
 from tests.support.stacks import stack
+
+PINNED = ImageMirror(
+    registry="registry.lab.example.no",
+    pins=dict.fromkeys(("library/traefik", "metallb/controller", "metallb/speaker"), f"sha256:{'a' * 64}"),
+)
+"""As the lab's copy of its stack file has it."""
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
@@ -20,7 +36,8 @@ def test_pools_and_advertisements_are_what_they_were(name: str) -> None:
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_gateway_and_routes_are_what_they_were(name: str) -> None:
     spec = stack(name).gateway
-    made = [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]
+    sent_on = [redirect_route(listener, spec) for listener in redirects(spec)]
+    made = [gateway_class(spec), gateway(spec), *sent_on, *(http_route(route, spec) for route in spec.routes)]
     assert_golden(f"{name}-gateway.yaml", to_yaml(made))
 
 
@@ -32,11 +49,21 @@ def test_a_tenants_bundle_is_what_it_was(name: str, tenant: str) -> None:
     assert_golden(f"{name}-tenant-{tenant}.yaml", to_yaml(bundle))
 
 
+def test_what_is_installed_from_mirrors_is_what_it_was() -> None:
+    lab = stack("lab")
+    assert isinstance(lab.gateway.install, Traefik)
+    assert isinstance(lab.metallb.install, Helm)
+    assert_golden("lab-traefik.yaml", to_yaml(traefik_manifests(lab.gateway, lab.gateway.install, PINNED)))
+    around = lab.around_metallb._replace(images=PINNED)
+    assert_golden("lab-metallb-values.yaml", yaml.safe_dump(metallb_values(lab.metallb, lab.metallb.install, around)))
+
+
 def test_what_goes_with_a_chart_is_what_it_was() -> None:
     oslo = stack("oslo")
-    assert isinstance(oslo.gateway.install, Helm)
-    values = traefik_values(oslo.gateway, replicas=oslo.gateway.install.replicas)
-    assert_golden("oslo-traefik-values.yaml", yaml.safe_dump(values))
-    assert_golden("oslo-metallb-values.yaml", yaml.safe_dump(metallb_values(oslo.metallb)))
+    assert isinstance(oslo.metallb.install, Helm)
+    values = metallb_values(oslo.metallb, oslo.metallb.install, oslo.around_metallb)
+    assert_golden("oslo-metallb-values.yaml", yaml.safe_dump(values))
+    assert isinstance(oslo.gateway.install, Traefik)
+    assert_golden("oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.images)))
     around = [metallb_namespace(), webhook_mark(), gateway_namespace(oslo.gateway)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from components.cni.calico import calico_values, installation
-from components.cni.cilium_config import cilium_config_map
 from components.cni.model import Calico, CalicoHelm
 from components.cni.values import cilium_values
 from components.nodes.scripts import node_script
@@ -13,7 +12,7 @@ from tests.support.manifests import to_yaml
 from tests.support.stacks import stack
 
 
-@pytest.mark.parametrize(("name", "node"), [("lab", "osl-3"), ("oslo", "osl-w-1")])
+@pytest.mark.parametrize(("name", "node"), [("lab", "osl-w-2"), ("oslo", "osl-w-1")])
 def test_a_nodes_script(name, node):
     spec = stack(name)
     chosen = next(item for item in spec.nodes if item.name == node)
@@ -23,16 +22,8 @@ def test_a_nodes_script(name, node):
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_cilium_values(name):
     spec = stack(name)
-    values = cilium_values(spec.cni, spec.network, cluster=spec.environment)
+    values = cilium_values(spec.cni, spec.network, cluster=spec.environment, images=spec.images)
     assert_golden(f"{name}-cilium-values.yaml", yaml.safe_dump(values))
-
-
-@pytest.mark.parametrize("name", ["lab", "oslo"])
-def test_cilium_config(name):
-    spec = stack(name)
-    assert_golden(
-        f"{name}-cilium-config.yaml", to_yaml([cilium_config_map(spec.cni, spec.network, cluster=spec.environment)])
-    )
 
 
 def test_a_calico_installation_without_encapsulation():

@@ -26,6 +26,12 @@ def test_a_comment(name: str) -> None:
     assert_golden(f"comment-{name}.md", comment([report(recorded(name))], full_report=LINK))
 
 
+@pytest.fixture(scope="module")
+def five_hundred() -> Preview:
+    """Five hundred tenants with values of their own."""
+    return read(many_tenants(500, lambda number: 100 + number))
+
+
 def test_five_hundred_tenants_with_the_same_change_are_one_diff() -> None:
     preview = read(many_tenants(500, lambda _: 6))
     text = comment([report(preview)], full_report=LINK)
@@ -34,9 +40,8 @@ def test_five_hundred_tenants_with_the_same_change_are_one_diff() -> None:
     assert len(text) < 20_000
 
 
-def test_five_hundred_tenants_with_values_of_their_own_are_a_line_each() -> None:
-    preview = read(many_tenants(500, lambda number: 100 + number))
-    text = comment([report(preview)], full_report=LINK)
+def test_five_hundred_tenants_with_values_of_their_own_are_a_line_each(five_hundred: Preview) -> None:
+    text = comment([report(five_hundred)], full_report=LINK)
     assert_golden("comment-500-values.md", text)
     assert size(text) <= LIMIT
     assert text.count("<details>") == 5
@@ -44,15 +49,14 @@ def test_five_hundred_tenants_with_values_of_their_own_are_a_line_each() -> None
     assert "Left out" not in text
 
 
-def test_what_does_not_fit_is_left_out_from_the_end_and_counted() -> None:
-    preview = read(many_tenants(500, lambda number: 100 + number))
-    text = comment([report(preview)], limit=6000)
+def test_what_does_not_fit_is_left_out_from_the_end_and_counted(five_hundred: Preview) -> None:
+    text = comment([report(five_hundred)], limit=6000)
     assert size(text) <= 6000
     assert "### Updated: 500" in text
     assert "Left out for length, the least risky first: 400 updates." in text
     assert "agency-000-quota: 4 → 100" in text
     assert "agency-499-quota: 4 → 599" not in text
-    assert "agency-499-quota: 4 → 599" in full([report(preview)])
+    assert "agency-499-quota: 4 → 599" in full([report(five_hundred)])
 
 
 def test_five_hundred_new_tenants_are_one_line_and_one_example() -> None:

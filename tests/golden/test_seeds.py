@@ -6,7 +6,6 @@ import yaml
 from components.cni.calico import calico_namespace, calico_values
 from components.cni.calico_objects import after_calico, before_calico
 from components.cni.chart_keys import minors, nearest
-from components.cni.cilium_config import cilium_config
 from components.cni.datapath import data_path
 from components.cni.effective import effective
 from components.cni.explain import explain
@@ -89,15 +88,6 @@ def test_what_the_author_meant_is_what_runs_then_and_now(seed):
         assert (runs.native, runs.replaces_proxy) == (wanted.native, wanted.replaces_proxy)
         assert values[keys("loadBalancer.mode")] == meant.get(keys("loadBalancer.mode"), "snat")
         assert not wanted.cidr or runs.cidr == wanted.cidr
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_the_agents_configuration_for_today_says_the_same(seed):
-    spec = parse(of_today(seed), base_dir=ROOT)
-    config = cilium_config(spec.cni, spec.network, cluster=spec.environment)
-    values = leaves(rendered(of_today(seed)))
-    assert config["routing-mode"] == values[keys("routingMode")]
-    assert config["bpf-lb-mode"] == values[keys("loadBalancer.mode")]
 
 
 @pytest.mark.parametrize(

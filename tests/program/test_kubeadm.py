@@ -1,5 +1,7 @@
 """The program on a stack whose cluster kubeadm makes: order, names, and what stays secret."""
 
+import json
+
 import pytest
 
 from components.parsing import SpecError
@@ -8,10 +10,11 @@ from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap_
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
 from tests.support.program import ADMIN, Declared, Program, run_program
+from tests.support.stacks import existing_data
 
 
 def run(**config: str | None) -> Program:
-    return run_program("oslo", bootstrap_data(), **{"kubeconfig": None, **SECRETS, **config})
+    return run_program("oslo", bootstrap_data(), **config)
 
 
 def memberships(program: Program) -> dict[str, Declared]:
@@ -56,6 +59,51 @@ def test_the_secrets_are_in_standard_input_alone_and_encrypted_there():
             assert secret not in str(rest)
 
 
+def test_a_worker_leaves_by_its_release_and_a_control_plane_by_its_protected_membership():
+    program = run()
+    planes = {"osl-cp-1", "osl-cp-2", "osl-cp-3"}
+    for name, membership in memberships(program).items():
+        node = name.removesuffix("-membership")
+        assert ("delete" in membership.inputs) == (node in planes)
+        [release] = [item for item in program.of("local:Command") if item.name == f"{node}-release"]
+        document = json.loads(release.inputs["stdin"])
+        assert bool(document.get("leavingScript")) == (node not in planes)
+        assert CREDENTIALS.bootstrap_token not in document.get("leavingScript", "")
+
+
+def test_the_kubeconfig_is_read_by_itself_after_the_first_control_plane():
+    program = run()
+    (reading,) = [item for item in program.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
+    first = memberships(program)["osl-cp-1-membership"].urn
+    assert first in reading.depends_on
+    assert reading.secret_outputs >= {"stdout", "stderr"}
+    assert reading.secret_inputs == {"connection"}
+
+
+def test_a_new_token_changes_nothing_that_the_clusters_provider_is_made_of():
+    """What is unknown at preview is what a changed input is behind: of the kubeconfig there must be none."""
+    before, after = run(), run(bootstrapToken="xyz789.fedcba9876543210")
+    reading = [item for item in before.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
+    again = [item for item in after.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
+    assert [item.inputs for item in reading] == [item.inputs for item in again]
+
+
+def test_another_node_changes_nothing_but_the_record_of_all_nodes():
+    """Of what is declared: an input that is another one is an update, and what it makes is unknown at preview."""
+    more = bootstrap_data()
+    node = dict(more["nodes"][-1]) | {"name": "osl-w-9", "address": "198.51.100.29"}
+    more["nodes"] = [*more["nodes"], node]
+    before, after = run(), run_program("oslo", more)
+    changed = {
+        item.name
+        for urn, item in after.resources.items()
+        if urn in before.resources and item.inputs != before.resources[urn].inputs
+    }
+    new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
+    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "membership", "release"))}
+    assert changed == {"record-nodes"}
+
+
 def test_no_secret_is_logged_or_exported_in_clear():
     program = run()
     for secret in (*CREDENTIALS, ADMIN):
@@ -90,7 +138,7 @@ def test_a_kubeconfig_is_not_asked_for_and_the_bootstraps_secrets_are():
 
 
 def test_an_existing_cluster_asks_for_no_secret_of_a_bootstrap():
-    assert run_program("oslo").of("index:Kubeadm") == []
+    assert run_program("oslo", existing_data()).of("index:Kubeadm") == []
 
 
 def test_secrets_of_a_wrong_form_are_refused_without_being_shown():
@@ -104,12 +152,35 @@ def test_secrets_of_a_wrong_form_are_refused_without_being_shown():
     assert "vds-platform:caKey: is not the key of cluster.caCertificate" in text
 
 
-def test_the_pack_finds_nothing_wrong_with_a_bootstrap():
-    program = run()
+def shown(program: Program) -> list[Resource]:
+    """As the engine shows them in the first preview, before there is a cluster to configure its provider with."""
     names = {item.urn: item.name for item in program.resources.values()}
-    shown = [
-        Resource(item.type, item.inputs, item.name, names.get(item.parent), component=not item.provider)
+    return [
+        Resource(
+            item.type,
+            item.inputs,
+            item.name,
+            names.get(item.parent),
+            component=not item.provider,
+            configured=not item.type.startswith("kubernetes:"),
+        )
         for item in program.resources.values()
         if not item.type.startswith("pulumi:")
     ]
-    assert violations(POLICIES, shown) == []
+
+
+def test_the_pack_finds_nothing_wrong_with_the_first_preview_of_a_bootstrap():
+    assert violations(POLICIES, shown(run())) == []
+
+
+def test_what_is_wrong_in_a_cluster_that_is_still_to_be_made_is_found_by_what_was_asked_for():
+    resources = [item for item in shown(run()) if not item.type.endswith(":ResourceQuota")]
+    found = violations(POLICIES, resources)
+    assert {(item.policy, item.mandatory) for item in found} == {("tenancy-quota", True)}
+
+
+def test_objects_that_nobody_showed_are_named_and_stop_nothing():
+    resources = [item._replace(asked=item.configured) for item in shown(run())]
+    found = violations(POLICIES, resources)
+    assert {(item.policy, item.mandatory) for item in found} == {("stack-judged", False)}
+    assert any("HTTPRoute gateway-route-butikk-butikk-api: is not judged yet" in item.message for item in found)

@@ -1,13 +1,12 @@
-"""Bundles of Gateway API's CRDs: small made-up ones, and the published ones of the folder beside the checkout."""
+"""Bundles of Gateway API's CRDs: small made-up ones, and the published ones."""
 
 import hashlib
 
-import pytest
 import yaml
 
 from components.gateway.bundle import CHANNEL, VERSION
-from tests.support.schemas import CRDS
-from tests.support.stacks import ROOT
+from tests.support.modules import GATEWAY_API
+from tests.support.schemas import crds
 
 
 def crd(plural="httproutes", release="v1.6.1", channel="standard", group="gateway.networking.k8s.io", **versions):
@@ -56,8 +55,5 @@ def digest(content):
 
 
 def published(release):
-    """The file of a release, put together of its parts. Skips the test where they are not to be had."""
-    if not CRDS.is_dir():
-        pytest.skip(f"no third-party CRDs at ../{CRDS.relative_to(ROOT.parent)}")
-    parts = sorted((CRDS / f"gateway-api-{release}-standard").glob("*.yaml"))
-    return "\n---\n".join(part.read_text() for part in parts)
+    """The file of a release's standard channel, put together of its parts."""
+    return "\n---\n".join(part.read_text() for part in crds(GATEWAY_API, release))

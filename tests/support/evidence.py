@@ -31,7 +31,11 @@ def export(name: str = "lab") -> dict[str, Any]:
 
 def entry(export: dict[str, Any], name: str) -> dict[str, Any]:
     """The one resource of this name."""
-    [found] = [item for item in export["deployment"]["resources"] if item["urn"].endswith(f"::{name}")]
+    [found] = [
+        item
+        for item in export["deployment"]["resources"]
+        if item["urn"].endswith(f"::{name}") and not item["type"].endswith(":Member")
+    ]
     assert isinstance(found, dict)
     return found
 

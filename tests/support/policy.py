@@ -14,6 +14,8 @@ from pulumi_policy import EnforcementLevel, Policy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
+from policies import judging
+
 UNKNOWN = UNKNOWN_STRING_VALUE
 """Stands where a value will only be known after an update."""
 
@@ -30,6 +32,10 @@ class Resource(NamedTuple):
     protect: bool = False
     provider: str = "default"
     """The name of its provider."""
+    configured: bool = True
+    """False: its provider is not configured yet, and the engine shows a stack's policies none of its properties."""
+    asked: bool = True
+    """False: nobody asked about it by itself before."""
 
     @property
     def urn(self) -> str:
@@ -49,6 +55,7 @@ def violations(
     policies: Sequence[Policy], resources: Sequence[Resource], config: Mapping[str, Mapping[str, Any]] | None = None
 ) -> list[Reported]:
     """Everything that the policies report for a stack of these resources; `config` by name of policy."""
+    judging._ASKED.clear()  # the engine starts a process for each run
     config = pack_config(config)
     analyzer = _PolicyAnalyzerServicer("pack", "0.0.0", list(policies), EnforcementLevel.MANDATORY, None)
     by_default = {
@@ -70,7 +77,7 @@ def violations(
         ),
         None,
     )
-    responses = [analyzer.Analyze(_request(resource), None) for resource in resources]
+    responses = [analyzer.Analyze(_request(resource), None) for resource in resources if resource.asked]
     responses.append(analyzer.AnalyzeStack(_stack_request(resources), None))
     return [
         Reported(
@@ -139,7 +146,7 @@ def _stack_request(resources: Sequence[Resource]) -> analyzer_pb2.AnalyzeStackRe
                 urn=resource.urn,
                 type=resource.type,
                 name=resource.name,
-                properties=_struct(resource.props),
+                properties=_struct(resource.props if resource.configured else {}),
                 options=analyzer_pb2.AnalyzerResourceOptions(protect=resource.protect),
                 provider=_provider(resource),
                 parent="" if resource is _STACK else by_name.get(resource.parent or "", _STACK.urn),

@@ -196,6 +196,13 @@ CASES: dict[str, Case] = {
         "Deployment agency/web: has hostNetwork, so no network policy sees its traffic",
         [deployment(_DIGEST, "agency", hostNetwork=UNKNOWN)],
     ),
+    "stack-judged": Case(
+        [service(type="ClusterIP")._replace(configured=False)],
+        [service(type="ClusterIP")._replace(configured=False, asked=False)],
+        "kubernetes:core/v1:Service Service-web: is not judged yet",
+        [],
+        harmless="it reads no value",
+    ),
     "gateway-tls": Case(
         [gateway("HTTPS"), gateway("HTTP", http={"until": "2026-11-21", "reason": "until the certificate is there"})],
         [gateway("HTTP", http={"until": "2026-11-20", "reason": "until the certificate is there"})],

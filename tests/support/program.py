@@ -1,7 +1,6 @@
 """The whole program under Pulumi's mocks: no engine, no servers, and everything it would have declared."""
 
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -19,9 +18,9 @@ from tests.support.stacks import ROOT, stack_data
 SECRETS = {"kubeconfig": "apiVersion: v1", "sshPrivateKey": "a private key"}
 ADMIN = "apiVersion: v1  # the administrator's"
 """The kubeconfig that the first control plane prints."""
-READBACK = '{"node": "n", "kernel": "6.18.44", "namespace": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
+READBACK = '{"node": "n", "kernel": "6.18.44", "container": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
 
-MEMBERSHIP = f'{{"node": "n"}}\n{{"kubeconfig": "{base64.b64encode(ADMIN.encode()).decode()}"}}\nchanged\n'
+MEMBERSHIP = '{"node": "n"}\nchanged\n'
 
 
 class Declared(NamedTuple):
@@ -61,7 +60,11 @@ class Program(NamedTuple):
 
 class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        stdout = MEMBERSHIP if args.name.endswith("-membership") else READBACK
+        stdout = READBACK
+        if args.name.endswith("-membership"):
+            stdout = MEMBERSHIP
+        elif args.name.endswith("-kubeconfig"):
+            stdout = ADMIN
         outputs = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
         return f"{args.name}-id", {**args.inputs, **outputs}
 
@@ -160,6 +163,14 @@ async def _run(
     return Program(recorder.declared, recorder.outputs, recorder.secret_exports, tuple(log.lines))
 
 
+def secrets(spec: dict[str, Any]) -> dict[str, str]:
+    """The secrets that a stack file asks for: those of its kind of cluster, and the key to its nodes."""
+    cluster = spec.get("cluster")
+    if not isinstance(cluster, dict) or cluster.get("kind") != "kubeadm":
+        return SECRETS
+    return {"sshPrivateKey": SECRETS["sshPrivateKey"], **bootstraps.SECRETS}
+
+
 BACKEND = {"lab": "file:///var/lib/vds/state", "oslo": "s3://vds-state?endpoint=state.example.no"}
 """Where the committed stacks' files say that their state is kept."""
 
@@ -177,7 +188,7 @@ def run_program(
     A value of None leaves its key out.
     """
     spec = stack_data(name) if data is None else data
-    values = {"spec": json.dumps(spec), "readNodes": "false", **SECRETS, **config}
+    values = {"spec": json.dumps(spec), "readNodes": "false", **secrets(spec), **config}
     before = os.environ.get("PULUMI_BACKEND_URL")
     os.environ["PULUMI_BACKEND_URL"] = backend or BACKEND[name]
     try:

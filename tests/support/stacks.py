@@ -1,7 +1,9 @@
 """The committed stack files, as data that a test may bend and as specs."""
 
 import base64
+import copy
 import hashlib
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,13 +23,28 @@ def host_key(name: str) -> str:
 
 
 def stack_data(name: str) -> dict[str, Any]:
-    """`vds-platform:spec` of `Pulumi.<name>.yaml`, fresh for every caller. The lab's nodes get made-up host keys."""
-    content = yaml.safe_load((ROOT / f"Pulumi.{name}.yaml").read_text())
-    data: dict[str, Any] = content["config"]["vds-platform:spec"]
+    """`vds-platform:spec` of `Pulumi.<name>.yaml`, fresh for every caller.
+
+    What the lab makes itself is made up: its nodes' host keys, and Gateway API's CRDs are there.
+    """
+    data = copy.deepcopy(_committed(name))
     data["ssh"].pop("knownHostsFile", None)
+    if data["gateway"].pop("crds", None):
+        data["gateway"]["bundleVersion"] = "1.5.1"
     for node in data["nodes"]:
         node.setdefault("hostKey", host_key(node["name"]))
     return data
+
+
+@cache
+def _committed(name: str) -> dict[str, Any]:
+    content = yaml.load((ROOT / f"Pulumi.{name}.yaml").read_text(), Loader=yaml.CSafeLoader)
+    return dict(content["config"]["vds-platform:spec"])
+
+
+def existing_data(kubernetes: str = "1.36") -> dict[str, Any]:
+    """Oslo's stack file for a cluster that somebody else has made."""
+    return stack_data("oslo") | {"cluster": {"kind": "existing", "kubernetesVersion": kubernetes}}
 
 
 def stack(name: str) -> PlatformSpec:

@@ -69,7 +69,7 @@ def test_a_problem_names_item_value_and_remedy():
     [
         ({"cluster": {"kind": "existing"}}, "cluster.kubernetesVersion: is missing: add it"),
         ({"cluster": "existing"}, "cluster: 'existing' is not a group of settings"),
-        ({"nodes": "osl-1"}, "nodes: 'osl-1' is not a list"),
+        ({"nodes": "osl-cp-1"}, "nodes: 'osl-cp-1' is not a list"),
         ({"nodes": []}, "nodes: has the wrong length: at least 1 wanted"),
         (
             {"metallb": {"install": {"kind": "yum"}, "pools": []}},
@@ -112,10 +112,10 @@ def test_host_keys_come_from_the_known_hosts_file(tmp_path):
     data = stack_data("lab")
     data["ssh"]["knownHostsFile"] = "hosts"
     data["nodes"][0].pop("hostKey")
-    (tmp_path / "hosts").write_text(f"192.0.2.11 {host_key('from the file')}\n192.0.2.12 {host_key('not this')}\n")
+    (tmp_path / "hosts").write_text(f"192.0.2.11 {host_key('from the file')}\n192.0.2.21 {host_key('not this')}\n")
     first, second, _ = parse(data, base_dir=tmp_path).nodes
     assert first.host_key == host_key("from the file")
-    assert second.host_key == host_key("osl-2"), "a key at the node stands before the file"
+    assert second.host_key == host_key("osl-w-1"), "a key at the node stands before the file"
 
 
 def test_a_known_hosts_file_that_is_not_there_is_said_beside_everything_else(tmp_path):
@@ -130,9 +130,9 @@ def test_a_known_hosts_file_that_is_not_there_is_said_beside_everything_else(tmp
 
 def test_a_pool_that_contains_a_node_is_refused():
     data = stack_data("lab")
-    data["metallb"]["pools"][0]["addresses"] = ["192.0.2.10-192.0.2.12"]
+    data["metallb"]["pools"][0]["addresses"] = ["192.0.2.10-192.0.2.21"]
     text = "\n".join(problems(data))
-    assert "192.0.2.10-192.0.2.12 contains node osl-2 (192.0.2.12): MetalLB would cut off SSH to it" in text
+    assert "192.0.2.10-192.0.2.21 contains node osl-w-1 (192.0.2.21): MetalLB would cut off SSH to it" in text
     assert "the API server" in text
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from components.parsing import SpecError, parse
 from tests.support.bundles import crd, digest, text
-from tests.support.stacks import stack_data
+from tests.support.stacks import existing_data, stack_data
 
 Data = dict[str, Any]
 NATIVE = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
@@ -35,6 +35,11 @@ def bundle(release: str) -> Callable[[Data], None]:
     return gateway(crds={"kind": "bundle", "path": f"{release}.yaml", "sha256": digest(content)})
 
 
+def exists(data: Data) -> None:
+    """Somebody else has made the cluster."""
+    data["cluster"] = existing_data()["cluster"]
+
+
 def both(*changes: Callable[[Data], None]) -> Callable[[Data], None]:
     def change(data: Data) -> None:
         for one in changes:
@@ -43,13 +48,14 @@ def both(*changes: Callable[[Data], None]) -> Callable[[Data], None]:
     return change
 
 
-BUNDLED = both(cni(gatewayApi=True), bundle("1.6.1"))
+CILIUMS = both(cni(gatewayApi=True, version="1.18.12"), gateway(install={"kind": "existing"}))
+BUNDLED = both(CILIUMS, bundle("1.6.1"))
 CASES: list[tuple[Callable[[Data], None], str, Callable[[Data], None]]] = [
     (BUNDLED, "gateway.crds: path and sha256 of Gateway API 1.4.1's standard-install.yaml", bundle("1.4.1")),
     (BUNDLED, "cni.version: 1.20.0", cni(version="1.20.0")),
     (BUNDLED, "gatewayApi: false", cni(gatewayApi=False)),
     (
-        both(cni(gatewayApi=True), gateway(bundleVersion="1.6.1")),
+        both(CILIUMS, gateway(bundleVersion="1.6.1")),
         "bundleVersion: 1.4.1",
         gateway(bundleVersion="1.4.1"),
     ),
@@ -82,7 +88,7 @@ CASES: list[tuple[Callable[[Data], None], str, Callable[[Data], None]]] = [
     (
         network(apiServer={"host": "10.96.0.1"}),
         "write a control plane's address",
-        network(apiServer={"host": "198.51.100.11"}),
+        both(exists, network(apiServer={"host": "198.51.100.11"})),
     ),
     (cni(podMtu=1450), "write podMtu: 1500", cni(podMtu=1500)),
 ]

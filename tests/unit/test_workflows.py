@@ -22,7 +22,7 @@ PULUMI = {
     "up": {"--yes", "--non-interactive", "--stack", "--policy-pack"},
     "preview": {"--non-interactive", "--refresh", "--expect-no-changes", "--stack", "--policy-pack"},
 }
-"""Options of engine 3.259 that workflows use."""
+"""Options of engine 3.274 that workflows use."""
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -10,9 +10,9 @@ set -eu
 
 node=osl-w-1
 kernel_floor=5.10
-kernel_reason='Cilium 1.18.12'
+kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=9cf7cd38b9b8c8c4
+digest=da23665e5e979780
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0
@@ -42,7 +42,10 @@ header="# Written by vds-platform for node $node. Do not edit: the next run puts
 
 # --- facts -----------------------------------------------------------------------------------------------
 
-in_namespace() {
+in_container() {
+	if command -v systemd-detect-virt >/dev/null && [ -d /run/systemd/system ]; then
+		! systemd-detect-virt --quiet --container || return 0
+	fi
 	# The kernel registers this key in the initial network namespace only.
 	[ -e /proc/sys/net/core/netdev_max_backlog ] || return 0
 	# PROC_PID_INIT_INO: a container shares the machine's fs.*, vm.* and kernel.* as well.
@@ -64,12 +67,13 @@ reach_of() { # key path; sets reach
 	reach=own
 	if [ ! -r "$2" ]; then
 		reach=not-visible
-	elif [ "$namespace" = true ]; then
-		# A namespace has its own copy in these families, and what is the machine's there is read-only.
-		# Everything else is the machine's, even where root could write it.
+	elif [ "$container" = true ]; then
+		# A network namespace has its own copy in these families, and what is the machine's there is read-only.
+		# Everything else is the machine's, even where root could write it: but for what whoever runs the container
+		# has put in its place, which is no file of the kernel's.
 		case $1 in
 		net.ipv4.* | net.ipv6.* | net.core.* | net.netfilter.*) [ -w "$2" ] || reach=host-wide-left-alone ;;
-		*) reach=host-wide-left-alone ;;
+		*) [ -w "$2" ] && [ "$(stat -f -c %T "$2")" != proc ] || reach=host-wide-left-alone ;;
 		esac
 	fi
 }
@@ -153,7 +157,7 @@ stop_if_problems() { # exit status
 preflight() {
 	[ "$(id -u)" = 0 ] ||
 		complain "runs as $(id -un), limit root: kernel values are root's to set; let ssh.user be root"
-	for tool in cat date flock mkdir mv readlink rm rmdir sync tr; do
+	for tool in cat date flock mkdir mv readlink rm rmdir stat sync tr; do
 		command -v "$tool" >/dev/null || complain "lacks the tool $tool: install it (util-linux, coreutils)"
 	done
 	[ -r /proc/sys/kernel/osrelease ] || complain "shows no /proc/sys: mount proc"
@@ -285,7 +289,7 @@ setting_line() { # key path how need value per-GiB; adds to content what the nod
 	recall "$1"
 	if [ "$reach" = host-wide-left-alone ]; then
 		content="$content
-# $1 = $value  (host-wide, left alone: this node is a namespace of a larger machine)"
+# $1 = $value  (host-wide, left alone: this node is a container)"
 		return
 	fi
 	if [ "$reach" = not-visible ]; then # the minus: systemd and procps go on where the key is missing
@@ -313,7 +317,7 @@ $1 = $value"
 module_state() { # name; sets outcome
 	if [ -d "/sys/module/$1" ]; then
 		outcome=loaded
-	elif [ "$namespace" = true ]; then
+	elif [ "$container" = true ]; then
 		outcome=host-wide-left-alone
 	else
 		outcome=not-available
@@ -346,9 +350,9 @@ check_module() { # name
 }
 
 module_line() { # name
-	if [ "$namespace" = true ]; then
+	if [ "$container" = true ]; then
 		content="$content
-# $1  (host-wide, left alone: this node is a namespace of a larger machine)"
+# $1  (host-wide, left alone: this node is a container)"
 	else
 		content="$content
 $1"
@@ -371,7 +375,7 @@ swap_state() { # sets outcome: on, off, left-alone or host-wide-left-alone; and 
 		outcome=left-alone
 	elif [ -n "$devices" ]; then
 		outcome=on
-		[ "$namespace" != true ] || outcome=host-wide-left-alone
+		[ "$container" != true ] || outcome=host-wide-left-alone
 	fi
 }
 
@@ -433,7 +437,7 @@ time_service() { # sets outcome: on, off or not-available
 	elif pidof chronyd ntpd >/dev/null 2>&1; then
 		outcome=on
 	fi
-	[ "$namespace" != true ] || outcome=host-wide-left-alone
+	[ "$container" != true ] || outcome=host-wide-left-alone
 }
 
 apply_time() {
@@ -540,7 +544,7 @@ forget_unwanted() { # what an earlier stack file wanted and this one does not go
 
 about() {
 	read_live /proc/sys/kernel/osrelease
-	line node "$node" kernel "$live" namespace "$namespace" at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+	line node "$node" kernel "$live" container "$container" at "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 }
 
 apply() {
@@ -618,10 +622,10 @@ main() {
 	LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 	export LC_ALL PATH
 	umask 022
-	problems='' changed=unchanged temporary='' namespace=false
+	problems='' changed=unchanged temporary='' container=false
 	trap '[ -z "$temporary" ] || rm -f "$temporary"' EXIT
 	trap 'exit 143' HUP INT TERM
-	if in_namespace; then namespace=true; fi
+	if in_container; then container=true; fi
 	case ${1:-apply} in
 	apply) apply ;;
 	check) check ;;

@@ -26,7 +26,7 @@ def test_the_order_of_resources_in_a_state_changes_no_byte(order: list[int]) -> 
     assert render(evidence(made), date=DATE) == FIRST
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(date=st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC")))
 def test_another_date_changes_one_line_of_one_file(date: str) -> None:
     second = render(evidence(), date=date)
@@ -44,7 +44,7 @@ JSON = st.recursive(
 SECRET = "s3cr3t-that-nobody-may-see"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(beside=st.dictionaries(st.text(), JSON, max_size=3), field=st.sampled_from(["ciphertext", "plaintext"]))
 def test_a_secret_anywhere_in_a_resource_is_in_no_file(beside: dict[str, Any], field: str) -> None:
     made = export()

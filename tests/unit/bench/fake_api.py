@@ -42,7 +42,7 @@ class FakeApi:
 
     def __init__(self, **pods: Sequence[Status]) -> None:
         self.statuses = {**WELL, **{name.replace("_", "-"): seen for name, seen in pods.items()}}
-        self.nodes = {"osl-1": "True", "osl-2": "True"}
+        self.nodes = {"osl-cp-1": "True", "osl-w-1": "True", "osl-w-2": "True"}
         self.namespace: dict[str, Any] | None = None
         self.made: dict[str, dict[str, Any]] = {}
         self.lingers = 2

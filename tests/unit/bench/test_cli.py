@@ -36,21 +36,21 @@ def run(*words: str):
 
 
 def test_two_workers_are_chosen_where_none_is_named():
-    assert choose(stack("lab"), None, None) == ("osl-1", "osl-2")
+    assert choose(stack("lab"), None, None) == ("osl-w-1", "osl-w-2")
     assert choose(stack("oslo"), None, None) == ("osl-w-1", "osl-w-2")
 
 
 def test_one_named_end_finds_another():
-    assert choose(stack("lab"), "osl-2", None) == ("osl-2", "osl-1")
-    assert choose(stack("lab"), None, "osl-1") == ("osl-2", "osl-1")
+    assert choose(stack("lab"), "osl-w-1", None) == ("osl-w-1", "osl-w-2")
+    assert choose(stack("lab"), None, "osl-cp-1") == ("osl-w-1", "osl-cp-1")
     assert choose(stack("oslo"), "osl-w-1", "osl-cp-1") == ("osl-w-1", "osl-cp-1")
 
 
 @pytest.mark.parametrize(
     ("source", "target", "says"),
     [
-        ("osl-1", "osl-1", "both osl-1: name two nodes"),
-        ("osl-1", "osl-9", r"--to osl-9: the stack has no such node: did you mean osl-"),
+        ("osl-cp-1", "osl-cp-1", "both osl-cp-1: name two nodes"),
+        ("osl-cp-1", "osl-9", r"--to osl-9: the stack has no such node: did you mean osl-"),
         ("olso-1", None, "--from olso-1: the stack has no such node"),
     ],
 )
@@ -61,7 +61,7 @@ def test_ends_that_are_no_two_nodes_of_the_stack_are_refused(source, target, say
 
 def test_a_stack_of_one_node_has_nothing_to_measure():
     lab = stack("lab")
-    with pytest.raises(OperationError, match="one node, osl-1"):
+    with pytest.raises(OperationError, match="one node, osl-cp-1"):
         choose(lab.model_copy(update={"nodes": lab.nodes[:1]}), None, None)
 
 
@@ -84,15 +84,15 @@ def test_an_exception_that_has_ended_lets_no_image_through():
 def test_a_table_for_a_reader_names_its_source(api: FakeApi):
     done = run()
     assert done.exit_code == 0, done.output
-    for words in ("pod on osl-1 → pod on osl-2", "17.1 Gbps", "9.2 Gbps", "0.9 ms", "145 ms", "Packet Storm"):
+    for words in ("pod on osl-w-1 → pod on osl-w-2", "17.1 Gbps", "9.2 Gbps", "0.9 ms", "145 ms", "Packet Storm"):
         assert words in done.stdout
     assert api.namespace is None
 
 
 def test_json_is_all_that_is_printed(api: FakeApi):
-    done = run("--json", "--from", "osl-2", "--to", "osl-1")
+    done = run("--json", "--from", "osl-w-1", "--to", "osl-cp-1")
     document = json.loads(done.stdout)
-    assert (document["from"], document["to"], document["ok"]) == ("osl-2", "osl-1", True)
+    assert (document["from"], document["to"], document["ok"]) == ("osl-w-1", "osl-cp-1", True)
     assert {row["item"]: row["standing"] for row in document["rows"]} == {
         "throughput": "like dedicated",
         "latency p99": "like dedicated",

@@ -15,11 +15,13 @@ from tests.unit.operations.fake_cluster import fake_clock
 
 
 class Run(Bench):
-    """A run of 10 seconds from osl-1 to osl-2; `said` is what an operator would read."""
+    """A run of 10 seconds from osl-cp-1 to osl-w-1; `said` is what an operator would read."""
 
     def __init__(self, api: FakeApi) -> None:
         self.said: list[str] = []
-        super().__init__(api, "r1", "r.example.no/bench:1", "osl-1", "osl-2", 10, 100, self.said.append, fake_clock())
+        super().__init__(
+            api, "r1", "r.example.no/bench:1", "osl-cp-1", "osl-w-1", 10, 100, self.said.append, fake_clock()
+        )
 
 
 def test_everything_is_measured_and_nothing_stays():
@@ -41,9 +43,9 @@ def test_servers_are_pinned_to_the_one_node_and_clients_to_the_other():
         for name, body in api.made.items()
         if body["kind"] == "Pod"
     }
-    servers = {name for name, nodes in pinned.items() if nodes == ["osl-2"]}
+    servers = {name for name, nodes in pinned.items() if nodes == ["osl-w-1"]}
     assert servers == {"iperf-server", "latency-server"}
-    assert {name for name, nodes in pinned.items() if nodes == ["osl-1"]} == {"throughput-1", "loss-1", "latency-1"}
+    assert {name for name, nodes in pinned.items() if nodes == ["osl-cp-1"]} == {"throughput-1", "loss-1", "latency-1"}
 
 
 def test_clients_ask_the_servers_own_address():
@@ -93,8 +95,8 @@ def test_without_a_server_there_is_nothing_to_measure_and_nothing_stays(status, 
 
 def test_nodes_that_can_not_take_part_are_named_all_at_once_before_anything_is_made():
     api = FakeApi()
-    api.nodes = {"osl-2": "Unknown"}
-    with pytest.raises(OperationError, match=r"osl-1 is not in the cluster.*osl-2 is not ready"):
+    api.nodes = {"osl-w-1": "Unknown"}
+    with pytest.raises(OperationError, match=r"osl-cp-1 is not in the cluster.*osl-w-1 is not ready"):
         Run(api).measure()
     assert api.made == {}
 

@@ -30,3 +30,8 @@ def test_the_bundle_of_the_guide_may_be_written():
 
 def test_every_command_of_the_guide_exists():
     assert set(re.findall(r"python -m operations ([a-z-]+)", GUIDE)) <= set(_MODULES)
+
+
+def test_the_mirror_of_images_of_the_guide_may_be_written():
+    [written] = re.findall(r"```yaml\n(images:\n.*?)```", GUIDE, re.DOTALL)
+    assert problems(stack_data("oslo") | yaml.safe_load(written)) == []

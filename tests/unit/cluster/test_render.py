@@ -7,7 +7,6 @@ import pytest
 
 from components.cluster.authority import discovery_hash
 from components.cluster.credentials import Credentials, secret_names
-from components.cluster.readback import kubeconfig
 from components.cluster.render import apt_source, containerd_config, documents
 from components.cluster.signing import fingerprint
 from tests.support.bootstraps import (
@@ -104,7 +103,7 @@ def test_a_lone_control_plane_listens_where_its_endpoint_is():
 def test_containerd_is_configured_in_its_own_versions_words(version, runtime, image):
     data = bootstrap_data()
     data["cluster"]["containerd"]["version"] = version
-    config = tomllib.loads(containerd_config(bootstrap(data).cluster))
+    config = tomllib.loads(containerd_config(bootstrap(data)))
     assert config["plugins"][runtime]["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
     found = config["plugins"]
     for step in image:
@@ -146,10 +145,43 @@ def test_which_secrets_are_wanted_is_known_whatever_else_is_wrong(data, names):
     assert secret_names(data) == names
 
 
-def test_an_output_without_a_kubeconfig_is_said():
-    with pytest.raises(ValueError, match="printed no kubeconfig"):
-        kubeconfig("changed\n")
-
-
 def test_another_authority_has_another_hash():
     assert discovery_hash(authority("another")[0]) != discovery_hash(CERTIFICATE)
+
+
+def test_nodes_with_cgroup_v1_are_told_to_go_on():
+    for name, document in (
+        ("osl-cp-1", "InitConfiguration"),
+        ("osl-cp-2", "JoinConfiguration"),
+        ("osl-w-1", "JoinConfiguration"),
+    ):
+        made = given(name, lambda data: data["cluster"].update(cgroupV1=True))
+        assert made[document]["nodeRegistration"]["ignorePreflightErrors"] == ["SystemVerification"]
+    assert given("osl-cp-1", lambda data: data["cluster"].update(cgroupV1=True))["KubeletConfiguration"] == {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        "failCgroupV1": False,
+    }
+
+
+def test_nodes_with_cgroup_v2_keep_every_check():
+    made = given("osl-cp-1")
+    assert "failCgroupV1" not in made["KubeletConfiguration"]
+    assert "ignorePreflightErrors" not in made["InitConfiguration"]["nodeRegistration"]
+
+
+def test_a_mirror_of_images_is_kubeadms_and_containerds():
+    data = bootstrap_data()
+    data["images"] = {"registry": "registry.example.no/mirror", "country": "NO"}
+    plan = bootstrap(data)
+    cluster = documents(plan, plan.control_planes[0], CREDENTIALS)[1]
+    assert cluster["imageRepository"] == "registry.example.no/mirror"
+    assert 'sandbox = "registry.example.no/mirror/pause:3.10.2"' in containerd_config(plan)
+
+
+def test_the_clusters_own_registry_wins_over_the_mirror():
+    data = bootstrap_data()
+    data["images"] = {"registry": "registry.example.no"}
+    data["cluster"]["images"] |= {"registry": "kubernetes.example.no", "country": "NO"}
+    assert bootstrap(data).registry == "kubernetes.example.no"

@@ -47,7 +47,10 @@ def test_a_name_is_an_endpoint():
             "cluster.packages: https://pkgs.k8s.io/core:/stable:/ is under the law of US, allowed: NO: use a mirror",
         ),
         (changed(sourceCountries=[]), "cluster.images: registry.k8s.io is under the law of US, allowed: NO"),
-        (changed(images={"pause": "3.10.2"}), "cluster.images.country: is missing: add it"),
+        (
+            changed(images={"pause": "3.10.2"}),
+            "cluster.images: nothing says under whose law registry.k8s.io is: write cluster.images.country",
+        ),
         (changed(containerd={"version": "latest"}), "cluster.containerd.version: 'latest' is refused: write a"),
         (changed(caCertificate="x"), "cluster.caCertificate: 'x' is refused: write one certificate"),
         (changed(caCertificate=authority(ca=False)[0]), "may not sign certificates"),

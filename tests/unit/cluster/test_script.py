@@ -1,8 +1,6 @@
 """The member script, run for real in folders of its own, with stand-ins for everything that changes a server."""
 
-import base64
 import fcntl
-import json
 import os
 import shutil
 import subprocess
@@ -10,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster.scripts import command, member_script
+from components.cluster.scripts import command, leaving_script, member_script
 from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
+from tests.support.stacks import stack
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and util-linux to give a script its own /etc"
@@ -237,11 +236,25 @@ def test_what_a_failed_step_printed_is_shown_without_secrets(machine):
     assert list((machine.folder / "run").iterdir()) == []
 
 
-def test_the_kubeconfig_is_printed_last_and_by_the_first_alone(machine, tmp_path):
-    *_, printed, _ = machine.run(script()).stdout.splitlines()
-    assert base64.b64decode(json.loads(printed)["kubeconfig"]).decode() == "kubeconfig of init\n"
-    (tmp_path / "other").mkdir()
-    assert "kubeconfig" not in Machine(tmp_path / "other").run(script("osl-cp-2")).stdout
+def test_the_kubeconfig_is_in_no_output_of_a_membership(machine):
+    assert "kubeconfig of init" not in machine.run(script()).stdout
+    assert machine.read("etc/kubernetes/admin.conf") == "kubeconfig of init\n"
+
+
+def test_what_failed_is_not_lost_among_what_kubeadm_found_in_order(machine):
+    fine = "".join(f"CONFIG_OPTION_{number}: \x1b[0;32menabled\x1b[0m\n" for number in range(60))
+    wrong = "\x1b[0;31m[ERROR SystemVerification]: kernel too old\x1b[0m\nCONFIG_BPF: \x1b[0;31mnot set\x1b[0m\n"
+    machine.write("fail/kubeadm", f"{wrong}{fine}error execution phase preflight\n")
+    shown = machine.run(script("osl-w-1")).stderr
+    assert "[ERROR SystemVerification]: kernel too old\nCONFIG_BPF: not set\nerror execution phase preflight" in shown
+    assert "CONFIG_OPTION_" not in shown
+
+
+def test_crictl_asks_the_runtime_that_is_there(machine):
+    machine.run(script("osl-w-1"))
+    assert "runtime-endpoint: unix:///run/containerd/containerd.sock" in machine.read("etc/crictl.yaml")
+    machine.run(script("osl-w-1"), "remove")
+    assert not machine.has("etc/crictl.yaml")
 
 
 def test_a_run_that_broke_off_is_reset_and_tried_again(machine):
@@ -342,3 +355,13 @@ def test_a_run_finds_another_and_says_so(machine):
         os.close(folder)
     assert done.returncode == 4
     assert "another run of vds-platform holds /var/lib/vds-platform-cluster" in done.stderr
+
+
+def test_the_text_by_which_a_worker_leaves_is_shell_and_holds_no_secret() -> None:
+    platform = stack("lab")
+    assert platform.bootstrap is not None
+    for worker in platform.bootstrap.workers:
+        text = leaving_script(platform.bootstrap, worker)
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+        assert f"node={worker.name}\n" in text
+        assert "ca_key=''" in text

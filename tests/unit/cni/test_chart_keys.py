@@ -1,39 +1,50 @@
-"""The generated key table, against the charts' own values.yaml where the reference data is beside the checkout."""
+"""The generated key table, against the published charts."""
 
 import re
+from functools import cache
 
 import pytest
 import yaml
 
 from components.cni.chart_history import REMOVED, RENAMED, Verdict, fate
-from components.cni.chart_keys import closest, has, known_in, minors, nearest, releases, type_problem
+from components.cni.chart_keys import closest, has, known_in, marks, minors, nearest, releases, type_problem
 from components.cni.leaves import dotted, keys, leaves
 from operations.chart_keys import chart_keys, table
-from tests.support.reference import DATA
+from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.stacks import ROOT
 
-CHARTS = DATA / "cilium-values"
-VERSIONS = ["1.11.5", "1.14.2", "1.14.4", "1.16.1", "1.17.18", "1.18.12", "1.19.6", "1.20.0"]
+VERSIONS = cilium_versions()
+PLACE = {version: releases().index(nearest(version)) for version in VERSIONS}
+"""Where a version stands among the table's releases; one that is newer than the table, as its newest."""
 
 
+@cache
 def chart(version):
-    path = CHARTS / version / "values.yaml"
-    if not path.exists():
-        pytest.skip(f"no reference data for Cilium {version} beside the checkout")
-    return path
+    """The text of a chart's values, and every value by its path."""
+    text = (cilium_chart(version) / "values.yaml").read_text()
+    return text, leaves(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def declared(version):
     """Every path of a chart's values, groups too, and the text with its commented keys."""
-    text = chart(version).read_text()
-    found = leaves(yaml.safe_load(text))
+    text, found = chart(version)
     return {path[:length] for path in found for length in range(1, len(path) + 1)}, text
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version in releases()])
+def test_the_table_has_what_the_generator_reads_in_the_chart(version):
+    assert marks(version) == chart_keys(cilium_chart(version))
+
+
+def test_the_generator_adds_to_the_table_and_changes_nothing_of_it():
+    text = (ROOT / "components" / "cni" / "chart_keys.txt").read_text()
+    assert [line.rstrip() for line in table({release: marks(release) for release in releases()})] == text.splitlines()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_key_of_the_charts_own_values_is_known_with_a_type_that_fits(version):
-    for path, value in leaves(yaml.safe_load(chart(version).read_text())).items():
-        key = has(path, version)
+    for path, value in chart(version)[1].items():
+        key = has(path, nearest(version))
         assert key is not None, dotted(path)
         assert value is None or value == {} or type_problem(value, key) == "", dotted(path)
 
@@ -45,7 +56,7 @@ NAMED_LIKE_THEIR_GROUP = {"bandwidthManager", "etcd"}
 def old_names(version, verdict_is_honoured):
     for row in [*RENAMED, *REMOVED]:
         old = row.old if row in RENAMED else row.path
-        came = releases().index(known_in(old)[0][0]) <= releases().index(version)
+        came = releases().index(known_in(old)[0][0]) <= PLACE[version]
         if came and (fate(row, version) is Verdict.HONOURED) is verdict_is_honoured:
             yield old
 
@@ -56,7 +67,7 @@ def test_a_name_that_the_history_calls_honoured_is_in_the_charts_values(version)
     for old in old_names(version, True):
         commented = re.search(rf"^ *# ?{old[-1]}:", text, re.MULTILINE)
         assert old in paths or commented or dotted(old) in READ_BUT_NOT_DECLARED, dotted(old)
-        assert has(old, version), dotted(old)
+        assert has(old, nearest(version)), dotted(old)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -70,7 +81,7 @@ def test_a_name_that_the_history_calls_gone_is_not_in_the_charts_values(version)
 def test_a_new_name_is_in_the_charts_values_from_its_release_on_and_not_before(version):
     paths, text = declared(version)
     for row in RENAMED:
-        if releases().index(version) >= releases().index(row.new_since):
+        if PLACE[version] >= releases().index(row.new_since):
             assert row.new in paths or f"# {row.new[-1]}:" in text, dotted(row.new)
         elif row.new[0] != "encryption" or "egress" in row.new:  # ipsec.keyFile stood there before it took effect
             assert row.new not in paths, dotted(row.new)
@@ -81,7 +92,7 @@ def test_a_new_name_is_in_the_charts_values_from_its_release_on_and_not_before(v
     [
         ("tunnel", [("1.11.0", "1.14.19")]),
         ("nativeRoutingCIDR", [("1.11.0", "1.11.20")]),
-        ("MTU", [("1.13.0", "1.20.0")]),
+        ("MTU", [("1.13.0", "1.20.2")]),
         ("externalIPs.enabled", [("1.11.0", "1.17.5")]),
         ("no.such.key", []),
     ],

@@ -4,7 +4,7 @@ from components.cni.kube_proxy import kube_proxy_advice, kube_proxy_configuratio
 from components.cni.rules import kernel_floor
 from components.nodes.modules import modules
 from components.parsing import parse
-from tests.support.stacks import ROOT, stack_data
+from tests.support.stacks import ROOT, existing_data
 from tests.unit.cni.test_mtu import cilium
 
 
@@ -37,7 +37,7 @@ def test_what_to_know_of_a_mode(proxy, version, advice):
 
 
 def test_a_stack_file_with_ipvs_gets_its_modules_and_the_advice():
-    data = stack_data("oslo")
+    data = existing_data("1.33")
     data["cni"]["serviceProxy"] = "ipvs"
     spec = parse(data, base_dir=ROOT)
     assert {"ip_vs", "ip_vs_rr", "ip_vs_sh", "ip_vs_wrr", "nf_conntrack"} <= set(

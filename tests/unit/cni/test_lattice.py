@@ -13,10 +13,9 @@ from tests.unit.cni.test_mtu import cilium
 
 def said(cni=None, kubernetes=None, **gateway):
     data = stack_data("oslo")
-    data["cni"].update(cni or {})
-    data["gateway"].update(gateway)
-    if kubernetes:
-        data["cluster"]["kubernetesVersion"] = kubernetes
+    data["cluster"] = {"kind": "existing", "kubernetesVersion": kubernetes or "1.33"}
+    data["cni"].update({"version": "1.18.12", **(cni or {})})
+    data["gateway"].update({"install": {"kind": "existing"}, **gateway})
     return problems(data)
 
 

@@ -12,7 +12,7 @@ NATIVE = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
 
 def cilium(version="1.18.2", routing=VXLAN, **more):
     return TypeAdapter(Cni).validate_python(
-        {"kind": "cilium", "version": version, "install": {"kind": "agent-config"}, "routing": routing, **more}
+        {"kind": "cilium", "version": version, "install": {"kind": "helm"}, "routing": routing, **more}
     )
 
 

@@ -74,11 +74,6 @@ def test_what_excludes_each_other_is_refused(cni, rule):
 @pytest.mark.parametrize(
     ("cni", "rule"),
     [
-        ({"version": "1.14.4", "install": {"kind": "agent-config"}}, "as they are called since 1.16"),
-        (
-            {"encryption": "ipsec", "podMtu": None, "install": {"kind": "agent-config"}},
-            "needs a Secret mounted in the agents",
-        ),
         ({"version": "1.12.19", "gatewayApi": True}, "has no Gateway controller"),
         ({"version": "1.13.18", "loadBalancing": {"mode": "dsr", "dispatch": "geneve"}}, "came with Cilium 1.14"),
     ],
@@ -165,4 +160,4 @@ def test_the_kernel_floor_follows_the_version(version, encryption, floor):
 
 
 def test_the_floor_says_who_asks_for_it():
-    assert kernel_floor(stack("lab").cni) == ("5.10", "Cilium 1.18.2")
+    assert kernel_floor(stack("lab").cni) == ("5.10", "Cilium 1.20.2")

@@ -1,28 +1,22 @@
-"""Rendered values against the charts themselves, where the reference data is beside the checkout."""
+"""Rendered values against the published charts."""
 
 import itertools
-import json
-import re
-from pathlib import Path
 
-import jsonschema
 import pytest
-import yaml
 
 from components.base import version_tuple
 from components.cni.chart_keys import releases
-from components.cni.cilium_config import cilium_config
 from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.rules import cni_problems
 from components.cni.values import cilium_values
 from components.parsing import parse
-from tests.support.reference import DATA
+from tests.support.chart_values import schema_errors, unknown_keys
+from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.stacks import ROOT, stack, stack_data
 from tests.unit.cni.test_mtu import GENEVE, NATIVE, VXLAN, cilium
 
-CHARTS = DATA / "cilium-values"
-VERSIONS = ["1.11.5", "1.14.2", "1.14.4", "1.16.1", "1.17.18", "1.18.12", "1.19.6", "1.20.0"]
+VERSIONS = cilium_versions()
 NETWORK = stack("oslo").network
 SNAT = {"mode": "snat"}
 PATHS = [
@@ -49,54 +43,22 @@ CASES = [
 ]
 
 
-def chart(version: str, name: str) -> Path:
-    path = CHARTS / version / name
-    if not path.exists():
-        pytest.skip(f"no reference data for Cilium {version} beside the checkout ({name})")
-    return path
-
-
 def values(cni):
     return cilium_values(cni, NETWORK, cluster="oslo")
 
 
-def with_commented_keys(text):
-    """The chart's values, with the keys that stand there as comments: optional ones, which have no default."""
-    known = yaml.safe_load(text)
-    section = None
-    for line in text.splitlines():
-        if top := re.match(r"(# ?)?(\w+):", line):
-            section = top[2]
-            known.setdefault(section, None)
-        elif (inner := re.match(r"  # ?(\w+):", line)) and isinstance(known.get(section), dict):
-            known[section].setdefault(inner[1], None)
-    return known
-
-
-def unknown(given, known, path=""):
-    for key, value in given.items():
-        if key not in known:
-            yield f"{path}{key}"
-        elif isinstance(value, dict) and isinstance(known[key], dict) and key != "extraConfig":  # takes any key
-            yield from unknown(value, known[key], f"{path}{key}.")
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_key_is_one_that_the_release_knows(version):
-    known = with_commented_keys(chart(version, "values.yaml").read_text())
     for cni in CASES:
         if cni.version == version:
-            assert list(unknown(values(cni), known)) == []
+            assert unknown_keys(values(cni), cilium_chart(version)) == []
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "1.16"])  # older have no schema
 def test_every_value_fits_the_releases_schema(version):
-    if version < "1.16":
-        pytest.skip(f"Cilium {version} has no schema")
-    validator = jsonschema.validators.validator_for({})(json.loads(chart(version, "values.schema.json").read_text()))
     for cni in CASES:
         if cni.version == version:
-            assert [error.message for error in validator.iter_errors(values(cni))] == []
+            assert schema_errors(values(cni), cilium_chart(version)) == []
 
 
 @pytest.mark.parametrize("cni", CASES, ids=str)
@@ -151,48 +113,17 @@ def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(rele
     hook = (1, 14) <= version_tuple(release)[:2] < (1, 19)
     assert hubble == {
         "enabled": True,
-        "relay": {"enabled": not hook},
+        "relay": {"enabled": not hook, "rollOutPods": True},
         "tls": {"auto": {"enabled": True, "method": "cronJob"}},
     }
 
 
 def test_a_preview_says_why_hubbles_relay_is_missing():
     data = stack_data("oslo")
+    data["cni"]["version"] = "1.18.12"
     (said,) = [text for text in parse(data, base_dir=ROOT).advice if text.startswith("cni.hubble")]
     assert "without Hubble's relay" in said
     assert "write version 1.19 or newer" in said
     for more in ({"hubble": False}, {"version": "1.19.6"}, {"version": "1.13.18"}):
         bent = {**data, "cni": {**data["cni"], **more}}
         assert not any("relay" in text for text in parse(bent, base_dir=ROOT).advice)
-
-
-def test_chart_and_configmap_say_the_same():
-    """Both come from one model: what the chart would render is what the ConfigMap has."""
-    same = {
-        "MTU": "mtu",
-        "routingMode": "routing-mode",
-        "kubeProxyReplacement": "kube-proxy-replacement",
-        "ipv4NativeRoutingCIDR": "ipv4-native-routing-cidr",
-        "autoDirectNodeRoutes": "auto-direct-node-routes",
-        "enableIPv4Masquerade": "enable-ipv4-masquerade",
-        "l7Proxy": "enable-l7-proxy",
-        "healthChecking": "enable-health-checking",
-    }
-    for cni in CASES:
-        if cni.version < "1.16":  # their agents call routing otherwise
-            continue
-        rendered, config = values(cni), cilium_config(cni, NETWORK, cluster="oslo")
-        for value, key in same.items():
-            assert (str(rendered[value]).lower() if value in rendered else None) == config.get(key)
-        assert rendered["loadBalancer"]["mode"] == config["bpf-lb-mode"]
-        assert rendered["loadBalancer"].get("dsrDispatch") == config.get("bpf-lb-dsr-dispatch")
-        assert rendered["cluster"]["name"] == config["cluster-name"]
-        if "tunnelProtocol" in rendered:
-            assert rendered["tunnelProtocol"] == config["tunnel-protocol"]
-
-
-def test_the_configmap_names_no_place_on_a_machine():
-    for cni in CASES:
-        assert not any(
-            "/" in value for key, value in cilium_config(cni, NETWORK, cluster="x").items() if "cidr" not in key
-        )

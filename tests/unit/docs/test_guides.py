@@ -112,9 +112,8 @@ def test_the_guide_names_every_secret_that_the_example_waits_for() -> None:
     assert spec.cluster_issuer is None, "else cert-manager makes them"
     for listener in spec.listeners:
         if isinstance(listener, HttpsListener):
-            made = f"kubectl -n {spec.namespace} create secret tls {listener.certificate_secret} "
-            assert made in before_preview()
-    for name in ("kubeconfig", "sshPrivateKey"):
+            assert f" {listener.certificate_secret} fullchain.pem privkey.pem |" in before_preview()
+    for name in ("certificates", "kubeconfig", "sshPrivateKey"):
         assert f"vds-platform:{name}" in before_preview()
 
 

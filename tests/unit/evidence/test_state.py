@@ -43,7 +43,7 @@ def test_a_stack_that_was_never_updated_is_an_empty_state() -> None:
 @pytest.mark.parametrize("field", ["ciphertext", "plaintext"])
 def test_secrets_are_gone_before_anyone_looks(field: str) -> None:
     made = export()
-    entry(made, "osl-1")["inputs"]["hidden"] = {**SIGNATURE, field: "TOKEN"}
+    entry(made, "osl-cp-1")["inputs"]["hidden"] = {**SIGNATURE, field: "TOKEN"}
     state = read(json.dumps(made), "it")
     assert "TOKEN" not in repr(state)
     assert "CIPHERTEXT" not in repr(state)

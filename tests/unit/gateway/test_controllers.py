@@ -28,9 +28,9 @@ def edge(controller: str, *, install: dict[str, str] | None = None, **cni: Any) 
 
 
 @pytest.mark.parametrize("controller", ["example.com/foo", CILIUM])
-def test_traefiks_chart_answers_to_traefiks_name_only(controller: str) -> None:
+def test_traefik_answers_to_traefiks_name_only(controller: str) -> None:
     (problem,) = problems(edge(controller, gatewayApi=True))
-    assert problem.startswith(f"gateway.controllerName: {controller}, but the chart is Traefik's: write {TRAEFIK}")
+    assert problem.startswith(f"gateway.controllerName: {controller}, but install is traefik: write {TRAEFIK}")
 
 
 def test_ciliums_name_needs_cilium_with_its_gateway() -> None:

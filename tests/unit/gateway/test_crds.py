@@ -110,7 +110,7 @@ def with_bundle(folder, content, **gateway):
     (folder / "gateway-api.yaml").write_text(content)
     data = stack_data("oslo")
     data["gateway"]["crds"] = {"kind": "bundle", "path": "gateway-api.yaml", "sha256": digest(content)}
-    data["gateway"] |= gateway
+    data["gateway"] |= {"install": {"kind": "existing"}, **gateway}  # Traefik has needs of its own
     return data
 
 
@@ -124,7 +124,7 @@ def test_the_bundles_version_is_held_against_everything_that_works_with_it(tmp_p
     content = text(crd(release="v1.4.1"))
     assert parse(with_bundle(tmp_path, content), base_dir=tmp_path).gateway.bundle_version == "1.4.1"
     data = with_bundle(tmp_path, text(crd(release="v1.6.1")))
-    data["cni"]["gatewayApi"] = True
+    data["cni"] |= {"gatewayApi": True, "version": "1.18.12"}
     assert any("1.6.1" in line and "1.4.1" in line for line in refused(data, tmp_path))
 
 
@@ -173,4 +173,4 @@ def test_another_bundle_restarts_the_operator_of_every_release_that_knows_gatewa
 
 @pytest.mark.parametrize(("bundle", "gateway_api"), [(None, True), ("1.6.1", False)])
 def test_an_operator_that_has_no_gateways_is_left_alone(bundle, gateway_api):
-    assert values("1.18.12", bundle, gateway_api)["operator"] == {"replicas": 2}
+    assert values("1.18.12", bundle, gateway_api)["operator"] == {"replicas": 2, "rollOutPods": True}

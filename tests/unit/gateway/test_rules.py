@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from components.gateway.model import GatewaySpec
-from components.gateway.rules import gateway_problems, intersects, node_port_problems, route_weight_problems
+from components.gateway.rules import (
+    gateway_problems,
+    intersects,
+    node_port_problems,
+    route_claims,
+    route_weight_problems,
+)
 from tests.support.stacks import stack
 
 
@@ -131,3 +137,8 @@ def test_only_a_node_port_is_a_node_port() -> None:
     assert str(problem).startswith("Service n/s: type NodePort opens 30080 on every node to the internet")
     assert node_port_problems({**service, "spec": {"type": "LoadBalancer"}}) == []
     assert node_port_problems({"metadata": {"name": "s"}}) == []
+
+
+def test_host_names_that_are_no_list_are_one_name_and_not_many_letters() -> None:
+    made = {"metadata": {"name": "api", "namespace": "butikk"}, "spec": {"hostnames": "butikk.example.no"}}
+    assert [claim.hostname for claim in route_claims(made)] == ["butikk.example.no"]

@@ -1,20 +1,19 @@
 """Cilium in MetalLB's place: the same addresses, one owner, and objects that its own CRDs take."""
 
-import json
-
-import jsonschema
 import pytest
 
+from components.base import version_tuple
 from components.cni.explain import explain
 from components.cni.leaves import leaves
 from components.cni.values import cilium_values
 from components.manifests import label
 from components.metallb.by_cilium import POOL, announcements, cilium_pool_manifests
+from components.metallb.ownership import BGP_SINCE
 from components.parsing import parse
-from tests.support.reference import DATA
+from tests.support.modules import CILIUM, cilium_versions
+from tests.support.schemas import crd_errors
 from tests.support.stacks import ROOT, problems, stack_data
 
-SCHEMAS = DATA / "json-schemas" / "cilium-1.18"
 ROUTER = {"name": "rack-a", "address": "198.51.100.1", "peerAsn": 64500, "myAsn": 64512, "passwordSecret": "rack-a"}
 L2 = {"name": "public", "addresses": ["198.51.100.200-198.51.100.220"], "advertisement": {"kind": "l2"}}
 BGP = {"name": "routed", "addresses": ["203.0.113.0/28"], "advertisement": {"kind": "bgp", "peers": ["rack-a"]}}
@@ -28,7 +27,7 @@ def data(*pools, cni=None, install="cilium", gateway="existing"):
         "pools": list(pools) or [L2],
         "peers": [ROUTER],
     }
-    found["gateway"]["install"] = {"kind": gateway, **({"version": "41.3.0"} if gateway == "helm" else {})}
+    found["gateway"]["install"] = {"kind": gateway, **({"version": "3.7.9"} if gateway == "traefik" else {})}
     return found
 
 
@@ -36,19 +35,13 @@ def made(*pools, version="1.18.12"):
     return cilium_pool_manifests(parse(data(*pools), base_dir=ROOT).metallb, version)
 
 
-def schema_errors(item):
-    version = item["apiVersion"].rpartition("/")[2]
-    path = SCHEMAS / f"{item['kind'].lower()}_{version}.json"
-    if not path.exists():
-        pytest.skip(f"no schema of {item['kind']} {version} beside the checkout")
-    return [error.message for error in jsonschema.Draft7Validator(json.loads(path.read_text())).iter_errors(item)]
-
-
-def test_every_object_fits_ciliums_own_schemas():
+@pytest.mark.parametrize("version", [version for version in cilium_versions() if version_tuple(version) >= (1, 14)])
+def test_every_object_fits_ciliums_own_crds(version):
     selected = {**L2, "advertisement": {"kind": "l2", "nodeSelectors": [{"matchLabels": {"edge": "a"}}] * 2}}
-    for pools in ([L2], [BGP], [selected, BGP]):
-        for item in made(*pools):
-            assert schema_errors(item) == []
+    bgp = [[BGP], [selected, BGP]] if version_tuple(version) >= BGP_SINCE else []
+    for pools in ([L2], [selected], *bgp):
+        for item in made(*pools, version=version):
+            assert crd_errors(item, CILIUM, version) == []
 
 
 def test_one_pool_is_for_every_service():
@@ -117,8 +110,7 @@ def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
     [
         ({"cni": {"version": "1.13.18"}}, "l2 by Cilium came with 1.14"),
         ({"cni": {"serviceProxy": "nftables"}}, "needs cni.serviceProxy: ebpf"),
-        ({"gateway": "helm"}, "does not work with externalTrafficPolicy: Local"),
-        ({"cni": {"install": {"kind": "agent-config"}}}, "needs cni.install helm"),
+        ({"gateway": "traefik"}, "does not work with externalTrafficPolicy: Local"),
     ],
 )
 def test_what_layer_2_by_cilium_cannot_do(changed, says):

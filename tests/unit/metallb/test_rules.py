@@ -30,10 +30,10 @@ def test_a_pool_apart_from_everything_is_fine() -> None:
 
 
 def test_a_pool_that_contains_a_node_is_refused() -> None:
-    assert problems([pool("192.0.2.12-192.0.2.20")]) == [
-        "pool 'public': 192.0.2.12-192.0.2.20 contains node osl-2 (192.0.2.12): MetalLB would cut off SSH to it; "
+    assert problems([pool("192.0.2.20-192.0.2.25")]) == [
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-1 (192.0.2.21): MetalLB would cut off SSH to it; "
         "shrink the pool",
-        "pool 'public': 192.0.2.12-192.0.2.20 contains node osl-3 (192.0.2.13): MetalLB would cut off SSH to it; "
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-2 (192.0.2.22): MetalLB would cut off SSH to it; "
         "shrink the pool",
     ]
 

@@ -9,7 +9,7 @@ AT = "2026-11-20T22:41:07Z"
 
 
 def output(verdict, *facts):
-    about = {"node": "osl-1", "kernel": "6.18.44", "namespace": "true", "at": AT}
+    about = {"node": "osl-1", "kernel": "6.18.44", "container": "true", "at": AT}
     return "\n".join([json.dumps(fact) for fact in (about, *facts)] + [verdict]) + "\n"
 
 
@@ -76,4 +76,4 @@ def test_what_is_not_the_scripts_output_is_refused(text):
 def test_the_summary_has_every_setting_with_its_live_value():
     facts = summary(output("changed", setting("applied")))
     assert facts["settings"] == {"net.ipv4.ip_forward": {"wanted": "1", "live": "1", "state": "applied"}}
-    assert facts["inNamespace"] is True
+    assert facts["inContainer"] is True

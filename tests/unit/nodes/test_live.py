@@ -56,7 +56,7 @@ def test_a_server_without_python_is_read_and_its_survey_says_what_to_install(tmp
         (tmp_path / name).symlink_to(shutil.which(name))
     with listening(["127.0.0.1"], str(tmp_path)) as server:
         fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
-    assert "apt-get install python3-minimal" in fleet.surveys[0].get("kernel")["unknown"]
+    assert "apt-get install python3" in fleet.surveys[0].get("kernel")["unknown"]
 
 
 def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read():

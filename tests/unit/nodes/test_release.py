@@ -21,7 +21,7 @@ def document() -> str:
 
 def test_what_is_written_is_what_is_read():
     read = Release.model_validate_json(document())
-    assert (read.node, read.address, read.host_key) == ("osl-1", "192.0.2.11", SPEC.nodes[0].host_key)
+    assert (read.node, read.address, read.host_key) == ("osl-cp-1", "192.0.2.11", SPEC.nodes[0].host_key)
     assert (read.kubeconfig.get_secret_value(), read.private_key.get_secret_value()) == ("hush1", "hush2")
     assert read.script == SCRIPT
 
@@ -39,7 +39,7 @@ def test_secrets_are_not_shown():
 
 
 def test_a_document_of_a_newer_version_is_read_as_far_as_it_is_known():
-    assert Release.model_validate(json.loads(document()) | {"later": 1}).node == "osl-1"
+    assert Release.model_validate(json.loads(document()) | {"later": 1}).node == "osl-cp-1"
 
 
 def test_what_is_said_to_be_left_is_what_the_script_writes():
@@ -50,9 +50,9 @@ def test_what_is_said_to_be_left_is_what_the_script_writes():
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"whenUnreachable": "ignore"}, "nodes[osl-1].whenUnreachable: 'ignore' is not one of the choices"),
-        ({"drainSeconds": 3601}, "nodes[osl-1].drainSeconds: '3601' is out of range: write at most 3600"),
-        ({"drainSeconds": -1}, "nodes[osl-1].drainSeconds: '-1' is out of range: write at least 0"),
+        ({"whenUnreachable": "ignore"}, "nodes[osl-cp-1].whenUnreachable: 'ignore' is not one of the choices"),
+        ({"drainSeconds": 3601}, "nodes[osl-cp-1].drainSeconds: '3601' is out of range: write at most 3600"),
+        ({"drainSeconds": -1}, "nodes[osl-cp-1].drainSeconds: '-1' is out of range: write at least 0"),
     ],
 )
 def test_a_wrong_wish_is_refused(change, remedy):

@@ -242,7 +242,7 @@ def as_server(server, **wanted):
     )
     text = node_script(node, Demands("ebpf", "5.10", "Cilium 1.18.2"))
     for ours, theirs in (
-        ("if in_namespace; then namespace=true; fi", ""),
+        ("if in_container; then container=true; fi", ""),
         ("swaps=/proc/swaps", f"swaps={server.file('swaps')}"),
         ("PATH=/usr/sbin", f"PATH={server.file('fakes')}:/usr/sbin"),
         ("[ -d /run/systemd/system ]", "true"),

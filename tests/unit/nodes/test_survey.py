@@ -92,6 +92,12 @@ def test_what_is_not_of_this_run_is_nobodys(body):
     assert read_probe(frame(ip_header("198.18.0.1", "192.0.2.11", len(body)) + body), REQUEST)[0] == ""
 
 
+def test_a_python_without_ctypes_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctypes", None)  # as Debian's python3-minimal
+    with pytest.raises(survey.NotHereError, match="apt-get install python3"):
+        survey.time_sync({})
+
+
 def test_a_fact_that_cannot_be_had_says_why_and_stops_no_other():
     def absent(_: dict[str, Any]) -> dict[str, Any]:
         raise NotHereError("ethtool is not installed")

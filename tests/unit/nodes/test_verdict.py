@@ -74,9 +74,9 @@ def facts(name: str) -> dict[str, Any]:
     }
 
 
-def judge(change: dict[str, Any], *, in_namespace: bool = False, clock_offset: float = 0.0) -> list[Finding]:
+def judge(change: dict[str, Any], *, in_container: bool = False, clock_offset: float = 0.0) -> list[Finding]:
     """The findings of osl-1, of whose facts some are others."""
-    first = Survey("osl-1", facts("osl-1") | change, clock_offset=clock_offset, in_namespace=in_namespace)
+    first = Survey("osl-1", facts("osl-1") | change, clock_offset=clock_offset, in_container=in_container)
     surveys = [first, *(Survey(name, facts(name)) for name in NAMES[1:])]
     return [finding for finding in findings(surveys, NODES, DEMANDS) if finding.node == "osl-1"]
 
@@ -144,7 +144,7 @@ def test_a_fact_that_is_not_there_is_never_called_good(check):
 
 
 def test_a_node_that_could_not_be_surveyed_stops_the_run_with_the_reason():
-    reason = "it has no python3, by which it is surveyed: apt-get install python3-minimal"
+    reason = "it has no python3, by which it is surveyed: apt-get install python3"
     surveys = [Survey("osl-1", {}, unread=reason), *(Survey(name, facts(name)) for name in NAMES[1:])]
     found = findings(surveys, NODES, DEMANDS)
     assert [finding.check for finding in found if finding.node == "osl-1"] == ["survey"], "nothing else is known of it"
@@ -164,10 +164,22 @@ def test_a_clock_is_held_against_the_median_of_the_others(offset, state):
     assert of(judge({}, clock_offset=offset), "clock").state == state
 
 
-def test_a_namespace_proves_nothing_by_what_is_the_machines():
-    found = judge({"memory": {"bytes": 1, "swap_bytes": 1}}, in_namespace=True)
-    assert {f.check for f in found if f.state == "unproved"} == {n for n, limit in LIMITS.items() if limit.of_machine}
+def test_a_container_proves_nothing_by_the_disk_that_it_shares():
+    found = judge({"disk": {"p99_ns": 10**9, "filesystem": "ext4", "folder": "/var/lib"}}, in_container=True)
+    assert {f.check for f in found if f.state == "unproved"} == {n for n, limit in LIMITS.items() if limit.shared}
     assert problems(found) == []
+
+
+def test_what_the_shared_kernel_says_is_judged_in_a_container_as_everywhere():
+    found = judge({"memory": {"bytes": 1, "swap_bytes": 0}}, in_container=True)
+    assert {violation.rule for violation in problems(found)} == {"preflight-memory"}
+
+
+def test_cgroup_v1_is_fit_only_where_the_stack_file_says_that_it_is_there():
+    survey = Survey("osl-1", facts("osl-1") | {"cgroup": {"version": 1}})
+    for said, state in ((False, "fails"), (True, "ok")):
+        found = findings([survey], NODES, DEMANDS._replace(kubernetes="1.36.3", cgroup_v1=said))
+        assert [f.state for f in found if f.check == "cgroup"] == [state]
 
 
 def test_all_failures_of_all_nodes_are_in_one_error_and_advice_is_not():

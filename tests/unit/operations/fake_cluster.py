@@ -24,7 +24,7 @@ def node(name: str, *, member: bool = False, ready: bool = True, cordoned: str =
 
 
 def pod(
-    name: str, *, on: str = "osl-3", owner: str | None = "ReplicaSet", phase: str = "Running", **more: Any
+    name: str, *, on: str = "osl-w-2", owner: str | None = "ReplicaSet", phase: str = "Running", **more: Any
 ) -> Object:
     """A pod of the namespace `shop`; `more` goes into its metadata."""
     owners = [{"kind": owner, "controller": True}] if owner else []
@@ -41,7 +41,7 @@ def gateway(*on: str, kind: str = "LoadBalancer") -> tuple[list[Object], list[Ob
     return [service], [{"metadata": labelled, "endpoints": endpoints}]
 
 
-def attachment(volume: str, on: str = "osl-3") -> Object:
+def attachment(volume: str, on: str = "osl-w-2") -> Object:
     return {"metadata": {"name": f"csi-{volume}"}, "spec": {"nodeName": on, "source": {"persistentVolumeName": volume}}}
 
 
@@ -79,6 +79,8 @@ class FakeCluster:
             return _merge(self._node(path), body)
         if method == "POST":
             return self._evict(path, body)
+        if method == "DELETE":
+            return self.nodes.pop(self._node(path)["metadata"]["name"])
         if path == "/api/v1/namespaces/kube-system/configmaps/vds-platform":
             if not self.record:
                 raise ApiError(404, "not found")

@@ -49,14 +49,14 @@ def test_a_cluster_that_does_not_answer_is_status_2_and_one_line():
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: node osl-3: the cluster could not be asked")
+    assert done.stderr.startswith("error: node osl-w-2: the cluster could not be asked")
 
 
 def test_with_json_there_is_one_document_for_status_2_too():
     done = run("give-back", "--json")
     assert done.returncode == 2
     document = json.loads(done.stdout)
-    assert document["node"] == "osl-3"
+    assert document["node"] == "osl-w-2"
     assert document["problems"][0] in done.stderr
     assert json.loads(run("give-back", "--json", text="{").stdout)["node"] == ""
 
@@ -79,7 +79,7 @@ def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key
     done = run("give-back", "--json", whenUnreachable="leave", privateKey=key)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["server"] == "left"
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-3: warning: ")]
+    warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-w-2: warning: ")]
     assert len(warnings) == 2
     assert "/etc/sysctl.d/90-vds-platform.conf" in warnings[1]
 
@@ -87,7 +87,7 @@ def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key
 def test_without_it_status_1_and_the_remedy(key):
     done = run("give-back", drainSeconds=0, privateKey=key)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: node osl-3 (127.0.0.1 port 1) can't be given back")
+    assert done.stderr.startswith("error: node osl-w-2 (127.0.0.1 port 1) can't be given back")
 
 
 def test_taking_back_never_stops_a_deployment():

@@ -9,12 +9,14 @@ from tests.unit.operations.fake_cluster import attachment, gateway, node, pod
 
 
 def refused(*nodes: Any, pods: Any = (), gateways: Any = ((), ()), forsaken: bool = False) -> dict[str, str]:
-    found = refusals("osl-3", Seen(nodes, pods, *gateways), forsaken=forsaken)
+    found = refusals("osl-w-2", Seen(nodes, pods, *gateways), forsaken=forsaken)
     return {problem.rule: str(problem) for problem in found}
 
 
 def test_a_worker_among_others_may_go():
-    assert refused(node("osl-1", member=True), node("osl-3"), pods=[pod("api")], gateways=gateway("osl-1")) == {}
+    assert (
+        refused(node("osl-cp-1", member=True), node("osl-w-2"), pods=[pod("api")], gateways=gateway("osl-cp-1")) == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,45 +33,45 @@ def test_a_worker_among_others_may_go():
 )
 def test_etcd_keeps_its_majority(others_ready, refusal):
     others = [node(f"cp-{number}", member=True, ready=ready) for number, ready in enumerate(others_ready)]
-    found = refused(node("osl-3", member=True), *others)
+    found = refused(node("osl-w-2", member=True), *others)
     assert set(found) == ({"drain-quorum"} if refusal else set())
     assert refusal is None or refusal in found["drain-quorum"]
 
 
 def test_a_worker_is_no_member_of_etcd():
-    assert refused(node("osl-3"), node("cp-1", member=True, ready=False)) == {}
+    assert refused(node("osl-w-2"), node("cp-1", member=True, ready=False)) == {}
 
 
 def test_two_members_that_leave_at_once_do_not_count_on_each_other():
-    nodes = [node("osl-3", member=True), node("cp-1", member=True, cordoned="us"), node("cp-2", member=True)]
+    nodes = [node("osl-w-2", member=True), node("cp-1", member=True, cordoned="us"), node("cp-2", member=True)]
     assert "with cp-1, which is being given back as well" in refused(*nodes)["drain-quorum"]
 
 
 def test_the_last_gateway_is_not_shut():
-    found = refused(node("osl-3"), gateways=gateway("osl-3", "osl-3"))
+    found = refused(node("osl-w-2"), gateways=gateway("osl-w-2", "osl-w-2"))
     assert "Service gateway-system/traefik" in found["drain-last-gateway"]
     assert "run another one on another node first" in found["drain-last-gateway"]
 
 
 def test_one_gateway_of_two_may_go_unless_the_other_is_going_too():
-    assert refused(node("osl-3"), node("osl-2"), gateways=gateway("osl-3", "osl-2")) == {}
-    found = refused(node("osl-3"), node("osl-2", cordoned="us"), gateways=gateway("osl-3", "osl-2"))
-    assert "with osl-2" in found["drain-last-gateway"]
+    assert refused(node("osl-w-2"), node("osl-w-1"), gateways=gateway("osl-w-2", "osl-w-1")) == {}
+    found = refused(node("osl-w-2"), node("osl-w-1", cordoned="us"), gateways=gateway("osl-w-2", "osl-w-1"))
+    assert "with osl-w-1" in found["drain-last-gateway"]
 
 
 def test_a_gateway_elsewhere_or_nowhere_and_inner_services_are_no_reason():
-    assert refused(node("osl-3"), gateways=gateway("osl-1")) == {}
-    assert refused(node("osl-3"), gateways=gateway()) == {}
-    assert refused(node("osl-3"), gateways=gateway("osl-3", kind="ClusterIP")) == {}
+    assert refused(node("osl-w-2"), gateways=gateway("osl-cp-1")) == {}
+    assert refused(node("osl-w-2"), gateways=gateway()) == {}
+    assert refused(node("osl-w-2"), gateways=gateway("osl-w-2", kind="ClusterIP")) == {}
 
 
 def test_a_pod_that_nobody_would_start_again_is_named():
-    found = refused(node("osl-3"), pods=[pod("by-hand", owner=None)])
-    assert "pod shop/by-hand: is on node osl-3 and has no controller" in found["drain-orphan"]
+    found = refused(node("osl-w-2"), pods=[pod("by-hand", owner=None)])
+    assert "pod shop/by-hand: is on node osl-w-2 and has no controller" in found["drain-orphan"]
 
 
 def test_a_node_whose_kubelet_is_dead_is_refused_unless_it_may_be_left():
-    nodes, pods = [node("osl-3", ready=False)], [pod("api"), pod("by-hand", owner=None)]
+    nodes, pods = [node("osl-w-2", ready=False)], [pod("api"), pod("by-hand", owner=None)]
     assert set(refused(*nodes, pods=pods)) == {"drain-not-ready", "drain-orphan"}
     assert "whenUnreachable: leave" in refused(*nodes, pods=pods)["drain-not-ready"]
     assert refused(*nodes, pods=pods, forsaken=True) == {}
@@ -77,12 +79,12 @@ def test_a_node_whose_kubelet_is_dead_is_refused_unless_it_may_be_left():
 
 
 def test_consent_does_not_break_etcd_or_shut_the_gateway():
-    nodes = [node("osl-3", member=True, ready=False), node("cp-1", member=True)]
-    assert set(refused(*nodes, gateways=gateway("osl-3"), forsaken=True)) == {"drain-quorum", "drain-last-gateway"}
+    nodes = [node("osl-w-2", member=True, ready=False), node("cp-1", member=True)]
+    assert set(refused(*nodes, gateways=gateway("osl-w-2"), forsaken=True)) == {"drain-quorum", "drain-last-gateway"}
 
 
 def test_everything_is_refused_at_once():
-    found = refused(node("osl-3", member=True), pods=[pod("by-hand", owner=None)], gateways=gateway("osl-3"))
+    found = refused(node("osl-w-2", member=True), pods=[pod("by-hand", owner=None)], gateways=gateway("osl-w-2"))
     assert set(found) == {"drain-quorum", "drain-last-gateway", "drain-orphan"}
 
 
@@ -121,6 +123,6 @@ def test_a_pod_that_ignores_cordons_is_not_evicted_for_ever(toleration, counts):
 
 
 def test_volumes_attached_to_this_node_are_named():
-    inline = {"metadata": {"name": "x"}, "spec": {"nodeName": "osl-3", "source": {"inlineVolumeSpec": {}}}}
-    found = attached("osl-3", [attachment("pv-2"), attachment("pv-1"), attachment("pv-9", on="osl-1"), inline])
+    inline = {"metadata": {"name": "x"}, "spec": {"nodeName": "osl-w-2", "source": {"inlineVolumeSpec": {}}}}
+    found = attached("osl-w-2", [attachment("pv-2"), attachment("pv-1"), attachment("pv-9", on="osl-cp-1"), inline])
     assert found == ["an inline volume", "pv-1", "pv-2"]

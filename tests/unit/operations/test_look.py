@@ -16,11 +16,11 @@ from tests.support.stacks import host_key, stack
 from tests.support.tools import Tools
 from tests.unit.operations.test_look_scripts import CRICTL, NSENTER
 
-NODES = {"osl-1": "127.0.0.1", "osl-2": "127.0.0.2", "osl-3": "127.0.0.3"}
+NODES = {"osl-cp-1": "127.0.0.1", "osl-w-1": "127.0.0.2", "osl-w-2": "127.0.0.3"}
 PODS = [
-    pod("butikk", "api-6d5f", "osl-2"),
+    pod("butikk", "api-6d5f", "osl-w-1"),
     pod("butikk", "elsewhere", "hel-9"),
-    pod("kube-system", "proxy", "osl-1", address="127.0.0.1", host_network=True),
+    pod("kube-system", "proxy", "osl-cp-1", address="127.0.0.1", host_network=True),
 ]
 IP = """
 case "$*" in
@@ -46,6 +46,8 @@ echo 'listening on eth0' >&2
 case "$*" in *" -w "*) printf 'pcap\\000\\377bytes' ;; *) echo 'IP one'; echo 'IP two' ;; esac
 echo '2 packets captured' >&2
 """
+
+THERE = "which has osl-cp-1, osl-w-1, osl-w-2"
 
 
 class Platform:
@@ -101,7 +103,7 @@ def test_routes_are_shown_with_the_node_that_was_picked(platform):
         "eth0  mtu 1450  up  10.244.1.7/32",
         "default via 10.244.1.1 dev eth0 mtu 1450",
     ]
-    assert done.stderr == "pod butikk/api-6d5f on node osl-2\n"
+    assert done.stderr == "pod butikk/api-6d5f on node osl-w-1\n"
 
 
 def test_a_pod_without_a_default_route_is_a_finding(platform):
@@ -110,7 +112,7 @@ def test_a_pod_without_a_default_route_is_a_finding(platform):
     assert done.exit_code == 1
     assert json.loads(done.stdout) == {
         "pod": "butikk/api-6d5f",
-        "node": "osl-2",
+        "node": "osl-w-1",
         "address": "10.244.1.7",
         "hostNetwork": False,
         "addresses": [],
@@ -127,7 +129,8 @@ def test_a_pod_in_its_nodes_network_says_whose_network_is_seen(platform):
 def test_a_pod_on_a_node_of_another_stack_is_refused(platform):
     message = platform.refused("routes", "butikk/elsewhere")
     assert (
-        "pod butikk/elsewhere runs on node hel-9, which is not in stack lab, which has osl-1, osl-2, osl-3" in message
+        "pod butikk/elsewhere runs on node hel-9, which is not in stack lab, which has osl-cp-1, osl-w-1, osl-w-2"
+        in message
     )
 
 
@@ -163,7 +166,7 @@ def test_a_filter_that_tcpdump_refuses_is_an_error_and_leaves_no_file(platform, 
 def test_a_node_without_its_tools_is_refused_with_what_to_install(platform):
     (platform.tools.folder / "crictl").unlink()
     message = platform.refused("routes", "butikk/api-6d5f")
-    assert message.startswith("node osl-2 lacks crictl (of cri-tools")
+    assert message.startswith("node osl-w-1 lacks crictl (of cri-tools")
 
 
 def test_drops_of_all_nodes_are_a_finding_and_lost_events_are_told(platform):
@@ -172,20 +175,20 @@ def test_drops_of_all_nodes_are_a_finding_and_lost_events_are_told(platform):
     assert sorted(done.stdout.splitlines()) == [
         f"{node}  10.244.1.7:40000 -> 10.244.2.9:5432 tcp: Policy denied (identity 7->9)" for node in NODES
     ]
-    assert "osl-1  CPU 00: Lost 3 events" in done.stderr
+    assert "osl-cp-1  CPU 00: Lost 3 events" in done.stderr
 
 
 def test_drops_of_a_pod_are_those_of_its_address_on_its_node(platform):
     done = platform.look("drops", "--pod", "kube-system/proxy", "--seconds", "1", "--json")
-    assert (done.exit_code, json.loads(done.stdout)) == (0, {"seconds": 1, "nodes": ["osl-1"], "drops": []})
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"seconds": 1, "nodes": ["osl-cp-1"], "drops": []})
     done = platform.look("drops", "--pod", "butikk/api-6d5f", "--seconds", "1", "--json")
     [seen] = json.loads(done.stdout)["drops"]
-    assert (done.exit_code, seen["node"], seen["reason"]) == (1, "osl-2", "Policy denied")
+    assert (done.exit_code, seen["node"], seen["reason"]) == (1, "osl-w-1", "Policy denied")
 
 
 def test_a_monitor_that_fails_is_never_a_look_without_drops(platform):
     platform.tools.add("cilium-dbg", "echo 'time=1 level=error msg=\"Cannot open monitor socket\"'")
-    assert "Cannot open monitor socket" in platform.refused("drops", "--node", "osl-1", "--seconds", "1")
+    assert "Cannot open monitor socket" in platform.refused("drops", "--node", "osl-cp-1", "--seconds", "1")
 
 
 def test_calicos_drops_are_what_its_rules_counted_meanwhile(platform):
@@ -198,7 +201,7 @@ def test_calicos_drops_are_what_its_rules_counted_meanwhile(platform):
         "iptables-save", f"n=$({count}); echo $((n + 2)) >'{platform.tools.folder}/n'; echo \"[$n:0] \"'{rule}'"
     )
     done = platform.look("drops", "--pod", "butikk/api-6d5f", "--seconds", "1")
-    assert (done.exit_code, done.stdout) == (1, f"osl-2  2 packets in {chain}: Drop if no profiles matched\n")
+    assert (done.exit_code, done.stdout) == (1, f"osl-w-1  2 packets in {chain}: Drop if no profiles matched\n")
 
 
 def test_calicos_bpf_programs_are_refused_with_what_shows_their_counters(platform):
@@ -209,22 +212,24 @@ def test_calicos_bpf_programs_are_refused_with_what_shows_their_counters(platfor
 def test_agents_that_are_well_end_with_zero(platform):
     done = platform.look("cni")
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[:2] == ["osl-1  cilium: ready", "KVStore: Ok"]
+    assert done.stdout.splitlines()[:2] == ["osl-cp-1  cilium: ready", "KVStore: Ok"]
     answers = json.loads(platform.look("cni", "--json").stdout)
     assert {node: answer["well"] for node, answer in answers.items()} == dict.fromkeys(NODES, True)
-    assert answers["osl-1"]["status"] == {"cilium": {"state": "Ok"}}
+    assert answers["osl-cp-1"]["status"] == {"cilium": {"state": "Ok"}}
 
 
 def test_an_agent_that_is_not_well_is_a_finding_in_both_forms(platform):
     platform.tools.add("cilium-dbg", 'case "$*" in *json) echo \'{"cilium": {"state": "Failure"}}\';; *) exit 1;; esac')
-    done = platform.look("cni", "--node", "osl-3")
-    assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "osl-3  cilium: NOT WELL")
-    done = platform.look("cni", "--node", "osl-3", "--json")
-    assert (done.exit_code, json.loads(done.stdout)["osl-3"]["well"]) == (1, False)
+    done = platform.look("cni", "--node", "osl-w-2")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "osl-w-2  cilium: NOT WELL")
+    done = platform.look("cni", "--node", "osl-w-2", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["osl-w-2"]["well"]) == (1, False)
 
 
 def test_an_unknown_node_is_refused_with_those_there_are(platform):
-    assert "node osl-4 is not in stack lab, which has osl-1, osl-2, osl-3" in platform.refused("cni", "--node", "osl-4")
+    assert "node osl-4 is not in stack lab, which has osl-cp-1, osl-w-1, osl-w-2" in platform.refused(
+        "cni", "--node", "osl-4"
+    )
 
 
 def test_a_node_with_another_host_key_is_not_asked_and_hides_no_other(platform):
@@ -232,7 +237,7 @@ def test_a_node_with_another_host_key_is_not_asked_and_hides_no_other(platform):
     nodes[1] = nodes[1].model_copy(update={"host_key": host_key("another")})
     platform.change(nodes=tuple(nodes))
     message = platform.refused("drops", "--seconds", "1")
-    assert message.startswith("node osl-2: 127.0.0.2 port ")
+    assert message.startswith("node osl-w-1: 127.0.0.2 port ")
     assert "another host key than the stack file has" in message
     assert len([words for words in platform.tools.words("cilium-dbg") if words[0] == "monitor"]) == 2
 
@@ -245,4 +250,4 @@ def test_a_key_that_is_none_is_not_repeated(platform):
 
 
 def test_a_node_and_a_pod_at_once_are_refused(platform):
-    assert "leave out --node" in platform.refused("drops", "--node", "osl-1", "--pod", "butikk/api-6d5f")
+    assert "leave out --node" in platform.refused("drops", "--node", "osl-cp-1", "--pod", "butikk/api-6d5f")

@@ -8,7 +8,7 @@ import pytest
 from operations.problem import OperationError
 from operations.stack import open_stack
 from tests.support.bootstraps import bootstrap_data
-from tests.support.stacks import stack_data
+from tests.support.stacks import existing_data, stack_data
 from tests.support.tools import Tools
 
 KEY = "-----BEGIN A KEY-----"
@@ -41,7 +41,7 @@ def refused(*arguments, **options):
 
 
 def test_a_sound_stack_opens_with_its_spec_and_secrets(engine):
-    tools = engine(stack_data("oslo"))
+    tools = engine(existing_data())
     opened = open_stack("oslo")
     assert (opened.spec.environment, opened.ssh_private_key, opened.kubeconfig) == ("oslo", KEY, KUBECONFIG)
     assert tools.words("pulumi") == [
@@ -88,7 +88,7 @@ def test_what_the_engine_refuses_is_said_with_what_to_do(engine, said, remedy):
 
 
 def test_everything_that_is_wrong_is_said_at_once(engine):
-    data = stack_data("oslo")
+    data = existing_data()
     data["nodes"][0]["country"] = "SE"
     data["nodes"][1]["adress"] = "192.0.2.1"
     engine(data, kubeconfig="")

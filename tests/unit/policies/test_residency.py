@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from components.cni.values import cilium_values
+from components.images.model import ImageMirror
 from policies.pack import POLICIES
 from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations
+from tests.support.stacks import stack
 
 RESIDENCY = ("residency-closure", "residency-state")
 
@@ -197,6 +200,26 @@ def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
     [message] = said(chart, chartImages={"cert-manager": ["quay.io"]})
     assert "chartImages" not in message  # whoever wrote that has read the chart
     assert said(chart, chartImages={"cert-manager": []}) == []
+
+
+def test_a_chart_whose_every_image_is_known_is_judged_by_those_that_values_leave_to_its_makers() -> None:
+    lab = stack("lab")
+    mirror = ImageMirror(registry="registry.example.no")
+    ours = cilium_values(lab.cni, lab.network, cluster="lab", images=mirror)
+    chart = release("oci://registry.example.no/charts/cilium", ours)
+    chart = chart._replace(props={**chart.props, "version": "1.20.2"})
+    assert said(chart) == []
+    del ours["certgen"]["image"]["repository"]
+    [message] = said(chart)
+    assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+    assert "chartImages" not in message, "the remedy is a value"
+
+
+def test_a_part_of_a_chart_that_values_turn_on_brings_its_images() -> None:
+    spire = {"authentication": {"mutual": {"spire": {"enabled": True}}}}
+    messages = " ".join(said(release("oci://registry.example.no/charts/cilium", spire)))
+    for registry in ("quay.io", "ghcr.io", "docker.io"):
+        assert f"images of chart cilium by its own defaults: bytes go to {registry}" in messages
 
 
 def test_an_image_that_the_values_name_says_nothing_of_the_chart_s_others() -> None:

@@ -1,0 +1,27 @@
+"""A chart's values that the stack file adds to the platform's own."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Values = dict[str, Any]
+
+
+def merged(own: Mapping[str, Any], extra: Mapping[str, Any]) -> Values:
+    """The platform's values over the stack file's, groups merged, sorted as the platform's are."""
+    found = {**copy.deepcopy(dict(extra))}
+    for key, value in own.items():
+        below = found.get(key)
+        found[key] = merged(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return dict(sorted(found.items()))
+
+
+def taken(own: Mapping[str, Any], extra: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Keys, dotted, that the stack file sets and the platform sets as well; sorted."""
+    for key, value in sorted(extra.items()):
+        if key not in own:
+            continue
+        if isinstance(value, Mapping) and value and isinstance(own[key], Mapping):
+            yield from taken(own[key], value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"

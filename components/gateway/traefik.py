@@ -1,0 +1,183 @@
+"""Traefik as Gateway API's data plane: the objects that run it, with the rights that its documentation lists."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.gateway.model import PING_PORT, GatewaySpec, Traefik
+from components.images.model import ImageMirror, image_at, pin_of
+from components.manifests import Manifest, manifest
+
+NAME = "traefik"
+"""Of every object here."""
+ORIGIN = "docker.io/library/traefik"
+"""Where the project publishes its image."""
+
+_SELECTED = {"app.kubernetes.io/name": NAME}
+_USER = 65532  # "nonroot" of distroless images: any number but 0 will do
+_READ = ["get", "list", "watch"]
+_GATEWAY_API = "gateway.networking.k8s.io"
+_ACCEPT_SECONDS = 15
+"""How long a pod that is to end still takes new requests: until every node has heard that others serve now."""
+_FINISH_SECONDS = 20
+"""How long requests that have begun may take after that."""
+
+
+def traefik_manifests(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> list[Manifest]:
+    """Everything that runs Traefik in the gateway's namespace, in the order to apply it."""
+    return [
+        manifest("v1", "ServiceAccount", NAME, namespace=spec.namespace),
+        manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()),
+        _binding(spec.namespace),
+        _budget(spec.namespace),
+        _deployment(spec, install, images),
+        _service(spec),
+    ]
+
+
+def _rules() -> list[dict[str, Any]]:
+    """docs/content/reference/dynamic-configuration/kubernetes-gateway-rbac.yml of Traefik 3.7.9, without `pods`, which
+    only its OpenTelemetry asks for, and without rights on kinds that the standard channel does not have."""
+    kinds = ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "tlsroutes", "backendtlspolicies")
+    return [
+        _rule("", ["namespaces"], ["list", "watch"]),
+        _rule("", ["services", "secrets", "configmaps"], _READ),
+        _rule("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+        _rule(_GATEWAY_API, [*kinds, "referencegrants"], _READ),
+        _rule(_GATEWAY_API, [f"{kind}/status" for kind in kinds], ["update"]),
+    ]
+
+
+def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+
+
+def _binding(namespace: str) -> Manifest:
+    return manifest(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        NAME,
+        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+        subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
+    )
+
+
+def _budget(namespace: str) -> Manifest:
+    """One pod at a time is evicted; one that does not serve may always be."""
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": _SELECTED},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
+    return manifest("policy/v1", "PodDisruptionBudget", NAME, namespace=namespace, spec=spec)
+
+
+def _deployment(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> Manifest:
+    pod = {
+        "serviceAccountName": NAME,
+        "terminationGracePeriodSeconds": _ACCEPT_SECONDS + _FINISH_SECONDS + 5,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},  # what Pod Security `restricted` asks for
+            # A listener is served by the entry point of the same port, so Traefik listens on the real ports; this
+            # lets it do so without a capability (safe, and per pod, since Kubernetes 1.22).
+            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+        },
+        "topologySpreadConstraints": [
+            {
+                "topologyKey": "kubernetes.io/hostname",
+                "maxSkew": 1,
+                "whenUnsatisfiable": "DoNotSchedule",
+                "labelSelector": {"matchLabels": _SELECTED},
+                "matchLabelKeys": ["pod-template-hash"],  # an update spreads by itself
+                "nodeTaintsPolicy": "Honor",  # a node that is drained counts as no place
+            }
+        ],
+        "containers": [_container(spec, install, images)],
+    }
+    return manifest(
+        "apps/v1",
+        "Deployment",
+        NAME,
+        namespace=spec.namespace,
+        labels=_SELECTED,
+        spec={
+            "replicas": install.replicas,
+            "selector": {"matchLabels": _SELECTED},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": _SELECTED}, "spec": pod},
+        },
+    )
+
+
+def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> dict[str, Any]:
+    ping = {"httpGet": {"path": "/ping", "port": PING_PORT}}
+    return {
+        "name": NAME,
+        "image": _image(install, images),
+        "args": _arguments(spec),
+        "ports": [
+            *({"name": _port_name(port), "containerPort": port, "protocol": "TCP"} for port in _ports(spec)),
+            {"name": "ping", "containerPort": PING_PORT, "protocol": "TCP"},
+        ],
+        "readinessProbe": {**ping, "periodSeconds": 5, "failureThreshold": 1, "timeoutSeconds": 2},
+        "livenessProbe": {**ping, "periodSeconds": 10, "failureThreshold": 6, "timeoutSeconds": 2},
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+
+
+def _image(install: Traefik, images: ImageMirror | None) -> str:
+    digest = pin_of(images, ORIGIN)
+    return f"{image_at(images, ORIGIN)}:v{install.version}" + (f"@{digest}" if digest else "")
+
+
+def _arguments(spec: GatewaySpec) -> list[str]:
+    ports = [(_port_name(port), port) for port in _ports(spec)]
+    lives = [
+        f"--entrypoints.{name}.transport.lifecycle.{key}={seconds}s"
+        for name, _ in ports
+        for key, seconds in (("requestacceptgracetimeout", _ACCEPT_SECONDS), ("gracetimeout", _FINISH_SECONDS))
+    ]
+    return [
+        *(f"--entrypoints.{name}.address=:{port}/tcp" for name, port in ports),
+        *lives,
+        f"--entrypoints.ping.address=:{PING_PORT}/tcp",
+        "--ping=true",
+        "--ping.entrypoint=ping",
+        "--providers.kubernetesgateway=true",
+        f"--providers.kubernetesgateway.statusaddress.service.namespace={spec.namespace}",
+        f"--providers.kubernetesgateway.statusaddress.service.name={NAME}",
+        "--global.checknewversion=false",  # nothing goes abroad unasked
+        "--global.sendanonymoususage=false",
+    ]
+
+
+def _service(spec: GatewaySpec) -> Manifest:
+    ports = [{"name": _port_name(port), "port": port, "targetPort": port, "protocol": "TCP"} for port in _ports(spec)]
+    return manifest(
+        "v1",
+        "Service",
+        NAME,
+        namespace=spec.namespace,
+        spec={
+            "type": "LoadBalancer",
+            "allocateLoadBalancerNodePorts": False,  # else each port is open on every node's own address too
+            "externalTrafficPolicy": "Local",  # keeps the client's address
+            "selector": _SELECTED,
+            "ports": ports,
+        },
+    )
+
+
+def _ports(spec: GatewaySpec) -> list[int]:
+    return sorted({listener.port for listener in spec.listeners})
+
+
+def _port_name(port: int) -> str:
+    return f"tcp-{port}"

@@ -1,0 +1,1 @@
+"""Where images are taken from, and which bytes they are."""

@@ -1,0 +1,102 @@
+"""Traefik's own objects: least rights, the strictest Pod Security, and no request lost when a pod goes."""
+
+from typing import Any
+
+import pytest
+
+from components.gateway.model import GatewaySpec, Traefik
+from components.gateway.rules import node_port_problems
+from components.gateway.traefik import traefik_manifests
+from components.images.model import ImageMirror
+from tests.support.stacks import problems, stack, stack_data
+
+INSTALL = Traefik(kind="traefik", version="3.7.9", replicas=3)
+DIGEST = f"sha256:{'a' * 64}"
+
+
+def made(images: ImageMirror | None = None, spec: GatewaySpec | None = None) -> dict[str, dict[str, Any]]:
+    return {item["kind"]: item for item in traefik_manifests(spec or stack("oslo").gateway, INSTALL, images)}
+
+
+def pod() -> dict[str, Any]:
+    return dict(made()["Deployment"]["spec"]["template"]["spec"])
+
+
+def test_every_object_stands_in_the_gateways_namespace_or_in_none() -> None:
+    for kind, item in made().items():
+        cluster_wide = kind.startswith("ClusterRole")
+        assert item["metadata"].get("namespace") == (None if cluster_wide else "gateway-system")
+
+
+def test_its_rights_are_reading_and_the_status_of_what_it_serves() -> None:
+    for rule in made()["ClusterRole"]["rules"]:
+        assert "*" not in rule["resources"] + rule["verbs"] + rule["apiGroups"]
+        if set(rule["verbs"]) - {"get", "list", "watch"}:
+            assert rule["verbs"] == ["update"]
+            assert all(resource.endswith("/status") for resource in rule["resources"])
+
+
+def test_the_pod_is_as_pod_security_restricted_wants_it() -> None:
+    security = pod()["securityContext"]
+    assert security["runAsNonRoot"]
+    assert security["runAsUser"] > 0
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert security["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    (container,) = pod()["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    assert "volumes" not in pod()
+
+
+def test_a_pod_that_ends_serves_until_everybody_knows_and_has_time_to_finish() -> None:
+    arguments = pod()["containers"][0]["args"]
+    limits = {"requestacceptgracetimeout": 15, "gracetimeout": 20}
+    for name, seconds in limits.items():
+        for port in (80, 443):
+            assert f"--entrypoints.tcp-{port}.transport.lifecycle.{name}={seconds}s" in arguments
+    assert pod()["terminationGracePeriodSeconds"] > sum(limits.values())
+    spec = made()["Deployment"]["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert spec["replicas"] == 3
+
+
+def test_replicas_stand_on_different_nodes_and_one_at_a_time_may_be_evicted() -> None:
+    (spread,) = pod()["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["maxSkew"]) == ("kubernetes.io/hostname", 1)
+    assert spread["labelSelector"]["matchLabels"] == made()["Deployment"]["spec"]["selector"]["matchLabels"]
+    assert made()["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+
+
+def test_the_service_keeps_clients_addresses_and_opens_no_port_on_nodes() -> None:
+    service = made()["Service"]
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    assert service["spec"]["allocateLoadBalancerNodePorts"] is False
+    assert [port["port"] for port in service["spec"]["ports"]] == [80, 443]
+    assert node_port_problems(service) == []
+
+
+def test_its_image_is_the_makers_or_the_mirrors_and_pinned_where_it_is_another() -> None:
+    def image(images: ImageMirror | None) -> str:
+        return str(made(images)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    assert image(None) == "docker.io/library/traefik:v3.7.9"
+    assert image(ImageMirror(registry="r.example.no")) == "r.example.no/library/traefik:v3.7.9"
+    pinned = ImageMirror(registry="r.example.no", pins={"library/traefik": DIGEST})
+    assert image(pinned) == f"r.example.no/library/traefik:v3.7.9@{DIGEST}"
+
+
+def test_no_listener_takes_the_port_of_the_probes() -> None:
+    data = stack_data("oslo")
+    data["gateway"]["listeners"][1]["port"] = 8081
+    assert any("has port 8081, where Traefik answers probes" in problem for problem in problems(data))
+
+
+@pytest.mark.parametrize("bundle", ["1.4.1", "1.5.1"])
+def test_it_needs_crds_that_have_what_it_watches(bundle: str) -> None:
+    data = stack_data("oslo")
+    data["gateway"]["bundleVersion"] = bundle
+    found = [problem for problem in problems(data) if "Traefik 3.7.9" in problem]
+    assert bool(found) is (bundle == "1.4.1")
