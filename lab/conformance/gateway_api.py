@@ -1,0 +1,110 @@
+"""Gateway API's own conformance tests, of the platform's gateway class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from components.gateway.model import GatewaySpec
+from components.gateway.render import redirect_route, redirects
+from lab.cluster import FIELD_MANAGER, Cluster, Manifest, path_of
+from lab.conformance import objects
+from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
+from lab.processes import LabError
+
+_CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
+# Of Traefik's own report for this version of the suite.
+_PROFILES = ("GATEWAY-HTTP", "GATEWAY-GRPC", "GATEWAY-TLS")
+ASIDE = "set-aside.json"
+"""Where routes are kept while they are set aside, beside the reports."""
+
+
+def _arguments(run: Run) -> list[str]:
+    gateway = run.spec.gateway
+    features = supported(objects.items(run.cluster, _CLASSES)[gateway.class_name]) - set(run.expected.exempt)
+    return [
+        *go_test("TestConformance"),
+        f"--gateway-class={gateway.class_name}",
+        f"--conformance-profiles={','.join(_PROFILES)}",
+        f"--supported-features={','.join(sorted(features))}",
+        f"--report-output={run.report}",
+        *implementation("traefik", "https://traefik.io/", run.tools.version("traefik")),
+    ]
+
+
+def supported(gateway_class: dict[str, Any]) -> set[str]:
+    """The features that the data plane says it has, in its class's status."""
+    found = {feature["name"] for feature in (gateway_class.get("status") or {}).get("supportedFeatures") or []}
+    if not found:
+        raise LabError(f"gateway class {gateway_class['metadata']['name']} names no supported feature in its status")
+    return found
+
+
+def _read(text: str) -> Result:
+    return read_profiles(text, ("core", "extended"))
+
+
+@contextmanager
+def _prepared(run: Run) -> Iterator[None]:
+    """Set the platform's redirects aside, and remove what of the suite's classes is left.
+
+    Traefik serves every Gateway at one address and port. A redirect of all names to HTTPS would answer for the suite's
+    Gateways too.
+    """
+    before = set(objects.items(run.cluster, _CLASSES))
+    file = run.report.with_name(ASIDE)
+    set_aside(run.cluster, run.spec.gateway, file)
+    try:
+        yield
+    finally:
+        put_back(run.cluster, file)
+        for name in set(objects.items(run.cluster, _CLASSES)) - before:
+            objects.remove(run.cluster, f"{_CLASSES}/{name}")
+
+
+def set_aside(cluster: Cluster, gateway: GatewaySpec, file: Path) -> None:
+    """Delete the routes that redirect to HTTPS, once they are written down."""
+    wanted = [redirect_route(listener, gateway) for listener in redirects(gateway)]
+    routes = [live for route in wanted if (live := cluster.get(route))]
+    file.write_text(json.dumps([{"manager": _manager(live), "manifest": _essence(live)} for live in routes]))
+    for route in routes:
+        cluster.delete(route)
+
+
+def put_back(cluster: Cluster, file: Path) -> None:
+    """Make the routes anew as they were; fine where none is set aside."""
+    if not file.exists():
+        return
+    for kept in json.loads(file.read_text()):
+        objects.apply(cluster, path_of(kept["manifest"]), kept["manifest"], manager=kept["manager"])
+    file.unlink()
+
+
+def _essence(live: Manifest) -> Manifest:
+    meta = {
+        key: live["metadata"][key] for key in ("name", "namespace", "labels", "annotations") if key in live["metadata"]
+    }
+    return {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": meta, "spec": live["spec"]}
+
+
+def _manager(live: Manifest) -> str:
+    """Who applied it: whoever makes it anew under another name would own its fields too."""
+    fields = live["metadata"].get("managedFields") or []
+    return next(
+        (str(f["manager"]) for f in fields if f.get("operation") == "Apply" and not f.get("subresource")), FIELD_MANAGER
+    )
+
+
+SUITE = Suite(
+    name="gateway-api",
+    tool="gateway-conformance",
+    report="gateway-api.yaml",
+    minutes=20,
+    namespaces=r"gateway-(conformance|api)-.+",
+    arguments=_arguments,
+    read=_read,
+    prepared=_prepared,
+)
