@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths test test-fast lint fast-tests lab-tests benchmark benchmark-nodes lock schemas policies format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests benchmark benchmark-bootstrap benchmark-nodes lock schemas policies format
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ down: $(VENV)/ready ## Take it away again; built tools and installed packages st
 tools: $(VENV)/ready ## Install what the machine lacks and build the lab's tools
 	@$(RUN) tools
 
-start: $(VENV)/ready ## Start the lab alone: control plane, nodes, add-ons
+start: $(VENV)/ready ## Start the lab alone: services and bare machines
 	@$(RUN) start
 
 deploy: $(VENV)/ready ## Run pulumi up with the policy pack on the running lab
@@ -40,13 +40,16 @@ doctor: $(VENV)/ready ## Ask the lab's nodes and gateway how they stand; ARGS=--
 paths: $(VENV)/ready ## Prove every data path that this kernel has, one after the other (some minutes)
 	@$(RUN) paths
 
+conformance: $(VENV)/ready ## Run the public conformance suites on the running platform (an hour); NAME=gateway-api runs one
+	@$(RUN) conformance $(NAME)
+
 status: $(VENV)/ready ## What of the lab runs
 	@$(RUN) status
 
-logs: $(VENV)/ready ## The lab's logs; NAME=osl-1 shows one
+logs: $(VENV)/ready ## The lab's logs; NAME=osl-w-1 shows one machine's journal
 	@$(RUN) logs $(NAME)
 
-shell: $(VENV)/ready ## A shell on the lab's operator laptop, where kubectl and pulumi work
+shell: $(VENV)/ready ## A shell on the lab's operator laptop, where kubectl, helm, pulumi work
 	@$(RUN) shell
 
 test: lint fast-tests lab-tests ## Everything that CI runs
@@ -59,20 +62,22 @@ lint: $(VENV)/ready ## Style, types, layers, shell syntax
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	for script in setup.sh .ci/run components/*/*.sh operations/*/*.sh; do sh -n $$script || exit 1; done
-	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run tests/golden/files/*.sh
+	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run lab/machines/*.sh tests/golden/files/*.sh
 
 fast-tests: $(VENV)/ready
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
-# Tools are built before any test, with progress: a first build takes longer than any test may. Helm is for the charts'
-# tests alone, which say so where it can't be had.
+# Tools are built before any test, with progress: a first build takes longer than any test may.
 lab-tests: $(VENV)/ready
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests take root; run: sudo make test, or make test-fast" >&2; exit 1; }
-	@$(RUN) tools --with-helm || $(RUN) tools
+	@$(RUN) tools
 	$(VENV)/bin/pytest -v --durations=25 tests/lab
 
 benchmark-nodes: $(VENV)/ready ## How long 20 nodes take to set up, against bare SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py
+
+benchmark-bootstrap: $(VENV)/ready ## How long a cluster takes by pulumi up and by hand (takes a running lab down); ARGS=--machines 5
+	@$(VENV)/bin/python benchmarks/bootstrap.py $(ARGS)
 
 benchmark: $(VENV)/ready ## How long the lab takes, three rounds (takes a running lab down)
 	@$(VENV)/bin/python benchmarks/make_up.py

@@ -1,7 +1,8 @@
 """How long the lab takes: from nothing to a proved platform, again without changes, and away. `make benchmark`.
 
 Prints what it measured and asserts nothing: a slow machine is not a fault. The tools must be built already, so
-`make up` has run before; a lab that runs is taken down first.
+`make up` has run before; a lab that runs is taken down first. Memory is what less of it is available than before the
+round, so that other programs' changes count too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ import subprocess
 import sys
 import time
 from typing import Any
+
+from footprint import available_mib, disk_mib
+
+from lab.layout import Layout
+from lab.toolchain.build import cache
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 
@@ -28,9 +34,9 @@ def lab(*arguments: str) -> tuple[float, dict[str, Any]]:
     return took, json.loads(done.stdout) if "--json" in arguments else {}
 
 
-def show(what: str, seconds: list[float]) -> None:
+def show(what: str, values: list[float], unit: str = "s") -> None:
     """One line: the median and the range."""
-    print(f"{what:32} {statistics.median(seconds):7.1f} s   ({min(seconds):.1f} to {max(seconds):.1f})")
+    print(f"{what:32} {statistics.median(values):8.1f} {unit:4} ({min(values):.1f} to {max(values):.1f})")
 
 
 def main() -> None:
@@ -38,13 +44,19 @@ def main() -> None:
     lab("down")
     whole: dict[str, list[float]] = {}
     phases: dict[str, list[float]] = {}
+    memory: list[float] = []
+    disk: list[float] = []
     for number in range(1, ROUNDS + 1):
         print(f"round {number} of {ROUNDS}", file=sys.stderr)
+        before = available_mib()
         for name, arguments in (
             ("from nothing to a report", ("up", "--json")),
             ("again, nothing to change", ("up", "--json")),
             ("down", ("down",)),
         ):
+            if name == "down":
+                memory.append(before - available_mib())
+                disk.append(disk_mib(Layout().state))
             took, report = lab(*arguments)
             whole.setdefault(name, []).append(took)
             for phase, seconds in report.get("seconds", {}).items() if name.startswith("from") else ():
@@ -55,6 +67,10 @@ def main() -> None:
     print("of the first, by phase")
     for name, seconds in phases.items():
         show(f"  {name}", seconds)
+    show("memory in use", memory, "MiB")
+    show("disk of .lab", disk, "MiB")
+    print(f"{'disk of the cache':32} {disk_mib(cache()):8} MiB")
 
 
-main()
+if __name__ == "__main__":
+    main()

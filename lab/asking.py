@@ -1,22 +1,32 @@
-"""Ask nodes, pods and hosts of the lab, each from inside: by SSH, or by `lab.probe` run in its namespace."""
+"""Ask machines, pods and hosts of the lab, each from inside: by SSH, or by `lab.probe` run where the question is."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from lab import probe
 from lab.cluster import Cluster
-from lab.layout import NODES, OPERATOR, Host, Layout
-from lab.node import records
-from lab.node.start import inside_node
+from lab.layout import MACHINES, OPERATOR, Host, Layout
 from lab.processes import LabError, command
 
 Facts = dict[str, Any]
+# Sandboxes of containerd, one a line: namespace, name, and the path of the pod's network namespace. A pod of the
+# host's network has no path.
+_SANDBOXES = r"""
+for id in $(crictl pods --state Ready --quiet); do
+	crictl inspectp --output go-template --template '{{.status.metadata.namespace}} {{.status.metadata.name}}'"\
+"' {{range .info.runtimeSpec.linux.namespaces}}{{if eq .type "network"}}{{.path}}{{end}}{{end}}' "$id"
+done
+"""
 
 
-def ask(argv: list[str], questions: list[Facts], timeout_seconds: float = 120) -> list[Any]:
+def ask(argv: Sequence[str], questions: list[Facts], timeout_seconds: float = 120) -> list[Any]:
     """Answers of `lab.probe`, run by `argv` where the questions are to be asked from."""
     done = subprocess.run(argv, input=json.dumps(questions), capture_output=True, text=True, timeout=timeout_seconds)
     if done.returncode:
@@ -30,14 +40,14 @@ def from_host(host: Host) -> list[str]:
 
 
 def from_pod(pod: Facts, layout: Layout) -> list[str]:
-    """How to run the probe in a pod's network, and in its node's cgroup, where Cilium's socket hooks are."""
-    node = next(n for n in NODES if n.name == pod["node"])
-    there = ["nsenter", f"--target={pod['pid']}", "--net", "--uts", sys.executable, "-m", "lab.probe"]
-    return command(inside_node(node, layout, there), part=f"{node.name}/probe")
+    """How to run the probe in a pod's network: from its node, where root and Python are, over SSH."""
+    source = Path(probe.__file__).read_text()
+    remote = f"nsenter --net={pod['netns']} python3 -c {shlex.quote(source)}"
+    return ssh_command(layout, pod["host"], remote)
 
 
-def ssh(layout: Layout, address: str, remote: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command on a node as its administrator does: from the operator's laptop, host key verified."""
+def ssh_command(layout: Layout, address: str, remote: str) -> list[str]:
+    """How a machine's administrator runs a command there: from the operator's laptop, host key verified."""
     options = {
         "UserKnownHostsFile": layout.known_hosts,
         "StrictHostKeyChecking": "yes",
@@ -47,20 +57,52 @@ def ssh(layout: Layout, address: str, remote: str, stdin: str = "") -> subproces
     }
     words = [w for key, value in options.items() for w in ("-o", f"{key}={value}")]
     argv = ["ssh", "-F", "none", "-i", str(layout.ssh_key), *words, f"root@{address}", remote]
+    return command(argv, part="probe", namespace=OPERATOR.namespace)
+
+
+def ssh(
+    layout: Layout, address: str, remote: str, stdin: str = "", timeout_seconds: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run a command on a machine as its administrator does."""
     return subprocess.run(
-        command(argv, part="probe", namespace=OPERATOR.namespace),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
+        ssh_command(layout, address, remote), input=stdin, capture_output=True, text=True, timeout=timeout_seconds
     )
 
 
-def pods(layout: Layout) -> list[Facts]:
-    """Every pod of the lab that has an address of its own, as its supervisor recorded it."""
-    addresses = {n.address for n in NODES}
-    found = [pod for node in NODES for pod in records.read(layout.node(node.name)).values()]
-    return [p for p in found if p["address"] not in addresses]
+def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
+    """Every running pod that has a network of its own: as the API server and its node's container runtime know it."""
+    addresses = {host.name: host.address for host in MACHINES}
+    running = [
+        item
+        for item in cluster.request("GET", "/api/v1/pods")["items"]
+        if not item["spec"].get("hostNetwork") and (item.get("status") or {}).get("phase") == "Running"
+    ]
+    sandboxes: dict[tuple[str, str], str] = {}
+    for node in sorted({item["spec"]["nodeName"] for item in running}):
+        done = ssh(layout, addresses[node], f"export PATH=$PATH:/usr/local/bin:/usr/bin\n{_SANDBOXES}")
+        if done.returncode:
+            raise LabError(f"containerd on {node} could not be asked: {done.stderr.strip()}")
+        for line in done.stdout.splitlines():
+            namespace, name, *paths = line.split()
+            for netns in paths:  # at most one
+                sandboxes[namespace, name] = netns
+    found = []
+    for item in running:
+        meta, node = item["metadata"], item["spec"]["nodeName"]
+        path = sandboxes.get((meta["namespace"], meta["name"]))
+        if path and "deletionTimestamp" not in meta:
+            found.append(
+                {
+                    "namespace": meta["namespace"],
+                    "name": meta["name"],
+                    "app": (meta.get("labels") or {}).get("app.kubernetes.io/name", ""),
+                    "node": node,
+                    "host": addresses[node],
+                    "address": item["status"]["podIP"],
+                    "netns": path,
+                }
+            )
+    return found
 
 
 def service_address(cluster: Cluster, namespace: str, name: str) -> str:

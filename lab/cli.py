@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lab import addons, control_plane, data_paths, fabric, machine, report, session, verify
+from lab import conformance as suites
+from lab import data_center, data_paths, fabric, report, session, supplies, verify
 from lab.cluster import Cluster
 from lab.deploy import Deployment, Outcome
 from lab.layout import NODES, OPERATOR, Layout
-from lab.node import start as nodes
+from lab.machines import machine, preconditions
 from lab.plugins import Plugin
 from lab.processes import LabError, command, ending_with_us, members
 from lab.progress import Progress
@@ -25,7 +26,7 @@ from lab.toolchain import build, pins
 from lab.toolchain.build import Tools
 
 app = typer.Typer(
-    help="The whole platform on this machine, in network namespaces; no containers.",
+    help="The whole platform on this machine: a small data centre of Debian machines, without a virtual machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,20 +36,17 @@ _STOP_SECONDS = 90  # a command of `operations` may take a minute to clear up in
 
 
 def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
-    """Everything under the program: packages, tools, network, control plane, nodes, add-ons."""
+    """Everything that a customer has before the first `pulumi up`: tools, network, services, bare machines."""
     with progress.step("machine"):
-        machine.ensure_packages(progress)
+        preconditions.ensure(progress)
     with progress.step("tools"):
         tools = build.ensure(progress)
     with progress.step("network"):
         session.claim(layout)
-    with fabric.inside(OPERATOR):
-        with progress.step("control plane"):
-            control_plane.ensure(layout, tools)
-        with progress.step("nodes"):
-            nodes.ensure(layout, tools)
-        with progress.step("add-ons"):
-            addons.install(Cluster(layout.kubeconfig), tools)
+    with progress.step("packages, images, charts"):
+        supplies.ensure(layout, tools, progress)
+    with progress.step("machines"):
+        data_center.ensure(layout, progress)
     return tools
 
 
@@ -57,23 +55,24 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, 
     with progress.step("pulumi up"), fabric.inside(OPERATOR):
         plugins = deployment.prepare()
         deployment.recover()
-        outcome = deployment.run("up")
-    if outcome.exit_code:
-        raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
+        outcome = deployment.run("up", progress=progress)
+        if outcome.exit_code:
+            raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
+        deployment.write_kubeconfig()
     return outcome, plugins, deployment
 
 
 @app.command()
 def up(as_json: AsJson = False) -> None:
-    """Set up this machine, start the lab, deploy the platform, and prove it. Run again, it changes nothing."""
+    """Set up this machine, start the lab, run pulumi up, and prove the platform. Run again, it changes nothing."""
     layout = Layout()
-    progress = Progress(total=8, quiet=as_json)
+    progress = Progress(total=7, quiet=as_json)
     session.require_root()
     with session.exclusive():
         tools = _ensure_lab(progress, layout)
         outcome, plugins, _ = _deploy(progress, layout, tools)
         with progress.step("proof"), fabric.inside(OPERATOR):
-            facts = verify.verify(layout, tools, verify.load_spec())
+            facts = verify.verify(layout, verify.load_spec(layout))
         result = report.gather(facts, outcome, plugins, tools, progress.seconds)
         report.write(layout, result)
     _say(result, as_json=as_json)
@@ -89,18 +88,14 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
 
 
 @app.command()
-def tools(
-    as_json: AsJson = False,
-    with_helm: Annotated[bool, typer.Option("--with-helm", help="Helm too, which only charts need.")] = False,
-) -> None:
+def tools(as_json: AsJson = False) -> None:
     """Install the machine's packages and build the tools; start nothing."""
     progress = Progress(total=2, quiet=as_json)
     with progress.step("machine"):
-        machine.ensure_packages(progress)
+        preconditions.ensure(progress)
     with progress.step("tools"):
-        found = build.ensure(progress, with_helm=with_helm)
-    named = (*pins.TOOLS, pins.HELM) if with_helm else pins.TOOLS
-    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in named}
+        found = build.ensure(progress)
+    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in pins.TOOLS}
     if as_json:
         print(json.dumps({"tools": rows, "seconds": progress.seconds}, indent=2))
     else:
@@ -110,8 +105,8 @@ def tools(
 
 @app.command()
 def start(as_json: AsJson = False) -> None:
-    """Set up this machine and start the lab; deploy nothing."""
-    progress = Progress(total=6, quiet=as_json)
+    """Set up this machine and start services and machines; deploy nothing."""
+    progress = Progress(total=5, quiet=as_json)
     session.require_root()
     with session.exclusive():
         _ensure_lab(progress, Layout())
@@ -127,7 +122,10 @@ def deploy() -> None:
         deployment = Deployment(layout, tools)
         deployment.prepare()
         deployment.recover()
-        raise typer.Exit(deployment.run("up", show=True).exit_code)
+        outcome = deployment.run("up", show=True)
+        if not outcome.exit_code:
+            deployment.write_kubeconfig()
+        raise typer.Exit(outcome.exit_code)
 
 
 @app.command()
@@ -143,9 +141,9 @@ def preview() -> None:
 @app.command(name="verify")
 def verify_command(as_json: AsJson = False) -> None:
     """Prove the running platform again, without deploying."""
-    layout, tools = _running()
+    layout, _ = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
-        facts = verify.verify(layout, tools, verify.load_spec())
+        facts = verify.verify(layout, verify.load_spec(layout))
     if as_json:
         print(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
@@ -161,7 +159,8 @@ def operations(context: typer.Context) -> None:
         deployment = Deployment(layout, tools)
         deployment.prepare()
         argv = [sys.executable, "-m", "operations", *context.args]
-        raise typer.Exit(_run(command(argv, part="op"), deployment.environment(), ends_by=signal.SIGTERM))
+        there = command(argv, part="op", resolver=layout.resolver)
+        raise typer.Exit(_run(there, deployment.environment(), ends_by=signal.SIGTERM))
 
 
 @app.command()
@@ -187,7 +186,7 @@ def paths(
                     proved[path.name] = data_paths.prove(layout, tools, deployment, path)
         finally:
             with progress.step("the lab's own"):
-                data_paths.restore(layout, tools, deployment)
+                data_paths.restore(layout, deployment)
     if as_json:
         print(json.dumps(proved, indent=2, ensure_ascii=False))
     else:
@@ -196,8 +195,35 @@ def paths(
 
 
 @app.command()
+def conformance(
+    names: Annotated[list[str] | None, typer.Argument(help="Which suites; left out, every one.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the public conformance suites against the running platform; their reports are in .lab/conformance."""
+    chosen = [suite for suite in suites.SUITES if not names or suite.name in names]
+    if show_list or len(chosen) < len(set(names or ())):
+        print("\n".join(suite.name for suite in suites.SUITES))
+        raise typer.Exit(0 if show_list else 2)
+    layout, _ = _running()
+    progress = Progress(total=len(chosen) + 1, quiet=as_json)
+    with session.exclusive():
+        with progress.step("tools"):
+            found = build.ensure(progress, (*pins.TOOLS, *pins.CONFORMANCE))
+            for name in pins.MODULES:
+                found.module_dir(name)  # from the lab's network no module proxy is reached
+        with fabric.inside(OPERATOR):
+            results = suites.run(layout, found, chosen, progress)
+    if as_json:
+        print(json.dumps(results, indent=2, ensure_ascii=False))
+    else:
+        suites.show(Console(), results)
+    raise typer.Exit(0 if all(facts["ok"] for facts in results.values()) else 1)
+
+
+@app.command()
 def destroy() -> None:
-    """Run `pulumi destroy` on the running lab; the cluster and the nodes stay."""
+    """Run `pulumi destroy` on the running lab; machines and services stay."""
     layout, tools = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         deployment = Deployment(layout, tools)
@@ -208,7 +234,7 @@ def destroy() -> None:
 
 @app.command()
 def down() -> None:
-    """Take the whole lab away: processes, namespaces, cgroups, files. The cache of built tools stays."""
+    """Take the whole lab away: machines, namespaces, cgroups, files. The cache of what was built stays."""
     session.require_root()
     with session.exclusive():
         session.remove(Layout())
@@ -222,19 +248,19 @@ def down() -> None:
 def status(as_json: AsJson = False) -> None:
     """What of the lab runs."""
     layout = Layout()
-    processes = {p: len(members(p)) for p in ("ctl/etcd", "ctl/kube-apiserver", "ctl/kube-controller-manager")}
-    processes |= {n.name: len(members(n.name)) for n in NODES}
+    parts = {name: bool(members(f"site/{name}")) for name in ("dns", "registry", "packages", "haproxy")}
+    parts |= {node.name: machine.is_running(layout, node) for node in NODES}
     cluster: dict[str, Any] = {}
-    if members("ctl/kube-apiserver"):
+    if layout.kubeconfig.exists():
         session.require_root()
         with fabric.inside(OPERATOR):
             cluster = _cluster_status(Cluster(layout.kubeconfig))
-    running = all(processes.values())
+    running = all(parts.values())
     if as_json:
-        print(json.dumps({"running": running, "processes": processes, **cluster}, indent=2))
+        print(json.dumps({"running": running, "parts": parts, **cluster}, indent=2))
     else:
-        for name, count in processes.items():
-            print(f"{name:28} {f'{count} processes' if count else 'not running'}")
+        for name, runs in parts.items():
+            print(f"{name:28} {'running' if runs else 'not running'}")
         for group, states in cluster.items():
             for name, state in states.items():
                 print(f"{group:12} {name:40} {state}")
@@ -264,31 +290,40 @@ def logs(
 ) -> None:
     """Show the end of the lab's logs."""
     session.require_root()  # nobody else can look into the lab's folder: it would seem empty
-    found = sorted(Layout().logs.glob(f"{name}*.log"))
+    layout = Layout()
+    how = ["-n", str(lines), *(["-f"] if follow else [])]
+    for node in NODES:
+        if node.name == name and machine.is_running(layout, node):
+            argv = machine.inside(layout, node, ["journalctl", "--no-pager", *how])
+            os.execvp(argv[0], argv)  # noqa: S606 (no shell is meant)
+    found = sorted(layout.logs.glob(f"{name}*.log"))
     if not found:
         raise LabError(f"no log begins with {name!r}" if name else "there are no logs: the lab was not started")
     if not name:
+        for node in NODES:
+            print(f"{'journal':>10} {node.name}")
         for file in found:
             print(f"{file.stat().st_size:>10} {file.stem}")
         return
-    os.execvp("tail", ["tail", "-n", str(lines), *(["-f"] if follow else []), "--", *map(str, found)])  # noqa: S606 (no shell is meant)
+    os.execvp("tail", ["tail", *how, "--", *map(str, found)])  # noqa: S606 (no shell is meant)
 
 
 @app.command()
 def shell(
     argv: Annotated[list[str] | None, typer.Argument(help="A command to run there instead of a shell.")] = None,
 ) -> None:
-    """A shell on the operator's laptop of the lab, with KUBECONFIG and Pulumi set: kubectl works there."""
+    """A shell on the operator's laptop of the lab: kubectl, helm and pulumi work there."""
     layout, tools = _running()
     with fabric.inside(OPERATOR):
-        environment = {**Deployment(layout, tools).environment(), "KUBECONFIG": str(layout.kubeconfig)}
-        wanted = argv or [os.environ.get("SHELL", "/bin/sh")]
-        raise typer.Exit(_run(wanted, environment, ends_by=signal.SIGHUP))  # a shell takes no notice of SIGTERM
+        wanted = command(argv or [os.environ.get("SHELL", "/bin/sh")], part="op", resolver=layout.resolver)
+        raise typer.Exit(
+            _run(wanted, Deployment(layout, tools).environment(), ends_by=signal.SIGHUP)
+        )  # a shell takes no notice of SIGTERM
 
 
 def _running() -> tuple[Layout, Tools]:
     session.require_root()
-    if not members("ctl/kube-apiserver"):
+    if not members("site"):
         raise LabError("the lab is not running; run: sudo make up")
     return Layout(), _tools()
 

@@ -6,10 +6,7 @@ through every node: those that have the pod and those that have not, with the cl
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,16 +18,17 @@ import yaml
 from components.cni.datapath import Source, source_at_pod
 from components.parsing import parse
 from components.spec import PlatformSpec
-from lab import addons, fabric
+from lab import fabric, workloads
 from lab.asking import Facts, ask, from_host, from_pod, link_address, pods, service_address
 from lab.cluster import Cluster
 from lab.deploy import Deployment
 from lab.fabric import run_ip
 from lab.layout import CHECKOUT, CLIENT, NODES, Host, Layout
-from lab.node.start import inside_node
 from lab.processes import LabError, command, wait_until
 from lab.proof.network import network_facts
 from lab.toolchain.build import Tools
+from lab.verify import images
+from lab.workloads import PROBE_NAMESPACE
 
 ECHO = "echo"
 ECHO_NODE = NODES[1]
@@ -38,11 +36,6 @@ ECHO_ADDRESS = "192.0.2.219"  # of the lab's pool, asked for by name
 OUTSIDE_PORT = 8099
 _READY_SECONDS = 240
 _ANSWER_SECONDS = 20
-
-_READ_CONFIG = """
-import json, pathlib
-print(json.dumps({file.name: file.read_text() for file in pathlib.Path("/run/cilium/config").iterdir()}))
-"""
 
 VXLAN: Facts = {"mode": "tunnel", "protocol": "vxlan"}
 NATIVE: Facts = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
@@ -93,15 +86,15 @@ def prove(layout: Layout, tools: Tools, deployment: Deployment, path: DataPath) 
     if outcome.exit_code:
         raise LabError(f"{path.name}: pulumi up failed:\n{outcome.diagnostics}")
     cluster = Cluster(layout.kubeconfig)
-    agents_follow(layout, tools, cluster)
-    for manifest in echo():
+    agents_follow(cluster)
+    for manifest in _echo(layout):
         cluster.apply(manifest)
-    _make_anew(cluster, addons.PROBE_NAMESPACE, least=len(NODES) + 1)
-    there = pods(layout)
-    network = network_facts(layout, tools, spec, there)
-    callers = {p["node"]: p for p in there if p["namespace"] == addons.PROBE_NAMESPACE and ECHO not in p["name"]}
+    _make_anew(cluster, PROBE_NAMESPACE, least=len(NODES) + 1)
+    there = pods(layout, cluster)
+    network = network_facts(layout, spec, there)
+    callers = {p["node"]: p for p in there if p["namespace"] == PROBE_NAMESPACE and p["app"] == "probe"}
     service = _to_service(cluster, layout, callers)
-    outside = _to_outside(layout, callers)
+    outside = _to_outside(layout, tools, callers)
     clients = _from_client(cluster, spec)
     parts = (service, outside, clients)
     return {
@@ -113,67 +106,42 @@ def prove(layout: Layout, tools: Tools, deployment: Deployment, path: DataPath) 
     }
 
 
-def restore(layout: Layout, tools: Tools, deployment: Deployment) -> None:
+def restore(layout: Layout, deployment: Deployment) -> None:
     """Put the lab's own data path back, and every pod onto it."""
     fabric.set_mtu(1500)
     cluster = Cluster(layout.kubeconfig)
-    for manifest in echo():
+    for manifest in _echo(layout):
         cluster.delete(manifest)
     outcome = deployment.run("up")
     if outcome.exit_code:
         raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
-    agents_follow(layout, tools, cluster)
-    for namespace in sorted({p["namespace"] for p in pods(layout)} - {"kube-system"}):
+    agents_follow(cluster)
+    of_nodes = {"kube-system", "metallb-system"}  # on the nodes' own network, or not worth a gap in DNS
+    for namespace in sorted({p["namespace"] for p in pods(layout, cluster)} - of_nodes):
         _make_anew(cluster, namespace)
 
 
-def echo() -> Iterator[Facts]:
-    """A backend on one node, behind a Service with an address of the lab's pool."""
-    labels = {"app.kubernetes.io/name": ECHO}
-    meta = {"name": ECHO, "namespace": addons.PROBE_NAMESPACE}
-    deployment = addons.deployment(
-        meta, labels, image="lab/echo", env={"PORT": "8080"}, readiness={"tcpSocket": {"port": 8080}}
-    )
-    deployment["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": ECHO_NODE.name}
-    yield deployment
-    yield {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {**meta, "annotations": {"metallb.io/loadBalancerIPs": ECHO_ADDRESS}},
-        "spec": {
-            "type": "LoadBalancer",
-            "allocateLoadBalancerNodePorts": False,
-            "selector": labels,
-            "ports": [{"port": 8080, "targetPort": 8080}],
-        },
-    }
+def _echo(layout: Layout) -> Iterator[Facts]:
+    yield from workloads.echo(ECHO, ECHO_NODE.name, ECHO_ADDRESS, images(layout))
 
 
-def agents_follow(layout: Layout, tools: Tools, cluster: Cluster) -> None:
-    """Wait until every node's agent is well with the configuration that the cluster has now.
+def agents_follow(cluster: Cluster) -> None:
+    """Wait until every node's agent runs with the configuration that the cluster has now.
 
     Raises:
         LabError: one is not in time.
     """
-    wanted = cluster.request("GET", "/api/v1/namespaces/kube-system/configmaps/cilium-config")["data"]
-    for node in NODES:
-        wait_until(
-            lambda node=node: _configured(node, layout) == wanted and _is_well(node, layout, tools),  # type: ignore[misc]
-            _READY_SECONDS,
-            lambda node=node: f"Cilium's agent on {node.name} is not well; see `make logs`",  # type: ignore[misc]
+    path = "/apis/apps/v1/namespaces/kube-system/daemonsets/cilium"
+
+    def rolled_out() -> bool:
+        found = cluster.request("GET", path)
+        status, wanted = found["status"], found["status"]["desiredNumberScheduled"]
+        return bool(
+            status.get("observedGeneration") == found["metadata"]["generation"]
+            and status.get("updatedNumberScheduled") == status.get("numberReady") == wanted
         )
 
-
-def _configured(node: Host, layout: Layout) -> dict[str, str]:
-    """What the node's agent was started with: written when the one before it has ended."""
-    read = inside_node(node, layout, [sys.executable, "-c", _READ_CONFIG])
-    done = subprocess.run(read, capture_output=True, text=True)
-    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
-
-
-def _is_well(node: Host, layout: Layout, tools: Tools) -> bool:
-    status = inside_node(node, layout, [str(tools.path("cilium-dbg")), "status", "--brief"])
-    return subprocess.run(status, capture_output=True).returncode == 0
+    wait_until(rolled_out, _READY_SECONDS, lambda: "Cilium's agents did not roll out; see `make status`")
 
 
 def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
@@ -204,7 +172,7 @@ def _call(host: str, port: int = 8080) -> Facts:
 
 def _to_service(cluster: Cluster, layout: Layout, callers: dict[str, Facts]) -> Facts:
     """From a pod on every node to the Service's cluster address: the pod behind it sees the pod that asks."""
-    address = service_address(cluster, addons.PROBE_NAMESPACE, ECHO)
+    address = service_address(cluster, PROBE_NAMESPACE, ECHO)
     rows: Facts = {}
     for node, pod in callers.items():
         [answer] = ask(from_pod(pod, layout), [_call(address)])
@@ -212,11 +180,11 @@ def _to_service(cluster: Cluster, layout: Layout, callers: dict[str, Facts]) -> 
     return rows
 
 
-def _to_outside(layout: Layout, callers: dict[str, Facts]) -> Facts:
+def _to_outside(layout: Layout, tools: Tools, callers: dict[str, Facts]) -> Facts:
     """From a pod on every node to a host outside, which must see the node: pods' addresses mean nothing there."""
     addresses = {n.name: n.address for n in NODES}
     rows: Facts = {}
-    with _listening():
+    with _listening(tools):
         for node, pod in callers.items():
             [answer] = ask(from_pod(pod, layout), [_call(CLIENT.address, OUTSIDE_PORT)])
             rows[node] = {"ok": answer.get("client") == addresses[node], **answer}
@@ -224,9 +192,10 @@ def _to_outside(layout: Layout, callers: dict[str, Facts]) -> Facts:
 
 
 @contextmanager
-def _listening() -> Iterator[None]:
-    argv = command([sys.executable, "-m", "lab.node.echo"], part="probe", namespace=CLIENT.namespace)
-    process = subprocess.Popen(argv, env={**os.environ, "PORT": str(OUTSIDE_PORT)}, stderr=subprocess.DEVNULL)
+def _listening(tools: Tools) -> Iterator[None]:
+    listen = [str(tools.path("agnhost")), "netexec", f"--http-port={OUTSIDE_PORT}", "--udp-port=-1"]
+    argv = command(listen, part="probe", namespace=CLIENT.namespace)
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         [answer] = ask(from_host(CLIENT), [_call(CLIENT.address, OUTSIDE_PORT)])
         if not answer["answered"]:

@@ -1,10 +1,11 @@
 """Run the real Pulumi engine on the lab's stack: the same program and policy pack as production.
 
-The committed `Pulumi.lab.yaml` is never written to: a copy in `.lab` gets this lab's two secrets.
+The committed `Pulumi.lab.yaml` is never written to: a copy in `.lab` gets what only this lab knows, and its secrets.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -17,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import plugins
-from lab.layout import CHECKOUT, Layout
+from lab import asking, plugins, stack_file
+from lab.layout import CHECKOUT, CONTROL_PLANES, STACK, Layout
 from lab.processes import LabError, command, ending_with_us
+from lab.progress import Progress
 from lab.toolchain.build import Tools
 
-STACK = "lab"
 PROJECT = "vds-platform"
+_RELEASE = "kubernetes:helm.sh/v3:Release"
 _NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH")
-_SECRETS = ("kubeconfig", "sshPrivateKey")
 _STOP_SECONDS = 60  # how long an interrupted engine may take to cancel what it does and write its state
 
 
@@ -56,25 +57,30 @@ class Outcome:
 class Deployment:
     """The stack `lab` with its backend, plugins and secrets, all of them under `.lab`."""
 
-    def __init__(self, layout: Layout, tools: Tools, *, project: Path = CHECKOUT, stand_ins_only: bool = False) -> None:
-        """`stand_ins_only` uses no official plugin even where there is one."""
+    def __init__(self, layout: Layout, tools: Tools, *, project: Path = CHECKOUT) -> None:
         self.layout = layout
         self.project = project
-        self._stand_ins_only = stand_ins_only
         self.engine = tools.path("pulumi")
+        self._tools = tools
         self._programs = layout.state / "bin"
 
     @property
     def config_file(self) -> Path:
-        """The stack's configuration with this lab's secrets in it."""
+        """The stack's configuration, with what this lab has made and with its secrets."""
         return self.layout.state / f"Pulumi.{STACK}.yaml"
 
     def environment(self) -> dict[str, str]:
-        """The engine's environment: own home, own backend, no look-ups on the network."""
-        path = os.pathsep.join([str(self._programs), str(self.engine.parent), os.environ["PATH"]])
+        """The operator's environment: own home, own backend, the lab's authority, kubectl and helm on the PATH."""
+        helm = self.layout.state / "helm"
+        own = [self._programs, self.engine.parent, self._tools.path("kubectl").parent, self._tools.path("helm").parent]
         return {
             **os.environ,
-            "PATH": path,
+            "PATH": os.pathsep.join([*map(str, own), os.environ["PATH"]]),
+            "KUBECONFIG": str(self.layout.kubeconfig),
+            "SSL_CERT_FILE": str(self.layout.authority),
+            "HELM_CACHE_HOME": str(helm / "cache"),
+            "HELM_CONFIG_HOME": str(helm / "config"),
+            "HELM_DATA_HOME": str(helm / "data"),
             "PULUMI_HOME": str(self.layout.state / "pulumi" / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.layout.state / 'pulumi'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.layout.state / "pulumi" / "passphrase"),
@@ -91,8 +97,9 @@ class Deployment:
         users = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
         if users.is_dir() and not (home / "plugins").exists():
             (home / "plugins").symlink_to(users)
-        missing = plugins.BINARIES if self._stand_ins_only else None
-        used = plugins.official() | plugins.install(self._programs, missing=missing)
+        provider = self._tools.path(plugins.KUBERNETES)
+        version = self._tools.version(plugins.KUBERNETES)
+        used = plugins.provide(self._programs, built=provider, version=version)
         passphrase = home.parent / "passphrase"
         if not passphrase.exists():
             passphrase.touch(mode=0o600)
@@ -101,24 +108,33 @@ class Deployment:
         return used
 
     def _configure(self) -> None:
-        source = (CHECKOUT / f"Pulumi.{STACK}.yaml").read_text()
+        source = stack_file.filled(self.layout)
+        values = stack_file.secret_values(self.layout)
         mark = self.layout.state / "pulumi" / "configured-from.yaml"
-        if mark.exists() and mark.read_text() == source:
+        key = source + hashlib.sha256("".join(values.values()).encode()).hexdigest()
+        if mark.exists() and mark.read_text() == key:
             return
-        shutil.copyfile(CHECKOUT / f"Pulumi.{STACK}.yaml", self.config_file)
+        salt = _encryption_salt(self.config_file)
+        self.config_file.write_text(source + salt)
         # A project of the same name in `.lab`, so that `stack init` and `config set` write there.
         (self.layout.state / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
         if not list((self.layout.state / "pulumi" / ".pulumi" / "stacks").rglob(f"{STACK}.json")):
             self._quietly(["stack", "init", STACK, "--no-select"])
-        values = {"kubeconfig": self.layout.kubeconfig, "sshPrivateKey": self.layout.ssh_key}
-        for name in _SECRETS:
-            self._quietly(
-                ["config", "set", "--stack", STACK, "--secret", "--raw", f"{PROJECT}:{name}"],
-                values[name].read_bytes(),
-            )
-        mark.write_text(source)
+        for name, value in values.items():
+            arguments = ["config", "set", "--stack", STACK, "--secret", "--raw", f"{PROJECT}:{name}"]
+            self._quietly(arguments, value.encode())
+        mark.touch(mode=0o600)
+        mark.write_text(key)
 
-    def _quietly(self, arguments: Sequence[str], stdin: bytes = b"") -> None:
+    def write_kubeconfig(self) -> None:
+        """Put the administrator's kubeconfig, an output of the stack, where kubectl looks for it."""
+        text = self._quietly(["stack", "output", "--stack", STACK, "--show-secrets", "kubeconfig"])
+        if self.layout.kubeconfig.exists() and self.layout.kubeconfig.read_text() == text:
+            return
+        self.layout.kubeconfig.touch(mode=0o600)
+        self.layout.kubeconfig.write_text(text)
+
+    def _quietly(self, arguments: Sequence[str], stdin: bytes = b"") -> str:
         done = subprocess.run(
             [self.engine, "--non-interactive", *arguments],
             cwd=self.layout.state,
@@ -128,9 +144,17 @@ class Deployment:
         )
         if done.returncode:
             raise LabError(f"pulumi {arguments[0]} {arguments[1]} failed: {done.stderr.decode().strip()}")
+        return done.stdout.decode()
 
-    def run(self, operation: str, *arguments: str, config_file: Path | None = None, show: bool = False) -> Outcome:
-        """One engine operation; its output goes to a log, and with `show` to the screen."""
+    def run(
+        self,
+        operation: str,
+        *arguments: str,
+        config_file: Path | None = None,
+        show: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """One engine operation; its output goes to a log, with `show` to the screen, the last line to `progress`."""
         events = self.layout.state / "pulumi" / f"{operation}.events"
         events.unlink(missing_ok=True)
         log = self.layout.logs / f"pulumi-{operation}.log"
@@ -151,7 +175,7 @@ class Deployment:
         argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not hold up others
         argv += ["--policy-pack", str(CHECKOUT / "policies")] if operation in ("up", "preview") else []
         process = subprocess.Popen(
-            command([*argv, *arguments], part="op"),
+            command([*argv, *arguments], part="op", resolver=self.layout.resolver),
             cwd=self.project,
             env=self.environment(),
             stdin=subprocess.DEVNULL,
@@ -166,6 +190,8 @@ class Deployment:
                 if _NOISE.search(line):  # said once, by the report, and not six times in a run
                     continue
                 lines.append(line)
+                if progress and line.strip():
+                    progress.detail(line.strip())
                 if show:
                     print(line, end="", flush=True)
         return read_outcome(process.wait(), events, "".join(lines))
@@ -182,8 +208,12 @@ class Deployment:
             capture_output=True,
         )
         state = json.loads(exported.stdout or "{}")
-        if not (state.get("deployment") or {}).get("pending_operations"):
+        pending = (state.get("deployment") or {}).get("pending_operations")
+        if not pending:
             return
+        for operation in pending:
+            if operation["resource"]["type"] == _RELEASE:
+                self._end_release(operation["resource"]["inputs"])
         resolve_pending(state["deployment"])
         self._quietly(["stack", "import", "--stack", STACK], json.dumps(state).encode())
         outcome = self.run("refresh")
@@ -191,6 +221,37 @@ class Deployment:
             raise LabError(
                 f"the stack's state could not be recovered:\n{outcome.diagnostics}\nrun: make down && make up"
             )
+
+    def _end_release(self, inputs: dict[str, Any]) -> None:
+        """Have Helm end what a kill cut short: an install is taken away, an upgrade taken back.
+
+        Helm refuses to touch a release that it believes is still being worked on.
+        """
+        if not self.layout.kubeconfig.exists():
+            first = asking.ssh(self.layout, CONTROL_PLANES[0].address, "cat /etc/kubernetes/admin.conf")
+            if first.returncode:
+                return  # no cluster, no release
+            self.layout.kubeconfig.touch(mode=0o600)
+            self.layout.kubeconfig.write_text(first.stdout)
+        name, where = inputs["name"], ["--namespace", inputs["namespace"]]
+        status = self._helm(["status", name, *where, "--output", "json"])
+        if status.returncode:
+            return  # it was not begun
+        state = json.loads(status.stdout)["info"]["status"]
+        if state == "pending-install":
+            self._helm(["uninstall", name, *where, "--no-hooks", "--wait"])
+        elif state.startswith("pending-"):
+            self._helm(["rollback", name, *where, "--no-hooks"])
+
+    def _helm(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        argv = command([str(self._tools.path("helm")), *arguments], part="op", resolver=self.layout.resolver)
+        return subprocess.run(argv, env=self.environment(), capture_output=True, text=True)
+
+
+def _encryption_salt(config_file: Path) -> str:
+    """The line by which the stack's passphrase was made into its key; empty where there is no file yet."""
+    lines = config_file.read_text().splitlines() if config_file.exists() else []
+    return "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
 
 
 def restore_checkpoint(stacks: Path) -> None:
@@ -229,7 +290,8 @@ def resolve_pending(deployment: dict[str, Any]) -> None:
 
 def _kubernetes_identity(resource: dict[str, Any]) -> str | None:
     """The provider's id of an object whose create was cut short; None where it can only be made again."""
-    meta = (resource.get("inputs") or {}).get("metadata") or {}
+    inputs = resource.get("inputs") or {}
+    meta = inputs if resource["type"] == _RELEASE else inputs.get("metadata") or {}
     if not str(resource["type"]).startswith("kubernetes:") or not meta.get("name"):
         return None
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])

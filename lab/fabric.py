@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab.layout import FABRIC, GATEWAY_ADDRESS, HOSTS, PREFIX, PREFIX_LENGTH, Host
+from lab.layout import FABRIC, GATEWAY_ADDRESS, HOSTS, PREFIX, PREFIX_LENGTH, SITE, SITE_ADDRESSES, Host
 from lab.processes import LabError
 
 BRIDGE = "br0"
@@ -36,9 +37,8 @@ def namespaces() -> list[str]:
 
 
 def ensure(mtu_bytes: int = 1500) -> None:
-    """Make the bridge and every host that is not there yet."""
-    there = set(namespaces())
-    if FABRIC not in there:
+    """Make the bridge and every host that is not there yet; machines are added one by one."""
+    if FABRIC not in namespaces():
         run_ip(f"netns add {FABRIC}")
         run_ip(
             "link set lo up",
@@ -48,11 +48,14 @@ def ensure(mtu_bytes: int = 1500) -> None:
             namespace=FABRIC,
         )
     for host in HOSTS:
-        if host.namespace not in there:
-            _add_host(host, mtu_bytes)
+        add(host, more_addresses=SITE_ADDRESSES if host == SITE else ())
 
 
-def _add_host(host: Host, mtu_bytes: int) -> None:
+def add(host: Host, *, more_addresses: Sequence[str] = ()) -> None:
+    """A host's network namespace, with a link of the bridge's MTU; fine where it is there."""
+    if host.namespace in namespaces():
+        return
+    mtu_bytes = _links(FABRIC)[BRIDGE]
     run_ip(f"netns add {host.namespace}")
     run_ip(
         f"link add {host.name} mtu {mtu_bytes} type veth peer name eth0 mtu {mtu_bytes} netns {host.namespace}",
@@ -61,19 +64,43 @@ def _add_host(host: Host, mtu_bytes: int) -> None:
     )
     run_ip(
         "link set lo up",
-        f"addr add {host.address}/{PREFIX_LENGTH} dev eth0",
+        *(f"addr add {address}/{PREFIX_LENGTH} dev eth0" for address in (host.address, *more_addresses)),
         "link set eth0 up",
         f"route add default via {GATEWAY_ADDRESS}",
         namespace=host.namespace,
     )
 
 
+def take_out(host: Host) -> None:
+    """Remove a host's network namespace and its link; fine where there is none."""
+    if FABRIC in namespaces() and host.name in _links(FABRIC):
+        run_ip(f"link delete {host.name}", namespace=FABRIC)  # a namespace in use would keep its end, and the name
+    if host.namespace in namespaces():
+        run_ip(f"netns delete {host.namespace}")
+
+
 def set_mtu(mtu_bytes: int) -> None:
     """Make every link of the lab carry packets of this size and no larger ones: both ends, and the bridge between."""
-    names = (*(host.name for host in HOSTS), BRIDGE)
-    run_ip(*(f"link set {name} mtu {mtu_bytes}" for name in names), namespace=FABRIC)
-    for host in HOSTS:
-        run_ip(f"link set eth0 mtu {mtu_bytes}", namespace=host.namespace)
+    run_ip(*(f"link set {name} mtu {mtu_bytes}" for name in _links(FABRIC) if name != "lo"), namespace=FABRIC)
+    for name in namespaces():
+        if name != FABRIC:
+            run_ip(f"link set eth0 mtu {mtu_bytes}", namespace=name)
+
+
+def cut(host: Host) -> None:
+    """Pull a host's cable: its own link stays up, and nothing passes any more."""
+    run_ip(f"link set {host.name} nomaster", namespace=FABRIC)
+
+
+def plug_in(host: Host) -> None:
+    """Put the cable back."""
+    run_ip(f"link set {host.name} master {BRIDGE}", namespace=FABRIC)
+
+
+def _links(namespace: str) -> dict[str, int]:
+    """The links of a namespace and their MTU, in bytes."""
+    shown = subprocess.run(["ip", "-n", namespace, "-j", "link"], capture_output=True, text=True, check=True)
+    return {link["ifname"]: int(link["mtu"]) for link in json.loads(shown.stdout)}
 
 
 def remove() -> None:

@@ -10,21 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "vdslab"
+STACK = "lab"
+DOMAIN = "lab.example.no"
 GATEWAY_ADDRESS = "192.0.2.1"
-OPERATOR_ADDRESS = "192.0.2.2"
-CLIENT_ADDRESS = "192.0.2.3"
-API_ADDRESS = "192.0.2.10"
-API_PORT = 6443
 PREFIX_LENGTH = 24
-POD_CIDR = "10.244.0.0/16"
-SERVICE_CIDR = "10.96.0.0/16"
-API_SERVICE_ADDRESS = "10.96.0.1"  # the first address of the service range, by Kubernetes' own rule
+API_PORT = 6443
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Host:
-    """A machine of the lab: a network namespace with one link, `eth0`, on the lab's bridge."""
+    """A host of the lab: a network namespace with one link, `eth0`, on the lab's bridge."""
 
     name: str
     address: str
@@ -36,11 +32,34 @@ class Host:
 
 
 FABRIC = f"{PREFIX}-fabric"  # holds the bridge, so that the machine's own namespace gets no link at all
-OPERATOR = Host("op", OPERATOR_ADDRESS)  # the platform engineer's laptop: Pulumi runs here
-CLIENT = Host("client", CLIENT_ADDRESS)  # a customer: asks the gateway from outside
-CONTROL_PLANE = Host("ctl", API_ADDRESS)
-NODES = (Host("osl-1", "192.0.2.11"), Host("osl-2", "192.0.2.12"), Host("osl-3", "192.0.2.13"))
-HOSTS = (OPERATOR, CLIENT, CONTROL_PLANE, *NODES)
+OPERATOR = Host("op", "192.0.2.2")  # the platform engineer's laptop: Pulumi runs here
+CLIENT = Host("client", "192.0.2.3")  # a customer: asks the gateway from outside
+SITE = Host("site", "192.0.2.4")  # what a customer's closed network serves: names, images, charts, packages
+PACKAGES_ADDRESS = "192.0.2.5"  # of the site too: the apt repository
+API_ADDRESS = "192.0.2.10"  # of the site too: in front of every API server
+SITE_ADDRESSES = (PACKAGES_ADDRESS, API_ADDRESS)
+
+CONTROL_PLANES = (
+    Host("osl-cp-1", "192.0.2.11"),
+    Host("osl-cp-2", "192.0.2.12"),
+    Host("osl-cp-3", "192.0.2.13"),
+)
+WORKERS = (Host("osl-w-1", "192.0.2.21"), Host("osl-w-2", "192.0.2.22"), Host("osl-w-3", "192.0.2.23"))
+NODES = (CONTROL_PLANES[0], *WORKERS[:2])
+"""The machines of `Pulumi.lab.yaml`: what `make up` starts."""
+SPARES = (*CONTROL_PLANES[1:], WORKERS[2])
+"""Machines that only a test starts."""
+MACHINES = (*NODES, *SPARES)
+HOSTS = (OPERATOR, CLIENT, SITE)
+"""Hosts that are nothing but a network namespace."""
+
+REGISTRY_NAME = f"registry.{DOMAIN}"
+PACKAGES_NAME = f"packages.{DOMAIN}"
+API_NAME = f"api.{DOMAIN}"
+NAMES = {REGISTRY_NAME: SITE.address, PACKAGES_NAME: PACKAGES_ADDRESS, API_NAME: API_ADDRESS} | {
+    f"{host.name}.{DOMAIN}": host.address for host in MACHINES
+}
+"""What the lab's name server answers."""
 
 
 @dataclass(frozen=True)
@@ -56,29 +75,49 @@ class Layout:
 
     @property
     def pki(self) -> Path:
-        """Certificates, keys and kubeconfigs of the control plane."""
+        """Certificates and keys that a customer would have: its authority, the cluster's, the servers'."""
         return self.state / "pki"
 
     @property
+    def authority(self) -> Path:
+        """The certificate of the lab's own authority, which machines and the operator trust."""
+        return self.pki / "authority.crt"
+
+    @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.pki / "admin.kubeconfig"
+        """The administrator's kubeconfig, from the stack's output."""
+        return self.state / "kubeconfig"
 
     @property
     def ssh_key(self) -> Path:
-        """The operator's private key, which every node's root accepts."""
+        """The operator's private key, which every machine's root accepts."""
         return self.state / "ssh" / "id_ed25519"
 
     @property
     def known_hosts(self) -> Path:
-        """Host keys of all nodes, as Pulumi.lab.yaml's `ssh.knownHostsFile` names it."""
+        """Host keys of all machines, as Pulumi.lab.yaml's `ssh.knownHostsFile` names it."""
         return self.state / "known_hosts"
+
+    @property
+    def gateway_crds(self) -> Path:
+        """Gateway API's CRDs in one file, as Pulumi.lab.yaml's `gateway.crds` names it."""
+        return self.state / "gateway-api.yaml"
+
+    @property
+    def resolver(self) -> Path:
+        """The operator's resolv.conf."""
+        return self.state / "resolv.conf"
+
+    @property
+    def supplies(self) -> Path:
+        """What the site's services hand out: versions of packages, digests of images, the signing key."""
+        return self.state / "supplies.json"
 
     @property
     def report(self) -> Path:
         """What the last `make up` saw."""
         return self.state / "report.json"
 
-    def node(self, name: str) -> Path:
-        """A node's own folder."""
-        return self.state / "nodes" / name
+    def machine(self, name: str) -> Path:
+        """A machine's own folder."""
+        return self.state / "machines" / name

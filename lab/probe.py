@@ -1,6 +1,7 @@
-"""Ask from inside a namespace of the lab: calls, loads and DF pings, as one JSON answer.
+"""Ask from inside a network of the lab: calls, loads, names and DF pings, as one JSON answer.
 
-Run there as `python -m lab.probe`, the questions as JSON on standard input, so that one start serves many questions.
+Run there as a program of its own, with nothing but Python's standard library and `ping`; the questions are JSON on
+standard input, so that one start serves many.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -37,13 +40,14 @@ def _again(ask: Callable[[], T], is_good: Callable[[T], bool], seconds: float) -
     return answer
 
 
-def _call_once(host: str, port: int, path: str = "/", timeout_seconds: float = 2) -> dict[str, Any]:
+def _call_once(host: str, port: int, timeout_seconds: float = 2) -> dict[str, Any]:
+    """One GET of agnhost's `/clientip`, which echo-basic answers as well: who answered, and whom it saw asking."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
     try:
-        connection.request("GET", path, headers=_HEADERS)
+        connection.request("GET", "/clientip", headers=_HEADERS)
         answer = connection.getresponse()
-        body = answer.read()
-        said = json.loads(body) if body else {}
+        body = answer.read().decode()
+        said = json.loads(body) if body.startswith("{") else {"client": body.strip().rpartition(":")[0]}
         return {"answered": True, "status": answer.status, "pod": said.get("pod"), "client": said.get("client")}
     except (OSError, http.client.HTTPException, ValueError) as error:
         return {"answered": False, "error": f"{type(error).__name__}: {error}"}
@@ -51,13 +55,16 @@ def _call_once(host: str, port: int, path: str = "/", timeout_seconds: float = 2
         connection.close()
 
 
-def split(host: str, port: int, path: str, hostname: str, requests: int) -> dict[str, Any]:
-    """Ask the same question `requests` times; count which track answered, and keep the last headers seen there."""
-    tracks: Counter[str] = Counter()
+def split(address: str, port: int, hostname: str, path: str, authority: str, requests: int) -> dict[str, Any]:
+    """Ask the same question by HTTPS `requests` times: who answered how often, and which headers the last one saw.
+
+    `authority` is the path of the certificate that must have signed the server's; the server's must be for `hostname`.
+    """
+    backends: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     headers: dict[str, str] = {}
     started = time.monotonic()
-    connection = http.client.HTTPConnection(host, port, timeout=5)
+    connection = _Https(address, port, hostname, authority)
     for _ in range(requests):
         try:
             connection.request("GET", path, headers={**_HEADERS, "Host": hostname})
@@ -67,18 +74,65 @@ def split(host: str, port: int, path: str, hostname: str, requests: int) -> dict
                 failures[f"status {answer.status}"] += 1
                 continue
             seen = json.loads(body)
-            tracks[seen["track"]] += 1
-            headers = seen["headers"]
+            backends[seen["pod"].rsplit("-", 2)[0]] += 1  # a Deployment's pod: name, hash of the template, own suffix
+            headers = {name: ", ".join(values) for name, values in seen["headers"].items()}
         except (OSError, http.client.HTTPException) as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             connection.close()
     connection.close()
     return {
-        "counts": dict(tracks),
+        "counts": dict(backends),
         "failures": dict(failures),
         "backend_headers": headers,
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+class _Https(http.client.HTTPSConnection):
+    """To an address, with another name in the TLS handshake: the lab's client asks no name server."""
+
+    def __init__(self, address: str, port: int, hostname: str, authority: str) -> None:
+        context = ssl.create_default_context(cafile=authority)
+        super().__init__(address, port, timeout=5, context=context)
+        self._context, self._hostname = context, hostname
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = self._context.wrap_socket(plain, server_hostname=self._hostname)
+
+
+def redirect(address: str, port: int, hostname: str, path: str) -> dict[str, Any]:
+    """What plain HTTP is answered: its status, and where it sends the client."""
+    connection = http.client.HTTPConnection(address, port, timeout=5)
+    try:
+        connection.request("GET", path, headers={**_HEADERS, "Host": hostname})
+        answer = connection.getresponse()
+        answer.read()
+        return {"status": answer.status, "location": answer.getheader("Location", "")}
+    except (OSError, http.client.HTTPException) as error:
+        return {"status": 0, "location": "", "error": f"{type(error).__name__}: {error}"}
+    finally:
+        connection.close()
+
+
+def resolve(server: str, name: str, port: int = 53) -> dict[str, Any]:
+    """The first IPv4 address that a name server gives for a name, asked by UDP with a query of our own.
+
+    A pod's resolv.conf is in its own file system, which the probe does not see: it is asked what a pod would ask.
+    """
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+    query = struct.pack("!6H", 0x1A2B, 0x0100, 1, 0, 0, 0) + question + struct.pack("!2H", 1, 1)  # RFC 1035, 4.1
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        asked.settimeout(5)
+        try:
+            asked.sendto(query, (server, port))
+            answer = asked.recv(4096)
+        except OSError as error:
+            return {"address": "", "error": f"{type(error).__name__}: {error}"}
+    code, answers = answer[3] & 0x0F, struct.unpack("!H", answer[6:8])[0]
+    if code or not answers:
+        return {"address": "", "error": f"response code {code}, {answers} answers"}
+    return {"address": socket.inet_ntoa(answer[-4:])}
 
 
 def path_mtu(host: str, expected: int) -> int:
@@ -123,7 +177,14 @@ def route_mtu(host: str) -> int:
         return probe.getsockopt(socket.IPPROTO_IP, ip_mtu)
 
 
-QUESTIONS: dict[str, Callable[..., Any]] = {"call": call, "split": split, "path_mtu": path_mtu, "route_mtu": route_mtu}
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    "call": call,
+    "path_mtu": path_mtu,
+    "redirect": redirect,
+    "resolve": resolve,
+    "route_mtu": route_mtu,
+    "split": split,
+}
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ from lab.layout import PREFIX
 
 # Moves itself into the cgroup before it becomes the command: nothing of the command ever runs outside.
 _ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+# Run in a mount namespace of its own: the machine's resolv.conf stays as it is.
+_RESOLVE = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
 class LabError(Exception):
@@ -36,17 +38,21 @@ def cgroup_mount() -> Path:
 
 
 def cgroup(part: str = "") -> Path:
-    """The cgroup of one part of the lab (`ctl`, `osl-1`, …), or of the whole lab."""
+    """The cgroup of one part of the lab (`site`, `osl-w-1`, …), or of the whole lab."""
     root = cgroup_mount() / PREFIX
     return root / part if part else root
 
 
-def command(argv: Sequence[str], *, part: str, namespace: str | None = None) -> list[str]:
-    """`argv` as it must be run to be inside the part's cgroup and, where given, its network namespace."""
+def command(argv: Sequence[str], *, part: str, namespace: str | None = None, resolver: Path | None = None) -> list[str]:
+    """`argv` as it must be run to be inside the part's cgroup and, where given, its network namespace.
+
+    `resolver` is the resolv.conf that the command sees.
+    """
     group = cgroup(part)
     group.mkdir(parents=True, exist_ok=True)
     enter = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
-    return ["sh", "-c", _ENTER, str(group), *enter, *argv]
+    resolve = ["unshare", "--mount", "sh", "-c", _RESOLVE, str(resolver)] if resolver else []
+    return ["sh", "-c", _ENTER, str(group), *enter, *resolve, *argv]
 
 
 def start(
@@ -55,13 +61,14 @@ def start(
     part: str,
     log: Path,
     namespace: str | None = None,
+    resolver: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one; its output goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         return subprocess.Popen(
-            command(argv, part=part, namespace=namespace),
+            command(argv, part=part, namespace=namespace, resolver=resolver),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -110,9 +117,10 @@ def kill(part: str = "", *, timeout_seconds: float = 60) -> None:
     group = cgroup(part)
     if not group.exists():
         return
-    (group / "cgroup.kill").write_text("1")
+    with contextlib.suppress(FileNotFoundError):  # its last process has just ended, and whoever started it removed it
+        (group / "cgroup.kill").write_text("1")
     deadline = time.monotonic() + timeout_seconds
-    while not _remove(group):  # busy until the last process is reaped
+    while group.exists() and not _remove(group):  # busy until the last process is reaped
         if time.monotonic() > deadline:
             raise LabError(f"processes {members(part)} of {group} did not end; look at them with `ps -fp`")
         time.sleep(0.02)

@@ -16,11 +16,9 @@ from lab.toolchain.build import Tools
 from operations.findings_table import findings_table
 
 Facts = dict[str, Any]
-_STANDS_IN = (
-    "cilium-config written by the program instead of the Cilium chart (no container runtime, no chart repository)",
-    "supervisors instead of kubelets",
-    "namespaces of one machine instead of servers: what is the machine's own is marked unproved (~)",
-    "MetalLB and Traefik from their Go modules instead of their charts",
+_NOT_RUN = (
+    "cert-manager: its programs are in no package registry, so the certificates are brought as secrets",
+    "Envoy (l7Proxy, Cilium's own Gateway) and Hubble: their images can't be built from packages",
 )
 
 
@@ -51,7 +49,8 @@ def gather(
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         **facts,
         "policies": policies,
-        "stands_in": [*_STANDS_IN, *stand_ins],
+        "stands_in": stand_ins,
+        "not_run": list(_NOT_RUN),
     }
 
 
@@ -66,7 +65,8 @@ def show(console: Console, report: Facts) -> None:
     """The report for a reader at a terminal."""
     rows = [*_deployment_rows(report), *_fact_rows(report)]
     rows.append(("seconds", ", ".join(f"{name} {value:.1f}" for name, value in report["seconds"].items())))
-    rows.append(("stands in", "; ".join(report["stands_in"])))
+    rows.append(("stands in", "; ".join(report["stands_in"]) or "nothing"))
+    rows.append(("did not run", "; ".join(report["not_run"])))
     _print(console, rows)
     console.print(preflight_table(report["preflight"]))
     console.print(sysctl_table(report["nodes"]))
@@ -164,10 +164,15 @@ def _fact_rows(facts: Facts) -> list[tuple[str, str]]:
     refused = [pair for pair, call in tenant["calls"].items() if not call["answered"]]
     rows.append((f"{_mark(tenant)} tenant", f"{tenant['tenant']}: answered {', '.join(allowed) or 'nothing'}"))
     rows.append(("", f"not let through: {', '.join(refused) or 'nothing'}"))
-    counts = gateway["counts"]
-    split = f"{counts.get('stable', 0)} stable, {counts.get('canary', 0)} canary"
+    resolved = [name for name, row in tenant["names"].items() if row["ok"]]
+    rows.append(("", f"CoreDNS resolved {len(resolved)} of {len(tenant['names'])} names from a pod"))
+    split = ", ".join(f"{count} {name}" for name, count in sorted(gateway["counts"].items(), reverse=True))
     rows.append((f"{_mark(gateway)} gateway", f"{gateway['address']}, ARP answered by {gateway['arp_answered_by']}"))
+    rows.append(("", f"TLS for {gateway['tls']}"))
+    for name, row in gateway["redirects"].items():
+        rows.append(("", f"listener {name}: {row['status']} to {row['location']}"))
     rows.append(("", f"{gateway['requests']} requests: {split} (binomial p = {gateway['binomial_p']})"))
+    rows.append(("", f"client's address at the backend: {gateway['client_seen'] or 'none'}"))
     rows.append(("", "backend saw " + ", ".join(f"{k}: {v}" for k, v in gateway["backend_saw"].items())))
     return rows
 

@@ -7,10 +7,12 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import fabric
-from lab.layout import CHECKOUT, PREFIX, Layout
+from lab.layout import CHECKOUT, MACHINES, PREFIX, Layout
+from lab.machines import machine
 from lab.processes import LabError, kill, members
 
 _OWNER = Path(f"/run/{PREFIX}/owner")
@@ -43,10 +45,7 @@ def claim(layout: Layout) -> None:
         remove(layout)
         layout.state.mkdir(parents=True, mode=0o700)
     else:
-        for part in (
-            "op",
-            "probe",
-        ):  # of a command that was killed: an engine that still runs would hold the stack
+        for part in ("op", "probe"):  # of a command that was killed: an engine that still runs would hold the stack
             kill(part)
     _OWNER.parent.mkdir(exist_ok=True)
     _OWNER.write_text(str(CHECKOUT))
@@ -55,7 +54,12 @@ def claim(layout: Layout) -> None:
 
 
 def remove(layout: Layout) -> None:
-    """End every process of the lab, remove its namespaces, cgroups and files. Fine where there is none."""
+    """Stop every machine, end every process of the lab, remove its namespaces, cgroups and files.
+
+    Fine where there is none.
+    """
+    with ThreadPoolExecutor(len(MACHINES)) as pool:
+        list(pool.map(lambda host: machine.stop(layout, host), MACHINES))
     kill()
     fabric.remove()
     shutil.rmtree(layout.state, ignore_errors=True)
@@ -66,6 +70,9 @@ def leftovers(layout: Layout) -> list[str]:
     """What of a lab is on the machine: empty after `remove`."""
     found = [f"namespace {name}" for name in fabric.namespaces()]
     found += [f"folder {path}" for path in (layout.state, _OWNER.parent) if path.exists()]
+    found += [
+        f"mount {line.split()[1]}" for line in Path("/proc/mounts").read_text().splitlines() if f"/{PREFIX}" in line
+    ]
     return found
 
 

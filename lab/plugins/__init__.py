@@ -1,9 +1,9 @@
-"""Stand-ins for the three Pulumi plugins that a machine without downloads cannot have.
+"""The three Pulumi plugins that the platform needs.
 
-The engine and the SDKs are the real ones. `install()` writes launchers for a folder on the PATH;
-`official()` tells which official plugins are there already, and those always win.
+The Kubernetes provider is the official one. The Python language host and the command provider have stand-ins here, for
+machines that can't download them; the official ones win wherever they are.
 """
 
-from lab.plugins.install import BINARIES, Plugin, install, official
+from lab.plugins.install import BINARIES, KUBERNETES, Plugin, official, provide
 
-__all__ = ["BINARIES", "Plugin", "install", "official"]
+__all__ = ["BINARIES", "KUBERNETES", "Plugin", "official", "provide"]

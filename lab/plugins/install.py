@@ -1,23 +1,25 @@
-"""Find the official plugins, and write launchers of stand-ins for those that are missing."""
+"""Find the official plugins; provide those that are missing: built from source, or a stand-in of this project."""
 
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 
-# The plugin's binary → the module under lab.plugins, the SDK whose version the engine asks for.
+KUBERNETES = "pulumi-resource-kubernetes"
+"""The provider that the lab builds from its own Go module."""
+# The plugin's binary → the module under lab.plugins, the SDK whose version the engine asks for. Their Go modules are
+# served by no module proxy.
 _STAND_INS = {
     "pulumi-language-python": ("language", "pulumi"),
-    "pulumi-resource-kubernetes": ("kubernetes", "pulumi-kubernetes"),
     "pulumi-resource-command": ("command", "pulumi-command"),
 }
-BINARIES = frozenset(_STAND_INS)
-"""The plugins that the platform needs and that have a stand-in here."""
+BINARIES = frozenset({KUBERNETES, *_STAND_INS})
+"""The plugins that the platform needs."""
 _LAUNCHER_MARK = "lab/plugins/start.py"
 
 
@@ -45,43 +47,51 @@ def official(path: str | None = None, *, home: Path | None = None) -> dict[str, 
     path = os.environ.get("PATH", "") if path is None else path
     home = home or Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
     found = {}
-    for binary in _STAND_INS:
+    for binary in sorted(BINARIES):
         plugin = _on_path(binary, path) or _beside_engine(binary, path) or _downloaded(binary, home)
         if plugin:
             found[binary] = plugin
     return found
 
 
-def install(into: Path, *, missing: Iterable[str] | None = None, python: Path | None = None) -> dict[str, Plugin]:
-    """Write launchers of the stand-ins into `into`, a folder for the PATH; return what was written.
+def provide(into: Path, *, built: Path, version: str) -> dict[str, Plugin]:
+    """Put what is missing into `into`, a folder for the PATH; return every plugin that the engine will use.
 
-    `missing` names the binaries to write; left out, it is those that `official()` does not find. Launchers
-    of plugins that are not missing (any more) are taken away, so that the official ones win.
+    `built` is the Kubernetes provider that was built from source, and `version` what it is. What is not missing any
+    more is taken away, so that the official plugins win.
     """
-    wanted = set(_STAND_INS) - set(official()) if missing is None else set(missing)
+    found = official()
     into.mkdir(parents=True, exist_ok=True)
-    written = {}
-    for binary, (module, distribution) in _STAND_INS.items():
+    for binary in BINARIES:
         launcher = into / binary
-        if binary not in wanted:
-            if _is_stand_in(launcher):
-                launcher.unlink()
-            continue
-        start = Path(__file__).with_name("start.py")
-        command = shlex.join([str(python or sys.executable), str(start), module])
-        draft = launcher.with_name(f".{binary}.new")
-        draft.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-        draft.chmod(0o755)
-        draft.replace(launcher)
-        written[binary] = Plugin(binary, launcher, sdk_version(distribution), stand_in=True)
-    return written
+        if binary in found:
+            launcher.unlink(missing_ok=True)
+        elif binary == KUBERNETES:
+            _place(launcher, lambda draft: draft.symlink_to(built))
+            found[binary] = Plugin(binary, built, version, stand_in=False)
+        else:
+            module, distribution = _STAND_INS[binary]
+            start = Path(__file__).with_name("start.py")
+            text = f'#!/bin/sh\nexec {shlex.join([sys.executable, str(start), module])} "$@"\n'
+            _place(launcher, lambda draft, text=text: draft.write_text(text))  # type: ignore[misc]
+            launcher.chmod(0o755)
+            found[binary] = Plugin(binary, launcher, sdk_version(distribution), stand_in=True)
+    return found
+
+
+def _place(path: Path, make: Callable[[Path], object]) -> None:
+    """Make a file beside its place and move it there: an engine that looks meanwhile finds one or the other."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    make(draft)
+    draft.replace(path)
 
 
 def sdk_version(distribution: str) -> str:
     """The version of the SDK installed beside us: what the engine asks a plugin to be."""
     try:
-        return version(distribution)
-    except PackageNotFoundError:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
         return ""
 
 

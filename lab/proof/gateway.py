@@ -1,15 +1,16 @@
-"""What a client outside gets of the gateway: the split of the canary, and who answered for its address."""
+"""What a client outside gets of the gateway: TLS, the redirect, the canary's share, and who answered its ARP."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
+from components.gateway.model import HttpListener, HttpsListener
 from components.spec import PlatformSpec
 from lab.asking import Facts, ask, from_host, link_address
 from lab.cluster import Cluster
-from lab.fabric import run_ip
-from lab.layout import CLIENT, NODES
+from lab.fabric import namespaces, run_ip
+from lab.layout import CLIENT, MACHINES, Layout
 from lab.processes import wait_until
 from lab.proof.binomial import SIGNIFICANCE, binomial_p
 
@@ -37,22 +38,44 @@ def gateway_address(cluster: Cluster, spec: PlatformSpec) -> str:
     return found[0]
 
 
-def gateway_facts(spec: PlatformSpec, address: str) -> Facts:
-    """The split that a client outside gets, who answered its ARP, and what the backend saw."""
+def question(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
+    """The first route as a client asks it, by HTTPS, with a certificate that the lab's authority must have signed."""
     route = spec.gateway.routes[0]
-    port = spec.gateway.listeners[0].port
-    run_ip("neigh flush dev eth0", namespace=CLIENT.namespace)
-    question = {"ask": "split", "host": address, "port": port, "path": f"{route.path_prefix}/items"}
-    weights = {"stable": route.stable.weight, "canary": route.canary.weight if route.canary else 0}
-    weighted = {track for track, weight in weights.items() if weight}
-    answer = _until_served(question | {"hostname": route.hostname}, weighted)
-    counts = answer["counts"]
-    share = weights["canary"] / sum(weights.values())
-    p_value = binomial_p(counts.get("canary", 0), sum(counts.values()), share)
-    wanted = dict(route.add_headers)
-    seen = {name: value for name, value in answer["backend_headers"].items() if name in wanted}
+    secure = next(item for item in spec.gateway.listeners if isinstance(item, HttpsListener))
     return {
-        "ok": sum(counts.values()) == REQUESTS and p_value > SIGNIFICANCE and seen == wanted,
+        "ask": "split",
+        "address": address,
+        "port": secure.port,
+        "hostname": route.hostname,
+        "path": f"{route.path_prefix}/items",
+        "authority": str(layout.authority),
+    }
+
+
+def gateway_facts(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
+    """The split that a client outside gets by HTTPS, who answered its ARP, and what the backend saw."""
+    route = spec.gateway.routes[0]
+    run_ip("neigh flush dev eth0", namespace=CLIENT.namespace)
+    weights = {route.stable.service: route.stable.weight}
+    if route.canary:
+        weights[route.canary.service] = route.canary.weight
+    asked = question(layout, spec, address)
+    answer = _until_served(asked, {name for name, weight in weights.items() if weight})
+    counts = answer["counts"]
+    share = (route.canary.weight if route.canary else 0) / sum(weights.values())
+    canary = counts.get(route.canary.service, 0) if route.canary else 0
+    p_value = binomial_p(canary, sum(counts.values()), share)
+    wanted = dict(route.add_headers)
+    headers = {name.lower(): value for name, value in answer["backend_headers"].items()}
+    seen = {name: headers.get(name.lower(), "") for name in wanted}
+    client = headers.get("x-forwarded-for", "")
+    redirects = _redirects(spec, address)
+    return {
+        "ok": sum(counts.values()) == REQUESTS
+        and p_value > SIGNIFICANCE
+        and seen == wanted
+        and client == CLIENT.address
+        and all(row["ok"] for row in redirects.values()),
         "address": address,
         "arp_answered_by": _arp_node(address),
         "requests": REQUESTS,
@@ -60,20 +83,42 @@ def gateway_facts(spec: PlatformSpec, address: str) -> Facts:
         "failures": answer["failures"],
         "weights": weights,
         "binomial_p": round(p_value, 4),
+        "tls": f"{route.hostname}, verified by the lab's authority",
+        "client_seen": client,
+        "redirects": redirects,
         "backend_saw": seen,
         "seconds": answer["seconds"],
     }
 
 
-def _until_served(question: Facts, tracks: set[str]) -> Facts:
+def _redirects(spec: PlatformSpec, address: str) -> Facts:
+    """What each listener in plain text answers: nothing but the way to HTTPS."""
+    route = spec.gateway.routes[0]
+    rows: Facts = {}
+    for listener in spec.gateway.listeners:
+        if not isinstance(listener, HttpListener):
+            continue
+        path = f"{route.path_prefix}/items"
+        asked = {"ask": "redirect", "address": address, "port": listener.port, "hostname": route.hostname, "path": path}
+        [answer] = ask(from_host(CLIENT), [asked])
+        wanted = f"https://{route.hostname}{path}"
+        rows[listener.name] = {"ok": answer["status"] == 301 and answer["location"] == wanted, **answer}
+    return rows
+
+
+def _until_served(asked: Facts, backends: set[str]) -> Facts:
     """The measured answers, asked once the gateway has learnt of every backend: it hears of them one by one."""
+    last: Facts = {}
 
     def served() -> bool:
-        first = ask(from_host(CLIENT), [question | {"requests": _WARM_UP_REQUESTS}])[0]
-        return not first["failures"] and set(first["counts"]) == tracks
+        last.update(ask(from_host(CLIENT), [asked | {"requests": _WARM_UP_REQUESTS}])[0])
+        return not last["failures"] and set(last["counts"]) == backends
 
-    wait_until(served, _SERVED_SECONDS, lambda: f"{question['host']} does not reach all of {tracks}; see `make logs`")
-    return dict(ask(from_host(CLIENT), [question | {"requests": REQUESTS}])[0])
+    def said() -> str:
+        return f"{asked['address']} does not reach all of {sorted(backends)}: {last}; see `make logs`"
+
+    wait_until(served, _SERVED_SECONDS, said)
+    return dict(ask(from_host(CLIENT), [asked | {"requests": REQUESTS}])[0])
 
 
 def _arp_node(address: str) -> str:
@@ -85,4 +130,6 @@ def _arp_node(address: str) -> str:
     )
     entries = json.loads(shown.stdout or "[]")
     seen = entries[0].get("lladdr") if entries else None
-    return next((node.name for node in NODES if link_address(node) == seen), f"nobody known ({seen})")
+    there = set(namespaces())
+    nodes = (host for host in MACHINES if host.namespace in there and link_address(host) == seen)
+    return next((node.name for node in nodes), f"no machine of the lab ({seen})")

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 from components.cni.mtu import solve, trap
 from components.spec import PlatformSpec
-from lab import addons
-from lab.asking import Facts, ask, from_pod
-from lab.layout import NODES, Layout
-from lab.node.start import inside_node
+from lab.asking import Facts, ask, from_pod, ssh
+from lab.layout import Layout
 from lab.processes import LabError
-from lab.toolchain.build import Tools
+from lab.workloads import PROBE_NAMESPACE
+
+# The agent's own command, in its container on the node: what an administrator types.
+_STATUS = 'crictl exec "$(crictl ps --quiet --name cilium-agent | head -n 1)" cilium-dbg status --output json'
 
 
-def network_facts(layout: Layout, tools: Tools, spec: PlatformSpec, there: list[Facts]) -> Facts:
-    """The data path as the agent says it, and the pod MTU as DF pings between every pair of nodes find it."""
-    status = json.loads(_cilium(layout, tools, "status", "-o", "json"))
-    probes = [p for p in there if p["namespace"] == addons.PROBE_NAMESPACE]
+def network_facts(layout: Layout, spec: PlatformSpec, there: list[Facts]) -> Facts:
+    """The data path as every agent says it, and the pod MTU as DF pings between every pair of nodes find it."""
+    with ThreadPoolExecutor(len(spec.nodes)) as pool:
+        paths = list(pool.map(lambda node: agent_path(layout, str(node.address)), spec.nodes))
+    probes = [p for p in there if p["namespace"] == PROBE_NAMESPACE and p["app"] == "probe"]
     solved = solve(spec.cni, spec.network.underlay_mtu)
     with ThreadPoolExecutor(len(probes) or 1) as pool:
         rows = list(pool.map(lambda p: _mtu_pairs(layout, p, probes, solved.pod), probes))
     pairs = {pair: found for row in rows for pair, found in row.items()}
     return {
-        "ok": len(pairs) == len(NODES) * (len(NODES) - 1)
+        "ok": len(pairs) == len(spec.nodes) * (len(spec.nodes) - 1)
+        and all(path == paths[0] for path in paths)
         and all(p["df_ping"] == p["route"] == solved.pod for p in pairs.values()),
-        "cni": f"cilium {tools.version('cilium-agent')}",
-        "data_path": {
-            "routing": status["routing"],
-            "load_balancing": status["kube-proxy-replacement"]["features"]["nodePort"]["mode"],
-            "kube_proxy_replacement": status["kube-proxy-replacement"]["mode"],
-        },
+        "cni": f"{spec.cni.kind} {getattr(spec.cni, 'version', '')}",
+        "data_path": paths[0],
         "pod_mtu_configured": solved.pod,
         "arithmetic": solved.arithmetic,
         "pairs": pairs,
@@ -56,13 +54,15 @@ def _mtu_pairs(layout: Layout, source: Facts, probes: list[Facts], expected: int
     }
 
 
-def _cilium(layout: Layout, tools: Tools, *arguments: str) -> str:
-    done = subprocess.run(
-        inside_node(NODES[0], layout, [str(tools.path("cilium-dbg")), *arguments]),
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+def agent_path(layout: Layout, address: str) -> Facts:
+    """How one node's agent says that it carries packets."""
+    done = ssh(layout, address, _STATUS)
     if done.returncode:
-        raise LabError(f"cilium-dbg {arguments[0]} failed on {NODES[0].name}: {done.stderr.strip()}")
-    return done.stdout
+        raise LabError(f"cilium-dbg status failed on {address}: {done.stderr.strip()}")
+    status = json.loads(done.stdout)
+    return {
+        "version": status["cilium"]["msg"].split(" ")[0],
+        "routing": status["routing"],
+        "load_balancing": status["kube-proxy-replacement"]["features"]["nodePort"]["mode"],
+        "kube_proxy_replacement": status["kube-proxy-replacement"]["mode"],
+    }

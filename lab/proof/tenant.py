@@ -1,4 +1,4 @@
-"""Who reaches whom in a tenant."""
+"""Who reaches whom in a tenant, and which names its pods resolve."""
 
 from __future__ import annotations
 
@@ -16,16 +16,31 @@ def tenant_facts(layout: Layout, cluster: Cluster, spec: PlatformSpec, there: li
     by_app = {p["app"]: p for p in there if p["namespace"] == tenant.name}
     tiers = {t.name: t for t in tenant.tiers}
     entry = {name: by_app.get(name) or by_app[f"{name}-stable"] for name in tiers}
-    addresses = {name: service_address(cluster, tenant.name, entry[name]["app"]) for name in tiers}
+    services = {name: service_address(cluster, tenant.name, entry[name]["app"]) for name in tiers}
     calls: Facts = {}
     with ThreadPoolExecutor(len(tiers)) as pool:
-        asked = pool.map(lambda name: _tier_calls(layout, entry[name], name, tiers, addresses), tiers)
+        asked = pool.map(lambda name: _tier_calls(layout, entry[name], name, tiers, services), tiers)
         for rows in asked:
             calls |= rows
+    by_service = {entry[name]["app"]: address for name, address in services.items()}
+    names = _names(layout, cluster, next(iter(entry.values())), tenant.name, by_service)
     return {
-        "ok": all(c["answered"] == c["allowed"] for c in calls.values()),
+        "ok": all(c["answered"] == c["allowed"] for c in calls.values()) and all(row["ok"] for row in names.values()),
         "tenant": tenant.name,
         "calls": calls,
+        "names": names,
+    }
+
+
+def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses: dict[str, str]) -> Facts:
+    """The tenant's Services by name, asked of the cluster's own name server from a pod of the tenant."""
+    server = service_address(cluster, "kube-system", "kube-dns")
+    wanted = {f"{service}.{tenant}.svc.cluster.local": address for service, address in addresses.items()}
+    questions = [{"ask": "resolve", "server": server, "name": name} for name in wanted]
+    answers = ask(from_pod(pod, layout), questions)
+    return {
+        name: {"ok": answer["address"] == address, **answer}
+        for (name, address), answer in zip(wanted.items(), answers, strict=True)
     }
 
 

@@ -29,7 +29,8 @@ Edit = Callable[[dict[str, Any]], None]
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Lab tests have a limit of their own; last are those that take the lab down, so that no others start it again."""
-    items.sort(key=lambda item: item.path.name == "test_life.py")
+    last = ["test_control_planes.py", "test_life.py"]
+    items.sort(key=lambda item: last.index(item.path.name) + 1 if item.path.name in last else 0)
     for item in items:
         if Path(__file__).parent in item.path.parents:  # all of the session's are listed
             item.add_marker(pytest.mark.timeout(1800))
@@ -61,7 +62,7 @@ def first_report() -> Iterator[dict[str, Any]]:
     """What the first `make up` of this session reported."""
     if os.geteuid():
         pytest.fail("the lab tests make network namespaces, which takes root; run: sudo make test, or make test-fast")
-    was_running = bool(members("ctl/kube-apiserver"))
+    was_running = bool(members("site"))
     try:
         yield up()
     finally:
@@ -82,7 +83,11 @@ class Lab:
         self.layout = Layout()
         self.tools = built_tools()
         self.deployment = Deployment(self.layout, self.tools)
-        self.cluster = Cluster(self.layout.kubeconfig)
+
+    @functools.cached_property
+    def cluster(self) -> Cluster:
+        """The API server, which is there after the first `up`."""
+        return Cluster(self.layout.kubeconfig)
 
     def restore(self) -> None:
         """Bring every resource back to what the lab's own stack file says; the platform is not proved again."""
@@ -101,10 +106,11 @@ class Lab:
 @pytest.fixture
 def lab(first_report: dict[str, Any]) -> Iterator[Lab]:
     """The lab, deployed and settled after what the test before did, seen from the operator's laptop."""
-    if not members("ctl/kube-apiserver"):
+    if not members("site"):
         up()
     with fabric.inside(OPERATOR):
-        made, spec = Lab(), load_spec()
+        made = Lab()
+        spec = load_spec(made.layout)
         wait_for_workloads(made.cluster, spec)
         gateway_address(made.cluster, spec)
         yield made

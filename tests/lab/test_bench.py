@@ -12,21 +12,18 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from lab.layout import CHECKOUT, NODES
-from lab.machine import IPERF3
 from lab.processes import wait_until
+from lab.verify import images
 from operations.bench.manifests import NAMESPACE
 from tests.lab.conftest import Lab, lab_command
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(not IPERF3.met(), reason="iperf3 is not installed: apt-get install iperf3"),
-]
-IMAGE = "localhost/lab/iperf3"
+pytestmark = pytest.mark.lab
 
 
 def words(lab: Lab, *more: str) -> list[str]:
+    image = images(lab.layout)["e2e/iperf3"]
     file = str(lab.deployment.config_file)
-    return ["operations", "bench", "network", "--stack", "lab", "--config-file", file, "--image", IMAGE, *more]
+    return ["operations", "bench", "network", "--stack", "lab", "--config-file", file, "--image", image, *more]
 
 
 def is_there(lab: Lab) -> bool:
@@ -79,7 +76,8 @@ def test_a_run_that_is_ended_takes_its_pods_with_it(lab: Lab) -> None:
 
 
 def test_an_image_of_nobodys_registry_is_refused_before_anything_is_made(lab: Lab) -> None:
-    argv = [word if word != IMAGE else "networkstatic/iperf3" for word in words(lab)]
+    ours = images(lab.layout)["e2e/iperf3"]
+    argv = [word if word != ours else "networkstatic/iperf3" for word in words(lab)]
     done = lab_command(*argv)
     assert done.returncode == 2
     assert "bytes go to docker.io (image-registry), which no declared place holds" in done.stderr

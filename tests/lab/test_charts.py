@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +12,11 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from components.cni.calico import installation
-from components.cni.calico_objects import after_calico
-from components.cni.model import Calico, CalicoHelm
 from components.metallb.by_cilium import cilium_pool_manifests
 from components.metallb.model import MetalLbSpec
 from lab.layout import CHECKOUT
-from lab.processes import LabError
-from lab.progress import Progress
-from lab.toolchain import build
 from tests.lab.conftest import Lab
 from tests.support.charts import lock, pack, sha256, written
-from tests.support.schemas import CRDS
 from tests.support.stacks import stack
 
 pytestmark = pytest.mark.lab
@@ -44,17 +35,8 @@ data:
 Pulumi = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="session")
-def helm() -> Path:
-    """What the stand-in installs charts by: the one on the PATH, or built here, outside the lab's network."""
-    try:
-        return build.ensure(Progress(total=1, quiet=True), with_helm=True).path("helm")
-    except LabError as error:
-        pytest.skip(f"helm is not on the PATH and could not be built: {error}")
-
-
 @pytest.fixture
-def project(helm: Path, lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi]]:
+def project(lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi]]:
     """A copy of the program with a stack in a backend of its own; whatever it installed is destroyed after."""
     folder = tmp_path / "mirrored"
     shutil.copytree(PROGRAM, folder, ignore=shutil.ignore_patterns("Pulumi.t.yaml"))
@@ -66,9 +48,7 @@ def project(helm: Path, lab: Lab, tmp_path: Path) -> Iterator[tuple[Path, Pulumi
     (tmp_path / "home").mkdir()
     environment |= {
         "HOME": str(tmp_path / "home"),
-        "PATH": f"{helm.parent}:{environment['PATH']}",
         "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
-        "KUBECONFIG": str(lab.layout.kubeconfig),
     }
 
     def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -153,85 +133,6 @@ def assert_kept(ours: Any, theirs: Any) -> None:
             assert_kept(one, other)
     else:
         assert ours == theirs
-
-
-@contextmanager
-def published(lab: Lab, pattern: str, path: str) -> Iterator[str]:
-    """The API path of a kind, with its published CRD in the cluster for as long as it takes."""
-    file = next(iter(sorted(CRDS.glob(pattern))), None)
-    if file is None:
-        pytest.skip(f"no CRD {pattern} below ../{CRDS.relative_to(CHECKOUT.parent)}")
-    crd = yaml.safe_load(file.read_text())
-    was_there = lab.cluster.get(crd) is not None
-    if not was_there:
-        lab.cluster.apply(crd)  # Calico's has 1.5 MB: too large for the annotation of a client-side apply
-    try:
-        served(lab, path)
-        yield path
-    finally:
-        if not was_there:
-            name = crd["metadata"]["name"]
-            lab.cluster.request("DELETE", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-
-
-@pytest.fixture
-def installations(lab: Lab) -> Iterator[str]:
-    """The path of Calico's Installations."""
-    with published(lab, "tigera-operator-*/*_installations.yaml", "/apis/operator.tigera.io/v1/installations") as path:
-        yield path
-
-
-def served(lab: Lab, path: str) -> None:
-    """Wait until a kind is served, half a minute at most."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            lab.cluster.request("GET", path)
-        except ApiException as error:
-            if error.status != 404 or time.monotonic() > until:
-                raise
-            time.sleep(0.5)
-        else:
-            return
-
-
-@pytest.mark.parametrize("encapsulation", ["None", "VXLAN", "VXLANCrossSubnet", "IPIP", "IPIPCrossSubnet"])
-@pytest.mark.parametrize("dataplane", ["Iptables", "Nftables", "BPF"])
-def test_calicos_installation_is_taken_under_its_own_crd(
-    lab: Lab, installations: str, encapsulation: str, dataplane: str
-) -> None:
-    cni = Calico.model_validate(
-        {
-            "kind": "calico",
-            "version": "3.32.1",
-            "install": CalicoHelm(kind="helm"),
-            "encapsulation": encapsulation,
-            "dataplane": dataplane,
-            "bgp": True,
-        }
-    )
-    made = installation(cni, stack("lab").network)
-    assert_kept(made["spec"], tried(lab, installations, made)["spec"])
-
-
-def test_an_installation_with_a_misspelt_field_is_refused_there(lab: Lab, installations: str) -> None:
-    made = {
-        "apiVersion": "operator.tigera.io/v1",
-        "kind": "Installation",
-        "metadata": {"name": "default"},
-        "spec": {"calicoNetwork": {"MTU": 1450}},
-    }
-    with pytest.raises(ApiException, match="unknown field"):
-        tried(lab, installations, made)
-
-
-def test_calicos_peers_are_taken_where_their_crd_is_published(lab: Lab) -> None:
-    peering = {"peers": [{"name": "rack-a", "address": "198.51.100.1", "asNumber": 64500}]}
-    data = {"kind": "calico", "version": "3.32.1", "install": {"kind": "helm"}, "bgp": True, "bgpPeering": peering}
-    [made] = [item for item in after_calico(Calico.model_validate(data)) if item["kind"] == "BGPPeer"]
-    path = "/apis/projectcalico.org/v3/bgppeers"
-    with published(lab, "*/projectcalico.org_bgppeers.yaml", path):
-        assert_kept(made["spec"], tried(lab, path, made)["spec"])
 
 
 def test_ciliums_pools_are_taken_where_its_operator_has_registered_them(lab: Lab) -> None:

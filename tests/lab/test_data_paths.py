@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kubernetes.client.exceptions import ApiException
 
 from components.cni.mtu import trap
 from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
-from lab.layout import CHECKOUT, NODES
-from lab.processes import tail, wait_until
+from lab.layout import CHECKOUT, NODES, Host
+from lab.processes import wait_until
 from tests.lab.conftest import Lab
 from tests.support.stacks import problems, stack_data
 
@@ -29,7 +30,7 @@ def paths(lab: Lab) -> Iterator[Lab]:
     try:
         yield lab
     finally:
-        restore(lab.layout, lab.tools, lab.deployment)
+        restore(lab.layout, lab.deployment)
 
 
 def test_packets_do_what_the_model_says_of_each_data_path(paths: Lab) -> None:
@@ -39,25 +40,52 @@ def test_packets_do_what_the_model_says_of_each_data_path(paths: Lab) -> None:
         assert {pair["trap"] for pair in facts["network"]["pairs"].values()} == {""}
 
 
-def test_a_data_path_that_has_no_spelling_is_refused_by_the_agent_too(lab: Lab) -> None:
-    where = "/api/v1/namespaces/kube-system/configmaps/cilium-config"
+_PODS = "/api/v1/namespaces/kube-system/pods"
+
+
+def agent(lab: Lab, node: Host) -> str:
+    """The name of a node's agent."""
+    query = [("labelSelector", "k8s-app=cilium"), ("fieldSelector", f"spec.nodeName={node.name}")]
+    found = lab.cluster.request("GET", _PODS, query=query)["items"]
+    return next((pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]), "")
+
+
+def started_anew(lab: Lab, node: Host) -> str:
+    """The name of the agent that follows the one that runs now."""
+    before = agent(lab, node)
+    lab.cluster.request("DELETE", f"{_PODS}/{before}")
+    wait_until(lambda: agent(lab, node) not in ("", before), 60, lambda: f"no agent followed {before}")
+    return agent(lab, node)
+
+
+def said(lab: Lab, pod: str) -> str:
+    """What an agent logged; nothing while its container is not there."""
+    try:
+        query = [("container", "cilium-agent")]
+        return str(lab.cluster.request("GET", f"{_PODS}/{pod}/log", query=query, parse=False))
+    except ApiException:
+        return ""
+
+
+def test_a_data_path_that_cannot_be_expressed_is_refused_by_the_agent_too(lab: Lab) -> None:
+    where, node = "/api/v1/namespaces/kube-system/configmaps/cilium-config", NODES[1]
     before = lab.cluster.request("GET", where)["data"]
-    log = lab.layout.logs / f"{NODES[0].name}-cilium-agent.log"
-    refusal = b"mode cannot be used with vxlan tunneling"
 
     def merge(data: dict[str, Any]) -> None:
         lab.cluster.request("PATCH", where, {"data": data}, content_type="application/merge-patch+json")
 
-    start = log.stat().st_size
     merge({"bpf-lb-mode": "dsr"})
     try:
-        wait_until(lambda: refusal in log.read_bytes()[start:], 60, lambda: f"the agent took it:\n{tail(log)}")
+        pod = started_anew(lab, node)
+        refusal = "mode cannot be used with vxlan tunneling"
+        wait_until(lambda: refusal in said(lab, pod), 90, lambda: f"the agent took it:\n{said(lab, pod)[-2000:]}")
     finally:
         merge({"bpf-lb-mode": before["bpf-lb-mode"]})
+        started_anew(lab, node)
+        agents_follow(lab.cluster)
     data = stack_data("lab")
     data["cni"]["loadBalancing"] = {"mode": "dsr", "dispatch": "opt"}
     assert any("dsr over a VXLAN tunnel does not exist" in problem for problem in problems(data))
-    agents_follow(lab.layout, lab.tools, lab.cluster)
 
 
 # --- the trap of 2018 --------------------------------------------------------------------------------------------

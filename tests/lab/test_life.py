@@ -1,4 +1,4 @@
-"""The lab's own life: killed at any point it recovers; destroyed and down, nothing is left."""
+"""The lab's own life: killed at any point it recovers; down, nothing is left of it."""
 
 from __future__ import annotations
 
@@ -9,46 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lab import fabric
 from lab.asking import ssh
-from lab.layout import CHECKOUT, NODES, OPERATOR, Layout
+from lab.layout import CHECKOUT, CONTROL_PLANES, NODES, OPERATOR, WORKERS, Layout
+from lab.machines.host import differences, host_state
 from lab.processes import cgroup, kill, members
 from lab.session import leftovers
 from tests.lab.conftest import Lab, lab_command, up
 
 pytestmark = pytest.mark.lab
-
-_KINDS = ("namespaces", "configmaps", "secrets", "services", "resourcequotas", "limitranges")
-
-
-def objects(lab: Lab) -> set[str]:
-    """Names of what a deployment could leave behind."""
-    paths = [f"/api/v1/{kind}" for kind in _KINDS]
-    paths += ["/apis/networking.k8s.io/v1/networkpolicies", "/apis/gateway.networking.k8s.io/v1/gateways"]
-    paths += [
-        "/apis/gateway.networking.k8s.io/v1/gatewayclasses",
-        "/apis/gateway.networking.k8s.io/v1/httproutes",
-    ]
-    paths += [f"/apis/rbac.authorization.k8s.io/v1/{kind}" for kind in ("roles", "rolebindings", "clusterroles")]
-    paths += ["/apis/metallb.io/v1beta1/ipaddresspools", "/apis/metallb.io/v1beta1/l2advertisements"]
-    found = set()
-    for path in paths:
-        for item in lab.cluster.request("GET", path)["items"]:
-            meta = item["metadata"]
-            found.add(f"{path}: {meta.get('namespace', '')}/{meta['name']}")
-    return found
-
-
-def kernel_values(lab: Lab) -> dict[str, str]:
-    """All of the nodes' own IPv4 sysctls that our profiles could touch, and the files we could write."""
-    command = "sysctl net.ipv4.ip_forward net.ipv4.tcp_keepalive_time net.ipv4.ip_local_port_range 2>/dev/null; "
-    command += "ls /etc/sysctl.d /etc/modules-load.d /var/lib/vds-platform 2>/dev/null"
-    return {n.name: ssh(lab.layout, n.address, command).stdout for n in NODES}
 
 
 @pytest.fixture
@@ -56,27 +30,28 @@ def fresh(first_report: dict[str, Any]) -> None:
     assert lab_command("down").returncode == 0
 
 
-@pytest.fixture
-def started(fresh: None) -> Iterator[Lab]:
-    """The lab with nothing deployed to it."""
+def test_a_network_that_carries_less_than_is_written_stops_the_run_before_any_change(fresh: None) -> None:
+    before = host_state()
     assert lab_command("start").returncode == 0
+
+    def edit(spec: dict[str, Any]) -> None:
+        spec["network"]["underlayMtu"] = 9000
+        spec["cni"].pop("podMtu")
+
     with fabric.inside(OPERATOR):
-        yield Lab()
+        lab = Lab()
+        lab.deployment.prepare()
+        outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+        assert outcome.exit_code
+        assert "the nodes' preflight has 3 failures; nothing was changed" in outcome.output
+        assert "Traceback" not in outcome.output
+        for node in NODES:
+            assert f"node {node.name}: path MTU to other nodes" in outcome.output
+            assert ssh(lab.layout, node.address, "test ! -e /var/lib/vds-platform").returncode == 0
 
-
-def test_destroy_leaves_the_cluster_and_the_nodes_as_they_were(started: Lab) -> None:
-    lab = started
-    before, kernels = objects(lab), kernel_values(lab)
-    up()
-    assert objects(lab) > before
-    assert kernel_values(lab) != kernels
-    done = lab_command("destroy")
-    assert done.returncode == 0, done.stdout
-    # What controllers make by themselves, a moment after the start, is not ours to count.
-    left = {o for o in objects(lab) - before if "cilium" not in o and not o.endswith("/kube-root-ca.crt")}
-    assert left == set()
-    assert kernel_values(lab) == kernels
-    assert up()["ok"]
+    assert up()["ok"], "the same machines, with the network that they have"
+    assert lab_command("down").returncode == 0
+    assert differences(before, host_state()) == [], "this machine is as it was before the lab"
 
 
 def interrupted_up(when: Callable[[], bool]) -> bool:
@@ -109,9 +84,11 @@ def begun(word: str) -> Callable[[], bool]:
 
 
 POINTS: dict[str, Callable[[], bool]] = {
-    "the API server is starting": lambda: bool(members("ctl/kube-apiserver")),
-    "a node is starting": lambda: bool(members("osl-2")),
-    "nodes are being set up": begun("osl-1-setup"),
+    "services are starting": lambda: bool(members("site/registry")),
+    "a machine is starting": lambda: bool(members(WORKERS[1].name)),
+    "nodes are being set up": begun(f"{WORKERS[0].name}-setup"),
+    "the cluster is being made": begun(f"{CONTROL_PLANES[0].name}-membership"),
+    "the CNI is being installed": begun("cni-cilium"),
     "a namespace is being made": begun("butikk-namespace"),
     "the gateway is being waited for": begun("gateway-gateway"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab.layout import CHECKOUT, NODES, OPERATOR, Layout
+from lab.layout import CHECKOUT, CLIENT, NODES, OPERATOR, Layout
 from tests.lab.conftest import Lab, lab_command, up
 
 pytestmark = pytest.mark.lab
@@ -22,10 +22,34 @@ def test_the_report_says_that_the_platform_runs(first_report: dict[str, Any]) ->
 def test_the_canary_gets_its_tenth_and_the_backend_sees_the_header(first_report: dict[str, Any]) -> None:
     gateway = first_report["gateway"]
     assert sum(gateway["counts"].values()) == gateway["requests"] == 1000
-    assert gateway["counts"]["canary"] > 0
+    assert gateway["counts"]["api-canary"] > 0
     assert gateway["binomial_p"] > 0.001
     assert gateway["backend_saw"] == {"X-Region-Context": "no-osl-1"}
     assert gateway["arp_answered_by"] in {n.name for n in NODES}
+
+
+def test_https_is_verified_and_plain_http_is_redirected(first_report: dict[str, Any]) -> None:
+    gateway = first_report["gateway"]
+    assert gateway["failures"] == {}
+    [(name, redirect)] = gateway["redirects"].items()
+    assert (name, redirect["status"]) == ("http", 301)
+    assert redirect["location"] == "https://butikk.example.no/api/v2/items"
+
+
+def test_the_backend_knows_the_client_by_its_own_address(first_report: dict[str, Any]) -> None:
+    assert first_report["gateway"]["client_seen"] == CLIENT.address
+
+
+def test_a_tenants_pod_resolves_its_services_by_coredns(first_report: dict[str, Any]) -> None:
+    names = first_report["tenant"]["names"]
+    assert names
+    assert all(row["ok"] for row in names.values()), names
+
+
+def test_nothing_stands_in_but_the_two_plugins(first_report: dict[str, Any]) -> None:
+    plugins = {p["name"] for p in first_report["plugins"] if p["origin"] == "stand-in"}
+    assert plugins <= {"pulumi-language-python", "pulumi-resource-command"}
+    assert {said.split(":")[0] for said in first_report["stands_in"]} == plugins
 
 
 def test_pods_on_different_nodes_pass_what_the_solver_says_and_not_a_byte_more(
@@ -63,11 +87,11 @@ def links(namespace: list[str]) -> list[str]:
 
 
 def test_the_machines_own_network_has_no_trace_of_the_lab(first_report: dict[str, Any]) -> None:
-    assert [name for name in links([]) if name.startswith(("cilium", "lxc", "osl", "br0", "ctl", "op"))] == []
+    assert [name for name in links([]) if name.startswith(("cilium", "lxc", "osl", "br0", "site", "op"))] == []
     assert links(["-n", OPERATOR.namespace]) == ["lo", "eth0"]
 
 
-def test_status_names_every_node_and_process(lab: Lab) -> None:
+def test_status_names_every_node_and_service(lab: Lab) -> None:
     done = lab_command("status", "--json")
     assert done.returncode == 0, done.stderr
     status = json.loads(done.stdout)

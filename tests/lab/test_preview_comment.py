@@ -83,8 +83,9 @@ def test_a_policy_that_is_violated_comes_first_and_ends_with_1(lab: Lab, tmp_pat
 def test_a_node_that_leaves_is_one_cause(lab: Lab, tmp_path: Path) -> None:
     status, text, verdict = made(lab, one_node_less, tmp_path)
     assert status == 0, text
-    assert len(verdict["changes"]["delete"]) == 3, "the node, its command, and how it is given back"
-    assert "- **deleted:** Node `osl-3`, because it is no longer in the program." in text
+    deleted = verdict["changes"]["delete"]
+    assert len(deleted) == 5, "the node, its command, how it is given back, its membership and that one's"
+    assert "- **deleted:** Node `osl-w-2`, because it is no longer in the program." in text
 
 
 def test_facts_are_judged_and_their_age_is_said(lab: Lab, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from lab import cli, session
 from lab.processes import LabError, wait_until
-from lab.toolchain import build
+from lab.toolchain import build, pins
 from tests.support.stacks import ROOT
 
 # Stands for `go`: builds until it is told to stop, and writes down that it was.
@@ -31,10 +31,11 @@ mark.write_text("building")
 time.sleep(60)
 """
 ONE_TOOL = """
-from lab import cli, machine
-from lab.toolchain import build
-machine.ensure_packages = lambda _: None
-build.TOOLS = build.TOOLS[:1]
+from lab import cli
+from lab.machines import preconditions
+from lab.toolchain import build, pins
+preconditions.ensure = lambda _: None
+build.ensure.__defaults__ = (pins.TOOLS[:1],)
 cli.main()
 """
 
@@ -60,7 +61,7 @@ def test_sigterm_ends_a_command_and_the_build_that_it_runs(tmp_path: Path, times
     _, said = process.communicate(timeout=20)
     assert process.returncode == 143
     assert go.with_name("mark").read_text() == "stopped in order"
-    assert not list((tmp_path / "c").rglob("draft-*"))
+    assert not list((tmp_path / "c").rglob("draft-*/*"))
     assert "Traceback" not in said
 
 
@@ -133,11 +134,14 @@ def test_root_without_a_lab_is_told_how_to_start_it(monkeypatch: pytest.MonkeyPa
 def one_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An own, empty cache, one tool wanted, and a `go` that makes it at once."""
     go = tmp_path / "go"
-    go.write_text('#!/bin/sh\n[ "$1" = env ] && exec echo go1.99.0\nwhile [ "$1" != -o ]; do shift; done\n>"$2"\n')
+    go.write_text('#!/bin/sh\n[ "$1" = env ] && exec echo go1.99.0\nwhile [ "$1" != -o ]; do shift; done\n')
+    with go.open("a") as script:
+        script.write(f'>"$2/{pins.TOOLS[0].binary}"\n')
     go.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(build, "TOOLS", build.TOOLS[:1])
+    for function in (build.ensure, build.look):
+        monkeypatch.setattr(function, "__defaults__", (pins.TOOLS[:1],))
     return build.cache()
 
 

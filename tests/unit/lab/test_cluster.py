@@ -1,4 +1,4 @@
-"""API paths of the objects that the lab applies."""
+"""API paths of the objects that the lab applies, and what its workloads are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from lab.addons import traefik, workloads
 from lab.cluster import path_of
+from lab.workloads import echo, probes, shop
+
+IMAGES = {name: f"registry.example.no/{name}@sha256:{'0' * 64}" for name in ("e2e/agnhost", "e2e/echo-basic")}
 
 
 def manifest(api: str, kind: str, namespace: str | None = None) -> dict[str, Any]:
@@ -42,21 +44,21 @@ def test_an_object_is_found_where_the_api_server_has_it(made: dict[str, Any], pa
     assert path_of(made) == path
 
 
-def test_the_shop_has_a_stable_and_a_canary_api_and_every_pod_is_restricted() -> None:
-    made = list(workloads("butikk", "vds-platform.no/tier"))
-    deployments = [m for m in made if m["kind"] == "Deployment"]
-    assert {d["metadata"]["name"] for d in deployments} == {
-        "frontend",
-        "api-stable",
-        "api-canary",
-        "database",
-    }
-    for deployment in deployments:
-        pod = deployment["spec"]["template"]["spec"]
+def test_the_shop_has_a_stable_and_a_canary_api() -> None:
+    made = [m for m in shop("butikk", "vds-platform.no/tier", IMAGES) if m["kind"] == "Deployment"]
+    assert {d["metadata"]["name"] for d in made} == {"frontend", "api-stable", "api-canary", "database"}
+
+
+def test_every_pod_of_the_lab_is_restricted_and_has_its_image_by_digest() -> None:
+    made = [*probes(IMAGES), *shop("butikk", "tier", IMAGES), *echo("echo", "osl-w-1", "192.0.2.219", IMAGES)]
+    pods = [m["spec"]["template"]["spec"] for m in made if m["kind"] in ("Deployment", "DaemonSet")]
+    assert len(pods) == 6
+    for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"]
         assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert "@sha256:" in pod["containers"][0]["image"]
 
 
-def test_the_gateways_service_has_no_node_port() -> None:
-    services = [m for m in traefik() if m["kind"] == "Service"]
+def test_the_service_outside_has_no_node_port() -> None:
+    services = [m for m in echo("echo", "osl-w-1", "192.0.2.219", IMAGES) if m["kind"] == "Service"]
     assert [s["spec"]["allocateLoadBalancerNodePorts"] for s in services] == [False]

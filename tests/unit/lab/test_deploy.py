@@ -133,7 +133,8 @@ def test_an_engine_is_cancelled_and_waited_for_where_we_are_told_to_end(
     engine.chmod(0o755)
     monkeypatch.setattr(deploy, "command", lambda argv, **_: argv)
     monkeypatch.setattr(deploy, "print", told_to_end, raising=False)
-    tools = Tools({"pulumi": engine}, {"pulumi": "PATH"}, {"pulumi": "3.0.0"})
+    programs = dict.fromkeys(("pulumi", "kubectl", "helm"), engine)
+    tools = Tools(programs, dict.fromkeys(programs, "PATH"), dict.fromkeys(programs, "3.0.0"))
     with pytest.raises(SystemExit):
         Deployment(Layout(tmp_path / "lab"), tools, project=tmp_path).run("up", show=True)
     assert (tmp_path / "mark").read_text() == "cancelled"

@@ -5,14 +5,25 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import closing
-from http.server import HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import chain, repeat
 
 import pytest
 
 from lab import probe
-from lab.node.echo import Echo
 from lab.probe import call
+
+
+class ClientIp(BaseHTTPRequestHandler):
+    """Answers as agnhost does: with the client's address and port."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"{self.client_address[0]}:{self.client_address[1]}".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
 
 
 def free_port() -> int:
@@ -25,7 +36,7 @@ def test_a_server_that_is_still_starting_is_asked_again_until_it_answers() -> No
 
     def serve_late() -> None:
         served.wait(0.3)  # long after ten refusals, which take no time at all
-        with HTTPServer(("127.0.0.1", port), Echo) as server:
+        with HTTPServer(("127.0.0.1", port), ClientIp) as server:
             server.handle_request()
 
     late = threading.Thread(target=serve_late)
@@ -52,3 +63,29 @@ def test_a_path_that_carries_less_is_measured(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(probe, "_ROUTE_SECONDS", 0)
     monkeypatch.setattr(probe, "_df_ping", lambda _, size: size <= 1400)
     assert probe.path_mtu("10.244.1.1", 1450) == 1400
+
+
+def answering(*, code: int, address: str) -> tuple[int, threading.Thread]:
+    """A name server on a port of this machine that gives one answer."""
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with closing(server):
+            query, asker = server.recvfrom(512)
+            header = query[:2] + bytes([0x81, 0x80 | code]) + query[4:6] + bytes([0, 0 if code else 1, 0, 0, 0, 0])
+            record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x1e\x00\x04" + socket.inet_aton(address)
+            server.sendto(header + query[12:] + (b"" if code else record), asker)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return int(server.getsockname()[1]), thread
+
+
+@pytest.mark.parametrize(("code", "expected"), [(0, "10.96.0.7"), (3, "")])
+def test_a_name_is_resolved_by_asking_the_server_itself(code: int, expected: str) -> None:
+    port, server = answering(code=code, address="10.96.0.7")
+    try:
+        assert probe.resolve("127.0.0.1", "web.butikk.svc.cluster.local", port)["address"] == expected
+    finally:
+        server.join()

@@ -1,9 +1,14 @@
+"""Which plugin the engine gets: an official one wherever it is, else the one built from source, else a stand-in."""
+
 import stat
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from lab.plugins import install, official
+from lab.plugins import BINARIES, KUBERNETES, official, provide
+
+COMMAND = "pulumi-resource-command"
 
 
 def _executable(path: Path, content: str = "#!/bin/sh\necho 9.9.9\n") -> Path:
@@ -13,35 +18,42 @@ def _executable(path: Path, content: str = "#!/bin/sh\necho 9.9.9\n") -> Path:
     return path
 
 
-def test_every_missing_plugin_gets_a_launcher_that_can_be_run(tmp_path: Path) -> None:
-    written = install(tmp_path, missing=["pulumi-resource-command", "pulumi-language-python"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(written)
-    assert all(path.stat().st_mode & stat.S_IXUSR for path in tmp_path.iterdir())
-    assert written["pulumi-resource-command"].stand_in
-
-
-def test_a_stand_in_has_the_version_of_the_sdk_because_the_engine_asks_for_that(tmp_path: Path) -> None:
-    from importlib.metadata import version
-
-    written = install(tmp_path, missing=["pulumi-resource-kubernetes"])
-    assert written["pulumi-resource-kubernetes"].version == version("pulumi-kubernetes")
-
-
-def test_an_official_plugin_on_the_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin = _executable(tmp_path / "bin" / "pulumi-resource-command")
-    monkeypatch.setenv("PATH", str(plugin.parent))
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without any plugin, and the provider that was built from source."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
-    written = install(tmp_path / "stand-ins")
-    assert "pulumi-resource-command" not in written
-    assert official()["pulumi-resource-command"].version == "9.9.9"
+    return _executable(tmp_path / "tools" / KUBERNETES)
+
+
+def test_every_missing_plugin_is_provided_and_can_be_run(tmp_path: Path, built: Path) -> None:
+    used = provide(tmp_path / "programs", built=built, version="4.25.0")
+    assert set(used) == BINARIES == {path.name for path in (tmp_path / "programs").iterdir()}
+    assert all(path.stat().st_mode & stat.S_IXUSR for path in (tmp_path / "programs").iterdir())
+
+
+def test_the_kubernetes_provider_is_the_official_one_and_the_two_others_stand_in(tmp_path: Path, built: Path) -> None:
+    used = provide(tmp_path / "programs", built=built, version="4.25.0")
+    assert {binary for binary, plugin in used.items() if plugin.stand_in} == BINARIES - {KUBERNETES}
+    assert used[KUBERNETES].version == "4.25.0"
+
+
+def test_a_stand_in_has_the_version_of_the_sdk_because_the_engine_asks_for_that(tmp_path: Path, built: Path) -> None:
+    assert provide(tmp_path / "programs", built=built, version="4.25.0")[COMMAND].version == version("pulumi-command")
+
+
+@pytest.mark.parametrize("binary", [COMMAND, KUBERNETES])
+def test_an_official_plugin_on_the_path_wins(tmp_path: Path, built: Path, binary: str) -> None:
+    plugin = _executable(tmp_path / "bin" / binary)
+    used = provide(tmp_path / "programs", built=built, version="4.25.0")
+    assert (used[binary].path, used[binary].stand_in) == (plugin, False)
+    assert not (tmp_path / "programs" / binary).exists()
 
 
 def test_an_official_plugin_that_was_downloaded_wins(tmp_path: Path) -> None:
-    for version in ("4.9.0", "4.34.2"):
-        folder = tmp_path / "plugins" / f"resource-kubernetes-v{version}"
-        _executable(folder / "pulumi-resource-kubernetes")
-    found = official(path="", home=tmp_path)
-    assert found["pulumi-resource-kubernetes"].version == "4.34.2"
+    for number in ("4.9.0", "4.34.2"):
+        _executable(tmp_path / "plugins" / f"resource-kubernetes-v{number}" / KUBERNETES)
+    assert official(path="", home=tmp_path)[KUBERNETES].version == "4.34.2"
 
 
 def test_the_language_host_beside_the_engine_is_found(tmp_path: Path) -> None:
@@ -53,18 +65,14 @@ def test_the_language_host_beside_the_engine_is_found(tmp_path: Path) -> None:
     assert found["pulumi-language-python"].path == tmp_path / "release" / "pulumi-language-python"
 
 
-def test_our_own_launchers_are_not_taken_for_official(tmp_path: Path) -> None:
-    install(tmp_path, missing=["pulumi-resource-command"])
-    assert official(path=str(tmp_path), home=tmp_path) == {}
+def test_our_own_launchers_are_not_taken_for_official(tmp_path: Path, built: Path) -> None:
+    provide(tmp_path / "programs", built=built, version="4.25.0")
+    found = official(path=str(tmp_path / "programs"), home=tmp_path / "home")
+    assert set(found) <= {KUBERNETES}
 
 
-def test_a_launcher_goes_when_the_official_plugin_has_come(tmp_path: Path) -> None:
-    install(tmp_path, missing=["pulumi-resource-command"])
-    assert install(tmp_path, missing=[]) == {}
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_others_put_into_the_folder_stays(tmp_path: Path) -> None:
-    plugin = _executable(tmp_path / "pulumi-resource-command")
-    install(tmp_path, missing=[])
-    assert plugin.exists()
+def test_a_launcher_goes_when_the_official_plugin_has_come(tmp_path: Path, built: Path) -> None:
+    provide(tmp_path / "programs", built=built, version="4.25.0")
+    _executable(tmp_path / "bin" / COMMAND)
+    provide(tmp_path / "programs", built=built, version="4.25.0")
+    assert not (tmp_path / "programs" / COMMAND).exists()

@@ -1,0 +1,46 @@
+"""The lab's machines: started from one Debian root, each with its own name, keys and what the operator gave it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import fabric, keys
+from lab.layout import NODES, PACKAGES_NAME, Host, Layout
+from lab.machines import machine, root
+from lab.machines.files import default_files
+from lab.progress import Progress
+
+_KEYRING = "/etc/apt/keyrings/site.asc"
+# What a closed network has instead of Debian's mirrors: the container runtime is from there.
+_SOURCES = f"Types: deb\nURIs: https://{PACKAGES_NAME}/debian/\nSuites: /\nSigned-By: {_KEYRING}\n"
+
+
+def ensure(layout: Layout, progress: Progress, machines: Sequence[Host] = NODES) -> None:
+    """Start the machines that do not run, at once, and wait until all of them answer on SSH."""
+    keys.ensure(layout)
+    debian = root.ensure(progress)
+    for host in machines:
+        fabric.add(host)
+    with ThreadPoolExecutor(len(machines)) as pool:
+        list(pool.map(lambda host: machine.start(layout, host, debian, _files(layout, host)), machines))
+
+
+def remove(layout: Layout, host: Host) -> None:
+    """Take a machine away, with its disk."""
+    machine.stop(layout, host)
+    fabric.take_out(host)
+
+
+def _files(layout: Layout, host: Host) -> dict[str, tuple[bytes, int]]:
+    files = default_files(
+        host,
+        authorized_key=layout.ssh_key.with_suffix(".pub").read_bytes(),
+        host_key=keys.host_key(layout, host).read_bytes(),
+        authority=layout.authority.read_bytes(),
+    )
+    signing_key = json.loads(layout.supplies.read_text())["signingKey"]["armoured"]
+    files[_KEYRING] = (signing_key.encode(), 0o644)
+    files["/etc/apt/sources.list.d/site.sources"] = (_SOURCES.encode(), 0o644)
+    return files

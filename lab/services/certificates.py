@@ -1,0 +1,129 @@
+"""Keys and certificates that a customer would bring: an authority of its own, servers' certificates, the cluster's.
+
+All of them are made once a lab. cert-manager's programs are in no package registry, so nothing renews them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lab.layout import API_ADDRESS, API_NAME, PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
+
+GATEWAY_HOST = "*.example.no"
+_LIFETIME = datetime.timedelta(days=365)
+# Certificate's file name → the names and addresses it is for.
+_SERVERS: dict[str, tuple[str, ...]] = {
+    "registry": (REGISTRY_NAME, SITE.address),
+    "packages": (PACKAGES_NAME, PACKAGES_ADDRESS),
+    "gateway": (GATEWAY_HOST,),
+}
+
+
+def ensure(layout: Layout) -> None:
+    """Make everything under `pki`, once: what machines trust already must stay."""
+    done = layout.pki / "bootstrap-token"  # written last
+    if done.exists():
+        return
+    layout.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
+    authority, key = _authority("vds-platform lab")
+    _write_pair(layout.authority.with_suffix(""), authority, key)
+    for name, hosts in _SERVERS.items():
+        server_key = ec.generate_private_key(ec.SECP256R1())
+        _write_pair(layout.pki / name, _server(hosts, server_key, authority, key), server_key)
+    _write_pair(layout.pki / "cluster", *_authority("kubernetes"))
+    _write(layout.pki / "certificate-key", secrets.token_hex(32).encode())
+    new_token(layout)
+
+
+def new_token(layout: Layout) -> None:
+    """A new bootstrap token, which lets machines join for two hours."""
+    token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
+    _write(layout.pki / "bootstrap-token", token.encode())
+
+
+def certificate_names() -> tuple[str, ...]:
+    """More names of the API server, for its certificate."""
+    return (API_NAME, API_ADDRESS)
+
+
+def _authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=True,
+        key_cert_sign=True,
+        crl_sign=False,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    made = (
+        _builder(subject, subject, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return made, key
+
+
+def _server(
+    hosts: Sequence[str],
+    key: ec.EllipticCurvePrivateKey,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key())
+    return (
+        _builder(subject, authority.subject, key)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(issuer, critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + _LIFETIME)
+    )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _write_pair(stem: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    _write(stem.with_suffix(".crt"), certificate.public_bytes(serialization.Encoding.PEM))
+    _write(stem.with_suffix(".key"), pem)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(data)

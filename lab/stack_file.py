@@ -1,0 +1,66 @@
+"""`Pulumi.lab.yaml` with what only this lab knows: keys, digests and versions that it has made itself.
+
+An operator writes the same values into a stack file by hand, from what the repository's owner publishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import yaml
+
+from lab.layout import CHECKOUT, STACK, Layout
+from lab.machines import host
+
+SPEC = "vds-platform:spec"
+# Where root has no CAP_SYS_RESOURCE, runc can't give it to the agent: the chart's lists without it.
+_AGENT_CAPABILITIES = (
+    "CHOWN KILL NET_ADMIN NET_RAW IPC_LOCK SYS_MODULE SYS_ADMIN DAC_OVERRIDE FOWNER SETGID SETUID SYSLOG BPF PERFMON"
+)
+_CLEAN_CAPABILITIES = "NET_ADMIN SYS_MODULE SYS_ADMIN"
+
+
+def filled(layout: Layout) -> str:
+    """The stack file's text, without secrets."""
+    content = yaml.safe_load((CHECKOUT / f"Pulumi.{STACK}.yaml").read_text())
+    fill(content["config"][SPEC], layout)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def fill(spec: dict[str, Any], layout: Layout) -> None:
+    """Put what this lab has made into a spec."""
+    made = json.loads(layout.supplies.read_text())
+    cluster = spec["cluster"]
+    cluster["packages"] |= {
+        "signingKey": made["signingKey"],
+        "revision": made["revision"],
+        "criTools": made["criTools"],
+        "kubernetesCni": made["kubernetesCni"],
+    }
+    cluster["containerd"]["version"] = made["containerd"]
+    cluster["caCertificate"] = (layout.pki / "cluster.crt").read_text()
+    if host.cgroup_v1():
+        cluster["cgroupV1"] = True
+    spec["images"]["pins"] = made["images"]
+    spec["gateway"]["crds"]["sha256"] = hashlib.sha256(layout.gateway_crds.read_bytes()).hexdigest()
+    if host.lacks_sys_resource():
+        capabilities = {
+            "ciliumAgent": _AGENT_CAPABILITIES.split(),
+            "cleanCiliumState": _CLEAN_CAPABILITIES.split(),
+        }
+        spec["cni"]["install"]["values"] = {"securityContext": {"capabilities": capabilities}}
+
+
+def secret_values(layout: Layout) -> dict[str, str]:
+    """The stack's secrets, by their names in Pulumi's configuration."""
+    pki = layout.pki
+    gateway = {"certificate": (pki / "gateway.crt").read_text(), "key": (pki / "gateway.key").read_text()}
+    return {
+        "sshPrivateKey": layout.ssh_key.read_text(),
+        "bootstrapToken": (pki / "bootstrap-token").read_text(),
+        "certificateKey": (pki / "certificate-key").read_text(),
+        "caKey": (pki / "cluster.key").read_text(),
+        "certificates": json.dumps({"wildcard-example-no": gateway}),
+    }
