@@ -251,8 +251,9 @@ def status(as_json: AsJson = False) -> None:
     parts = {name: bool(members(f"site/{name}")) for name in ("dns", "registry", "packages", "haproxy")}
     parts |= {node.name: machine.is_running(layout, node) for node in NODES}
     cluster: dict[str, Any] = {}
+    if any(parts.values()):
+        session.require_root()  # nobody else can look into the lab's folder
     if layout.kubeconfig.exists():
-        session.require_root()
         with fabric.inside(OPERATOR):
             cluster = _cluster_status(Cluster(layout.kubeconfig))
     running = all(parts.values())
