@@ -128,9 +128,9 @@ class Deployment:
 
     def write_kubeconfig(self) -> None:
         """Put the administrator's kubeconfig, an output of the stack, where kubectl looks for it."""
-        text = self._quietly(["stack", "output", "--stack", STACK, "--show-secrets", "kubeconfig"])
-        if self.layout.kubeconfig.exists() and self.layout.kubeconfig.read_text() == text:
-            return
+        self._keep_kubeconfig(self._quietly(["stack", "output", "--stack", STACK, "--show-secrets", "kubeconfig"]))
+
+    def _keep_kubeconfig(self, text: str) -> None:
         self.layout.kubeconfig.touch(mode=0o600)
         self.layout.kubeconfig.write_text(text)
 
@@ -231,8 +231,7 @@ class Deployment:
             first = asking.ssh(self.layout, CONTROL_PLANES[0].address, "cat /etc/kubernetes/admin.conf")
             if first.returncode:
                 return  # no cluster, no release
-            self.layout.kubeconfig.touch(mode=0o600)
-            self.layout.kubeconfig.write_text(first.stdout)
+            self._keep_kubeconfig(first.stdout)
         name, where = inputs["name"], ["--namespace", inputs["namespace"]]
         status = self._helm(["status", name, *where, "--output", "json"])
         if status.returncode:

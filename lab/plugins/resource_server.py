@@ -1,7 +1,6 @@
 """Serve a resource provider: what the SDK's own servicer leaves out.
 
-That is: errors without the plugin's traceback, resources that were made but did not become ready,
-old inputs in a diff, and assets whose contents the engine keeps back.
+That is: errors without the plugin's traceback, old inputs in a diff, and assets whose contents the engine keeps back.
 """
 
 # ruff: noqa: N802 - names are the service's
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
-from google.protobuf import any_pb2, struct_pb2  # type: ignore[import-untyped]
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from lab.plugins.diff import changes, text
 from lab.plugins.serving import serve
@@ -28,17 +27,6 @@ _ASSETS = {"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7
 
 class ResourceError(Exception):
     """Says to the user what went wrong and what to do; the resource is as it was before."""
-
-
-class IncompleteError(Exception):
-    """The resource exists now, but did not become what it should: the engine records it with the reasons."""
-
-    def __init__(self, resource_id: str, outputs: Properties, inputs: Properties, reasons: list[str]) -> None:
-        super().__init__("; ".join(reasons))
-        self.resource_id = resource_id
-        self.outputs = outputs
-        self.inputs = inputs
-        self.reasons = reasons
 
 
 def own_type(urn: str) -> str:
@@ -225,25 +213,9 @@ class _Answers(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 
 def _status(error: BaseException) -> tuple[Any, str, tuple[Any, ...]]:
-    # Not UNKNOWN or INTERNAL: of those the engine concludes that the resource may exist or not.
-    code = grpc.StatusCode.FAILED_PRECONDITION
-    if isinstance(error, IncompleteError):
-        return code, str(error), (("grpc-status-details-bin", _details(error)),)
     if isinstance(error, ResourceError):
-        return code, str(error), ()
+        # Not UNKNOWN or INTERNAL: of those the engine concludes that the resource may exist or not.
+        return grpc.StatusCode.FAILED_PRECONDITION, str(error), ()
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"
     return grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error} (a bug of the plugin, {where})", ()
-
-
-def _details(error: IncompleteError) -> bytes:
-    failure = provider_pb2.ErrorResourceInitFailed(
-        id=error.resource_id,
-        properties=PropertyValue.marshal_map(dict(error.outputs)),
-        inputs=PropertyValue.marshal_map(dict(error.inputs)),
-        reasons=error.reasons,
-    )
-    packed = any_pb2.Any()
-    packed.Pack(failure)
-    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=str(error), details=[packed])
-    return bytes(status.SerializeToString())

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.layout import API_ADDRESS, API_NAME, PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
+from lab.layout import PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
 
 GATEWAY_HOST = "*.example.no"
 _LIFETIME = datetime.timedelta(days=365)
@@ -48,11 +48,6 @@ def new_token(layout: Layout) -> None:
     """A new bootstrap token, which lets machines join for two hours."""
     token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
     _write(layout.pki / "bootstrap-token", token.encode())
-
-
-def certificate_names() -> tuple[str, ...]:
-    """More names of the API server, for its certificate."""
-    return (API_NAME, API_ADDRESS)
 
 
 def _authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

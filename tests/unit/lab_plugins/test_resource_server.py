@@ -10,8 +10,8 @@ from pulumi.provider.experimental import provider as sdk
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from lab.plugins import resource_server
-from lab.plugins.resource_server import DiffRequest, IncompleteError, ResourceError, Resources, own_type, respond
-from lab.plugins.values import plain_map, wrap_map
+from lab.plugins.resource_server import DiffRequest, ResourceError, Resources, own_type, respond
+from lab.plugins.values import plain_map
 
 Ask = Callable[[Any], Coroutine[Any, Any, Any]]
 
@@ -61,14 +61,6 @@ def test_an_error_is_of_a_kind_from_which_the_engine_knows_that_nothing_was_made
 def test_a_bug_of_the_plugin_says_where_it_is() -> None:
     error = _with_engine(_failing(KeyError("x")), _ask_create)
     assert "KeyError: 'x' (a bug of the plugin, test_resource_server.py:" in error.details()
-
-
-def test_a_resource_that_was_made_but_is_not_ready_is_told_to_the_engine() -> None:
-    incomplete = IncompleteError("shop/a", wrap_map({"a": 1}), wrap_map({"b": 2}), ["not ready"])
-    error = _with_engine(_failing(incomplete), _ask_create)
-    packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
-    assert b"pulumirpc.ErrorResourceInitFailed" in packed
-    assert b"shop/a" in packed
 
 
 @pytest.mark.parametrize("method", ["Diff", "DiffConfig"])
