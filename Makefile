@@ -35,7 +35,7 @@ destroy: $(VENV)/ready ## Run pulumi destroy on the running lab
 	@$(RUN) destroy
 
 doctor: $(VENV)/ready ## Ask the lab's nodes and gateway how they stand; ARGS=--json and others go on to it
-	@$(RUN) operations doctor --stack lab --config-file .lab/Pulumi.lab.yaml $(ARGS)
+	@$(RUN) vds doctor --stack lab --config-file .lab/Pulumi.lab.yaml $(ARGS)
 
 paths: $(VENV)/ready ## Prove every data path that this kernel has, one after the other (some minutes)
 	@$(RUN) paths
@@ -61,7 +61,7 @@ lint: $(VENV)/ready ## Style, types, layers, shell syntax
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	for script in setup.sh .ci/run components/*/*.sh operations/*/*.sh; do sh -n $$script || exit 1; done
+	for script in setup.sh .ci/run components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run lab/machines/*.sh tests/golden/files/*.sh
 
 fast-tests: $(VENV)/ready
@@ -86,10 +86,10 @@ format: $(VENV)/ready ## Put the code into its style
 	$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
 
 schemas: $(VENV)/ready ## Make schemas/ anew from the models
-	$(VENV)/bin/python -m components.schema
+	$(VENV)/bin/python -m components.stackfile.schema
 
 policies: $(VENV)/ready ## Make docs/policies/ anew from the pack
-	$(VENV)/bin/python -m policies.pages
+	$(VENV)/bin/python -m policies.docs
 
 # The locks name no index: each machine uses the one that its pip is set to.
 UNTIED := --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'

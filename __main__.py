@@ -6,19 +6,19 @@ import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
-from components.cluster.component import Kubeadm
-from components.cluster.scripts import leaving_script
-from components.cni.component import Cni
-from components.config import access, gateway_crds, load
 from components.gateway.component import Gateway, GatewayCrds
-from components.metallb.component import MetalLb
+from components.kubeadm.component import Kubeadm
+from components.kubeadm.scripts import leaving_script
+from components.network.component import Cni
 from components.nodes.component import Node
-from components.nodes.gate import require_fit
-from components.nodes.live import read_fleet
-from components.nodes.scripts import node_script
-from components.nodes.verdict import findings
-from components.record.component import Record
+from components.nodes.inventory import Record
+from components.nodes.preflight.gate import require_fit
+from components.nodes.preflight.verdict import findings
+from components.nodes.reading import read_fleet
+from components.nodes.settings.script import node_script
+from components.pools.component import MetalLb
 from components.residency.component import Residency
+from components.stackfile.config import access, gateway_crds, load
 from components.tenancy.component import Tenant
 
 platform = load()

@@ -36,10 +36,10 @@ from by_hand import Steps
 from footprint import available_mib, busy_seconds, disk_mib
 from kubernetes.client.exceptions import ApiException
 
-from components.cluster.credentials import Credentials
-from components.installs import from_mirror
-from components.parsing import parse
-from components.spec import PlatformSpec
+from components.kubeadm.credentials import Credentials
+from components.stackfile.installed_charts import from_mirror
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
 from lab import data_center, fabric, session, stack_file, supplies, workloads
 from lab.asking import ssh
 from lab.cluster import Cluster, Manifest

@@ -17,21 +17,14 @@ from typing import Any
 import yaml
 
 from components.charts.reference import reference
-from components.cluster.credentials import Credentials
-from components.cluster.model import Bootstrap
-from components.cluster.render import (
-    KEYRING,
-    apt_source,
-    containerd_config,
-    crictl_config,
-    kubeadm_config,
-    packages,
-)
-from components.cni.model import Cilium
-from components.cni.values import cilium_values
-from components.names import KUBE_SYSTEM
+from components.core.names import KUBE_SYSTEM
+from components.kubeadm.credentials import Credentials
+from components.kubeadm.model import Bootstrap
+from components.kubeadm.render import KEYRING, apt_source, containerd_config, crictl_config, kubeadm_config, packages
+from components.network.cilium.values import cilium_values
+from components.network.model import Cilium
 from components.nodes.model import NodeSpec
-from components.spec import PlatformSpec
+from components.stackfile.spec import PlatformSpec
 from lab import fabric
 from lab.asking import ssh
 from lab.deploy import Deployment
@@ -150,7 +143,7 @@ def _cilium(spec: PlatformSpec) -> Cilium:
 
 
 def _values(spec: PlatformSpec) -> dict[str, Any]:
-    """As `components.cni.component` has them."""
+    """As `components.network.component` has them."""
     around = spec.around_cni
     return cilium_values(
         _cilium(spec),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.nodes.model import NodeSpec
-from components.nodes.profiles import PROFILES
+from components.nodes.settings.profiles import PROFILES
 from lab.fabric import NETNS_FOLDER, run_ip
 
 PREFIX = "vdsbench-"

@@ -38,13 +38,13 @@ import asyncssh
 import playbook
 from fleet import OPERATOR, Fleet, described, fleet
 
-from components.nodes.live import connect, read_fleet
-from components.nodes.model import Demands, NodeSpec, SshSpec
-from components.nodes.readback import Readback
-from components.nodes.scripts import command, node_script
+from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
+from components.nodes.reading import connect, read_fleet
+from components.nodes.settings.readback import Readback
+from components.nodes.settings.script import command, node_script
 
 SSH = SshSpec(dial_seconds=30)  # a fleet on one busy machine shakes hands slowly, which is no fault of a node
-DEMANDS = Demands("iptables", "4.19", "the benchmark")
+DEMANDS = NodeRequirements("iptables", "4.19", "the benchmark")
 FILES = ("/etc/sysctl.d/90-vds-platform.conf", "/etc/modules-load.d/vds-platform.conf")
 _READY_SECONDS = 60
 

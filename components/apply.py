@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 from pydantic.alias_generators import to_snake
 
 from components.charts.reference import reference
-from components.manifests import Manifest
+from components.core.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
     ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,

@@ -152,13 +152,13 @@ def verify_command(as_json: AsJson = False) -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def operations(context: typer.Context) -> None:
-    """Run a command of `python -m operations` on the running lab, as from the operator's laptop."""
+def vds(context: typer.Context) -> None:
+    """Run a `vds` command on the running lab, as from the operator's laptop."""
     layout, tools = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         deployment = Deployment(layout, tools)
         deployment.prepare()
-        argv = [sys.executable, "-m", "operations", *context.args]
+        argv = [sys.executable, "-m", "vds", *context.args]
         there = command(argv, part="op", resolver=layout.resolver)
         raise typer.Exit(_run(there, deployment.environment(), ends_by=signal.SIGTERM))
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from components.cni.datapath import Source, source_at_pod
-from components.parsing import parse
-from components.spec import PlatformSpec
+from components.network.data_path import Source, source_at_pod
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
 from lab import fabric, workloads
 from lab.asking import Facts, ask, from_host, from_pod, link_address, pods, service_address
 from lab.cluster import Cluster

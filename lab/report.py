@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
-from components.nodes.verdict import Finding
+from components.nodes.preflight.verdict import CheckResult
 from lab.deploy import Outcome
 from lab.layout import Layout
 from lab.plugins import Plugin
 from lab.toolchain.build import Tools
-from operations.findings_table import findings_table
+from vds.shared.findings_table import findings_table
 
 Facts = dict[str, Any]
 _NOT_RUN = (
@@ -85,7 +85,7 @@ def preflight_table(preflight: Facts) -> Table:
     """Every check of every node with what was measured."""
     rows = ((node, checks) for node, checks in preflight.items() if node != "ok")
     return findings_table(
-        Finding(node=node, check=name, **row) for node, checks in rows for name, row in checks.items()
+        CheckResult(node=node, check=name, **row) for node, checks in rows for name, row in checks.items()
     )
 
 

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from components import labels
-from components.parsing import parse
-from components.spec import PlatformSpec
+from components.core import labels
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
 from lab import stack_file, workloads
 from lab.asking import Facts, pods
 from lab.cluster import Cluster

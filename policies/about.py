@@ -87,7 +87,7 @@ ABOUT: dict[str, About] = {
     "cni-mtu": About(
         Severity.HIGH,
         PLATFORM,
-        "the MTU solver, components/cni/mtu.py",
+        "the MTU solver, components/network/mtu.py",
         "A pod MTU above what the path carries loses large packets in silence, one below it wastes every packet.",
         "Write the number that the message proves, or leave it out to have it detected.",
     ),
@@ -169,10 +169,10 @@ ABOUT: dict[str, About] = {
     "cni-consistent": About(
         Severity.HIGH,
         PLATFORM,
-        "components/cni/exclusions.py, measured by rendering the charts",
+        "components/network/cilium/constraints.py, measured by rendering the charts",
         "Helm renders combinations that every agent refuses at start, and keys that nothing reads: DSR over "
         "VXLAN is one. The cluster has no network from then on.",
-        "Write what the message proposes; `python -m operations cilium-values` explains every key.",
+        "Write what the message proposes; `vds cilium-values` explains every key.",
     ),
     "cni-no-flannel": About(
         Severity.HIGH,

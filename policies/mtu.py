@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.base import Violation
 from components.charts.reference import chart_name
-from components.cni.model import Calico, CalicoHelm, Cilium, CiliumGeneve, CiliumNative, CiliumVxlan, Helm
-from components.cni.mtu import solve
+from components.core.finding import Finding
+from components.network.model import Calico, CalicoHelm, Cilium, CiliumGeneve, CiliumNative, CiliumVxlan, Helm
+from components.network.mtu import solve
 
 ETHERNET_MTU = 1500
 """IEEE 802.3's payload: what a link carries unless somebody has set all of it otherwise."""
@@ -16,7 +16,7 @@ _NEWEST = "1.20.0"
 """Assumed where a ConfigMap doesn't tell Cilium's version: the newest arithmetic leaves the smallest packet."""
 
 
-def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Violation]:
+def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Finding]:
     """The `cilium-config` ConfigMap that every agent reads."""
     data = config.get("data") or {}
     network = _cilium(
@@ -28,7 +28,7 @@ def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Vio
     return _cilium_problems("ConfigMap cilium-config", "data.mtu", data.get("mtu"), network, underlay)
 
 
-def release_problems(release: Mapping[str, Any], underlay: int) -> list[Violation]:
+def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]:
     """A Helm Release of Cilium's or Calico's chart, from any repository; other charts are none of ours."""
     chart = chart_name(str(release.get("chart") or ""))
     values = release.get("values") or {}
@@ -46,7 +46,7 @@ def release_problems(release: Mapping[str, Any], underlay: int) -> list[Violatio
     return []
 
 
-def installation_problems(installation: Mapping[str, Any], underlay: int) -> list[Violation]:
+def installation_problems(installation: Mapping[str, Any], underlay: int) -> list[Finding]:
     """Calico's `Installation`."""
     return _calico_problems("Installation default", installation.get("spec") or {}, underlay)
 
@@ -67,7 +67,7 @@ def _cilium(*, native: bool, protocol: str, wireguard: bool, version: str) -> Ci
     return CiliumVxlan.model_validate({**common, "routing": {"mode": "tunnel", "protocol": "vxlan"}})
 
 
-def _cilium_problems(item: str, field: str, written: Any, network: Cilium, underlay: int) -> list[Violation]:
+def _cilium_problems(item: str, field: str, written: Any, network: Cilium, underlay: int) -> list[Finding]:
     if written in (None, "", "0", 0):  # detected from the link
         return []
     mtu = int(written)
@@ -78,7 +78,7 @@ def _cilium_problems(item: str, field: str, written: Any, network: Cilium, under
     if mtu > underlay:
         effect = f"pods would send {solve(network, mtu).pod} bytes where only {fits.arithmetic} fits: the rest is lost"
     return [
-        Violation(
+        Finding(
             "cni-mtu",
             item,
             f"{field} {mtu} on links of {underlay}: to Cilium it is the link's MTU, from which it subtracts, so "
@@ -87,7 +87,7 @@ def _cilium_problems(item: str, field: str, written: Any, network: Cilium, under
     ]
 
 
-def _calico_problems(item: str, spec: Mapping[str, Any], underlay: int) -> list[Violation]:
+def _calico_problems(item: str, spec: Mapping[str, Any], underlay: int) -> list[Finding]:
     network = spec.get("calicoNetwork") or {}
     written = network.get("mtu")
     if written in (None, 0):  # detected from the link
@@ -99,7 +99,7 @@ def _calico_problems(item: str, spec: Mapping[str, Any], underlay: int) -> list[
     if int(written) in (proof.pod, encrypted):
         return []
     return [
-        Violation(
+        Finding(
             "cni-mtu",
             item,
             f"calicoNetwork.mtu {int(written)}: to Calico it is the pods' MTU, and pods get {proof.arithmetic}; "

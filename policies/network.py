@@ -6,18 +6,18 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from components.base import Violation
 from components.charts.reference import chart_name
-from components.cni.manifest_rules import chart_problems, config_problems
+from components.core.finding import Finding
+from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.gateway.manifest_rules import ceiling_problems, grant_problems, nginx_problems, tls_problems
-from components.metallb.manifest_rules import client_address_problems, peer_problems
-from components.names import CILIUM_CONFIG, KUBE_SYSTEM
+from components.network.manifest_rules import chart_problems, config_problems
+from components.pools.manifest_rules import client_address_problems, peer_problems
 from components.tenancy.manifest_rules import flannel_problems, host_problems
 from components.tenancy.rules import is_tenants
-from policies.judging import Config, Found, each, is_patch, kind, objects, stack
-from policies.plain import known_where
+from policies.context import today
+from policies.engine import Config, Found, each, is_patch, kind, objects, stack
 from policies.settings import CEILING, NAMESPACES
-from policies.surroundings import today
+from policies.unknowns import known_where
 
 Props = Mapping[str, Any]
 Resources = Sequence[PolicyResource]
@@ -49,7 +49,7 @@ _DATA_PATH_KEYS = {
 """Values by which the data path is decided: an unknown anywhere else does not matter to it."""
 
 
-def of_tenants(judge: Callable[[Props], Iterable[Violation]]) -> Callable[[Props, Config], Iterable[Violation]]:
+def of_tenants(judge: Callable[[Props], Iterable[Finding]]) -> Callable[[Props, Config], Iterable[Finding]]:
     """Only what is in a namespace of a tenant's."""
     return lambda props, config: judge(props) if in_tenants_namespace(props, config) else ()
 
@@ -79,7 +79,7 @@ def _consistent(resources: Resources, _: Config) -> Iterator[Found]:
 
 
 def _by_kind(
-    judge: Callable[[str, Props], Iterable[Violation]], *kinds: str
+    judge: Callable[[str, Props], Iterable[Finding]], *kinds: str
 ) -> Callable[[Resources, Config], Iterator[Found]]:
     def judged(resources: Resources, _: Config) -> Iterator[Found]:
         for resource in objects(resources, *kinds, patches=True):

@@ -5,25 +5,25 @@ from typing import Any
 
 from pulumi_policy import Policy
 
-from components import labels
-from components.base import Violation
-from components.dated import Dated
+from components.core import labels
+from components.core.finding import Finding
+from components.core.waivers import Waiver
 from components.gateway.rules import node_port_problems, route_weight_problems
-from components.metallb.rules import selection_problems
 from components.nodes.rules import country_problem
+from components.pools.rules import selection_problems
 from components.tenancy.rules import ENFORCE, is_tenants, label_problems, pod_security_problems, rights_problems
-from policies.judging import Config, Judge, each, each_component
+from policies.context import today
+from policies.engine import Config, Judge, each, each_component
 from policies.network import NETWORK_RULES
 from policies.residency import RESIDENCY_RULES
 from policies.settings import ALLOWED_COUNTRIES, COUNTRIES, NAMESPACES, POD_SECURITY
 from policies.stack import STACK_RULES
-from policies.surroundings import today
 from policies.tenancy import TENANCY_RULES
 
 Props = Mapping[str, Any]
 
 
-def _residency(name: str, props: Props, config: Config) -> Iterator[Violation]:
+def _residency(name: str, props: Props, config: Config) -> Iterator[Finding]:
     """Any component that says in which country it is, or under whose law its provider."""
     allowed = config.get("allowedCountries", ALLOWED_COUNTRIES)
     for field, what in (("country", "the machine"), ("providerCountry", "its provider")):
@@ -31,12 +31,12 @@ def _residency(name: str, props: Props, config: Config) -> Iterator[Violation]:
             yield from country_problem(f"node {name}", str(props[field]), allowed, what=what)
 
 
-def _plain(judge: Callable[[Props], list[Violation]]) -> Judge:
+def _plain(judge: Callable[[Props], list[Finding]]) -> Judge:
     return lambda props, _: judge(props)
 
 
-def _of_tenants(judge: Callable[[Props], list[Violation]]) -> Judge:
-    def judged(props: Props, config: Config) -> list[Violation]:
+def _of_tenants(judge: Callable[[Props], list[Finding]]) -> Judge:
+    def judged(props: Props, config: Config) -> list[Finding]:
         name = str(props["metadata"]["name"])
         return judge(props) if is_tenants(name, platform=config.get("platformNamespaces", ())) else []
 
@@ -46,15 +46,15 @@ def _of_tenants(judge: Callable[[Props], list[Violation]]) -> Judge:
 def _where_labelled(label: str, judge: Judge) -> Judge:
     """Of a patch: what it does not say, its namespace may have from somebody else."""
 
-    def judged(props: Props, config: Config) -> Iterable[Violation]:
+    def judged(props: Props, config: Config) -> Iterable[Finding]:
         return judge(props, config) if label in (props["metadata"].get("labels") or {}) else ()
 
     return judged
 
 
-def _pod_security(props: Props, config: Config) -> Iterator[Violation]:
+def _pod_security(props: Props, config: Config) -> Iterator[Finding]:
     exception = config.get("exceptions", {}).get(str(props["metadata"]["name"]))
-    until = Dated.model_validate(dict(exception)).until if exception else ""
+    until = Waiver.model_validate(dict(exception)).until if exception else ""
     for problem in _of_tenants(pod_security_problems)(props, config):
         if not exception:
             yield problem

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pulumi_policy import PolicyResource
 
-from components.metallb.addresses import IpAddress
+from components.pools.addresses import IpAddress
 
 REMOTE = "command:remote:"
 """Every resource type by which pulumi-command reaches a machine over SSH."""

@@ -7,19 +7,19 @@ from typing import Any
 from pulumi_policy import PolicyConfigSchema, PolicyResource
 from pydantic import TypeAdapter, ValidationError
 
-from components.base import Violation
 from components.charts.reference import chart_name
-from components.cni.calico import from_their_makers as calico_images
-from components.cni.images import from_their_makers as cilium_images
-from components.metallb.images import from_their_makers as metallb_images
-from components.residency.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.core.finding import Finding
+from components.network.calico.values import from_their_makers as calico_images
+from components.network.cilium.images import from_their_makers as cilium_images
+from components.pools.images import from_their_makers as metallb_images
+from components.residency.data_flows import NOT_KNOWN, UNKNOWN, object_uses, values_uses
 from components.residency.model import Place, ResidencyException
 from components.residency.rules import Record, Use, expired_problems, missing_purposes, use_problems
-from components.residency.uses import NOT_KNOWN, UNKNOWN, object_uses, values_uses
-from policies.judging import UNDECIDED, Config, Found, kind, stack
-from policies.plain import known, plain
+from policies.context import SEEN_BACKEND, today
+from policies.engine import UNDECIDED, Config, Found, kind, stack
 from policies.settings import ALLOWED_COUNTRIES, EXCEPTIONS, PLACES, RECORD, STATE
-from policies.surroundings import SEEN_BACKEND, today
+from policies.unknowns import known, plain
 
 Resources = Sequence[PolicyResource]
 
@@ -50,7 +50,7 @@ def _closure(resources: Resources, config: Config) -> Iterator[Found]:
     record = _record(resources, config)
     for resource in resources:
         for use in dict.fromkeys(_uses(resource, config)):
-            problems = [use] if isinstance(use, Violation) else _judged(use, record)
+            problems = [use] if isinstance(use, Finding) else _judged(use, record)
             yield from (Found(problem, resource.urn) for problem in problems)
 
 
@@ -61,7 +61,7 @@ def _state(resources: Resources, config: Config) -> Iterator[Found]:
     providers = _known(config.get("secretsProvider"), *_said(resources, "secretsProvider")) or [""]
     if not backends:
         yield Found(
-            Violation(
+            Finding(
                 "residency-state",
                 "Pulumi's state",
                 "nothing says where it is kept: set PULUMI_BACKEND_URL, or `stateBackend` in the policy's "
@@ -90,10 +90,10 @@ def _kept_record(resources: Resources, config: Config) -> Iterator[Found]:
     yield from (Found(problem) for problem in missing_purposes(record.places, list(demanded)))
 
 
-def _judged(use: Use, record: Record) -> list[Violation]:
+def _judged(use: Use, record: Record) -> list[Finding]:
     if use.endpoint == NOT_KNOWN:
         message = f"{UNDECIDED}: where bytes go ({use.purpose}) is not known yet; write it as a plain value"
-        return [Violation("residency-closure", use.where, message)]
+        return [Finding("residency-closure", use.where, message)]
     return use_problems(use, record)
 
 
@@ -135,7 +135,7 @@ def _read(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
         raise TypeError(f"{what}: {', '.join(fields)}") from None
 
 
-def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]:
+def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Finding]:
     found = kind(resource.resource_type)
     if found is None or taken_apart(resource.resource_type):
         return
@@ -151,7 +151,7 @@ def _uses(resource: PolicyResource, config: Config) -> Iterator[Use | Violation]
     yield from object_uses(found.name, item, manifest)
 
 
-def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterator[Use | Violation]:
+def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterator[Use | Finding]:
     chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts") or {}
     repository = options.get("repo") if isinstance(options, Mapping) else None
     for field, value in (("chart", chart), ("repositoryOpts", options), ("repositoryOpts.repo", repository)):
@@ -162,13 +162,13 @@ def _chart_uses(item: str, release: Mapping[str, Any], config: Config) -> Iterat
     if release.get("valueYamlFiles"):
         # The provider reads them into `values` only where it knows every input of the Release.
         message = f"{UNDECIDED}: the provider has not read these files yet: write what is in them into values"
-        yield Violation("residency-closure", f"{item}: valueYamlFiles", message)
+        yield Finding("residency-closure", f"{item}: valueYamlFiles", message)
     yield from values_uses(item, release.get("values"))
     name = chart_name(chart) if isinstance(chart, str) else ""
     configured = config.get("chartImages", {})
     registries = own_images(name, release.get("values"), configured, str(release.get("version") or ""))
     if registries is None:
-        yield Violation(
+        yield Finding(
             "residency-closure",
             item,
             f"{UNDECIDED}: which registries chart {name or '?'} takes the images from that its values do not name: "

@@ -6,21 +6,14 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from components.base import Violation
+from components.core.finding import Finding
+from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.gateway.manifest_rules import unnamed_problems
 from components.gateway.rules import ownership_problems, route_claims
-from components.metallb.rules import (
-    Pooled,
-    Taken,
-    api_server_address,
-    overlap_problems,
-    pool_blocks,
-    taken_problems,
-)
-from components.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.nodes.rules import country_problem
+from components.pools.rules import Pooled, Taken, api_server_address, overlap_problems, pool_blocks, taken_problems
 from components.tenancy.rules import default_deny_problems, is_tenants
-from policies.judging import Config, Found, is_patch, objects, stack, unread
+from policies.engine import Config, Found, is_patch, objects, stack, unread
 from policies.mtu import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.network import tenants_namespaces
 from policies.places import machines, place
@@ -36,7 +29,7 @@ def _undeclared(resources: Resources, config: Config) -> Iterator[Found]:
         known = place(machine.address, config.get("places", {}))
         if machine.country is None and known is None:
             yield Found(
-                Violation(
+                Finding(
                     "residency-place",
                     item,
                     f"nothing says in which country {machine.host} stands: put it into a component with `country` "
@@ -46,7 +39,7 @@ def _undeclared(resources: Resources, config: Config) -> Iterator[Found]:
             )
         elif machine.country and known and machine.country != known:
             yield Found(
-                Violation(
+                Finding(
                     "residency-place",
                     item,
                     f"declares {machine.country}, but the policy's `places` has {machine.host} in {known}: "
@@ -87,7 +80,7 @@ def _pool_addresses(resources: Resources, config: Config) -> Iterator[Found]:
             taken.append(Taken(f"node {machine.name}", machine.address))
         elif machine.name not in config.get("nodes", {}):
             message = f"{machine.host} is a name, so nobody can tell whether a pool contains it: write its address"
-            yield Found(Violation("metallb-pool-addresses", f"node {machine.name}", message), machine.urn)
+            yield Found(Finding("metallb-pool-addresses", f"node {machine.name}", message), machine.urn)
     taken = list(dict.fromkeys(taken))
     pooled: list[Pooled] = []
     for pool in pools:
@@ -138,16 +131,16 @@ def _default_deny(resources: Resources, config: Config) -> Iterator[Found]:
         [resource.props for resource in objects(resources, "networking.k8s.io:NetworkPolicy")] if namespaces else []
     )
     for problem in default_deny_problems(namespaces, policies):
-        yield Found(problem, namespaces[problem.item.split("'")[1]])
+        yield Found(problem, namespaces[problem.subject.split("'")[1]])
 
 
 def _unread(resources: Resources, _: Config) -> Iterator[Found]:
     for resource in resources:
         said = "is not judged yet: its provider is not configured, and the engine shows nothing of it"
-        yield Found(Violation("stack-judged", f"{resource.resource_type} {resource.name}", said), resource.urn)
+        yield Found(Finding("stack-judged", f"{resource.resource_type} {resource.name}", said), resource.urn)
 
 
-def _at(resource: PolicyResource, problems: Sequence[Violation]) -> Iterator[Found]:
+def _at(resource: PolicyResource, problems: Sequence[Finding]) -> Iterator[Found]:
     return (Found(problem, resource.urn) for problem in problems)
 
 

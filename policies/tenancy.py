@@ -7,9 +7,9 @@ from typing import Any
 
 from pulumi_policy import PolicyResource
 
-from components.base import Violation
-from components.names import FOR_DNS
-from components.tenancy.doors import open_door_problems
+from components.core.finding import Finding
+from components.core.names import FOR_DNS
+from components.tenancy.isolation import open_door_problems
 from components.tenancy.manifest_rules import (
     allows_dns,
     binding_problems,
@@ -19,7 +19,7 @@ from components.tenancy.manifest_rules import (
     twice_problems,
 )
 from components.tenancy.rules import is_tenants
-from policies.judging import Config, Found, each, objects, stack
+from policies.engine import Config, Found, each, objects, stack
 from policies.network import WORKLOADS, in_tenants_namespace, tenants_namespaces
 from policies.settings import IMAGES, NAMESPACES, PROTECTED, PROTECTED_TYPES
 
@@ -49,7 +49,7 @@ def _lacking(
     namespaces = _tenants(resources, config)
     there = [found.props for found in objects(resources, of) if fits(found.props)] if namespaces else []
     for problem in lacking(namespaces, there, rule, message):
-        yield Found(problem, namespaces[problem.item.split("'")[1]])
+        yield Found(problem, namespaces[problem.subject.split("'")[1]])
 
 
 def _images(resources: Resources, config: Config) -> Iterator[Found]:
@@ -65,11 +65,11 @@ def _images(resources: Resources, config: Config) -> Iterator[Found]:
             yield from (Found(problem, resource.urn) for problem in problems)
 
 
-def _bindings(props: Props, config: Config) -> Iterable[Violation]:
+def _bindings(props: Props, config: Config) -> Iterable[Finding]:
     return binding_problems(props, partial(is_tenants, platform=config.get("platformNamespaces", ())))
 
 
-def _labels(props: Props, config: Config) -> Iterable[Violation]:
+def _labels(props: Props, config: Config) -> Iterable[Finding]:
     name = str(props["metadata"]["name"])
     tenant = is_tenants(name, platform=config.get("platformNamespaces", ()))
     return forged_label_problems(props, tenant=tenant)
@@ -90,9 +90,7 @@ def _protected(resources: Resources, config: Config) -> Iterator[Found]:
         matches = (resource.resource_type, f"{resource.resource_type}::{resource.name}")
         if any(fnmatchcase(said, pattern) for said in matches for pattern in patterns) and not resource.opts.protect:
             message = "is not protected, and what deletes it deletes data: set protect in its resource options"
-            yield Found(
-                Violation("stack-protected", f"{resource.resource_type} {resource.name}", message), resource.urn
-            )
+            yield Found(Finding("stack-protected", f"{resource.resource_type} {resource.name}", message), resource.urn)
 
 
 TENANCY_RULES = [

@@ -6,12 +6,15 @@ from typing import Annotated, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from components.base import Spec, Violation, repeated, version_tuple
 from components.charts.reference import is_folder, packed
-from components.problems import violations
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.core.messages import violations
+from components.core.model import Spec
+from components.core.versions import version_tuple
 
 FILE = "charts.lock.yaml"
-REFRESH = "python -m operations charts lock"
+REFRESH = "vds charts lock"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 ChartVersion = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$")]
 
@@ -53,7 +56,7 @@ class WantedChart(NamedTuple):
     """Of the stack file, as in `cni.version`."""
 
 
-def read_lock(text: str) -> tuple[ChartLock, list[Violation]]:
+def read_lock(text: str) -> tuple[ChartLock, list[Finding]]:
     """The lock in a file's text; an empty one, with what is wrong, where it can't be used."""
     try:
         data = yaml.safe_load(text) or {}
@@ -61,14 +64,13 @@ def read_lock(text: str) -> tuple[ChartLock, list[Violation]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1} " if mark else ""
-        return ChartLock(), [Violation("charts-lock", FILE, f"{line}is no YAML: correct it, or run `{REFRESH}`")]
+        return ChartLock(), [Finding("charts-lock", FILE, f"{line}is no YAML: correct it, or run `{REFRESH}`")]
     except ValidationError as error:
         found = violations(error, data)
-        return ChartLock(), [Violation("charts-lock", f"{FILE}: {item}", message) for _, item, message in found]
-    twice = repeated((item.name, item.version) for item in lock.charts)
+        return ChartLock(), [Finding("charts-lock", f"{FILE}: {item}", message) for _, item, message, *_ in found]
+    twice = duplicates((item.name, item.version) for item in lock.charts)
     problems = [
-        Violation("charts-lock", FILE, f"{name} {version} occurs twice: take one of them out")
-        for name, version in twice
+        Finding("charts-lock", FILE, f"{name} {version} occurs twice: take one of them out") for name, version in twice
     ]
     return lock, problems
 
@@ -80,7 +82,7 @@ def lock_text(lock: ChartLock) -> str:
     return _HEAD + yaml.safe_dump(body, sort_keys=False, width=110)
 
 
-def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Violation]:
+def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Finding]:
     """Charts of a stack that the lock does not know.
 
     A chart of which the lock has other versions was pinned once, and its new version was not looked at: that is
@@ -89,7 +91,7 @@ def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Violat
     return [problem for chart in wanted for problem in _missing(lock, chart)]
 
 
-def folder_problems(lock: ChartLock, wanted: Sequence[WantedChart], digest: Callable[[str], str]) -> list[Violation]:
+def folder_problems(lock: ChartLock, wanted: Sequence[WantedChart], digest: Callable[[str], str]) -> list[Finding]:
     """Packed charts in a folder that are not there, or are not the bytes that the lock names.
 
     `digest` gives the SHA-256 of a file by its path as the stack file writes it, and raises OSError.
@@ -98,7 +100,7 @@ def folder_problems(lock: ChartLock, wanted: Sequence[WantedChart], digest: Call
     return [problem for problem in found if problem]
 
 
-def _missing(lock: ChartLock, chart: WantedChart) -> list[Violation]:
+def _missing(lock: ChartLock, chart: WantedChart) -> list[Finding]:
     if lock.find(chart.name, chart.version):
         return []
     others = [item.version for item in lock.charts if item.name == chart.name]
@@ -106,17 +108,17 @@ def _missing(lock: ChartLock, chart: WantedChart) -> list[Violation]:
         return []
     has = f"which has {', '.join(others)}" if others else "which is enforced"
     said = f"chart {chart.name} {chart.version} is not in {FILE}, {has}: run `{REFRESH}`, or correct the version"
-    return [Violation("charts-lock", chart.field, said)]
+    return [Finding("charts-lock", chart.field, said)]
 
 
-def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str], str]) -> Violation | None:
+def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str], str]) -> Finding | None:
     path = f"{chart.source}/{packed(chart.name, chart.version)}"
     try:
         found = digest(path)
     except (OSError, ValueError) as error:  # a path with a NUL is the latter
         reason = getattr(error, "strerror", None) or "no file has such a name"
         said = f"'{path}' can't be read ({reason}): put the packed chart there, or correct charts.mirror.path"
-        return Violation("charts-mirror", chart.field, said)
+        return Finding("charts-mirror", chart.field, said)
     entry = lock.find(chart.name, chart.version)
     if entry is None or entry.sha256 == found:
         return None
@@ -124,11 +126,11 @@ def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str],
         f"'{path}' has SHA-256 {found}, and {FILE} says {entry.sha256}: it is not the chart of {entry.repository}; "
         f"fetch it anew, and if its maker replaced it, run `{REFRESH}` and read the difference"
     )
-    return Violation("charts-mirror", chart.field, said)
+    return Finding("charts-mirror", chart.field, said)
 
 
 _HEAD = f"""\
-# Which bytes each chart is: `{REFRESH}` writes this file, `python -m operations charts check` compares.
+# Which bytes each chart is: `{REFRESH}` writes this file, `vds charts check` compares.
 # A stack that wants another version of a chart named here is refused. With `enforce: true`, one that is not named
 # is refused as well: set it when every chart of yours is here. docs/howto/closed-networks.md.
 """

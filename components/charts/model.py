@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.base import Spec
+from components.core.model import Spec
 
 
 def _folder(value: str) -> str:

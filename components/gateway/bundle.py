@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from components.base import version_tuple
-from components.manifests import Manifest
+from components.core.manifests import Manifest
+from components.core.versions import version_tuple
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
 FORCE = "pulumi.com/patchForce"

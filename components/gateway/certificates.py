@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from components.base import Violation
+from components.core.finding import Finding
+from components.core.manifests import Manifest, manifest
+from components.core.names import PROJECT
 from components.gateway.model import GatewaySpec, HttpsListener
-from components.manifests import Manifest, manifest
-from components.names import PROJECT
 
 CERTIFICATES = "certificates"
 """The secret's name, in `vds-platform:`."""
@@ -47,7 +47,7 @@ def _key_pair(value: Mapping[str, Any]) -> KeyPair:
     return KeyPair(value["certificate"], value["key"])
 
 
-def certificate_problems(text: str | None, spec: GatewaySpec | None, now: float) -> list[Violation]:
+def certificate_problems(text: str | None, spec: GatewaySpec | None, now: float) -> list[Finding]:
     """What is wrong with the certificates that are there; `spec` None: the listeners aren't known.
 
     `now`: seconds since 1970. No message has a value of the secret but host names and days.
@@ -131,6 +131,6 @@ def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _problem(name: str | None, said: str) -> Violation:
+def _problem(name: str | None, said: str) -> Finding:
     item = f"{PROJECT}:{CERTIFICATES}" + (f" {name}" if name else "")
-    return Violation("gateway-certificate", item, said)
+    return Finding("gateway-certificate", item, said)

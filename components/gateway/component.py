@@ -6,21 +6,14 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply
+from components.core.manifests import Manifest
+from components.core.names import child, token
 from components.gateway.bundle import Bundle, taken_over
 from components.gateway.certificates import KeyPair, tls_secret
 from components.gateway.model import GatewaySpec, Traefik
-from components.gateway.render import (
-    gateway,
-    gateway_class,
-    gateway_namespace,
-    http_route,
-    redirect_route,
-    redirects,
-)
+from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, redirect_route, redirects
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
-from components.manifests import Manifest
-from components.names import child, token
 
 
 class GatewayCrds(pulumi.ComponentResource):

@@ -1,15 +1,15 @@
 """Whose data plane a GatewayClass names: one that nobody answers to is never accepted, and an update waits for it."""
 
-from components.base import Violation
-from components.cni.model import AnyCni, Calico
-from components.cni.unmanaged import Flannel, Unmanaged
+from components.core.finding import Finding
 from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Traefik
+from components.network.model import AnyCni, Calico
+from components.network.unmanaged import Flannel, Unmanaged
 
 TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
 """The one name that Traefik looks for: its Kubernetes Gateway provider has no option for it."""
 
 
-def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
+def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Finding]:
     """A controller's name that nobody of this stack answers to."""
     name, ciliums = spec.controller_name, spec.controller_name.partition("/")[0] == "io.cilium"
     if isinstance(spec.install, Traefik) and name != TRAEFIK_CONTROLLER:
@@ -28,5 +28,5 @@ def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Violation]:
     return []
 
 
-def _problem(says: str) -> Violation:
-    return Violation("gateway-controller", "gateway.controllerName", says)
+def _problem(says: str) -> Finding:
+    return Finding("gateway-controller", "gateway.controllerName", says)

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.base import Violation, version_tuple
+from components.core.finding import Finding
+from components.core.manifests import Manifest
+from components.core.versions import version_tuple
 from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
-from components.manifests import Manifest
 
 
-def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Violation]:
+def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Finding]:
     """Everything wrong with applying `new` over the live CRDs; CRDs that it does not have stay as they are."""
     by_name = {item["metadata"]["name"]: item for item in new.crds}
     return [
@@ -19,11 +20,11 @@ def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Violation]:
     ]
 
 
-def crd_problems(live: Manifest, new: Manifest) -> list[Violation]:
+def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:
     """No downgrade, no experimental over standard, and no version gone that objects are stored in."""
     item = f"CustomResourceDefinition {live['metadata']['name']}"
     found = [_downgrade(live, new), _channel(live, new), *_dropped(live, new)]
-    return [Violation("gateway-crds", item, said) for said in found if said]
+    return [Finding("gateway-crds", item, said) for said in found if said]
 
 
 def _downgrade(live: Manifest, new: Manifest) -> str:

@@ -6,19 +6,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components import labels
-from components.base import Violation
 from components.charts.reference import chart_name
-from components.dated import Dated
+from components.core import labels
+from components.core.finding import Finding
+from components.core.waivers import Waiver
 from components.gateway.rules import canary_problems, intersects, plain_text_problem
 
 ENCRYPTED = ("HTTPS", "TLS")
 NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 
 
-def tls_problems(
-    gateway: Mapping[str, Any], today: str, routes: Sequence[Mapping[str, Any]] = ()
-) -> Iterator[Violation]:
+def tls_problems(gateway: Mapping[str, Any], today: str, routes: Sequence[Mapping[str, Any]] = ()) -> Iterator[Finding]:
     """Listeners of a Gateway or ListenerSet that take plain text, without an exception on it that still holds.
 
     One whose every route of `routes` sends requests on to HTTPS serves nobody, and needs no exception."""
@@ -36,7 +34,7 @@ def tls_problems(
             f'{{"{listener["name"]}": {{"until", "reason"}}}}: a day'
         )
         try:
-            exception = Dated.model_validate(exceptions[listener["name"]])
+            exception = Waiver.model_validate(exceptions[listener["name"]])
         except (KeyError, ValidationError):
             yield plain_text_problem(item, remedy)
             continue
@@ -85,7 +83,7 @@ def _exceptions(annotation: Any) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def ceiling_problems(route: Mapping[str, Any], ceiling: int) -> Iterator[Violation]:
+def ceiling_problems(route: Mapping[str, Any], ceiling: int) -> Iterator[Finding]:
     """Canaries above the ceiling: the backends that the route's annotation names, or that are called canary.
 
     Who asks for the trial by a header or a parameter may get all of it: the ceiling is for everybody else."""
@@ -120,7 +118,7 @@ def _limited(rule: Mapping[str, Any]) -> bool:
 
 def unnamed_problems(
     routes: Sequence[Mapping[str, Any]], gateways: Sequence[Mapping[str, Any]], is_tenants: Callable[[str], bool]
-) -> Iterator[Violation]:
+) -> Iterator[Finding]:
     """Routes of tenants without host names: they answer for every name of their listeners, other tenants' among them.
 
     A route of the platform's own may do that: it is how plain requests are sent on to HTTPS."""
@@ -132,7 +130,7 @@ def unnamed_problems(
                 continue
             taken = [host for host in _hosts(other) or ["every host name"] if _takes(route, other, host, gateways)]
             if taken:
-                yield Violation(
+                yield Finding(
                     "gateway-hostname-owner",
                     f"route '{route['metadata'].get('name', '?')}' of {_namespace(route)}",
                     f"has no hostnames, so it answers for {', '.join(taken)} of {_namespace(other)} too: write the "
@@ -178,27 +176,27 @@ def _namespace(manifest: Mapping[str, Any]) -> str:
     return str(manifest["metadata"].get("namespace") or "default")
 
 
-def grant_problems(grant: Mapping[str, Any]) -> Iterator[Violation]:
+def grant_problems(grant: Mapping[str, Any]) -> Iterator[Finding]:
     """A ReferenceGrant to more than one namespace and kind, or to every Secret there is."""
     metadata, spec = grant["metadata"], grant.get("spec") or {}
     item = f"ReferenceGrant {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
     for side in ("from", "to"):
         if side in spec and len(spec[side] or ()) != 1:
-            yield Violation(
+            yield Finding(
                 "gateway-reference-grant",
                 item,
                 f"spec.{side} has {len(spec.get(side) or ())} entries: write one grant for each namespace and kind",
             )
     for target in spec.get("to") or ():
         if target.get("kind") == "Secret" and not target.get("name"):
-            yield Violation(
+            yield Finding(
                 "gateway-reference-grant",
                 item,
                 "lets another namespace use every Secret of this one: write the name of the Secret",
             )
 
 
-def nginx_problems(kind: str, manifest: Mapping[str, Any]) -> Iterator[Violation]:
+def nginx_problems(kind: str, manifest: Mapping[str, Any]) -> Iterator[Finding]:
     """ingress-nginx, retired in March 2026: an Ingress or IngressClass that needs it, or a Release of its chart."""
     if kind == "Release":
         chart = chart_name(str(manifest.get("chart") or ""))
@@ -214,7 +212,7 @@ def nginx_problems(kind: str, manifest: Mapping[str, Any]) -> Iterator[Violation
         )
         item = f"Ingress {metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"
     if uses:
-        yield Violation(
+        yield Finding(
             "gateway-no-ingress-nginx",
             item,
             "needs ingress-nginx, which was retired in March 2026 and gets no security fixes: write an HTTPRoute; "

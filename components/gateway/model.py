@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.base import DnsLabel, DnsName, HostName, Port, Spec, Version, Weight
-from components.dated import Dated
+from components.core.model import Spec
+from components.core.types import DnsLabel, DnsName, HostName, Port, Version, Weight
+from components.core.waivers import Waiver
 
 CILIUM_CONTROLLER = "io.cilium/gateway-controller"
 """The name that Cilium's operator looks for in GatewayClasses."""
@@ -71,7 +72,7 @@ class HttpListener(Spec):
     """Only requests for this host; left out: all."""
     redirect: Literal["https"] | None = None
     """Send every request on to the same host by HTTPS (301), and serve none."""
-    plain_text: Dated | None = None
+    plain_text: Waiver | None = None
     """Why nobody's requests need TLS here, and until when; without it a listener that serves them is refused."""
 
 

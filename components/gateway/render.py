@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from components import labels
+from components.core import labels
+from components.core.manifests import Manifest, manifest
 from components.gateway.model import (
     HTTPS_PORT,
     Backend,
@@ -14,7 +15,6 @@ from components.gateway.model import (
     Route,
     redirect_port,
 )
-from components.manifests import Manifest, manifest
 
 API = "gateway.networking.k8s.io/v1"
 WAIT_FOR = "pulumi.com/waitFor"

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.base import Violation, repeated
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
 from components.gateway.model import (
     PING_PORT,
     GatewaySpec,
@@ -29,7 +30,7 @@ class Claim(NamedTuple):
     hostname: str
 
 
-def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Violation]:
+def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Finding]:
     """Everything wrong with the stack file's `gateway`, given its tenants."""
     claims = [Claim(route.tenant, route.name, route.hostname) for route in spec.routes]
     return [
@@ -40,16 +41,16 @@ def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[V
     ]
 
 
-def weight_problems(item: str, weights: Sequence[int]) -> list[Violation]:
+def weight_problems(item: str, weights: Sequence[int]) -> list[Finding]:
     """Weights of one rule's backends: the CRD takes all zeros, and every request is then answered with 500."""
     problems = [
-        Violation("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}: write one in that range")
+        Finding("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}: write one in that range")
         for weight in weights
         if not 0 <= weight <= MAX_WEIGHT
     ]
     if weights and not any(weights):
         problems.append(
-            Violation(
+            Finding(
                 "gateway-weights",
                 item,
                 f"all weights are zero ({', '.join(map(str, weights))}), so every request fails: "
@@ -59,14 +60,14 @@ def weight_problems(item: str, weights: Sequence[int]) -> list[Violation]:
     return problems
 
 
-def ownership_problems(claims: Sequence[Claim]) -> list[Violation]:
+def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
     """Host names that two owners answer for, a wildcard over another's name included."""
     problems = {}
     for claim in claims:
         for other in claims:
             if other.owner < claim.owner and shared(claim.hostname, other.hostname):
                 over = "" if claim.hostname == other.hostname else f" (as {other.hostname})"
-                problems[claim, other.owner] = Violation(
+                problems[claim, other.owner] = Finding(
                     "gateway-hostname-owner",
                     f"route '{claim.route}' of {claim.owner}",
                     f"{claim.hostname} belongs to {other.owner} too{over}: a host name has one owner; "
@@ -80,11 +81,11 @@ def intersects(listener: str | None, route: str) -> bool:
     return shared(listener, route)
 
 
-def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
-    for name in repeated(listener.name for listener in spec.listeners):
-        yield Violation("gateway-listener", f"listener '{name}'", "occurs twice: rename one of them")
-    for port, hostname in repeated((listener.port, listener.hostname) for listener in spec.listeners):
-        yield Violation(
+def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
+    for name in duplicates(listener.name for listener in spec.listeners):
+        yield Finding("gateway-listener", f"listener '{name}'", "occurs twice: rename one of them")
+    for port, hostname in duplicates((listener.port, listener.hostname) for listener in spec.listeners):
+        yield Finding(
             "gateway-listener",
             f"listeners on port {port}",
             f"two of them have the host {hostname or 'left out'}: the gateway can't tell them apart; merge them",
@@ -92,14 +93,14 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
     protocols: dict[int, str] = {}
     for listener in spec.listeners:
         if protocols.setdefault(listener.port, listener.protocol) != listener.protocol:
-            yield Violation(
+            yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
                 f"{listener.protocol} on port {listener.port}, where another listener has "
                 f"{protocols[listener.port]}: choose another port",
             )
         if isinstance(listener, HttpsListener) and spec.cluster_issuer and not listener.hostname:
-            yield Violation(
+            yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
                 f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names: add one",
@@ -108,14 +109,14 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Violation]:
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
         if isinstance(spec.install, Traefik) and listener.port == PING_PORT:
-            yield Violation(
+            yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
                 f"has port {PING_PORT}, where Traefik answers probes: choose another port",
             )
 
 
-def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Violation]:
+def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Finding]:
     item = f"listener '{listener.name}'"
     if listener.redirect is None:
         if listener.plain_text is None:
@@ -123,11 +124,11 @@ def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Viola
             yield plain_text_problem(item, remedy)
         return
     if listener.plain_text is not None:
-        yield Violation(
+        yield Finding(
             "gateway-listener", item, "has redirect and plainText, and what only redirects serves nobody: take one out"
         )
     if redirect_port(listener, spec.listeners) is None:
-        yield Violation(
+        yield Finding(
             "gateway-listener",
             item,
             f"redirects {listener.hostname or 'every host'} to HTTPS, and no HTTPS listener, or more than one port but "
@@ -135,17 +136,17 @@ def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Viola
         )
 
 
-def plain_text_problem(item: str, remedy: str) -> Violation:
+def plain_text_problem(item: str, remedy: str) -> Finding:
     """A listener that takes requests, and the cookies in them, as anybody on the way can read them."""
-    return Violation("gateway-tls", item, f"takes plain text from outside: {remedy} and a reason")
+    return Finding("gateway-tls", item, f"takes plain text from outside: {remedy} and a reason")
 
 
-def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Violation]:
+def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Finding]:
     """A canary with more than its ceiling of the traffic, all of it weights."""
     if not total or canary * 100 <= ceiling * total:
         return []
     return [
-        Violation(
+        Finding(
             "gateway-canary",
             item,
             f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is "
@@ -154,11 +155,11 @@ def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Vi
     ]
 
 
-def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Violation]:
+def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
     item = f"route '{route.name}'"
     names = sorted(tenant.name for tenant in tenants)
     if route.tenant not in names:
-        yield Violation(
+        yield Finding(
             "gateway-route-tenant",
             item,
             f"tenant '{route.tenant}' is not one of {', '.join(names) or 'none'}: add it to tenants, or correct it",
@@ -172,7 +173,7 @@ def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpe
         route.stable.service,
         route.stable.port,
     ):
-        yield Violation(
+        yield Finding(
             "gateway-route-canary",
             item,
             f"stable and canary are the same Service {route.canary.service}:{route.canary.port}: "
@@ -181,12 +182,12 @@ def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpe
     yield from _attachment_problems(route, spec)
 
 
-def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Violation]:
+def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
     item = f"route '{route.name}'"
     names = ", ".join(listener.name for listener in spec.listeners)
     wanted = [listener for listener in spec.listeners if route.listener in (None, listener.name)]
     if wanted and all(isinstance(listener, HttpListener) and listener.redirect for listener in wanted):
-        yield Violation(
+        yield Finding(
             "gateway-route-listener",
             item,
             f"{', '.join(listener.name for listener in wanted)} only redirects to HTTPS: write an HTTPS listener",
@@ -194,27 +195,27 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Violation]
         return
     wanted = [item for item in wanted if not (isinstance(item, HttpListener) and item.redirect)]
     if not wanted:
-        yield Violation(
+        yield Finding(
             "gateway-route-listener",
             item,
             f"listener '{route.listener}' is not one of {names}: correct it, or leave it out",
         )
     elif not any(intersects(listener.hostname, route.hostname) for listener in wanted):
         hosts = ", ".join(sorted({str(listener.hostname) for listener in wanted}))
-        yield Violation(
+        yield Finding(
             "gateway-route-listener",
             item,
             f"no listener takes {route.hostname} (they have {hosts}): add a listener for it, or correct the host",
         )
 
 
-def _routes_twice(routes: Sequence[Route]) -> Iterator[Violation]:
-    for tenant, name in repeated((route.tenant, route.name) for route in routes):
-        yield Violation("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice: rename one of them")
+def _routes_twice(routes: Sequence[Route]) -> Iterator[Finding]:
+    for tenant, name in duplicates((route.tenant, route.name) for route in routes):
+        yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice: rename one of them")
     places = [(route.tenant, route.hostname, route.path_prefix) for route in routes]
-    for place in repeated(places):
+    for place in duplicates(places):
         same = sorted({route.name for route, at in zip(routes, places, strict=True) if at == place})
-        yield Violation(
+        yield Finding(
             "gateway-route-unique",
             f"routes {' and '.join(same)}",
             f"answer the same {place[1]}{place[2]}: the older one wins; merge them",
@@ -224,7 +225,7 @@ def _routes_twice(routes: Sequence[Route]) -> Iterator[Violation]:
 # --- what a policy sees: manifests, ours or anyone's -----------------------------------------------------
 
 
-def route_weight_problems(route: Mapping[str, Any]) -> list[Violation]:
+def route_weight_problems(route: Mapping[str, Any]) -> list[Finding]:
     """Every rule of an HTTPRoute or GRPCRoute. A backendRef without a weight has 1, as the CRD says."""
     item = f"{route['kind']} {_name(route)}"
     return [
@@ -240,7 +241,7 @@ def route_claims(route: Mapping[str, Any]) -> list[Claim]:
     return [Claim(owner, str(route["metadata"]["name"]), str(host)) for host in _hostnames(route)]
 
 
-def node_port_problems(service: Mapping[str, Any]) -> list[Violation]:
+def node_port_problems(service: Mapping[str, Any]) -> list[Finding]:
     """A Service of type NodePort opens a port on every node's public address, past gateway, TLS and policies."""
     spec = service.get("spec") or {}
     if spec.get("type") != "NodePort":
@@ -248,7 +249,7 @@ def node_port_problems(service: Mapping[str, Any]) -> list[Violation]:
     numbers = [port.get("nodePort") for port in spec.get("ports") or ()]
     ports = ", ".join(str(int(number)) if number else "a random port" for number in numbers)
     return [
-        Violation(
+        Finding(
             "gateway-no-node-port",
             f"Service {_name(service)}",
             f"type NodePort opens {ports or 'a port'} on every node to the internet: write type: ClusterIP and "

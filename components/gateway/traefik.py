@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from components.core.manifests import Manifest, manifest
 from components.gateway.model import PING_PORT, GatewaySpec, Traefik
 from components.images.model import ImageMirror, image_at, pin_of
-from components.manifests import Manifest, manifest
 
 NAME = "traefik"
 """Of every object here."""

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.base import CountryCode, Spec
+from components.core.model import Spec
+from components.core.types import CountryCode
 
 REGISTRY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*$"
 """A registry's host, with a port or a path below it; without a scheme, as image references have it."""

@@ -8,12 +8,12 @@ import pulumi
 import pulumi_command as command
 from pulumi_command import local, remote
 
-from components.names import child, token
-from components.nodes.drift import Reading, judge
+from components.core.names import child, token
+from components.nodes.decommission.document import DECOMMISSION, RECOMMISSION, release_document
 from components.nodes.model import NodeSpec, SshSpec
-from components.nodes.readback import summary
-from components.nodes.release import GIVE_BACK, TAKE_BACK, release_document
-from components.nodes.scripts import command as run
+from components.nodes.settings.drift import Reading, judge
+from components.nodes.settings.readback import summary
+from components.nodes.settings.script import command as run
 
 
 class Node(pulumi.ComponentResource):
@@ -101,8 +101,8 @@ class Node(pulumi.ComponentResource):
         # Deleted before `setup`, and does all of the giving back: remote.Command could not forgive a dead server.
         local.Command(
             child(self.pulumi_resource_name, "release"),
-            create=TAKE_BACK,
-            delete=GIVE_BACK,
+            create=RECOMMISSION,
+            delete=DECOMMISSION,
             stdin=pulumi.Output.secret(written),  # type: ignore[arg-type]  # the SDK's own generic has no type here
             add_previous_output_in_env=False,
             logging=local.Logging.STDERR,  # progress and warnings; nothing of the document is ever printed

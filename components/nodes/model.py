@@ -5,10 +5,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from components.base import Address, CountryCode, DnsLabel, HostKey, HostName, Port, Spec
+from components.core.model import Spec
+from components.core.types import Address, CountryCode, DnsLabel, HostKey, HostName, Port
 
 Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
-"""Named sets of kernel settings; `components.nodes.profiles` has them with their sources."""
+"""Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
 
 Role = Literal["control-plane", "worker"]
 
@@ -140,7 +141,7 @@ class PortNeed(NamedTuple):
     reason: str
 
 
-class Demands(NamedTuple):
+class NodeRequirements(NamedTuple):
     """What the cluster asks of every node, whoever decided it."""
 
     service_proxy: ServiceProxy

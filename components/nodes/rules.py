@@ -2,20 +2,22 @@
 
 from collections.abc import Collection, Sequence
 
-from components.base import Network, Violation, repeated
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.core.types import Network
 from components.nodes.model import NodeSpec
-from components.nodes.profiles import PROFILES, asked, conflicts
+from components.nodes.settings.profiles import PROFILES, asked, conflicts
 
 CNI_OWNED = ("rp_filter",)
 """Last words of keys that Cilium keeps in a file of its own, which sorts after ours and wins in silence."""
 
 
-def country_problem(item: str, country: str, allowed: Collection[str], *, what: str) -> list[Violation]:
+def country_problem(item: str, country: str, allowed: Collection[str], *, what: str) -> list[Finding]:
     """A country outside the allowed ones; `what` says what stands there or under its law."""
     if country in allowed:
         return []
     return [
-        Violation(
+        Finding(
             "nodes-residency",
             item,
             f"{what} is in {country}, allowed: {', '.join(sorted(allowed)) or 'none'}: choose another server, "
@@ -24,7 +26,7 @@ def country_problem(item: str, country: str, allowed: Collection[str], *, what: 
     ]
 
 
-def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Violation]:
+def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Finding]:
     """Data lies where the machine stands and under the law of the company that owns it: both must be allowed."""
     item = f"node {node.name}"
     return country_problem(item, node.country, allowed, what="the machine") + country_problem(
@@ -32,11 +34,11 @@ def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Violati
     )
 
 
-def setting_problems(node: NodeSpec) -> list[Violation]:
+def setting_problems(node: NodeSpec) -> list[Finding]:
     """Settings that contradict each other, or that belong to the CNI."""
     item = f"node {node.name}"
     found = [
-        Violation(
+        Finding(
             "nodes-sysctl-conflict",
             item,
             f"{key} is wanted as {' and as '.join(values)}: leave out one of them ({_sources(node, key)})",
@@ -44,7 +46,7 @@ def setting_problems(node: NodeSpec) -> list[Violation]:
         for key, values in conflicts(asked(node)).items()
     ]
     return found + [
-        Violation(
+        Finding(
             "nodes-sysctl-owner",
             item,
             f"{setting.key} is the CNI's to set (its own file sorts after ours and wins): leave it out",
@@ -60,13 +62,13 @@ def _sources(node: NodeSpec, key: str) -> str:
     return ", ".join([f"profile {name}" for name in named] + own)
 
 
-def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) -> list[Violation]:
+def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) -> list[Finding]:
     """Everything that is wrong with one node."""
     item = f"node {node.name}"
     problems = residency_problems(node, allowed) + setting_problems(node)
     if node.host_key is None:
         problems.append(
-            Violation(
+            Finding(
                 "nodes-host-key",
                 item,
                 f"{node.address} has no ed25519 host key: add what `ssh-keyscan -t ed25519 {node.address}` prints, "
@@ -75,7 +77,7 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
         )
     if node.address not in segment:
         problems.append(
-            Violation(
+            Finding(
                 "nodes-address",
                 item,
                 f"{node.address} is not in network.nodeCidr {segment}: correct one of them",
@@ -83,7 +85,7 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
         )
     elif segment.prefixlen < 31 and node.address in (segment.network_address, segment.broadcast_address):
         problems.append(
-            Violation(
+            Finding(
                 "nodes-address",
                 item,
                 f"{node.address} is the network or broadcast address of {segment}: write the node's own",
@@ -92,24 +94,24 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
     return problems
 
 
-def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Violation]:
+def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
     """What is wrong with the nodes together."""
     problems = [
-        Violation("nodes-unique", f"node {name}", "occurs twice: give each node its own name, for ever")
-        for name in repeated(node.name for node in nodes)
+        Finding("nodes-unique", f"node {name}", "occurs twice: give each node its own name, for ever")
+        for name in duplicates(node.name for node in nodes)
     ]
     problems += [
-        Violation(
+        Finding(
             "nodes-unique",
             " and ".join(f"node {node.name}" for node in nodes if node.address == address),
             f"share the address {address}: correct one of them",
         )
-        for address in repeated(node.address for node in nodes)
+        for address in duplicates(node.address for node in nodes)
     ]
     control_planes = sum("control-plane" in node.roles for node in nodes)
     if control_planes and control_planes % 2 == 0:
         problems.append(
-            Violation(
+            Finding(
                 "nodes-quorum",
                 "nodes",
                 f"{control_planes} control-plane nodes: etcd survives no more failures than with "

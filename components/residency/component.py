@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components.names import token
+from components.core.names import token
 from components.residency.model import Residency as ResidencySpec
 from components.residency.model import StateStore
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from components.policy_grammars import TYPES, Grammar, leaves_out
-from components.residency.endpoints import host_of, outside_of
+from components.core.endpoints import host_of, outside_of
+from components.core.network_policies import TYPES, Grammar, leaves_out
 from components.residency.rules import EVERYWHERE, Use
 
 

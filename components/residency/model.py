@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from components.base import CountryCode, DnsLabel, Spec
-from components.dated import Dated
+from components.core.model import Spec
+from components.core.types import CountryCode, DnsLabel
+from components.core.waivers import Waiver
 
 Purpose = Literal[
     "acme",
@@ -89,7 +90,7 @@ class Place(Spec):
         return self
 
 
-class ResidencyException(Dated):
+class ResidencyException(Waiver):
     """A place that is used although its country or its entity's is not allowed: named, reasoned, and not for ever."""
 
     name: DnsLabel

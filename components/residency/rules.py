@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
-from components.base import Violation, repeated
-from components.names import FOR_DNS
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.core.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException
 
 EVERYWHERE = "0.0.0.0/0"
@@ -39,12 +40,12 @@ class Record(NamedTuple):
     """Those of `exceptions` that whoever judges the program wrote: no other lets an audited place through."""
 
 
-def residency_problems(spec: Residency) -> list[Violation]:
+def residency_problems(spec: Residency) -> list[Finding]:
     """Everything wrong with the stack file's `residency`, whatever day it is."""
     return [*_names(spec), *_exceptions_of_nothing(spec.places, spec.exceptions), *_unexcepted(spec)]
 
 
-def use_problems(use: Use, record: Record) -> list[Violation]:
+def use_problems(use: Use, record: Record) -> list[Finding]:
     """A use of a place that nobody declared, or that the law does not reach."""
     otherwise = f"; {use.otherwise}" if use.otherwise else ""
     place = place_of(use.endpoint, record.audited)
@@ -55,7 +56,7 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
     if place is None:
         enough = f"; {FOR_DNS}" if use.endpoint == EVERYWHERE else ""
         return [
-            Violation(
+            Finding(
                 "residency-closure",
                 use.where,
                 f"bytes go to {use.endpoint} ({use.purpose}), which no declared place holds: write one in "
@@ -66,7 +67,7 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
     problems = []
     if use.purpose not in place.purposes:
         problems.append(
-            Violation(
+            Finding(
                 "residency-closure",
                 use.where,
                 f"bytes go to {use.endpoint} for {use.purpose}, and place '{place.name}' is declared for "
@@ -74,7 +75,7 @@ def use_problems(use: Use, record: Record) -> list[Violation]:
             )
         )
     return problems + [
-        Violation("residency-closure", use.where, f"bytes go to {use.endpoint} ({use.purpose}): {why}{otherwise}")
+        Finding("residency-closure", use.where, f"bytes go to {use.endpoint} ({use.purpose}): {why}{otherwise}")
         for why in unlawful(place, record)
     ]
 
@@ -97,10 +98,10 @@ def unlawful(place: Place, record: Record) -> list[str]:
     return [f"{why}{ended}: use another place, or write a dated exception" for why in abroad]
 
 
-def expired_problems(exceptions: Sequence[ResidencyException], today: str) -> list[Violation]:
+def expired_problems(exceptions: Sequence[ResidencyException], today: str) -> list[Finding]:
     """Exceptions that hold no more: whoever wrote them said that something would be different by now."""
     return [
-        Violation(
+        Finding(
             "residency-exceptions",
             f"exception '{item.name}'",
             # Not the day of today: the same state would give other evidence every morning.
@@ -111,11 +112,11 @@ def expired_problems(exceptions: Sequence[ResidencyException], today: str) -> li
     ]
 
 
-def missing_purposes(places: Sequence[Place], demanded: Sequence[str]) -> list[Violation]:
+def missing_purposes(places: Sequence[Place], demanded: Sequence[str]) -> list[Finding]:
     """Purposes for which every platform sends bytes somewhere, and this record says of none where."""
     said = {purpose for place in places for purpose in place.purposes}
     return [
-        Violation(
+        Finding(
             "residency-record",
             "residency.places",
             f"no place is declared for {purpose}, and bytes go somewhere for it: declare where",
@@ -158,31 +159,31 @@ def _key(endpoint: str) -> str:
     return "hosts" if _network(endpoint) is None else "networks"
 
 
-def _names(spec: Residency) -> Iterator[Violation]:
+def _names(spec: Residency) -> Iterator[Finding]:
     for what, names in (
         ("place", [place.name for place in spec.places]),
         ("exception", [item.name for item in spec.exceptions]),
     ):
-        for name in repeated(names):
-            yield Violation("residency-record", f"residency {what} '{name}'", "occurs twice: rename one of them")
-    for host in repeated(host for place in spec.places for host in place.hosts):
+        for name in duplicates(names):
+            yield Finding("residency-record", f"residency {what} '{name}'", "occurs twice: rename one of them")
+    for host in duplicates(host for place in spec.places for host in place.hosts):
         both = " and ".join(place.name for place in spec.places if host in place.hosts)
-        yield Violation("residency-record", f"residency places {both}", f"both have {host}: leave it to one of them")
+        yield Finding("residency-record", f"residency places {both}", f"both have {host}: leave it to one of them")
 
 
-def _exceptions_of_nothing(places: Sequence[Place], exceptions: Sequence[ResidencyException]) -> Iterator[Violation]:
+def _exceptions_of_nothing(places: Sequence[Place], exceptions: Sequence[ResidencyException]) -> Iterator[Finding]:
     names = sorted(place.name for place in places)
     for item in exceptions:
         if item.place not in names:
-            yield Violation(
+            yield Finding(
                 "residency-exceptions",
                 f"residency exception '{item.name}'",
                 f"is for place '{item.place}', which is not one of {', '.join(names) or 'none'}: correct it",
             )
 
 
-def _unexcepted(spec: Residency) -> Iterator[Violation]:
+def _unexcepted(spec: Residency) -> Iterator[Finding]:
     record = Record(spec.places, spec.exceptions, spec.allowed_countries, today="")  # any date is still to come
     for place in spec.places:
         for why in unlawful(place, record):
-            yield Violation("residency-record", f"residency place '{place.name}'", why)
+            yield Finding("residency-record", f"residency place '{place.name}'", why)

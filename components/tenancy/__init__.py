@@ -1,0 +1,1 @@
+"""Tenants: namespace bundle, routes, isolation."""

@@ -6,8 +6,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply
-from components.manifests import Manifest
-from components.names import child, token
+from components.core.manifests import Manifest
+from components.core.names import child, token
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 

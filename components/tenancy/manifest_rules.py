@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components import labels
-from components.base import Violation, repeated
 from components.charts.reference import chart_name
-from components.residency.endpoints import image_registry
+from components.core import labels
+from components.core.duplicates import duplicates
+from components.core.endpoints import image_registry
+from components.core.finding import Finding
 from components.tenancy.rules import selects_everything
 
 Manifest = Mapping[str, Any]
@@ -49,29 +50,29 @@ def images(workload: Manifest) -> Iterator[str]:
             yield str(reference)
 
 
-def host_problems(workload: Manifest) -> Iterator[Violation]:
+def host_problems(workload: Manifest) -> Iterator[Finding]:
     """Pods on the node's own network, or on a port of it: past every network policy."""
     item = f"{workload['kind']} {_name(workload)}"
     if pod_spec(workload).get("hostNetwork"):
-        yield Violation(
+        yield Finding(
             "network-no-host", item, "has hostNetwork, so no network policy sees its traffic: leave hostNetwork out"
         )
     for container in containers(workload):
         for port in container.get("ports") or ():
             if port.get("hostPort"):
-                yield Violation(
+                yield Finding(
                     "network-no-host",
                     item,
                     f"opens port {int(port['hostPort'])} of the node (hostPort): write a Service and a route instead",
                 )
 
 
-def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[Violation]:
+def image_problems(workload: Manifest, registries: Collection[str]) -> Iterator[Finding]:
     """Images that somebody else can exchange: from no allowed registry, and not by digest."""
     for image in images(workload):
         registry = image_registry(image)
         if "@sha256:" not in image and not any(_holds(allowed, registry) for allowed in registries):
-            yield Violation(
+            yield Finding(
                 "tenancy-images",
                 f"{workload['kind']} {_name(workload)}",
                 f"runs an image of {registry} by tag, which whoever owns it can exchange: write it by digest "
@@ -84,7 +85,7 @@ def _holds(allowed: str, registry: str) -> bool:
     return registry.endswith(allowed[1:]) if allowed.startswith("*.") else registry == allowed
 
 
-def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
+def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Finding]:
     """Flannel, which enforces no network policy and once lost large packets in silence."""
     if kind == "Release":
         name = chart_name(str(manifest.get("chart") or ""))
@@ -95,14 +96,14 @@ def flannel_problems(kind: str, manifest: Manifest) -> Iterator[Violation]:
         named = _FLANNEL_OBJECT.fullmatch(str(manifest["metadata"].get("name", ""))) is not None
         is_flannel = named or any(_FLANNEL_IMAGE.search(image) for image in used)
     if is_flannel:
-        yield Violation(
+        yield Finding(
             "cni-no-flannel",
             item,
             "is Flannel, which enforces no NetworkPolicy, so no tenant is fenced: use Cilium or Calico",
         )
 
 
-def binding_problems(binding: Manifest, is_tenants: Callable[[str], bool]) -> Iterator[Violation]:
+def binding_problems(binding: Manifest, is_tenants: Callable[[str], bool]) -> Iterator[Finding]:
     """A ClusterRoleBinding that reaches out of a tenant's namespace, or to everybody; in a tenant's namespace a
     RoleBinding that gives everybody rights, or its own pods all of them."""
     metadata = binding["metadata"]
@@ -111,7 +112,7 @@ def binding_problems(binding: Manifest, is_tenants: Callable[[str], bool]) -> It
         if not who:
             continue
         if binding.get("kind") != "RoleBinding":
-            yield Violation(
+            yield Finding(
                 "tenancy-cluster-binding",
                 f"ClusterRoleBinding {metadata.get('name', '?')}",
                 f"gives {who} rights in every namespace: write a RoleBinding in the tenant's own",
@@ -119,7 +120,7 @@ def binding_problems(binding: Manifest, is_tenants: Callable[[str], bool]) -> It
         elif is_tenants(str(metadata.get("namespace") or "default")):
             role = str((binding.get("roleRef") or {}).get("name") or "?")
             if everybody or role == "cluster-admin":
-                yield Violation(
+                yield Finding(
                     "tenancy-cluster-binding",
                     f"RoleBinding {_name(binding)}",
                     f"gives {who} the rights of {role} in a tenant's namespace: bind the tenant's own group to a Role",
@@ -144,19 +145,19 @@ def _bound(subject: Mapping[str, Any], is_tenants: Callable[[str], bool]) -> tup
     return False, ""
 
 
-def forged_label_problems(namespace: Manifest, *, tenant: bool) -> Iterator[Violation]:
+def forged_label_problems(namespace: Manifest, *, tenant: bool) -> Iterator[Finding]:
     """Labels by which one namespace would pass for another."""
     metadata = namespace["metadata"]
     name, found = str(metadata.get("name", "?")), metadata.get("labels") or {}
     told = found.get(labels.NAMESPACE_NAME, name)
     if told != name:
-        yield Violation(
+        yield Finding(
             "tenancy-forged-label",
             f"namespace '{name}'",
             f"has {labels.NAMESPACE_NAME}: {told}, another's name: leave the label to the API server",
         )
     if not tenant and labels.TENANT in found:
-        yield Violation(
+        yield Finding(
             "tenancy-forged-label",
             f"namespace '{name}'",
             f"is the platform's own and has {labels.TENANT}: {found[labels.TENANT]}, so a tenant's routes may "
@@ -164,11 +165,11 @@ def forged_label_problems(namespace: Manifest, *, tenant: bool) -> Iterator[Viol
         )
 
 
-def lacking(namespaces: Iterable[str], objects: Iterable[Manifest], rule: str, message: str) -> Iterator[Violation]:
+def lacking(namespaces: Iterable[str], objects: Iterable[Manifest], rule: str, message: str) -> Iterator[Finding]:
     """Tenants' namespaces without one of these objects."""
     there = {str(found["metadata"].get("namespace") or "default") for found in objects}
     for name in sorted(set(namespaces) - there):
-        yield Violation(rule, f"namespace '{name}'", message)
+        yield Finding(rule, f"namespace '{name}'", message)
 
 
 def allows_dns(policy: Manifest) -> bool:
@@ -180,10 +181,10 @@ def allows_dns(policy: Manifest) -> bool:
     )
 
 
-def twice_problems(namespaces: Sequence[str]) -> Iterator[Violation]:
+def twice_problems(namespaces: Sequence[str]) -> Iterator[Finding]:
     """A namespace that two parts of a program make: the one that is destroyed takes the other's objects along."""
-    for name in repeated(namespaces):
-        yield Violation(
+    for name in duplicates(namespaces):
+        yield Finding(
             "tenancy-one-bundle",
             f"namespace '{name}'",
             "is declared twice: leave it to one component; what destroys the other takes everything in it along",

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from components.base import DnsLabel, Port, Quantity, Spec
+from components.core.model import Spec
+from components.core.quantities import Quantity
+from components.core.types import DnsLabel, Port
 
 GATEWAY = "gateway"
 """In `allowFrom`: the platform's gateway. No tier may be called that."""

@@ -5,9 +5,9 @@ The one exception is traffic through Cilium's own gateway: no NetworkPolicy can 
 
 from typing import Any
 
-from components import labels
-from components.manifests import Manifest, manifest
-from components.names import KUBE_SYSTEM
+from components.core import labels
+from components.core.manifests import Manifest, manifest
+from components.core.names import KUBE_SYSTEM
 from components.tenancy.model import GATEWAY, TenantSpec, Tier
 
 DEFAULT_DENY = "default-deny-all"

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components import labels
-from components.base import Quantity, Violation, quantity_value, repeated
+from components.core import labels
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.core.quantities import Quantity, quantity_value
 from components.tenancy.model import GATEWAY, TenantSpec
 
 PLATFORM_NAMESPACES = frozenset(
@@ -28,34 +30,34 @@ let the one through that nobody wrote down."""
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 
-def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> list[Violation]:
+def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> list[Finding]:
     """Everything wrong with the stack file's `tenants`; `platform` names namespaces beside the well-known ones."""
     taken = PLATFORM_NAMESPACES | set(platform)
     return [
         *(
-            Violation("tenancy-unique", f"tenant '{name}'", "occurs twice: rename one of them")
-            for name in repeated(tenant.name for tenant in tenants)
+            Finding("tenancy-unique", f"tenant '{name}'", "occurs twice: rename one of them")
+            for name in duplicates(tenant.name for tenant in tenants)
         ),
         *(problem for tenant in tenants for problem in _tenant_problems(tenant, taken)),
     ]
 
 
-def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Violation]:
+def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Finding]:
     item = f"tenant '{tenant.name}'"
     if tenant.name in taken or tenant.name.startswith("kube-"):
-        yield Violation(
+        yield Finding(
             "tenancy-name",
             item,
             "is the name of a namespace that is the platform's own: choose another",
         )
     names = [tier.name for tier in tenant.tiers]
-    for name in repeated(names):
-        yield Violation("tenancy-tier", item, f"tier '{name}' occurs twice: rename one of them")
+    for name in duplicates(names):
+        yield Finding("tenancy-tier", item, f"tier '{name}' occurs twice: rename one of them")
     if GATEWAY in names:
-        yield Violation("tenancy-tier", item, f"'{GATEWAY}' means the platform's gateway: call the tier otherwise")
+        yield Finding("tenancy-tier", item, f"'{GATEWAY}' means the platform's gateway: call the tier otherwise")
     for tier in tenant.tiers:
         for caller in sorted(set(tier.allow_from) - {GATEWAY, *names}):
-            yield Violation(
+            yield Finding(
                 "tenancy-tier",
                 item,
                 f"tier '{tier.name}' lets '{caller}' call it, which is no tier of this tenant "
@@ -64,7 +66,7 @@ def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Vio
     yield from _limit_problems(item, tenant)
 
 
-def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Violation]:
+def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Finding]:
     """Pairs of which the first may not be larger: Kubernetes refuses the object, or every pod later."""
     limits, quota = tenant.limits, tenant.quota
     pairs: list[tuple[str, Quantity, str, Quantity]] = [
@@ -79,7 +81,7 @@ def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Violation]:
     ]
     for smaller, small, larger, large in pairs:
         if quantity_value(small) > quantity_value(large):
-            yield Violation(
+            yield Finding(
                 "tenancy-limits",
                 item,
                 f"{smaller} {small} is more than {larger} {large}: no pod could start; lower one or raise the other",
@@ -94,7 +96,7 @@ def is_tenants(namespace: str, *, platform: Iterable[str] = ()) -> bool:
     return namespace not in PLATFORM_NAMESPACES and namespace not in set(platform)
 
 
-def label_problems(namespace: Mapping[str, Any]) -> list[Violation]:
+def label_problems(namespace: Mapping[str, Any]) -> list[Finding]:
     """A tenant's namespace without its label: no route may attach to the gateway, no rule finds it."""
     name, found = _labels(namespace)
     if found.get(labels.TENANT) == name:
@@ -104,7 +106,7 @@ def label_problems(namespace: Mapping[str, Any]) -> list[Violation]:
     else:
         problem = f"has no label {labels.TENANT}"
     return [
-        Violation(
+        Finding(
             "tenancy-label",
             f"namespace '{name}'",
             f"{problem}: write {labels.TENANT}: {name}, or name it in platformNamespaces if it is the platform's own",
@@ -112,7 +114,7 @@ def label_problems(namespace: Mapping[str, Any]) -> list[Violation]:
     ]
 
 
-def pod_security_problems(namespace: Mapping[str, Any]) -> list[Violation]:
+def pod_security_problems(namespace: Mapping[str, Any]) -> list[Finding]:
     """A tenant's namespace in which a pod could ask for the node."""
     name, found = _labels(namespace)
     level = found.get(ENFORCE)
@@ -120,7 +122,7 @@ def pod_security_problems(namespace: Mapping[str, Any]) -> list[Violation]:
         return []
     has = f"has {ENFORCE}: {level}" if level else f"has no label {ENFORCE}"
     return [
-        Violation(
+        Finding(
             "tenancy-pod-security",
             f"namespace '{name}'",
             f"{has}, so a pod in it may ask for the node's files, network or root: write {ENFORCE}: restricted",
@@ -128,11 +130,11 @@ def pod_security_problems(namespace: Mapping[str, Any]) -> list[Violation]:
     ]
 
 
-def default_deny_problems(namespaces: Iterable[str], policies: Iterable[Mapping[str, Any]]) -> list[Violation]:
+def default_deny_problems(namespaces: Iterable[str], policies: Iterable[Mapping[str, Any]]) -> list[Finding]:
     """Tenants' namespaces without a NetworkPolicy that shuts both directions for every pod."""
     shut = {str(policy["metadata"].get("namespace") or "default") for policy in policies if denies_all(policy)}
     return [
-        Violation(
+        Finding(
             "tenancy-default-deny",
             f"namespace '{name}'",
             "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods: add one with "
@@ -158,7 +160,7 @@ def selects_everything(selector: Any) -> bool:
     return not selector or not (selector.get("matchLabels") or selector.get("matchExpressions"))
 
 
-def rights_problems(role: Mapping[str, Any]) -> list[Violation]:
+def rights_problems(role: Mapping[str, Any]) -> list[Finding]:
     """A Role that lets its holder take more rights than it lists."""
     name = f"{role['metadata'].get('namespace', 'default')}/{role['metadata'].get('name', '?')}"
     problems = []
@@ -168,7 +170,7 @@ def rights_problems(role: Mapping[str, Any]) -> list[Violation]:
         too_much += sorted(verbs & {"escalate", "bind", "impersonate"})
         too_much += sorted(resources & {"roles", "rolebindings", "serviceaccounts/token"} if verbs & _WRITES else ())
         problems += [
-            Violation(
+            Finding(
                 "tenancy-rights",
                 f"Role {name}",
                 f"'{right}' lets its holder reach beyond what is listed: name resources and verbs one by one",

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from components.spec import PlatformSpec
+from components.stackfile.spec import PlatformSpec
 from lab.cluster import Cluster
 from lab.conformance.expected import Expected
 from lab.toolchain.build import Tools

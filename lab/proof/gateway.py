@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from components.gateway.model import HttpListener, HttpsListener
-from components.spec import PlatformSpec
+from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ask, from_host, link_address
 from lab.cluster import Cluster
 from lab.fabric import namespaces, run_ip

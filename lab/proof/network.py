@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from components.cni.mtu import solve, trap
-from components.spec import PlatformSpec
+from components.network.mtu import solve, trap
+from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ask, from_pod, ssh
 from lab.layout import Layout
 from lab.processes import LabError

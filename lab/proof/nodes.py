@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from components.nodes import readback
-from components.nodes.live import read_fleet
 from components.nodes.model import NodeSpec
-from components.nodes.profiles import wanted
-from components.nodes.scripts import command as node_command
-from components.nodes.scripts import node_script
-from components.nodes.verdict import findings, problems
-from components.spec import PlatformSpec
+from components.nodes.preflight.verdict import findings, problems
+from components.nodes.reading import read_fleet
+from components.nodes.settings import readback
+from components.nodes.settings.profiles import wanted
+from components.nodes.settings.script import command as node_command
+from components.nodes.settings.script import node_script
+from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ssh
 from lab.layout import Layout
 from lab.processes import LabError

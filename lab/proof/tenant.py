@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from components.spec import PlatformSpec
+from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ask, from_pod, service_address
 from lab.cluster import Cluster
 from lab.layout import Layout

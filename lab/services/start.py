@@ -16,17 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lab import fabric
-from lab.layout import (
-    API_ADDRESS,
-    API_PORT,
-    CONTROL_PLANES,
-    DOMAIN,
-    NAMES,
-    OPERATOR,
-    PACKAGES_ADDRESS,
-    SITE,
-    Layout,
-)
+from lab.layout import API_ADDRESS, API_PORT, CONTROL_PLANES, DOMAIN, NAMES, OPERATOR, PACKAGES_ADDRESS, SITE, Layout
 from lab.processes import LabError, members, start, tail, wait_until
 from lab.toolchain.build import Tools, cache
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.cluster.render import kubeadm_config
-from components.cluster.scripts import member_script
+from components.kubeadm.render import kubeadm_config
+from components.kubeadm.scripts import member_script
 from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 

@@ -4,18 +4,11 @@ import pytest
 import yaml
 
 from components.gateway.model import Traefik
-from components.gateway.render import (
-    gateway,
-    gateway_class,
-    gateway_namespace,
-    http_route,
-    redirect_route,
-    redirects,
-)
+from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, redirect_route, redirects
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
-from components.metallb.model import Helm
-from components.metallb.render import metallb_namespace, metallb_values, webhook_mark
+from components.pools.model import Helm
+from components.pools.render import metallb_namespace, metallb_values, webhook_mark
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import metallb_manifests, to_yaml

@@ -2,9 +2,9 @@
 
 import pytest
 
-from operations.evidence.render import render
 from tests.support.evidence import DATE, evidence
 from tests.support.golden import FILES, assert_golden
+from vds.evidence.render import render
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from components.cni.calico import calico_values, installation
-from components.cni.model import Calico, CalicoHelm
-from components.cni.values import cilium_values
-from components.nodes.scripts import node_script
+from components.network.calico.values import calico_values, installation
+from components.network.cilium.values import cilium_values
+from components.network.model import Calico, CalicoHelm
+from components.nodes.settings.script import node_script
 from tests.support.golden import assert_golden
 from tests.support.manifests import to_yaml
 from tests.support.stacks import stack

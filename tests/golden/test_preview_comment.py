@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt  # what rich renders Markdown with
 
-from operations.comment.budget import LIMIT, size
-from operations.comment.events import Change, Preview, Verdict, read
-from operations.comment.render import comment, full
-from operations.comment.report import Preflight, StackReport
 from tests.support.golden import FILES, assert_golden
 from tests.support.previews import many_tenants, recorded, report
+from vds.preview_comment.budget import LIMIT, size
+from vds.preview_comment.events import Change, Preview, Verdict, read
+from vds.preview_comment.render import comment, full
+from vds.preview_comment.report import Preflight, StackReport
 
 LINK = "artifact `preview`"
 

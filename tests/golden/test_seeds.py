@@ -3,19 +3,19 @@
 import pytest
 import yaml
 
-from components.cni.calico import calico_namespace, calico_values
-from components.cni.calico_objects import after_calico, before_calico
-from components.cni.chart_keys import minors, nearest
-from components.cni.datapath import data_path
-from components.cni.effective import effective
-from components.cni.explain import explain
-from components.cni.helm_words import command_line, merge_words
-from components.cni.leaves import keys, leaves
-from components.cni.migrate import migrate
-from components.cni.model import Calico
-from components.cni.mtu import solve
-from components.cni.values import cilium_values
-from components.parsing import parse
+from components.network.calico.objects import after_calico, before_calico
+from components.network.calico.values import calico_namespace, calico_values
+from components.network.cilium.chart.explain import explain
+from components.network.cilium.chart.keys import minors, nearest
+from components.network.cilium.chart.migrate import migrate
+from components.network.cilium.chart.nested import keys, leaves
+from components.network.cilium.chart.set_syntax import command_line, merge_words
+from components.network.cilium.effective import effective
+from components.network.cilium.values import cilium_values
+from components.network.data_path import data_path
+from components.network.model import Calico
+from components.network.mtu import solve
+from components.stackfile.parsing import parse
 from tests.support.golden import assert_golden
 from tests.support.manifests import to_yaml
 from tests.support.stacks import ROOT, problems

@@ -14,8 +14,8 @@ from kubernetes.client.exceptions import ApiException
 from lab.layout import CHECKOUT, NODES
 from lab.processes import wait_until
 from lab.verify import images
-from operations.bench.manifests import NAMESPACE
 from tests.lab.conftest import Lab, lab_command
+from vds.bench.manifests import NAMESPACE
 
 pytestmark = pytest.mark.lab
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.lab
 def words(lab: Lab, *more: str) -> list[str]:
     image = images(lab.layout)["e2e/iperf3"]
     file = str(lab.deployment.config_file)
-    return ["operations", "bench", "network", "--stack", "lab", "--config-file", file, "--image", image, *more]
+    return ["vds", "bench", "network", "--stack", "lab", "--config-file", file, "--image", image, *more]
 
 
 def is_there(lab: Lab) -> bool:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components.cni.values import cilium_values
 from components.images.model import ImageMirror
-from components.metallb.model import Helm
-from components.metallb.render import metallb_values
-from components.spec import PlatformSpec
+from components.network.cilium.values import cilium_values
+from components.pools.model import Helm
+from components.pools.render import metallb_values
+from components.stackfile.spec import PlatformSpec
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build

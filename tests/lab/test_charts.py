@@ -12,8 +12,8 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from components.metallb.by_cilium import cilium_pool_manifests
-from components.metallb.model import MetalLbSpec
+from components.pools.by_cilium import cilium_pool_manifests
+from components.pools.model import MetalLbSpec
 from lab.layout import CHECKOUT
 from tests.lab.conftest import Lab
 from tests.support.charts import lock, pack, sha256, written

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from components.cni.mtu import trap
+from components.network.mtu import trap
 from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
 from lab.layout import CHECKOUT, NODES, Host
 from lab.processes import wait_until

@@ -21,9 +21,7 @@ KEY = "net.ipv4.tcp_keepalive_time"
 
 
 def doctor(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return lab_command(
-        "operations", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), *arguments
-    )
+    return lab_command("vds", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), *arguments)
 
 
 def examined(lab: Lab) -> tuple[int, dict[str, Any]]:
@@ -39,7 +37,7 @@ def break_by_hand(lab: Lab) -> None:
 
 
 def test_every_check_has_a_row_with_a_value_or_the_reason_why_not(first_report: dict[str, Any]) -> None:
-    from components.nodes.limits import LIMITS
+    from components.nodes.preflight.limits import LIMITS
 
     preflight = first_report["preflight"]
     assert preflight["ok"]

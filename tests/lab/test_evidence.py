@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 def made(lab: Lab, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     done = lab_command(
-        *("operations", "evidence", "--stack", "lab", "--config-file", str(lab.deployment.config_file)),
+        *("vds", "evidence", "--stack", "lab", "--config-file", str(lab.deployment.config_file)),
         *("--output", str(folder), "--json", *arguments),
     )
     assert done.stdout.startswith("{"), done.stderr

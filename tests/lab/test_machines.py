@@ -27,9 +27,7 @@ def is_ready(lab: Lab, node: Host) -> bool:
 
 
 def examined(lab: Lab, node: Host) -> dict[str, Any]:
-    done = lab_command(
-        *("operations", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), "--json")
-    )
+    done = lab_command(*("vds", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), "--json"))
     assert done.stdout.startswith("{"), done.stderr
     return dict(json.loads(done.stdout)["nodes"][node.name])
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 def commented(lab: Lab, config_file: Path, output: Path, *arguments: str) -> tuple[int, str, dict[str, Any]]:
     """Exit code, comment and verdict of the command, as the operator's laptop runs it."""
     done: subprocess.CompletedProcess[str] = lab_command(
-        *("operations", "preview-comment", "--stack", "lab", "--base", "HEAD", "--json"),
+        *("vds", "preview-comment", "--stack", "lab", "--base", "HEAD", "--json"),
         *("--config-file", str(config_file), "--output", str(output), *arguments),
     )
     assert done.stdout.startswith("["), done.stdout + done.stderr
@@ -90,7 +90,7 @@ def test_a_node_that_leaves_is_one_cause(lab: Lab, tmp_path: Path) -> None:
 
 def test_facts_are_judged_and_their_age_is_said(lab: Lab, tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
-    asked = ("operations", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file))
+    asked = ("vds", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file))
     assert lab_command(*asked, "--facts", str(facts)).returncode == 0
     status, text, verdict = made(lab, nothing, tmp_path, "--facts", str(facts))
     assert status == 0, text

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from components.parsing import SpecError
+from components.stackfile.parsing import SpecError
 from tests.support.certificates import made
 from tests.support.program import Program, run_program
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from components import labels
+from components.core import labels
+from components.core.manifests import key
 from components.gateway.render import gateway, gateway_class, http_route
-from components.manifests import key
-from components.parsing import parse
+from components.stackfile.parsing import parse
 from components.tenancy.render import tenant_manifests
 from tests.support.manifests import metallb_manifests
 from tests.support.program import Declared, Program, run_program

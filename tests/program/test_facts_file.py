@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from components.nodes.facts import Survey, dump
-from components.nodes.gate import PreflightError
-from components.parsing import SpecError
+from components.nodes.preflight.facts import Survey, dump
+from components.nodes.preflight.gate import PreflightError
+from components.stackfile.parsing import SpecError
 from tests.support.program import run_program
 from tests.support.stacks import stack
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.parsing import SpecError
+from components.stackfile.parsing import SpecError
 from policies.pack import POLICIES
 from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap_data
 from tests.support.golden import assert_golden

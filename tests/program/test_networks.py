@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from components.gateway.bundle import read_bundle
-from components.parsing import SpecError
+from components.stackfile.parsing import SpecError
 from tests.program.test_the_pack_on_the_program import judged
 from tests.support.bundles import crd, digest, guard, published, text
 from tests.support.charts import lock, pack, sha256, written

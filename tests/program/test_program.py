@@ -3,7 +3,7 @@
 import pulumi
 import pytest
 
-from components.parsing import SpecError
+from components.stackfile.parsing import SpecError
 from tests.support.golden import assert_golden
 from tests.support.program import SECRETS, run_program
 from tests.support.stacks import existing_data, stack, stack_data

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from policies.offline import judge
 from policies.pack import POLICIES
-from policies.state import judge
 from tests.support.foreign import Props, cilium_config, gateway, release, route, service
 from tests.support.policy import UNKNOWN, Resource, exported, pack_config, violations
 from tests.support.policy_cases import CASES

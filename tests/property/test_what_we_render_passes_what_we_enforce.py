@@ -6,12 +6,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.core.manifests import Manifest
 from components.gateway.model import GatewaySpec
 from components.gateway.render import gateway, gateway_class, http_route
 from components.gateway.rules import gateway_problems
-from components.manifests import Manifest
-from components.metallb.model import MetalLbSpec
-from components.metallb.rules import metallb_problems
+from components.pools.model import MetalLbSpec
+from components.pools.rules import metallb_problems
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 from components.tenancy.rules import tenancy_problems

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from components.cluster.credentials import Credentials
-from components.cluster.model import Bootstrap
-from components.cluster.signing import fingerprint
-from components.parsing import parse
+from components.kubeadm.credentials import Credentials
+from components.kubeadm.model import Bootstrap
+from components.kubeadm.signing import fingerprint
+from components.stackfile.parsing import parse
 from tests.support.stacks import ROOT, stack_data
 
 

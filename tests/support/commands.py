@@ -1,11 +1,11 @@
-"""The commands of `python -m operations`, as somebody who writes one down must spell them."""
+"""The commands of `vds`, as somebody who writes one down must spell them."""
 
 from typing import Any
 
 import click
 import typer.main
 
-from operations.cli import application
+from vds.main import application
 
 
 def options_of(words: list[str]) -> tuple[set[str], set[str]]:

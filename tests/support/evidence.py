@@ -4,14 +4,14 @@ import json
 from functools import cache
 from typing import Any
 
-from components.parsing import parse
-from components.spec import PlatformSpec
-from operations.evidence.collect import collect
-from operations.evidence.judging import chart_images, results
-from operations.evidence.model import Evidence
-from operations.evidence.state import read
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
 from tests.support.export import exported
 from tests.support.stacks import ROOT, stack_data
+from vds.evidence.collect import collect
+from vds.evidence.evaluate import chart_images, results
+from vds.evidence.model import Evidence
+from vds.evidence.state import read
 
 VERSIONS = [("policy pack", "0.1.0"), ("vds-platform", "0.1.0")]
 BACKEND = {"lab": "file:///srv/lab", "oslo": "s3://vds-state?endpoint=state.example.no"}

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import yaml
 
-from components.manifests import Manifest
-from components.metallb.model import MetalLbSpec
-from components.metallb.render import address_pool, advertisement, bgp_peer
+from components.core.manifests import Manifest
+from components.pools.model import MetalLbSpec
+from components.pools.render import address_pool, advertisement, bgp_peer
 
 
 def to_yaml(items: Iterable[Manifest]) -> str:

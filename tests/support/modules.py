@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from components.base import version_tuple
+from components.core.versions import version_tuple
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build, golang

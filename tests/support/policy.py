@@ -14,7 +14,7 @@ from pulumi_policy import EnforcementLevel, Policy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
-from policies import judging
+from policies import engine
 
 UNKNOWN = UNKNOWN_STRING_VALUE
 """Stands where a value will only be known after an update."""
@@ -55,7 +55,7 @@ def violations(
     policies: Sequence[Policy], resources: Sequence[Resource], config: Mapping[str, Mapping[str, Any]] | None = None
 ) -> list[Reported]:
     """Everything that the policies report for a stack of these resources; `config` by name of policy."""
-    judging._ASKED.clear()  # the engine starts a process for each run
+    engine._ASKED.clear()  # the engine starts a process for each run
     config = pack_config(config)
     analyzer = _PolicyAnalyzerServicer("pack", "0.0.0", list(policies), EnforcementLevel.MANDATORY, None)
     by_default = {

@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from operations.comment.events import Preview, read
-from operations.comment.report import Preflight, StackReport
-from operations.comment.residency import of_changes
 from tests.support.golden import FILES
+from vds.preview_comment.events import Preview, read
+from vds.preview_comment.report import Preflight, StackReport
+from vds.preview_comment.residency import of_changes
 
 EVENTS = FILES.parent / "events"
 

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from components.manifests import Manifest
+from components.core.manifests import Manifest
 from tests.support.modules import CILIUM, GATEWAY_API, METALLB, source
 
 _FOLDERS = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from components.parsing import SpecError, parse
-from components.spec import PlatformSpec
+from components.stackfile.parsing import SpecError, parse
+from components.stackfile.spec import PlatformSpec
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -50,9 +50,7 @@ def commands(path: Path) -> Iterator[list[str]]:
 
 
 def ours(path: Path) -> list[list[str]]:
-    marker = ["-m", "operations"]
-    found = [words for words in commands(path) if marker == words[1:3]]
-    return [words[3:] for words in found]
+    return [words[1:] for words in commands(path) if words[0] == ".venv/bin/vds"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ node=osl-w-2
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=047367b729a70b95
+digest=9d7c759c448c5dee
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

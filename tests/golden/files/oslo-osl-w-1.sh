@@ -12,7 +12,7 @@ node=osl-w-1
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=da23665e5e979780
+digest=248d8fbc248724ee
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

@@ -7,9 +7,9 @@ import pulumi_kubernetes as kubernetes
 
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
-from components.cni.model import Chart
-from components.named_files import chart_problems
-from components.parsing import SpecError
+from components.network.model import Chart
+from components.stackfile.parsing import SpecError
+from components.stackfile.referenced_files import chart_problems
 
 config = pulumi.Config("mirrored")
 wanted = WantedChart("vdslab-note", config.require("version"), "https://charts.example.no", "mirror", "note.version")

@@ -5,10 +5,10 @@ import subprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.nodes.model import Demands, NodeSpec, Sysctl
-from components.nodes.profiles import PROFILES, compose, larger
-from components.nodes.readback import parse
-from components.nodes.scripts import node_script
+from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
+from components.nodes.settings.profiles import PROFILES, compose, larger
+from components.nodes.settings.readback import parse
+from components.nodes.settings.script import node_script
 
 ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 VALUES = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3).map(lambda numbers: " ".join(map(str, numbers)))
@@ -25,7 +25,7 @@ def hostile(name, key, value, reason):
     """A node that no stack file could have: the renderer must quote, whoever has validated before it."""
     setting = Sysctl.model_construct(key=key, value=value, how="exact", required=False)
     node = NodeSpec.model_construct(name=name, profiles=(), sysctls=(setting,))
-    return node_script(node, Demands("ebpf", "5.10", reason))
+    return node_script(node, NodeRequirements("ebpf", "5.10", reason))
 
 
 @settings(max_examples=60, deadline=None)
@@ -67,7 +67,7 @@ def test_the_shell_and_python_agree_on_the_larger_value(one, other):
 def test_rendering_is_deterministic_whatever_the_order_of_profiles(profiles, sysctls):
     def rendered(order):
         node = NodeSpec.model_construct(name="osl-1", profiles=tuple(order), sysctls=tuple(sysctls))
-        return node_script(node, Demands("ebpf", "5.10", "Cilium"))
+        return node_script(node, NodeRequirements("ebpf", "5.10", "Cilium"))
 
     assert rendered(profiles) == rendered(sorted(profiles))
 

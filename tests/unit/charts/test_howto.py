@@ -5,9 +5,9 @@ import re
 import pytest
 import yaml
 
-from operations.cli import _MODULES
 from tests.support.bundles import crd, digest, text
 from tests.support.stacks import ROOT, problems, stack_data
+from vds.main import _MODULES
 
 GUIDE = (ROOT / "docs/howto/closed-networks.md").read_text()
 
@@ -29,7 +29,7 @@ def test_the_bundle_of_the_guide_may_be_written():
 
 
 def test_every_command_of_the_guide_exists():
-    assert set(re.findall(r"python -m operations ([a-z-]+)", GUIDE)) <= set(_MODULES)
+    assert set(re.findall(r"vds ([a-z-]+)", GUIDE)) <= set(_MODULES)
 
 
 def test_the_mirror_of_images_of_the_guide_may_be_written():

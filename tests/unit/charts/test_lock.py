@@ -4,9 +4,9 @@ import pytest
 
 from components.charts.lock import ChartLock, lock_problems, lock_text, read_lock
 from components.charts.reference import chart_name, reference
-from components.installs import from_mirror, wanted_charts
-from components.named_files import chart_problems
-from components.parsing import parse
+from components.stackfile.installed_charts import from_mirror, wanted_charts
+from components.stackfile.parsing import parse
+from components.stackfile.referenced_files import chart_problems
 from tests.support.charts import lock, pack, sha256, written
 from tests.support.stacks import ROOT, problems, stack, stack_data
 
@@ -76,7 +76,7 @@ def test_an_empty_lock_refuses_nothing_until_it_is_enforced():
     found = lock_problems(ChartLock(enforce=True), wanted)
     assert str(found[0]) == (
         f"cni.version: chart cilium {CILIUM} is not in charts.lock.yaml, which is enforced: "
-        "run `python -m operations charts lock`, or correct the version"
+        "run `vds charts lock`, or correct the version"
     )
     assert len(found) == 2
 
@@ -85,7 +85,7 @@ def test_another_version_of_a_pinned_chart_is_refused_and_names_the_command():
     [problem] = lock_problems(lock(("cilium", "1.18.2", DIGEST)), stack("oslo").wanted_charts)
     assert str(problem) == (
         f"cni.version: chart cilium {CILIUM} is not in charts.lock.yaml, which has 1.18.2: "
-        "run `python -m operations charts lock`, or correct the version"
+        "run `vds charts lock`, or correct the version"
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.parsing import parse
+from components.stackfile.parsing import parse
 from tests.support.stacks import ROOT, problems, stack_data
 
 TRAEFIK, CILIUM = "traefik.io/gateway-controller", "io.cilium/gateway-controller"

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 
-from components.cni.chart_keys import has, releases, within
-from components.cni.explain import explain
-from components.cni.leaves import leaves
-from components.cni.values import cilium_values
 from components.gateway.bundle import BundleError, read_bundle
 from components.gateway.crd_rules import bundle_problems, crd_problems
-from components.parsing import SpecError, parse
+from components.network.cilium.chart.explain import explain
+from components.network.cilium.chart.keys import has, releases, within
+from components.network.cilium.chart.nested import leaves
+from components.network.cilium.values import cilium_values
+from components.stackfile.parsing import SpecError, parse
 from tests.support.bundles import crd, digest, guard, published, text
 from tests.support.stacks import stack, stack_data
 

@@ -125,7 +125,7 @@ def test_anyones_route_is_judged_rule_by_rule() -> None:
     assert route_weight_problems(made([{"name": "a"}, {"name": "b", "weight": 0}])) == []
     assert route_weight_problems(made([])) == []
     [problem] = route_weight_problems(made([{"name": "a"}], [{"name": "b", "weight": 0}]))
-    assert problem.item == "HTTPRoute n/r"
+    assert problem.subject == "HTTPRoute n/r"
 
 
 def test_only_a_node_port_is_a_node_port() -> None:

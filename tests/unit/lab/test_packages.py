@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from components.cluster import signing as platform_signing
-from components.cluster.model import SigningKey
+from components.kubeadm import signing as platform_signing
+from components.kubeadm.model import SigningKey
 from lab.images.layers import File, Folder
 from lab.packages import recipes, repository, signing
 from lab.packages.deb import Package, indexes, release, stanza

@@ -26,7 +26,7 @@ def test_a_server_is_signed_by_the_authority_for_its_name_and_its_address(tmp_pa
 
 
 def test_the_clusters_authority_is_one_that_the_stack_file_takes(tmp_path: Path) -> None:
-    from components.cluster import authority
+    from components.kubeadm import authority
 
     layout = Layout(tmp_path)
     certificates.ensure(layout)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.parsing import parse
+from components.stackfile.parsing import parse
 from lab import keys, stack_file
 from lab.layout import CHECKOUT, Layout
 from lab.machines import host

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.cni.values import cilium_values
 from components.images.model import ImageMirror
+from components.network.cilium.values import cilium_values
 from policies.pack import POLICIES
 from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations

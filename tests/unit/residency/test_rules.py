@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from components.residency.endpoints import backend_host, image_registry, outside_of, secrets_host, url_hosts
+from components.core.endpoints import backend_host, image_registry, outside_of, secrets_host, url_hosts
 from components.residency.model import Residency
 from components.residency.rules import residency_problems
-from components.residency.store import state_store
+from components.residency.state_store import state_store
 from tests.support.stacks import problems, stack_data
 
 

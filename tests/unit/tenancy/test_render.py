@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from components import labels
-from components.manifests import Manifest
+from components.core import labels
+from components.core.manifests import Manifest
 from components.tenancy.render import OWNER_RIGHTS, tenant_manifests
 from tests.support.stacks import stack
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from components import labels
-from components.manifests import Manifest
+from components.core import labels
+from components.core.manifests import Manifest
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import default_deny, namespace, owner_role
 from components.tenancy.rules import (
@@ -127,7 +127,7 @@ def test_a_namespace_needs_a_default_deny_of_its_own() -> None:
     policies = [default_deny(BUTIKK)]
     assert default_deny_problems(["butikk"], policies) == []
     [problem] = default_deny_problems(["butikk", "skjema"], policies)
-    assert problem.item == "namespace 'skjema'"
+    assert problem.subject == "namespace 'skjema'"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What every domain builds on: findings, types of a stack file, names, labels, manifests."""

@@ -1,0 +1,22 @@
+"""What a rule finds: one type for the stack file, the policies and the commands. Pure."""
+
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, or that cannot be decided yet."""
+
+    rule: str
+    """Name of the rule, `<domain>-<what>`, as the policy pack shows it."""
+    subject: str
+    """What it is about, in the author's words: `node osl-2`, `pool public`; for a resource, its name or URN."""
+    message: str
+    """The value and why it is wrong; and, where `remedy` is empty, what to do about it."""
+    remedy: str = ""
+    """What to do about it, as an order: `write 1450`."""
+    decided: bool = True
+    """False where a value is not known yet: the rule could not be checked, which is not the same as kept."""
+
+    def __str__(self) -> str:
+        text = f"{self.subject}: {self.message}"
+        return f"{text}: {self.remedy}" if self.remedy else text

@@ -1,0 +1,1 @@
+"""A cluster made by kubeadm on the stack's nodes, or one that exists."""

@@ -1,0 +1,134 @@
+"""A cluster made by kubeadm: the first control plane makes it, the others join one by one, then the workers."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_command as command
+from pulumi_command import remote
+
+from components.core.names import child, token
+from components.kubeadm.credentials import Credentials
+from components.kubeadm.model import Bootstrap
+from components.kubeadm.render import endpoint
+from components.kubeadm.scripts import command as run
+from components.kubeadm.scripts import member_script, read_kubeconfig
+from components.nodes.model import NodeSpec
+
+
+class Member(pulumi.ComponentResource):
+    """One node's membership: packages, their pins, the container runtime, and kubeadm."""
+
+    def __init__(
+        self,
+        node: NodeSpec,
+        bootstrap: Bootstrap,
+        *,
+        provider: command.Provider,
+        credentials: pulumi.Output[Credentials],
+        private_key: pulumi.Input[str],
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """`depends_on`: the node, set up, and the members that must be there before it."""
+        where = {
+            "address": str(node.address),
+            "country": node.country,
+            "provider": node.provider.name,
+            "providerCountry": node.provider.country,
+        }
+        super().__init__(token("Member"), node.name, where, opts)
+        self._reached = _connection(node, bootstrap, private_key)
+        self._node, self._kubernetes = node.name, bootstrap.cluster.kubernetes_version
+        self._beside = pulumi.ResourceOptions(parent=self, provider=provider)
+        self._membership = remote.Command(
+            child(node.name, "membership"),
+            connection=self._reached,
+            create=run("apply"),  # also for updates: the script finds out what there is to do
+            # A worker leaves by its node's release, which forgives a dead server where the stack file does.
+            delete=run("remove") if "control-plane" in node.roles else None,
+            stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=provider,
+                depends_on=list(depends_on),
+                additional_secret_outputs=["stdin", "stdout", "stderr"],
+                protect="control-plane" in node.roles,  # what is deleted with it are the cluster's own data
+            ),
+        )
+        self.register_outputs(where)
+
+    def read_kubeconfig(self) -> pulumi.Output[str]:
+        """The administrator's kubeconfig, of a control plane; secret.
+
+        Apart from the membership: a token that changes in its standard input makes what it prints unknown at preview,
+        and with the kubeconfig everything in the cluster.
+        """
+        reading = remote.Command(
+            child(self._node, "kubeconfig"),
+            connection=self._reached,
+            create=read_kubeconfig(self._kubernetes),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                pulumi.ResourceOptions(depends_on=[self._membership], additional_secret_outputs=["stdout", "stderr"]),
+            ),
+        )
+        return pulumi.Output.secret(reading.stdout)
+
+
+class Kubeadm(pulumi.ComponentResource):
+    """The cluster of all nodes of a stack."""
+
+    kubeconfig: pulumi.Output[str]
+    """The administrator's, as the first control plane has it; secret."""
+
+    def __init__(
+        self,
+        name: str,
+        bootstrap: Bootstrap,
+        credentials: pulumi.Output[Credentials],
+        set_up: Sequence[pulumi.Resource],
+        *,
+        provider: command.Provider,
+        private_key: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`set_up` has the resource of each node of `bootstrap`, in the same order: a node is tuned before it joins."""
+        about = {"endpoint": endpoint(bootstrap), "kubernetesVersion": bootstrap.cluster.kubernetes_version}
+        super().__init__(token("Kubeadm"), name, about, opts)
+        tuned = {node.name: made for node, made in zip(bootstrap.nodes, set_up, strict=True)}
+
+        def member(node: NodeSpec, after: Sequence[pulumi.Resource]) -> Member:
+            return Member(
+                node,
+                bootstrap,
+                provider=provider,
+                credentials=credentials,
+                private_key=private_key,
+                depends_on=[tuned[node.name], *after],
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+
+        # One after the other: etcd takes a new voter only while the ones it has agree (kubernetes/kubeadm #1793).
+        control_planes: list[Member] = []
+        for node in bootstrap.control_planes:
+            control_planes.append(member(node, control_planes[-1:]))
+        for node in bootstrap.workers:
+            member(node, control_planes)
+        self.kubeconfig = control_planes[0].read_kubeconfig()
+        self.register_outputs({**about, "kubeconfig": self.kubeconfig})
+
+
+def _connection(node: NodeSpec, bootstrap: Bootstrap, private_key: pulumi.Input[str]) -> remote.ConnectionArgs:
+    return remote.ConnectionArgs(
+        host=str(node.address),
+        port=bootstrap.ssh.port,
+        user=bootstrap.ssh.user,
+        private_key=private_key,
+        host_key=node.host_key,
+        dial_error_limit=bootstrap.ssh.dial_attempts,
+        per_dial_timeout=bootstrap.ssh.dial_seconds,
+    )

@@ -1,0 +1,59 @@
+"""What a bootstrap needs and no model may hold: checked by form, never shown."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from components.core.finding import Finding
+from components.core.names import PROJECT
+from components.kubeadm.authority import key_problem
+from components.kubeadm.model import Kubeadm
+
+BY_KIND = {"existing": ("kubeconfig",), "kubeadm": ("bootstrapToken", "certificateKey", "caKey")}
+"""The secrets that each kind of cluster asks for, in `vds-platform:`."""
+
+_FORMS = {
+    # k8s.io/cluster-bootstrap/token/api: six public characters, a dot, sixteen secret ones.
+    "bootstrapToken": (re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}"), "six and sixteen of a-z and 0-9 with a dot between"),
+    # kubeadm: an AES key of 32 bytes.
+    "certificateKey": (re.compile(r"[0-9a-f]{64}"), "64 hexadecimal digits, as `openssl rand -hex 32` makes them"),
+}
+
+
+class Credentials(NamedTuple):
+    """The secrets of a bootstrap, in clear, for as long as a script is rendered."""
+
+    bootstrap_token: str
+    """By which a node asks for its certificate; lives two hours in the cluster."""
+    certificate_key: str
+    """By which control planes decrypt what the first one uploads; lives as long."""
+    ca_key: str
+    """The authority's private key, PEM."""
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def secret_names(data: Any) -> tuple[str, ...]:
+    """The secrets that a stack file asks for, whatever else is wrong with it.
+
+    One without a known kind of cluster counts as one whose cluster exists.
+    """
+    cluster = data.get("cluster") if isinstance(data, Mapping) else None
+    kind = cluster.get("kind") if isinstance(cluster, Mapping) else None
+    return BY_KIND.get(kind if isinstance(kind, str) else "", BY_KIND["existing"])
+
+
+def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
+    """What is wrong with the secrets that are there; their values are in no message."""
+    found = [
+        Finding("cluster-secrets", f"{PROJECT}:{name}", f"has the wrong form: set {form}")
+        for name, (pattern, form) in _FORMS.items()
+        if name in given and not pattern.fullmatch(given[name])
+    ]
+    if "caKey" in given:
+        problem = key_problem(given["caKey"], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None)
+        if problem:
+            remedy = "set the key that was made together with the certificate"
+            found.append(Finding("cluster-secrets", f"{PROJECT}:caKey", f"{problem}: {remedy}"))
+    return found

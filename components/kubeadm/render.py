@@ -1,0 +1,172 @@
+"""What kubeadm, containerd and apt read on a node. kubeadm's fields are those of v1beta4 in Kubernetes 1.36.3."""
+
+import json
+
+from components.core.manifests import Manifest
+from components.core.versions import version_tuple
+from components.kubeadm.authority import discovery_hash
+from components.kubeadm.credentials import Credentials
+from components.kubeadm.model import Bootstrap, Kubeadm
+from components.network.kube_proxy import kube_proxy_configuration
+from components.nodes.model import NodeSpec
+
+KUBEADM = "kubeadm.k8s.io/v1beta4"
+SOCKET = "unix:///run/containerd/containerd.sock"
+API_PORT = 6443
+"""On which a node's own API server listens, behind an endpoint that may have another."""
+KEYRING = "/etc/apt/keyrings/vds-platform-kubernetes.asc"
+
+TOKEN_LIFE = "2h0m0s"  # noqa: S105  how long it lives; kubeadm keeps the uploaded certificates as long
+"""Long enough for every join of one run, too short to be worth stealing."""
+
+
+def endpoint(bootstrap: Bootstrap) -> str:
+    """Host and port by which everybody reaches the control plane, for as long as the cluster lives."""
+    return f"{bootstrap.network.api_server.host}:{bootstrap.network.api_server.port}"
+
+
+def kubeadm_config(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> str:
+    """What kubeadm is given on this node, as JSON documents.
+
+    YAML would take a token or a name that looks like a number for one; JSON's strings are always strings.
+    """
+    return "\n---\n".join(json.dumps(item, indent=2) for item in documents(bootstrap, node, credentials))
+
+
+def documents(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> list[Manifest]:
+    """The first control plane makes the cluster, everyone else joins it."""
+    if node == bootstrap.control_planes[0]:
+        return [
+            _init(bootstrap, node, credentials),
+            _cluster(bootstrap),
+            _kubelet(bootstrap.cluster),
+            *_kube_proxy(bootstrap),
+        ]
+    return [_join(bootstrap, node, credentials)]
+
+
+def _init(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Manifest:
+    token = {
+        "token": credentials.bootstrap_token,
+        "description": "Joins the nodes of one run of vds-platform.",
+        "ttl": TOKEN_LIFE,
+    }
+    return {
+        "apiVersion": KUBEADM,
+        "kind": "InitConfiguration",
+        "bootstrapTokens": [token],
+        "nodeRegistration": _registration(bootstrap, node),
+        "localAPIEndpoint": _local_endpoint(bootstrap, node),
+        "certificateKey": credentials.certificate_key,
+        **({"skipPhases": ["addon/kube-proxy"]} if bootstrap.service_proxy == "ebpf" else {}),
+    }
+
+
+def _cluster(bootstrap: Bootstrap) -> Manifest:
+    spec, network = bootstrap.cluster, bootstrap.network
+    return {
+        "apiVersion": KUBEADM,
+        "kind": "ClusterConfiguration",
+        "clusterName": bootstrap.environment,
+        "kubernetesVersion": f"v{spec.kubernetes_version}",
+        "controlPlaneEndpoint": endpoint(bootstrap),
+        "imageRepository": bootstrap.registry,
+        "networking": {"podSubnet": str(network.pod_cidr), "serviceSubnet": str(network.service_cidr)},
+        **({"apiServer": {"certSANs": list(spec.certificate_names)}} if spec.certificate_names else {}),
+        # Stays in the cluster, so that `kubeadm upgrade` doesn't bring back what init skipped.
+        **({"proxy": {"disabled": True}} if bootstrap.service_proxy == "ebpf" else {}),
+    }
+
+
+def _kube_proxy(bootstrap: Bootstrap) -> list[Manifest]:
+    return [] if bootstrap.service_proxy == "ebpf" else [kube_proxy_configuration(bootstrap.service_proxy)]
+
+
+def _join(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Manifest:
+    control_plane = {
+        "localAPIEndpoint": _local_endpoint(bootstrap, node),
+        "certificateKey": credentials.certificate_key,
+    }
+    return {
+        "apiVersion": KUBEADM,
+        "kind": "JoinConfiguration",
+        "discovery": {
+            "bootstrapToken": {
+                "apiServerEndpoint": endpoint(bootstrap),
+                "token": credentials.bootstrap_token,
+                "caCertHashes": [discovery_hash(bootstrap.cluster.ca_certificate)],
+            }
+        },
+        "nodeRegistration": _registration(bootstrap, node),
+        **({"controlPlane": control_plane} if "control-plane" in node.roles else {}),
+    }
+
+
+def _kubelet(spec: Kubeadm) -> Manifest:
+    """Of every node: those that join are given what the first one was."""
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "cgroupDriver": "systemd",
+        # True since Kubernetes 1.35 (KEP-5573): a kubelet does not start on cgroup v1.
+        **({"failCgroupV1": False} if spec.cgroup_v1 else {}),
+    }
+
+
+def _registration(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
+    return {
+        "name": node.name,
+        "criSocket": SOCKET,
+        # Without it a kubelet takes the address of its default route, which need not be the nodes' segment.
+        "kubeletExtraArgs": [{"name": "node-ip", "value": str(node.address)}],
+        # Left out, kubeadm keeps pods off control planes; an empty list lets them in.
+        **({"taints": []} if {"control-plane", "worker"} <= set(node.roles) else {}),
+        # kubeadm's own check fails on cgroup v1 since 1.35; it is one of several in SystemVerification.
+        **({"ignorePreflightErrors": ["SystemVerification"]} if bootstrap.cluster.cgroup_v1 else {}),
+    }
+
+
+def _local_endpoint(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
+    server = bootstrap.network.api_server
+    port = server.port if server.host == str(node.address) else API_PORT
+    return {"advertiseAddress": str(node.address), "bindPort": port}
+
+
+def apt_source(spec: Kubeadm) -> str:
+    """The repository in apt's deb822 form, trusted by its own key and no other."""
+    major, minor, _ = version_tuple(spec.kubernetes_version)
+    return f"Types: deb\nURIs: {spec.packages.url}v{major}.{minor}/deb/\nSuites: /\nSigned-By: {KEYRING}"
+
+
+def packages(spec: Kubeadm) -> dict[str, str]:
+    """Every package that a member has, with its exact version, sorted."""
+    own = f"{spec.kubernetes_version}-{spec.packages.revision}"
+    pinned = dict.fromkeys(("kubeadm", "kubectl", "kubelet"), own)
+    pinned |= {"cri-tools": spec.packages.cri_tools, "kubernetes-cni": spec.packages.kubernetes_cni}
+    pinned[spec.containerd.package] = spec.containerd.version
+    return dict(sorted(pinned.items()))
+
+
+def crictl_config() -> str:
+    """What crictl reads: without it each call warns, and asks the sockets of other runtimes first."""
+    return f"runtime-endpoint: {SOCKET}\nimage-endpoint: {SOCKET}"
+
+
+def containerd_config(bootstrap: Bootstrap) -> str:
+    """What differs from containerd's defaults: cgroups by systemd, as the kubelet has them, and the sandbox image.
+
+    Debian's own file is replaced: it looks for CNI plugins where no CNI puts them.
+    """
+    spec = bootstrap.cluster
+    pause = f"{bootstrap.registry}/pause:{spec.images.pause}"
+    if spec.containerd.major >= 2:
+        runtime, image = "io.containerd.cri.v1.runtime", "plugins.'io.containerd.cri.v1.images'.pinned_images"
+        version, sandbox = 3, f'[{image}]\n  sandbox = "{pause}"'
+    else:
+        runtime = "io.containerd.grpc.v1.cri"
+        version, sandbox = 2, f"[plugins.'{runtime}']\n  sandbox_image = \"{pause}\""
+    runc = f"plugins.'{runtime}'.containerd.runtimes.runc"
+    return (
+        f"version = {version}\n\n{sandbox}\n\n"
+        f'[{runc}]\n  runtime_type = "io.containerd.runc.v2"\n\n[{runc}.options]\n  SystemdCgroup = true'
+    )

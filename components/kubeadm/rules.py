@@ -1,0 +1,93 @@
+"""What a cluster that kubeadm makes may not be."""
+
+from collections.abc import Collection, Sequence
+
+from components.core.finding import Finding
+from components.core.versions import version_tuple
+from components.images.model import ImageMirror
+from components.kubeadm.model import Existing, Kubeadm, image_source
+from components.network.model import NetworkSpec
+from components.nodes.model import NodeSpec
+
+OLDEST = (1, 31)
+"""The first Kubernetes whose kubeadm reads v1beta4."""
+NEWEST = (1, 36)
+"""The newest whose kubeadm was held against what is rendered here."""
+
+
+def cluster_problems(
+    cluster: Existing | Kubeadm,
+    network: NetworkSpec,
+    nodes: Sequence[NodeSpec],
+    allowed: Collection[str],
+    mirror: ImageMirror | None = None,
+) -> list[Finding]:
+    """Everything that is wrong with a cluster of these nodes; one that exists is not ours to judge."""
+    if isinstance(cluster, Existing):
+        return []
+    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
+    control_planes = [node for node in nodes if "control-plane" in node.roles]
+    if not control_planes:
+        problems.append(
+            Finding(
+                "cluster-control-plane",
+                "nodes",
+                "none has the role control-plane, so nobody can make the cluster: write roles: [control-plane] at one "
+                "node or three",
+            )
+        )
+    return problems + _endpoint_problems(network, nodes, control_planes)
+
+
+def _version_problems(cluster: Kubeadm) -> list[Finding]:
+    if OLDEST <= version_tuple(cluster.kubernetes_version)[:2] <= NEWEST:
+        return []
+    oldest, newest = (".".join(map(str, edge)) for edge in (OLDEST, NEWEST))
+    return [
+        Finding(
+            "cluster-version",
+            "cluster.kubernetesVersion",
+            f"{cluster.kubernetes_version} is not between {oldest} and {newest}, whose kubeadm reads what this "
+            "platform writes: choose one of these",
+        )
+    ]
+
+
+def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMirror | None) -> list[Finding]:
+    images = image_source(cluster, mirror)
+    if images.country is None:
+        said = f"nothing says under whose law {images.registry} is: write {images.field}.country"
+        return [Finding("cluster-sources", images.field, said)]
+    sources = (
+        ("cluster.packages", cluster.packages.url, cluster.packages.country),
+        (images.field, images.registry, images.country),
+    )
+    return [
+        Finding(
+            "cluster-sources",
+            item,
+            f"{name} is under the law of {country}, allowed: "
+            f"{', '.join(sorted({*allowed, *cluster.source_countries}))}: use a mirror, or let software come from "
+            "there with cluster.sourceCountries",
+        )
+        for item, name, country in sources
+        if country not in allowed and country not in cluster.source_countries
+    ]
+
+
+def _endpoint_problems(
+    network: NetworkSpec, nodes: Sequence[NodeSpec], control_planes: Sequence[NodeSpec]
+) -> list[Finding]:
+    """The endpoint is in every certificate and kubeconfig: it can't be one machine of several, and never changes."""
+    host = network.api_server.host
+    holder = next((node for node in nodes if host in (str(node.address), node.name)), None)
+    if holder is None or list(control_planes) == [holder]:
+        return []
+    if holder not in control_planes:
+        reason = "which is no control plane: write the name or address in front of the control planes"
+    else:
+        reason = (
+            f"one of {len(control_planes)} control planes: without it nobody would find the others; write a name or "
+            "address that moves between them, or that stands in front of all"
+        )
+    return [Finding("cluster-endpoint", "network.apiServer.host", f"{host} is node {holder.name}, {reason}")]

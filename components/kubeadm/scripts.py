@@ -1,0 +1,83 @@
+"""The one shell script that makes a node a member: what it gets, in front of `member.sh`, which knows how."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+from components.kubeadm.credentials import Credentials
+from components.kubeadm.model import Bootstrap
+from components.kubeadm.render import (
+    KEYRING,
+    SOCKET,
+    apt_source,
+    containerd_config,
+    crictl_config,
+    endpoint,
+    kubeadm_config,
+    packages,
+)
+from components.nodes.model import NodeSpec
+
+RUN_SECONDS = 900
+"""The script's own limit. Packages and images of a control plane are about a gigabyte, kubeadm itself waits 4 min."""
+
+_HOW = (Path(__file__).parent / "member.sh").read_text(encoding="utf-8")
+_SLOT = "#: wanted\n"
+_SOURCE = "/etc/apt/sources.list.d/vds-platform-kubernetes.sources"
+_CRICTL = "/etc/crictl.yaml"
+
+
+def read_kubeconfig(version: str) -> str:
+    """The command line that prints the administrator's kubeconfig on a control plane.
+
+    Nothing in it changes with a secret of the stack; an upgrade, which renews the certificate in it, has it read again.
+    """
+    return f"cat /etc/kubernetes/admin.conf # of Kubernetes {version}"
+
+
+def command(verb: str) -> str:
+    """The command line that runs the script from standard input: `apply` or `remove`."""
+    return f"timeout -k 10 {RUN_SECONDS} sh -s {quote(verb)}"
+
+
+def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> str:
+    """The POSIX shell text for one node. It holds secrets: standard input is the only way it may go."""
+    first = node == bootstrap.control_planes[0]
+    joins_control = "control-plane" in node.roles
+    facts = {
+        "node": node.name,
+        "role": "first" if first else "control-plane" if joins_control else "worker",
+        "endpoint": endpoint(bootstrap),
+        "cri_socket": SOCKET,
+        "ca_certificate": bootstrap.cluster.ca_certificate.strip(),
+        "containerd_config": containerd_config(bootstrap),
+        "token_name": "bootstrap-token-" + credentials.bootstrap_token.partition(".")[0],
+        "ca_key": credentials.ca_key.strip() if first else "",
+        "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
+    }
+    words = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
+    hidden = [word for word in words if word]
+    spec = bootstrap.cluster
+    files = [
+        (KEYRING, spec.packages.signing_key.armoured.strip()),
+        (_SOURCE, apt_source(spec)),
+        (_CRICTL, crictl_config()),
+    ]
+    rows = (
+        _each("packages", list(packages(spec).items()))
+        + _each("files", files)
+        + _each("secret_words", [(word,) for word in hidden])
+    )
+    head = "".join(f"{name}={quote(value)}\n" for name, value in facts.items())
+    return _HOW.replace(_SLOT, head + rows, 1)
+
+
+def leaving_script(bootstrap: Bootstrap, node: NodeSpec) -> str:
+    """The text by which a node leaves the cluster: its `remove` needs no secret, so it holds none."""
+    return member_script(bootstrap, node, Credentials("", "", ""))
+
+
+def _each(name: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """A shell function that calls the function it is given once a row."""
+    lines = ['\t"$1" ' + " ".join(map(quote, row)) for row in rows] or ["\t:"]  # an empty body is no shell
+    return f"\n{name}() {{\n" + "".join(f"{line}\n" for line in lines) + "}\n"

@@ -1,0 +1,1 @@
+"""Pods' network: the CNI, its data path and its MTU."""

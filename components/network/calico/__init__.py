@@ -1,0 +1,1 @@
+"""Calico: values of its operator's chart, its resources."""

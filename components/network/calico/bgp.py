@@ -1,0 +1,36 @@
+"""Calico's BGP beyond its defaults: whom nodes tell which addresses."""
+
+from ipaddress import IPv4Address
+from typing import Annotated
+
+from pydantic import Field
+
+from components.core.model import Spec
+from components.core.types import DnsLabel, DnsName, Network
+
+AsNumber = Annotated[int, Field(ge=1, le=4_294_967_295)]
+"""An AS number, four bytes (RFC 6793)."""
+
+
+class CalicoPeer(Spec):
+    """A router that nodes tell routes to."""
+
+    name: DnsLabel
+    address: IPv4Address
+    as_number: AsNumber
+    node_selector: str = Field(default="all()", min_length=1)
+    """In Calico's own language: `all()`, `rack == 'a'`."""
+    password_secret: DnsName | None = None
+    """A Secret in calico-system whose key `password` holds the session's MD5 password."""
+
+
+class CalicoBgp(Spec):
+    """What differs from a full mesh of nodes in one private AS."""
+
+    as_number: AsNumber = 64512
+    """The cluster's; 64512 is Calico's default, of RFC 6996's private range."""
+    node_mesh: bool = True
+    """Every node tells every other one. Off where route reflectors or routers do it, as on more than 100 nodes."""
+    service_networks: tuple[Network, ...] = ()
+    """Networks of LoadBalancer addresses that nodes announce; MetalLB must then announce none of them."""
+    peers: tuple[CalicoPeer, ...] = ()

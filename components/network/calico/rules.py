@@ -1,0 +1,79 @@
+"""What Calico may not be, beyond what its model already has no spelling for."""
+
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.core.versions import version_tuple
+from components.network.model import Calico
+
+OLDEST = (3, 15)
+"""Calico 3.15's release notes: the operator, and with it Installation."""
+
+
+def calico_problems(cni: Calico) -> list[Finding]:
+    """Everything wrong with it by itself."""
+    problems = []
+    if version_tuple(cni.version) < OLDEST:
+        problems.append(
+            Finding(
+                "cni-version",
+                "cni.version",
+                f"{cni.version} is from before Calico's operator, which came with 3.15: write a version of today",
+            )
+        )
+    if not cni.bgp and (cni.encapsulation == "None" or cni.encapsulation.startswith("IPIP")):
+        problems.append(
+            Finding(
+                "cni-calico-routes",
+                "cni.encapsulation",
+                f"{cni.encapsulation} without BGP: no node would know where another's pods are; "
+                "write bgp: true, or encapsulation: VXLAN",
+            )
+        )
+    if cni.external_services == "dsr" and cni.dataplane != "BPF":
+        problems.append(
+            Finding(
+                "cni-calico-dsr",
+                "cni.externalServices",
+                f"dsr is the BPF data plane's, and this is {cni.dataplane}: write dataplane: BPF, or "
+                "externalServices: snat",
+            )
+        )
+    if cni.kube_proxy == "ipvs" and cni.dataplane != "Iptables":
+        problems.append(
+            Finding(
+                "cni-calico-proxy",
+                "cni.kubeProxy",
+                f"ipvs, but the {cni.dataplane} data plane "
+                + ("replaces kube-proxy" if cni.dataplane == "BPF" else "needs kube-proxy with nftables")
+                + ": leave kubeProxy out, or write dataplane: Iptables",
+            )
+        )
+    return problems + _bgp_problems(cni)
+
+
+def _bgp_problems(cni: Calico) -> list[Finding]:
+    peering = cni.bgp_peering
+    if peering is None:
+        return []
+    problems = []
+    if not cni.bgp:
+        problems.append(
+            Finding(
+                "cni-calico-bgp",
+                "cni.bgpPeering",
+                "is for nodes that speak BGP, and bgp is false: write bgp: true, or take bgpPeering out",
+            )
+        )
+    if not peering.node_mesh and not peering.peers:
+        problems.append(
+            Finding(
+                "cni-calico-bgp",
+                "cni.bgpPeering.nodeMesh",
+                "false without peers: no node would hear of another's pods; write peers, or nodeMesh: true",
+            )
+        )
+    problems += [
+        Finding("cni-calico-bgp", "cni.bgpPeering.peers", f"'{name}' occurs twice: rename one of them")
+        for name in duplicates(peer.name for peer in peering.peers)
+    ]
+    return problems

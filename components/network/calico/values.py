@@ -1,0 +1,84 @@
+"""Calico's `Installation`: what its operator turns into a running network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.charts.values import merged, taken
+from components.core.finding import Finding
+from components.core.manifests import Manifest, manifest
+from components.core.names import TIGERA_OPERATOR
+from components.images.model import ImageMirror, image_at
+from components.network.model import Calico, NetworkSpec
+from components.network.mtu import solve
+
+CALICOCTL = "quay.io/calico/ctl"
+"""Of the chart's hook that takes Calico away."""
+
+
+def installation(cni: Calico, network: NetworkSpec) -> Manifest:
+    """The one Installation, named `default`: the operator looks for no other name."""
+    return manifest("operator.tigera.io/v1", "Installation", "default", spec=_spec(cni, network))
+
+
+def calico_namespace() -> Manifest:
+    """The operator's namespace: it runs on the nodes' own network, before there is any other."""
+    enforce = {"pod-security.kubernetes.io/enforce": "privileged"}
+    return manifest("v1", "Namespace", TIGERA_OPERATOR, labels=enforce)
+
+
+def calico_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
+    """Values of the tigera-operator chart, which makes the Installation once its CRDs are there."""
+    return merged(platform_values(cni, network, images), cni.install.values)
+
+
+def platform_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
+    """The values that are the platform's own."""
+    values: dict[str, Any] = {"installation": {"enabled": True, **_spec(cni, network)}}
+    if images:
+        # The operator adds the images' paths (calico/node, …) to the registry, which ends in a slash.
+        values["installation"]["registry"] = f"{images.registry}/"
+        values["tigeraOperator"] = {"registry": images.registry}
+        values["calicoctl"] = {"image": image_at(images, CALICOCTL)}
+    return values
+
+
+def extra_problems(cni: Calico, network: NetworkSpec, images: ImageMirror | None) -> list[Finding]:
+    """Values of the stack file whose keys are the platform's own."""
+    return [
+        Finding(
+            "cni-values",
+            "cni.install.values",
+            f"{key} is set by the platform, from fields of the stack file: take it out",
+        )
+        for key in taken(platform_values(cni, network, images), cni.install.values)
+    ]
+
+
+def from_their_makers(values: Any) -> list[str]:
+    """Images that the chart's values leave where its own defaults have them."""
+    keys = (("installation", "registry"), ("tigeraOperator", "registry"), ("calicoctl", "image"))
+    return [] if all(_at(values, key) for key in keys) else ["quay.io/calico/node"]
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values
+
+
+def _spec(cni: Calico, network: NetworkSpec) -> dict[str, Any]:
+    return {
+        "calicoNetwork": {
+            "bgp": "Enabled" if cni.bgp else "Disabled",
+            "ipPools": [
+                {
+                    "blockSize": 26,  # 64 addresses a node at a time; immutable, like the CIDR
+                    "cidr": str(network.pod_cidr),
+                    "encapsulation": cni.encapsulation,
+                    "natOutgoing": "Enabled",
+                }
+            ],
+            "linuxDataplane": cni.dataplane,
+            "mtu": solve(cni, network.underlay_mtu).configured,  # the pods' own, unlike Cilium's
+        }
+    }

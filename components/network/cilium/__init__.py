@@ -1,0 +1,1 @@
+"""Cilium: values of its chart, their constraints, its rollout."""

@@ -1,0 +1,1 @@
+"""What Cilium's charts of other releases mean: explanation and migration of values."""

@@ -1,0 +1,106 @@
+"""How a cluster gets from one Cilium release to another: one minor after the other, with the values of each."""
+
+from typing import NamedTuple
+
+from components.core.versions import version_tuple
+from components.network.cilium.chart.history import Verdict
+from components.network.cilium.chart.keys import minors, releases
+from components.network.cilium.chart.migrate import Change, Migration, migrate
+from components.network.cilium.chart.nested import Leaves
+from components.network.cilium.effective import (
+    KPR,
+    UPGRADE_COMPATIBILITY,
+    default_proxy,
+    effective,
+    pod_overhead,
+    proxy_verdict,
+    spell_proxy,
+    text,
+)
+
+BEFORE = {
+    "1.15": ("CiliumLoadBalancerIPPool objects: spec.cidrs becomes spec.blocks",),
+    "1.16": (
+        "Envoy becomes a DaemonSet of its own on new clusters; upgradeCompatibility keeps it in the agent",
+        "CiliumBGPPeeringPolicy is deprecated: write CiliumBGPClusterConfig, PeerConfig and Advertisement",
+    ),
+    "1.17": ("a cluster's name has at most 32 characters, lower case, digits and '-'",),
+    "1.18": (
+        "every node needs Linux 5.10 or newer",
+        "agents no longer refresh neighbours unless l2NeighDiscovery.enabled is true",
+    ),
+    "1.19": ("CiliumBGPPeeringPolicy is gone: the v2 objects must be there first",),
+    "1.20": ("Gateway API CRDs must be 1.6.1 or newer; 1.19 works with 1.4.1 only: both change together",),
+}
+"""What to do or to know before a minor, beside its values: the part of Cilium's upgrade notes on networks."""
+
+
+class Step(NamedTuple):
+    """One release on the way."""
+
+    release: str
+    upgrade_compatibility: str
+    """The first minor that the cluster ran: keeps defaults that a running data path depends on."""
+    before: tuple[str, ...]
+    migration: Migration
+    """The values for this step, from the ones that the way began with."""
+
+
+def upgrade_path(found: Leaves, old: str, new: str, *, meant: bool = False) -> list[Step]:
+    """Every release on the way from `old` to `new`, `new` last; of minors between, the newest release known.
+
+    Going down has the same steps in the other order. Within one minor there is one step.
+    """
+    line = [minor(release) for release in (old, new)]
+    between = [m for m in minors() if version_tuple(min(line, key=version_tuple)) < version_tuple(m)]
+    between = [m for m in between if version_tuple(m) < version_tuple(max(line, key=version_tuple))]
+    if version_tuple(new) < version_tuple(old):
+        between.reverse()
+    way = [*(_newest(m) for m in between), new]
+    first = text(found.get(UPGRADE_COMPATIBILITY)) or (
+        line[0] if version_tuple(line[1]) > version_tuple(line[0]) else ""
+    )
+    steps: list[Step] = []
+    up = version_tuple(new) > version_tuple(old)
+    before, values = old, found
+    for release in way:
+        migration = migrate(found, old, release, meant=meant)
+        if first:
+            migration = _compatible(migration, first, default_proxy(found, old), release)
+        notes = BEFORE.get(minor(release), ()) if up and minor(release) != line[0] else ()
+        back = () if up or steps or len(way) == 1 else ("Cilium supports going back to the minor before, not further",)
+        pods = _mtu(values, before, migration.values, release)
+        steps.append(Step(release, first, (*back, *notes, *pods), migration))
+        before, values = release, migration.values
+    return steps
+
+
+def _compatible(migration: Migration, first: str, ran: str, release: str) -> Migration:
+    """With `upgradeCompatibility`, and with the word whose default it would turn into one that Helm fails on."""
+    values: Leaves = {**migration.values, UPGRADE_COMPATIBILITY: first}
+    default = default_proxy(values, release)
+    if text(values.get(KPR)) or proxy_verdict(default, release) is Verdict.HONOURED:
+        return migration._replace(values=values)
+    word = spell_proxy(False, release)
+    why = f"the default was {ran}, and upgradeCompatibility {first} would make it {default}, which {release} refuses"
+    lost = ran == "probe"
+    change = Change("lost" if lost else "set", (), (("kubeProxyReplacement", f'"{word}"'),), why, lost)
+    return migration._replace(values={**values, KPR: word}, changes=(*migration.changes, change))
+
+
+def minor(release: str) -> str:
+    """`1.14.4` → `1.14`."""
+    return ".".join(release.split(".")[:2])
+
+
+def _newest(line: str) -> str:
+    return [release for release in releases() if minor(release) == line][-1]
+
+
+def _mtu(values: Leaves, old: str, later: Leaves, new: str) -> tuple[str, ...]:
+    before, sure = pod_overhead(effective(values, old), old)
+    after, also = pod_overhead(effective(later, new), new)
+    if before == after:
+        return ()
+    measured = "" if sure and also else " (not measured on both: prove it with DF pings)"
+    return (f"pods get the links' MTU − {after}, on {old} − {before}{measured}; they keep theirs until they restart",)

@@ -1,0 +1,99 @@
+"""Every image that Cilium's chart may pull, and where its values name it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from components.images.model import ImageMirror, image_at, pin_of
+from components.network.cilium.chart.keys import Path, has, nearest, within
+from components.network.cilium.chart.nested import Leaves
+
+
+class ChartImage(NamedTuple):
+    """An image of the chart."""
+
+    path: Path
+    """Of the group of values that has `repository`, `tag` and `digest`."""
+    repository: str
+    """The chart's own; the operator's gets its cloud's name behind it."""
+    origin: str
+    """What is pulled."""
+    digest: str = "digest"
+    """The key of its digest."""
+    switch: Path = ()
+    """The value without which the chart pulls no such image; empty: it is on by default, or other values tell."""
+    on: Any = True
+    """What that value says then."""
+
+
+def _image(path: str, repository: str, switch: str = "", on: Any = True) -> ChartImage:
+    return ChartImage(_path(path), repository, repository, switch=_path(switch), on=on)
+
+
+def _path(text: str) -> Path:
+    return tuple(text.split(".")) if text else ()
+
+
+_OPERATOR = ChartImage(
+    ("operator", "image"), "quay.io/cilium/operator", "quay.io/cilium/operator-generic", "genericDigest"
+)
+_SPIRE = "authentication.mutual.spire.enabled"
+_IMAGES = (
+    _image("image", "quay.io/cilium/cilium"),
+    _OPERATOR,
+    _image("certgen.image", "quay.io/cilium/certgen"),
+    _image("envoy.image", "quay.io/cilium/cilium-envoy"),
+    _image("hubble.relay.image", "quay.io/cilium/hubble-relay"),
+    _image("hubble.ui.backend.image", "quay.io/cilium/hubble-ui-backend", "hubble.ui.enabled"),
+    _image("hubble.ui.frontend.image", "quay.io/cilium/hubble-ui", "hubble.ui.enabled"),
+    _image("hubble.ui.proxy.image", "docker.io/envoyproxy/envoy", "hubble.ui.enabled"),
+    _image("nodeinit.image", "quay.io/cilium/startup-script", "nodeinit.enabled"),
+    _image("preflight.image", "quay.io/cilium/cilium", "preflight.enabled"),
+    _image("preflight.envoy.image", "quay.io/cilium/cilium-envoy", "preflight.enabled"),
+    _image("clustermesh.apiserver.image", "quay.io/cilium/clustermesh-apiserver", "clustermesh.useAPIServer"),
+    _image("clustermesh.apiserver.etcd.image", "quay.io/coreos/etcd", "clustermesh.useAPIServer"),
+    _image("clustermesh.apiserver.kvstoremesh.image", "quay.io/cilium/kvstoremesh", "clustermesh.useAPIServer"),
+    _image("etcd.image", "quay.io/cilium/cilium-etcd-operator", "etcd.managed"),
+    _image("authentication.mutual.spire.install.initImage", "docker.io/library/busybox", _SPIRE),
+    _image("authentication.mutual.spire.install.agent.image", "ghcr.io/spiffe/spire-agent", _SPIRE),
+    _image("authentication.mutual.spire.install.server.image", "ghcr.io/spiffe/spire-server", _SPIRE),
+)
+
+
+def chart_images(release: str) -> Iterator[ChartImage]:
+    """The images of a release's chart."""
+    for image in _IMAGES:
+        if has((*image.path, "repository"), release):
+            yield image
+    if has(("encryption", "ztunnel", "image", "repository"), release):  # moved with 1.20
+        host = "quay.io/cilium" if within(release, "1.20.0", "") else "docker.io/istio"
+        yield _image("encryption.ztunnel.image", f"{host}/ztunnel", "encryption.type", "ztunnel")
+
+
+def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
+    """Values by which the chart pulls every image from the mirror: those of what is off as well, for whoever turns it
+    on. A digest is the chart's own where the stack file pins no other."""
+    if mirror is None:
+        return {}
+    found: Leaves = {}
+    for image in chart_images(release):
+        found[*image.path, "repository"] = image_at(mirror, image.repository)
+        digest = pin_of(mirror, image.origin)
+        if digest and has((*image.path, image.digest), release):
+            found[*image.path, image.digest] = digest
+            found[*image.path, "useDigest"] = True
+    return found
+
+
+def from_their_makers(values: Any, version: str) -> list[str]:
+    """Images that a Release pulls from where the chart's own defaults have them; by the images of every release where
+    the version is not known."""
+    release = nearest(version)
+    known = list(chart_images(release)) if release else list(_IMAGES)
+    on = [image for image in known if not image.switch or _at(values, image.switch) == image.on]
+    return [image.origin for image in on if not _at(values, (*image.path, "repository"))]
+
+
+def _at(values: Any, path: Path) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values

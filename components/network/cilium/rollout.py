@@ -1,0 +1,37 @@
+"""What an update waits for beside Cilium's Release: every agent, of what the Release says now.
+
+Helm counts a DaemonSet as ready with as many pods as desired − maxUnavailable: with two nodes and one of them
+allowed to fail, half of the network may be down.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from components.core.labels import WAITED_FOR
+from components.core.manifests import Manifest
+from components.core.names import KUBE_SYSTEM
+from components.network.cilium.chart.keys import nearest, within
+from components.network.model import Cilium
+
+
+def agent_marks(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
+    """Annotations on the chart's DaemonSets: applying one waits until the DaemonSet is rolled out.
+
+    They change with the Release and not with the nodes: a server that is gone for good still counts as a node whose
+    agent is not ready, and taking it out of the stack file would wait for it in vain.
+    """
+    said = json.dumps([cni.version, values], sort_keys=True)
+    revision = hashlib.sha256(said.encode()).hexdigest()[:16]
+    names = ["cilium"]
+    if cni.l7_proxy and within(nearest(cni.version) or cni.version, "1.16.0", ""):
+        names.append("cilium-envoy")
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "DaemonSet",
+            "metadata": {"name": name, "namespace": KUBE_SYSTEM, "annotations": {WAITED_FOR: revision}},
+        }
+        for name in names
+    ]

@@ -1,0 +1,43 @@
+"""kube-proxy's configuration where it carries Services, and what to know before choosing a mode."""
+
+from typing import Any
+
+from components.core.versions import version_tuple
+from components.network.unmanaged import KubeProxyMode, ServiceProxy
+
+IPVS_DEPRECATED = (1, 35)
+"""KEP-5495: deprecated in 1.35, behind a feature gate since 1.37, whose default is to go off in 1.40."""
+NFTABLES_STABLE = (1, 33)
+"""KEP-3866: the nftables mode is alpha in 1.29, beta in 1.31, stable in 1.33."""
+
+
+def kube_proxy_configuration(mode: KubeProxyMode) -> dict[str, Any]:
+    """The KubeProxyConfiguration that kubeadm is given, or that belongs in kube-proxy's ConfigMap."""
+    configuration: dict[str, Any] = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": mode,
+    }
+    if mode == "ipvs":
+        # Every service address is on every node's kube-ipvs0: without strictARP all of them answer ARP for it,
+        # and MetalLB's layer-2 announcement is one voice among many (MetalLB's own installation page).
+        configuration["ipvs"] = {"scheduler": "rr", "strictARP": True}
+    return configuration
+
+
+def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> str:
+    """What an operator should know of the mode on this Kubernetes; empty for nothing."""
+    version = version_tuple(kubernetes_version)[:2]
+    if proxy == "ipvs" and version >= IPVS_DEPRECATED:
+        return (
+            f"serviceProxy ipvs: kube-proxy's IPVS mode is deprecated since Kubernetes 1.35, and this is "
+            f"{kubernetes_version}: nftables does the same in constant time, eBPF without kube-proxy"
+        )
+    if proxy == "ipvs" and version >= NFTABLES_STABLE:
+        return (
+            "serviceProxy ipvs: kube-proxy's IPVS mode is deprecated from Kubernetes 1.35 on; nftables, stable since "
+            "1.33, does the same in constant time"
+        )
+    if proxy == "nftables" and version < NFTABLES_STABLE:
+        return f"serviceProxy nftables: it is stable since Kubernetes 1.33, and this is {kubernetes_version}"
+    return ""

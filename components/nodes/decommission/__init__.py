@@ -1,0 +1,1 @@
+"""What is needed to take a node out of the platform."""

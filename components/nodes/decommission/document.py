@@ -1,0 +1,83 @@
+"""What giving a node back needs to know, as one document: the state keeps it, and a deletion has nothing else.
+
+`pulumi_command` writes it to the standard input of `vds decommission`, so neither an argument list nor
+an environment ever holds a secret. The state may be older than the code that reads it: a new field needs a default.
+"""
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic.alias_generators import to_camel
+
+from components.nodes.model import NodeSpec, SshSpec
+
+PYTHON = ".venv/bin/python"
+"""Relative to the project, where the engine starts its plugins; `setup.sh` makes it, `Pulumi.yaml` names it too."""
+
+# `exec`: a signal to the shell would not reach the program that has to undo a half-done drain.
+DECOMMISSION = f"exec {PYTHON} -m vds decommission"
+RECOMMISSION = f"exec {PYTHON} -m vds recommission"
+
+LEFT_ON_NODE = (
+    "/etc/sysctl.d/90-vds-platform.conf",
+    "/etc/modules-load.d/vds-platform.conf",
+    "/var/lib/vds-platform",
+)
+"""Every path that `node.sh` writes to: what stays on a node that is not given back."""
+
+
+class Decommission(BaseModel):
+    """The document, read. Secrets are not shown by its representation, nor by an error about it."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    node: str
+    address: str
+    port: int
+    user: str
+    host_key: str
+    dial_seconds: int
+    """Of one attempt to connect."""
+    dial_attempts: int
+    script: str
+    """`scripts.node_script`'s text, as the node was last set up from."""
+    leaving_script: str = ""
+    """By which the node leaves a cluster that kubeadm made, before `script` gives it back; empty for others."""
+    when_unreachable: Literal["fail", "leave"]
+    drain_seconds: int
+    gateway_namespace: str
+    kubeconfig: SecretStr
+    private_key: SecretStr
+
+
+def release_document(
+    node: NodeSpec,
+    ssh: SshSpec,
+    *,
+    script: str,
+    leaving_script: str = "",
+    gateway_namespace: str,
+    kubeconfig: str,
+    private_key: str,
+) -> str:
+    """The document as JSON: same facts, same bytes, so that nothing is updated without a reason."""
+    facts = {
+        "node": node.name,
+        "address": str(node.address),
+        "port": ssh.port,
+        "user": ssh.user,
+        "hostKey": node.host_key,
+        "dialSeconds": ssh.dial_seconds,
+        "dialAttempts": ssh.dial_attempts,
+        "script": script,
+        **({"leavingScript": leaving_script} if leaving_script else {}),
+        "whenUnreachable": node.when_unreachable,
+        "drainSeconds": node.drain_seconds,
+        "gatewayNamespace": gateway_namespace,
+        "kubeconfig": kubeconfig,
+        "privateKey": private_key,
+    }
+    return json.dumps(facts, sort_keys=True)

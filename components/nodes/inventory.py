@@ -1,0 +1,30 @@
+"""The platform's own note in the cluster."""
+
+from collections.abc import Iterable, Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply
+from components.core.names import child, token
+from components.nodes.inventory_render import record
+
+
+class Record(pulumi.ComponentResource):
+    """Which nodes the stack file has; gone before all of them are given back."""
+
+    def __init__(
+        self,
+        name: str,
+        environment: str,
+        nodes: Iterable[str],
+        *,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`depends_on`: every node. The engine deletes in the opposite order, so a destroy takes this away first."""
+        super().__init__(token("Record"), name, None, opts)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        apply(child(name, "nodes"), record(environment, nodes), options)
+        self.register_outputs({})

@@ -1,0 +1,93 @@
+"""What nodes said of themselves (`survey.py`), as facts: parsed from their lines, and kept in a file for a preview.
+
+Pure: who asks the nodes is `live.py`, who judges is `verdict.py`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+Fact = Mapping[str, Any]
+
+
+class Survey(NamedTuple):
+    """One node's facts."""
+
+    node: str
+    facts: Mapping[str, Fact]
+    """By name. A fact that could not be had has `unknown`: the reason."""
+    clock_offset: float = 0.0
+    """Seconds by which the node's clock is ahead of the one that asked."""
+    in_container: bool = False
+    """The node is a container: what it shares with others proves nothing of it."""
+    unread: str = ""
+    """Why there are no facts at all; empty where there are."""
+
+    def get(self, name: str) -> Fact:
+        """A fact; one that was never said is unknown."""
+        return self.facts.get(name, {"unknown": self.unread or "the node did not say"})
+
+
+def parse(output: str, *, received_at: float, in_container: bool = False) -> Survey:
+    """The facts in a survey's output. Raises ValueError where it is not one, or was cut short."""
+    facts: dict[str, Fact] = {}
+    for line in (line for line in output.split("\n") if line.strip()):
+        try:
+            fact = json.loads(line)
+            facts[fact["fact"]] = fact
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"the survey printed what is not its own: {line[:80]}") from None
+    if "node" not in facts or "clock" not in facts:
+        raise ValueError("the survey was cut short")
+    return Survey(
+        facts["node"]["name"],
+        facts,
+        clock_offset=float(facts["clock"]["seconds"]) - received_at,
+        in_container=in_container,
+    )
+
+
+# --- a file of them, for a preview that must not reach the nodes ---------------------------------------------
+
+
+class FactsError(ValueError):
+    """A facts file that may not be judged by; the text says why and what to do."""
+
+
+def dump(surveys: Sequence[Survey], *, environment: str, made_at: float) -> str:
+    """A facts file: what was seen, of which stack, when (seconds since 1970), and the hash of all that."""
+    content = {
+        "environment": environment,
+        "madeAt": int(made_at),
+        "surveys": [survey._asdict() for survey in sorted(surveys)],
+    }
+    return json.dumps({"sha256": _hash(content), **content}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str | None = None) -> tuple[Survey, ...]:
+    """The surveys of a facts file.
+
+    `sha256` is the hash that whoever made the file said it has; without it the file's own is only held against
+    damage. Raises FactsError for a file that is damaged, another stack's, or too old.
+    """
+    again = "make it anew with `vds doctor --facts FILE`"
+    try:
+        document = json.loads(text)
+        stated = document.pop("sha256")
+        age_hours = (now - document["madeAt"]) / 3600
+        surveys = tuple(Survey(**survey) for survey in document["surveys"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise FactsError(f"is not a facts file: {again}") from None
+    found = _hash(document)
+    if found != stated or (sha256 is not None and sha256 != found):
+        raise FactsError(f"has the hash {found}, not {sha256 or stated}: somebody changed it; {again}")
+    if document["environment"] != environment:
+        raise FactsError(f"is of {document['environment']}, this stack is {environment}: {again}")
+    if not -1 <= age_hours <= max_hours:
+        raise FactsError(f"is {age_hours:.0f} hours old, limit {max_hours} (preflight.maxFactsHours): {again}")
+    return surveys
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,30 @@
+"""Where the preflight's verdict meets the engine: what fails stops the run before anything changes."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.core.finding import Finding
+from components.core.messages import in_full
+from components.nodes.preflight.verdict import CheckResult, advice, problems
+
+
+class PreflightError(pulumi.RunError):
+    """Nodes that are not fit, all of them with all their failures. The engine shows the text; nothing changed."""
+
+    def __init__(self, found: Sequence[Finding]) -> None:
+        self.problems = tuple(found)
+        count, lines = in_full(found, "failure")
+        super().__init__(f"the nodes' preflight has {count}; nothing was changed:{lines}")
+
+
+def require_fit(found: Sequence[CheckResult]) -> None:
+    """Stop where a node fails a required check; say what is advice. No findings, no verdict.
+
+    Raises:
+        PreflightError: with every failure of every node.
+    """
+    for violation in advice(found):
+        pulumi.log.warn(str(violation))
+    if failures := problems(found):
+        raise PreflightError(failures)

@@ -1,0 +1,50 @@
+"""The program that surveys one node: a request, behind `survey.py`, which knows how."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.nodes.model import NodeRequirements, NodeSpec
+
+SURVEY_SECONDS = 75
+"""A survey's limit on the node, beside its window: pings that may be lost, and 45 s for a slow disk."""
+
+_SURVEY = (Path(__file__).parent / "survey.py").read_text(encoding="utf-8")
+
+
+def survey_command(seconds: int = SURVEY_SECONDS) -> str:
+    """The command line that runs `survey_script` from standard input: isolated from the node's own Python set-up."""
+    return f"timeout -k 5 {seconds} python3 -I -"
+
+
+def survey_script(
+    node: NodeSpec,
+    peers: Sequence[NodeSpec],
+    demands: NodeRequirements,
+    *,
+    run: str,
+    window_seconds: float = 1.5,
+    measure_disk: bool = False,
+) -> str:
+    """The Python text that asks one node; it goes in on standard input and holds no secret.
+
+    `peers` are the nodes that are asked at the same time; `run` is a word of this run alone, by which their probes
+    know each other; `measure_disk` writes 22 MB where etcd will.
+    """
+    preflight = demands.preflight
+    request = {
+        "node": node.name,
+        "address": str(node.address),
+        "run": run,
+        "mtu": demands.underlay_mtu,
+        "peers": [{"name": peer.name, "address": str(peer.address)} for peer in peers if peer.name != node.name],
+        "ports": [{"port": need.port, "protocol": need.protocol} for need in demands.ports],
+        "references": [{"name": point.name, "address": str(point.address)} for point in preflight.reference_points],
+        "pod_source": demands.pod_source,
+        "lookup": preflight.lookup,
+        "services": ["containerd", "kubelet"],
+        "etcd_folder": preflight.etcd_folder,
+        "measure_disk": measure_disk,
+        "window_seconds": window_seconds,
+    }
+    return f"{_SURVEY}\n\nmain(json.loads({json.dumps(request)!r}))\n"

@@ -1,0 +1,205 @@
+"""Reads nodes over SSH before the program declares anything: one connection a node, all at once, read only."""
+
+import asyncio
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, TypeVar
+
+import asyncssh
+
+from components.nodes.connection import dial
+from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
+from components.nodes.preflight.facts import Survey
+from components.nodes.preflight.facts import parse as parse_survey
+from components.nodes.preflight.script import SURVEY_SECONDS, survey_command, survey_script
+from components.nodes.settings.drift import Reading, Unread
+from components.nodes.settings.readback import Readback, parse
+from components.nodes.settings.script import command
+
+_PAUSE_SECONDS = 0.5
+"""Between two attempts to connect, growing: what sshd turns away above its MaxStartups has ended by then."""
+
+READ_SECONDS = 10
+"""After the connection stands. A reading takes a tenth of a second; a node that hangs must not hang the run."""
+
+_ENDED_BY_TIMEOUT = (124, 137, 143)
+"""timeout(1)'s own word for it, its KILL, and what the survey says to its TERM."""
+
+_FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
+"""Answers of a server that another attempt would get again."""
+
+Ask = Literal["change", "all", "none"]
+"""Whom to survey: every node, where one of them is to be changed; every node, always; nobody."""
+T = TypeVar("T")
+
+
+class Fleet(NamedTuple):
+    """How all nodes stand."""
+
+    readings: Mapping[str, Reading]
+    """By name, for every node that was asked."""
+    surveys: tuple[Survey, ...] = ()
+    """Facts for the preflight's verdict; empty where nobody was surveyed."""
+
+
+def read_fleet(
+    nodes: Sequence[NodeSpec],
+    scripts: Mapping[str, str],
+    demands: NodeRequirements,
+    ssh: SshSpec,
+    private_key: str | None,
+    *,
+    ask: Ask = "change",
+    window_seconds: float = 1.5,
+    measure_disk: bool | None = None,
+) -> Fleet:
+    """Every node's standing by name; nothing without a key. A node that can't be read says why, and raises nothing.
+
+    `measure_disk` None: on nodes that have never been set up.
+    """
+    if private_key is None:
+        return Fleet({})
+    try:
+        key = asyncssh.import_private_key(private_key)
+    except asyncssh.KeyImportError:
+        unread = Unread("vds-platform:sshPrivateKey is not an unencrypted SSH private key")
+        return Fleet({node.name: unread for node in nodes})
+    reader = _Reader(scripts, demands, ssh, key, ask, window_seconds, measure_disk)
+    found: list[Fleet] = []
+    # The program runs inside the engine's event loop; the reading has its own, on its own thread.
+    thread = threading.Thread(target=lambda: found.append(asyncio.run(reader.read(nodes))), name="read-nodes")
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+async def connect(node: NodeSpec, ssh: SshSpec, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
+    """One attempt, by the node's own host key alone. `not_reached` puts what it raises into words."""
+    return await dial(
+        str(node.address), ssh.port, user=ssh.user, host_key=node.host_key, seconds=ssh.dial_seconds, key=key
+    )
+
+
+def not_reached(node: NodeSpec, ssh: SshSpec, error: TimeoutError | OSError | asyncssh.Error) -> Unread:
+    """Why there is no connection to a node, in an operator's words."""
+    where = f"{node.address} port {ssh.port}"
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return Unread(f"{where} shows another host key than the stack file has for it", untrusted=True)
+    if isinstance(error, asyncssh.PermissionDenied):
+        return Unread(f"{where} does not let {ssh.user} in with this key")
+    return Unread(f"{where} could not be reached ({_why(error)})")
+
+
+class _Reader:
+    def __init__(
+        self,
+        scripts: Mapping[str, str],
+        demands: NodeRequirements,
+        ssh: SshSpec,
+        key: asyncssh.SSHKey,
+        ask: Ask,
+        window_seconds: float,
+        measure_disk: bool | None,
+    ) -> None:
+        self._scripts, self._demands, self._ssh, self._key = scripts, demands, ssh, key
+        self._ask, self._window_seconds, self._measure_disk = ask, window_seconds, measure_disk
+        self._run = secrets.token_hex(4)
+
+    async def read(self, nodes: Sequence[NodeSpec]) -> Fleet:
+        opened = await asyncio.gather(*map(self._connect, nodes))
+        held = {node: one for node, one in zip(nodes, opened, strict=True) if not isinstance(one, Unread)}
+        try:
+            checked = await asyncio.gather(*(self._check(node, one) for node, one in held.items()))
+            readings = dict(zip(held, checked, strict=True))
+            lost = {node: one for node, one in zip(nodes, opened, strict=True) if isinstance(one, Unread)}
+            standing = {node.name: (readings | lost)[node] for node in nodes}
+            return Fleet(standing, await self._survey_all(held, readings))
+        finally:
+            for one in held.values():
+                one.close()
+            await asyncio.gather(*(one.wait_closed() for one in held.values()))
+
+    async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | Unread":
+        """As often as the engine would, what is refused; what is silent, once: an update reads twice before that."""
+        attempt, until = 1, time.monotonic() + 0.9 * self._ssh.dial_seconds
+        while True:
+            try:
+                return await connect(node, self._ssh, self._key)
+            except (TimeoutError, OSError, asyncssh.Error) as error:
+                last = attempt >= self._ssh.dial_attempts or time.monotonic() >= until
+                if last or isinstance(error, _FINAL):
+                    return not_reached(node, self._ssh, error)
+            await asyncio.sleep(_PAUSE_SECONDS * attempt)
+            attempt += 1
+
+    async def _check(self, node: NodeSpec, held: "asyncssh.SSHClientConnection") -> Readback | Unread:
+        return await self._said(node, held, command("check"), self._scripts[node.name], READ_SECONDS, parse)
+
+    async def _survey_all(
+        self, held: "Mapping[NodeSpec, asyncssh.SSHClientConnection]", readings: Mapping[NodeSpec, Readback | Unread]
+    ) -> tuple[Survey, ...]:
+        """All of them at the same time: they listen to each other."""
+        asked = {node: reading for node, reading in readings.items() if isinstance(reading, Readback)}
+        new = {node for node, reading in asked.items() if reading.verdict == "absent"}
+        to_change = new or any(reading.verdict == "outdated" for reading in asked.values())
+        if self._ask == "none" or (self._ask == "change" and not to_change):
+            return ()
+
+        async def survey(node: NodeSpec) -> Survey | Unread:
+            measure = node in new if self._measure_disk is None else self._measure_disk
+            text = survey_script(
+                node,
+                list(asked),
+                self._demands,
+                run=self._run,
+                window_seconds=self._window_seconds,
+                measure_disk=measure,
+            )
+
+            def facts(output: str) -> Survey:
+                return parse_survey(output, received_at=time.time(), in_container=asked[node].in_container)
+
+            limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
+            return await self._said(node, held[node], survey_command(limit), text, limit + 10, facts)
+
+        found = await asyncio.gather(*map(survey, asked))
+        return tuple(
+            answer if isinstance(answer, Survey) else Survey(node.name, {}, unread=answer.reason)
+            for node, answer in zip(asked, found, strict=True)
+        )
+
+    async def _said(
+        self,
+        node: NodeSpec,
+        held: "asyncssh.SSHClientConnection",
+        words: str,
+        script: str,
+        seconds: float,
+        understand: Callable[[str], T],
+    ) -> T | Unread:
+        where = f"{node.address} port {self._ssh.port}"
+        try:
+            done = await held.run(words, input=script, timeout=seconds)
+        except asyncssh.TimeoutError:
+            return Unread(f"{where} did not answer the reading within {seconds:g} s")
+        except (TimeoutError, OSError, asyncssh.Error) as error:
+            return Unread(f"{where} was lost during the reading ({_why(error)})")
+        if done.exit_status == 127 and "python3" in words:
+            return Unread("it has no python3, by which it is surveyed: apt-get install python3")
+        if done.exit_status in _ENDED_BY_TIMEOUT:
+            return Unread("it did not end its reading in time: look whether it is overloaded, or waits for a disk")
+        if done.exit_status:
+            return Unread(f"its reading failed: {str(done.stderr).strip()[-500:]}")
+        try:
+            return understand(str(done.stdout))
+        except ValueError as error:
+            return Unread(str(error))
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

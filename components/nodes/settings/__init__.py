@@ -1,0 +1,1 @@
+"""Kernel settings of a node: profiles, the script that writes them, what it read back."""

@@ -1,0 +1,59 @@
+"""What a reading of a node means for the engine: leave its command alone, or run it again.
+
+`remote.Command` has no read, so the engine cannot see that somebody changed a value by hand. The program
+reads the nodes instead, and speaks through the one input that runs a command again: its `update` text.
+A node that is as it was left keeps whatever text the state holds (`ignoreChanges`), so nothing is updated.
+ADR 0002 has the alternatives.
+"""
+
+from typing import NamedTuple
+
+from components.nodes.settings.readback import Readback
+from components.nodes.settings.script import command
+
+
+class Unread(NamedTuple):
+    """A node that could not be read."""
+
+    reason: str
+    untrusted: bool = False
+    """The server showed another host key: its command must run, and fail, rather than be skipped."""
+
+
+Reading = Readback | Unread | None
+"""None: nobody asked (`vds-platform:readNodes: false`)."""
+
+
+class Rerun(NamedTuple):
+    """What to tell the engine about a node's command."""
+
+    update: str
+    """The command for updates. A text that the state does not have yet makes one."""
+    keep: bool
+    """True: the state's text stands, whatever it is."""
+    warning: str = ""
+    """What the operator should know; empty if nothing."""
+
+
+def judge(node: str, reading: Reading) -> Rerun:
+    """Whether a node's command must run, although nothing in the stack file changed."""
+    plain = command("apply")
+    if reading is None:
+        return Rerun(plain, keep=True)
+    if isinstance(reading, Unread):
+        if reading.untrusted:
+            return Rerun(command("apply", "another-host-key"), keep=False, warning=f"node {node}: {reading.reason}")
+        return Rerun(
+            plain,
+            keep=True,
+            warning=f"node {node}: {reading.reason}; so it is not judged. If it was never set up, or the stack file "
+            "changed for it, this run sets it up; else it leaves it alone, drifted or not",
+        )
+    if reading.verdict == "converged":
+        return Rerun(plain, keep=True)
+    # The node's clock makes the text new: the same value changed by hand twice is put right twice.
+    again = command("apply", f"{reading.verdict}-{reading.at}")
+    if reading.verdict == "drifted":
+        found = "; ".join(reading.drifted)
+        return Rerun(again, keep=False, warning=f"node {node} has drifted: {found}. This run puts it right")
+    return Rerun(again, keep=False)

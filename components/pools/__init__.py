@@ -1,0 +1,1 @@
+"""Addresses of load balancers: MetalLB's pools, or Cilium's."""

@@ -1,0 +1,143 @@
+"""The same pools, handed out and announced by Cilium in MetalLB's place: LB-IPAM with layer 2 or BGP.
+
+A Cilium policy announces Services, not pools. Where there is more than one pool, or one that is only for Services
+that ask, a Service says by the label `vds-platform.no/pool` which one it is of.
+"""
+
+from ipaddress import summarize_address_range
+from typing import Any
+
+from components.core.labels import PREFIX
+from components.core.manifests import Manifest, manifest
+from components.core.versions import version_tuple
+from components.pools.addresses import AddressBlock
+from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
+
+POOL = f"{PREFIX}pool"
+"""On a Service: the pool that it is of."""
+BLOCKS_SINCE = (1, 15)
+"""Before it pools had `cidrs`, and no ranges."""
+STABLE_SINCE = (1, 18)
+"""Pools and BGP objects are v2 since then; v2alpha1 before. L2 policies still are v2alpha1."""
+NEVER = {"key": f"{PREFIX}announce", "operator": "NotIn", "values": ["never"]}
+"""A selector of Services that selects all: Cilium takes an empty one for none."""
+
+
+def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str) -> list[Manifest]:
+    """Pools, then what announces them, in the order of creation."""
+    version = version_tuple(cilium_version)
+    l2 = [pool for pool in spec.pools if isinstance(pool.advertisement, L2)]
+    bgp = [pool for pool in spec.pools if isinstance(pool.advertisement, Bgp)]
+    return [
+        *(_pool(pool, spec, version) for pool in spec.pools),
+        *(policy for pool in l2 for policy in _l2_policies(pool, spec)),
+        *(_bgp(spec, bgp, version) if bgp else ()),
+    ]
+
+
+def announcements(spec: MetalLbSpec) -> frozenset[str]:
+    """What Cilium has to do of it: `l2`, `bgp`; empty where it is MetalLB's business."""
+    if spec.install.kind != "cilium":
+        return frozenset()
+    return frozenset(pool.advertisement.kind for pool in spec.pools)
+
+
+def _api(version: tuple[int, ...]) -> str:
+    return "cilium.io/v2" if version >= STABLE_SINCE else "cilium.io/v2alpha1"
+
+
+def _pool(pool: Pool, spec: MetalLbSpec, version: tuple[int, ...]) -> Manifest:
+    if version >= BLOCKS_SINCE:  # ranges, because of a network Cilium may leave out the first and the last
+        blocks: dict[str, Any] = {"blocks": [{"start": str(b.first), "stop": str(b.last)} for b in pool.addresses]}
+    else:
+        blocks = {"cidrs": [{"cidr": network} for block in pool.addresses for network in _networks(block)]}
+    selector = {} if _for_all(pool, spec) else {"serviceSelector": {"matchLabels": {POOL: pool.name}}}
+    return manifest(_api(version), "CiliumLoadBalancerIPPool", pool.name, spec={**blocks, **selector})
+
+
+def _networks(block: AddressBlock) -> list[str]:
+    return [str(network) for network in summarize_address_range(block.first, block.last)]
+
+
+def _for_all(pool: Pool, spec: MetalLbSpec) -> bool:
+    return len(spec.pools) == 1 and pool.auto_assign
+
+
+def _services(pool: Pool, spec: MetalLbSpec) -> dict[str, Any]:
+    return {"matchExpressions": [NEVER]} if _for_all(pool, spec) else {"matchLabels": {POOL: pool.name}}
+
+
+def _l2_policies(pool: Pool, spec: MetalLbSpec) -> list[Manifest]:
+    """One a node selector: Cilium's have one each, MetalLB's any number."""
+    assert isinstance(pool.advertisement, L2)  # noqa: S101  for mypy: the caller chose them
+    selectors: tuple[NodeSelector | None, ...] = pool.advertisement.node_selectors or (None,)
+    policies = []
+    for number, selector in enumerate(selectors, 1):
+        body: dict[str, Any] = {"loadBalancerIPs": True, "serviceSelector": _services(pool, spec)}
+        if pool.advertisement.interfaces:
+            body["interfaces"] = [f"^{name}$" for name in pool.advertisement.interfaces]  # Cilium's are expressions
+        if selector is not None:
+            body["nodeSelector"] = {"matchLabels": dict(sorted(selector.match_labels.items()))}
+        name = pool.name if number == 1 else f"{pool.name}-{number}"
+        policies.append(manifest("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", name, spec=body))
+    return policies
+
+
+def _bgp(spec: MetalLbSpec, pools: list[Pool], version: tuple[int, ...]) -> list[Manifest]:
+    api = _api(version)
+    return [
+        *(manifest(api, "CiliumBGPPeerConfig", peer.name, spec=_peer_config(peer)) for peer in spec.peers),
+        *(_advertisement(pool, spec, api) for pool in pools),
+        manifest(api, "CiliumBGPClusterConfig", "platform", spec={"bgpInstances": _instances(spec)}),
+    ]
+
+
+def _instances(spec: MetalLbSpec) -> list[dict[str, Any]]:
+    """One for each AS that the nodes speak as."""
+    return [
+        {
+            "name": f"as-{asn}",
+            "localASN": asn,
+            "peers": [
+                {
+                    "name": peer.name,
+                    "peerASN": peer.peer_asn,
+                    "peerAddress": str(peer.address),
+                    "peerConfigRef": {"name": peer.name},
+                }
+                for peer in spec.peers
+                if peer.my_asn == asn
+            ],
+        }
+        for asn in sorted({peer.my_asn for peer in spec.peers})
+    ]
+
+
+def _peer_config(peer: Peer) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        # Three keepalives fit into the time after which a session is dead (RFC 4271's advice).
+        "timers": {"holdTimeSeconds": peer.hold_seconds, "keepAliveTimeSeconds": max(1, peer.hold_seconds // 3)},
+        "families": [
+            {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {_told(peer.name): "true"}}},
+        ],
+    }
+    if peer.multihop:
+        config["ebgpMultihop"] = 255  # any number of hops, as MetalLB's ebgpMultiHop
+    if peer.password_secret is not None:
+        config["authSecretRef"] = peer.password_secret
+    return config
+
+
+def _advertisement(pool: Pool, spec: MetalLbSpec, api: str) -> Manifest:
+    """Labelled for the peers that are to hear of it: each peer's configuration selects by its own label."""
+    assert isinstance(pool.advertisement, Bgp)  # noqa: S101  for mypy: the caller chose them
+    service: dict[str, Any] = {"addresses": ["LoadBalancerIP"]}
+    if pool.advertisement.aggregation_length != 32:
+        service["aggregationLengthIPv4"] = pool.advertisement.aggregation_length
+    told = {"advertisementType": "Service", "service": service, "selector": _services(pool, spec)}
+    labels = {_told(peer): "true" for peer in pool.advertisement.peers}
+    return manifest(api, "CiliumBGPAdvertisement", pool.name, labels=labels, spec={"advertisements": [told]})
+
+
+def _told(peer: str) -> str:
+    return f"{PREFIX}peer-{peer}"

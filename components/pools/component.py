@@ -1,0 +1,75 @@
+"""Load-balancer addresses: pools, how they are announced, and MetalLB itself where nobody else runs it."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.apply import apply, apply_chart, apply_patch
+from components.core.manifests import Manifest
+from components.core.names import METALLB_SYSTEM, child, token
+from components.pools.by_cilium import cilium_pool_manifests
+from components.pools.model import Around, ByCilium, Helm, MetalLbSpec
+from components.pools.render import (
+    address_pool,
+    advertisement,
+    bgp_peer,
+    metallb_namespace,
+    metallb_values,
+    webhook_mark,
+)
+
+
+class MetalLb(pulumi.ComponentResource):
+    """MetalLB's pools, and what announces each."""
+
+    pools: pulumi.Output[dict[str, list[str]]]
+    """Addresses by pool, as written."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: MetalLbSpec,
+        around: Around,
+        *,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`depends_on`: what must be there before, the CNI for one: without it no controller starts."""
+        super().__init__(token("MetalLb"), name, None, opts)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        if isinstance(spec.install, Helm):
+            namespace = apply(child(name, "namespace"), metallb_namespace(), options)
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+            values = metallb_values(spec, spec.install, around)
+            chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
+            ready = apply_patch(child(name, "webhook"), webhook_mark(), after)
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
+        if isinstance(spec.install, ByCilium):
+            for item in cilium_pool_manifests(spec, around.cilium_version or ""):
+                apply(_name(name, item), item, options)
+        else:
+            _by_metallb(name, spec, self, provider, options)
+        self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
+        self.register_outputs({"pools": self.pools})
+
+
+def _by_metallb(
+    name: str,
+    spec: MetalLbSpec,
+    parent: pulumi.Resource,
+    provider: kubernetes.Provider,
+    options: pulumi.ResourceOptions,
+) -> None:
+    for peer in spec.peers:
+        apply(child(name, "peer", peer.name), bgp_peer(peer), options)
+    for pool in spec.pools:
+        made = apply(child(name, "pool", pool.name), address_pool(pool), options)
+        after = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[made])
+        apply(child(name, "advertisement", pool.name), advertisement(pool), after)
+
+
+def _name(component: str, item: Manifest) -> str:
+    return child(component, item["kind"].lower(), item["metadata"]["name"])

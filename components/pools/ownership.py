@@ -1,0 +1,103 @@
+"""Who owns a LoadBalancer address: MetalLB, or Cilium, or Calico's BGP; never two of them."""
+
+from components.core.finding import Finding
+from components.core.versions import version_tuple
+from components.network.calico.bgp import CalicoBgp
+from components.network.model import AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
+from components.pools.model import L2, Bgp, MetalLbSpec
+
+L2_SINCE = (1, 14)
+"""Cilium 1.14's release notes: L2 announcements."""
+BGP_SINCE = (1, 16)
+"""Cilium 1.16's: the v2 objects of its BGP control plane."""
+AGGREGATION_SINCE = (1, 18)
+"""The oldest release whose CRD of advertisements was read and has `aggregationLengthIPv4`."""
+
+
+def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address: bool) -> list[Finding]:
+    """Addresses that two would announce, and pools that Cilium can't own as it is.
+
+    `keeps_clients_address`: the gateway's Service has `externalTrafficPolicy: Local`.
+    """
+    if spec.install.kind != "cilium":
+        return _two_announcers(spec, cni)
+    if not isinstance(cni, CiliumVxlan | CiliumGeneve | CiliumNative):
+        return [
+            _problem("install", f"kind cilium, but cni.kind is {cni.kind}: write kind: helm here, or cni.kind: cilium")
+        ]
+    version = version_tuple(cni.version)
+    found = []
+    for pool in spec.pools:
+        item = f"pools[{pool.name}]"
+        if any(block.first.version == 6 for block in pool.addresses):
+            found.append(_problem(item, "has IPv6 addresses, and this platform's Cilium has IPv4 only: take them out"))
+        if isinstance(pool.advertisement, L2):
+            found += _l2(f"{item}.advertisement", version, cni.version, cni.service_proxy, keeps_clients_address)
+        else:
+            found += _bgp(f"{item}.advertisement", version, cni.version, pool.advertisement)
+    return found
+
+
+def _l2(item: str, version: tuple[int, ...], text: str, proxy: str, local: bool) -> list[Finding]:
+    found = []
+    if version < L2_SINCE:
+        found.append(_problem(item, f"l2 by Cilium came with 1.14, and this is {text}: write install kind: helm"))
+    if proxy != "ebpf":
+        found.append(_problem(item, f"l2 by Cilium needs cni.serviceProxy: ebpf, and it is {proxy}: write that"))
+    if local:
+        found.append(
+            _problem(
+                item,
+                "l2 by Cilium does not work with externalTrafficPolicy: Local, which the gateway's Service has to keep "
+                "the client's address: write kind: bgp, or metallb.install kind: helm",
+            )
+        )
+    return found
+
+
+def _bgp(item: str, version: tuple[int, ...], text: str, bgp: Bgp) -> list[Finding]:
+    found = []
+    if version < BGP_SINCE:
+        found.append(_problem(item, f"bgp by Cilium is of 1.16 and newer here, and this is {text}: raise cni.version"))
+    elif bgp.aggregation_length != 32 and version < AGGREGATION_SINCE:
+        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {text}: leave it out"))
+    if bgp.node_selectors:
+        found.append(_problem(item, "nodeSelectors are MetalLB's: Cilium's nodes all speak BGP here; leave them out"))
+    return found
+
+
+def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Finding]:
+    """Calico's BGP announces networks of addresses, MetalLB announces its pools: where both do, routers see two."""
+    if not isinstance(cni, Calico) or cni.bgp_peering is None:
+        return []
+    return _one_session(spec, cni.bgp_peering) + [
+        _problem(
+            f"pools[{pool.name}]",
+            f"{block} is announced by MetalLB ({pool.advertisement.kind}) and, as part of "
+            f"cni.bgpPeering.serviceNetworks {network}, by Calico: an address has one owner; take it out of one",
+        )
+        for pool in spec.pools
+        for block in pool.addresses
+        for network in cni.bgp_peering.service_networks
+        if block.first.version == 4
+        and int(block.first) <= int(network.broadcast_address)
+        and int(network.network_address) <= int(block.last)
+    ]
+
+
+def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Finding]:
+    """MetalLB's page on Calico: BGP has one session between two hosts, and the router refuses the second."""
+    return [
+        _problem(
+            f"peers[{ours.name}]",
+            f"{ours.address} is cni.bgpPeering.peers[{theirs.name}] too, and a router takes one session from a node: "
+            "take it out of one, and let Calico announce the pools (cni.bgpPeering.serviceNetworks) if it stays there",
+        )
+        for ours in spec.peers
+        for theirs in peering.peers
+        if ours.address == theirs.address
+    ]
+
+
+def _problem(item: str, says: str) -> Finding:
+    return Finding("metallb-owner", f"metallb.{item}", says)

@@ -1,0 +1,122 @@
+"""MetalLB's objects. Every advertisement selects its pool: one without selectors announces all of them."""
+
+from typing import Any
+
+from components.charts.values import merged, taken
+from components.core.finding import Finding
+from components.core.labels import WAITED_FOR
+from components.core.manifests import Manifest, manifest
+from components.core.names import METALLB_SYSTEM
+from components.pools.images import mirrored
+from components.pools.model import L2, Around, Bgp, Helm, MetalLbSpec, NodeSelector, Peer, Pool
+
+API = "metallb.io/v1beta1"
+PEER_API = "metallb.io/v1beta2"
+"""BGPPeer's; v1beta1 of it is deprecated."""
+
+
+def metallb_namespace() -> Manifest:
+    """MetalLB's namespace: its speakers use the host's network and raw sockets, hence `privileged`."""
+    labels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")}
+    return manifest("v1", "Namespace", METALLB_SYSTEM, labels=labels)
+
+
+def address_pool(pool: Pool) -> Manifest:
+    """The pool as an IPAddressPool."""
+    spec = {"addresses": [str(block) for block in pool.addresses], "autoAssign": pool.auto_assign}
+    return manifest(API, "IPAddressPool", pool.name, namespace=METALLB_SYSTEM, spec=spec)
+
+
+def advertisement(pool: Pool) -> Manifest:
+    """The pool's L2Advertisement or BGPAdvertisement, under the pool's name."""
+    if isinstance(pool.advertisement, L2):
+        return _l2_advertisement(pool.name, pool.advertisement)
+    return _bgp_advertisement(pool.name, pool.advertisement)
+
+
+def bgp_peer(peer: Peer) -> Manifest:
+    """A router as a BGPPeer."""
+    spec: dict[str, object] = {
+        "myASN": peer.my_asn,
+        "peerASN": peer.peer_asn,
+        "peerAddress": str(peer.address),
+        "holdTime": f"{peer.hold_seconds}s",
+        "ebgpMultiHop": peer.multihop,
+    }
+    if peer.password_secret is not None:
+        spec["passwordSecret"] = {"name": peer.password_secret, "namespace": METALLB_SYSTEM}
+    return manifest(PEER_API, "BGPPeer", peer.name, namespace=METALLB_SYSTEM, spec=spec)
+
+
+def metallb_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+    """Values of MetalLB's chart, with those that the stack file adds."""
+    return merged(platform_values(spec, install, around), install.values)
+
+
+def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+    """The values that are the platform's own: FRR only where somebody speaks BGP, since it adds a pod to every node."""
+    speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
+    speaker: dict[str, Any] = {"frr": {"enabled": False}}
+    if around.from_control_planes:
+        # kubeadm labels them node.kubernetes.io/exclude-from-external-load-balancers, and speakers heed it: where
+        # every node is one, nobody would answer for an address.
+        speaker["ignoreExcludeLB"] = True
+    values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
+    for path, value in mirrored(around.images, install.version):
+        group = values
+        for key in path[:-1]:
+            group = group.setdefault(key, {})
+        group[path[-1]] = value
+    return dict(sorted(values.items()))
+
+
+def extra_problems(spec: MetalLbSpec, around: Around) -> list[Finding]:
+    """Values of the stack file whose keys are the platform's own."""
+    if not isinstance(spec.install, Helm):
+        return []
+    own = platform_values(spec, spec.install, around)
+    said = "is set by the platform, from fields of the stack file: take it out"
+    return [
+        Finding("metallb-values", "metallb.install.values", f"{key} {said}") for key in taken(own, spec.install.values)
+    ]
+
+
+def webhook_mark() -> Manifest:
+    """An annotation on the webhook's Service: applying it waits until the Service has an endpoint.
+
+    The chart's webhook refuses every write while nothing answers it, and a Deployment that is ready is
+    not yet an endpoint that the API server knows.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {  # no labels: those are Helm's
+            "name": "metallb-webhook-service",
+            "namespace": METALLB_SYSTEM,
+            "annotations": {WAITED_FOR: "endpoint"},
+        },
+    }
+
+
+def _l2_advertisement(pool: str, l2: L2) -> Manifest:
+    spec: dict[str, object] = {"ipAddressPools": [pool]}
+    if l2.interfaces:
+        spec["interfaces"] = list(l2.interfaces)
+    if l2.node_selectors:
+        spec["nodeSelectors"] = _selectors(l2.node_selectors)
+    return manifest(API, "L2Advertisement", pool, namespace=METALLB_SYSTEM, spec=spec)
+
+
+def _bgp_advertisement(pool: str, bgp: Bgp) -> Manifest:
+    spec: dict[str, object] = {
+        "ipAddressPools": [pool],
+        "peers": list(bgp.peers),
+        "aggregationLength": bgp.aggregation_length,
+    }
+    if bgp.node_selectors:
+        spec["nodeSelectors"] = _selectors(bgp.node_selectors)
+    return manifest(API, "BGPAdvertisement", pool, namespace=METALLB_SYSTEM, spec=spec)
+
+
+def _selectors(selectors: tuple[NodeSelector, ...]) -> list[dict[str, dict[str, str]]]:
+    return [{"matchLabels": dict(sorted(selector.match_labels.items()))} for selector in selectors]

@@ -1,0 +1,190 @@
+"""What pools and advertisements may not be: as the stack file has them, and as anyone's manifests do."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.network.model import NetworkSpec
+from components.nodes.model import NodeSpec
+from components.pools.addresses import AddressBlock, IpAddress, address_block
+from components.pools.model import Bgp, MetalLbSpec
+
+
+class Taken(NamedTuple):
+    """An address that somebody has already."""
+
+    who: str
+    """In the author's words: `node osl-2`, `the API server`."""
+    address: IpAddress
+
+
+class Pooled(NamedTuple):
+    """One block of one pool."""
+
+    pool: str
+    block: AddressBlock
+
+
+def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Finding]:
+    """Everything wrong with the stack file's `metallb` among these nodes."""
+    pooled = [Pooled(pool.name, block) for pool in spec.pools for block in pool.addresses]
+    return [
+        *_names_twice(spec),
+        *(problem for item in pooled for problem in taken_problems(item, taken_addresses(network, nodes))),
+        *overlap_problems(pooled),
+        *_inside_problems(pooled, network),
+        *_peer_problems(spec),
+    ]
+
+
+def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator[Finding]:
+    """Addresses that are pods' or Services' within: no packet from outside would ever be for the pool."""
+    for name, cidr in (("podCidr", network.pod_cidr), ("serviceCidr", network.service_cidr)):
+        inside = AddressBlock(cidr.network_address, cidr.broadcast_address, str(cidr))
+        for item in pooled:
+            if item.block.overlaps(inside):
+                yield Finding(
+                    "metallb-pool-addresses",
+                    f"pool '{item.pool}'",
+                    f"{item.block} is within network.{name} {cidr}, whose addresses the cluster gives out itself: "
+                    f"choose addresses of the nodes' network {network.node_cidr}, or ones that are routed to the nodes",
+                )
+
+
+def taken_addresses(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Taken]:
+    """Nodes, API server, and the two ends of the nodes' network."""
+    taken = [Taken(f"node {node.name}", node.address) for node in nodes]
+    segment = network.node_cidr
+    if segment.prefixlen < 31:  # RFC 3021: a /31 has neither
+        taken.append(Taken("the network address", segment.network_address))
+        taken.append(Taken("the broadcast address", segment.broadcast_address))
+    taken.extend(api_server_address(network.api_server.host))
+    return taken
+
+
+def api_server_address(host: str) -> list[Taken]:
+    """The API server, where it is written as an address; a name is somebody else's to resolve."""
+    try:
+        return [Taken("the API server", address_block(f"{host}/{128 if ':' in host else 32}").first)]
+    except ValueError:
+        return []
+
+
+_CONSEQUENCE = {
+    "the router": "MetalLB would answer for it and cut every node off from the outside",
+    "the API server": "MetalLB would answer for it and cut the cluster off from its API",
+    "the network address": "many devices drop traffic to it",
+    "the broadcast address": "many devices drop traffic to it",
+}
+
+
+def taken_problems(item: Pooled, taken: Sequence[Taken]) -> list[Finding]:
+    """A pool that would hand out an address which somebody has: it takes the address away from them."""
+    return [
+        Finding(
+            "metallb-pool-addresses",
+            f"pool '{item.pool}'",
+            f"{item.block} contains {who} ({address}): "
+            f"{_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}; shrink the pool",
+        )
+        for who, address in taken
+        if item.block.holds(address)
+    ]
+
+
+def overlap_problems(pooled: Sequence[Pooled]) -> list[Finding]:
+    """Two blocks that share an address: MetalLB's webhook refuses the second, where there is a webhook."""
+    return [
+        Finding(
+            "metallb-pool-overlap",
+            f"pool '{second.pool}'",
+            f"{second.block} overlaps {first.block} of pool '{first.pool}': give each address to one pool",
+        )
+        for first, second in combinations(pooled, 2)
+        if first.block.overlaps(second.block)
+    ]
+
+
+def _names_twice(spec: MetalLbSpec) -> Iterator[Finding]:
+    for what, names in (
+        ("pool", [pool.name for pool in spec.pools]),
+        ("peer", [peer.name for peer in spec.peers]),
+    ):
+        for name in duplicates(names):
+            yield Finding("metallb-unique", f"{what} '{name}'", "occurs twice: rename one of them")
+
+
+def _peer_problems(spec: MetalLbSpec) -> Iterator[Finding]:
+    names = {peer.name for peer in spec.peers}
+    for pool in spec.pools:
+        if isinstance(pool.advertisement, Bgp):
+            for missing in sorted(set(pool.advertisement.peers) - names):
+                yield Finding(
+                    "metallb-peer",
+                    f"pool '{pool.name}'",
+                    f"names the peer '{missing}', which metallb.peers does not have"
+                    f" ({', '.join(sorted(names)) or 'it is empty'}): add it, or correct the name",
+                )
+            yield from _aggregation_problems(pool.name, pool.addresses, pool.advertisement)
+    for peer in spec.peers:
+        if peer.multihop and peer.my_asn == peer.peer_asn:
+            yield Finding(
+                "metallb-peer",
+                f"peer '{peer.name}'",
+                f"multihop with the same AS {peer.my_asn} on both ends (iBGP needs none): leave multihop out",
+            )
+
+
+def _aggregation_problems(pool: str, blocks: Sequence[AddressBlock], bgp: Bgp) -> Iterator[Finding]:
+    for block in blocks:
+        size = int(block.last) - int(block.first) + 1
+        if block.first.version == 4 and size < 2 ** (32 - bgp.aggregation_length):
+            yield Finding(
+                "metallb-aggregation",
+                f"pool '{pool}'",
+                f"{block} is smaller than a /{bgp.aggregation_length}: routers would be told of addresses that are "
+                "not yours; write a larger aggregationLength",
+            )
+
+
+# --- what a policy sees: manifests, ours or anyone's -----------------------------------------------------
+
+
+def pool_blocks(pool: Mapping[str, Any]) -> tuple[list[Pooled], list[Finding]]:
+    """The blocks of an IPAddressPool or a CiliumLoadBalancerIPPool, and what of it is no address."""
+    name = str(pool["metadata"].get("name", "?"))
+    blocks, problems = [], []
+    for text in _written(pool.get("spec") or {}):
+        try:
+            blocks.append(Pooled(name, address_block(str(text))))
+        except ValueError as error:
+            problems.append(Finding("metallb-pool-addresses", f"pool '{name}'", f"{text}: {error}"))
+    return blocks, problems
+
+
+def _written(spec: Mapping[str, Any]) -> Iterator[Any]:
+    """Addresses as MetalLB takes them; Cilium's blocks in the same words (`cidrs` until Cilium 1.14)."""
+    yield from spec.get("addresses") or ()
+    for block in [*(spec.get("blocks") or ()), *(spec.get("cidrs") or ())]:
+        if block.get("cidr"):
+            yield block["cidr"]
+        else:
+            first = block["start"]
+            yield f"{first}-{block.get('stop') or first}"
+
+
+def selection_problems(advertisement: Mapping[str, Any]) -> list[Finding]:
+    """An L2- or BGPAdvertisement that selects no pool announces every one, those of tomorrow too."""
+    spec = advertisement.get("spec") or {}
+    if spec.get("ipAddressPools") or spec.get("ipAddressPoolSelectors"):
+        return []
+    name = advertisement["metadata"].get("name", "?")
+    return [
+        Finding(
+            "metallb-advertisement-selects",
+            f"{advertisement['kind']} '{name}'",
+            "selects no pool, so it announces all of them: write spec.ipAddressPools",
+        )
+    ]

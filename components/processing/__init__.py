@@ -1,1 +1,0 @@
-"""Who answers for the data, in the words of GDPR Article 30."""

@@ -1,0 +1,75 @@
+"""What a stack file brings together, held against the table of `components.network.compatibility.search`."""
+
+from components.core.finding import Finding
+from components.network.compatibility.matrix import Combination, Feature, Part
+from components.network.compatibility.search import Conflict, conflicts, nearest
+from components.network.model import AnyCni
+from components.network.rules import combination
+
+FIELDS = {
+    Part.KUBERNETES: "cluster.kubernetesVersion",
+    Part.CILIUM: "cni.version",
+    Part.CALICO: "cni.version",
+    Part.GATEWAY_API: "gateway.bundleVersion",
+    Part.METALLB: "metallb.install.version",
+    Part.TRAEFIK: "gateway.install.version",
+}
+"""Where an author writes a part's version."""
+
+
+def together(
+    cni: AnyCni,
+    *,
+    kubernetes: str,
+    gateway_api: str | None = None,
+    metallb: str | None = None,
+    traefik: str | None = None,
+) -> Combination:
+    """The combination of a stack file; None and what has no field are unknown."""
+    base = combination(cni)
+    versions = {**base.versions, Part.KUBERNETES: kubernetes}
+    if gateway_api:
+        versions[Part.GATEWAY_API] = gateway_api
+    if metallb:
+        versions[Part.METALLB] = metallb
+    if traefik:
+        versions[Part.TRAEFIK] = traefik
+    return Combination(versions, base.features | {Feature.METALLB_POOLS})
+
+
+def compatibility_problems(found: Combination, *, by_bundle: bool = False) -> list[Finding]:
+    """A violation for every need that is not met, each with the nearest combinations that work.
+
+    `by_bundle`: Gateway API's version is that of the file in `gateway.crds`, and is written nowhere.
+    """
+    wrong = conflicts(found)
+    ways = nearest(found) if wrong else []
+    return [_problem(conflict, ways, by_bundle=by_bundle) for conflict in wrong]
+
+
+def _field(part: Part, *, by_bundle: bool) -> str:
+    return "gateway.crds" if by_bundle and part is Part.GATEWAY_API else FIELDS[part]
+
+
+def _write(part: Part, version: str, *, by_bundle: bool) -> str:
+    if by_bundle and part is Part.GATEWAY_API:
+        return f"gateway.crds: path and sha256 of Gateway API {version}'s standard-install.yaml"
+    return f"{FIELDS[part]}: {version}"
+
+
+def _problem(conflict: Conflict, ways: list[dict[Part, str]], *, by_bundle: bool) -> Finding:
+    need = conflict.need
+    limits = ((need.at_least, "or newer"), (need.at_most, "at most"))
+    bounds = " and ".join(f"{bound} {says}" for bound, says in limits if bound)
+    remedies = [
+        " and ".join(_write(part, version, by_bundle=by_bundle) for part, version in way.items()) for way in ways
+    ]
+    if need.instead:
+        remedies.append(need.instead)
+    write = f"; write {', or '.join(remedies)}" if remedies else ""
+    return Finding(
+        "compatibility",
+        _field(need.other, by_bundle=by_bundle),
+        f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {need.why} "
+        f"({need.source}){write}",
+    )

@@ -1,0 +1,124 @@
+"""The only reader of Pulumi's configuration: the spec, and the secrets beside it."""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pulumi
+
+from components.core.finding import Finding
+from components.core.names import PROJECT
+from components.gateway.bundle import Bundle
+from components.gateway.certificates import CERTIFICATES, KeyPair, certificate_problems, key_pairs
+from components.gateway.model import CrdBundle
+from components.kubeadm.credentials import BY_KIND, Credentials, credential_problems, secret_names
+from components.nodes.preflight import facts
+from components.nodes.preflight.facts import Survey
+from components.residency.model import StateStore
+from components.residency.state_store import state_store
+from components.stackfile.installed_charts import from_mirror
+from components.stackfile.parsing import SpecError, parse
+from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
+from components.stackfile.spec import PlatformSpec
+
+
+class Access(NamedTuple):
+    """What the program needs beside the spec, and what must never be in a model."""
+
+    kubeconfig: pulumi.Output[str] | None
+    """None where the program makes the cluster."""
+    credentials: pulumi.Output[Credentials] | None
+    """None where the cluster exists."""
+    ssh_private_key: pulumi.Output[str]
+    reading_key: str | None
+    """The private key for reading nodes from this process; None where nobody may (`readNodes: false`)."""
+    state: StateStore
+    """Where the engine keeps the stack, as far as a program can know."""
+    certificates: dict[str, pulumi.Output[KeyPair]]
+    """By name of the Secret, what HTTPS listeners are served with; empty where others bring them."""
+    facts: tuple[Survey, ...]
+    """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
+
+
+def load() -> PlatformSpec:
+    """The spec of the stack that the engine runs. Raises SpecError with every problem in it."""
+    config = pulumi.Config(PROJECT)
+    data = config.get_object("spec")
+    names = (*secret_names(data), "sshPrivateKey")
+    given = {name: value for name in names if (value := config.get(name)) is not None}
+    missing = [
+        Finding("stack-file", f"{PROJECT}:{name}", f"is missing: run `pulumi config set --secret {PROJECT}:{name}`")
+        for name in names
+        if name not in given
+    ]
+    if data is None:
+        raise SpecError([Finding("stack-file", f"{PROJECT}:spec", "is missing: copy Pulumi.oslo.yaml"), *missing])
+    try:
+        spec = parse(data, base_dir=Path.cwd())  # the engine starts programs in their project
+    except SpecError as error:
+        secrets = [
+            *credential_problems(given, None),
+            *certificate_problems(config.get(CERTIFICATES), None, time.time()),
+        ]
+        raise SpecError([*error.problems, *secrets, *missing]) from None
+    charts = chart_problems(spec.wanted_charts, base_dir=Path.cwd())
+    certificates = certificate_problems(config.get(CERTIFICATES), spec.gateway, time.time())
+    if problems := [*credential_problems(given, spec.cluster), *missing, *certificates, *charts]:
+        raise SpecError(problems)
+    for advice in spec.advice:
+        pulumi.log.warn(advice)
+    return spec.model_copy(update=from_mirror(spec, spec.charts.mirror))
+
+
+def access(spec: PlatformSpec) -> Access:
+    """The stack's secrets and who may use them, after `load` has found them there. Raises SpecError."""
+    config = pulumi.Config(PROJECT)
+    file = config.get("factsFile")
+    if file is not None and not pulumi.runtime.is_dry_run():
+        remedy = f"run `pulumi config rm {PROJECT}:factsFile`"
+        said = f"is for previews, and an update reads the nodes themselves before it changes one: {remedy}"
+        raise SpecError([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+    may_read = config.get_bool("readNodes") is not False and file is None
+    bootstraps = secret_names(config.get_object("spec")) == BY_KIND["kubeadm"]
+    parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
+    return Access(
+        None if bootstraps else config.require_secret("kubeconfig"),
+        pulumi.Output.all(*parts).apply(lambda values: Credentials(*values)) if bootstraps else None,
+        config.require_secret("sshPrivateKey"),
+        config.require("sshPrivateKey") if may_read else None,
+        state_store(Path.cwd(), pulumi.get_stack(), os.environ),
+        # An output of a tuple loses its class.
+        {
+            name: pulumi.Output.secret(list(pair)).apply(lambda parts: KeyPair(*parts))
+            for name, pair in key_pairs(config.get(CERTIFICATES)).items()
+        },
+        _facts(Path(file), config.get("factsSha256"), spec) if file is not None else (),
+    )
+
+
+def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, ...]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        hours = spec.preflight.max_facts_hours
+        surveys = facts.load(text, environment=spec.environment, now=time.time(), max_hours=hours, sha256=sha256)
+        pulumi.log.info(f"the nodes are judged by '{file}', not asked: an update will refuse {PROJECT}:factsFile")
+        for name in [node.name for node in spec.nodes if node.name not in {survey.node for survey in surveys}]:
+            pulumi.log.warn(f"node {name} is not judged: '{file}' does not have it; make the file while it answers")
+        return surveys
+    except facts.FactsError as error:
+        said = f"'{file}' {error}"
+    except (OSError, ValueError) as error:
+        remedy = "correct it, or take it out to read the nodes themselves"
+        said = f"'{file}' can't be read ({why_unreadable(error)}): {remedy}"
+    raise SpecError([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+
+
+def gateway_crds(spec: PlatformSpec) -> tuple[Bundle, ...]:
+    """The bundle that the platform applies, read and compared anew; none where somebody else does. Raises SpecError."""
+    if not isinstance(spec.gateway.crds, CrdBundle):
+        return ()
+    found = bundle(spec.gateway.crds, Path.cwd())
+    if isinstance(found, Finding):
+        raise SpecError([found])
+    return (found,)

@@ -1,0 +1,88 @@
+"""Files that a stack file names: read, compared, and put where they belong. What can't be read is a violation."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.charts.lock import FILE as CHART_LOCK
+from components.charts.lock import WantedChart, folder_problems, lock_problems, read_lock
+from components.core.finding import Finding
+from components.gateway.bundle import Bundle, BundleError, read_bundle
+from components.gateway.model import CrdBundle
+from components.nodes.known_hosts import host_keys, key_for
+from components.stackfile.spec import PlatformSpec
+
+
+def chart_problems(wanted: Sequence[WantedChart], *, base_dir: Path) -> list[Finding]:
+    """What `charts.lock.yaml` in `base_dir` says against charts; a folder's are read and compared."""
+
+    def digest(path: str) -> str:
+        with (base_dir / path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    try:
+        lock, problems = read_lock((base_dir / CHART_LOCK).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        lock, problems = read_lock("")
+    except (OSError, ValueError) as error:
+        return [Finding("charts-lock", CHART_LOCK, f"can't be read ({why_unreadable(error)}): correct it")]
+    return [*problems, *lock_problems(lock, wanted), *folder_problems(lock, wanted, digest)]
+
+
+def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, list[Finding]]:
+    """The spec with the keys of `ssh.knownHostsFile` at nodes that carry none themselves."""
+    if spec.ssh.known_hosts_file is None:
+        return spec, []
+    name = spec.ssh.known_hosts_file
+    try:
+        keys = host_keys((base_dir / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        said = f"{name!r} can't be read ({why_unreadable(error)}): correct it"
+        return spec, [Finding("stack-file", "ssh.knownHostsFile", said)]
+    nodes = tuple(
+        node
+        if node.host_key
+        else node.model_copy(
+            update={"host_key": key_for(keys, name=node.name, address=str(node.address), port=spec.ssh.port)}
+        )
+        for node in spec.nodes
+    )
+    return spec.model_copy(update={"nodes": nodes}), []
+
+
+def with_bundle_version(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, list[Finding]]:
+    """The spec with the version of the bundle that it applies, so that it is held against all that works with it."""
+    if not isinstance(spec.gateway.crds, CrdBundle):
+        return spec, []
+    found = bundle(spec.gateway.crds, base_dir)
+    if isinstance(found, Finding):
+        return spec, [found]
+    written = spec.gateway.bundle_version
+    if written not in (None, found.version):
+        said = f"{written}, and the bundle of gateway.crds is {found.version}: take it out"
+        return spec, [Finding("gateway-crds", "gateway.bundleVersion", said)]
+    return spec.model_copy(update={"gateway": spec.gateway.model_copy(update={"bundle_version": found.version})}), []
+
+
+def bundle(crds: CrdBundle, base_dir: Path) -> Bundle | Finding:
+    """The Gateway API bundle, or what is wrong with its file."""
+    try:
+        content = (base_dir / crds.path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest == crds.sha256:
+            return read_bundle(content.decode())
+        said = f"has SHA-256 {digest}, not {crds.sha256}: fetch it anew, or correct gateway.crds.sha256"
+    except UnicodeDecodeError:
+        said = "is no text: fetch the release's file anew"
+    except BundleError as error:
+        said = str(error)
+    except (OSError, ValueError) as error:
+        said = f"can't be read ({why_unreadable(error)}): correct it"
+    return Finding("gateway-crds", "gateway.crds.path", f"{crds.path!r} {said}")
+
+
+def why_unreadable(error: OSError | ValueError) -> str:
+    """Why a file can't be read: a ValueError is of a path with a NUL, or of bytes that are no text."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else "its path has a character that none has"

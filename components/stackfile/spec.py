@@ -1,0 +1,127 @@
+"""The stack file's root model."""
+
+from pydantic import Field
+
+from components.charts.lock import WantedChart
+from components.charts.model import ChartsSpec
+from components.core.model import Spec
+from components.core.types import EnvironmentName
+from components.core.versions import version_tuple
+from components.gateway.model import GatewaySpec
+from components.images.model import ImageMirror
+from components.kubeadm.advice import cgroup_advice
+from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
+from components.network.advice import cni_advice
+from components.network.compatibility.search import untested
+from components.network.kube_proxy import kube_proxy_advice
+from components.network.model import Around as AroundCni
+from components.network.model import Cni, NetworkSpec
+from components.network.node_requirements import foreign_sources, same_segment, tcp_ports, udp_ports
+from components.network.rules import kernel_floor
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
+from components.pools.by_cilium import announcements
+from components.pools.model import Around as AroundMetalLb
+from components.pools.model import MetalLbSpec
+from components.residency.model import Residency
+from components.residency.processing import Processing
+from components.stackfile.compatibility import together
+from components.stackfile.installed_charts import wanted_charts
+from components.tenancy.model import TenantSpec
+
+KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
+
+
+class PlatformSpec(Spec):
+    """Everything about one environment that is not a secret."""
+
+    environment: EnvironmentName
+    """Its name; also the cluster's name to its peers, for which Cilium takes 32 characters."""
+    residency: Residency
+    ssh: SshSpec = SshSpec()
+    cluster: Cluster
+    images: ImageMirror | None = None
+    """A registry that every image of the platform comes from; left out: from their makers'."""
+    network: NetworkSpec
+    nodes: tuple[NodeSpec, ...] = Field(min_length=1)
+    preflight: PreflightSpec = PreflightSpec()
+    cni: Cni
+    metallb: MetalLbSpec
+    gateway: GatewaySpec
+    charts: ChartsSpec = ChartsSpec()
+    tenants: tuple[TenantSpec, ...] = ()
+    processing: Processing = Processing()
+
+    @property
+    def demands(self) -> NodeRequirements:
+        """What this cluster asks of every node."""
+        floor, reason = kernel_floor(self.cni)
+        own = self.cluster.kernel_floor
+        if own and version_tuple(own) > version_tuple(floor):
+            floor, reason = own, "cluster.kernelFloor of the stack file"
+        tcp = (*tcp_ports(self.cni), KUBELET, *self.metallb.tcp_ports)
+        udp = (*udp_ports(self.cni), *self.metallb.udp_ports)
+        return NodeRequirements(
+            self.cni.service_proxy,
+            floor,
+            reason,
+            kubernetes=self.cluster.kubernetes_version,
+            underlay_mtu=self.network.underlay_mtu,
+            ports=(
+                *(PortNeed(port, "tcp", why) for port, why in tcp),
+                *(PortNeed(port, "udp", why) for port, why in udp),
+            ),
+            same_segment=same_segment(self.cni),
+            foreign_sources=foreign_sources(self.cni),
+            announcements=self._announcements,
+            pod_source=str(self.network.pod_cidr.broadcast_address - 1),
+            preflight=self.preflight,
+            cgroup_v1=isinstance(self.cluster, Kubeadm) and self.cluster.cgroup_v1,
+        )
+
+    @property
+    def _announcements(self) -> str:
+        owner = "Cilium" if self.metallb.install.kind == "cilium" else "MetalLB"
+        return f"{owner}'s layer-2 pools" if self.metallb.announces_by_arp else ""
+
+    @property
+    def cilium_version(self) -> str | None:
+        """Whose kinds its operator makes; None for another CNI."""
+        return self.cni.version if self.cni.kind == "cilium" else None
+
+    @property
+    def around_cni(self) -> AroundCni:
+        """What else of the stack the CNI's chart depends on."""
+        nodes = tuple(node.name for node in self.nodes)
+        announces, bundle = announcements(self.metallb), self.gateway.bundle_version
+        return AroundCni(self.environment, nodes, announces, bundle, self.images)
+
+    @property
+    def around_metallb(self) -> AroundMetalLb:
+        """What else of the stack the owner of its addresses depends on."""
+        both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
+        return AroundMetalLb(self.cilium_version, both, self.images)
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is not wrong and will not last, for the operator to read at preview."""
+        kubernetes = self.cluster.kubernetes_version
+        found = (
+            kube_proxy_advice(self.cni.service_proxy, kubernetes),
+            untested(together(self.cni, kubernetes=kubernetes)),
+            *cni_advice(self.cni, self.network.underlay_mtu),
+            cgroup_advice(self.cluster),
+        )
+        return tuple(text for text in found if text)
+
+    @property
+    def wanted_charts(self) -> list[WantedChart]:
+        """What Helm installs, and where each chart is from."""
+        return wanted_charts(self, self.charts.mirror)
+
+    @property
+    def bootstrap(self) -> Bootstrap | None:
+        """What kubeadm makes of the nodes; None where the cluster exists."""
+        if not isinstance(self.cluster, Kubeadm):
+            return None
+        network, proxy = self.network, self.cni.service_proxy
+        return Bootstrap(self.cluster, self.environment, network, proxy, self.nodes, self.ssh, self.images)

@@ -1,1 +1,0 @@
-"""What people run beside `pulumi up`: `python -m operations --help`."""

@@ -1,5 +1,0 @@
-"""`python -m operations`."""
-
-from operations.cli import main
-
-main()

@@ -1,1 +1,0 @@
-"""`operations charts`: which bytes charts are, read at their makers, and compared at the mirror."""

@@ -1,0 +1,45 @@
+"""A resource's values without the engine's proxies, whose first unknown would end a judgement."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from pulumi_policy.proxy import UnknownValueError
+
+from components.residency.data_flows import UNKNOWN
+
+
+def plain(value: Any) -> Any:
+    """The value, with UNKNOWN where nobody knows it yet."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(_at(value, key)) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(_at(value, index)) for index in range(len(value))]
+    # The engine's wire format knows no whole numbers.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def known(value: Any) -> Any:
+    """The value, where all of it must be known. Raises UnknownValueError."""
+    if isinstance(value, Mapping):
+        return {str(key): known(value[key]) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [known(item) for item in value]
+    return value
+
+
+def known_where(value: Any, needed: Collection[str]) -> Any:
+    """The value without what is unknown, as long as no key of that name is needed. Raises UnknownValueError."""
+    if isinstance(value, Mapping):
+        return {str(key): known_where(value[key], needed) for key in value if key in needed or _known(value, key)}
+    return plain(value)
+
+
+def _known(value: Any, key: Any) -> bool:
+    return _at(value, key) is not UNKNOWN
+
+
+def _at(value: Any, key: Any) -> Any:
+    try:
+        return value[key]
+    except UnknownValueError:
+        return UNKNOWN

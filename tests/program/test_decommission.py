@@ -1,0 +1,80 @@
+"""What the program declares so that a node can be given back when it is no longer there to ask."""
+
+import json
+
+import pytest
+
+from components.nodes.decommission.document import PYTHON
+from tests.support.bootstraps import SECRETS as BOOTSTRAP_SECRETS
+from tests.support.bootstraps import bootstrap_data
+from tests.support.program import ADMIN, SECRETS, run_program
+from tests.support.stacks import ROOT, existing_data, stack, stack_data
+
+
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_every_node_has_a_setup_that_nothing_undoes_and_a_release_that_is_deleted_before_it(name):
+    program = run_program(name)
+    setups = {item.parent: item for item in program.of("remote:Command") if item.name.endswith("-setup")}
+    releases = {item.parent: item for item in program.of("local:Command")}
+    assert len(setups) == len(stack(name).nodes)
+    assert set(setups) == set(releases)
+    for parent, release in releases.items():
+        assert "delete" not in setups[parent].inputs
+        assert setups[parent].urn in release.depends_on
+        assert release.inputs["delete"].endswith("vds decommission")
+        assert release.inputs["create"].endswith("vds recommission")
+
+
+def test_all_that_a_release_knows_is_one_secret_document_on_standard_input():
+    spec = stack("oslo")
+    for command in run_program("oslo", existing_data()).of("local:Command"):
+        document = json.loads(command.inputs["stdin"])
+        node = next(node for node in spec.nodes if node.name == document["node"])
+        assert document["hostKey"] == node.host_key
+        assert document["address"] == str(node.address)
+        assert document["gatewayNamespace"] == spec.gateway.namespace
+        assert (document["whenUnreachable"], document["drainSeconds"]) == ("fail", 300)
+        assert document["script"].endswith('main "$@"\n')
+        assert command.secret_inputs == {"stdin"}
+        others = {key: value for key, value in command.inputs.items() if key != "stdin"}
+        assert set(others) == {"create", "delete", "addPreviousOutputInEnv", "logging"}
+        assert others["addPreviousOutputInEnv"] is False
+        assert others["logging"] == "stderr"
+        for secret in SECRETS.values():
+            assert secret in document.values()
+            assert secret not in str(others)
+
+
+def test_consent_and_patience_come_from_the_stack_file():
+    data = stack_data("lab")
+    data["nodes"][2] |= {"whenUnreachable": "leave", "drainSeconds": 0}
+    documents = [json.loads(item.inputs["stdin"]) for item in run_program("lab", data).of("local:Command")]
+    found = {item["node"]: (item["whenUnreachable"], item["drainSeconds"]) for item in documents}
+    assert found == {"osl-cp-1": ("fail", 300), "osl-w-1": ("fail", 300), "osl-w-2": ("leave", 0)}
+
+
+def test_a_node_of_a_cluster_made_here_is_drained_by_its_kubeconfig_and_before_it_is_reset():
+    program = run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS)
+    members = {item.urn for item in program.of("remote:Command") if item.name.endswith("-membership")}
+    releases = program.of("local:Command")
+    assert {item.name for item in releases} == {
+        urn.rpartition("::")[2].replace("membership", "release") for urn in members
+    }
+    for release in releases:
+        assert members <= release.depends_on
+        assert json.loads(release.inputs["stdin"])["kubeconfig"] == ADMIN
+        assert release.secret_inputs == {"stdin"}
+
+
+def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():
+    program = run_program("lab")
+    note = next(item for item in program.of("core/v1:ConfigMap") if item.name == "record-nodes")
+    assert note.inputs["metadata"]["namespace"] == "kube-system"
+    assert note.inputs["metadata"]["name"] == "vds-platform"
+    assert note.inputs["data"] == {"environment": "lab", "nodes": '["osl-cp-1", "osl-w-1", "osl-w-2"]'}
+    assert {item.urn for item in program.of("local:Command")} <= note.depends_on
+    assert {item.urn for item in program.of("remote:Command") if item.name.endswith("-setup")} <= note.depends_on
+
+
+def test_the_interpreter_is_where_the_project_has_its_environment():
+    assert f"virtualenv: {PYTHON.partition('/')[0]}\n" in (ROOT / "Pulumi.yaml").read_text()

@@ -1,0 +1,367 @@
+"""The member script, run for real in folders of its own, with stand-ins for everything that changes a server."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.kubeadm.scripts import command, leaving_script, member_script
+from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
+from tests.support.stacks import stack
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and util-linux to give a script its own /etc"
+)
+# /etc, /var/lib and /run are the test's own: what the script writes is there to look at and nowhere else.
+ENTER = """
+set -e
+mount --bind "$1/lib" /var/lib
+mount --bind "$1/etc" /etc
+mount --bind "$1/run" /run
+export PATH="$1/bin:/usr/sbin:/usr/bin:/sbin:/bin" MACHINE="$1"
+shift
+exec "$@"
+"""
+# Every stand-in writes down its arguments. A server's state is files: packages/, held/, secrets/ and members/.
+RECORD = """#!/bin/sh
+set -eu
+printf '%s' "${0##*/}" >>"$MACHINE/calls"
+printf ' %s' "$@" >>"$MACHINE/calls"
+echo >>"$MACHINE/calls"
+[ ! -e "$MACHINE/fail/${0##*/}" ] || { cat "$MACHINE/fail/${0##*/}" >&2; exit 1; }
+"""
+STAND_INS = {
+    "apt-get": """
+case "$*" in *' install '*) ;; *) exit 0 ;; esac
+for word; do
+	case $word in *Lock*|*Retries*|*Options*) ;; *=*) printf %s "${word#*=}" >"$MACHINE/packages/${word%%=*}" ;; esac
+done
+""",
+    "apt-mark": """
+case $1 in
+showhold) ls "$MACHINE/held" ;;
+hold) : >"$MACHINE/held/$2" ;;
+unhold) rm -f "$MACHINE/held/$2" ;;
+esac
+""",
+    "dpkg-query": """
+[ -e "$MACHINE/packages/$4" ] || exit 1
+printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
+""",
+    # The versions of these tests differ in one digit.
+    "dpkg": """[ "$2" '>' "$4" ]""",
+    "systemctl": "",
+    "swapon": """[ ! -e "$MACHINE/swap" ] || cat "$MACHINE/swap" """,
+    "curl": """[ -e "$MACHINE/answers" ]""",
+    "kubectl": """[ ! -e "$MACHINE/secrets/$7" ] || echo "secret/$7" """,
+    "kubeadm": """
+token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p' "$1")"; }
+case $1 in
+version) echo v1.36.3; exit ;;
+reset) rm -rf /etc/kubernetes; exit ;;
+token) token "$6"; exit ;;
+esac
+case "$1 $2" in 'init phase') exit ;; esac
+[ -e /etc/kubernetes/pki/ca.crt ] || [ "$1" = join ]
+[ ! -e /etc/kubernetes/kubelet.conf ]
+case $(stat -c %a "$3") in 600) ;; *) exit 1 ;; esac
+mkdir -p /etc/kubernetes/pki
+[ ! -e "$MACHINE/hangs" ] || sleep 60
+[ "$1" = join ] || token "$3"
+echo "kubeconfig of $1" >/etc/kubernetes/admin.conf
+[ ! -e "$MACHINE/breaks-off" ] || { : >/etc/kubernetes/kubelet.conf; exit 1; }
+: >/etc/kubernetes/kubelet.conf
+""",
+}
+
+
+class Machine:
+    """A server on which only the script is real."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("lib", "etc", "run", "bin", "packages", "held", "secrets", "fail"):
+            (folder / name).mkdir()
+        for name, text in STAND_INS.items():
+            (folder / "bin" / name).write_text(RECORD + text)
+            (folder / "bin" / name).chmod(0o755)
+
+    def run(self, script: str, verb: str = "apply", *limit: str) -> subprocess.CompletedProcess[str]:
+        (self.folder / "calls").write_text("")
+        prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder), *limit]
+        return subprocess.run(
+            [*prefix, "sh", "-s", verb], input=script, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    @property
+    def calls(self) -> str:
+        """What the stand-ins were called with in the last run, a line a call."""
+        return (self.folder / "calls").read_text()
+
+    def has(self, path: str) -> bool:
+        return (self.folder / path).exists()
+
+    def read(self, path: str) -> str:
+        return (self.folder / path).read_text()
+
+    def write(self, path: str, text: str = "") -> None:
+        (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / path).write_text(text)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def script(name="osl-cp-1", credentials=CREDENTIALS, **cluster):
+    data = bootstrap_data()
+    data["cluster"].update(cluster)
+    plan = bootstrap(data)
+    return member_script(plan, next(node for node in plan.nodes if node.name == name), credentials)
+
+
+def word(done):
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("name", ["osl-cp-1", "osl-cp-2", "osl-w-1"])
+def test_every_shell_reads_it(shell, name):
+    subprocess.run([shell, "-n"], input=script(name), text=True, check=True)
+
+
+@pytest.mark.parametrize("name", ["osl-cp-1", "osl-cp-2", "osl-w-1"])
+def test_the_second_run_changes_nothing(machine, name):
+    assert word(machine.run(script(name))) == "changed"
+    assert word(machine.run(script(name))) == "unchanged"
+    for call in ("install", " hold ", "restart", "kubeadm init", "kubeadm join", "token create"):
+        assert call not in machine.calls
+
+
+def test_packages_are_installed_in_exact_versions_and_held(machine):
+    machine.run(script("osl-w-1"))
+    wanted = {
+        "containerd": "2.2.1-0ubuntu1~24.04.1",
+        "cri-tools": "1.36.0-1.1",
+        "kubeadm": "1.36.3-1.1",
+        "kubectl": "1.36.3-1.1",
+        "kubelet": "1.36.3-1.1",
+        "kubernetes-cni": "1.8.0-1.1",
+    }
+    assert {path.name: path.read_text() for path in (machine.folder / "packages").iterdir()} == wanted
+    assert {path.name for path in (machine.folder / "held").iterdir()} == set(wanted)
+
+
+def test_a_pin_that_somebody_took_off_comes_back(machine):
+    machine.run(script("osl-w-1"))
+    (machine.folder / "held" / "kubelet").unlink()
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+    assert machine.has("held/kubelet")
+
+
+def test_a_downgrade_is_refused_before_any_change(machine):
+    machine.write("packages/kubelet", "1.36.4-1.1")
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 3
+    assert "node osl-w-1: has kubelet 1.36.4-1.1, newer than 1.36.3-1.1: nothing goes back" in done.stderr
+    assert "apt-get" not in machine.calls
+    assert list((machine.folder / "etc").iterdir()) == list((machine.folder / "lib").iterdir()) == []
+
+
+def test_an_older_package_of_a_node_that_is_no_member_is_replaced(machine):
+    machine.write("packages/containerd", "1.7.24-1")
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+    assert machine.read("packages/containerd") == "2.2.1-0ubuntu1~24.04.1"
+
+
+def test_a_member_is_not_upgraded_behind_its_clusters_back(machine):
+    machine.run(script("osl-w-1"))
+    done = machine.run(script("osl-w-1", kubernetesVersion="1.36.9"))
+    assert done.returncode == 3
+    assert "has kubelet 1.36.3-1.1, older than 1.36.9-1.1: members are upgraded one by one" in done.stderr
+    assert machine.read("packages/kubelet") == "1.36.3-1.1"
+
+
+def test_a_member_that_was_upgraded_by_hand_is_as_wanted(machine):
+    machine.run(script("osl-w-1"))
+    for name in ("kubeadm", "kubectl", "kubelet"):
+        machine.write(f"packages/{name}", "1.36.9-1.1")
+    assert machine.run(script("osl-w-1", kubernetesVersion="1.36.9")).returncode == 0
+    assert "join" not in machine.calls
+
+
+def test_no_secret_is_an_argument_of_anything(machine):
+    later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210", certificate_key="ab" * 32)
+    calls = ""
+    for name, credentials in (("osl-cp-1", CREDENTIALS), ("osl-cp-1", later), ("osl-cp-1", later)):
+        assert machine.run(script(name, credentials)).returncode == 0
+        calls += machine.calls
+    assert "token create" in calls
+    for secret in (*CREDENTIALS, *later):
+        assert secret not in calls
+    for token in (CREDENTIALS.bootstrap_token, later.bootstrap_token):
+        assert token.partition(".")[2] not in calls, "only its public half may be, the name of its Secret"
+    for verb in ("apply", "remove"):
+        assert len(command(verb)) < 60
+
+
+def test_no_secret_stays_behind_in_a_file_of_ours(machine):
+    machine.run(script())
+    assert list((machine.folder / "run").iterdir()) == []
+    kept = [path for path in machine.folder.rglob("*") if path.is_file() and path.parent.name != "bin"]
+    for path in kept:
+        for secret in CREDENTIALS[:2]:
+            assert secret not in path.read_text(), path
+    assert (machine.folder / "etc/kubernetes/pki/ca.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_gets_neither_the_authoritys_key_nor_the_certificate_key():
+    assert "PRIVATE KEY" not in script("osl-w-1")
+    assert CREDENTIALS.certificate_key not in script("osl-w-1")
+    assert "PRIVATE KEY" not in script("osl-cp-2"), "it comes from the first one, encrypted"
+
+
+def test_what_a_failed_step_printed_is_shown_without_secrets(machine):
+    machine.write("fail/kubeadm", f"could not reach it\ntoken {CREDENTIALS.bootstrap_token}\n")
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 5
+    assert "could not reach it" in done.stderr
+    assert "node osl-w-1: kubeadm join failed, see above" in done.stderr
+    assert CREDENTIALS.bootstrap_token not in done.stdout + done.stderr
+    assert list((machine.folder / "run").iterdir()) == []
+
+
+def test_the_kubeconfig_is_in_no_output_of_a_membership(machine):
+    assert "kubeconfig of init" not in machine.run(script()).stdout
+    assert machine.read("etc/kubernetes/admin.conf") == "kubeconfig of init\n"
+
+
+def test_what_failed_is_not_lost_among_what_kubeadm_found_in_order(machine):
+    fine = "".join(f"CONFIG_OPTION_{number}: \x1b[0;32menabled\x1b[0m\n" for number in range(60))
+    wrong = "\x1b[0;31m[ERROR SystemVerification]: kernel too old\x1b[0m\nCONFIG_BPF: \x1b[0;31mnot set\x1b[0m\n"
+    machine.write("fail/kubeadm", f"{wrong}{fine}error execution phase preflight\n")
+    shown = machine.run(script("osl-w-1")).stderr
+    assert "[ERROR SystemVerification]: kernel too old\nCONFIG_BPF: not set\nerror execution phase preflight" in shown
+    assert "CONFIG_OPTION_" not in shown
+
+
+def test_crictl_asks_the_runtime_that_is_there(machine):
+    machine.run(script("osl-w-1"))
+    assert "runtime-endpoint: unix:///run/containerd/containerd.sock" in machine.read("etc/crictl.yaml")
+    machine.run(script("osl-w-1"), "remove")
+    assert not machine.has("etc/crictl.yaml")
+
+
+def test_a_run_that_broke_off_is_reset_and_tried_again(machine):
+    machine.write("breaks-off")
+    assert machine.run(script("osl-w-1")).returncode == 5
+    (machine.folder / "breaks-off").unlink()
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+    assert "kubeadm reset --force" in machine.calls
+    assert word(machine.run(script("osl-w-1"))) == "unchanged"
+
+
+def test_a_run_that_takes_too_long_is_ended_and_leaves_no_secret(machine):
+    machine.write("hangs")
+    done = machine.run(script("osl-w-1"), "apply", "timeout", "-k", "5", "2")
+    assert done.returncode != 0
+    assert "kubeadm join" in machine.calls
+    assert list((machine.folder / "run").iterdir()) == []
+    (machine.folder / "hangs").unlink()
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+
+
+def test_a_member_of_somebody_elses_cluster_is_left_alone(machine):
+    machine.write("etc/kubernetes/kubelet.conf", "theirs")
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 3
+    assert "is in a cluster that vds-platform did not make" in done.stderr
+    assert machine.run(script("osl-w-1"), "remove").stdout == "unchanged\n"
+    assert machine.read("etc/kubernetes/kubelet.conf") == "theirs"
+
+
+def test_a_rebuilt_first_server_founds_no_second_cluster(machine):
+    machine.write("answers")
+    done = machine.run(script())
+    assert done.returncode == 3
+    assert "is to make a new cluster, but 198.51.100.10:6443 answers already" in done.stderr
+    assert "kubeadm init" not in machine.calls
+    assert machine.run(script("osl-cp-2")).returncode == 0, "whoever joins needs it to answer"
+
+
+def test_another_authority_for_a_cluster_that_runs_is_refused(machine):
+    machine.run(script())
+    machine.write("etc/kubernetes/pki/ca.crt", "another\n")
+    done = machine.run(script())
+    assert done.returncode == 3
+    assert "another authority than cluster.caCertificate" in done.stderr
+
+
+def test_swap_is_said_with_everything_else_that_is_wrong(machine):
+    machine.write("swap", "/swapfile\n")
+    machine.write("packages/kubelet", "1.36.4-1.1")
+    assert len(machine.run(script("osl-w-1")).stderr.splitlines()) == 2
+
+
+def test_a_new_token_lets_new_nodes_in_once(machine):
+    later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210")
+    machine.run(script())
+    assert word(machine.run(script(credentials=later))) == "changed"
+    assert "kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print" in machine.calls
+    assert word(machine.run(script(credentials=later))) == "unchanged"
+
+
+def test_containerd_is_restarted_only_when_its_configuration_changes(machine):
+    machine.write("etc/containerd/config.toml", "# the distribution's\n")
+    machine.run(script("osl-w-1"))
+    assert "SystemdCgroup = true" in machine.read("etc/containerd/config.toml")
+    assert machine.calls.count("systemctl restart containerd") == 1
+    machine.run(script("osl-w-1"))
+    assert "systemctl" not in machine.calls
+
+
+def test_a_member_that_is_removed_leaves_the_cluster_and_its_pins(machine):
+    machine.write("etc/containerd/config.toml", "# the distribution's\n")
+    machine.run(script("osl-w-1"))
+    assert word(machine.run(script("osl-w-1"), "remove")) == "changed"
+    assert "kubeadm reset --force" in machine.calls
+    assert list((machine.folder / "held").iterdir()) == list((machine.folder / "lib").iterdir()) == []
+    assert machine.read("etc/containerd/config.toml") == "# the distribution's\n"
+    assert not machine.has("etc/apt/sources.list.d/vds-platform-kubernetes.sources")
+    assert word(machine.run(script("osl-w-1"), "remove")) == "unchanged"
+
+
+def test_a_text_that_was_cut_off_does_nothing(machine):
+    whole = script()
+    for share in (0.3, 0.6, 0.95):
+        machine.run(whole[: int(len(whole) * share)])
+        assert machine.calls == ""
+    assert list((machine.folder / "etc").iterdir()) == []
+
+
+def test_a_run_finds_another_and_says_so(machine):
+    machine.run(script("osl-w-1"))
+    impatient = script("osl-w-1").replace("flock -w 20", "flock -w 0")
+    folder = os.open(machine.folder / "lib/vds-platform-cluster", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        done = machine.run(impatient)
+    finally:
+        os.close(folder)
+    assert done.returncode == 4
+    assert "another run of vds-platform holds /var/lib/vds-platform-cluster" in done.stderr
+
+
+def test_the_text_by_which_a_worker_leaves_is_shell_and_holds_no_secret() -> None:
+    platform = stack("lab")
+    assert platform.bootstrap is not None
+    for worker in platform.bootstrap.workers:
+        text = leaving_script(platform.bootstrap, worker)
+        subprocess.run(["sh", "-n"], input=text, text=True, check=True)
+        assert f"node={worker.name}\n" in text
+        assert "ca_key=''" in text

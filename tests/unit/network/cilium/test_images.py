@@ -1,0 +1,79 @@
+"""Every image that a Cilium chart may pull is known, and comes from the mirror where the stack has one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.images.model import ImageMirror
+from components.network.cilium.chart.keys import nearest
+from components.network.cilium.images import chart_images, from_their_makers
+from components.network.cilium.values import cilium_values
+from tests.support.modules import cilium_chart, cilium_versions
+from tests.support.stacks import stack
+from tests.unit.network.test_mtu import cilium
+
+DIGEST = f"sha256:{'a' * 64}"
+NETWORK = stack("oslo").network
+
+
+def repositories(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Groups of a chart's default values that name an image's repository."""
+    if isinstance(values, dict):
+        if isinstance(values.get("repository"), str) and values["repository"]:
+            yield path, values["repository"]
+        for key, inner in values.items():
+            yield from repositories(inner, (*path, key))
+
+
+def defaults(chart: Path) -> dict[str, Any]:
+    return dict(yaml.load((chart / "values.yaml").read_text(), Loader=yaml.CSafeLoader))
+
+
+@pytest.mark.parametrize("version", cilium_versions())
+def test_the_images_of_a_release_are_those_of_its_chart(version: str) -> None:
+    release = nearest(version)
+    assert release
+    assert {(image.path, image.repository) for image in chart_images(release)} == set(
+        repositories(defaults(cilium_chart(version)))
+    )
+
+
+@pytest.mark.parametrize("version", cilium_versions())
+def test_no_image_of_a_release_comes_from_elsewhere_than_the_mirror(version: str) -> None:
+    values = cilium_values(
+        cilium(version), NETWORK, cluster="oslo", images=ImageMirror(registry="registry.example.no/all")
+    )
+    found = dict(repositories(values))
+    assert set(found) == {path for path, _ in repositories(defaults(cilium_chart(version)))}
+    assert all(repository.startswith("registry.example.no/all/") for repository in found.values())
+    assert from_their_makers(values, version) == []
+    assert "digest" not in str(values), "a true mirror has the makers' bytes"
+
+
+def test_a_pin_is_the_image_s_digest_and_the_operators_has_its_own_key() -> None:
+    pins = {"cilium/cilium": DIGEST, "cilium/operator-generic": DIGEST, "cilium/certgen": DIGEST}
+    mirror = ImageMirror(registry="registry.example.no", pins=pins)
+    values = cilium_values(cilium("1.20.2"), NETWORK, cluster="oslo", images=mirror)
+    pinned = {"digest": DIGEST, "useDigest": True}
+    assert values["image"] == {"repository": "registry.example.no/cilium/cilium", **pinned}
+    assert values["certgen"]["image"] == {"repository": "registry.example.no/cilium/certgen", **pinned}
+    assert values["operator"]["image"] == {
+        "repository": "registry.example.no/cilium/operator",
+        "genericDigest": DIGEST,
+        "useDigest": True,
+    }
+    assert values["envoy"]["image"] == {"repository": "registry.example.no/cilium/cilium-envoy"}
+
+
+def test_what_is_off_is_pulled_from_nowhere_until_values_turn_it_on() -> None:
+    assert "quay.io/cilium/hubble-ui" not in from_their_makers({}, "1.20.2")
+    assert "quay.io/cilium/hubble-ui" in from_their_makers({"hubble": {"ui": {"enabled": True}}}, "1.20.2")
+    assert "quay.io/cilium/ztunnel" in from_their_makers({"encryption": {"type": "ztunnel"}}, "1.20.2")
+    assert "docker.io/istio/ztunnel" in from_their_makers({"encryption": {"type": "ztunnel"}}, "1.19.6")
+
+
+def test_a_release_that_nobody_knows_is_judged_by_every_image_there_ever_was() -> None:
+    assert "quay.io/cilium/cilium" in from_their_makers({"image": {"tag": "v2"}}, "")

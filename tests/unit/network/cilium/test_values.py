@@ -1,0 +1,129 @@
+"""Rendered values against the published charts."""
+
+import itertools
+
+import pytest
+
+from components.core.versions import version_tuple
+from components.network.cilium.chart.explain import explain
+from components.network.cilium.chart.keys import releases
+from components.network.cilium.chart.nested import leaves
+from components.network.cilium.values import cilium_values
+from components.network.rules import cni_problems
+from components.stackfile.parsing import parse
+from tests.support.chart_values import schema_errors, unknown_keys
+from tests.support.modules import cilium_chart, cilium_versions
+from tests.support.stacks import ROOT, stack, stack_data
+from tests.unit.network.test_mtu import GENEVE, NATIVE, VXLAN, cilium
+
+VERSIONS = cilium_versions()
+NETWORK = stack("oslo").network
+SNAT = {"mode": "snat"}
+PATHS = [
+    (VXLAN, SNAT),
+    (GENEVE, SNAT),
+    (GENEVE, {"mode": "dsr", "dispatch": "geneve"}),
+    (NATIVE, SNAT),
+    (NATIVE, {"mode": "dsr", "dispatch": "opt"}),
+    (NATIVE, {"mode": "hybrid", "dispatch": "geneve"}),
+]
+CASES = [
+    cilium(version, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
+    for version, (routing, balancing), more in itertools.product(
+        VERSIONS,
+        PATHS,
+        [
+            {},
+            {"encryption": "wireguard", "l7Proxy": False, "devices": ["eth0", "eth1"], "upgradedFrom": "1.16"},
+            {"hubble": False, "l7Proxy": False, "healthProbes": False},
+            {"gatewayApi": True},
+        ],
+    )
+    if version != "1.11.5" or ("gatewayApi" not in more and balancing.get("dispatch") != "geneve")
+]
+
+
+def values(cni):
+    return cilium_values(cni, NETWORK, cluster="oslo")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_key_is_one_that_the_release_knows(version):
+    for cni in CASES:
+        if cni.version == version:
+            assert unknown_keys(values(cni), cilium_chart(version)) == []
+
+
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "1.16"])  # older have no schema
+def test_every_value_fits_the_releases_schema(version):
+    for cni in CASES:
+        if cni.version == version:
+            assert schema_errors(values(cni), cilium_chart(version)) == []
+
+
+@pytest.mark.parametrize("cni", CASES, ids=str)
+def test_everything_rendered_passes_the_rules(cni):
+    assert cni_problems(cni, NETWORK) == []
+
+
+def test_words_that_a_release_refuses_are_never_written():
+    for cni in CASES:
+        rendered = values(cni)
+        words = ("strict", "disabled") if cni.version == "1.11.5" else ("true", "false")
+        assert rendered["kubeProxyReplacement"] in words
+        assert rendered["enableIPv4Masquerade"] is True
+        assert ("tunnel" in rendered) == (cni.version in ("1.11.5", "1.14.2")) != ("routingMode" in rendered)
+        if "gatewayClass" in rendered.get("gatewayAPI", {}):
+            assert isinstance(rendered["gatewayAPI"]["gatewayClass"]["create"], str)
+
+
+def test_the_links_mtu_reaches_agents_whose_chart_has_no_key_for_it():
+    assert values(cilium("1.12.19"))["extraConfig"] == {"mtu": "1500"}
+    assert "MTU" not in values(cilium("1.12.19"))
+    assert values(cilium("1.13.0"))["MTU"] == 1500
+
+
+def test_dsr_in_geneve_without_a_tunnel_names_the_protocol_where_the_release_wants_it():
+    geneve = {"mode": "dsr", "dispatch": "geneve"}
+    said = {
+        version: values(cilium(version, NATIVE, loadBalancing=geneve)) for version in ("1.14.2", "1.14.4", "1.15.0")
+    }
+    assert [words.get("tunnelProtocol") for words in said.values()] == [None, "geneve", "geneve"]
+
+
+@pytest.mark.parametrize("release", releases())
+def test_no_release_ignores_or_refuses_a_value_of_ours(release):
+    """`explain` says what Helm is silent about; of what we render it must have nothing to say."""
+    for routing, balancing in PATHS:
+        for more in ({}, {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard", "l7Proxy": False}):
+            cni = cilium(release, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
+            if not cni_problems(cni, NETWORK):
+                found = explain(leaves(values(cni)), release)
+                assert [finding for finding in found if not finding.as_meant] == []
+
+
+def test_hubbles_certificates_do_not_change_at_every_render():
+    assert values(cilium())["hubble"]["tls"]["auto"]["method"] == "cronJob"
+
+
+@pytest.mark.parametrize("release", releases())
+def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
+    """A Release of ours waits, and rolls back what is not up; hooks run after the wait (cilium#40381)."""
+    hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
+    hook = (1, 14) <= version_tuple(release)[:2] < (1, 19)
+    assert hubble == {
+        "enabled": True,
+        "relay": {"enabled": not hook, "rollOutPods": True},
+        "tls": {"auto": {"enabled": True, "method": "cronJob"}},
+    }
+
+
+def test_a_preview_says_why_hubbles_relay_is_missing():
+    data = stack_data("oslo")
+    data["cni"]["version"] = "1.18.12"
+    (said,) = [text for text in parse(data, base_dir=ROOT).advice if text.startswith("cni.hubble")]
+    assert "without Hubble's relay" in said
+    assert "write version 1.19 or newer" in said
+    for more in ({"hubble": False}, {"version": "1.19.6"}, {"version": "1.13.18"}):
+        bent = {**data, "cni": {**data["cni"], **more}}
+        assert not any("relay" in text for text in parse(bent, base_dir=ROOT).advice)

@@ -1,0 +1,157 @@
+"""The table of what works together, and what a stack file hears of it."""
+
+from itertools import product
+
+import pytest
+
+from components.network.compatibility.matrix import CATALOGUE, TABLE, Combination, Feature, Part
+from components.network.compatibility.search import conflicts, floor, nearest, untested, within
+from components.network.rules import kernel_floor
+from tests.support.stacks import problems, stack, stack_data
+from tests.unit.network.test_mtu import cilium
+
+
+def said(cni=None, kubernetes=None, **gateway):
+    data = stack_data("oslo")
+    data["cluster"] = {"kind": "existing", "kubernetesVersion": kubernetes or "1.33"}
+    data["cni"].update({"version": "1.18.12", **(cni or {})})
+    data["gateway"].update({"install": {"kind": "existing"}, **gateway})
+    return problems(data)
+
+
+def test_a_gateway_api_too_new_for_cilium_names_both_ways_out():
+    (problem,) = said({"gatewayApi": True}, bundleVersion="1.6.1")
+    assert problem == (
+        "gateway.bundleVersion: Gateway API 1.6.1 does not work with Cilium 1.18.12 with Cilium's Gateway, which needs "
+        "1.4.1 at most: its controller knows no later kinds (Cilium 1.20's upgrade notes); write "
+        "gateway.bundleVersion: 1.4.1, or cni.version: 1.20.0, or gatewayApi: false"
+    )
+    assert said({"gatewayApi": True}, bundleVersion="1.4.1") == []
+    assert said({"gatewayApi": True, "version": "1.20.0"}, bundleVersion="1.6.1") == []
+
+
+def test_a_gateway_api_too_old_for_cilium():
+    (problem,) = said({"gatewayApi": True, "version": "1.20.0"}, bundleVersion="1.4.1")
+    assert "which needs 1.6.1 or newer" in problem
+    assert "write cni.version: 1.19.6, or gateway.bundleVersion: 1.6.1" in problem
+
+
+def test_what_is_not_on_and_what_is_not_known_is_not_refused():
+    assert said(bundleVersion="1.6.1") == []
+    assert said({"gatewayApi": True}) == []
+
+
+def test_nftables_needs_a_kubernetes_that_has_it_on():
+    (problem,) = said({"serviceProxy": "nftables"}, kubernetes="1.29")
+    assert "Kubernetes 1.29 does not work with kube-proxy with nftables, which needs 1.31 or newer" in problem
+    assert "write cluster.kubernetesVersion: 1.31, or another mode of kube-proxy" in problem
+    assert said({"serviceProxy": "nftables"}, kubernetes="1.31") == []
+
+
+def test_a_bundle_with_an_admission_policy_needs_a_kubernetes_that_has_them():
+    (problem,) = said(kubernetes="1.29", bundleVersion="1.5.1")
+    assert "write gateway.bundleVersion: 1.4.1, or cluster.kubernetesVersion: 1.30" in problem
+
+
+def test_a_metallb_without_objects_is_refused():
+    data = stack_data("oslo")
+    data["metallb"]["install"]["version"] = "0.12.1"
+    (problem,) = problems(data)
+    assert "metallb.install.version: MetalLB 0.12.1" in problem
+    assert "write metallb.install.version: 0.13.12" in problem
+
+
+def test_calicos_nftables_came_late():
+    data = stack_data("oslo")
+    data["cni"] = {"kind": "calico", "version": "3.28.5", "install": {"kind": "helm"}, "dataplane": "Nftables"}
+    (problem,) = problems(data)
+    assert "write cni.version: 3.29.0, or dataplane: Iptables" in problem
+
+
+def test_a_jump_over_minors_is_refused_with_the_path_to_take():
+    (problem,) = said({"version": "1.18.12", "runningVersion": "1.14.4"})
+    assert problem == (
+        "cni.version: 1.18.12, but 1.14.4 runs, and Cilium goes one minor at a time: take the path 1.14.4 → 1.15.19 → "
+        "1.16.19 → 1.17.18 → 1.18.12, one update each, the first to version: 1.15.19 (`vds "
+        "cilium-values migrate` has each step's values)"
+    )
+
+
+@pytest.mark.parametrize("running", ["1.17.1", "1.18.2", "1.19.6"])
+def test_the_next_minor_and_the_one_before_are_no_jump(running):
+    assert said({"version": "1.18.12", "runningVersion": running}) == []
+
+
+def test_going_back_has_a_path_too():
+    (problem,) = said({"version": "1.17.18", "runningVersion": "1.20.0"})
+    assert "goes back one minor at a time: take the path 1.20.0 → 1.19.6 → 1.18.12 → 1.17.18" in problem
+
+
+@pytest.mark.parametrize(
+    ("running", "version", "path"),
+    [
+        ("1.10.20", "1.18.12", "1.10.20 → 1.11.20 → 1.12.19 → "),
+        ("1.9.18", "1.12.19", "1.9.18 → 1.10 → 1.11.20 → 1.12.19, with Cilium's own tools where this platform has no"),
+        ("1.22.1", "1.20.0", "goes back one minor at a time: take the path 1.22.1 → 1.21 → 1.20.0, with"),
+        ("0.15.9", "1.11.20", "no way over a major version is known"),
+    ],
+)
+def test_a_jump_from_a_minor_whose_charts_are_not_known_is_a_jump_all_the_same(running, version, path):
+    (problem,) = said({"version": version, "runningVersion": running})
+    assert problem.startswith("cni.version: ")
+    assert path in problem
+
+
+def test_a_neighbour_whose_charts_are_not_known_is_no_jump():
+    assert said({"version": "1.11.20", "runningVersion": "1.10.20"}) == []
+
+
+def test_a_first_minor_from_the_future_is_refused():
+    (problem,) = said({"upgradedFrom": "1.20"})
+    assert "cni.upgradedFrom: 1.20 is newer than 1.18" in problem
+
+
+def test_a_kubernetes_that_the_makers_do_not_list_is_advice_and_no_refusal():
+    found = untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.36"}))
+    assert "tested by its makers with Kubernetes 1.30 to 1.33, and this is 1.36" in found
+    assert untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.33.4"})) == ""
+    assert untested(Combination({Part.KUBERNETES: "1.36"})) == ""
+
+
+def test_what_a_minors_makers_tested_is_unknown_where_their_page_was_not_read():
+    for part, version in ((Part.CILIUM, "1.17.18"), (Part.CALICO, "3.28.0")):
+        found = untested(Combination({part: version, Part.KUBERNETES: "1.30"}))
+        assert found.startswith(f"{part} {version} is not known to be tested with Kubernetes 1.30")
+
+
+def test_the_production_example_runs_what_ciliums_makers_tested():
+    assert [text for text in stack("oslo").advice if "tested" in text] == []
+
+
+def test_every_row_can_be_met_and_every_row_can_be_broken():
+    for need in TABLE:
+        versions = [*CATALOGUE.get(need.other, ("3.2", "5.10", "6.12")), "0.0.1", "99.0"]
+        assert any(within(version, need.at_least, need.at_most) for version in versions)
+        assert any(not within(version, need.at_least, need.at_most) for version in versions)
+        assert need.why
+        assert need.source
+
+
+def test_every_proposal_works_and_nothing_nearer_in_the_same_parts_does():
+    features = [frozenset(), frozenset({Feature.CILIUM_GATEWAY}), frozenset({Feature.PROXY_NFTABLES})]
+    parts = (Part.CILIUM, Part.GATEWAY_API, Part.KUBERNETES)
+    for *versions, on in product(*(CATALOGUE[part] for part in parts), features):
+        combination = Combination(dict(zip(parts, versions, strict=True)), on)
+        if not conflicts(combination):
+            continue
+        ways = nearest(combination)
+        assert ways
+        for way in ways:
+            assert conflicts(Combination({**combination.versions, **way}, on)) == []
+            assert all(combination.versions[part] != version for part, version in way.items())
+
+
+def test_the_kernel_that_nodes_need_comes_from_the_table():
+    both = Combination({Part.CILIUM: "1.17.18", Part.KERNEL: "5.4"}, frozenset({Feature.WIREGUARD}))
+    assert [item.subject for item in conflicts(both)] == ["WireGuard"]
+    assert floor(both, Part.KERNEL) == ("5.6", "WireGuard") == kernel_floor(cilium("1.17.18", encryption="wireguard"))

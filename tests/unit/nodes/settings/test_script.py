@@ -1,0 +1,425 @@
+"""The node script, run for real in a network namespace with folders of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
+from components.nodes.settings.profiles import PROFILES
+from components.nodes.settings.readback import parse
+from components.nodes.settings.script import node_script
+
+NAMESPACE = f"vdslab-test-{os.getpid()}"
+FORWARD = "net.ipv4.ip_forward"
+HOST_WIDE = ("fs.file-max", "net.core.rmem_max", "net.netfilter.nf_conntrack_max")
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("ip"), reason="needs root and iproute2 to make a network namespace"
+)
+# Everything that the script writes to is the test's own; sysctls are the namespace's.
+ENTER = """
+set -e
+mount --bind "$1/lib" /var/lib
+mkdir -p "$1/etc/sysctl.d"
+mount --bind "$1/etc" /etc
+shift
+exec "$@"
+"""
+
+
+class Machine:
+    """A namespace that counts as a node."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "lib").mkdir()
+        (folder / "etc").mkdir()
+
+    def enter(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        prefix = ["ip", "netns", "exec", NAMESPACE, "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder)]
+        return subprocess.run([*prefix, *argv], input=stdin, capture_output=True, text=True, timeout=60)
+
+    def run(self, verb: str, script: str) -> subprocess.CompletedProcess[str]:
+        return self.enter("sh", "-s", verb, stdin=script)
+
+    def sysctl(self, key: str, value: str | None = None) -> str:
+        path = f"/proc/sys/{key.replace('.', '/')}"
+        if value is not None:
+            self.enter("sh", "-c", f"echo {value} > {path}")
+        return self.enter("cat", path).stdout.strip()
+
+    def file(self, path: str) -> Path:
+        return self.folder / path
+
+
+@pytest.fixture
+def machine(tmp_path):
+    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+    try:
+        yield Machine(tmp_path)
+    finally:
+        subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
+
+
+def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10"):
+    node = NodeSpec(
+        name="osl-1",
+        address="192.0.2.11",
+        country="NO",
+        provider={"name": "Lab", "country": "NO"},
+        profiles=profiles,
+        sysctls=sysctls,
+    )
+    return node_script(node, NodeRequirements("ipvs", kernel_floor, "Cilium 1.18.2"))
+
+
+def states(done):
+    facts = [json.loads(line) for line in done.stdout.splitlines()[:-1]]
+    return {fact["key"]: fact["state"] for fact in facts if "key" in fact}
+
+
+def word(done):
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1]
+
+
+def test_the_second_run_changes_nothing(machine):
+    assert word(machine.run("apply", script())) == "changed"
+    assert word(machine.run("apply", script())) == "unchanged"
+    assert word(machine.run("check", script())) == "converged"
+
+
+def test_live_values_are_what_was_wanted(machine):
+    done = machine.run("apply", script())
+    assert machine.sysctl(FORWARD) == "1"
+    assert machine.sysctl("net.ipv4.tcp_keepalive_time") == "600"
+    assert states(done)["net.ipv4.tcp_rmem"] in ("applied", "raised-already")
+
+
+def test_what_is_the_whole_machines_is_left_alone(machine):
+    before = {key: Path(f"/proc/sys/{key.replace('.', '/')}").read_text() for key in HOST_WIDE}
+    huge = [Sysctl(key=key, value="9000000000000000000", how="exact") for key in HOST_WIDE]
+    huge.append(Sysctl(key="vm.swappiness", value="1", how="exact"))
+    done = machine.run("apply", script(*huge, profiles=("baseline",)))
+    assert word(done) == "changed"
+    assert {states(done)[key] for key in (*HOST_WIDE, "vm.swappiness")} == {"host-wide-left-alone"}
+    assert before == {key: Path(f"/proc/sys/{key.replace('.', '/')}").read_text() for key in HOST_WIDE}
+
+
+def test_a_key_that_is_not_there_is_reported_and_not_fatal(machine):
+    done = machine.run("apply", script(Sysctl(key="net.core.no_such_key", value="1"), profiles=()))
+    assert states(done) == {"net.core.no_such_key": "not-visible"}
+    assert word(done) == "changed"
+
+
+def test_a_required_key_that_is_not_there_stops_before_any_change(machine):
+    done = machine.run("apply", script(Sysctl(key="net.core.no_such_key", value="1", required=True)))
+    assert done.returncode == 3
+    assert "net.core.no_such_key is required and not-visible here" in done.stderr
+    assert machine.sysctl(FORWARD) == "0"
+    assert not machine.file("lib/vds-platform").exists()
+
+
+def test_an_old_kernel_is_refused_with_value_limit_and_remedy(machine):
+    done = machine.run("apply", script(kernel_floor="99.1"))
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert f"kernel {os.uname().release}, limit 99.1 (Cilium 1.18.2)" in done.stderr
+    assert "install a newer kernel" in done.stderr
+    assert not machine.file("lib/vds-platform").exists()
+
+
+def test_all_failures_are_said_at_once(machine):
+    required = Sysctl(key="net.core.no_such_key", value="1", required=True)
+    assert len(machine.run("apply", script(required, kernel_floor="99.1")).stderr.splitlines()) == 2
+
+
+def test_minimums_are_raised_and_never_lowered(machine):
+    key = "net.core.somaxconn"
+    machine.sysctl(key, "9999")
+    done = machine.run("apply", script(Sysctl(key=key, value="5000"), profiles=()))
+    assert (machine.sysctl(key), states(done)[key]) == ("9999", "raised-already")
+    assert f"\n{key} = " not in machine.file("etc/sysctl.d/90-vds-platform.conf").read_text()
+    machine.sysctl(key, "100")
+    assert word(machine.run("check", script(Sysctl(key=key, value="5000"), profiles=()))) == "drifted"
+    machine.run("apply", script(Sysctl(key=key, value="5000"), profiles=()))
+    assert machine.sysctl(key) == "5000"
+
+
+def test_drift_is_found_and_put_right(machine):
+    machine.run("apply", script())
+    machine.sysctl(FORWARD, "0")
+    machine.file("etc/modules-load.d/vds-platform.conf").unlink()
+    done = machine.run("check", script())
+    assert word(done) == "drifted"
+    assert machine.sysctl(FORWARD) == "0", "check must not change anything"
+    assert word(machine.run("apply", script())) == "changed"
+    assert word(machine.run("check", script())) == "converged"
+
+
+def test_another_stack_file_is_outdated_and_not_drift(machine):
+    machine.run("apply", script(profiles=("baseline",)))
+    assert word(machine.run("check", script(profiles=("baseline", "edge")))) == "outdated"
+
+
+def test_a_setting_that_leaves_the_stack_file_goes_back(machine):
+    fast_open = machine.sysctl("net.ipv4.tcp_fastopen")
+    machine.run("apply", script(profiles=("baseline", "edge")))
+    assert machine.sysctl("net.ipv4.tcp_fastopen") == "3"
+    machine.run("apply", script(profiles=("baseline",)))
+    assert (machine.sysctl("net.ipv4.tcp_fastopen"), machine.sysctl(FORWARD)) == (fast_open, "1")
+
+
+def test_a_node_is_given_back_as_it_was(machine):
+    keys = [FORWARD, "net.ipv4.tcp_fastopen", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem"]
+    before = [machine.sysctl(key) for key in keys]
+    machine.run("apply", script())
+    machine.sysctl("net.ipv4.tcp_fastopen", "0")
+    machine.run("apply", script())
+    assert word(machine.run("remove", script())) == "changed"
+    assert [machine.sysctl(key) for key in keys] == before
+    assert list(machine.file("lib").iterdir()) == []
+    assert not machine.file("etc/sysctl.d/90-vds-platform.conf").exists()
+    assert not machine.file("etc/modules-load.d").exists(), "the folder was not there before"
+    assert word(machine.run("remove", script())) == "unchanged"
+
+
+def test_a_file_of_our_name_that_was_there_before_comes_back(machine):
+    ours = machine.file("etc/sysctl.d/90-vds-platform.conf")
+    ours.parent.mkdir()
+    ours.write_text("# somebody else's\n")
+    machine.run("apply", script())
+    assert "Written by vds-platform" in ours.read_text()
+    machine.run("remove", script())
+    assert ours.read_text() == "# somebody else's\n"
+
+
+def test_a_value_that_the_kernel_refuses_is_said_and_the_rest_is_done(machine):
+    bad = Sysctl(key="net.ipv4.tcp_syn_retries", value="100000", how="exact")
+    done = machine.run("apply", script(bad))
+    assert done.returncode == 5
+    assert "the kernel refused net.ipv4.tcp_syn_retries = 100000" in done.stderr
+    assert machine.sysctl(FORWARD) == "1"
+    assert word(machine.run("check", script(bad))) == "absent", "a run that failed was not applied"
+
+
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$(dirname "$0")/../said"
+case "$(basename "$0") $*" in
+'swapoff -a') : >"$(dirname "$0")/../swaps" ;;
+'timedatectl show -p NTP --value') cat "$(dirname "$0")/../ntp" ;;
+'timedatectl show -p CanNTP --value') echo yes ;;
+'timedatectl set-ntp true') echo yes >"$(dirname "$0")/../ntp" ;;
+esac
+"""
+
+
+@pytest.fixture
+def server(machine):
+    """The machine with commands that only write down what they were asked, where a server would be changed."""
+    folder = machine.file("fakes")
+    folder.mkdir()
+    for name in ("swapoff", "swapon", "timedatectl", "systemctl"):
+        (folder / name).write_text(FAKE)
+        (folder / name).chmod(0o755)
+    machine.file("swaps").write_text("Filename\tType\tSize\n/dev/vda2  partition\t1000\n/swap.img file\t10\n")
+    machine.file("ntp").write_text("no\n")
+    return machine
+
+
+def as_server(server, **wanted):
+    """The script as a server runs it, with no settings and no modules: only swap and time are left to do."""
+    node = NodeSpec(
+        name="osl-1",
+        address="192.0.2.11",
+        country="NO",
+        provider={"name": "Lab", "country": "NO"},
+        profiles=(),
+        **wanted,
+    )
+    text = node_script(node, NodeRequirements("ebpf", "5.10", "Cilium 1.18.2"))
+    for ours, theirs in (
+        ("if in_container; then container=true; fi", ""),
+        ("swaps=/proc/swaps", f"swaps={server.file('swaps')}"),
+        ("PATH=/usr/sbin", f"PATH={server.file('fakes')}:/usr/sbin"),
+        ("[ -d /run/systemd/system ]", "true"),
+    ):
+        assert ours in text
+        text = text.replace(ours, theirs)
+    return text
+
+
+def services(done):
+    facts = [json.loads(line) for line in done.stdout.splitlines()[:-1]]
+    return {fact["service"]: fact["state"] for fact in facts if "service" in fact}
+
+
+def test_swap_is_switched_off_and_time_on_and_both_back_when_the_node_is_given_back(server):
+    done = server.run("apply", as_server(server))
+    assert word(done) == "changed"
+    assert services(done) == {"swap": "switched-off", "time": "switched-on"}
+    assert word(server.run("apply", as_server(server))) == "unchanged"
+    assert services(server.run("check", as_server(server))) == {"swap": "off", "time": "on"}
+    server.file("said").unlink()
+    assert services(server.run("remove", as_server(server))) == {"swap": "given-back", "time": "given-back"}
+    said = server.file("said").read_text().splitlines()
+    assert said == [
+        "systemctl unmask swap.target",
+        "swapon /dev/vda2",
+        "swapon /swap.img",
+        "timedatectl set-ntp false",
+    ]
+
+
+def test_swap_that_came_back_is_drift(server):
+    server.run("apply", as_server(server))
+    server.file("swaps").write_text("Filename\n/swap.img file\t10\n")
+    server.file("ntp").write_text("no\n")
+    done = server.run("check", as_server(server))
+    assert (word(done), services(done)) == ("drifted", {"swap": "drifted", "time": "drifted"})
+    assert parse(done.stdout).drifted == ("swap is on", "the time service is off")
+
+
+def test_swap_stays_where_the_stack_file_keeps_it(server):
+    server.file("ntp").write_text("yes\n")
+    done = server.run("apply", as_server(server, keep_swap=True))
+    assert services(done) == {"swap": "left-alone", "time": "on"}
+    assert "swapoff" not in server.file("said").read_text()
+    assert services(server.run("remove", as_server(server, keep_swap=True))) == {}
+
+
+def test_swap_that_may_stay_again_is_switched_on_again(server):
+    server.run("apply", as_server(server))
+    server.file("said").unlink()
+    done = server.run("apply", as_server(server, keep_swap=True))
+    assert (word(done), services(done)["swap"]) == ("changed", "switched-on")
+    said = server.file("said").read_text().splitlines()
+    assert [line for line in said if not line.startswith("timedatectl")] == [
+        "systemctl unmask swap.target",
+        "swapon /dev/vda2",
+        "swapon /swap.img",
+    ]
+    done = server.run("apply", as_server(server, keep_swap=True))
+    assert (word(done), services(done)["swap"]) == ("unchanged", "left-alone"), "it is nobody's to switch on again"
+    assert "swap" not in services(server.run("remove", as_server(server, keep_swap=True)))
+
+
+REFUSES = "#!/bin/sh\necho no >&2\nexit 1\n"
+
+
+def refuse(server, *tools):
+    for name in tools:
+        server.file(f"fakes/{name}").write_text(REFUSES)
+
+
+def test_swap_that_could_not_be_switched_off_is_not_said_to_be(server):
+    refuse(server, "swapoff")
+    done = server.run("apply", as_server(server))
+    assert done.returncode == 5
+    assert "swap could not be switched off" in done.stderr
+    assert '"service": "swap", "state": "refused"' in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["apply", "remove"])
+def test_swap_that_could_not_be_switched_on_again_is_said_and_stays_on_record(server, verb):
+    there = str(server.file("swap.img"))
+    Path(there).touch()
+    server.file("swaps").write_text(f"Filename\n/dev/gone-since partition\t1\n{there} file\t10\n")
+    server.run("apply", as_server(server))
+    refuse(server, "swapon", "timedatectl")
+    done = server.run(verb, as_server(server, keep_swap=True))
+    assert done.returncode == (5 if verb == "apply" else 0)
+    assert '"service": "swap", "state": "refused"' in done.stdout
+    assert server.file("lib/vds-platform/swap").read_text() == f"/dev/gone-since\n{there}\n"
+    if verb == "remove":
+        assert services(done) == {"swap": "refused", "time": "refused"}
+        assert sorted(file.name for file in server.file("lib/vds-platform").iterdir()) == ["swap", "time"]
+        server.file("fakes/timedatectl").write_text(FAKE)
+        server.file("swaps").write_text(f"Filename\n{there} file\t10\n")
+        again = server.run("remove", as_server(server))
+        assert services(again) == {"swap": "given-back", "time": "given-back"}, "its owner has switched it on"
+        assert list(server.file("lib").iterdir()) == []
+
+
+def test_a_minimum_may_follow_the_nodes_memory(machine):
+    key = "net.core.somaxconn"
+    kib = next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "MemTotal" in line)
+    grows = Sysctl(key=key, value="4096", per_gib=1000)
+    machine.run("apply", script(grows, profiles=()))
+    assert machine.sysctl(key) == str(max(4096, 1000 * kib // 2**20))
+    assert word(machine.run("check", script(grows, profiles=()))) == "converged"
+    machine.run("apply", script(Sysctl(key=key, value="9000000", per_gib=1), profiles=()))
+    assert machine.sysctl(key) == "9000000", "the value where it is more"
+
+
+def test_a_text_that_was_cut_off_does_nothing(machine):
+    whole = script()
+    for share in (0.3, 0.6, 0.95):
+        machine.run("apply", whole[: int(len(whole) * share)])
+    assert machine.sysctl(FORWARD) == "0"
+    assert list(machine.file("lib").iterdir()) == []
+
+
+def test_a_run_waits_for_another_and_says_whom(machine):
+    machine.run("apply", script())
+    impatient = script().replace("flock -w 20", "flock -w 0")
+    holder = "exec 8</var/lib/vds-platform; flock 8; sh -s apply"
+    done = machine.enter("sh", "-c", holder, stdin=impatient)
+    assert done.returncode == 4
+    assert "another run of vds-platform holds /var/lib/vds-platform" in done.stderr
+
+
+# --- faults ------------------------------------------------------------------------------------------------------
+
+KILLS = """#!/bin/sh
+echo >>"$(dirname "$0")/../moves"
+[ "$(wc -l <"$(dirname "$0")/../moves")" != "$(cat "$(dirname "$0")/../fatal")" ] || kill -9 "$PPID"
+exec /bin/mv "$@"
+"""
+
+
+def test_a_run_that_is_killed_at_any_write_leaves_only_whole_files_and_the_next_one_ends_it(machine):
+    folder = machine.file("fakes")
+    folder.mkdir()
+    (folder / "mv").write_text(KILLS)
+    (folder / "mv").chmod(0o755)
+    text = script().replace("PATH=/usr/sbin", f"PATH={folder}:/usr/sbin")
+    before = machine.sysctl("net.ipv4.tcp_keepalive_time")
+    killed = 0
+    for fatal in range(1, 100, 4):
+        machine.file("moves").write_text("")
+        machine.file("fatal").write_text(str(fatal))
+        if machine.run("apply", text).returncode == 0:
+            break
+        killed += 1
+        for path in ("etc/sysctl.d/90-vds-platform.conf", "etc/modules-load.d/vds-platform.conf"):
+            file = machine.file(path)
+            assert not file.exists() or file.read_text().startswith("# Written by vds-platform")
+        assert word(machine.run("apply", script())) in ("changed", "unchanged")
+        assert word(machine.run("check", script())) == "converged"
+        assert word(machine.run("remove", script())) == "changed"
+        assert machine.sysctl("net.ipv4.tcp_keepalive_time") == before
+    assert killed > 3
+
+
+FULL = "mount -t tmpfs -o size=8k none /etc/sysctl.d; head -c 9000 /dev/zero >/etc/sysctl.d/full 2>/dev/null; "
+READ_ONLY = "mount -o remount,bind,ro /etc; "
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(machine):
+    done = machine.enter("sh", "-c", FULL + "sh -s apply; ended=$?; ls -A /etc/sysctl.d; exit $ended", stdin=script())
+    assert done.returncode == 6
+    assert "90-vds-platform.conf could not be written: look whether its disk is full" in done.stderr
+    assert done.stdout.endswith("full\n"), "only what filled it is there"
+    assert word(machine.run("check", script())) == "absent"
+    assert word(machine.run("apply", script())) == "changed"
+
+
+def test_a_read_only_etc_stops_before_any_change(machine):
+    done = machine.enter("sh", "-c", READ_ONLY + "sh -s apply", stdin=script())
+    assert done.returncode == 3
+    assert "/etc is read-only" in done.stderr
+    assert machine.sysctl(FORWARD) == "0"

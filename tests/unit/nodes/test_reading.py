@@ -1,0 +1,145 @@
+"""Reading a fleet over SSH: one connection a node, and a node that refuses costs nobody else anything."""
+
+import os
+import shutil
+import socket
+import threading
+
+import asyncssh
+import pytest
+
+from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
+from components.nodes.reading import read_fleet
+from components.nodes.settings.drift import Unread
+from components.nodes.settings.readback import Readback
+from components.nodes.settings.script import node_script
+from tests.support.sshd import listening
+from tests.support.stacks import host_key
+
+DEMANDS = NodeRequirements("ebpf", "4.0", "the test")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the node script reads as root only")
+
+
+def node(number: int, address: str, host_key: str) -> NodeSpec:
+    return NodeSpec(
+        name=f"osl-{number}",
+        address=address,
+        country="NO",
+        provider={"name": "Lab", "country": "NO"},
+        profiles=(),
+        host_key=host_key,
+    )
+
+
+def read(nodes, port, key, ask="none", attempts=1):
+    scripts = {one.name: node_script(one, DEMANDS) for one in nodes}
+    ssh = SshSpec(port=port, dial_seconds=5, dial_attempts=attempts)
+    return read_fleet(nodes, scripts, DEMANDS, ssh, key, ask=ask, window_seconds=0.5)
+
+
+def test_a_node_is_read_and_surveyed_over_one_connection(monkeypatch):
+    opened = []
+    original = asyncssh.connect
+    monkeypatch.setattr(
+        asyncssh, "connect", lambda *words, **options: opened.append(words) or original(*words, **options)
+    )
+    with listening(["127.0.0.1"], os.environ["PATH"]) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    assert fleet.readings["osl-1"].verdict == "absent"
+    assert fleet.surveys[0].get("kernel")["release"] == os.uname().release
+    assert len(opened) == 1
+
+
+def test_a_server_without_python_is_read_and_its_survey_says_what_to_install(tmp_path):
+    for name in ("timeout", "sh", "cat", "date", "flock", "id", "mkdir", "mv", "readlink", "rm", "rmdir", "sync", "tr"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    with listening(["127.0.0.1"], str(tmp_path)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert "apt-get install python3" in fleet.surveys[0].get("kernel")["unknown"]
+
+
+def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read():
+    with (
+        listening(["127.0.0.1"], os.environ["PATH"]) as server,
+        socket.create_server(("127.0.0.2", server.port)) as full,  # as sshd does above MaxStartups
+    ):
+
+        def refuse() -> None:
+            connection, _ = full.accept()
+            connection.sendall(b"Exceeded MaxStartups\r\n")
+            connection.close()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        nodes = [node(1, "127.0.0.1", server.host_key), node(2, "127.0.0.2", server.host_key)]
+        fleet = read(nodes, server.port, server.private_key)
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    second = fleet.readings["osl-2"]
+    assert isinstance(second, Unread)
+    assert second.reason.startswith(f"127.0.0.2 port {server.port} could not be reached")
+
+
+def private_key():
+    return asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+
+
+def counted(monkeypatch, *errors):
+    """The attempts to connect; the first ones end with these errors."""
+    attempts, original = [], asyncssh.connect
+
+    async def connect(*words, **options):
+        attempts.append(words)
+        if len(attempts) <= len(errors):
+            raise errors[len(attempts) - 1]
+        return await original(*words, **options)
+
+    monkeypatch.setattr(asyncssh, "connect", connect)
+    return attempts
+
+
+def test_a_node_is_tried_as_often_as_the_engine_would_try_it(monkeypatch):
+    with listening(["127.0.0.1"], os.environ["PATH"]) as server:
+        nodes = [node(1, "127.0.0.1", server.host_key)]
+        attempts = counted(monkeypatch, TimeoutError(), asyncssh.ConnectionLost("MaxStartups"))
+        fleet = read(nodes, server.port, server.private_key, attempts=3)
+        assert isinstance(fleet.readings["osl-1"], Readback)
+        assert len(attempts) == 3
+        attempts = counted(monkeypatch, *[OSError(113, "No route to host")] * 3)
+        assert "No route to host" in read(nodes, server.port, server.private_key, attempts=3).readings["osl-1"].reason
+        assert len(attempts) == 3
+
+
+@pytest.mark.parametrize("error", [asyncssh.PermissionDenied("no"), asyncssh.HostKeyNotVerifiable("no")])
+def test_a_server_that_says_no_is_asked_once(monkeypatch, error):
+    attempts = counted(monkeypatch, *[error] * 3)
+    fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, private_key(), attempts=3)
+    assert isinstance(fleet.readings["osl-1"], Unread)
+    assert len(attempts) == 1
+
+
+def test_a_survey_that_its_node_had_to_end_says_so(tmp_path):
+    for name in ("timeout", "sh", "cat", "date", "flock", "id", "mkdir", "mv", "readlink", "rm", "rmdir", "sync", "tr"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 124\n")
+    (tmp_path / "python3").chmod(0o755)
+    with listening(["127.0.0.1"], str(tmp_path)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    assert fleet.surveys[0].unread.startswith("it did not end its reading in time")
+
+
+def test_a_key_that_is_none_is_every_nodes_reason():
+    fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, "not a key")
+    assert "is not an unencrypted SSH private key" in fleet.readings["osl-1"].reason
+    assert fleet.surveys == ()
+
+
+def test_a_node_that_is_silent_is_waited_for_once(monkeypatch):
+    attempts = counted(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        one = node(1, "127.0.0.1", host_key("osl-1"))
+        ssh = SshSpec(port=port, dial_seconds=1, dial_attempts=3)
+        scripts = {"osl-1": node_script(one, DEMANDS)}
+        fleet = read_fleet([one], scripts, DEMANDS, ssh, private_key(), ask="none", window_seconds=0.5)
+    assert "no answer in time" in fleet.readings["osl-1"].reason
+    assert len(attempts) == 1

@@ -1,0 +1,145 @@
+"""MetalLB's objects fit its CRDs, and every advertisement selects its pool."""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.images.model import ImageMirror
+from components.pools.images import CHART_IMAGES, from_their_makers
+from components.pools.model import Around, Helm, MetalLbSpec
+from components.pools.render import metallb_values, webhook_mark
+from tests.support.chart_values import schema_errors, unknown_keys
+from tests.support.manifests import metallb_manifests
+from tests.support.modules import METALLB, pinned, source
+from tests.support.schemas import crd_errors
+
+CHART = Helm(kind="helm", version="0.16.1")
+SPEC = MetalLbSpec.model_validate(
+    {
+        "install": {"kind": "existing"},
+        "pools": [
+            {"name": "public", "addresses": ["192.0.2.200-192.0.2.220"], "advertisement": {"kind": "l2"}},
+            {
+                "name": "inside",
+                "addresses": ["198.51.100.0/28", "2001:db8::/112"],
+                "advertisement": {
+                    "kind": "l2",
+                    "interfaces": ["eth1"],
+                    "nodeSelectors": [{"matchLabels": {"edge": "true"}}],
+                },
+                "autoAssign": False,
+            },
+            {
+                "name": "routed",
+                "addresses": ["203.0.113.0/24"],
+                "advertisement": {
+                    "kind": "bgp",
+                    "peers": ["router"],
+                    "aggregationLength": 24,
+                    "nodeSelectors": [{"matchLabels": {"edge": "true"}}],
+                },
+            },
+        ],
+        "peers": [
+            {
+                "name": "router",
+                "address": "192.0.2.1",
+                "peerAsn": 64512,
+                "myAsn": 64513,
+                "passwordSecret": "router-password",
+            }
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("made", metallb_manifests(SPEC), ids=lambda made: f"{made['kind']}-{made['metadata']['name']}")
+def test_every_object_fits_its_crd(made: dict[str, object]) -> None:
+    assert crd_errors(made, METALLB, pinned("metallb")) == []
+
+
+def test_every_advertisement_selects_the_pool_of_its_name() -> None:
+    advertisements = [made for made in metallb_manifests(SPEC) if made["kind"].endswith("Advertisement")]
+    assert [made["kind"] for made in advertisements] == ["L2Advertisement", "L2Advertisement", "BGPAdvertisement"]
+    assert all(made["spec"]["ipAddressPools"] == [made["metadata"]["name"]] for made in advertisements)
+
+
+def test_routers_come_before_what_names_them() -> None:
+    kinds = [made["kind"] for made in metallb_manifests(SPEC)]
+    assert kinds[0] == "BGPPeer"
+
+
+def test_frr_runs_only_where_somebody_speaks_bgp() -> None:
+    quiet = SPEC.model_copy(update={"pools": SPEC.pools[:2]})
+    assert metallb_values(SPEC, CHART, Around())["frrk8s"] == {"enabled": True}
+    assert metallb_values(quiet, CHART, Around())["frrk8s"] == {"enabled": False}
+
+
+def test_control_planes_that_run_pods_announce_addresses() -> None:
+    assert "ignoreExcludeLB" not in metallb_values(SPEC, CHART, Around())["speaker"]
+    assert metallb_values(SPEC, CHART, Around(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
+
+
+def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
+    pins = {"metallb/speaker": f"sha256:{'1' * 64}"}
+    values = metallb_values(SPEC, CHART, Around(images=ImageMirror(registry="r.example.no", pins=pins)))
+    assert values["controller"] == {"image": {"repository": "r.example.no/metallb/controller"}}
+    assert values["speaker"]["image"] == {
+        "repository": "r.example.no/metallb/speaker",
+        "tag": f"v0.16.1@sha256:{'1' * 64}",
+    }
+    assert values["frr-k8s"]["frrk8s"]["image"]["repository"] == "r.example.no/metallb/frr-k8s"
+    assert from_their_makers(values) == []
+    assert set(from_their_makers({})) == {
+        "quay.io/frrouting/frr",
+        *(f"quay.io/metallb/{name}" for name in ("controller", "frr-k8s", "speaker")),
+    }
+
+
+@pytest.mark.parametrize("pools", [SPEC.pools, SPEC.pools[:2]], ids=["bgp", "l2"])
+def test_the_charts_values_are_keys_of_the_chart_and_fit_its_schema(pools: object) -> None:
+    chart = source(METALLB, pinned("metallb")) / "charts/metallb"
+    around = Around(from_control_planes=True, images=ImageMirror(registry="r.example.no"))
+    values = metallb_values(SPEC.model_copy(update={"pools": pools}), CHART, around)
+    inside = values.pop("frr-k8s")
+    assert unknown_keys(values, chart) == []
+    assert schema_errors(values, chart) == []
+    assert set(repositories(inside)) <= set(repositories(frr(chart)))
+
+
+def frr(chart: Path) -> dict[str, Any]:
+    """Default values of the FRR chart that is packed inside MetalLB's."""
+    (packed,) = (chart / "charts").glob("frr-k8s-*.tgz")
+    with tarfile.open(packed) as archive:
+        member = archive.extractfile("frr-k8s/values.yaml")
+        assert member
+        return dict(yaml.safe_load(member))
+
+
+def repositories(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(values, dict):
+        if values.get("repository"):
+            yield path
+        for key, inner in values.items():
+            yield from repositories(inner, (*path, key))
+
+
+def test_every_image_that_the_chart_may_pull_is_known() -> None:
+    chart = source(METALLB, pinned("metallb")) / "charts/metallb"
+    own = set(repositories(yaml.safe_load((chart / "values.yaml").read_text())))
+    assert {*own, *(("frr-k8s", *path) for path in repositories(frr(chart)))} == set(CHART_IMAGES)
+
+
+def test_the_chart_refuses_what_it_does_not_know() -> None:
+    chart = source(METALLB, pinned("metallb")) / "charts/metallb"
+    assert unknown_keys({"speaker": {"frrr": {"enabled": False}}}, chart) == ["speaker.frrr"]
+    [error] = schema_errors({"speaker": {"frr": {"enabled": "no"}}}, chart)
+    assert "is not of type 'boolean'" in error
+
+
+def test_what_waits_for_the_webhook_touches_nothing_of_helms() -> None:
+    assert set(webhook_mark()["metadata"]) == {"name", "namespace", "annotations"}

@@ -1,0 +1,103 @@
+"""What pools, advertisements and peers may not be."""
+
+from typing import Any
+
+import pytest
+
+from components.pools.model import MetalLbSpec
+from components.pools.rules import metallb_problems, selection_problems
+from tests.support.stacks import stack
+
+L2 = {"kind": "l2"}
+
+
+def problems(pools: list[dict[str, Any]], peers: list[dict[str, Any]] | None = None) -> list[str]:
+    lab = stack("lab")
+    spec = MetalLbSpec.model_validate({"install": {"kind": "existing"}, "pools": pools, "peers": peers or []})
+    return [str(problem) for problem in metallb_problems(spec, lab.network, lab.nodes)]
+
+
+def pool(*addresses: str, name: str = "public", advertisement: dict[str, Any] = L2) -> dict[str, Any]:
+    return {"name": name, "addresses": list(addresses), "advertisement": advertisement}
+
+
+def peer(**fields: Any) -> dict[str, Any]:
+    return {"name": "router", "address": "192.0.2.1", "peerAsn": 64512, "myAsn": 64513, **fields}
+
+
+def test_a_pool_apart_from_everything_is_fine() -> None:
+    assert problems([pool("192.0.2.200-192.0.2.220", "2001:db8::/112")]) == []
+
+
+def test_a_pool_that_contains_a_node_is_refused() -> None:
+    assert problems([pool("192.0.2.20-192.0.2.25")]) == [
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-1 (192.0.2.21): MetalLB would cut off SSH to it; "
+        "shrink the pool",
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-2 (192.0.2.22): MetalLB would cut off SSH to it; "
+        "shrink the pool",
+    ]
+
+
+def test_a_pool_that_contains_the_api_server_is_refused() -> None:
+    [problem] = problems([pool("192.0.2.10/32")])
+    assert "contains the API server (192.0.2.10): MetalLB would answer for it" in problem
+
+
+@pytest.mark.parametrize(
+    ("block", "what"), [("192.0.2.0/29", "the network address"), ("192.0.2.240/28", "the broadcast address")]
+)
+def test_a_pool_that_contains_an_end_of_the_nodes_network_is_refused(block: str, what: str) -> None:
+    [problem] = problems([pool(block)])
+    assert f"contains {what}" in problem
+
+
+@pytest.mark.parametrize(
+    ("block", "where"),
+    [("10.244.200.0/28", "podCidr 10.244.0.0/16"), ("10.96.0.200-10.96.0.220", "serviceCidr 10.96.0.0/16")],
+)
+def test_a_pool_of_addresses_that_the_cluster_gives_out_itself_is_refused(block: str, where: str) -> None:
+    [problem] = problems([pool(block)])
+    assert f"{block} is within network.{where}" in problem
+    assert "choose addresses of the nodes' network 192.0.2.0/24" in problem
+
+
+def test_pools_that_share_an_address_are_refused_also_within_one_pool() -> None:
+    [between] = problems([pool("192.0.2.200/31"), pool("192.0.2.201/32", name="other")])
+    assert between == (
+        "pool 'other': 192.0.2.201/32 overlaps 192.0.2.200/31 of pool 'public': give each address to one pool"
+    )
+    [within] = problems([pool("192.0.2.200/31", "192.0.2.201/32")])
+    assert "of pool 'public'" in within
+
+
+def test_a_name_that_occurs_twice_is_refused() -> None:
+    assert problems([pool("192.0.2.200/32"), pool("192.0.2.201/32")]) == [
+        "pool 'public': occurs twice: rename one of them"
+    ]
+
+
+def test_a_bgp_pool_names_peers_that_there_are() -> None:
+    bgp = {"kind": "bgp", "peers": ["router"]}
+    assert problems([pool("192.0.2.200/32", advertisement=bgp)], [peer()]) == []
+    [problem] = problems([pool("192.0.2.200/32", advertisement=bgp)])
+    assert "names the peer 'router', which metallb.peers does not have (it is empty)" in problem
+
+
+def test_a_route_wider_than_its_pool_is_refused() -> None:
+    bgp = {"kind": "bgp", "peers": ["router"], "aggregationLength": 24}
+    [problem] = problems([pool("192.0.2.200/30", advertisement=bgp)], [peer()])
+    assert "is smaller than a /24" in problem
+
+
+def test_multihop_between_one_as_is_refused() -> None:
+    [problem] = problems([pool("192.0.2.200/32")], [peer(myAsn=64512, multihop=True)])
+    assert "leave multihop out" in problem
+
+
+def test_an_advertisement_without_a_selection_is_refused() -> None:
+    advertisement = {"kind": "L2Advertisement", "metadata": {"name": "all"}, "spec": {"interfaces": ["eth0"]}}
+    [problem] = selection_problems(advertisement)
+    assert str(problem) == (
+        "L2Advertisement 'all': selects no pool, so it announces all of them: write spec.ipAddressPools"
+    )
+    assert selection_problems({**advertisement, "spec": {"ipAddressPoolSelectors": [{"matchLabels": {}}]}}) == []

@@ -1,0 +1,214 @@
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from vds.main import application
+
+SEED_000 = """kubeProxyReplacement: strict
+nativeRoutingCIDR: 10.0.0.0/8
+tunnel: disabled
+"""
+
+
+MULTIPLYING = b"k0: &k0 {p: 1, q: 2}\n" + b"".join(
+    b"k%d: &k%d {p: *k%d, q: *k%d}\n" % (n, n, n - 1, n - 1) for n in range(1, 20)
+)
+"""Twenty lines that stand for a million keys."""
+
+
+LISTS = b"k0: &k0 [p, q]\n" + b"".join(b"k%d: &k%d [*k%d, *k%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 20))
+"""The same of lists."""
+
+
+def run(*words, stdin=None):
+    return CliRunner().invoke(application(), ["cilium-values", *words], input=stdin)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "values.yaml"
+    path.write_text(SEED_000)
+    return str(path)
+
+
+def test_explain_reads_a_file_and_exits_1_on_findings(file):
+    result = run("explain", "--version", "1.14.4", file)
+    assert result.exit_code == 1
+    assert "✗ ignored" in result.stdout
+    assert "→ ipv4NativeRoutingCIDR: 10.0.0.0/8" in result.stdout
+    assert "\x1b[" not in result.stdout
+
+
+def test_explain_exits_0_where_everything_does_what_it_says():
+    result = run(
+        "explain", "--version", "1.20", "--set", "kubeProxyReplacement=true", "--set-string", "k8sServicePort=6443"
+    )
+    assert (result.exit_code, "every key does what it says" in result.stdout) == (0, True)
+
+
+def test_explain_says_as_json_what_it_says_on_the_screen(file):
+    result = run("explain", "--version", "1.14.99", "--json", file)
+    report = json.loads(result.stdout)
+    assert (report["ok"], report["version"], report["judgedAs"]) == (False, "1.14.99", "1.14.19")
+    cidr = next(finding for finding in report["findings"] if finding["key"] == "nativeRoutingCIDR")
+    assert (cidr["verdict"], cidr["instead"]) == ("ignored", {"ipv4NativeRoutingCIDR": "10.0.0.0/8"})
+
+
+@pytest.mark.parametrize("way", ["arguments", "stdin", "one argument"])
+def test_a_helm_command_line_is_read_with_its_version(way):
+    line = (
+        "helm install cilium cilium/cilium --version 1.16.1 --set kubeProxyReplacement=true --set loadBalancer.mode=dsr"
+    )
+    if way == "arguments":
+        result = run("explain", "--json", "--", *line.split())
+    elif way == "stdin":
+        result = run("explain", "--json", "-", stdin=f"Install it:\n\n{line}\n")
+    else:
+        result = run("explain", "--json", "--", line)
+    report = json.loads(result.stdout)
+    assert report["judgedAs"] == "1.16.1"
+    assert [finding["verdict"] for finding in report["findings"]] == ["honoured", "refused"]
+
+
+def test_a_command_line_brings_its_values_files_below_its_words(file):
+    result = run(
+        "explain",
+        "--json",
+        "--",
+        "helm",
+        "upgrade",
+        "cilium",
+        "x",
+        "--version",
+        "1.14.4",
+        "-f",
+        file,
+        "--set",
+        "tunnel=vxlan",
+    )
+    values = {finding["key"]: finding["value"] for finding in json.loads(result.stdout)["findings"]}
+    assert values == {"kubeProxyReplacement": "strict", "nativeRoutingCIDR": "10.0.0.0/8", "tunnel": "vxlan"}
+
+
+def test_values_come_by_standard_input_too():
+    result = run("explain", "--version", "1.16.1", "-", stdin="# helm install would take this file\ntunnel: vxlan\n")
+    assert result.exit_code == 0
+
+
+def test_migrate_writes_yaml_to_standard_output_and_reasons_to_standard_error(file):
+    result = run("migrate", "--from", "1.14.4", "--to", "1.20", file)
+    assert result.exit_code == 1
+    assert yaml.safe_load(result.stdout) == {
+        "ipv4NativeRoutingCIDR": "10.0.0.0/8",
+        "kubeProxyReplacement": "true",
+        "routingMode": "native",
+        "upgradeCompatibility": "1.14",
+    }
+    assert "- tunnel: disabled" in result.stderr
+    assert "1.17.18  upgradeCompatibility: '1.14'" in result.stderr
+
+
+def test_what_migrate_writes_is_what_explain_finds_nothing_in(file):
+    migrated = run("migrate", "--from", "1.14.4", "--to", "1.20", file).stdout
+    assert run("explain", "--version", "1.20", "-", stdin=migrated).exit_code == 0
+    assert run("migrate", "--from", "1.20", "--to", "1.20", "-", stdin=migrated).exit_code == 0
+
+
+def test_migrate_as_json_has_the_values_of_every_step(file):
+    report = json.loads(run("migrate", "--from", "1.14.4", "--to", "1.16.1", "--json", file).stdout)
+    assert [step["version"] for step in report["path"]] == ["1.15.19", "1.16.1"]
+    assert report["path"][0]["values"]["routingMode"] == "native"
+    assert report["values"] == report["path"][-1]["values"]
+    assert {change["kind"] for change in report["changes"]} == {"respelled"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["explain", "--version", "1.9.0", "--set", "a=b"], "--version 1.9.0: no release whose chart is known"),
+        (["explain", "--set", "a=b"], "--version is missing"),
+        (["explain", "--version", "1.16.1"], "no values given"),
+        (["explain", "--version", "1.16.1", "--set", "a"], "'a' has no value"),
+        (["explain", "--version", "1.16.1", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["explain", "--version", "1.16.1", "a.yaml", "b.yaml"], "give one values file"),
+        (["migrate", "--from", "1.14.4", "--set", "a=b"], "--to is missing"),
+        (["migrate", "--from", "one", "--to", "1.20", "--set", "a=b"], "--from one: no release"),
+    ],
+)
+def test_bad_usage_is_exit_2_with_item_value_and_remedy(words, says):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"a: [1", "is not YAML in line 1"),
+        (b"- a\n- b\n", "has no keys with values"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b"a: &a {b: *a}", "levels deep"),
+        (MULTIPLYING, "more than 20000 keys"),
+    ],
+    ids=["unclosed", "list", "bytes", "recursive", "multiplying"],
+)
+def test_an_unreadable_file_is_exit_2_and_named(tmp_path, content, says):
+    path = tmp_path / "values.yaml"
+    path.write_bytes(content)
+    result = run("explain", "--version", "1.16.1", str(path))
+    assert (result.exit_code, says in result.stderr) == (2, True), result.stderr
+
+
+def test_help_names_the_exit_codes():
+    assert "Exit code 0" in run("explain", "--help").stdout
+    assert "Exit code 0" in run("migrate", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "says"),
+    [
+        (["--", "helm", "install", "x", "--version", "1.18.12", "--set-json", "=1"], None, "a key is empty"),
+        (["--", "helm", "install", "x", "--version", "1.18.12", "--set-json", "a"], None, "'a' has no value"),
+        (["--version", "1.18.12", "-"], b"MTU: &a [*a]\n", "an alias holds itself"),
+        (["--version", "1.18.12", "-"], b"a: &a {b: [*a]}\n", "an alias holds itself"),
+        (["--version", "1.18.12", "-"], b"a: " + b"[" * 60 + b"]" * 60, "levels deep"),
+        (["--version", "1.18.12", "-"], b"a: " + b"{b: " * 3000 + b"1" + b"}" * 3000, "deep"),
+        (
+            ["--version", "1.18.12", "-"],
+            LISTS,
+            "aliases multiply each other",
+        ),
+        (["--version", "1.18.12", "-"], b"\xff\xfe", "is not UTF-8 text"),
+        (["--version", "1.18.12", "-"], b"[1]", "has no keys with values"),
+        (["--version", "1.18.12", "a\0b"], None, "cannot be read"),
+        (["--version", "1.18.12", "--set", "a=\udcff"], None, "half a character"),
+        (["--version", "1.18.12", "--set", "a[99999999999999999999]=1"], None, "no place in a list"),
+        (["--version", "\u00b2.1", "--set", "a=1"], None, "no release whose chart is known"),
+    ],
+)
+def test_no_input_ends_in_a_traceback(words, stdin, says):
+    for command in (["explain"], ["migrate", "--to", "1.20", "--from", "1.18.12"]):
+        given = words if command == ["explain"] else [word for word in words if word not in ("--version", "1.18.12")]
+        if command != ["explain"] and ("--" in words or "\u00b2.1" in words):
+            continue
+        result = run(*command, *given, stdin=stdin)
+        assert (result.exit_code, type(result.exception)) == (2, SystemExit)
+        assert says in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("stdin", [b"2020-01-01: 1\n", b"a: [{2020-01-01: 2020-01-02}]\n", b"a: 2020-01-01\n"])
+def test_a_date_is_a_key_and_a_value_like_any_other(stdin):
+    for words in (["explain", "--version", "1.18.12"], ["migrate", "--from", "1.18.12", "--to", "1.20"]):
+        for more in ([], ["--json"]):
+            result = run(*words, *more, "-", stdin=stdin)
+            assert (result.exit_code in (0, 1), type(result.exception) in (type(None), SystemExit)) == (True, True)
+
+
+def test_a_digit_that_is_no_decimal_is_text():
+    result = run("explain", "--version", "1.14.4", "--set-string", "MTU=\u00b2", "--set", "ipv4.enabled=\u00b2")
+    assert type(result.exception) in (type(None), SystemExit)
+    assert "MTU" in result.stdout

@@ -1,0 +1,385 @@
+"""A node on its way out, against an API server and a server in memory."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.core import labels
+from components.nodes.decommission.document import LEFT_ON_NODE, Decommission, release_document
+from tests.support.fake_cluster import FakeCluster, attachment, fake_clock, gateway, node, pod
+from tests.support.stacks import stack
+from vds.decommission.command import Outcome, World, decommission, recommission
+from vds.decommission.evict import Clock, NotDoneError
+from vds.decommission.node import RefusedError, UnansweredError
+from vds.shared.errors import OperationError
+from vds.shared.kubernetes import ApiError
+
+SECRET = "hunter2hunter2"
+REMOVED = (
+    '{"node": "osl-w-2", "kernel": "6.18.44"}\n'
+    '{"key": "net.ipv4.ip_forward", "before": "0", "live": "0", "state": "restored"}\n'
+    '{"file": "/etc/sysctl.d/90-vds-platform.conf", "state": "given-back"}\nchanged\n'
+)
+
+
+class FakeServer:
+    """The node's own side."""
+
+    def __init__(self, printed: str = REMOVED, error: Exception | None = None) -> None:
+        self.printed, self.error = printed, error
+        self.probed = self.removed = 0
+
+    def probe(self) -> None:
+        self.probed += 1
+        if self.error:
+            raise self.error
+
+    def remove(self) -> str:
+        self.removed += 1
+        if self.error:
+            raise self.error
+        return self.printed
+
+
+def release(**changes: Any) -> Decommission:
+    spec = stack("lab")
+    text = release_document(
+        spec.nodes[2], spec.ssh, script="…", gateway_namespace="gateway-system", kubeconfig=SECRET, private_key=SECRET
+    )
+    return Decommission.model_validate_json(text).model_copy(update=changes)
+
+
+class Run:
+    """One run, with what it said."""
+
+    def __init__(self, cluster: FakeCluster, server: FakeServer | None = None, **changes: Any) -> None:
+        self.cluster, self.server, self.changes = cluster, server or FakeServer(), changes
+        self.said: list[str] = []
+
+    def __call__(self) -> Outcome:
+        world = World(lambda: self.cluster, self.server, self.said.append, fake_clock())
+        return decommission(release(**self.changes), world)
+
+    def problems(self) -> list[str]:
+        with pytest.raises(NotDoneError) as caught:
+            self()
+        assert SECRET not in str(caught.value)
+        return caught.value.problems
+
+
+def cluster(*pods: Any, **more: Any) -> FakeCluster:
+    return FakeCluster(node("osl-cp-1", member=True), node("osl-w-1"), node("osl-w-2"), pods=pods, **more)
+
+
+def test_a_node_is_drained_and_then_given_back():
+    run = Run(cluster(pod("api"), pod("agent", owner="DaemonSet"), pod("elsewhere", on="osl-cp-1")))
+    outcome = run()
+    assert (outcome.cluster, outcome.server) == ("drained", "given back")
+    assert outcome.evicted == ["shop/api"]
+    assert outcome.restored == ["net.ipv4.ip_forward"]
+    assert outcome.warnings == []
+    assert set(run.cluster.pods) == {"agent", "elsewhere"}
+    assert run.cluster.is_cordoned("osl-w-2")
+    assert labels.CORDONED in run.cluster.nodes["osl-w-2"]["metadata"]["annotations"]
+
+
+def test_a_server_that_has_left_its_cluster_has_no_node_there_any_more():
+    """kubeadm refuses to join a node while one of its name is there and Ready."""
+    run = Run(cluster(), leaving_script="…")
+    assert (run().cluster, "osl-w-2" in run.cluster.nodes) == ("removed", False)
+
+
+def test_a_node_object_that_cannot_be_deleted_is_a_warning_with_the_remedy():
+    class Forbids(FakeCluster):
+        def request(self, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
+            if method == "DELETE":
+                raise ApiError(403, "forbidden")
+            return super().request(method, path, body, **more)
+
+    there = Forbids(node("osl-cp-1", member=True), node("osl-w-1"), node("osl-w-2"))
+    outcome = Run(there, leaving_script="…")()
+    assert (outcome.cluster, outcome.server) == ("drained", "given back")
+    [warning] = outcome.warnings
+    assert "kubectl delete node osl-w-2" in warning
+
+
+def test_what_is_left_on_a_dead_member_is_named():
+    run = Run(cluster(), FakeServer(error=UnansweredError("no answer")), leaving_script="…", when_unreachable="leave")
+    [warning] = [text for text in run().warnings if "is left" in text]
+    assert "kubeadm reset" in warning
+
+
+def test_a_budget_is_waited_for_and_its_reason_is_said_once():
+    run = Run(cluster(pod("api")))
+    run.cluster.budgets["api"] = 3
+    assert run().cluster == "drained"
+    kept = [line for line in run.said if "budget" in line]
+    assert kept == [
+        "pod shop/api may not be evicted: The disruption budget shop-api needs 2 healthy pods and has 2 currently"
+    ]
+    assert run.cluster.evictions() == ["api"] * 4
+
+
+def test_after_the_deadline_the_node_takes_pods_again_and_nothing_on_it_was_touched():
+    run = Run(cluster(pod("api"), pod("web")), drain_seconds=30)
+    run.cluster.budgets["api"] = 1000
+    problems = run.problems()
+    assert "node osl-w-2: not empty after its drainSeconds, 30" in problems[0]
+    assert "raise drainSeconds" in problems[0]
+    assert problems[1].startswith("pod shop/api may not be evicted: The disruption budget shop-api")
+    assert not run.cluster.is_cordoned("osl-w-2")
+    assert labels.CORDONED not in run.cluster.nodes["osl-w-2"]["metadata"]["annotations"]
+    assert run.server.removed == 0
+
+
+def test_a_pod_that_takes_its_time_to_stop_is_waited_for_but_not_asked_again():
+    run = Run(cluster(pod("api")))
+    run.cluster.lingers["api"] = 5
+    assert run().evicted == ["shop/api"]
+    assert run.cluster.evictions() == ["api"]
+
+
+def test_volumes_are_waited_for_until_they_are_detached():
+    run = Run(cluster(pod("api")))
+    run.cluster.attachments, run.cluster.detaches_after = [attachment("pv-1")], 3
+    assert run().cluster == "drained"
+    assert "volume pv-1 is still attached" in run.said
+
+
+def test_a_refused_node_is_not_even_cordoned():
+    run = Run(cluster(pod("by-hand", owner=None)))
+    run.cluster.services, run.cluster.slices = gateway("osl-w-2")
+    problems = run.problems()
+    assert len(problems) == 2
+    assert [call for call in run.cluster.calls if call[0] != "GET"] == []
+
+
+def test_of_two_that_leave_at_once_the_later_sees_the_others_mark():
+    both = cluster()
+    both.services, both.slices = gateway("osl-w-1", "osl-w-2")
+
+    class Racing(FakeCluster):
+        def request(self, method: str, path: str, *arguments: Any, **more: Any) -> Any:
+            if method == "PATCH":  # the other one cordons its node at the same moment
+                both.nodes["osl-w-1"] = node("osl-w-1", cordoned="us")
+            return both.request(method, path, *arguments, **more)
+
+    run = Run(Racing())
+    assert "with osl-w-1, which is being given back as well" in run.problems()[0]
+    assert not both.is_cordoned("osl-w-2")
+
+
+def test_a_node_that_the_cluster_does_not_have_is_given_back_without_a_drain():
+    run = Run(FakeCluster(node("osl-cp-1", member=True)))
+    outcome = run()
+    assert (outcome.cluster, outcome.server) == ("absent", "given back")
+
+
+def test_nothing_is_drained_when_everything_is_destroyed():
+    run = Run(cluster(pod("api"), record=False))
+    outcome = run()
+    assert "the whole stack is being destroyed" in outcome.cluster
+    assert outcome.server == "given back"
+    assert not run.cluster.is_cordoned("osl-w-2")
+    assert run.cluster.evictions() == []
+
+
+def test_no_seconds_to_drain_means_no_drain_and_no_question_to_the_cluster():
+    run = Run(cluster(pod("api")), drain_seconds=0)
+    assert run().cluster == "not drained: its drainSeconds is 0"
+    assert run.cluster.calls == []
+
+
+def test_a_run_after_one_that_was_killed_goes_on_and_knows_its_own_cordon():
+    started = FakeCluster(node("osl-w-2", cordoned="us"), pods=[pod("api", deletionTimestamp="now"), pod("web")])
+    run = Run(started)
+    outcome = run()
+    assert outcome.evicted == ["shop/web"]
+    assert started.is_cordoned("osl-w-2")
+    again = Run(FakeCluster(node("osl-w-2", cordoned="us"), pods=[pod("api")]), drain_seconds=1)
+    again.cluster.budgets["api"] = 1000
+    again.problems()
+    assert not again.cluster.is_cordoned("osl-w-2")
+
+
+def test_an_operators_own_cordon_is_left_as_it_is():
+    run = Run(FakeCluster(node("osl-w-2", cordoned="somebody"), pods=[pod("api")]), drain_seconds=1)
+    run.cluster.budgets["api"] = 1000
+    run.problems()
+    assert run.cluster.is_cordoned("osl-w-2")
+
+
+def test_an_interrupted_drain_takes_its_cordon_back():
+    run = Run(cluster(pod("api")))
+    run.cluster.budgets["api"] = 1000
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    world = World(lambda: run.cluster, run.server, run.said.append)
+    object.__setattr__(world.clock, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        decommission(release(), world)
+    assert not run.cluster.is_cordoned("osl-w-2")
+
+
+def test_a_cordon_that_cannot_be_taken_back_is_said_with_the_remedy():
+    run = Run(cluster(pod("by-hand", owner=None)))
+    run.cluster.nodes["osl-w-2"] = node("osl-w-2", cordoned="us")
+    run.cluster.unreachable = [False] * 6 + [True]  # record, node, four lists, then the patch
+    assert "has no controller" in run.problems()[0]
+    assert any("kubectl uncordon osl-w-2" in line for line in run.said)
+
+
+def test_an_api_server_that_falls_silent_half_way_is_asked_again():
+    run = Run(cluster(pod("api")))
+    run.cluster.unreachable = [False] * 11 + [True]  # until after the cordon and the second look
+    assert run().cluster == "drained"
+    assert any("the cluster does not answer" in line for line in run.said)
+
+
+def test_a_cluster_that_does_not_answer_fails_and_nothing_is_lost():
+    run = Run(cluster())
+    run.cluster.unreachable = [True]
+    with pytest.raises(OperationError, match=r"neither drained nor given back .*no answer in time") as caught:
+        run()
+    assert "whenUnreachable: leave" in str(caught.value)
+    assert run.server.removed == 0
+
+
+def test_with_consent_a_cluster_that_does_not_answer_is_a_warning():
+    run = Run(cluster(), when_unreachable="leave")
+    run.cluster.unreachable = [True]
+    outcome = run()
+    assert "was not drained: the cluster could not be asked" in outcome.warnings[0]
+    assert outcome.server == "given back"
+
+
+def silent() -> FakeServer:
+    return FakeServer(error=UnansweredError("no answer in time"))
+
+
+def test_a_node_that_does_not_answer_is_found_out_before_any_pod_is_moved():
+    run = Run(cluster(pod("api")), silent())
+    [problem] = run.problems()
+    assert "node osl-w-2 (192.0.2.22 port 22) can't be given back: no answer in time" in problem
+    assert "its entry stays in the state" in problem
+    assert "whenUnreachable: leave" in problem
+    assert run.cluster.evictions() == []
+    assert not run.cluster.is_cordoned("osl-w-2")
+
+
+def test_a_destroy_of_a_node_that_does_not_answer_fails_too():
+    assert "no answer in time" in Run(cluster(record=False), silent()).problems()[0]
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_with_consent_it_is_left_with_a_warning_that_names_what_is_on_it(record):
+    outcome = Run(cluster(record=record), silent(), when_unreachable="leave")()
+    assert outcome.server == "left"
+    [warning] = outcome.warnings
+    assert warning.startswith("192.0.2.22 port 22 can't be given back (no answer in time) and is left")
+    for path in LEFT_ON_NODE:
+        assert path in warning
+
+
+def test_with_consent_a_dead_nodes_pods_are_asked_to_leave_and_not_waited_for():
+    dead = FakeCluster(
+        node("osl-w-2", ready=False), node("osl-cp-1"), pods=[pod("api"), pod("web"), pod("x", owner=None)]
+    )
+    dead.lingers = {"api": 1000}
+    dead.budgets = {"web": 1000}
+    dead.attachments, dead.detaches_after = [attachment("pv-1")], 9
+    outcome = Run(dead, silent(), when_unreachable="leave")()
+    assert (outcome.cluster, outcome.server) == ("drained", "left")
+    assert outcome.evicted == ["shop/api"]
+    pods, volumes, _ = outcome.warnings
+    assert "shop/api, shop/web (may not be evicted: The disruption budget shop-api" in pods
+    assert "shop/x (has no controller)" in pods
+    assert "pv-1" in volumes
+
+
+def test_with_consent_a_node_that_has_just_died_is_waited_for_until_the_cluster_knows():
+    dying = cluster(pod("api"))
+    dying.lingers["api"] = 1000
+    run = Run(dying, silent(), when_unreachable="leave")
+    waits = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 20:
+            dying.nodes["osl-w-2"]["status"] = node("osl-w-2", ready=False)["status"]
+
+    outcome = decommission(
+        release(when_unreachable="leave"), World(lambda: dying, run.server, print, Clock(lambda: sum(waits), sleep))
+    )
+    assert len(waits) == 20
+    assert "these pods may still run on it: shop/api" in outcome.warnings[0]
+
+
+def test_a_dead_node_without_consent_is_refused_at_once():
+    run = Run(FakeCluster(node("osl-w-2", ready=False), pods=[pod("api")]))
+    assert "node osl-w-2: is not Ready" in run.problems()[0]
+    assert not run.cluster.is_cordoned("osl-w-2")
+
+
+@pytest.mark.parametrize("consent", ["fail", "leave"])
+@pytest.mark.parametrize("record", [True, False])
+def test_a_node_that_answers_and_refuses_fails_whatever_the_consent(consent, record):
+    server = FakeServer(error=RefusedError("it does not let root in with the stack's key: put it there"))
+    [problem] = Run(cluster(record=record), server, when_unreachable=consent).problems()
+    assert problem == "node osl-w-2 (192.0.2.22 port 22): it does not let root in with the stack's key: put it there"
+
+
+def test_a_value_that_did_not_go_back_is_a_warning():
+    printed = '{"key": "a.b", "before": "1", "live": "2", "state": "refused"}\nchanged\n'
+    assert Run(cluster(), FakeServer(printed))().warnings == ["a.b is 2 and was 1 before us: the kernel refused that"]
+
+
+def test_a_service_that_did_not_go_back_is_a_warning():
+    rows = [{"service": name, "state": state} for name, state in (("swap", "refused"), ("time", "given-back"))]
+    printed = "".join(f"{json.dumps(row)}\n" for row in rows) + "changed\n"
+    [warning] = Run(cluster(), FakeServer(printed))().warnings
+    assert warning.startswith("swap is not on again: swapon refused a device")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_cluster_that_answers_503_in_the_middle_of_a_drain_is_asked_again(status):
+    run = Run(cluster(pod("api")))
+    run.cluster.busy = [0] * 11 + [status]  # until after the cordon and the second look
+    assert run().cluster == "drained"
+    assert any("the cluster can't answer now (busy)" in line for line in run.said)
+
+
+def test_a_cluster_that_stays_busy_is_not_asked_longer_than_the_drain_may_take():
+    run = Run(cluster(pod("api")), drain_seconds=10)
+    run.cluster.busy = [0] * 11 + [503] * 6
+    assert any("the cluster can't answer now" in line for line in run.problems())
+
+
+def test_a_cluster_that_forbids_in_the_middle_of_a_drain_is_not_asked_again():
+    run = Run(cluster(pod("api")))
+    run.cluster.busy = [0] * 11 + [403]
+    with pytest.raises(OperationError, match="the cluster refused"):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("made", "uncordoned"),
+    [
+        (lambda: node("osl-w-2", cordoned="us"), True),
+        (lambda: node("osl-w-2", cordoned="somebody"), False),
+        (lambda: node("osl-w-2"), False),
+        (lambda: node("osl-cp-1"), False),
+    ],
+)
+def test_only_our_own_cordon_is_taken_back_when_a_node_comes_again(made: Callable[[], Any], uncordoned):
+    one, said = FakeCluster(made()), []
+    before = one.is_cordoned("osl-w-2") if "osl-w-2" in one.nodes else False
+    recommission(release(), one, said.append)
+    assert bool(said) == uncordoned
+    assert [call for call in one.calls if call[0] == "PATCH"] == ([("PATCH", "/api/v1/nodes/osl-w-2")] * uncordoned)
+    if "osl-w-2" in one.nodes:
+        assert one.is_cordoned("osl-w-2") == (before and not uncordoned)

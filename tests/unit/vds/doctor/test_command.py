@@ -1,0 +1,119 @@
+"""The doctor's command: what it refuses before it looks, what it prints where, and how it ends."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+from typer.testing import CliRunner
+
+from components.nodes.reading import Fleet
+from components.nodes.settings.drift import Unread
+from components.nodes.settings.readback import Readback
+from tests.support.stacks import stack
+from tests.support.tools import Tools
+from vds.doctor import command
+from vds.doctor.diagnosis import EdgeFinding
+from vds.main import application
+from vds.shared.errors import OperationError
+from vds.shared.stack import Opened
+
+SPEC = stack("oslo")
+FINE = (EdgeFinding("gateway", "ok", "answers"),)
+
+
+def reading(verdict: str) -> Readback:
+    return Readback("n", "6.1", False, "2026-11-21T00:00:00Z", (), {}, {}, {}, verdict)
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """`seen(...)` says how every node stands, and what there is of the gateway."""
+    looks = []
+
+    def seen(standing, edge=FINE):
+        def read(*_words, **_options):
+            looks.append(standing)
+            return Fleet({node.name: standing for node in SPEC.nodes})
+
+        monkeypatch.setattr(command, "open_stack", lambda name, **_: Opened(name, SPEC, "key", "kubeconfig"))
+        monkeypatch.setattr(command, "read_fleet", read)
+        monkeypatch.setattr(command, "examine", lambda *_: edge)
+        return looks
+
+    return seen
+
+
+def run(*words: str, stack: str = "oslo"):
+    return CliRunner().invoke(application("doctor"), ["doctor", "--stack", stack, *words])
+
+
+DARK = (EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bring it up"),)
+
+
+@pytest.mark.parametrize(
+    ("standing", "edge", "status"),
+    [
+        (reading("converged"), FINE, 0),
+        (reading("drifted"), FINE, 1),
+        (reading("converged"), DARK, 1),
+        (Unread("could not be reached"), DARK, 2),
+    ],
+)
+def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(world, standing, edge, status):
+    world(standing, edge)
+    done = run("--json")
+    assert done.exit_code == status, done.output
+    assert json.loads(done.stdout)["converged"] is (status == 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--watch", "--disk"), "leave out"),
+        (("--watch", "--json"), "leave out"),
+        (("--yes",), "--yes goes with --fix"),
+        (("--facts", "/no/such/folder/facts.json"), "name a file in a folder"),
+        (("--facts", "/dev/null"), "name a file in a folder"),
+        (("--facts", "/"), "name a file in a folder"),
+    ],
+)
+def test_wrong_use_is_said_before_any_node_is_asked(world, words, said):
+    looks = world(reading("converged"))
+    error = run(*words).exception
+    assert isinstance(error, OperationError)
+    assert said in str(error)
+    assert looks == []
+
+
+def test_a_facts_file_is_whole_and_nothing_else_is_left_beside_it(world, tmp_path):
+    world(reading("converged"))
+    (tmp_path / "facts.json").write_text("old")
+    assert run("--facts", str(tmp_path / "facts.json")).exit_code == 0
+    assert json.loads((tmp_path / "facts.json").read_text())["environment"] == "oslo"
+    assert os.listdir(tmp_path) == ["facts.json"]  # noqa: PTH208
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    tools = Tools(tmp_path / "bin")
+    tools.add("pulumi", "echo what the engine says")
+    monkeypatch.setenv("PATH", f"{tools.folder}:{os.environ['PATH']}")
+    return tools
+
+
+@pytest.mark.parametrize("name", ["oslo", "acme/oslo", "acme/vds-platform/oslo"])
+def test_fix_names_the_node_of_a_stack_in_an_organisation(engine, name):
+    assert command._fix(name, ["osl-w-1"], None, yes=True) == 0
+    [words] = engine.words("pulumi")
+    [target] = [after for word, after in pairwise(words) if word == "--target"]
+    assert target == ("urn:pulumi:oslo::vds-platform::vds-platform:index:Node$command:remote:Command::osl-w-1-setup")
+    assert words[words.index("--stack") + 1] == name
+
+
+def test_what_the_engine_says_does_not_follow_the_json(engine):
+    text = "from vds.doctor import command; command._fix('oslo', ['osl-w-1'], None, yes=True, quiet=True)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "what the engine says\n")

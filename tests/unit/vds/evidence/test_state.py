@@ -1,0 +1,80 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.evidence import entry, export
+from tests.support.export import SIGNATURE
+from vds.evidence.state import address_of, read
+from vds.shared.errors import OperationError
+
+
+def refused(text: str) -> str:
+    with pytest.raises(OperationError) as caught:
+        read(text, "--state it.json")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("no json: TOKEN", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "its form is version none, 3 can be read"),
+        ('{"version": 1}', "its form is version 1, 3 can be read"),
+        ('{"version": "TOKEN"}', "its form is version none, 3 can be read"),
+        ('{"version": 3}', "has no list of resources with URN and type"),
+        ('{"version": 3, "deployment": {"resources": [{"urn": "TOKEN"}]}}', "has no list of resources"),
+        ('{"version": 3, "deployment": {"resources": {"TOKEN": 1}}}', "has no list of resources"),
+    ],
+)
+def test_what_is_no_export_is_refused_with_what_to_do_and_without_a_value(text: str, why: str) -> None:
+    message = refused(text)
+    assert message.startswith(f"--state it.json: {why}")
+    assert "pulumi stack export" in message
+    assert "TOKEN" not in message
+
+
+def test_a_stack_that_was_never_updated_is_an_empty_state() -> None:
+    state = read('{"version": 3, "deployment": {"manifest": {"version": "v3.259.0"}}}', "it")
+    assert (state.resources, state.engine) == ((), "v3.259.0")
+
+
+@pytest.mark.parametrize("field", ["ciphertext", "plaintext"])
+def test_secrets_are_gone_before_anyone_looks(field: str) -> None:
+    made = export()
+    entry(made, "osl-cp-1")["inputs"]["hidden"] = {**SIGNATURE, field: "TOKEN"}
+    state = read(json.dumps(made), "it")
+    assert "TOKEN" not in repr(state)
+    assert "CIPHERTEXT" not in repr(state)
+
+
+@pytest.mark.parametrize(
+    ("provider", "shown"),
+    [
+        ({"type": "passphrase", "state": {"salt": "SALT"}}, "passphrase"),
+        (
+            {"type": "cloud", "state": {"url": "awskms://alias/x?region=eu-north-1", "encryptedkey": "KEY"}},
+            "cloud awskms://alias/x",
+        ),
+        ({"type": "service", "state": {"url": "https://api.pulumi.com"}}, "service https://api.pulumi.com"),
+        (None, ""),
+    ],
+)
+def test_the_secrets_provider_is_named_and_nothing_else_of_it(provider: Any, shown: str) -> None:
+    made = export()
+    made["deployment"]["secrets_providers"] = provider
+    assert read(json.dumps(made), "it").secrets_provider == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://ada:TOKEN@charts.example.no/x?key=TOKEN#TOKEN", "https://charts.example.no/x"),
+        ("s3://bucket?region=eu-north-1&token=TOKEN", "s3://bucket"),
+        ("ada:TOKEN@registry.example.no/x", "registry.example.no/x"),
+        ("192.0.2.10", "192.0.2.10"),
+    ],
+)
+def test_an_address_has_no_credentials(url: str, address: str) -> None:
+    assert address_of(url) == address

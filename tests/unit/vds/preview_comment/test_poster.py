@@ -1,0 +1,120 @@
+"""One comment, found again by who wrote it and how it begins."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.error
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from vds.preview_comment import poster
+from vds.preview_comment.poster import post, thread
+from vds.shared.errors import OperationError
+
+GITHUB = {"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": "t0ken", "GITHUB_REF": "refs/pull/7/merge"}
+GITLAB = {
+    "CI_API_V4_URL": "https://git.example.no/api/v4",
+    "CI_PROJECT_ID": "12",
+    "CI_MERGE_REQUEST_IID": "3",
+    "GITLAB_TOKEN": "t0ken",
+}
+MARK = "<!-- mark -->"
+
+
+class Answers:
+    """A forge: what it has, and what it was asked."""
+
+    def __init__(self, comments: list[dict[str, Any]], *, login: str | None = "me") -> None:
+        self.comments, self.login = comments, login
+        self.changes: list[tuple[str, str, Any]] = []
+
+    def __call__(self, request: Any, **_: Any) -> io.BytesIO:
+        url, method = request.full_url, request.get_method()
+        if method != "GET":
+            self.changes.append((method, url, json.loads(request.data)["body"]))
+            return io.BytesIO(b"{}")
+        if url.endswith("/user"):
+            if self.login is None:
+                raise urllib.error.HTTPError(url, 403, "", Message(), None)
+            return io.BytesIO(json.dumps({"login": self.login, "username": self.login}).encode())
+        page = int(url.rpartition("page=")[2])
+        return io.BytesIO(json.dumps(self.comments[(page - 1) * 100 : page * 100]).encode())
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, comments: list[dict[str, Any]], *, login: str | None = "me") -> Answers:
+    answers = Answers(comments, login=login)
+    monkeypatch.setattr(poster.urllib.request, "urlopen", answers)  # type: ignore[attr-defined]
+    return answers
+
+
+def written(identity: int, body: str, by: str = "me") -> dict[str, Any]:
+    return {"id": identity, "body": body, "user": {"login": by}}
+
+
+def test_the_first_comment_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [written(1, "hello")])
+    assert post(thread(GITHUB), f"{MARK}\nnew", MARK) == "written"
+    assert forge.changes == [("POST", "https://api.github.com/repos/o/r/issues/7/comments", f"{MARK}\nnew")]
+
+
+def test_that_nothing_is_touched_is_said_only_where_something_else_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [])
+    assert post(thread(GITHUB), f"{MARK}\nnothing", MARK, worth_writing=False) == "not needed"
+    assert forge.changes == []
+    forge.comments.append(written(1, f"{MARK}\nsomething"))
+    assert post(thread(GITHUB), f"{MARK}\nnothing", MARK, worth_writing=False) == "edited"
+
+
+def test_ours_is_edited_even_on_the_second_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [*(written(n, "talk") for n in range(150)), written(200, f"{MARK}\nold")])
+    assert post(thread(GITHUB), f"{MARK}\nnew", MARK) == "edited"
+    assert forge.changes == [("PATCH", "https://api.github.com/repos/o/r/issues/comments/200", f"{MARK}\nnew")]
+
+
+def test_what_says_the_same_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [written(1, f"{MARK}\nsame")])
+    assert post(thread(GITHUB), f"{MARK}\nsame\n", MARK) == "unchanged"
+    assert forge.changes == []
+
+
+def test_a_strangers_comment_with_our_first_line_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [written(1, f"{MARK}\nall is well", by="stranger")])
+    assert post(thread(GITHUB), f"{MARK}\nnew", MARK) == "written"
+    assert forge.changes[0][0] == "POST"
+
+
+def test_a_workflows_token_knows_itself_as_the_bot(monkeypatch: pytest.MonkeyPatch) -> None:
+    comments = [written(1, f"{MARK}\nold", by="github-actions[bot]")]
+    answering(monkeypatch, comments, login=None)
+    assert post(thread(GITHUB), f"{MARK}\nnew", MARK) == "edited"
+
+
+def test_gitlab_has_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = answering(monkeypatch, [{"id": 5, "body": f"{MARK}\nold", "author": {"username": "me"}}])
+    assert post(thread(GITLAB), f"{MARK}\nnew", MARK) == "edited"
+    url = "https://git.example.no/api/v4/projects/12/merge_requests/3/notes/5"
+    assert forge.changes == [("PUT", url, f"{MARK}\nnew")]
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    with pytest.raises(OperationError, match=r"GITHUB_REPOSITORY, GITHUB_TOKEN, .*--pull-request"):
+        thread({})
+
+
+def test_a_token_goes_over_no_open_wire_and_into_no_message() -> None:
+    with pytest.raises(OperationError, match="is not https") as error:
+        thread({**GITHUB, "GITHUB_API_URL": "http://forge.example.no/api/v1"})
+    assert "t0ken" not in str(error.value)
+    assert "t0ken" not in repr(thread(GITHUB))
+
+
+def test_a_fork_that_may_not_comment_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(request: Any, **_: Any) -> None:
+        raise urllib.error.HTTPError(request.full_url, 403, "", Message(), None)
+
+    monkeypatch.setattr(poster.urllib.request, "urlopen", refuse)  # type: ignore[attr-defined]
+    with pytest.raises(OperationError, match="gave 403: the token may not comment here"):
+        post(thread(GITHUB), "x", MARK)

@@ -1,0 +1,116 @@
+"""The client, against a server on the loopback interface."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import yaml
+
+from vds.shared.errors import OperationError
+from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, found, listed
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def _answer(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length).decode()
+        self.server.tokens.append(self.headers.get("Authorization"))  # type: ignore[attr-defined]
+        self.server.seen.append((self.command, self.path, self.headers.get("Content-Type"), body))  # type: ignore[attr-defined]
+        status, answer = self.server.answers.pop(0)  # type: ignore[attr-defined]
+        text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PATCH = _answer  # noqa: N815  the base class's names
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    made: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    made.seen, made.tokens, made.answers = [], [], []
+    threading.Thread(target=made.serve_forever, args=[0.01], daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def kubeconfig(port: int) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+            "users": [{"name": "c", "user": {"token": "hunter2hunter2"}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        }
+    )
+
+
+@pytest.fixture
+def cluster(server: Any) -> Cluster:
+    return Cluster(kubeconfig(server.server_port))
+
+
+def test_a_list_is_asked_for_with_its_selector(server, cluster):
+    server.answers = [(200, {"items": [{"a": 1}]}), (200, {"items": None})]
+    assert listed(cluster, "/api/v1/pods", query=[("fieldSelector", "spec.nodeName=osl-3")]) == [{"a": 1}]
+    assert listed(cluster, "/api/v1/nodes") == []
+    assert server.seen[0][1] == "/api/v1/pods?fieldSelector=spec.nodeName%3Dosl-3"
+
+
+def test_the_kubeconfigs_token_is_sent(server, cluster):
+    server.answers = [(200, {})]
+    cluster.request("GET", "/api/v1/nodes")
+    assert server.tokens == ["Bearer hunter2hunter2"]
+
+
+def test_what_is_not_there_is_none_and_any_other_refusal_an_error(server, cluster):
+    server.answers = [(404, {"message": "not found"}), (403, {"message": "nodes is forbidden"}), (502, "<html>")]
+    assert found(cluster, "/api/v1/nodes/x") is None
+    with pytest.raises(ApiError, match="nodes is forbidden"):
+        found(cluster, "/api/v1/nodes/x")
+    with pytest.raises(ApiError, match="status 502"):
+        found(cluster, "/api/v1/nodes/x")
+
+
+def test_a_patch_is_merged(server, cluster):
+    server.answers = [(200, {})]
+    cluster.request("PATCH", "/api/v1/nodes/x", {"spec": {"unschedulable": None}})
+    assert server.seen == [
+        ("PATCH", "/api/v1/nodes/x", "application/merge-patch+json", '{"spec": {"unschedulable": null}}')
+    ]
+
+
+def test_who_keeps_a_pod_is_in_the_causes(server, cluster):
+    causes = [{"reason": "DisruptionBudget", "message": "The disruption budget api needs 2 healthy pods"}]
+    server.answers = [(429, {"message": "Cannot evict pod", "details": {"causes": causes}})]
+    with pytest.raises(ApiError, match="Cannot evict pod") as caught:
+        cluster.request("POST", "/api/v1/namespaces/shop/pods/a/eviction", {"kind": "Eviction"})
+    assert caught.value.status == 429
+    assert caught.value.causes == ("The disruption budget api needs 2 healthy pods",)
+    assert len(server.seen) == 1, "whether to ask again is the caller's to say"
+
+
+def test_nobody_there_is_said_at_once_with_the_address(server):
+    port = server.server_port
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(UnreachableError, match=rf"^http://127.0.0.1:{port}: .*[Cc]onnection refused") as caught:
+        Cluster(kubeconfig(port)).request("GET", "/api/v1/nodes")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "hunter2hunter2", "[1]", "a: [", "apiVersion: v1"])
+def test_a_text_that_is_no_kubeconfig_is_not_repeated(text):
+    with pytest.raises(OperationError, match="config set --secret vds-platform:kubeconfig") as caught:
+        Cluster(text)
+    assert "hunter2" not in str(caught.value)

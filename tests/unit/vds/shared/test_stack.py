@@ -1,0 +1,156 @@
+"""A stack as commands open it, with a fake engine on the PATH."""
+
+import json
+import os
+
+import pytest
+
+from tests.support.bootstraps import bootstrap_data
+from tests.support.stacks import existing_data, stack_data
+from tests.support.tools import Tools
+from vds.shared.errors import OperationError
+from vds.shared.stack import open_stack
+
+KEY = "-----BEGIN A KEY-----"
+KUBECONFIG = "apiVersion: v1 # a kubeconfig"
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """`answer(...)` says what the fake `pulumi` prints."""
+    tools = Tools(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{tools.folder}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+
+    def answer(data=None, *, error="", **secrets):
+        values = {"sshPrivateKey": KEY, "kubeconfig": KUBECONFIG, **secrets}
+        config = {f"vds-platform:{name}": {"value": text, "secret": True} for name, text in values.items() if text}
+        if data is not None:
+            config["vds-platform:spec"] = {"value": json.dumps(data), "objectValue": data, "secret": False}
+        (tmp_path / "answer.json").write_text(json.dumps(config))
+        tools.add("pulumi", f"echo '{error}' >&2; exit 6" if error else f"cat '{tmp_path}/answer.json'")
+        return tools
+
+    return answer
+
+
+def refused(*arguments, **options):
+    with pytest.raises(OperationError) as caught:
+        open_stack(*arguments, **options)
+    return str(caught.value)
+
+
+def test_a_sound_stack_opens_with_its_spec_and_secrets(engine):
+    tools = engine(existing_data())
+    opened = open_stack("oslo")
+    assert (opened.spec.environment, opened.ssh_private_key, opened.kubeconfig) == ("oslo", KEY, KUBECONFIG)
+    assert tools.words("pulumi") == [
+        ["--non-interactive", "config", "--show-secrets", "--json", "--stack", "oslo"],
+    ]
+
+
+def test_another_stack_file_is_passed_on(engine, tmp_path):
+    tools = engine(stack_data("oslo"))
+    (tmp_path / "Pulumi.variant.yaml").touch()
+    open_stack("oslo", config_file=tmp_path / "Pulumi.variant.yaml")
+    assert tools.words("pulumi")[0][-2:] == ["--config-file", str(tmp_path / "Pulumi.variant.yaml")]
+
+
+def test_a_stack_file_that_is_not_there_is_refused_before_the_engine_takes_it_for_an_empty_one(engine, tmp_path):
+    tools = engine(stack_data("oslo"))
+    assert "no such file: correct its name" in refused("oslo", config_file=tmp_path / "none.yaml")
+    assert tools.calls == []
+
+
+def test_no_secret_is_shown_by_repr(engine):
+    engine(stack_data("oslo"))
+    shown = repr(open_stack("oslo"))
+    assert KEY not in shown
+    assert KUBECONFIG not in shown
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("error: no stack named 'oslo' found", "pulumi stack ls"),
+        ("error: incorrect passphrase", "correct PULUMI_CONFIG_PASSPHRASE"),
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "set PULUMI_CONFIG_PASSPHRASE_FILE"),
+        ("error: PULUMI_ACCESS_TOKEN must be set for login", "pulumi login"),
+        ("error: no Pulumi.yaml project file found", "in the project"),
+        ("error: something else", "something else"),
+    ],
+)
+def test_what_the_engine_refuses_is_said_with_what_to_do(engine, said, remedy):
+    engine(error=said.replace("'", "’"))
+    message = refused("oslo")
+    assert message.startswith("stack oslo: ")
+    assert remedy in message
+
+
+def test_everything_that_is_wrong_is_said_at_once(engine):
+    data = existing_data()
+    data["nodes"][0]["country"] = "SE"
+    data["nodes"][1]["adress"] = "192.0.2.1"
+    engine(data, kubeconfig="")
+    message = refused("oslo")
+    assert message.startswith("stack oslo has ")
+    for part in (
+        "the machine is in SE",
+        "adress",
+        "vds-platform:kubeconfig: is missing: run `pulumi config set --secret",
+    ):
+        assert part in message
+    assert KEY not in message
+
+
+def test_a_stack_without_a_spec_says_where_to_begin(engine):
+    engine(None, sshPrivateKey="", kubeconfig="")
+    message = refused("oslo")
+    assert "stack oslo has 3 problems:" in message
+    assert "vds-platform:spec: is missing: copy Pulumi.oslo.yaml" in message
+
+
+def test_an_answer_that_is_no_json_is_not_repeated(engine, tmp_path):
+    tools = engine(stack_data("oslo"))
+    tools.add("pulumi", f"echo 'warning {KEY}'")
+    assert KEY not in refused("oslo")
+
+
+@pytest.fixture
+def kubeadm(engine, tmp_path):
+    """`made(...)` says what `pulumi stack output` prints of a stack that makes its cluster."""
+
+    def made(printed):
+        tools = engine(bootstrap_data(), kubeconfig="")
+        (tmp_path / "outputs.json").write_text(printed)
+        tools.add("pulumi", f"[ \"$2\" = stack ] && exec cat '{tmp_path}/outputs.json'; cat '{tmp_path}/answer.json'")
+        return tools
+
+    return made
+
+
+def test_of_a_stack_that_made_its_cluster_the_kubeconfig_is_what_it_exported(kubeadm):
+    tools = kubeadm(json.dumps({"nodes": {}, "kubeconfig": KUBECONFIG}))
+    opened = open_stack("oslo")
+    assert (opened.kubeconfig, opened.admin) == (KUBECONFIG, KUBECONFIG)
+    assert tools.words("pulumi")[1] == [
+        *("--non-interactive", "stack", "output", "--show-secrets", "--json", "--stack", "oslo"),
+    ]
+
+
+def test_before_it_has_made_its_cluster_only_what_needs_one_says_so(kubeadm):
+    kubeadm("{}")
+    opened = open_stack("oslo")
+    assert opened.admin is None
+    with pytest.raises(OperationError, match="stack oslo has no cluster yet: `pulumi up` makes it"):
+        _ = opened.kubeconfig
+
+
+def test_outputs_that_are_no_json_are_not_repeated(kubeadm):
+    kubeadm(f"warning {KUBECONFIG}")
+    assert KUBECONFIG not in refused("oslo")
+
+
+def test_a_machine_without_the_engine_is_told_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert refused("oslo") == "pulumi is not on the PATH: install it, or add its folder to PATH"

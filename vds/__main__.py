@@ -1,0 +1,5 @@
+"""`vds`."""
+
+from vds.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""`vds charts`: which bytes charts are, read at their makers, and compared at the mirror."""

@@ -1,0 +1,1 @@
+"""`vds cilium-values`: explain and migrate values of Cilium's chart."""

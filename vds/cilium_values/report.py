@@ -1,0 +1,142 @@
+"""What `cilium-values` found, for a reader and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from components.network.cilium.chart.explain import Explanation
+from components.network.cilium.chart.history import Verdict
+from components.network.cilium.chart.migrate import Change
+from components.network.cilium.chart.nested import keys, shown, tree
+from components.network.cilium.chart.upgrade_path import Step
+
+_STYLE = {
+    Verdict.HONOURED: "green",
+    Verdict.KNOWN: "dim",
+    Verdict.OTHERWISE: "yellow",
+    Verdict.IGNORED: "yellow",
+    Verdict.FAILS: "red",
+    Verdict.REFUSED: "red",
+}
+
+
+def explained(findings: Sequence[Explanation], asked: str, release: str) -> dict[str, Any]:
+    """The result of `explain`."""
+    return {
+        "ok": all(finding.as_meant for finding in findings),
+        "version": asked,
+        "judgedAs": release,
+        "findings": [_finding(finding) for finding in findings],
+    }
+
+
+def migrated(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> dict[str, Any]:
+    """The result of `migrate`; `left` is what is wrong with the new values still."""
+    last = steps[-1].migration
+    return {
+        "ok": not left and not any(change.changes_behaviour for change in last.changes),
+        "from": begin,
+        "to": end,
+        "values": tree(last.values),
+        "neverRan": last.never_ran,
+        "changes": [_change(change) for change in last.changes],
+        "findings": [_finding(finding) for finding in left],
+        "path": [
+            {
+                "version": step.release,
+                "upgradeCompatibility": step.upgrade_compatibility or None,
+                "before": list(step.before),
+                "values": tree(step.migration.values),
+            }
+            for step in steps
+        ],
+    }
+
+
+def _finding(finding: Explanation) -> dict[str, Any]:
+    return {
+        "key": finding.key,
+        "value": finding.value,
+        "verdict": finding.verdict.value,
+        "asMeant": finding.as_meant,
+        "says": finding.says,
+        "instead": dict(finding.instead),
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "kind": change.kind,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "why": change.why,
+        "changesBehaviour": change.changes_behaviour,
+    }
+
+
+def show_findings(findings: Sequence[Explanation], asked: str, release: str) -> None:
+    """A key, what becomes of it and why, and what to write instead."""
+    console = Console(soft_wrap=False, highlight=False)
+    if asked != release:
+        console.print(f"Cilium {asked} is judged as {release}, the nearest release whose chart is known", markup=False)
+    console.print(_findings(findings))
+    wrong = sum(not finding.as_meant for finding in findings)
+    if wrong:
+        verdict = Text(f"not what they say on Cilium {release}: {wrong} of {len(findings)} keys", style="red")
+    else:
+        verdict = Text(f"every key does what it says on Cilium {release}", style="green")
+    console.print(verdict)
+
+
+def _findings(findings: Sequence[Explanation]) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(overflow="fold", ratio=3)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=6)
+    table.expand = True
+    for finding in findings:
+        mark = "✓" if finding.as_meant else "✗"
+        says = Text(finding.says)
+        for key, value in finding.instead:
+            says.append(f"\n→ {key}: {shown(keys(key), value)}", style="bold")
+        verdict = Text(f"{mark} {finding.verdict.value}", style=_STYLE[finding.verdict])
+        table.add_row(Text(f"{finding.key}: {finding.value}"), verdict, says)
+    return table
+
+
+def show_migration(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> None:
+    """What changed and why, what is wrong still, and the way there; on standard error."""
+    console = Console(stderr=True, highlight=False)
+    last = steps[-1].migration
+    console.print(Text(f"from Cilium {begin} to {end}, changes: {len(last.changes)}", style="bold"))
+    if last.never_ran:
+        console.print(Text(f"  with these values nothing ran on {begin}: what was meant is carried", style="yellow"))
+    for change in last.changes:
+        console.print(_difference(change))
+    if left:
+        console.print(Text(f"wrong on {end} still:", style="bold"))
+        console.print(_findings(left))
+    console.print(Text("the way, one minor after the other:", style="bold"))
+    for step in steps:
+        compatible = f"upgradeCompatibility: {step.upgrade_compatibility!r}" if step.upgrade_compatibility else ""
+        console.print(Text(f"  {step.release:8} {compatible}".rstrip()))
+        for note in step.before:
+            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 11)))
+    if len(steps) > 1:
+        console.print(Text("values of a step between: run migrate --to that step, or --json for all of them"))
+
+
+def _difference(change: Change) -> Text:
+    style = "yellow" if change.changes_behaviour else ""
+    text = Text(f"  {change.kind}: {change.why}", style=style)
+    for key, value in change.before:
+        text.append(f"\n    - {key}: {value}", style="red")
+    for key, value in change.after:
+        text.append(f"\n    + {key}: {value}", style="green")
+    return text

@@ -1,0 +1,1 @@
+"""`vds decommission` and `vds recommission`: what the engine runs when a node leaves or comes."""

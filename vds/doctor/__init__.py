@@ -1,0 +1,1 @@
+"""`vds doctor`: how nodes and gateway are, against the stack file."""

@@ -1,0 +1,111 @@
+"""The cover sheet, verdict first, and the same for a program. Pure."""
+
+from __future__ import annotations
+
+from vds.evidence.checksums import COVER, SUMS
+from vds.evidence.model import Evidence
+from vds.evidence.policy_results import undecided
+from vds.evidence.record import place_words
+from vds.evidence.tables import document, table, words
+
+_SHOWN = 20
+"""Violations and open points on the cover: a page that is read; summary.json has all of them."""
+
+FILES = {
+    "record-of-processing.md": "who answers for the data, where it is processed, where bytes go",
+    "record-of-processing.json": "the same for a program",
+    "residency.svg": "tenants, nodes and every other place, by country",
+    "residency.mmd": "the same as Mermaid text",
+    "policies.md": "every policy, what came of it, and what could not be decided",
+    "policies.json": "the same for a program",
+    "summary.json": "this sheet for a program, without the date",
+}
+
+
+def sentence(evidence: Evidence) -> str:
+    """The verdict in words."""
+    open_points = f"{evidence.undecided} {'thing is' if evidence.undecided == 1 else 'things are'} undecided"
+    if evidence.verdict == "violated":
+        count = f"{evidence.violations} violation{'' if evidence.violations == 1 else 's'} of what is mandatory"
+        return f"Violated: {count}" + (f", and {open_points}" if evidence.undecided else "")
+    if evidence.verdict == "undecided":
+        return f"Not proved: no mandatory policy is violated, but {open_points}"
+    return "Holds: every mandatory policy holds, every place is declared, and nothing is undecided"
+
+
+def summary_json(evidence: Evidence) -> bytes:
+    """What the cover sheet says, without its date and digest."""
+    return document(
+        {
+            "format": 1,
+            "stack": evidence.stack,
+            "environment": evidence.environment,
+            "verdict": evidence.verdict,
+            "says": sentence(evidence),
+            "violations": violated(evidence),
+            "undecided": undecided(evidence),
+            "advice": _advice(evidence),
+            "stateMadeAt": evidence.state_made_at,
+            "versions": dict(evidence.versions),
+        }
+    )
+
+
+def cover(evidence: Evidence, digest: str, date: str) -> bytes:
+    """index.md. `date` is on a line of its own: the only one that two runs on the same state do not share."""
+    lines = [
+        *(f"- ✗ {words(line)}\n" for line in violated(evidence)),
+        *(f"- ? {words(line)}\n" for line in undecided(evidence)),
+    ]
+    more = f"- … and {len(lines) - _SHOWN} more in [summary.json](summary.json)\n" if len(lines) > _SHOWN else ""
+    versions = [(words(name), words(version)) for name, version in evidence.versions]
+    parts = [
+        f"# {words(sentence(evidence))}\n",
+        f"Date: {date}\n",
+        table(
+            ("evidence of", f"stack {words(evidence.stack)}"),
+            (
+                ("environment", words(evidence.environment)),
+                ("state written at", words(evidence.state_made_at)),
+                ("this folder's digest", f"`{digest}`"),
+                *versions,
+            ),
+        ),
+        "".join(lines[:_SHOWN]) + more,
+        table(("file", "has"), ((f"[{name}]({name})", has) for name, has in FILES.items())),
+        "## Is it what was made?\n",
+        f"```\nsha256sum --check {SUMS}   # every file but this sheet is as it was\n"
+        f"sha256sum {SUMS}           # is the digest above, and the one that the command printed\n```\n",
+        f"{COVER} is a cover sheet: but for the date, summary.json says the same and is covered. To sign with a key, "
+        f"sign {SUMS}.\n",
+    ]
+    return "\n".join(part for part in parts if part).encode()
+
+
+def violated(evidence: Evidence) -> list[str]:
+    """Everything that breaks what is mandatory, a line each."""
+    said = [
+        f"{policy.name}: {remark.item}: {remark.message}"
+        for policy in evidence.policies
+        if policy.level == "mandatory"
+        for remark in policy.remarks
+        if remark.decided
+    ]
+    allowed = ", ".join(evidence.allowed_countries)
+    places = [
+        f"{place_words(place)}: stands in {place.country or 'no declared country'}, controlled from "
+        f"{place.entity_country or 'no declared country'}, allowed: {allowed}"
+        for place in evidence.places
+        if place.standing == "refused"
+    ]
+    return [*said, *places]
+
+
+def _advice(evidence: Evidence) -> list[str]:
+    return [
+        f"{policy.name}: {remark.item}: {remark.message}"
+        for policy in evidence.policies
+        if policy.level == "advisory"
+        for remark in policy.remarks
+        if remark.decided
+    ]

@@ -1,0 +1,148 @@
+"""The policy pack's judgement of a state, as the evidence shows it: the one place that asks `policies`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from heapq import heapify, heappop, heappush
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import policies
+from policies.about import ABOUT
+from policies.context import SEEN_BACKEND, TODAY
+from policies.offline import LEVELS, Judged, judge
+from policies.pack import RULES
+from policies.places import REMOTE
+from vds.evidence.model import PolicyResult, Remark
+from vds.evidence.state import State, is_secret
+from vds.shared.errors import OperationError
+
+Entry = Mapping[str, Any]
+
+CLOSURE = "residency-closure"
+"""The policy that is told what images charts have."""
+
+
+def pack_version() -> str:
+    """The version that `PulumiPolicy.yaml` gives the pack."""
+    text = (Path(policies.__file__).parent / "PulumiPolicy.yaml").read_text(encoding="utf-8")
+    return str(yaml.safe_load(text)["version"])
+
+
+def results(state: State, config: Mapping[str, Any], *, today: str, backend: str) -> list[PolicyResult]:
+    """Every policy of the pack with what it says of the state, those that say nothing among them.
+
+    `config` is as in a file of `--policy-pack-config`; `today`, as in 2026-11-21, is the day that exceptions are held
+    against, and `backend` where the state is, empty if nobody knows.
+
+    Raises OperationError where `config` is about what is not there.
+    """
+    settings = {name: {TODAY: today, SEEN_BACKEND: backend, **said} for name, said in _settings(config).items()}
+    entries = [_with_host(entry, state) for entry in parents_first(state.deployment["resources"])]
+    said: dict[str, list[Judged]] = {}
+    for judged in judge({**state.deployment, "resources": entries}, settings):
+        said.setdefault(judged.policy, []).append(judged)
+    return [_result(rule.policy, settings, said.get(rule.policy.name, [])) for rule in RULES]
+
+
+def chart_images(config: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """By chart, the registries that whoever wrote `config` read in its default values, as the policies are told.
+
+    Raises OperationError where they are written otherwise.
+    """
+    said = _settings(config)[CLOSURE].get("chartImages", {})
+    if isinstance(said, dict) and all(_names(registries) for registries in said.values()):
+        return said
+    raise OperationError(
+        f"--policy-pack-config: {CLOSURE}: chartImages: is no object with a list of registries by chart: write it as "
+        'in {"app": ["registry.example.no"]}'
+    )
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def parents_first(entries: list[Entry]) -> list[Entry]:
+    """The resources in one order whatever order they came in: by URN, but after parent and dependencies.
+
+    The engine writes a state in the order in which its work ended, and the pack wants parents before children.
+    """
+    known = {entry["urn"] for entry in entries}
+    after: dict[str, set[str]] = {}
+    waits: dict[str, int] = {}
+    same: dict[str, list[Entry]] = {}
+    for entry in entries:
+        same.setdefault(entry["urn"], []).append(entry)
+    for urn, twins in same.items():
+        needs = {need for twin in twins for need in (twin.get("parent"), *(twin.get("dependencies") or ()))}
+        needs = {need for need in needs if need in known and need != urn}
+        waits[urn] = len(needs)
+        for need in needs:
+            after.setdefault(str(need), set()).add(urn)
+    ready = [urn for urn, count in waits.items() if not count]
+    heapify(ready)
+    ordered: list[str] = []
+    while ready:
+        urn = heappop(ready)
+        ordered.append(urn)
+        for follower in after.get(urn, ()):
+            waits[follower] -= 1
+            if not waits[follower]:
+                heappush(ready, follower)
+    left = sorted(set(same) - set(ordered))  # a circle, which the engine does not write
+    return [entry for urn in (*ordered, *left) for entry in same[urn]]
+
+
+def _with_host(entry: Entry, state: State) -> Entry:
+    """The entry with the host that its node component declares, where SSH's own settings are encrypted.
+
+    pulumi-command keeps a whole connection secret for the key in it. Undecrypted, no policy could say where a
+    machine is; the program gives both from one value, and the preview's judgement has seen the real one.
+    """
+    if not entry["type"].startswith(REMOTE):
+        return entry
+    parents = [resource for resource in state.resources if resource.urn == entry.get("parent") and not resource.leaving]
+    address = next((parent.inputs.get("address") for parent in parents), None)
+    if not isinstance(address, str):
+        return entry
+    changed = {
+        field: {**entry[field], "connection": {"host": address}}
+        for field in ("inputs", "outputs")
+        if is_secret((entry.get(field) or {}).get("connection"))
+    }
+    return {**entry, **changed}
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """A pack's configuration with levels written out: `"advisory"` alone is short for a group, `all` for everyone."""
+    problems = list(_config_problems(config))
+    if problems:
+        raise OperationError("--policy-pack-config: " + "\n  ".join(problems))
+    written = {name: {"enforcementLevel": value} if isinstance(value, str) else value for name, value in config.items()}
+    everyone = written.pop("all", {})
+    return {rule.policy.name: {**everyone, **written.get(rule.policy.name, {})} for rule in RULES}
+
+
+def _config_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    names = [rule.policy.name for rule in RULES]
+    for name, value in config.items():
+        if name not in ("all", *names):
+            yield f"{name}: the pack has no such policy: write one of {', '.join(sorted(names))}"
+        level = value.get("enforcementLevel") if isinstance(value, dict) else value
+        if not isinstance(value, dict | str) or (level is not None and level not in LEVELS):
+            yield f"{name}: is no level and no group of settings: write a level, one of {', '.join(LEVELS)}"
+
+
+def _result(policy: Any, settings: Mapping[str, Mapping[str, Any]], said: list[Judged]) -> PolicyResult:
+    about = ABOUT[policy.name]
+    level = settings.get(policy.name, {}).get("enforcementLevel") or ("mandatory" if about.mandatory else "advisory")
+    remarks = {Remark(one.item or _name(one.urn), one.message, one.severity, one.urn, one.decided) for one in said}
+    reference = f"{about.framework}, {about.reference}"
+    return PolicyResult(policy.name, policy.description, str(level), reference, tuple(sorted(remarks)))
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2] or "the stack"

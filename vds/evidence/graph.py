@@ -1,0 +1,135 @@
+"""The residency graph: tenants, the cluster they run on, and every place by country. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from vds.evidence.model import NOT_DECLARED, Evidence, Place, Standing
+from vds.evidence.record import place_words
+
+MARKS: dict[Standing, str] = {
+    "allowed": "✓",
+    "own": "✓",
+    "no data": "✓",
+    "excepted": "!",
+    "refused": "✗",
+    "undeclared": "?",
+}
+"""Said with a sign too: colour alone is not seen by everyone, nor printed."""
+
+PAINTS = {"well": ("#e3f4e3", "#2a7a2a"), "open": ("#fff2cc", "#9a6b00"), "wrong": ("#fbdcdc", "#a11d1d")}
+"""Fill and stroke."""
+PAINT_OF: dict[Standing, str] = {
+    **dict.fromkeys(MARKS, "well"),
+    "excepted": "open",
+    "undeclared": "open",
+    "refused": "wrong",
+}
+
+_SHOWN = 40
+"""Rows of one box; the record has all. A picture of 500 tenants would be no picture."""
+
+
+_ENTITIES = {letter: f"#{ord(letter)};" for letter in '#&"<>`|\\{}'}
+
+
+class Row(NamedTuple):
+    """A line of a box."""
+
+    text: str
+    standing: Standing
+
+
+class Box(NamedTuple):
+    """A country with its places, or the tenants."""
+
+    key: str
+    title: str
+    rows: tuple[Row, ...]
+
+
+class Edge(NamedTuple):
+    """Bytes go from one box to another."""
+
+    start: str
+    end: str
+    text: str
+
+
+class Graph(NamedTuple):
+    """What the picture shows, from left to right."""
+
+    title: str
+    tenants: Box
+    cluster: Box
+    countries: tuple[Box, ...]
+    edges: tuple[Edge, ...]
+
+
+def graph_of(evidence: Evidence) -> Graph:
+    """The graph behind both pictures."""
+    groups: dict[str, list[Place]] = {}
+    for place in evidence.places:
+        groups.setdefault(_group(place), []).append(place)
+    tenants = Box(
+        "tenants",
+        "Tenants",
+        _shown(Row(f"{tenant.name}: {', '.join(tenant.groups) or 'no owner'}", "own") for tenant in evidence.tenants),
+    )
+    cluster = Box("cluster", f"Cluster {evidence.environment}", ())
+    boxes, edges = [], [Edge("tenants", "cluster", "run on")]
+    for number, group in enumerate(sorted(groups)):
+        places = groups[group]
+        boxes.append(Box(f"country{number}", group, _shown(_row(place) for place in sorted(places))))
+        count = f"{len(places)} place{'' if len(places) == 1 else 's'}"
+        edges.append(Edge("cluster", boxes[-1].key, count))
+        egress = sorted({place.tenant for place in places if place.tenant})
+        if egress:
+            edges.append(Edge("tenants", boxes[-1].key, f"{', '.join(egress[:3])}{' …' if len(egress) > 3 else ''}"))
+    return Graph(f"Residency of stack {evidence.stack}", tenants, cluster, tuple(boxes), tuple(edges))
+
+
+def mermaid(graph: Graph) -> bytes:
+    """Mermaid's flowchart text."""
+    lines = ["flowchart LR", f"  accTitle: {_label(graph.title)}"]
+    for box in (graph.tenants, graph.cluster, *graph.countries):
+        if not box.rows:
+            lines.append(f'  {box.key}["{_label(box.title)}"]')
+            continue
+        lines.append(f'  subgraph {box.key}["{_label(box.title)}"]')
+        for number, row in enumerate(box.rows):
+            lines.append(
+                f'    {box.key}r{number}["{_label(f"{MARKS[row.standing]} {row.text}")}"]:::{PAINT_OF[row.standing]}'
+            )
+        lines.append("  end")
+    lines += [f'  {edge.start} -->|"{_label(edge.text)}"| {edge.end}' for edge in graph.edges]
+    lines += [f"  classDef {name} fill:{fill},stroke:{stroke},color:#000" for name, (fill, stroke) in PAINTS.items()]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _group(place: Place) -> str:
+    if place.standing == "own":
+        return "On the stack's own nodes"
+    return f"Country {place.country or NOT_DECLARED}"
+
+
+def _row(place: Place) -> Row:
+    owner = f" · {place.entity or 'owner'} ({place.entity_country or NOT_DECLARED})"
+    return Row(place_words(place) + ("" if place.standing == "own" else owner), place.standing)
+
+
+def _shown(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """What is worst first, so that what is left out is what is well."""
+    order: tuple[Standing, ...] = ("refused", "undeclared", "excepted", "allowed", "own", "no data")
+    every = sorted(rows, key=lambda row: (order.index(row.standing), row.text))
+    if len(every) <= _SHOWN:
+        return tuple(every)
+    left = len(every) - _SHOWN
+    worst = min((row.standing for row in every[_SHOWN:]), key=order.index)
+    return (*every[:_SHOWN], Row(f"… and {left} more, see record-of-processing.md", worst))
+
+
+def _label(text: str) -> str:
+    """Mermaid's own entities for what would end a label, and one line."""
+    return "".join(_ENTITIES.get(letter, letter) for letter in " ".join(text.split()))

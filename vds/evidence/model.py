@@ -1,0 +1,159 @@
+"""What the evidence says, before it is written down: frozen, sorted, and without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from components.residency.processing import Processing
+
+NOT_DECLARED = "not declared"
+"""Stands wherever nobody has said: an empty cell would read as nothing."""
+
+Standing = Literal["allowed", "excepted", "own", "no data", "refused", "undeclared"]
+"""`excepted`: the stack file excepts it until a day, which the policies hold against today; `own`: on the stack's
+declared nodes; `no data`: nothing but pings goes there; `refused`: it, or who controls it, is not in an allowed
+country."""
+
+KINDS = {
+    "node": "Nodes",
+    "storage": "Storage outside the nodes",
+    "backup": "Backups",
+    "image-registry": "Image registries",
+    "chart-repository": "Chart repositories",
+    "package-repository": "Package repositories",
+    "API server": "API server",
+    "dns": "DNS resolvers",
+    "time": "Time servers",
+    "acme": "ACME directories",
+    "telemetry": "Telemetry, log and metric sinks",
+    "state": "Pulumi's state",
+    "secrets": "Holders of the key to the stack's secrets",
+    "egress": "Egress of tenants and the platform",
+    "addresses": "Address pools",
+    "BGP peer": "BGP peers",
+    "reference point": "Reference points of the preflight",
+}
+"""Kinds of places that bytes go to, in the record's order; most are the purposes of `residency.places`. A kind without
+a place is listed as not declared."""
+
+_EEA = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
+EEA = frozenset(_EEA.split())
+"""The Union's 27 and the three of Joint Committee Decision 154/2018, where the GDPR is law: all else is a third
+country in the sense of Article 30(1)(e)."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Somewhere that bytes lie or go."""
+
+    kind: str
+    """A key of KINDS."""
+    name: str
+    location: str
+    """Address, URL or host, without credentials."""
+    country: str
+    """Where it stands; empty: not declared."""
+    entity: str
+    """Who controls it; empty: not declared."""
+    entity_country: str
+    """Under whose law that is; empty: not declared."""
+    seen_in: tuple[str, ...]
+    """Parts of the stack file and resources of the state that name it."""
+    standing: Standing
+    tenant: str = ""
+    excepted: str = ""
+    """The exception's name, last day and reason."""
+
+    @property
+    def third_country(self) -> bool:
+        """Whether it, or who controls it, is declared outside the European Economic Area."""
+        return any(country not in EEA for country in (self.country, self.entity_country) if country)
+
+
+@dataclass(frozen=True, order=True)
+class Tenant:
+    """An agency's namespace and the groups that its owners are."""
+
+    name: str
+    groups: tuple[str, ...]
+    seen_in: tuple[str, ...]
+
+
+@dataclass(frozen=True, order=True)
+class Remark:
+    """What a policy says of one thing."""
+
+    item: str
+    message: str
+    severity: str
+    urn: str
+    decided: bool
+
+
+@dataclass(frozen=True, order=True)
+class PolicyResult:
+    """One policy of the pack and what came of it."""
+
+    name: str
+    description: str
+    level: str
+    """`mandatory`, `advisory` or `disabled`."""
+    reference: str
+    """Framework and article that it serves; empty where the pack names none."""
+    remarks: tuple[Remark, ...]
+
+    @property
+    def outcome(self) -> Literal["passed", "violated", "undecided", "disabled"]:
+        if self.level == "disabled":
+            return "disabled"
+        if any(remark.decided for remark in self.remarks):
+            return "violated"
+        return "undecided" if self.remarks else "passed"
+
+
+@dataclass(frozen=True, order=True)
+class Exempt:
+    """What is let through although a policy is against it, until a day; the policies hold that day against today."""
+
+    item: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the folder of one stack says."""
+
+    stack: str
+    environment: str
+    allowed_countries: tuple[str, ...]
+    processing: Processing
+    places: tuple[Place, ...]
+    tenants: tuple[Tenant, ...]
+    policies: tuple[PolicyResult, ...]
+    exempt: tuple[Exempt, ...]
+    open_points: tuple[str, ...]
+    """What nobody can decide from this state and this stack file, and what to do about each."""
+    state_made_at: str
+    secrets_provider: str
+    """Its type, with its URL where it has one."""
+    versions: tuple[tuple[str, str], ...]
+
+    @property
+    def violations(self) -> int:
+        """Remarks of mandatory policies that are no doubts, and places where nothing may go."""
+        mandatory = sum(r.decided for p in self.policies if p.level == "mandatory" for r in p.remarks)
+        return mandatory + sum(place.standing == "refused" for place in self.places)
+
+    @property
+    def undecided(self) -> int:
+        """What is open: undeclared places, doubts of policies, differences between state and stack file."""
+        doubts = sum(not r.decided for p in self.policies if p.level != "disabled" for r in p.remarks)
+        return doubts + len(self.open_points) + sum(place.standing == "undeclared" for place in self.places)
+
+    @property
+    def verdict(self) -> Literal["holds", "violated", "undecided"]:
+        if self.violations:
+            return "violated"
+        return "undecided" if self.undecided else "holds"

@@ -1,0 +1,70 @@
+"""What the policy pack says of the state, as Markdown and JSON. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from vds.evidence.model import Evidence, Place, PolicyResult
+from vds.evidence.record import place_words
+from vds.evidence.tables import document, table, words
+
+
+def undecided(evidence: Evidence) -> list[str]:
+    """Everything that nobody can decide, a line each."""
+    doubts = [
+        f"{policy.name}: {remark.item}: {remark.message}"
+        for policy in evidence.policies
+        if policy.level != "disabled"
+        for remark in policy.remarks
+        if not remark.decided
+    ]
+    places = [_undeclared(place) for place in evidence.places if place.standing == "undeclared"]
+    return [*doubts, *places, *evidence.open_points]
+
+
+def _undeclared(place: Place) -> str:
+    said = (("country", place.country), ("the country of whoever controls it", place.entity_country))
+    missing = " nor ".join(what for what, country in said if not country)
+    return f"{place_words(place)}: nobody declared its {missing}: write it in the stack file"
+
+
+def policies_json(evidence: Evidence) -> bytes:
+    """Every policy with its outcome, and what could not be decided."""
+    return document(
+        {
+            "format": 1,
+            "stack": evidence.stack,
+            "versions": dict(evidence.versions),
+            "policies": [{**asdict(policy), "outcome": policy.outcome} for policy in evidence.policies],
+            "exceptions": [asdict(exempt) for exempt in evidence.exempt],
+            "undecided": undecided(evidence),
+        }
+    )
+
+
+def policies_markdown(evidence: Evidence) -> bytes:
+    """The same for a reader."""
+    rows = [
+        (policy.name, words(policy.description), policy.level, _outcome(policy), words(policy.reference))
+        for policy in evidence.policies
+    ]
+    parts = [
+        f"# Policies: stack {words(evidence.stack)}\n",
+        f"Policy pack vds-platform {words(dict(evidence.versions).get('policy pack'))}, asked about the state that the "
+        f"engine wrote at {words(evidence.state_made_at)}. SSH connections are encrypted in a state, so machines are "
+        "judged by the address that their component declares.\n",
+        table(("policy", "says", "level", "outcome", "ground"), rows),
+    ]
+    for policy in evidence.policies:
+        found = [f"- {words(r.item)}: {words(r.message)} ({r.severity})\n" for r in policy.remarks if r.decided]
+        if found:
+            parts += [f"## {policy.name} is violated\n", "".join(found)]
+    if evidence.exempt:
+        dated = [(words(one.item), words(one.until), words(one.reason)) for one in evidence.exempt]
+        parts += ["## What is let through, and until when\n", table(("exception from", "last day", "because"), dated)]
+    doubts = "".join(f"- {words(line)}\n" for line in undecided(evidence)) or "Nothing.\n"
+    return "\n".join([*parts, "## What could not be decided\n", doubts]).encode()
+
+
+def _outcome(policy: PolicyResult) -> str:
+    return policy.outcome if policy.outcome == "passed" else f"**{policy.outcome}**"

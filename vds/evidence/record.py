@@ -1,0 +1,230 @@
+"""The record of processing, after Article 30 of Regulation (EU) 2016/679, as Markdown and JSON. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from components.residency.processing import Party, Purpose
+from vds.evidence.model import KINDS, NOT_DECLARED, Evidence, Place
+from vds.evidence.tables import document, several, table, words
+
+_STANDINGS = {
+    "allowed": "allowed",
+    "excepted": "excepted",
+    "no data": "only pinged",
+    "own": "on the stack's own nodes",
+    "refused": "**not allowed**",
+    "undeclared": f"**{NOT_DECLARED}**",
+}
+
+
+def record_json(evidence: Evidence) -> bytes:
+    """Everything that the record says; null and [] are what nobody declared."""
+    processing = evidence.processing.model_dump(mode="json", by_alias=True)
+    return document(
+        {
+            "format": 1,
+            "stack": evidence.stack,
+            "environment": evidence.environment,
+            "stateMadeAt": evidence.state_made_at,
+            "allowedCountries": evidence.allowed_countries,
+            "processing": processing,
+            "tenants": [asdict(tenant) for tenant in evidence.tenants],
+            "places": [{**_place(place), "thirdCountry": place.third_country} for place in evidence.places],
+            "kindsWithoutPlace": _silent(evidence),
+            "openPoints": evidence.open_points,
+            "secretsProvider": evidence.secrets_provider,
+        }
+    )
+
+
+def record_markdown(evidence: Evidence) -> bytes:
+    """The same for a reader."""
+    parts = [
+        f"# Record of processing: stack {words(evidence.stack)}\n",
+        f"Of the stack file and the state that the engine wrote at {words(evidence.state_made_at)}. Articles are those "
+        f"of Regulation (EU) 2016/679 (GDPR). What nobody wrote down reads “{NOT_DECLARED}”.\n",
+        "## Who answers for it\n",
+        _parties(evidence),
+        "## Purposes and categories\n",
+        _purpose(evidence.processing),
+        "## Tenants\n",
+        _tenants(evidence),
+        "## Where it is processed\n",
+        f"Allowed countries: {several(evidence.allowed_countries)}. Place and owner are judged apart: both must be.\n",
+        _nodes(evidence),
+        "## Every other place that bytes go to\n",
+        _others(evidence),
+        "## Transfers to third countries\n",
+        _transfers(evidence),
+        "## Measures\n",
+        _measures(evidence),
+        "## What this record cannot tell\n",
+        _limits(evidence),
+    ]
+    return "\n".join(parts).encode()
+
+
+def place_words(place: Place) -> str:
+    """A place in a sentence, as in `chart repository helm.cilium.io`."""
+    return place.name if place.kind in place.name else f"{place.kind} {place.name}"
+
+
+def _place(place: Place) -> dict[str, Any]:
+    said = asdict(place)
+    return {
+        "kind": said["kind"],
+        "name": said["name"],
+        "location": said["location"] or None,
+        "country": said["country"] or None,
+        "entity": said["entity"] or None,
+        "entityCountry": said["entity_country"] or None,
+        "tenant": said["tenant"] or None,
+        "seenIn": said["seen_in"],
+        "standing": said["standing"],
+        "exception": said["excepted"] or None,
+    }
+
+
+def _parties(evidence: Evidence) -> str:
+    processing = evidence.processing
+    joint = "; ".join(_party(party) for party in processing.joint_controllers) or NOT_DECLARED
+    return table(
+        ("", "article", ""),
+        (
+            ("Operator of the platform", "30(1)(a), 30(2)(a)", _party(processing.operator)),
+            ("The operator is the data's", "30(1), 30(2)", words(processing.role)),
+            ("Joint controllers", "30(1)(a)", joint),
+            ("Representative in the Union", "30(1)(a), 30(2)(a)", _party(processing.representative)),
+            ("Data protection officer", "30(1)(a), 30(2)(a)", _party(processing.data_protection_officer)),
+        ),
+    )
+
+
+def _party(party: Party | None) -> str:
+    if party is None:
+        return NOT_DECLARED
+    return f"{words(party.name)}, {words(party.contact)}, country {words(party.country)}"
+
+
+def _purpose(purpose: Purpose) -> str:
+    return table(
+        ("", "article", ""),
+        (
+            ("Purposes", "30(1)(b), 30(2)(b)", several(purpose.purposes)),
+            ("Categories of data subjects", "30(1)(c)", several(purpose.data_subjects)),
+            ("Categories of personal data", "30(1)(c)", several(purpose.data_categories)),
+            ("Categories of recipients", "30(1)(d)", several(purpose.recipients)),
+            ("Time limits for erasure", "30(1)(f)", words(purpose.erasure)),
+        ),
+    )
+
+
+def _tenants(evidence: Evidence) -> str:
+    if not evidence.tenants:
+        return "None.\n"
+    by_tenant = {controller.tenant: controller for controller in evidence.processing.controllers}
+    rows = []
+    for tenant in evidence.tenants:
+        said = by_tenant.get(tenant.name)
+        purpose = said or Purpose()
+        rows.append(
+            (
+                words(tenant.name),
+                several(tenant.groups),
+                _party(said.controller if said else None),
+                several(purpose.purposes),
+                several(purpose.data_subjects),
+                several(purpose.data_categories),
+                words(purpose.erasure),
+                several(tenant.seen_in),
+            )
+        )
+    head = ("tenant", "owner groups", "controller, 30(2)(a)", "purposes", "subjects", "data", "erasure", "named in")
+    return table(head, rows)
+
+
+def _nodes(evidence: Evidence) -> str:
+    rows = [
+        (
+            words(place.name),
+            words(place.location),
+            words(place.country),
+            words(place.entity),
+            words(place.entity_country),
+            _STANDINGS[place.standing],
+        )
+        for place in evidence.places
+        if place.kind == "node"
+    ]
+    return table(("node", "address", "stands in", "provider", "provider's country", ""), rows) if rows else "No node.\n"
+
+
+def _others(evidence: Evidence) -> str:
+    parts = []
+    for kind, title in KINDS.items():
+        rows = [
+            (
+                words(place.location or place.name),
+                words(place.country) if place.standing != "own" else "as the nodes",
+                words(place.entity) if place.standing != "own" else "as the nodes",
+                words(place.entity_country) if place.standing != "own" else "as the nodes",
+                f"excepted: {words(place.excepted)}" if place.excepted else _STANDINGS[place.standing],
+                words(place.tenant) if place.tenant else "",
+                several(place.seen_in),
+            )
+            for place in evidence.places
+            if place.kind == kind and kind != "node"
+        ]
+        if rows:
+            head = ("place", "country", "controlled by", "its country", "", "tenant", "named in")
+            parts.append(f"### {title}\n\n{table(head, rows)}")
+    passphrase = {"secrets": "a passphrase of the operators, which is at no place"}
+    known = passphrase if evidence.secrets_provider == "passphrase" else {}
+    silent = [f"- {KINDS[kind]}: {known.get(kind, NOT_DECLARED)}\n" for kind in _silent(evidence)]
+    if silent:
+        parts.append("### Kinds of places that neither stack file nor state names\n\n" + "".join(silent))
+    return "\n".join(parts)
+
+
+def _silent(evidence: Evidence) -> list[str]:
+    named = {place.kind for place in evidence.places}
+    return [kind for kind in KINDS if kind not in named]
+
+
+def _transfers(evidence: Evidence) -> str:
+    third = [place for place in evidence.places if place.third_country]
+    unknown = sum(place.standing == "undeclared" for place in evidence.places)
+    lines = [
+        f"- {words(place_words(place))}: in {words(place.country)}, controlled from {words(place.entity_country)}"
+        f"{f', excepted: {words(place.excepted)}' if place.excepted else ''}\n"
+        for place in third
+    ]
+    if not third:
+        lines.append("- None among the places with a declared country, 30(1)(e).\n")
+    if unknown:
+        lines.append(f"- {unknown} {'place has' if unknown == 1 else 'places have'} no declared country or owner.\n")
+    return "".join([*lines, f"- Safeguards, 30(1)(e): {several(evidence.processing.safeguards)}\n"])
+
+
+def _measures(evidence: Evidence) -> str:
+    held = [policy for policy in evidence.policies if policy.outcome == "passed"]
+    return "".join(
+        [
+            f"Declared, 30(1)(g): {several(evidence.processing.measures)}.\n\n",
+            "Judged on this state and held (`policies.md` has all of them):\n\n" if held else "No policy holds.\n",
+            *(f"- {words(policy.description)} ({policy.name})\n" for policy in held),
+        ]
+    )
+
+
+def _limits(evidence: Evidence) -> str:
+    own = [f"- {words(point)}\n" for point in evidence.open_points]
+    return "".join(
+        [
+            *own,
+            "- Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.\n",
+            "- A pod that no resource of this stack declares, and a program that picks its own peers, are not here.\n",
+        ]
+    )

@@ -1,0 +1,1 @@
+"""`vds gateway-crds`: the stack's bundle of CRDs against the cluster's."""

@@ -1,0 +1,118 @@
+"""What is known of a change to one stack: the renderer's only input. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from components.nodes.preflight import facts
+from components.nodes.preflight.verdict import findings
+from components.stackfile.spec import PlatformSpec
+from vds.preview_comment.cause import Dependencies
+from vds.preview_comment.events import Change, Preview
+from vds.preview_comment.residency import Delta
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a facts file says of the nodes, held against the limits as the stack file now has them."""
+
+    age_hours: float = 0
+    good: int = 0
+    fails: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    unknown: int = 0
+    """Could not be had, or proves nothing of the node."""
+    missing: tuple[str, ...] = ()
+    """Nodes of the stack that the file does not know."""
+    unusable: str = ""
+    """Why nothing was judged."""
+
+
+_NOTHING = Preview()
+_NOWHERE = Delta({}, {})
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """One stack."""
+
+    stack: str
+    touched_by: tuple[str, ...] = ()
+    """Changed files that it is made of; empty: the change does not touch it, and nothing else here is filled in."""
+    preview: Preview = _NOTHING
+    unavailable: str = ""
+    """Why there is no preview; the stack file alone was then judged."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with the stack file."""
+    spec_change: Change | None = None
+    """The stack file's spec before and after, shown where there is no preview."""
+    residency: Delta = _NOWHERE
+    preflight: Preflight | None = None
+    """None: no facts file was given."""
+    dependencies: Dependencies = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> bool:
+        """Something here stops an update."""
+        preflight = self.preflight
+        failed = bool(preflight and (preflight.fails or preflight.unusable))
+        incomplete = not self.preview.complete and not self.unavailable
+        return bool(self.touched_by) and bool(self.preview.mandatory or incomplete or self.problems or failed)
+
+
+def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
+    """A facts file's findings, and how old they are. `now`: seconds since 1970."""
+    try:
+        surveys = facts.load(text, environment=spec.environment, now=now, max_hours=spec.preflight.max_facts_hours)
+    except facts.FactsError as error:
+        return Preflight(unusable=f"the facts file {error}")
+    found = findings(surveys, spec.nodes, spec.demands)
+    known = {survey.node for survey in surveys}
+    return Preflight(
+        age_hours=max(0.0, (now - float(json.loads(text)["madeAt"])) / 3600),
+        good=sum(finding.state == "ok" for finding in found),
+        fails=tuple(f"node {finding.node}: {finding}" for finding in found if finding.state == "fails"),
+        advice=tuple(f"node {finding.node}: {finding}" for finding in found if finding.state == "advice"),
+        unknown=sum(finding.state in ("unknown", "unproved") for finding in found),
+        missing=tuple(node.name for node in spec.nodes if node.name not in known),
+    )
+
+
+def as_json(reports: Sequence[StackReport]) -> list[Mapping[str, object]]:
+    """The verdicts for a program; as the comment, without any value of a property."""
+    return [_as_json(report) for report in reports]
+
+
+def _as_json(report: StackReport) -> Mapping[str, object]:
+    preview = report.preview
+    found = report.preflight
+    return {
+        "stack": report.stack,
+        "touchedBy": list(report.touched_by),
+        "stopped": report.stopped,
+        "unavailable": report.unavailable,
+        "complete": preview.complete,
+        "changes": {op: [change.urn for change in preview.of(op)] for op in ("create", "update", "replace", "delete")},
+        "violations": [
+            {"policy": v.policy, "mandatory": v.mandatory, "urn": v.urn, "message": v.message}
+            for v in preview.violations
+        ],
+        "policyPacks": dict(preview.packs),
+        "problems": list(report.problems),
+        "errors": list(preview.errors),
+        "residency": {
+            "added": [list(place) for place in report.residency.added],
+            "removed": [list(place) for place in report.residency.removed],
+        },
+        "preflight": None
+        if found is None
+        else {
+            "ageHours": round(found.age_hours, 1),
+            "fails": list(found.fails),
+            "advice": list(found.advice),
+            "unusable": found.unusable,
+            "missing": list(found.missing),
+        },
+    }

@@ -1,0 +1,166 @@
+"""Asks git what a change touches, and the engine what it would do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.core.names import PROJECT
+from vds.preview_comment.events import EventsError, Preview, read
+from vds.preview_comment.masking import masked_text
+from vds.shared.errors import OperationError
+
+_GIT_SECONDS = 60
+_PREVIEW_SECONDS = 1800
+"""7 seconds for 700 resources (measured): this is for a backend that does not answer."""
+
+_NO_PREVIEW = {
+    "passphrase": "the stack's passphrase is not here (a fork has none)",
+    "PULUMI_ACCESS_TOKEN": "no state backend is set here (a fork has none)",
+    "no stack named": "the state backend does not know the stack",
+    "error opening bucket": "the state backend cannot be reached",
+    "unable to open bucket": "the state backend cannot be reached",
+}
+"""What the engine says before it does anything (3.259) → why there is no preview."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the change is held against."""
+
+    commit: str
+    changed: tuple[str, ...]
+    """Files that differ from it, committed or not, relative to the project."""
+
+
+def base_of(name: str, project: Path) -> Base:
+    """Where this branch left `name`, and what it has changed since. Raises OperationError without git's help."""
+    said = ""
+    for candidate in (name, f"origin/{name}"):  # CI has no local branch of that name
+        found = _git(project, "merge-base", candidate, "HEAD")
+        said = said or found.stderr
+        if found.returncode == 0:
+            commit = found.stdout.strip()
+            listed = _git(project, "diff", "--name-only", "--relative", "--no-renames", "-z", commit)
+            said = said or listed.stderr
+            if listed.returncode == 0:
+                return Base(commit, tuple(file for file in listed.stdout.split("\0") if file))
+    why = f" ({' '.join(said.split())[:200]})" if said.strip() else ""
+    raise OperationError(
+        f"--base {name}: git finds no common commit with it{why}: fetch it with its history (actions/checkout: "
+        "fetch-depth: 0), or name another"
+    )
+
+
+def is_tracked(file: str, project: Path) -> bool:
+    """Whether git knows the file, so that a diff would show it."""
+    return _git(project, "ls-files", "--error-unmatch", "--", file).returncode == 0
+
+
+def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
+    """The spec in a stack file at a commit; None where there was none, or none that can be read."""
+    shown = _git(project, "show", f"{commit}:./{file}")
+    try:
+        return spec_of(shown.stdout) if shown.returncode == 0 else None
+    except ValueError:
+        return None
+
+
+def spec_of(text: str) -> Mapping[str, Any]:
+    """`vds-platform:spec` of a stack file's text. Raises ValueError for what is none."""
+    try:
+        spec = yaml.safe_load(text)["config"][f"{PROJECT}:spec"]
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise ValueError(f"has no {PROJECT}:spec that can be read") from None
+    if not isinstance(spec, Mapping):
+        raise ValueError(f"{PROJECT}:spec is not a group of settings")
+    return spec
+
+
+def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path | None = None) -> tuple[Preview, str]:
+    """What the engine would do, and, where it did not even begin, why not.
+
+    No node is asked: a preview of somebody's branch opens no connection to a machine, and its diff is the same.
+    """
+    with tempfile.TemporaryDirectory(prefix="vds-platform-preview-") as folder:
+        events, config = Path(folder) / "events", Path(folder) / config_file.name
+        # A copy: `--config` would write its value into the stack file.
+        content = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        content["config"][f"{PROJECT}:readNodes"] = False
+        content["config"].pop(f"{PROJECT}:factsFile", None)  # judged beside the preview, so that both are seen
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        done = _pulumi(
+            project,
+            *("preview", "--stack", stack, "--color", "never", "--policy-pack", "policies"),
+            *("--event-log", str(events), "--config-file", str(config)),
+            *(("--policy-pack-config", str(pack_config)) if pack_config else ()),
+        )
+        try:
+            lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
+            found = read(lines)
+        except EventsError as error:
+            raise OperationError(f"stack {stack}: the engine's event log: {error}: update pulumi") from None
+    if not lines:
+        return found, _why_not(stack, done.stderr or done.stdout)
+    return found, ""
+
+
+def dependencies(stack: str, project: Path) -> Mapping[str, Sequence[str]]:
+    """What each resource was made from, as the state has it; nothing where the state can't be had."""
+    done = _pulumi(project, "stack", "export", "--stack", stack)
+    try:
+        resources = json.loads(done.stdout)["deployment"].get("resources") or []
+        return {resource["urn"]: tuple(resource.get("dependencies") or ()) for resource in resources}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _why_not(stack: str, said: str) -> str:
+    reason = next((reason for words, reason in _NO_PREVIEW.items() if words in said), "")
+    if reason:
+        return reason
+    text = masked_text(" ".join(said.split())[:300])
+    raise OperationError(f"stack {stack}: pulumi preview did not begin: {text}")
+
+
+def _pulumi(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # The program is the change's own code: what may comment on a forge is none of its business.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("GITHUB_TOKEN", "GITLAB_TOKEN")}
+    environment = {
+        **inherited,
+        "PULUMI_DEBUG_COMMANDS": "true",  # where the engine's own automation API enables --event-log
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    return _run(["pulumi", "--non-interactive", *arguments], project, _PREVIEW_SECONDS, environment)
+
+
+def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run(["git", *arguments], project, _GIT_SECONDS, None)
+
+
+def _run(
+    argv: Sequence[str], project: Path, seconds: float, environment: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            argv,
+            cwd=project,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except FileNotFoundError:
+        raise OperationError(f"{argv[0]} is not on the PATH: install it, or add its folder to PATH") from None
+    except subprocess.TimeoutExpired:
+        raise OperationError(f"{argv[0]} did not end within {seconds:g} s: is its backend reachable?") from None

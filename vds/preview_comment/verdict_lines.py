@@ -1,0 +1,168 @@
+"""The top of a stack's part: what a reviewer must know first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from vds.preview_comment.budget import Block, Risk
+from vds.preview_comment.markdown import code, count, fence, plain
+from vds.preview_comment.report import StackReport
+from vds.preview_comment.residency import Place
+
+_NAMES_SHOWN = 5
+_LONGEST_MESSAGE = 2_000
+"""Characters of what one policy, node or error says; the full report has the rest."""
+
+
+def verdict_blocks(report: StackReport) -> Iterator[Block]:
+    """The heading, the table of verdicts, and every violation and failure."""
+    heading = f"## {_mark(report)} {code(report.stack)}: {plain(_headline(report))}\n\n{_table(report)}"
+    yield Block(heading, Risk.HEADING, "stack")
+    yield from _violations(report)
+    yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
+    for error in report.preview.errors:
+        text = f"**The engine stopped:**\n\n{fence(_cut(error).splitlines()[:40], 'text')}"
+        whole = f"**The engine stopped:**\n\n{fence(error.splitlines(), 'text')}"
+        yield Block(text, Risk.VERDICT, "engine error", whole=whole)
+    if report.preflight:
+        found = report.preflight
+        yield from _listed("Nodes that are not fit", found.fails, "preflight failure")
+        yield from _listed("Advice on nodes", found.advice, "preflight remark", risk=Risk.UPDATE)
+
+
+def _mark(report: StackReport) -> str:
+    if report.stopped:
+        return "❌"
+    risky = report.preview.of("replace", "delete") or report.residency.added or report.preview.violations
+    return "⚠️" if risky or report.unavailable else "✅"
+
+
+def _headline(report: StackReport) -> str:
+    if report.unavailable:
+        wrong = count(len(report.problems), "problem") + " in the stack file"
+        return f"no preview; {wrong if report.problems else 'the stack file is sound'}"
+    preview = report.preview
+    said = []
+    if preview.mandatory:
+        said.append(count(len(preview.mandatory), "policy violation"))
+    failures = report.preflight.fails if report.preflight else ()
+    if failures:
+        said.append(f"{count(len(failures), 'failure')} of the preflight")
+    if report.preflight and report.preflight.unusable:
+        said.append("facts that can't be judged by")
+    if not preview.complete:
+        said.append("the preview did not come to its end")
+    tally = [
+        (preview.of("replace"), "replaced"),
+        (preview.of("delete"), "deleted"),
+        (preview.of("update"), "updated"),
+        (preview.of("create"), "created"),
+    ]
+    said += [f"{len(changes)} {what}" for changes, what in tally if changes]
+    if not any(changes for changes, _ in tally) and preview.complete:
+        said.append("no change")
+    return ", ".join(said)
+
+
+def _table(report: StackReport) -> str:
+    rows = [
+        ("Policies", _policies(report)),
+        ("Residency", _residency(report)),
+        ("Preflight", _preflight(report)),
+        ("Because of", _files(report)),
+    ]
+    return "\n".join(["| | |", "|:--|:--|", *(f"| **{name}** | {text} |" for name, text in rows)])
+
+
+def _policies(report: StackReport) -> str:
+    preview = report.preview
+    packs = ", ".join(f"{code(name)} {plain(version)}" for name, version in preview.packs)
+    if report.unavailable:
+        same = "the stack file was checked with the same predicates"
+        return f"❔ not asked: {plain(report.unavailable)}; {same}"
+    if not preview.packs:
+        return "❔ no policy pack answered"
+    advice = len(preview.violations) - len(preview.mandatory)
+    also = f", {count(advice, 'advice', 'pieces of advice')}" if advice else ""
+    if preview.mandatory:
+        return f"❌ {count(len(preview.mandatory), 'violation')}{also} ({packs})"
+    kept = f"{len(preview.passed)} kept" if preview.complete else "none broken so far"
+    return f"✅ {kept}{also} ({packs})"
+
+
+def _residency(report: StackReport) -> str:
+    delta = report.residency
+    said = [f"➕ {_place(place, names)}" for place, names in delta.added.items()]
+    said += [f"➖ {_place(place, names)}" for place, names in delta.removed.items()]
+    if said:
+        return f"{'⚠️' if delta.added else '✅'} {'; '.join(said)}"
+    if not delta.after:
+        return "❔ nothing in it says where it is"
+    return f"✅ unchanged: {_places(delta.after)}"
+
+
+def _place(place: Place, names: tuple[str, ...]) -> str:
+    kind, name = place
+    what = "machines in" if kind == "country" else "owner"
+    return f"{what} {code(name)} ({_names(names)})"
+
+
+def _places(places: Mapping[Place, tuple[str, ...]]) -> str:
+    countries = ", ".join(code(name) for kind, name in places if kind == "country")
+    owners = ", ".join(code(name) for kind, name in places if kind == "entity")
+    return f"machines in {countries or 'no country named'}; owners {owners or 'not named'}"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    shown = ", ".join(code(name) for name in names[:_NAMES_SHOWN])
+    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
+
+
+def _preflight(report: StackReport) -> str:
+    found = report.preflight
+    if found is None:
+        return "❔ no facts file: `vds doctor --facts FILE` makes one"
+    if found.unusable:
+        return f"❌ {plain(found.unusable)}"
+    mark = "❌" if found.fails else "✅"
+    said = [f"{found.good} good"]
+    said += [count(len(found.fails), "failure")] if found.fails else []
+    said += [f"{len(found.advice)} advised"] if found.advice else []
+    said += [f"{found.unknown} not known"] if found.unknown else []
+    said += [f"nothing of {_names(found.missing)}"] if found.missing else []
+    return f"{mark} {', '.join(said)}; facts are {_age(found.age_hours)} old"
+
+
+def _age(hours: float) -> str:
+    if hours < 1:
+        return count(max(1, round(hours * 60)), "minute")
+    return count(round(hours), "hour") if hours < 48 else count(round(hours / 24), "day")
+
+
+def _files(report: StackReport) -> str:
+    return _names(report.touched_by)
+
+
+def _violations(report: StackReport) -> Iterator[Block]:
+    if report.preview.violations:
+        yield Block("### Policy violations", Risk.HEADING)
+    for verdict in sorted(report.preview.violations, key=lambda found: not found.mandatory):
+        level = "mandatory" if verdict.mandatory else "advisory"
+        at = f" {code(verdict.urn.rpartition('::')[2])}" if verdict.urn else ""
+        start = f"- **{plain(verdict.policy)}** ({level}){at}: "
+        text, whole = f"{start}{plain(_cut(verdict.message))}", f"{start}{plain(verdict.message)}"
+        what = "policy violation" if verdict.mandatory else "advisory remark"
+        yield Block(text, Risk.VERDICT if verdict.mandatory else Risk.UPDATE, what, whole=whole)
+
+
+def _listed(title: str, items: tuple[str, ...], what: str, *, risk: Risk = Risk.VERDICT) -> Iterator[Block]:
+    if items:
+        yield Block(f"### {title}", risk)
+    for item in items:
+        yield Block(f"- {plain(_cut(item))}", risk, what, whole=f"- {plain(item)}")
+
+
+def _cut(text: str) -> str:
+    """The text, or the start of one that would leave no room for others."""
+    more = len(text) - _LONGEST_MESSAGE
+    return f"{text[:_LONGEST_MESSAGE]}… ({more:,} more characters)" if more > 0 else text

@@ -1,0 +1,1 @@
+"""What several commands share: clients for Kubernetes, SSH and Pulumi, errors, tables."""

@@ -1,0 +1,44 @@
+"""The preflight's and the doctor's findings for a reader at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.markup import escape
+from rich.table import Table
+
+from components.nodes.preflight.limits import LIMITS
+from components.nodes.preflight.verdict import CheckResult, State
+
+MARKS: dict[State, str] = {
+    "ok": "[green]✓[/green]",
+    "fails": "[red]✗[/red]",
+    "advice": "[yellow]![/yellow]",
+    "unproved": "[dim]~[/dim]",
+    "unknown": "[dim]?[/dim]",
+}
+LEGEND = "✓ good · ✗ fails · ! advice · ~ a container's, shared with others · ? could not be had"
+
+
+def findings_table(found: Iterable[CheckResult]) -> Table:
+    """A row a check; nodes that answered alike share a line."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold", caption=LEGEND)
+    table.caption_justify = "left"
+    table.add_column("")
+    table.add_column("check", max_width=26)
+    table.add_column("measured, per node where they differ")
+    rows: dict[str, dict[tuple[State, str, str], list[str]]] = {}
+    everyone: dict[str, None] = {}
+    for finding in found:
+        everyone[finding.node] = None
+        answers = rows.setdefault(finding.check, {})
+        answers.setdefault((finding.state, finding.measured, finding.limit), []).append(finding.node)
+    for check, answers in rows.items():
+        title = LIMITS[check].title
+        for (state, measured, limit), nodes in answers.items():
+            where = "" if len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
+            wanted = f" (limit {limit})" if limit else ""
+            remedy = f": {LIMITS[check].remedy}" if state in ("fails", "advice") and LIMITS[check].remedy else ""
+            table.add_row(MARKS[state], title, escape(f"{where}{measured}{wanted}{remedy}"))
+            title = ""
+    return table
