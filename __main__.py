@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import Kubeadm
-from components.kubeadm.scripts import leaving_script
+from components.kubeadm.scripts import script_without_secrets
 from components.network.component import Cni
 from components.nodes.component import Node
 from components.nodes.inventory import Record
@@ -26,23 +26,43 @@ secrets = access(platform)
 scripts = {node.name: node_script(node, platform.demands) for node in platform.nodes}
 fleet = read_fleet(platform.nodes, scripts, platform.demands, platform.ssh, secrets.reading_key)
 require_fit(findings(secrets.facts or fleet.surveys, platform.nodes, platform.demands))
-Residency("residency", platform.residency, secrets.state)
-ssh, key = command.Provider("ssh"), secrets.ssh_private_key
-nodes = [
-    Node(
-        node.name,
-        node,
+residency = Residency("residency", platform.residency, secrets.state)
+
+ssh = command.Provider("ssh")
+nodes = {
+    spec.name: Node(
+        spec.name,
+        spec,
         provider=ssh,
-        script=scripts[node.name],
+        script=scripts[spec.name],
         ssh=platform.ssh,
-        private_key=key,
-        reading=fleet.readings.get(node.name),
+        private_key=secrets.ssh_private_key,
+        reading=fleet.readings.get(spec.name),
     )
-    for node in platform.nodes
-]
-plan, keys, set_up = platform.bootstrap, secrets.credentials, [node.setup for node in nodes]
-kubeadm = Kubeadm("kubeadm", plan, keys, set_up, provider=ssh, private_key=key) if plan and keys else None
-kubeconfig: Any = kubeadm.kubeconfig if kubeadm else secrets.kubeconfig  # one of them, as `load` has seen to
+    for spec in platform.nodes
+}
+if platform.bootstrap and secrets.credentials:
+    kubeadm = Kubeadm(
+        "kubeadm",
+        platform.bootstrap,
+        secrets.credentials,
+        [node.setup for node in nodes.values()],
+        provider=ssh,
+        private_key=secrets.ssh_private_key,
+    )
+    kubeconfig: Any = kubeadm.kubeconfig
+    api_server: list[pulumi.Resource] = [kubeadm.api_server]
+    members: list[pulumi.Resource] = [kubeadm]
+    made: list[pulumi.Resource] = [kubeadm]
+    leaving = {node.name: script_without_secrets(platform.bootstrap, node) for node in platform.bootstrap.workers}
+    pulumi.export("kubeconfig", kubeadm.kubeconfig)
+else:
+    kubeconfig = secrets.kubeconfig
+    api_server = list(nodes.values())
+    members = list(nodes.values())
+    made = []
+    leaving = {}
+
 cluster = kubernetes.Provider(
     "cluster",
     kubeconfig=kubeconfig,
@@ -50,38 +70,52 @@ cluster = kubernetes.Provider(
     enable_config_map_mutable=True,  # agents read cilium-config: it must never be gone between two versions
     enable_secret_mutable=True,  # nor may a certificate, while a listener serves with it
 )
-leaving = {node.name: leaving_script(plan, node) for node in plan.workers} if plan else {}
-for spec, made in zip(platform.nodes, nodes, strict=True):
-    made.releasable(
+for name, node in nodes.items():
+    node.releasable(
         kubeconfig,
         gateway_namespace=platform.gateway.namespace,
-        leaving_script=leaving.get(spec.name, ""),
-        depends_on=[kubeadm] if kubeadm else [],
+        leaving_script=leaving.get(name, ""),
+        depends_on=made,
     )
-Record("record", platform.environment, (node.name for node in platform.nodes), provider=cluster, depends_on=nodes)
-ready = [kubeadm] if kubeadm else nodes
-crds = [GatewayCrds("gateway-crds", made, provider=cluster, depends_on=ready) for made in gateway_crds(platform)]
-after = [*ready, *crds]
-cni = Cni("cni", platform.cni, platform.network, platform.around_cni, provider=cluster, depends_on=after)
-pools = MetalLb("metallb", platform.metallb, platform.around_metallb, provider=cluster, depends_on=[cni])
-tenants = [
-    Tenant(tenant.name, tenant, gateway_namespace=platform.gateway.pods_namespace, provider=cluster, depends_on=[cni])
-    for tenant in platform.tenants
+Record("record", platform.environment, nodes, provider=cluster, depends_on=list(nodes.values()))
+
+crds = [
+    GatewayCrds("gateway-crds", bundle, provider=cluster, depends_on=api_server) for bundle in gateway_crds(platform)
 ]
+cni = Cni(
+    "cni",
+    platform.cni,
+    platform.network,
+    platform.around_cni,
+    provider=cluster,
+    depends_on=[*api_server, *crds],
+    members=members,
+)
+network = [*members, cni]
+pools = MetalLb("metallb", platform.metallb, platform.around_metallb, provider=cluster, depends_on=network)
+tenants = {
+    spec.name: Tenant(
+        spec.name,
+        spec,
+        gateway_namespace=platform.gateway.pods_namespace,
+        provider=cluster,
+        depends_on=network,
+    )
+    for spec in platform.tenants
+}
 gateway = Gateway(
     "gateway",
     platform.gateway,
     images=platform.images,
     certificates=secrets.certificates,
     provider=cluster,
-    depends_on=[pools, *crds],
-    tenants=tenants,
+    depends_on=[*network, *crds],
+    pools=[pools],
+    tenants=list(tenants.values()),
 )
 
-pulumi.export("nodes", {node.name: made.readback for node, made in zip(platform.nodes, nodes, strict=True)})
+pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})
 pulumi.export("network", {"dataPath": cni.data_path, "podMtu": cni.pod_mtu, "podMtuBecause": cni.mtu_arithmetic})
 pulumi.export("pools", pools.pools)
 pulumi.export("gateway", {"className": platform.gateway.class_name, "hostnames": gateway.hostnames})
-pulumi.export("tenants", {tenant.name: made.namespace for tenant, made in zip(platform.tenants, tenants, strict=True)})
-if kubeadm:
-    pulumi.export("kubeconfig", kubeadm.kubeconfig)
+pulumi.export("tenants", {name: tenant.namespace for name, tenant in tenants.items()})

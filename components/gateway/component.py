@@ -59,12 +59,14 @@ class Gateway(pulumi.ComponentResource):
         certificates: Mapping[str, pulumi.Output[KeyPair]] | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
+        pools: Sequence[pulumi.Resource] = (),
         tenants: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
 
-        `certificates`: by name of the Secret that a listener asks for, where the stack brings it.
+        `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `pools`: where the
+        Service's address comes from; what does not need the address is made while they are.
         """
         ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # what the canary policy judges routes by
         super().__init__(token("Gateway"), name, ceiling, opts)
@@ -73,7 +75,8 @@ class Gateway(pulumi.ComponentResource):
         if isinstance(spec.install, Traefik):
             namespace = apply(child(name, "namespace"), gateway_namespace(spec), options)
             for item in traefik_manifests(spec, spec.install, images):
-                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, *runs])
+                needs = [namespace, *runs, *(pools if item["kind"] == "Service" else ())]
+                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=needs)
                 runs.append(apply(child(name, "traefik", item["kind"].lower()), item, after))
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
         secrets = [
@@ -82,7 +85,7 @@ class Gateway(pulumi.ComponentResource):
         ]
         options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[*runs, *secrets]))
         made = apply(child(name, "class"), gateway_class(spec), options)
-        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *secrets])
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *secrets, *pools])
         made = apply(child(name, "gateway"), gateway(spec), after)
         after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
         for listener in redirects(spec):

@@ -1,4 +1,7 @@
-"""A cluster made by kubeadm: the first control plane makes it, the others join one by one, then the workers."""
+"""A cluster made by kubeadm: the first control plane makes it, the others join one by one, workers all at once.
+
+Packages are installed on all nodes at once before that.
+"""
 
 from collections.abc import Sequence
 
@@ -11,12 +14,15 @@ from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import endpoint
 from components.kubeadm.scripts import command as run
-from components.kubeadm.scripts import member_script, read_kubeconfig
+from components.kubeadm.scripts import member_script, read_kubeconfig, script_without_secrets
 from components.nodes.model import NodeSpec
 
 
 class Member(pulumi.ComponentResource):
-    """One node's membership: packages, their pins, the container runtime, and kubeadm."""
+    """One node: its packages, their pins and the container runtime, then its membership, by kubeadm."""
+
+    joined: pulumi.Resource
+    """Done when the node is a member: its Node object exists."""
 
     def __init__(
         self,
@@ -26,10 +32,11 @@ class Member(pulumi.ComponentResource):
         provider: command.Provider,
         credentials: pulumi.Output[Credentials],
         private_key: pulumi.Input[str],
-        depends_on: Sequence[pulumi.Resource],
+        tuned: pulumi.Resource,
+        after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """`depends_on`: the node, set up, and the members that must be there before it."""
+        """`tuned`: done when the node is set up; `after`: members that must have joined before this one."""
         where = {
             "address": str(node.address),
             "country": node.country,
@@ -40,7 +47,18 @@ class Member(pulumi.ComponentResource):
         self._reached = _connection(node, bootstrap, private_key)
         self._node, self._kubernetes = node.name, bootstrap.cluster.kubernetes_version
         self._beside = pulumi.ResourceOptions(parent=self, provider=provider)
-        self._membership = remote.Command(
+        # A resource of its own: it takes the longest and needs no cluster, so it runs on all nodes at once. It has no
+        # `delete`: packages stay on a node that leaves, and the script's `remove` takes away their pins.
+        packages = remote.Command(
+            child(node.name, "packages"),
+            connection=self._reached,
+            create=run("prepare"),
+            stdin=script_without_secrets(bootstrap, node),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(self._beside, pulumi.ResourceOptions(depends_on=[tuned])),
+        )
+        self.joined = remote.Command(
             child(node.name, "membership"),
             connection=self._reached,
             create=run("apply"),  # also for updates: the script finds out what there is to do
@@ -52,7 +70,7 @@ class Member(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=provider,
-                depends_on=list(depends_on),
+                depends_on=[packages, *after],
                 additional_secret_outputs=["stdin", "stdout", "stderr"],
                 protect="control-plane" in node.roles,  # what is deleted with it are the cluster's own data
             ),
@@ -73,7 +91,7 @@ class Member(pulumi.ComponentResource):
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(
                 self._beside,
-                pulumi.ResourceOptions(depends_on=[self._membership], additional_secret_outputs=["stdout", "stderr"]),
+                pulumi.ResourceOptions(depends_on=[self.joined], additional_secret_outputs=["stdout", "stderr"]),
             ),
         )
         return pulumi.Output.secret(reading.stdout)
@@ -84,6 +102,8 @@ class Kubeadm(pulumi.ComponentResource):
 
     kubeconfig: pulumi.Output[str]
     """The administrator's, as the first control plane has it; secret."""
+    api_server: pulumi.Resource
+    """Done when the first control plane has made the cluster, so that there is an API server."""
 
     def __init__(
         self,
@@ -108,7 +128,8 @@ class Kubeadm(pulumi.ComponentResource):
                 provider=provider,
                 credentials=credentials,
                 private_key=private_key,
-                depends_on=[tuned[node.name], *after],
+                tuned=tuned[node.name],
+                after=after,
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
@@ -116,8 +137,9 @@ class Kubeadm(pulumi.ComponentResource):
         control_planes: list[Member] = []
         for node in bootstrap.control_planes:
             control_planes.append(member(node, control_planes[-1:]))
+        self.api_server = control_planes[0].joined
         for node in bootstrap.workers:
-            member(node, control_planes)
+            member(node, control_planes[:1])
         self.kubeconfig = control_planes[0].read_kubeconfig()
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 

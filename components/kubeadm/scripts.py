@@ -36,7 +36,7 @@ def read_kubeconfig(version: str) -> str:
 
 
 def command(verb: str) -> str:
-    """The command line that runs the script from standard input: `apply` or `remove`."""
+    """The command line that runs the script from standard input: `prepare`, `apply` or `remove`."""
     return f"timeout -k 10 {RUN_SECONDS} sh -s {quote(verb)}"
 
 
@@ -72,8 +72,8 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
     return _HOW.replace(_SLOT, head + rows, 1)
 
 
-def leaving_script(bootstrap: Bootstrap, node: NodeSpec) -> str:
-    """The text by which a node leaves the cluster: its `remove` needs no secret, so it holds none."""
+def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
+    """The text without any secret, for the verbs that need none: `prepare`, and `remove`, by which a node leaves."""
     return member_script(bootstrap, node, Credentials("", "", ""))
 
 

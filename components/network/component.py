@@ -37,9 +37,14 @@ class Cni(pulumi.ComponentResource):
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
+        members: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`depends_on`: every node of the cluster, and Gateway API's CRDs where the platform brings them."""
+        """`depends_on`: an API server, and Gateway API's CRDs where the platform brings them.
+
+        `members`: every node of the cluster. They may join while the chart is installed; what waits for the CNI on
+        every node comes after them.
+        """
         links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
         super().__init__(token("Cni"), name, links, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
@@ -54,7 +59,7 @@ class Cni(pulumi.ComponentResource):
             chart = Chart(f"v{spec.version}", spec.install.repository, spec.install.timeout_seconds)
             values = calico_values(spec, network, around.images)
             release = apply_chart(child(name, "calico"), "tigera-operator", TIGERA_OPERATOR, chart, values, after)
-            ready: list[pulumi.Resource] = [release]
+            ready: list[pulumi.Resource] = [release, *members]
             for mark in calico_marks(spec):
                 behind = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(ready))
                 ready.append(apply_patch(child(name, "calico", mark["kind"].lower()), mark, behind))
@@ -76,7 +81,9 @@ class Cni(pulumi.ComponentResource):
             )
             release = apply_chart(child(name, "cilium"), "cilium", KUBE_SYSTEM, chart, values, options)
             limit = pulumi.CustomTimeouts(create=f"{chart.timeout_seconds}s", update=f"{chart.timeout_seconds}s")
-            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[release], custom_timeouts=limit)
+            after = pulumi.ResourceOptions(
+                parent=self, provider=provider, depends_on=[release, *members], custom_timeouts=limit
+            )
             for mark in agent_marks(spec, values):
                 apply_patch(child(name, "agents", mark["metadata"]["name"]), mark, after)
         mtu = solve(spec, network.underlay_mtu)

@@ -14,6 +14,10 @@ API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
 """BGPPeer's; v1beta1 of it is deprecated."""
 
+# The chart's own probe begins after 10 seconds and asks every 10: so late a pod is found ready, and an update of the
+# speakers waits that long for each node in turn. Failures may last 30 seconds in both before a pod is not ready.
+_FAST_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold": 15}
+
 
 def metallb_namespace() -> Manifest:
     """MetalLB's namespace: its speakers use the host's network and raw sockets, hence `privileged`."""
@@ -56,12 +60,16 @@ def metallb_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str
 def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
     """The values that are the platform's own: FRR only where somebody speaks BGP, since it adds a pod to every node."""
     speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
-    speaker: dict[str, Any] = {"frr": {"enabled": False}}
+    speaker: dict[str, Any] = {"frr": {"enabled": False}, "readinessProbe": dict(_FAST_PROBE)}
     if around.from_control_planes:
         # kubeadm labels them node.kubernetes.io/exclude-from-external-load-balancers, and speakers heed it: where
         # every node is one, nobody would answer for an address.
         speaker["ignoreExcludeLB"] = True
-    values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
+    values: dict[str, Any] = {
+        "controller": {"readinessProbe": dict(_FAST_PROBE)},
+        "frrk8s": {"enabled": speaks_bgp},
+        "speaker": speaker,
+    }
     for path, value in mirrored(around.images, install.version):
         group = values
         for key in path[:-1]:

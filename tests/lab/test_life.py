@@ -87,6 +87,7 @@ POINTS: dict[str, Callable[[], bool]] = {
     "services are starting": lambda: bool(members("site/registry")),
     "a machine is starting": lambda: bool(members(WORKERS[1].name)),
     "nodes are being set up": begun(f"{WORKERS[0].name}-setup"),
+    "packages are being installed": begun(f"{WORKERS[0].name}-packages"),
     "the cluster is being made": begun(f"{CONTROL_PLANES[0].name}-membership"),
     "the CNI is being installed": begun("cni-cilium"),
     "a namespace is being made": begun("butikk-namespace"),

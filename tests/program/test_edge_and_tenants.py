@@ -70,6 +70,15 @@ def test_routes_come_after_the_gateway_and_their_tenants_namespace() -> None:
         assert {"gateway-gateway", f"{route.inputs['metadata']['namespace']}-namespace"} <= after(program, route)
 
 
+@pytest.mark.parametrize("name", ["lab", "oslo"])
+def test_traefik_starts_beside_metallb_and_its_service_waits_for_the_pools(name: str) -> None:
+    program = run_program(name)
+    made = {item.name: item for item in program.resources.values()}
+    assert not [other for other in after(program, made["gateway-traefik-deployment"]) if other.startswith("metallb")]
+    for waiting in ("gateway-traefik-service", "gateway-gateway"):
+        assert "metallb-pool-public" in after(program, made[waiting])
+
+
 def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
     program = run_program("oslo")
     [made] = program.of("v1:Gateway")

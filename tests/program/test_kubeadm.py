@@ -6,7 +6,7 @@ import pytest
 
 from components.stackfile.parsing import SpecError
 from policies.pack import POLICIES
-from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap_data
+from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
 from tests.support.program import ADMIN, Declared, Program, run_program
@@ -21,18 +21,45 @@ def memberships(program: Program) -> dict[str, Declared]:
     return {item.name: item for item in program.of("remote:Command") if item.name.endswith("-membership")}
 
 
+def named(program: Program, name: str) -> Declared:
+    [found] = [item for item in program.resources.values() if item.name == name]
+    return found
+
+
 def test_the_resources_names_are_what_they_were():
     assert_golden("kubeadm-urns.txt", "".join(f"{urn}\n" for urn in sorted(run().resources)))
 
 
-def test_every_node_is_tuned_before_it_joins():
+def test_every_node_is_tuned_then_gets_its_packages_beside_the_others_and_then_joins():
     program = run()
-    tuned = {item.name.removesuffix("-setup"): item.urn for item in program.of("remote:Command")}
+    commands = {item.name: item for item in program.of("remote:Command")}
     for name, membership in memberships(program).items():
-        assert tuned[name.removesuffix("-membership")] in membership.depends_on
+        node = name.removesuffix("-membership")
+        packages = commands[f"{node}-packages"]
+        assert {urn for urn in packages.depends_on if "Command" in urn} == {commands[f"{node}-setup"].urn}
+        assert packages.inputs["create"].endswith("sh -s prepare")
+        assert packages.urn in membership.depends_on
 
 
-def test_the_first_makes_the_cluster_control_planes_join_in_turn_and_workers_after_them():
+def test_packages_stay_on_a_node_that_leaves_and_their_command_holds_no_secret_of_the_cluster():
+    for node in bootstrap().nodes:
+        packages = named(run(), f"{node.name}-packages")
+        assert "delete" not in packages.inputs
+        assert not packages.protected
+        assert packages.secret_inputs == {"connection"}
+        assert packages.inputs["addPreviousOutputInEnv"] is False
+        for secret in CREDENTIALS:
+            assert secret not in str(packages.inputs)
+
+
+def test_a_new_token_prepares_no_node_again():
+    before, after = run(), run(bootstrapToken="xyz789.fedcba9876543210")
+    for node in bootstrap().nodes:
+        name = f"{node.name}-packages"
+        assert named(before, name).inputs == named(after, name).inputs
+
+
+def test_the_first_makes_the_cluster_then_control_planes_join_in_turn_and_workers_at_once():
     found = memberships(run())
     first, second, third = (found[f"osl-cp-{number}-membership"] for number in (1, 2, 3))
     everyone = {item.urn for item in found.values()}
@@ -40,13 +67,34 @@ def test_the_first_makes_the_cluster_control_planes_join_in_turn_and_workers_aft
     assert second.depends_on & everyone == {first.urn}
     assert third.depends_on & everyone == {second.urn}
     for name in ("osl-w-1", "osl-w-2"):
-        assert found[f"{name}-membership"].depends_on & everyone == {first.urn, second.urn, third.urn}
+        assert found[f"{name}-membership"].depends_on & everyone == {first.urn}
 
 
-def test_the_network_waits_for_every_member():
+def test_the_cnis_chart_waits_for_the_first_control_plane_and_its_agents_for_every_member():
     program = run()
-    release = next(item for item in program.of("helm.sh/v3:Release") if item.inputs["name"] == "cilium")
-    assert {item.urn for item in memberships(program).values()} <= release.depends_on
+    members = {item.urn for item in memberships(program).values()}
+    assert named(program, "cni-cilium").depends_on & members == {named(program, "osl-cp-1-membership").urn}
+    agents = named(program, "cni-agents-cilium")
+    assert members <= agents.depends_on
+    for name in ("metallb-namespace", "gateway-namespace", "butikk-namespace"):
+        assert {agents.urn, *members} <= named(program, name).depends_on
+
+
+@pytest.mark.parametrize("version", ["3.32.1", "3.24.6"])
+def test_calicos_operator_waits_for_the_first_control_plane_and_its_roll_out_for_every_member(version):
+    data = bootstrap_data()
+    data["cni"] = {"kind": "calico", "version": version, "install": {"kind": "helm"}}
+    [charts] = [place for place in data["residency"]["places"] if place["name"] == "github-pages"]
+    charts["hosts"].append("docs.tigera.io")
+    program = run_program("oslo", data)
+    members = {item.urn for item in memberships(program).values()}
+    first = {named(program, "osl-cp-1-membership").urn}
+    assert named(program, "cni-calico-namespace").depends_on & members == first
+    assert named(program, "cni-calico").depends_on & members == set()
+    for item in program.resources.values():
+        if item.name in ("cni-calico-installation", "cni-calico-apiserver"):
+            assert members <= item.depends_on
+    assert members <= named(program, "metallb-namespace").depends_on
 
 
 def test_the_secrets_are_in_standard_input_alone_and_encrypted_there():
@@ -100,7 +148,7 @@ def test_another_node_changes_nothing_but_the_record_of_all_nodes():
         if urn in before.resources and item.inputs != before.resources[urn].inputs
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
-    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "membership", "release"))}
+    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "release"))}
     assert changed == {"record-nodes"}
 
 

@@ -72,11 +72,18 @@ def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
     program = run_program("lab")
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
-    assert members <= release.depends_on
     agents = next(item for item in program.of("DaemonSetPatch") if item.name == "cni-agents-cilium")
-    assert release.urn in agents.depends_on
+    assert {release.urn, *members} <= agents.depends_on
     (namespace,) = [item for item in program.of("core/v1:Namespace") if item.name == "butikk-namespace"]
     assert {release.urn, agents.urn} <= namespace.depends_on
+
+
+def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
+    program = run_program("oslo", existing_data())
+    nodes = {item.urn for kind in ("remote:Command", "local:Command") for item in program.of(kind)}
+    release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
+    assert len(nodes) == 2 * len(stack("oslo").nodes)
+    assert nodes <= release.depends_on
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():

@@ -1,6 +1,8 @@
-# One text, two verbs:
-#   apply   make this node a member of the cluster; on a member: check it, and put its pins and files right
-#   remove  take it out of the cluster again; packages stay, without their pins
+# One text, three verbs:
+#   prepare  install and pin the packages, start the container runtime; needs no cluster and no secret. On a member:
+#            only check it, because prepare runs on all nodes at once, and a change must reach one member first
+#   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
+#   remove   take it out of the cluster again; packages stay, without their pins
 # Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
 # Secrets are in this text alone and go to files in memory, by builtins: no process has them among its arguments.
@@ -122,6 +124,7 @@ run=/run/vds-platform-cluster
 containerd_file=/etc/containerd/config.toml
 pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
+kubelet=/etc/kubernetes/kubelet.conf
 DEBIAN_FRONTEND=noninteractive
 export DEBIAN_FRONTEND
 
@@ -204,7 +207,7 @@ preflight() {
 }
 
 preflight_apply() {
-	if [ -e /etc/kubernetes/kubelet.conf ] && [ ! -e "$state/started" ]; then
+	if [ -e "$kubelet" ] && [ ! -e "$state/started" ]; then
 		complain "is in a cluster that vds-platform did not make: write cluster.kind: existing, or take it out of" \
 			"that cluster with kubeadm reset"
 	fi
@@ -299,6 +302,23 @@ reset() {
 	quietly 'kubeadm reset' kubeadm reset --force --cri-socket "$cri_socket"
 }
 
+has_node_object() {
+	kubectl --kubeconfig "$kubelet" --request-timeout 5s get --raw "/api/v1/nodes/$node" >/dev/null 2>&1 </dev/null
+}
+
+wait_for_node_object() { # kubeadm join may end before the kubelet has made it, and the CNI's DaemonSet counts nodes
+	tries=0
+	until has_node_object; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 120 ] || {
+			complain "has joined, but its kubelet has not made a Node object: look at journalctl -u kubelet there" \
+				"and run again"
+			stop_if_problems 5
+		}
+		sleep 1
+	done
+}
+
 become_member() {
 	[ ! -e "$state/started" ] || reset # half a member is none: kubeadm refuses to go on where it broke off
 	save "$state/started" 644 "$role"
@@ -309,6 +329,7 @@ become_member() {
 			--skip-token-print --skip-certificate-key-print
 	else
 		quietly 'kubeadm join' kubeadm join --config "$run/kubeadm.yaml"
+		wait_for_node_object
 	fi
 	save "$state/joined" 644 "$role"
 	changed=changed
@@ -340,17 +361,31 @@ lock() { # the folder is the lock: nothing is left behind by a run that is kille
 	mkdir -m 700 "$run"
 }
 
-apply() {
+check() {
 	preflight
 	stop_if_problems 3
 	preflight_apply
 	stop_if_problems 3
+}
+
+put_in_place() { # files, packages and the container runtime
 	mkdir -p "$state"
 	lock
-	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 	files put_file
 	install
 	runtime
+}
+
+prepare() {
+	check
+	[ -e "$state/joined" ] || put_in_place
+	printf '%s\n' "$changed"
+}
+
+apply() {
+	check
+	put_in_place
+	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 	if [ ! -e "$state/joined" ]; then
 		become_member
 	elif [ "$role" = first ]; then
@@ -392,10 +427,11 @@ main() {
 	trap '[ -z "$temporary" ] || rm -f "$temporary"; [ -z "$private" ] || rm -rf "$private"' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
+	prepare) prepare ;;
 	apply) apply ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s apply|remove\n' >&2
+		printf 'use: sh -s prepare|apply|remove\n' >&2
 		exit 2
 		;;
 	esac

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from components.kubeadm.scripts import command, leaving_script, member_script
+from components.kubeadm.scripts import command, member_script, script_without_secrets
 from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
 from tests.support.stacks import stack
 
@@ -56,7 +56,10 @@ printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
     "systemctl": "",
     "swapon": """[ ! -e "$MACHINE/swap" ] || cat "$MACHINE/swap" """,
     "curl": """[ -e "$MACHINE/answers" ]""",
-    "kubectl": """[ ! -e "$MACHINE/secrets/$7" ] || echo "secret/$7" """,
+    "kubectl": """
+case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;; esac
+[ ! -e "$MACHINE/secrets/$7" ] || echo "secret/$7"
+""",
     "kubeadm": """
 token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p' "$1")"; }
 case $1 in
@@ -122,6 +125,13 @@ def script(name="osl-cp-1", credentials=CREDENTIALS, **cluster):
     data["cluster"].update(cluster)
     plan = bootstrap(data)
     return member_script(plan, next(node for node in plan.nodes if node.name == name), credentials)
+
+
+def without_secrets(name="osl-cp-1", **cluster):
+    data = bootstrap_data()
+    data["cluster"].update(cluster)
+    plan = bootstrap(data)
+    return script_without_secrets(plan, next(node for node in plan.nodes if node.name == name))
 
 
 def word(done):
@@ -206,7 +216,7 @@ def test_no_secret_is_an_argument_of_anything(machine):
         assert secret not in calls
     for token in (CREDENTIALS.bootstrap_token, later.bootstrap_token):
         assert token.partition(".")[2] not in calls, "only its public half may be, the name of its Secret"
-    for verb in ("apply", "remove"):
+    for verb in ("prepare", "apply", "remove"):
         assert len(command(verb)) < 60
 
 
@@ -357,11 +367,87 @@ def test_a_run_finds_another_and_says_so(machine):
     assert "another run of vds-platform holds /var/lib/vds-platform-cluster" in done.stderr
 
 
+@pytest.mark.parametrize("name", ["osl-cp-1", "osl-cp-2", "osl-w-1"])
+def test_a_prepared_node_is_no_member_and_joins_without_installing_anything(machine, name):
+    assert word(machine.run(without_secrets(name), "prepare")) == "changed"
+    assert "systemctl restart containerd" in machine.calls
+    assert not [call for call in machine.calls.splitlines() if call.startswith("kubeadm ")]
+    assert not machine.has("etc/kubernetes")
+    assert word(machine.run(without_secrets(name), "prepare")) == "unchanged"
+    assert word(machine.run(script(name))) == "changed"
+    assert "kubeadm init --config" in machine.calls or "kubeadm join --config" in machine.calls
+    for call in ("install", " hold ", "systemctl"):
+        assert call not in machine.calls
+    assert word(machine.run(script(name))) == "unchanged"
+
+
+def test_a_preparation_that_failed_is_tried_again(machine):
+    machine.write("fail/apt-get", "404 Not Found\n")
+    done = machine.run(without_secrets("osl-w-1"), "prepare")
+    assert done.returncode == 5
+    assert "404 Not Found" in done.stderr
+    assert list((machine.folder / "run").iterdir()) == []
+    (machine.folder / "fail/apt-get").unlink()
+    machine.write("fail/systemctl", "Job for containerd.service failed\n")
+    assert machine.run(without_secrets("osl-w-1"), "prepare").returncode == 5
+    (machine.folder / "fail/systemctl").unlink()
+    assert word(machine.run(without_secrets("osl-w-1"), "prepare")) == "changed"
+    assert "systemctl restart containerd" in machine.calls
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+
+
+def test_a_node_that_was_only_prepared_is_given_back(machine):
+    machine.write("etc/containerd/config.toml", "# the distribution's\n")
+    machine.run(without_secrets("osl-w-1"), "prepare")
+    assert word(machine.run(without_secrets("osl-w-1"), "remove")) == "changed"
+    assert "kubeadm reset" not in machine.calls
+    assert list((machine.folder / "held").iterdir()) == list((machine.folder / "lib").iterdir()) == []
+    assert machine.read("etc/containerd/config.toml") == "# the distribution's\n"
+
+
+def test_a_member_is_changed_by_apply_and_not_by_prepare_which_runs_on_all_of_them_at_once(machine):
+    machine.run(script("osl-w-1"))
+    images = {"country": "US", "pause": "3.11"}
+    assert word(machine.run(without_secrets("osl-w-1", images=images), "prepare")) == "unchanged"
+    assert "pause:3.10.2" in machine.read("etc/containerd/config.toml")
+    assert "systemctl" not in machine.calls
+    assert word(machine.run(script("osl-w-1", images=images))) == "changed"
+    assert "pause:3.11" in machine.read("etc/containerd/config.toml")
+
+
+def test_what_is_wrong_with_a_node_is_found_by_prepare_before_any_change(machine):
+    machine.write("swap", "/swapfile\n")
+    machine.write("packages/kubelet", "1.36.4-1.1")
+    done = machine.run(without_secrets("osl-w-1"), "prepare")
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 2
+    assert "apt-get" not in machine.calls
+    (machine.folder / "swap").unlink()
+    (machine.folder / "packages/kubelet").unlink()
+    machine.run(script("osl-w-1"))
+    done = machine.run(without_secrets("osl-w-1", kubernetesVersion="1.36.9"), "prepare")
+    assert done.returncode == 3
+    assert "older than 1.36.9-1.1: members are upgraded one by one" in done.stderr
+
+
+def test_a_node_has_joined_when_the_cluster_has_its_node_object(machine):
+    machine.write("unregistered")
+    impatient = script("osl-w-1").replace("-lt 120", "-lt 2")
+    done = machine.run(impatient)
+    assert done.returncode == 5
+    assert "node osl-w-1: has joined, but its kubelet has not made a Node object" in done.stderr
+    assert machine.calls.count("get --raw /api/v1/nodes/osl-w-1") == 2
+    (machine.folder / "unregistered").unlink()
+    assert word(machine.run(impatient)) == "changed"
+    assert "kubeadm reset --force" in machine.calls
+    assert word(machine.run(impatient)) == "unchanged"
+
+
 def test_the_text_by_which_a_worker_leaves_is_shell_and_holds_no_secret() -> None:
     platform = stack("lab")
     assert platform.bootstrap is not None
     for worker in platform.bootstrap.workers:
-        text = leaving_script(platform.bootstrap, worker)
+        text = script_without_secrets(platform.bootstrap, worker)
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
         assert f"node={worker.name}\n" in text
         assert "ca_key=''" in text

@@ -84,10 +84,19 @@ def test_control_planes_that_run_pods_announce_addresses() -> None:
     assert metallb_values(SPEC, CHART, Around(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
 
 
+def test_pods_are_found_ready_soon_and_not_ready_as_late_as_by_the_charts_own_values() -> None:
+    values = metallb_values(SPEC, CHART, Around())
+    chart = yaml.safe_load((source(METALLB, pinned("metallb")) / "charts/metallb/values.yaml").read_text())
+    for name in ("controller", "speaker"):
+        own, theirs = values[name]["readinessProbe"], chart[name]["readinessProbe"]
+        assert own["initialDelaySeconds"] + own["periodSeconds"] < theirs["initialDelaySeconds"]
+        assert own["periodSeconds"] * own["failureThreshold"] == theirs["periodSeconds"] * theirs["failureThreshold"]
+
+
 def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
     pins = {"metallb/speaker": f"sha256:{'1' * 64}"}
     values = metallb_values(SPEC, CHART, Around(images=ImageMirror(registry="r.example.no", pins=pins)))
-    assert values["controller"] == {"image": {"repository": "r.example.no/metallb/controller"}}
+    assert values["controller"]["image"] == {"repository": "r.example.no/metallb/controller"}
     assert values["speaker"]["image"] == {
         "repository": "r.example.no/metallb/speaker",
         "tag": f"v0.16.1@sha256:{'1' * 64}",
