@@ -38,7 +38,6 @@ class Declared(NamedTuple):
     protected: bool
     retained: bool
     """Whether it stays where it is when it is no longer declared."""
-    create_timeout: str
     """How long its creation may take, as in `720s`; empty where the provider's default holds."""
     inputs: dict[str, Any]
     secret_inputs: frozenset[str]
@@ -95,7 +94,6 @@ class _Recorder(mocks.MockMonitor):
             secret_outputs=frozenset(request.additionalSecretOutputs),
             protected=request.protect,
             retained=request.retainOnDelete,
-            create_timeout=request.customTimeouts.create,
             inputs=_plain(rpc.deserialize_properties(request.object)),
             secret_inputs=frozenset(_secrets(json_format.MessageToDict(request.object))),
         )
