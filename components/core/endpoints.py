@@ -1,8 +1,10 @@
 """From what a field says (an image, a URL, a state backend) to the host that bytes go to: no path, no password."""
 
 import re
-import unicodedata
 from ipaddress import IPv4Address, ip_address, ip_network
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+import idna
 
 DOCKER_HUB = "docker.io"
 """Where an image without a registry comes from: the reference grammar of distribution/reference."""
@@ -11,8 +13,11 @@ THIS_MACHINE = "localhost"
 """For `file://`: the machine that runs Pulumi."""
 
 _DOTS = "\u3002\uff0e\uff61"  # what IDNA takes for a dot besides the dot (RFC 3490, 3.1)
-_URL = re.compile(r"\b([a-z][a-z0-9+.-]*)://(?:[^\s/?#\"']*@)?(\[[\w:.%]+\]|[\w.%" + _DOTS + r"-]+)", re.IGNORECASE)
-"""Letters of any alphabet: a name that is cut at its first foreign one would look like a Service's."""
+_SCHEME = r"[a-z][a-z0-9+.-]*://"
+_HOST = rf"(?:\[[\w:.%]+\]|[\w.%{_DOTS}-]+)(?::\d+)?"
+_URL = re.compile(rf"\b{_SCHEME}(?:[^\s/?#\"']*@)?({_HOST}(?:,(?!{_SCHEME}){_HOST})*)", re.IGNORECASE)
+"""A URL in a text, with all of its hosts: `mongodb://a,b`. Letters of any alphabet: a name that is cut at its first
+foreign one would look like a Service's."""
 _NAMESPACE = re.compile(r"https?://www\.w3\.org/(?:19|20)\d\d/[\w./#-]*")
 """What XML calls a vocabulary by: an identifier that nobody fetches."""
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)", re.IGNORECASE)
@@ -40,8 +45,11 @@ def image_registry(image: str) -> str:
 def url_hosts(text: str) -> list[str]:
     """The hosts of every URL in a text, but for comments: a whole configuration file may stand in one value."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
-    found = [_numbered(_bare(match[2])) for line in lines for match in _URL.finditer(_NAMESPACE.sub("", line))]
-    return list(dict.fromkeys(host for host in found if not inside(host)))
+    written = [
+        host for line in lines for match in _URL.finditer(_NAMESPACE.sub("", line)) for host in match[1].split(",")
+    ]
+    hosts = [_numbered(_bare(host)) for host in written]
+    return list(dict.fromkeys(host for host in hosts if not inside(host)))
 
 
 def host_of(text: str) -> str | None:
@@ -73,65 +81,89 @@ def inside(host: str) -> bool:
 
 
 def backend_host(url: str) -> str:
-    """Where a Pulumi state backend keeps its bytes. Schemes are those of `pulumi login`."""
-    scheme, _, rest = url.partition("://")
-    query = rest.partition("?")[2]
-    if scheme == "file":
+    """The host that a Pulumi state backend keeps its bytes on; empty where the URL has none.
+
+    The schemes are those of `pulumi login`, their parameters those of gocloud.dev (blob/s3blob, azureblob, gcsblob).
+    """
+    parts = _split(url)
+    if parts.scheme == "file":
         return THIS_MACHINE
-    if endpoint := _parameter(query, "endpoint"):  # an S3-compatible server
-        return _bare(endpoint.partition("://")[2] or endpoint)
-    if scheme == "s3":
-        region = _parameter(query, "region")
-        return f"s3.{region}.amazonaws.com" if region else "s3.amazonaws.com"
-    if scheme == "gs":
-        return "storage.googleapis.com"
-    if scheme == "azblob":
-        account = _parameter(query, "storage_account")
-        return f"{account}.blob.core.windows.net" if account else "blob.core.windows.net"
-    return _bare(rest.partition("?")[0].partition("/")[0].rpartition("@")[2])
+    if parts.scheme == "s3":
+        return _aws_host("s3-accelerate" if _is_true(parts, "accelerate") else "s3", parts)
+    if parts.scheme == "gs":
+        return f"storage.{_parameter(parts, 'universe_domain') or 'googleapis.com'}"
+    if parts.scheme == "azblob":
+        return _azure_host(parts)
+    return _bare(parts.netloc.rpartition("@")[2] or _parameter(parts, "host"))  # `host`: of postgres://
 
 
 def secrets_host(provider: str, backend: str) -> str | None:
-    """Who can open the stack's secrets; None where a passphrase of the operators' does, and nobody else."""
-    scheme, _, rest = provider.partition("://")
-    query = rest.partition("?")[2]
-    if scheme == "awskms":
-        region = _parameter(query, "region") or re.sub(r"^arn:aws:kms:([a-z0-9-]+):.*$|^.*$", r"\1", rest)
-        return f"kms.{region}.amazonaws.com" if region else "kms.amazonaws.com"
-    if scheme == "gcpkms":
+    """Who can open the stack's secrets; None where only the operators' passphrase can."""
+    parts = _split(provider)
+    if parts.scheme == "awskms":
+        return _aws_host("kms", parts)
+    if parts.scheme == "gcpkms":
         return "cloudkms.googleapis.com"
-    if scheme in ("azurekeyvault", "hashivault"):
-        host = _bare(rest.partition("?")[0].partition("/")[0])
-        return host if "." in host else scheme
-    if scheme in ("", "default", "service") and backend.startswith("http"):  # Pulumi Cloud keeps the key itself
-        return backend_host(backend)
+    if parts.scheme in ("azurekeyvault", "hashivault"):
+        host = _bare(parts.netloc)
+        return host if "." in host else parts.scheme
+    if provider in ("", "default", "service") and _split(backend).scheme in ("http", "https"):
+        return backend_host(backend)  # Pulumi Cloud keeps the key itself
     return None
 
 
-def _parameter(query: str, name: str) -> str:
-    found = re.search(rf"(?:^|&){name}=([^&]+)", query)
-    return found[1] if found else ""
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # a bracket that is not closed: no scheme can use it
+        return SplitResult("", "", "", "", "")
+
+
+def _parameter(parts: SplitResult, name: str) -> str:
+    """The first value of a query parameter, as Go's `url.Values.Get`; empty where there is none."""
+    return parse_qs(parts.query).get(name, [""])[0]
+
+
+def _is_true(parts: SplitResult, name: str) -> bool:
+    return _parameter(parts, name) in ("1", "t", "T", "true", "TRUE", "True")  # Go's strconv.ParseBool
+
+
+def _aws_host(service: str, parts: SplitResult) -> str:
+    """An endpoint of the caller's own, as a host or a URL; else the service's in its region (gocloud.dev/aws)."""
+    if endpoint := _parameter(parts, "endpoint"):
+        return _bare(_split(endpoint if "//" in endpoint else f"//{endpoint}").netloc.rpartition("@")[2])
+    arn = re.search(r"arn:aws[\w-]*:kms:([a-z0-9-]+):", parts.netloc + parts.path)
+    region = _parameter(parts, "region") or (arn[1] if arn else "")
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return ".".join(part for part in (service, region if service != "s3-accelerate" else "", domain) if part)
+
+
+def _azure_host(parts: SplitResult) -> str:
+    """The account's host in its storage domain; a CDN or an emulator has no host for each account."""
+    domain = _parameter(parts, "domain") or "blob.core.windows.net"
+    shared = domain.startswith(("127.0.0.1", "localhost")) or _is_true(parts, "cdn") or _is_true(parts, "localemu")
+    account = "" if shared else _parameter(parts, "storage_account")
+    return _bare(f"{account}.{domain}" if account else domain)
 
 
 def _bare(host: str) -> str:
     """Without port, brackets and trailing dot, in lower case and in the letters that DNS is asked with."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    name = (host.partition(":")[0] if host.count(":") == 1 else host).rstrip(".").lower()
-    return name if name.isascii() and "%" not in name else _in_ascii(name)
+    if host.count(":") > 1 and not host.startswith("["):  # an IPv6 address by itself
+        return host.lower()
+    name = unquote(_split(f"//{host}").hostname or "")
+    return _in_ascii(name.lower()).rstrip(".")
 
 
 def _in_ascii(name: str) -> str:
     """IDNA's A-labels: `løgg.example.no` → `xn--lgg-0na.example.no`."""
-    labels = re.split(rf"[.{_DOTS}]", unicodedata.normalize("NFKC", _unquoted(name)).lower().rstrip(f".{_DOTS}"))
-    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
+    return ".".join(map(_label, re.split(rf"[.{_DOTS}]", name)))
 
 
-def _unquoted(name: str) -> str:
-    """Without percent signs (RFC 3986, 2.1), which a URL may spell any letter by."""
-    return re.sub(rb"%([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), name.encode("utf-8", "replace")).decode(
-        "utf-8", "replace"
-    )
+def _label(label: str) -> str:
+    try:
+        return label if label.isascii() else idna.encode(label, uts46=True).decode()
+    except idna.IDNAError:  # no name that DNS could have: left as it is, so that no declared place has it
+        return label
 
 
 def _numbered(host: str) -> str:
