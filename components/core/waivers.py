@@ -1,36 +1,34 @@
-"""Exceptions that end: a day, a reason, and the same words wherever one may be written."""
+"""Waivers: exceptions with a reason and a last day."""
 
-import re
-from calendar import monthrange
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from components.core.model import Spec
 
-_DATE = re.compile(r"(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
-
-def _date(value: Any) -> Any:
-    # Text, because ISO dates sort as they follow each other, and a spec knows no clock.
-    match = _DATE.fullmatch(value) if isinstance(value, str) else None
-    if not match or int(match[3]) > monthrange(int(match[1]), int(match[2]))[1]:
-        raise ValueError("write a date in quotes, as in '2027-06-30'")
-    return value
+def _iso_date(value: Any) -> Any:
+    try:
+        if date.fromisoformat(value).isoformat() == value:  # it also reads 20270630 and 2027-W26-3
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("write a date in quotes, as in '2027-06-30'")
 
 
 IsoDate = Annotated[
     str,
-    BeforeValidator(_date),
-    WithJsonSchema({"type": "string", "pattern": _DATE.pattern, "description": "a date, as in '2027-06-30'"}),
+    BeforeValidator(_iso_date),
+    WithJsonSchema({"type": "string", "format": "date", "description": "a date, as in '2027-06-30'"}),
 ]
-"""A day, ISO 8601."""
+"""A day, ISO 8601. Text, because policies compare it with text from their configuration: ISO dates sort by time."""
 
 
 class Waiver(Spec):
-    """What is let through although a rule is against it: reasoned, and not for ever."""
+    """A waiver: why, and until when."""
 
     until: IsoDate
-    """The last day on which it holds."""
+    """The last day on which it is valid."""
     reason: str = Field(min_length=10)
-    """Why it is right until then: what an auditor reads."""
+    """Why the rule may be broken until then. Auditors read this."""
