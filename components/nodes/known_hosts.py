@@ -1,25 +1,35 @@
-"""Host keys out of an OpenSSH known_hosts file."""
+"""Host keys from an OpenSSH known_hosts file, hashed names and patterns included."""
 
-from collections.abc import Mapping
+import asyncssh
 
 
-def host_keys(text: str) -> Mapping[str, str]:
-    """Host pattern (`192.0.2.11`, `[192.0.2.11]:2222`) → `ssh-ed25519 AAAA…`; the first of several wins.
+class KnownHostsError(ValueError):
+    """A line that is not an entry of known_hosts. The text gives its number and never repeats it."""
 
-    Other key types, hashed names, revoked keys and certificate authorities are passed over: a node has one
-    ed25519 key, written by name or address, or it has none.
+
+def known_hosts(text: str) -> asyncssh.SSHKnownHosts:
+    """The entries of a known_hosts file.
+
+    Raises:
+        KnownHostsError: at the first line that ssh could not read either.
     """
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) < 3 or fields[0].startswith(("#", "@", "|")) or fields[1] != "ssh-ed25519":
-            continue
-        for host in fields[0].split(","):
-            found.setdefault(host, f"{fields[1]} {fields[2]}")
-    return found
+    entries = asyncssh.SSHKnownHosts()
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            entries.load(line)
+        except ValueError:
+            raise KnownHostsError(f"line {number} is not an entry of known_hosts: correct it or take it out") from None
+    return entries
 
 
-def key_for(keys: Mapping[str, str], *, name: str, address: str, port: int) -> str | None:
-    """A node's key by its address or its name, as ssh(1) writes them for this port."""
-    hosts = (address, name) if port == 22 else (f"[{address}]:{port}", f"[{name}]:{port}")
-    return next((keys[host] for host in hosts if host in keys), None)
+def key_for(entries: asyncssh.SSHKnownHosts, *, name: str, address: str, port: int) -> str | None:
+    """A node's ed25519 key, `ssh-ed25519 AAAA…`, by its address or its name; the first one that is not revoked.
+
+    As in ssh(1), an entry without a port also serves other ports, and a certificate authority is not a host key.
+    """
+    for host in (address, name):
+        keys, _, revoked, *_ = entries.match(host, address, None if port == 22 else port)
+        for key in keys:
+            if key.get_algorithm() == "ssh-ed25519" and key not in revoked:
+                return " ".join(key.export_public_key("openssh").decode().split()[:2])
+    return None

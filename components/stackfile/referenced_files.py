@@ -9,7 +9,7 @@ from components.charts.lock import WantedChart, folder_problems, lock_problems, 
 from components.core.finding import Finding
 from components.gateway.bundle import Bundle, BundleError, read_bundle
 from components.gateway.model import CrdBundle
-from components.nodes.known_hosts import host_keys, key_for
+from components.nodes.known_hosts import KnownHostsError, key_for, known_hosts
 from components.stackfile.spec import PlatformSpec
 
 
@@ -35,7 +35,9 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
         return spec, []
     name = spec.ssh.known_hosts_file
     try:
-        keys = host_keys((base_dir / name).read_text(encoding="utf-8"))
+        entries = known_hosts((base_dir / name).read_text(encoding="utf-8"))
+    except KnownHostsError as error:
+        return spec, [Finding("stack-file", "ssh.knownHostsFile", f"{name!r}: {error}")]
     except (OSError, ValueError) as error:
         said = f"{name!r} can't be read ({why_unreadable(error)}): correct it"
         return spec, [Finding("stack-file", "ssh.knownHostsFile", said)]
@@ -43,7 +45,7 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
         node
         if node.host_key
         else node.model_copy(
-            update={"host_key": key_for(keys, name=node.name, address=str(node.address), port=spec.ssh.port)}
+            update={"host_key": key_for(entries, name=node.name, address=str(node.address), port=spec.ssh.port)}
         )
         for node in spec.nodes
     )

@@ -1,5 +1,19 @@
-from components.nodes.known_hosts import host_keys, key_for
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from components.nodes.known_hosts import KnownHostsError, key_for, known_hosts
 from tests.support.stacks import host_key
+
+
+def hashed(host):
+    """A name as ssh(1) writes it with `HashKnownHosts yes`, which is Debian's default."""
+    salt = hashlib.sha1(host.encode()).digest()  # noqa: S324 - the file format's own algorithm
+    digest = hmac.new(salt, host.encode(), "sha1").digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
 
 FILE = f"""
 # a comment
@@ -7,15 +21,20 @@ osl-1,192.0.2.11 {host_key("one")} root@osl-1
 192.0.2.12 ssh-rsa AAAAB3NzaC1yc2E=
 192.0.2.12 {host_key("two")}
 192.0.2.12 {host_key("later")}
+192.0.2.13 {host_key("three")}
 @revoked 192.0.2.13 {host_key("three")}
-|1|hash|ed= {host_key("four")}
+@cert-authority 192.0.2.15 {host_key("authority")}
 [192.0.2.14]:2222 {host_key("five")}
-broken
+{hashed("192.0.2.16")} {host_key("six")}
+{hashed("osl-7")} {host_key("seven")}
+{hashed("[192.0.2.18]:2222")} {host_key("eight")}
+198.51.100.*,!198.51.100.9 {host_key("pattern")}
+203.0.113.0/24 {host_key("network")}
 """
 
 
 def find(address, port=22, name="none"):
-    return key_for(host_keys(FILE), name=name, address=address, port=port)
+    return key_for(known_hosts(FILE), name=name, address=address, port=port)
 
 
 def test_a_key_is_found_by_address_or_by_name():
@@ -30,6 +49,29 @@ def test_a_revoked_key_is_no_key():
     assert find("192.0.2.13") is None
 
 
-def test_another_port_is_another_server():
+def test_a_certificate_authority_is_no_host_key():
+    assert find("192.0.2.15") is None
+
+
+def test_hashed_names_are_found():
+    assert find("192.0.2.16") == host_key("six")
+    assert find("192.0.2.99", name="osl-7") == host_key("seven")
+    assert find("192.0.2.18", port=2222) == host_key("eight")
+    assert find("192.0.2.18") is None
+
+
+def test_patterns_and_networks_are_found():
+    assert find("198.51.100.7") == host_key("pattern")
+    assert find("198.51.100.9") is None
+    assert find("203.0.113.7") == host_key("network")
+
+
+def test_what_is_no_entry_is_refused_by_its_line_and_never_repeated():
+    with pytest.raises(KnownHostsError, match="line 2 is not an entry") as caught:
+        known_hosts("# a key in the wrong place\nhunter2\n")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_entry_for_a_port_serves_no_other_port():
     assert find("192.0.2.14") is None
     assert find("192.0.2.14", port=2222) == host_key("five")
