@@ -23,9 +23,9 @@ from components.tenancy.component import Tenant
 
 platform = load()
 secrets = access(platform)
-scripts = {node.name: node_script(node, platform.demands) for node in platform.nodes}
-fleet = read_fleet(platform.nodes, scripts, platform.demands, platform.ssh, secrets.reading_key)
-require_fit(findings(secrets.facts or fleet.surveys, platform.nodes, platform.demands))
+scripts = {node.name: node_script(node, platform.node_requirements) for node in platform.nodes}
+fleet = read_fleet(platform.nodes, scripts, platform.node_requirements, platform.ssh, secrets.reading_key)
+require_fit(findings(secrets.facts or fleet.surveys, platform.nodes, platform.node_requirements))
 residency = Residency("residency", platform.residency, secrets.state)
 
 ssh = command.Provider("ssh")

@@ -155,8 +155,8 @@ class NodeRequirements(NamedTuple):
     ports: tuple[PortNeed, ...] = ()
     same_segment: str = ""
     """Who needs all nodes on one layer-2 segment; empty: nobody."""
-    foreign_sources: str = ""
-    """Who needs packets to pass whose source is not a node's address; empty: nobody."""
+    source_address_filtering: str = ""
+    """The part that does not work where the provider filters source addresses; empty: none."""
     announcements: str = ""
     """Who needs gratuitous ARP to pass; empty: nobody."""
     pod_source: str = "10.244.255.254"

@@ -15,7 +15,7 @@ from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
 from components.nodes.preflight.facts import Survey
 from components.nodes.preflight.facts import parse as parse_survey
 from components.nodes.preflight.script import SURVEY_SECONDS, survey_command, survey_script
-from components.nodes.settings.drift import Reading, Unread
+from components.nodes.settings.drift import Reading, UnreachableNode
 from components.nodes.settings.readback import Readback, parse
 from components.nodes.settings.script import command
 
@@ -48,7 +48,7 @@ class Fleet(NamedTuple):
 def read_fleet(
     nodes: Sequence[NodeSpec],
     scripts: Mapping[str, str],
-    demands: NodeRequirements,
+    requirements: NodeRequirements,
     ssh: SshSpec,
     private_key: str | None,
     *,
@@ -65,9 +65,9 @@ def read_fleet(
     try:
         key = asyncssh.import_private_key(private_key)
     except asyncssh.KeyImportError:
-        unread = Unread("vds-platform:sshPrivateKey is not an unencrypted SSH private key")
-        return Fleet({node.name: unread for node in nodes})
-    reader = _Reader(scripts, demands, ssh, key, ask, window_seconds, measure_disk)
+        failure = UnreachableNode("vds-platform:sshPrivateKey is not an unencrypted SSH private key")
+        return Fleet({node.name: failure for node in nodes})
+    reader = _Reader(scripts, requirements, ssh, key, ask, window_seconds, measure_disk)
     found: list[Fleet] = []
     # The program runs inside the engine's event loop; the reading has its own, on its own thread.
     thread = threading.Thread(target=lambda: found.append(asyncio.run(reader.read(nodes))), name="read-nodes")
@@ -83,38 +83,38 @@ async def connect(node: NodeSpec, ssh: SshSpec, key: asyncssh.SSHKey) -> asyncss
     )
 
 
-def not_reached(node: NodeSpec, ssh: SshSpec, error: TimeoutError | OSError | asyncssh.Error) -> Unread:
+def not_reached(node: NodeSpec, ssh: SshSpec, error: TimeoutError | OSError | asyncssh.Error) -> UnreachableNode:
     """Why there is no connection to a node, in an operator's words."""
     where = f"{node.address} port {ssh.port}"
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return Unread(f"{where} shows another host key than the stack file has for it", untrusted=True)
+        return UnreachableNode(f"{where} shows another host key than the stack file has for it", untrusted=True)
     if isinstance(error, asyncssh.PermissionDenied):
-        return Unread(f"{where} does not let {ssh.user} in with this key")
-    return Unread(f"{where} could not be reached ({_why(error)})")
+        return UnreachableNode(f"{where} does not let {ssh.user} in with this key")
+    return UnreachableNode(f"{where} could not be reached ({_why(error)})")
 
 
 class _Reader:
     def __init__(
         self,
         scripts: Mapping[str, str],
-        demands: NodeRequirements,
+        requirements: NodeRequirements,
         ssh: SshSpec,
         key: asyncssh.SSHKey,
         ask: Ask,
         window_seconds: float,
         measure_disk: bool | None,
     ) -> None:
-        self._scripts, self._demands, self._ssh, self._key = scripts, demands, ssh, key
+        self._scripts, self._requirements, self._ssh, self._key = scripts, requirements, ssh, key
         self._ask, self._window_seconds, self._measure_disk = ask, window_seconds, measure_disk
         self._run = secrets.token_hex(4)
 
     async def read(self, nodes: Sequence[NodeSpec]) -> Fleet:
         opened = await asyncio.gather(*map(self._connect, nodes))
-        held = {node: one for node, one in zip(nodes, opened, strict=True) if not isinstance(one, Unread)}
+        held = {node: one for node, one in zip(nodes, opened, strict=True) if not isinstance(one, UnreachableNode)}
         try:
             checked = await asyncio.gather(*(self._check(node, one) for node, one in held.items()))
             readings = dict(zip(held, checked, strict=True))
-            lost = {node: one for node, one in zip(nodes, opened, strict=True) if isinstance(one, Unread)}
+            lost = {node: one for node, one in zip(nodes, opened, strict=True) if isinstance(one, UnreachableNode)}
             standing = {node.name: (readings | lost)[node] for node in nodes}
             return Fleet(standing, await self._survey_all(held, readings))
         finally:
@@ -122,7 +122,7 @@ class _Reader:
                 one.close()
             await asyncio.gather(*(one.wait_closed() for one in held.values()))
 
-    async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | Unread":
+    async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | UnreachableNode":
         """As often as the engine would, what is refused; what is silent, once: an update reads twice before that."""
         attempt, until = 1, time.monotonic() + 0.9 * self._ssh.dial_seconds
         while True:
@@ -135,11 +135,13 @@ class _Reader:
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
             attempt += 1
 
-    async def _check(self, node: NodeSpec, held: "asyncssh.SSHClientConnection") -> Readback | Unread:
+    async def _check(self, node: NodeSpec, held: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
         return await self._said(node, held, command("check"), self._scripts[node.name], READ_SECONDS, parse)
 
     async def _survey_all(
-        self, held: "Mapping[NodeSpec, asyncssh.SSHClientConnection]", readings: Mapping[NodeSpec, Readback | Unread]
+        self,
+        held: "Mapping[NodeSpec, asyncssh.SSHClientConnection]",
+        readings: Mapping[NodeSpec, Readback | UnreachableNode],
     ) -> tuple[Survey, ...]:
         """All of them at the same time: they listen to each other."""
         asked = {node: reading for node, reading in readings.items() if isinstance(reading, Readback)}
@@ -148,12 +150,12 @@ class _Reader:
         if self._ask == "none" or (self._ask == "change" and not to_change):
             return ()
 
-        async def survey(node: NodeSpec) -> Survey | Unread:
+        async def survey(node: NodeSpec) -> Survey | UnreachableNode:
             measure = node in new if self._measure_disk is None else self._measure_disk
             text = survey_script(
                 node,
                 list(asked),
-                self._demands,
+                self._requirements,
                 run=self._run,
                 window_seconds=self._window_seconds,
                 measure_disk=measure,
@@ -167,7 +169,7 @@ class _Reader:
 
         found = await asyncio.gather(*map(survey, asked))
         return tuple(
-            answer if isinstance(answer, Survey) else Survey(node.name, {}, unread=answer.reason)
+            answer if isinstance(answer, Survey) else Survey(node.name, {}, failure=answer.reason)
             for node, answer in zip(asked, found, strict=True)
         )
 
@@ -179,24 +181,26 @@ class _Reader:
         script: str,
         seconds: float,
         understand: Callable[[str], T],
-    ) -> T | Unread:
+    ) -> T | UnreachableNode:
         where = f"{node.address} port {self._ssh.port}"
         try:
             done = await held.run(words, input=script, timeout=seconds)
         except asyncssh.TimeoutError:
-            return Unread(f"{where} did not answer the reading within {seconds:g} s")
+            return UnreachableNode(f"{where} did not answer the reading within {seconds:g} s")
         except (TimeoutError, OSError, asyncssh.Error) as error:
-            return Unread(f"{where} was lost during the reading ({_why(error)})")
+            return UnreachableNode(f"{where} was lost during the reading ({_why(error)})")
         if done.exit_status == 127 and "python3" in words:
-            return Unread("it has no python3, by which it is surveyed: apt-get install python3")
+            return UnreachableNode("it has no python3, by which it is surveyed: apt-get install python3")
         if done.exit_status in _ENDED_BY_TIMEOUT:
-            return Unread("it did not end its reading in time: look whether it is overloaded, or waits for a disk")
+            return UnreachableNode(
+                "it did not end its reading in time: look whether it is overloaded, or waits for a disk"
+            )
         if done.exit_status:
-            return Unread(f"its reading failed: {str(done.stderr).strip()[-500:]}")
+            return UnreachableNode(f"its reading failed: {str(done.stderr).strip()[-500:]}")
         try:
             return understand(str(done.stdout))
         except ValueError as error:
-            return Unread(str(error))
+            return UnreachableNode(str(error))
 
 
 def _why(error: Exception) -> str:

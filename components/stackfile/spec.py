@@ -52,7 +52,7 @@ class PlatformSpec(Spec):
     processing: Processing = Processing()
 
     @property
-    def demands(self) -> NodeRequirements:
+    def node_requirements(self) -> NodeRequirements:
         """What this cluster asks of every node."""
         floor, reason = kernel_floor(self.cni)
         own = self.cluster.kernel_floor
@@ -71,7 +71,7 @@ class PlatformSpec(Spec):
                 *(PortNeed(port, "udp", why) for port, why in udp),
             ),
             same_segment=same_segment(self.cni),
-            foreign_sources=foreign_sources(self.cni),
+            source_address_filtering=foreign_sources(self.cni),
             announcements=self._announcements,
             pod_source=str(self.network.pod_cidr.broadcast_address - 1),
             preflight=self.preflight,

@@ -21,17 +21,17 @@ def preflight_facts(layout: Layout, spec: PlatformSpec) -> Facts:
     """Every check of every node, measured now, on the running platform."""
     fleet = read_fleet(
         spec.nodes,
-        {node.name: node_script(node, spec.demands) for node in spec.nodes},
-        spec.demands,
+        {node.name: node_script(node, spec.node_requirements) for node in spec.nodes},
+        spec.node_requirements,
         spec.ssh,
         layout.ssh_key.read_text(),
         ask="all",
         measure_disk=True,
     )
-    found = findings(fleet.surveys, spec.nodes, spec.demands)
+    found = findings(fleet.surveys, spec.nodes, spec.node_requirements)
     rows: Facts = {node.name: {} for node in spec.nodes}
     for row in found:
-        rows[row.node][row.check] = {"state": row.state, "measured": row.measured, "limit": row.limit}
+        rows[row.node][row.check.id] = {"state": row.state, "measured": row.measured, "limit": row.limit}
     return {"ok": all(rows.values()) and not problems(found), **rows}
 
 
@@ -49,7 +49,7 @@ def node_facts(layout: Layout, spec: PlatformSpec) -> Facts:
 
 
 def _sysctls(layout: Layout, spec: PlatformSpec, node: NodeSpec) -> Facts:
-    done = ssh(layout, str(node.address), node_command("check"), node_script(node, spec.demands))
+    done = ssh(layout, str(node.address), node_command("check"), node_script(node, spec.node_requirements))
     if done.returncode:
         raise LabError(f"node {node.name} could not be read over SSH: {done.stderr.strip()}")
     seen = readback.parse(done.stdout)

@@ -16,7 +16,7 @@ from tests.support.stacks import stack
 def test_a_nodes_script(name, node):
     spec = stack(name)
     chosen = next(item for item in spec.nodes if item.name == node)
-    assert_golden(f"{name}-{node}.sh", node_script(chosen, spec.demands))
+    assert_golden(f"{name}-{node}.sh", node_script(chosen, spec.node_requirements))
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])

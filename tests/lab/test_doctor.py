@@ -37,12 +37,12 @@ def break_by_hand(lab: Lab) -> None:
 
 
 def test_every_check_has_a_row_with_a_value_or_the_reason_why_not(first_report: dict[str, Any]) -> None:
-    from components.nodes.preflight.limits import LIMITS
+    from components.nodes.preflight.checks import CHECKS
 
     preflight = first_report["preflight"]
     assert preflight["ok"]
     for node in NODES:
-        assert set(preflight[node.name]) == set(LIMITS)
+        assert set(preflight[node.name]) == {check.id for check in CHECKS}
         assert all(row["measured"] for row in preflight[node.name].values())
         assert preflight[node.name]["path-mtu"] == {"state": "ok", "measured": "1500 to all 2 others", "limit": "1500"}
 

@@ -49,6 +49,6 @@ def test_a_facts_file_without_a_node_says_whom_it_does_not_judge(made):
 
 
 def test_a_node_that_was_not_read_when_the_file_was_made_stops_the_preview(made):
-    file = made(Survey(NAMES[0], {}, unread="it has no python3"))
+    file = made(Survey(NAMES[0], {}, failure="it has no python3"))
     with pytest.raises(PreflightError, match=f"node {NAMES[0]}: survey of the node it has no python3"):
         run_program("oslo", preview=True, factsFile=file)

@@ -103,8 +103,8 @@ def look(opened: Opened, *, window_seconds: float, measure_disk: bool = False) -
     spec = opened.spec
     fleet = read_fleet(
         spec.nodes,
-        {node.name: node_script(node, spec.demands) for node in spec.nodes},
-        spec.demands,
+        {node.name: node_script(node, spec.node_requirements) for node in spec.nodes},
+        spec.node_requirements,
         spec.ssh,
         opened.ssh_private_key,
         ask="all",
@@ -113,7 +113,7 @@ def look(opened: Opened, *, window_seconds: float, measure_disk: bool = False) -
     )
     now = datetime.datetime.now(datetime.UTC)
     edge = tuple(examine(spec, opened.admin, now))
-    diagnosis = replace(diagnose(fleet, spec.nodes, spec.demands), edge=edge)
+    diagnosis = replace(diagnose(fleet, spec.nodes, spec.node_requirements), edge=edge)
     return diagnosis, facts.dump(fleet.surveys, environment=spec.environment, made_at=time.time())
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from components.nodes.model import NodeRequirements, NodeSpec
-from components.nodes.preflight.limits import LIMITS
 from components.nodes.preflight.verdict import CheckResult, State, findings
 from components.nodes.reading import Fleet
-from components.nodes.settings.drift import Unread
+from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
 
 
@@ -74,13 +73,13 @@ class Diagnosis:
         return tuple(s.node for s in self.standings if s.verdict in ("drifted", "outdated", "absent"))
 
 
-def diagnose(fleet: Fleet, nodes: Sequence[NodeSpec], demands: NodeRequirements) -> Diagnosis:
+def diagnose(fleet: Fleet, nodes: Sequence[NodeSpec], requirements: NodeRequirements) -> Diagnosis:
     """The nodes' part of a diagnosis."""
     standings = tuple(_standing(node.name, fleet.readings.get(node.name)) for node in nodes)
-    return Diagnosis(standings, tuple(findings(fleet.surveys, nodes, demands)))
+    return Diagnosis(standings, tuple(findings(fleet.surveys, nodes, requirements)))
 
 
-def _standing(node: str, reading: Readback | Unread | None) -> Standing:
+def _standing(node: str, reading: Readback | UnreachableNode | None) -> Standing:
     if isinstance(reading, Readback):
         return Standing(node, reading.verdict, reading.drifted)
     return Standing(node, "unread", reason=reading.reason if reading else "nobody asked it")
@@ -95,7 +94,7 @@ def as_json(diagnosis: Diagnosis) -> Mapping[str, Any]:
                 "verdict": standing.verdict,
                 "drifted": list(standing.drifted),
                 **({"reason": standing.reason} if standing.reason else {}),
-                "checks": {f.check: _row(f) for f in diagnosis.findings if f.node == standing.node},
+                "checks": {f.check.id: _row(f) for f in diagnosis.findings if f.node == standing.node},
             }
             for standing in diagnosis.standings
         },
@@ -107,11 +106,10 @@ def as_json(diagnosis: Diagnosis) -> Mapping[str, Any]:
 
 
 def _row(finding: CheckResult) -> Mapping[str, str]:
-    limit = LIMITS[finding.check]
     return {
         "state": finding.state,
         "measured": finding.measured,
         "limit": finding.limit,
-        "source": limit.source,
-        "remedy": limit.remedy if finding.state in ("fails", "advice") else "",
+        "source": finding.check.source,
+        "remedy": finding.remedy,
     }

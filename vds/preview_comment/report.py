@@ -68,7 +68,7 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
         surveys = facts.load(text, environment=spec.environment, now=now, max_hours=spec.preflight.max_facts_hours)
     except facts.FactsError as error:
         return Preflight(unusable=f"the facts file {error}")
-    found = findings(surveys, spec.nodes, spec.demands)
+    found = findings(surveys, spec.nodes, spec.node_requirements)
     known = {survey.node for survey in surveys}
     return Preflight(
         age_hours=max(0.0, (now - float(json.loads(text)["madeAt"])) / 3600),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.markup import escape
 from rich.table import Table
 
-from components.nodes.preflight.limits import LIMITS
+from components.nodes.preflight.checks import Check
 from components.nodes.preflight.verdict import CheckResult, State
 
 MARKS: dict[State, str] = {
@@ -27,18 +27,18 @@ def findings_table(found: Iterable[CheckResult]) -> Table:
     table.add_column("")
     table.add_column("check", max_width=26)
     table.add_column("measured, per node where they differ")
-    rows: dict[str, dict[tuple[State, str, str], list[str]]] = {}
+    rows: dict[Check, dict[tuple[State, str, str], list[str]]] = {}
     everyone: dict[str, None] = {}
     for finding in found:
         everyone[finding.node] = None
         answers = rows.setdefault(finding.check, {})
         answers.setdefault((finding.state, finding.measured, finding.limit), []).append(finding.node)
     for check, answers in rows.items():
-        title = LIMITS[check].title
+        title = check.title
         for (state, measured, limit), nodes in answers.items():
             where = "" if len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
             wanted = f" (limit {limit})" if limit else ""
-            remedy = f": {LIMITS[check].remedy}" if state in ("fails", "advice") and LIMITS[check].remedy else ""
+            remedy = f": {check.remedy}" if state in ("fails", "advice") and check.remedy else ""
             table.add_row(MARKS[state], title, escape(f"{where}{measured}{wanted}{remedy}"))
             title = ""
     return table

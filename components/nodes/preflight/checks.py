@@ -1,294 +1,247 @@
-"""What is seen of one node, and whether it is as it must be: a function a check, over facts, without a clock."""
+"""The preflight's checks, each limit with its source: one table for preflight, doctor and documentation."""
 
-from collections.abc import Callable, Sequence
-from statistics import median
+from collections.abc import Callable
 from typing import NamedTuple
 
-from components.core.versions import version_tuple
-from components.nodes.model import NodeRequirements, NodeSpec
-from components.nodes.preflight import limits
-from components.nodes.preflight.facts import Fact, Survey
-
-
-class Seen(NamedTuple):
-    """What a check saw, before it is weighed."""
-
-    measured: str
-    good: bool = True
-    limit: str = ""
-
-
-class Unsaid(Exception):  # noqa: N818  (no error: a fact that is not there)
-    """The fact was not to be had; the text says why."""
-
-
-Judge = Callable[[Survey, NodeSpec, Sequence[Survey], NodeRequirements], Seen]
-"""A node's facts, the node, all nodes' facts, what the cluster demands → what was seen. Raises Unsaid."""
-
-
-def _said(survey: Survey, name: str) -> Fact:
-    fact = survey.get(name)
-    if "unknown" in fact:
-        raise Unsaid(str(fact["unknown"]))
-    return fact
-
-
-def _survey(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    return Seen(survey.unread or "answered", not survey.unread)
-
-
-def _kernel(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    release = str(_said(survey, "kernel")["release"])
-    numbers = release.split("-")[0].split("+")[0].split(".")[:2]
-    good = tuple(int(number) for number in numbers) >= version_tuple(demands.kernel_floor)
-    return Seen(release, good, f"{demands.kernel_floor} for {demands.kernel_reason}")
-
-
-def _bpf(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    kernel = _said(survey, "kernel")
-    if demands.service_proxy != "ebpf":
-        return Seen("not needed: kube-proxy carries Services")
-    if not kernel["options"]:
-        raise Unsaid("the kernel does not publish its configuration")
-    missing = sorted(name for name, value in kernel["options"].items() if value not in ("y", "m"))
-    btf = "BTF" if kernel["btf"] else "no BTF"
-    if missing:
-        return Seen(f"without {', '.join('CONFIG_' + name for name in missing)}", good=False, limit="all of them")
-    return Seen(f"complete, {btf}")
-
-
-def _cpus(survey: Survey, node: NodeSpec, _: Sequence[Survey], __: NodeRequirements) -> Seen:
-    count = int(_said(survey, "system")["cpus"])
-    if "control-plane" not in node.roles:
-        return Seen(f"{count}, {_said(survey, 'system')['name']}")
-    return Seen(f"{count}", count >= limits.CONTROL_PLANE_CPUS, f"{limits.CONTROL_PLANE_CPUS}")
-
-
-def _memory(survey: Survey, node: NodeSpec, _: Sequence[Survey], __: NodeRequirements) -> Seen:
-    size = int(_said(survey, "memory")["bytes"]) // 2**20
-    if "control-plane" not in node.roles:
-        return Seen(f"{size} MiB")
-    return Seen(f"{size} MiB", size >= limits.CONTROL_PLANE_MEMORY_MIB, f"{limits.CONTROL_PLANE_MEMORY_MIB} MiB")
-
-
-def _cgroup(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    version = int(_said(survey, "cgroup")["version"])
-    late = version_tuple(demands.kubernetes) >= version_tuple(limits.CGROUP_V2_SINCE)
-    needed = late and not demands.cgroup_v1
-    return Seen(f"{version}", version == 2 or not needed, f"2 for Kubernetes {demands.kubernetes}" if needed else "")
-
-
-def _swap(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    size = int(_said(survey, "memory")["swap_bytes"]) // 2**20
-    return Seen(f"{size} MiB" if size else "none", not size, "none")
-
-
-def _time_sync(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    good = bool(_said(survey, "time_sync")["synchronised"])
-    return Seen("synchronised" if good else "the kernel's clock is not synchronised", good)
-
-
-def _clock(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], __: NodeRequirements) -> Seen:
-    others = [other.clock_offset for other in fleet if other.node != survey.node] or [0.0]
-    offset = round(survey.clock_offset - median(others), 1) + 0.0  # no minus before a zero
-    return Seen(f"{offset:+.1f} s", abs(offset) <= limits.CLOCK_SECONDS, f"{limits.CLOCK_SECONDS} s either way")
-
-
-def steal_percent(before: Sequence[int], after: Sequence[int]) -> float:
-    """The share of processor time that others took, of /proc/stat's first line.
-
-    Raises Unsaid where a counter ran backwards, which some kernels do: an average of that is no measurement.
-    """
-    passed = [new - old for old, new in zip(before, after, strict=True)][:8]  # the two after it are in `user`
-    if any(difference < 0 for difference in passed):
-        raise Unsaid("the kernel's counters ran backwards in the window: measure again")
-    if not sum(passed):
-        raise Unsaid("no processor time passed in the window: measure longer")
-    return 100 * passed[7] / sum(passed)
-
-
-def _steal(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    window = _said(survey, "window")
-    share = steal_percent(window["before"]["cpu"], window["after"]["cpu"])
-    return Seen(f"{share:.2f} % in {window['seconds']:g} s", share <= limits.STEAL_PERCENT, f"{limits.STEAL_PERCENT} %")
-
-
-def _etcd_disk(survey: Survey, node: NodeSpec, _: Sequence[Survey], __: NodeRequirements) -> Seen:
-    fact = _said(survey, "disk")
-    carries_etcd, limit = "control-plane" in node.roles, f"{limits.ETCD_SYNC_MILLISECONDS} ms"
-    place = f"on {fact['filesystem']} at {fact['folder']}"
-    if "slow" in fact:
-        return Seen(f"not to be had {place}: {fact['slow']}", not carries_etcd, limit if carries_etcd else "")
-    delay = fact["p99_ns"] / 1e6
-    if carries_etcd:
-        return Seen(f"{delay:.2f} ms {place}", delay <= limits.ETCD_SYNC_MILLISECONDS, limit)
-    slow = "" if delay <= limits.NVME_SYNC_MILLISECONDS else ", slower than NVMe"
-    return Seen(f"{delay:.2f} ms {place}{slow}")
-
-
-def _nic_speed(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    link = _said(survey, "link")
-    speed = f"{link['speed_mbit']} Mbit/s" if link["speed_mbit"] else "not said by the driver"
-    return Seen(f"{link['interface']} {speed}, MTU {link['mtu']}, driver {link['driver'] or 'none'}")
-
-
-def _nic_drops(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    window = _said(survey, "window")
-    before, after = window["before"]["nic"], window["after"]["nic"]
-    names = [name for name in after if name != "rx_packets" and before.get(name) is not None]
-    dropped = sum(max(0, after[name] - before[name]) for name in names)
-    return Seen(f"{dropped} in {window['seconds']:g} s, {sum(after[name] for name in names)} since boot", not dropped)
-
-
-def _nic_ring(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    ring = _said(survey, "link")["ring"]
-    if ring is None:
-        raise Unsaid("the driver shows no ring (or ethtool is not installed)")
-    return Seen(f"{ring['rx']}", ring["rx"] >= ring["rx_max"], f"{ring['rx_max']}")
-
-
-def _softnet(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    window = _said(survey, "window")
-    dropped = window["after"]["softnet"]["dropped"] - window["before"]["softnet"]["dropped"]
-    return Seen(f"{dropped} in {window['seconds']:g} s", dropped <= 0)
-
-
-def _conntrack(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    fact = _said(survey, "conntrack")
-    if not fact["max"]:  # so the kernel writes "as many as there is memory for"
-        return Seen(f"{fact['count']}, no limit")
-    share = 100 * fact["count"] / fact["max"]
-    return Seen(
-        f"{fact['count']} of {fact['max']} ({share:.0f} %)",
-        share <= limits.CONNTRACK_PERCENT,
-        f"{limits.CONNTRACK_PERCENT} %",
-    )
-
-
-def _path_mtu(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    fact = _said(survey, "paths")
-    peers = _peers(fact["peers"])
-    limit = f"{demands.underlay_mtu}"
-    short = {name: path["mtu"] for name, path in peers.items() if (path["mtu"] or 0) < demands.underlay_mtu}
-    if short:
-        said = ", ".join(f"{name}: {mtu or 'no answer to a DF ping'}" for name, mtu in sorted(short.items()))
-        return Seen(f"to {said}", good=False, limit=limit)
-    least = min(path["mtu"] for path in peers.values())
-    spare = f"; every path carries {least}" if least > demands.underlay_mtu else ""
-    return Seen(f"{least} to all {len(peers)} others{spare}", limit=limit)
-
-
-def _round_trip(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    peers = _peers(_said(survey, "paths")["peers"])
-    delays = {name: path["milliseconds"] for name, path in peers.items() if path["milliseconds"] is not None}
-    if not delays:
-        raise Unsaid("no other node answers a ping")
-    worst = max(delays, key=lambda name: delays[name])
-    bound = limits.NODE_ROUND_TRIP_MILLISECONDS
-    return Seen(f"{delays[worst]:.2f} ms at most ({worst})", delays[worst] <= bound, f"{bound} ms")
-
-
-def _references(survey: Survey, _: NodeSpec, __: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    points = {point.name: point.max_milliseconds for point in demands.preflight.reference_points}
-    if not points:
-        raise Unsaid("no reference points: name some in preflight.referencePoints")
-    found = {name: _said(survey, "references")["points"].get(name, {}).get("milliseconds") for name in points}
-    said = ", ".join(f"{name} {'no answer' if delay is None else f'{delay:.2f} ms'}" for name, delay in found.items())
-    good = all(delay is not None and delay <= points[name] for name, delay in found.items())
-    return Seen(said, good, ", ".join(f"{name} {bound:g} ms" for name, bound in points.items()))
-
-
-def _segment(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    peers = _peers(_said(survey, "paths")["peers"])
-    macs = {other.node: mac for other in fleet if (mac := other.get("link").get("mac"))}
-    known = _peers({name: path for name, path in peers.items() if name in macs})
-    apart = sorted(name for name, path in known.items() if path["mac"] != macs[name])
-    needed = f"needed by {demands.same_segment}" if demands.same_segment else ""
-    if apart:
-        return Seen(f"not shared with {', '.join(apart)}", good=not needed, limit=needed)
-    return Seen(f"shared with all {len(known)} others", limit=needed)
-
-
-def _foreign_sources(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    heard = _said(survey, "wire")["heard"]
-    # Either source proves that the network filters none; an agent that runs already may rewrite pods' addresses.
-    deaf = [peer for peer in _others(survey, fleet) if not {"pod-source", "foreign-source"} & set(heard.get(peer, ()))]
-    needed = f"needed by {demands.foreign_sources}" if demands.foreign_sources else ""
-    if deaf:
-        return Seen(f"do not arrive from {', '.join(deaf)}", good=not needed, limit=needed)
-    return Seen("arrive from every other node", limit=needed)
-
-
-def _announcements(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    heard = _said(survey, "wire")["heard"]
-    deaf = [peer for peer in _others(survey, fleet) if "arp" not in heard.get(peer, ())]
-    needed = f"needed by {demands.announcements}" if demands.announcements else ""
-    if deaf:
-        return Seen(f"not heard from {', '.join(deaf)}", good=not needed, limit=needed)
-    return Seen("heard from every other node", limit=needed)
-
-
-def _ports(survey: Survey, _: NodeSpec, fleet: Sequence[Survey], demands: NodeRequirements) -> Seen:
-    answers, heard = _said(survey, "ports")["peers"], _said(survey, "wire")["heard"]
-    shut = []
-    for need in demands.ports:
-        key = f"{need.port}/{need.protocol}"
-        for peer in _others(survey, fleet):
-            if need.protocol == "tcp" and answers.get(peer, {}).get(key) == "silent":
-                shut.append(f"{key} to {peer} ({need.reason})")
-            if need.protocol == "udp" and key not in heard.get(peer, ()):
-                shut.append(f"{key} from {peer} ({need.reason})")
-    wanted = ", ".join(f"{need.port}/{need.protocol}" for need in demands.ports)
-    return Seen(f"shut: {', '.join(shut)}" if shut else f"{wanted or 'none'} pass", not shut)
-
-
-def _names(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    fact = _said(survey, "resolver")
-    asks = len(fact["search"]) + 1 if fact["ndots"] > fact["name"].count(".") else 1
-    measured = f"{fact['name']} in {fact['milliseconds']:.0f} ms, {asks} questions a name (ndots:{fact['ndots']})"
-    return Seen(measured, fact["milliseconds"] <= limits.LOOKUP_MILLISECONDS, f"{limits.LOOKUP_MILLISECONDS} ms")
-
-
-def _services(survey: Survey, _: NodeSpec, __: Sequence[Survey], ___: NodeRequirements) -> Seen:
-    fact = _said(survey, "services")
-    return Seen(", ".join(f"{name} {state or 'unknown'}" for name, state in fact.items() if name != "fact"))
-
-
-def _others(survey: Survey, fleet: Sequence[Survey]) -> list[str]:
-    return sorted(other.node for other in fleet if other.node != survey.node)
-
-
-def _peers(peers: Fact) -> Fact:
-    if not peers:
-        raise Unsaid("there is no other node to ask")
-    return peers
-
-
-CHECKS: dict[str, Judge] = {
-    "survey": _survey,
-    "kernel": _kernel,
-    "bpf": _bpf,
-    "cpus": _cpus,
-    "memory": _memory,
-    "cgroup": _cgroup,
-    "swap": _swap,
-    "time-sync": _time_sync,
-    "clock": _clock,
-    "steal": _steal,
-    "etcd-disk": _etcd_disk,
-    "nic-speed": _nic_speed,
-    "nic-drops": _nic_drops,
-    "nic-ring": _nic_ring,
-    "softnet": _softnet,
-    "conntrack": _conntrack,
-    "path-mtu": _path_mtu,
-    "round-trip": _round_trip,
-    "references": _references,
-    "segment": _segment,
-    "foreign-sources": _foreign_sources,
-    "announcements": _announcements,
-    "ports": _ports,
-    "names": _names,
-    "services": _services,
-}
-"""By the key of `limits.LIMITS`, in the order of the report."""
+from components.nodes.preflight import judges
+from components.nodes.preflight.judges import Context, Measurement
+
+
+class Check(NamedTuple):
+    """One check of every node."""
+
+    id: str
+    judge: Callable[[Context], Measurement]
+    """Raises MissingFactError where the node does not know."""
+    title: str
+    """What is measured."""
+    limit: str
+    """The limit in words; empty: the value is only shown."""
+    source: str
+    """Where the limit comes from."""
+    remedy: str
+    required: bool = True
+    """False: a value over the limit is reported and does not stop a run."""
+    of_machine: bool = False
+    """It measures the machine. A container shares that with others, so its value proves nothing."""
+
+
+CHECKS = (
+    Check(
+        "survey",
+        judges.survey,
+        "survey of the node",
+        limit="an answer",
+        source="without facts nothing can be judged",
+        remedy="correct what it reports; the survey needs python3 3.9 or newer, and a minute and a quarter at most",
+    ),
+    Check(
+        "kernel",
+        judges.kernel,
+        "kernel",
+        limit="the CNI's oldest kernel, or cluster.kernelFloor",
+        source="the CNI's system requirements",
+        remedy="install a newer kernel and reboot",
+    ),
+    Check(
+        "bpf",
+        judges.bpf,
+        "kernel's BPF options",
+        limit="all that Cilium needs, where it carries Services",
+        source="Cilium's system requirements",
+        remedy="boot a distribution's own kernel: minimal and container kernels leave these out",
+    ),
+    Check(
+        "cpus",
+        judges.cpus,
+        "processors",
+        limit=f"{judges.CONTROL_PLANE_CPUS} on the control plane",
+        source="kubeadm's own preflight",
+        remedy="rent a larger server",
+    ),
+    Check(
+        "memory",
+        judges.memory,
+        "memory",
+        limit=f"{judges.CONTROL_PLANE_MEMORY_MIB} MiB on the control plane",
+        source="kubeadm's own preflight",
+        remedy="rent a larger server",
+    ),
+    Check(
+        "cgroup",
+        judges.cgroup,
+        "cgroup version",
+        limit=f"2 from Kubernetes {judges.CGROUP_V2_SINCE}",
+        source=f"Kubernetes {judges.CGROUP_V2_SINCE} release notes: the kubelet refuses version 1",
+        remedy="boot with systemd.unified_cgroup_hierarchy=1, or write cluster.cgroupV1: true for as long as it lasts",
+    ),
+    Check(
+        "swap",
+        judges.swap,
+        "swap",
+        limit="none",
+        source="the kubelet's failSwapOn",
+        remedy="nothing to do: the first run switches it off, and decommissioning switches it on again",
+        required=False,
+    ),
+    Check(
+        "time-sync",
+        judges.time_sync,
+        "time service",
+        limit="synchronised",
+        source="certificates and etcd leases need one time",
+        remedy="install systemd-timesyncd or chrony: the first run switches it on where it is installed",
+        required=False,
+    ),
+    Check(
+        "clock",
+        judges.clock,
+        "clock against the nodes' median",
+        limit=f"{judges.CLOCK_SECONDS} s",
+        source=f"k0sctl refuses more than {judges.CLOCK_SECONDS} s",
+        remedy="let a time service set the clock, then run again",
+    ),
+    Check(
+        "steal",
+        judges.steal,
+        "CPU steal",
+        limit=f"{judges.STEAL_PERCENT} %",
+        source=f"article of 2023: above {judges.STEAL_PERCENT} % the provider oversells its processors",
+        remedy="ask the provider for dedicated processors, or move the node",
+        required=False,
+    ),
+    Check(
+        "etcd-disk",
+        judges.etcd_disk,
+        "fdatasync, 99th percentile",
+        limit=f"{judges.ETCD_SYNC_MILLISECONDS} ms on the control plane",
+        source=f"etcd's documentation: {judges.ETCD_SYNC_MILLISECONDS} ms; articles of 2022 and 2023: NVMe takes less "
+        f"than {judges.NVME_SYNC_MILLISECONDS} ms",
+        remedy="use this server's own NVMe storage for the control plane",
+        of_machine=True,
+    ),
+    Check(
+        "nic-speed",
+        judges.nic_speed,
+        "link speed",
+        limit="",
+        source="shown for capacity; no limit",
+        remedy="",
+        required=False,
+    ),
+    Check(
+        "nic-drops",
+        judges.nic_drops,
+        "packets dropped by the link",
+        limit="none in the window",
+        source="article of 2023: a drop means a slow processor or a small buffer",
+        remedy="raise the receive ring (ethtool -G), use profile high-throughput, and look at CPU steal",
+        required=False,
+    ),
+    Check(
+        "nic-ring",
+        judges.nic_ring,
+        "receive ring",
+        limit="the driver's maximum",
+        source="the driver's own maximum",
+        remedy="raise it to the maximum: ethtool -G LINK rx MAX",
+        required=False,
+    ),
+    Check(
+        "softnet",
+        judges.softnet,
+        "packets dropped by the kernel's backlog",
+        limit="none in the window",
+        source="article of 2024: overflowing soft-interrupt queues",
+        remedy="use profile high-throughput (net.core.netdev_max_backlog)",
+        required=False,
+    ),
+    Check(
+        "conntrack",
+        judges.conntrack,
+        "conntrack table in use",
+        limit=f"{judges.CONNTRACK_PERCENT} %",
+        source="Prometheus' node-mixin: NodeHighNumberConntrackEntriesUsed alerts above "
+        f"{judges.CONNTRACK_PERCENT} %; articles of 2022 and 2024: a full table drops connections",
+        remedy="use profile high-throughput or large-cluster, or raise net.netfilter.nf_conntrack_max",
+        required=False,
+    ),
+    Check(
+        "path-mtu",
+        judges.path_mtu,
+        "path MTU to other nodes",
+        limit="network.underlayMtu",
+        source="network.underlayMtu of the stack file",
+        remedy="correct network.underlayMtu, or ask the provider why larger packets are lost",
+    ),
+    Check(
+        "round-trip",
+        judges.round_trip,
+        "round trip to other nodes",
+        limit=f"{judges.NODE_ROUND_TRIP_MILLISECONDS} ms",
+        source="articles of 2023 and 2024: less than 2 to 5 ms within Norway",
+        remedy="put the nodes in one place, or raise etcd's heartbeat interval",
+        required=False,
+    ),
+    Check(
+        "references",
+        judges.references,
+        "round trip to reference points",
+        limit="maxMilliseconds of each point",
+        source="preflight.referencePoints of the stack file (articles: Oslo below 2 to 5 ms)",
+        remedy="choose a place nearer to them, or correct maxMilliseconds",
+        required=False,
+    ),
+    Check(
+        "segment",
+        judges.segment,
+        "one layer-2 segment",
+        limit="shared with every node, where direct routes need it",
+        source="autoDirectNodeRoutes sets routes by neighbour",
+        remedy="use routing over VXLAN, or routes: provider or bgp",
+    ),
+    Check(
+        "source-address-filtering",
+        judges.source_address_filtering,
+        "filtering of source addresses",
+        limit="none, where native routing or DSR needs it",
+        source="Cilium's documentation on native routing and DSR; providers filter spoofed sources",
+        remedy="ask the provider to allow the pods' network on these ports, or use a tunnel with SNAT",
+    ),
+    Check(
+        "announcements",
+        judges.announcements,
+        "ARP announcements",
+        limit="heard by every node, where layer-2 pools need them",
+        source="MetalLB's page on clouds: layer-2 mode needs them",
+        remedy="ask the provider to allow the pool's addresses, or announce the pool by BGP",
+    ),
+    Check(
+        "ports",
+        judges.ports,
+        "ports between nodes (UDP is seen at the link, before the node's own firewall)",
+        limit="all that the CNI, MetalLB and the kubelet need",
+        source="the CNI's, MetalLB's and the kubelet's documentation",
+        remedy="open them in the provider's firewall for the nodes' network",
+    ),
+    Check(
+        "names",
+        judges.names,
+        "name look-up",
+        limit=f"{judges.LOOKUP_MILLISECONDS} ms",
+        source=f"this project's choice: three questions of {judges.LOOKUP_MILLISECONDS} ms are the 300 ms that the "
+        "article of 2023 calls broken, and ndots multiplies questions (article of 2022)",
+        remedy="use a resolver in the country that is near, and ndots: 2 in pods that call the outside",
+        required=False,
+    ),
+    Check(
+        "services",
+        judges.services,
+        "services",
+        limit="",
+        source="shown for information; no limit",
+        remedy="",
+        required=False,
+    ),
+)
+"""In the order of the report."""

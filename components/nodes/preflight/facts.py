@@ -21,12 +21,12 @@ class Survey(NamedTuple):
     """Seconds by which the node's clock is ahead of the one that asked."""
     in_container: bool = False
     """The node is a container: what it shares with others proves nothing of it."""
-    unread: str = ""
+    failure: str = ""
     """Why there are no facts at all; empty where there are."""
 
     def get(self, name: str) -> Fact:
         """A fact; one that was never said is unknown."""
-        return self.facts.get(name, {"unknown": self.unread or "the node did not say"})
+        return self.facts.get(name, {"unknown": self.failure or "the node did not say"})
 
 
 def parse(output: str, *, received_at: float, in_container: bool = False) -> Survey:

@@ -20,7 +20,7 @@ def survey_command(seconds: int = SURVEY_SECONDS) -> str:
 def survey_script(
     node: NodeSpec,
     peers: Sequence[NodeSpec],
-    demands: NodeRequirements,
+    requirements: NodeRequirements,
     *,
     run: str,
     window_seconds: float = 1.5,
@@ -31,16 +31,16 @@ def survey_script(
     `peers` are the nodes that are asked at the same time; `run` is a word of this run alone, by which their probes
     know each other; `measure_disk` writes 22 MB where etcd will.
     """
-    preflight = demands.preflight
+    preflight = requirements.preflight
     request = {
         "node": node.name,
         "address": str(node.address),
         "run": run,
-        "mtu": demands.underlay_mtu,
+        "mtu": requirements.underlay_mtu,
         "peers": [{"name": peer.name, "address": str(peer.address)} for peer in peers if peer.name != node.name],
-        "ports": [{"port": need.port, "protocol": need.protocol} for need in demands.ports],
+        "ports": [{"port": need.port, "protocol": need.protocol} for need in requirements.ports],
         "references": [{"name": point.name, "address": str(point.address)} for point in preflight.reference_points],
-        "pod_source": demands.pod_source,
+        "pod_source": requirements.pod_source,
         "lookup": preflight.lookup,
         "services": ["containerd", "kubelet"],
         "etcd_folder": preflight.etcd_folder,

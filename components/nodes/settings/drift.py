@@ -12,7 +12,7 @@ from components.nodes.settings.readback import Readback
 from components.nodes.settings.script import command
 
 
-class Unread(NamedTuple):
+class UnreachableNode(NamedTuple):
     """A node that could not be read."""
 
     reason: str
@@ -20,7 +20,7 @@ class Unread(NamedTuple):
     """The server showed another host key: its command must run, and fail, rather than be skipped."""
 
 
-Reading = Readback | Unread | None
+Reading = Readback | UnreachableNode | None
 """None: nobody asked (`vds-platform:readNodes: false`)."""
 
 
@@ -40,7 +40,7 @@ def judge(node: str, reading: Reading) -> Rerun:
     plain = command("apply")
     if reading is None:
         return Rerun(plain, keep=True)
-    if isinstance(reading, Unread):
+    if isinstance(reading, UnreachableNode):
         if reading.untrusted:
             return Rerun(command("apply", "another-host-key"), keep=False, warning=f"node {node}: {reading.reason}")
         return Rerun(

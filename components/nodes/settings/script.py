@@ -27,17 +27,17 @@ def command(verb: str, *words: str) -> str:
     return " ".join(["timeout", "-k", "5", str(RUN_SECONDS), "sh", "-s", quote(verb), *map(quote, words)])
 
 
-def node_script(node: NodeSpec, demands: NodeRequirements) -> str:
+def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
     """The POSIX shell text for one node; it goes in on standard input and holds no secret."""
     settings = wanted(node)
-    rows = _rows(settings) + _each("modules", [(name,) for name in modules(demands.service_proxy, settings)])
+    rows = _rows(settings) + _each("modules", [(name,) for name in modules(requirements.service_proxy, settings)])
     facts = {
         "node": node.name,
-        "kernel_floor": demands.kernel_floor,
-        "kernel_reason": demands.kernel_reason,
+        "kernel_floor": requirements.kernel_floor,
+        "kernel_reason": requirements.kernel_reason,
         "keep_swap": "yes" if node.keep_swap else "no",
-        # Says later what was applied, and on what demands the preflight judged.
-        "digest": hashlib.sha256(f"{rows}{node.keep_swap}{tuple(demands)!r}".encode()).hexdigest()[:16],
+        # Says later what was applied, and on what requirements the preflight judged.
+        "digest": hashlib.sha256(f"{rows}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
     }
     head = "".join(f"{name}={quote(value)}\n" for name, value in facts.items())
     return _HOW.replace(_SLOT, head + rows, 1)

@@ -41,7 +41,7 @@ def test_a_stack_file_with_ipvs_gets_its_modules_and_the_advice():
     data["cni"]["serviceProxy"] = "ipvs"
     spec = parse(data, base_dir=ROOT)
     assert {"ip_vs", "ip_vs_rr", "ip_vs_sh", "ip_vs_wrr", "nf_conntrack"} <= set(
-        modules(spec.demands.service_proxy, [])
+        modules(spec.node_requirements.service_proxy, [])
     )
     assert any("nftables, stable since 1.33" in text for text in spec.advice)
 

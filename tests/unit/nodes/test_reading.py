@@ -10,7 +10,7 @@ import pytest
 
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
 from components.nodes.reading import read_fleet
-from components.nodes.settings.drift import Unread
+from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
 from components.nodes.settings.script import node_script
 from tests.support.sshd import listening
@@ -75,7 +75,7 @@ def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read(
         fleet = read(nodes, server.port, server.private_key)
     assert isinstance(fleet.readings["osl-1"], Readback)
     second = fleet.readings["osl-2"]
-    assert isinstance(second, Unread)
+    assert isinstance(second, UnreachableNode)
     assert second.reason.startswith(f"127.0.0.2 port {server.port} could not be reached")
 
 
@@ -113,7 +113,7 @@ def test_a_node_is_tried_as_often_as_the_engine_would_try_it(monkeypatch):
 def test_a_server_that_says_no_is_asked_once(monkeypatch, error):
     attempts = counted(monkeypatch, *[error] * 3)
     fleet = read([node(1, "127.0.0.1", host_key("osl-1"))], 1, private_key(), attempts=3)
-    assert isinstance(fleet.readings["osl-1"], Unread)
+    assert isinstance(fleet.readings["osl-1"], UnreachableNode)
     assert len(attempts) == 1
 
 
@@ -124,7 +124,7 @@ def test_a_survey_that_its_node_had_to_end_says_so(tmp_path):
     (tmp_path / "python3").chmod(0o755)
     with listening(["127.0.0.1"], str(tmp_path)) as server:
         fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
-    assert fleet.surveys[0].unread.startswith("it did not end its reading in time")
+    assert fleet.surveys[0].failure.startswith("it did not end its reading in time")
 
 
 def test_a_key_that_is_none_is_every_nodes_reason():

@@ -157,9 +157,9 @@ def test_a_tenant_may_not_take_the_gateways_namespace():
 def test_the_stack_file_may_ask_for_a_newer_kernel_but_not_for_an_older_one():
     data = stack_data("lab")
     data["cluster"]["kernelFloor"] = "6.1"
-    assert parse(data, base_dir=None).demands[1:3] == ("6.1", "cluster.kernelFloor of the stack file")
+    assert parse(data, base_dir=None).node_requirements[1:3] == ("6.1", "cluster.kernelFloor of the stack file")
     data["cluster"]["kernelFloor"] = "4.9"
-    assert parse(data, base_dir=None).demands == stack("lab").demands
+    assert parse(data, base_dir=None).node_requirements == stack("lab").node_requirements
 
 
 @pytest.mark.parametrize("key", [None, b"a", ("a",), 1, True])

@@ -10,7 +10,7 @@ from components.nodes.settings.script import node_script
 from tests.support.stacks import problems, stack, stack_data
 
 SPEC = stack("lab")
-SCRIPT = node_script(SPEC.nodes[0], SPEC.demands)
+SCRIPT = node_script(SPEC.nodes[0], SPEC.node_requirements)
 
 
 def document() -> str:

@@ -50,7 +50,7 @@ def test_the_survey_is_python_that_a_server_of_2021_understands():
 
 def test_the_request_says_everything_and_no_secret_goes_with_it():
     platform = stack("oslo")
-    text = survey_script(platform.nodes[0], platform.nodes, platform.demands, run="cafe0123")
+    text = survey_script(platform.nodes[0], platform.nodes, platform.node_requirements, run="cafe0123")
     request = ast.parse(text).body[-1].value.args[0].args[0].value
     asked = json.loads(request)
     assert [peer["name"] for peer in asked["peers"]] == [node.name for node in platform.nodes[1:]]
@@ -154,9 +154,9 @@ def test_a_disk_too_slow_for_fio_to_finish_is_refused_and_not_unknown(fio, monke
     monkeypatch.setattr(survey, "FIO_HANGS_SECONDS", 0.2)
     found = disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
     first = node(1).model_copy(update={"roles": ("control-plane",)})
-    [finding] = [f for f in findings([Survey("osl-1", {"disk": found})], [first], DEMANDS) if f.check == "etcd-disk"]
+    [finding] = [f for f in findings([Survey("osl-1", {"disk": found})], [first], DEMANDS) if f.check.id == "etcd-disk"]
     assert (finding.state, finding.limit) == ("fails", "10 ms")
-    assert finding.measured == f"not to be had on ext4 at {fio}/etcd: fio did not end within 0.2 s"
+    assert finding.measured == f"not measured on ext4 at {fio}/etcd: fio did not end within 0.2 s"
     assert list((fio / "etcd").iterdir()) == []
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from components.nodes.settings.drift import Unread, judge
+from components.nodes.settings.drift import UnreachableNode, judge
 from components.nodes.settings.readback import parse, summary
 
 AT = "2026-11-20T22:41:07Z"
@@ -47,19 +47,19 @@ def test_a_node_that_somebody_else_set_up_or_nobody_did_is_run_without_alarm(ver
 
 
 def test_an_unreachable_node_with_nothing_to_change_is_a_warning():
-    rerun = judge("osl-1", Unread("192.0.2.11 port 22 could not be reached"))
+    rerun = judge("osl-1", UnreachableNode("192.0.2.11 port 22 could not be reached"))
     assert rerun.keep
     assert "could not be reached" in rerun.warning
 
 
 def test_an_unreachable_nodes_warning_does_not_promise_that_a_new_one_is_left_alone():
-    warning = judge("osl-1", Unread("192.0.2.11 port 22 could not be reached")).warning
+    warning = judge("osl-1", UnreachableNode("192.0.2.11 port 22 could not be reached")).warning
     assert "it is not judged" in warning
     assert "If it was never set up, or the stack file changed for it, this run sets it up" in warning
 
 
 def test_another_host_key_runs_the_command_so_that_it_fails():
-    rerun = judge("osl-1", Unread("shows another host key", untrusted=True))
+    rerun = judge("osl-1", UnreachableNode("shows another host key", untrusted=True))
     assert not rerun.keep
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from components.nodes.reading import Fleet
-from components.nodes.settings.drift import Unread
+from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
 from tests.support.stacks import stack
 from tests.support.tools import Tools
@@ -59,7 +59,7 @@ DARK = (EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bri
         (reading("converged"), FINE, 0),
         (reading("drifted"), FINE, 1),
         (reading("converged"), DARK, 1),
-        (Unread("could not be reached"), DARK, 2),
+        (UnreachableNode("could not be reached"), DARK, 2),
     ],
 )
 def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(world, standing, edge, status):

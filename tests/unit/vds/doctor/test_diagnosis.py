@@ -8,7 +8,7 @@ from rich.console import Console
 from components.nodes.preflight.facts import Survey
 from components.nodes.preflight.verdict import CheckResult
 from components.nodes.reading import Fleet
-from components.nodes.settings.drift import Unread
+from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback, Setting
 from tests.support.stacks import stack
 from vds.doctor.command import page
@@ -21,9 +21,9 @@ def reading(verdict: str, *settings: Setting) -> Readback:
     return Readback("osl-cp-1", "6.1", False, "2026-11-21T00:00:00Z", settings, {}, {}, {}, verdict)
 
 
-def of(first: Readback | Unread) -> Diagnosis:
+def of(first: Readback | UnreachableNode) -> Diagnosis:
     rest = {node.name: reading("converged") for node in LAB.nodes[1:]}
-    return diagnose(Fleet({"osl-cp-1": first, **rest}), LAB.nodes, LAB.demands)
+    return diagnose(Fleet({"osl-cp-1": first, **rest}), LAB.nodes, LAB.node_requirements)
 
 
 def test_converged_nodes_are_converged():
@@ -41,7 +41,11 @@ DRIFTED = Setting("net.ipv4.ip_forward", "1", "0", "drifted")
         (reading("drifted", DRIFTED), "drifted: net.ipv4.ip_forward is 0, wanted 1", ("osl-cp-1",)),
         (reading("outdated"), "outdated", ("osl-cp-1",)),
         (reading("absent"), "absent", ("osl-cp-1",)),
-        (Unread("192.0.2.11 port 22 could not be reached"), "unread: 192.0.2.11 port 22 could not be reached", ()),
+        (
+            UnreachableNode("192.0.2.11 port 22 could not be reached"),
+            "unread: 192.0.2.11 port 22 could not be reached",
+            (),
+        ),
     ],
 )
 def test_what_is_not_converged_says_why_and_whether_a_run_would_help(first, said, to_fix):
@@ -55,9 +59,9 @@ def test_a_failing_check_is_not_converged_and_advice_is():
     kernel = {"release": "4.9.0", "btf": False, "options": {}}
     surveys = (Survey("osl-cp-1", {"kernel": kernel}),)
     readings = {node.name: reading("converged") for node in LAB.nodes}
-    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.demands).converged
+    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.node_requirements).converged
     swap = (Survey("osl-cp-1", {"memory": {"bytes": 2**34, "swap_bytes": 2**30}}),)
-    assert diagnose(Fleet(readings, swap), LAB.nodes, LAB.demands).converged
+    assert diagnose(Fleet(readings, swap), LAB.nodes, LAB.node_requirements).converged
 
 
 def test_a_gateway_that_does_not_answer_is_not_converged():
@@ -80,14 +84,14 @@ def test_a_cluster_that_is_yet_to_be_made_and_a_fact_that_cannot_be_had_are_no_f
 
 def test_a_node_that_could_not_be_surveyed_is_not_converged():
     readings = {node.name: reading("converged") for node in LAB.nodes}
-    surveys = (Survey("osl-cp-1", {}, unread="it did not end its reading in time"),)
-    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.demands).converged
+    surveys = (Survey("osl-cp-1", {}, failure="it did not end its reading in time"),)
+    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.node_requirements).converged
 
 
 def test_only_where_no_node_could_be_read_nothing_was_seen():
-    dark = Unread("could not be reached")
+    dark = UnreachableNode("could not be reached")
     assert not of(dark).blind
-    assert diagnose(Fleet({node.name: dark for node in LAB.nodes}), LAB.nodes, LAB.demands).blind
+    assert diagnose(Fleet({node.name: dark for node in LAB.nodes}), LAB.nodes, LAB.node_requirements).blind
 
 
 def test_the_json_says_what_the_page_says():

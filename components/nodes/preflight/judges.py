@@ -1,0 +1,310 @@
+"""Judges of the preflight: each one measures one thing on one node and compares it with its limit. Without a clock.
+
+The articles are the five on Kubernetes networking for Nordic operators, by year: 2018, 2022, 2023 and two of 2024.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from components.core.versions import version_tuple
+from components.nodes.model import NodeRequirements, NodeSpec
+from components.nodes.preflight.facts import Fact, Survey
+
+CONTROL_PLANE_CPUS = 2
+CONTROL_PLANE_MEMORY_MIB = 1700
+CLOCK_SECONDS = 30
+STEAL_PERCENT = 0.5
+ETCD_SYNC_MILLISECONDS = 10
+NVME_SYNC_MILLISECONDS = 2
+CONNTRACK_PERCENT = 75  # node-mixin's alert NodeHighNumberConntrackEntriesUsed: 0.75
+NODE_ROUND_TRIP_MILLISECONDS = 5
+LOOKUP_MILLISECONDS = 100  # this project's choice: check `names` gives the reason
+CGROUP_V2_SINCE = "1.35"
+
+
+class Measurement(NamedTuple):
+    """What a judge measured, and whether it is within the limit."""
+
+    measured: str
+    good: bool = True
+    limit: str = ""
+    """The limit for this node; empty where it has none."""
+
+
+class MissingFactError(Exception):
+    """A fact is not known; the text gives the reason."""
+
+
+class Context(NamedTuple):
+    """Everything that a judge may use."""
+
+    survey: Survey
+    """Facts of the node that is judged."""
+    node: NodeSpec
+    fleet: Sequence[Survey]
+    """Facts of all nodes that answered, this one included."""
+    requirements: NodeRequirements
+
+    def fact(self, name: str) -> Fact:
+        """A fact of the node by its name in `survey.FACTS`. Raises MissingFactError."""
+        fact = self.survey.get(name)
+        if "unknown" in fact:
+            raise MissingFactError(str(fact["unknown"]))
+        return fact
+
+    @property
+    def is_control_plane(self) -> bool:
+        """Whether the node runs the control plane, and so etcd."""
+        return "control-plane" in self.node.roles
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the other nodes that answered."""
+        return sorted(other.node for other in self.fleet if other.node != self.survey.node)
+
+    @property
+    def paths(self) -> Fact:
+        """The paths to other nodes, by their names. Raises MissingFactError where there is none."""
+        return _not_empty(self.fact("paths")["peers"])
+
+
+def _not_empty(peers: Fact) -> Fact:
+    if not peers:
+        raise MissingFactError("there is no other node to ask")
+    return peers
+
+
+def survey(context: Context) -> Measurement:
+    return Measurement(context.survey.failure or "answered", not context.survey.failure)
+
+
+# --- the machine ---------------------------------------------------------------------------------------------
+
+
+def kernel(context: Context) -> Measurement:
+    release = str(context.fact("kernel")["release"])
+    numbers = release.split("-")[0].split("+")[0].split(".")[:2]
+    required = context.requirements
+    good = tuple(int(number) for number in numbers) >= version_tuple(required.kernel_floor)
+    return Measurement(release, good, f"{required.kernel_floor} for {required.kernel_reason}")
+
+
+def bpf(context: Context) -> Measurement:
+    fact = context.fact("kernel")
+    if context.requirements.service_proxy != "ebpf":
+        return Measurement("not needed: kube-proxy carries Services")
+    if not fact["options"]:
+        raise MissingFactError("the kernel does not publish its configuration")
+    missing = sorted(name for name, value in fact["options"].items() if value not in ("y", "m"))
+    if missing:
+        return Measurement(
+            f"without {', '.join('CONFIG_' + name for name in missing)}", good=False, limit="all of them"
+        )
+    return Measurement(f"complete, {'BTF' if fact['btf'] else 'no BTF'}")
+
+
+def cpus(context: Context) -> Measurement:
+    fact = context.fact("system")
+    count = int(fact["cpus"])
+    if not context.is_control_plane:
+        return Measurement(f"{count}, {fact['name']}")
+    return Measurement(f"{count}", count >= CONTROL_PLANE_CPUS, f"{CONTROL_PLANE_CPUS}")
+
+
+def memory(context: Context) -> Measurement:
+    size = int(context.fact("memory")["bytes"]) // 2**20
+    if not context.is_control_plane:
+        return Measurement(f"{size} MiB")
+    return Measurement(f"{size} MiB", size >= CONTROL_PLANE_MEMORY_MIB, f"{CONTROL_PLANE_MEMORY_MIB} MiB")
+
+
+def cgroup(context: Context) -> Measurement:
+    version = int(context.fact("cgroup")["version"])
+    required = context.requirements
+    needed = version_tuple(required.kubernetes) >= version_tuple(CGROUP_V2_SINCE) and not required.cgroup_v1
+    limit = f"2 for Kubernetes {required.kubernetes}" if needed else ""
+    return Measurement(f"{version}", version == 2 or not needed, limit)
+
+
+def swap(context: Context) -> Measurement:
+    size = int(context.fact("memory")["swap_bytes"]) // 2**20
+    return Measurement(f"{size} MiB" if size else "none", not size, "none")
+
+
+def time_sync(context: Context) -> Measurement:
+    good = bool(context.fact("time_sync")["synchronised"])
+    return Measurement("synchronised" if good else "the kernel's clock is not synchronised", good)
+
+
+def clock(context: Context) -> Measurement:
+    own = context.survey
+    others = [other.clock_offset for other in context.fleet if other.node != own.node] or [0.0]
+    offset = round(own.clock_offset - median(others), 1) + 0.0  # no minus before a zero
+    return Measurement(f"{offset:+.1f} s", abs(offset) <= CLOCK_SECONDS, f"{CLOCK_SECONDS} s either way")
+
+
+def steal_percent(before: Sequence[int], after: Sequence[int]) -> float:
+    """The share of processor time that other machines took, from the first line of /proc/stat.
+
+    Raises MissingFactError where a counter ran backwards, which some kernels do: an average of that is no measurement.
+    """
+    passed = [new - old for old, new in zip(before, after, strict=True)][:8]  # the two after it are in `user`
+    if any(difference < 0 for difference in passed):
+        raise MissingFactError("the kernel's counters ran backwards in the window: measure again")
+    if not sum(passed):
+        raise MissingFactError("no processor time passed in the window: measure longer")
+    return 100 * passed[7] / sum(passed)
+
+
+def steal(context: Context) -> Measurement:
+    window = context.fact("window")
+    share = steal_percent(window["before"]["cpu"], window["after"]["cpu"])
+    return Measurement(f"{share:.2f} % in {window['seconds']:g} s", share <= STEAL_PERCENT, f"{STEAL_PERCENT} %")
+
+
+def etcd_disk(context: Context) -> Measurement:
+    fact = context.fact("disk")
+    limit = f"{ETCD_SYNC_MILLISECONDS} ms" if context.is_control_plane else ""
+    place = f"on {fact['filesystem']} at {fact['folder']}"
+    if "slow" in fact:
+        return Measurement(f"not measured {place}: {fact['slow']}", not limit, limit)
+    delay = fact["p99_ns"] / 1e6
+    if limit:
+        return Measurement(f"{delay:.2f} ms {place}", delay <= ETCD_SYNC_MILLISECONDS, limit)
+    slow = "" if delay <= NVME_SYNC_MILLISECONDS else ", slower than NVMe"
+    return Measurement(f"{delay:.2f} ms {place}{slow}")
+
+
+def services(context: Context) -> Measurement:
+    states = {name: state for name, state in context.fact("services").items() if name != "fact"}
+    return Measurement(", ".join(f"{name} {state or 'unknown'}" for name, state in states.items()))
+
+
+# --- its link and its kernel's network -----------------------------------------------------------------------
+
+
+def nic_speed(context: Context) -> Measurement:
+    link = context.fact("link")
+    speed = f"{link['speed_mbit']} Mbit/s" if link["speed_mbit"] else "speed unknown to the driver"
+    return Measurement(f"{link['interface']} {speed}, MTU {link['mtu']}, driver {link['driver'] or 'none'}")
+
+
+def nic_drops(context: Context) -> Measurement:
+    window = context.fact("window")
+    before, after = window["before"]["nic"], window["after"]["nic"]
+    names = [name for name in after if name != "rx_packets" and before.get(name) is not None]
+    dropped = sum(max(0, after[name] - before[name]) for name in names)
+    since_boot = sum(after[name] for name in names)
+    return Measurement(f"{dropped} in {window['seconds']:g} s, {since_boot} since boot", not dropped)
+
+
+def nic_ring(context: Context) -> Measurement:
+    ring = context.fact("link")["ring"]
+    if ring is None:
+        raise MissingFactError("the driver shows no ring, or ethtool is not installed")
+    return Measurement(f"{ring['rx']}", ring["rx"] >= ring["rx_max"], f"{ring['rx_max']}")
+
+
+def softnet(context: Context) -> Measurement:
+    window = context.fact("window")
+    dropped = window["after"]["softnet"]["dropped"] - window["before"]["softnet"]["dropped"]
+    return Measurement(f"{dropped} in {window['seconds']:g} s", dropped <= 0)
+
+
+def conntrack(context: Context) -> Measurement:
+    fact = context.fact("conntrack")
+    if not fact["max"]:  # so the kernel writes "as many as there is memory for"
+        return Measurement(f"{fact['count']}, no limit")
+    share = 100 * fact["count"] / fact["max"]
+    measured = f"{fact['count']} of {fact['max']} ({share:.0f} %)"
+    return Measurement(measured, share <= CONNTRACK_PERCENT, f"{CONNTRACK_PERCENT} %")
+
+
+def names(context: Context) -> Measurement:
+    fact = context.fact("resolver")
+    asks = len(fact["search"]) + 1 if fact["ndots"] > fact["name"].count(".") else 1
+    measured = f"{fact['name']} in {fact['milliseconds']:.0f} ms, {asks} questions a name (ndots:{fact['ndots']})"
+    return Measurement(measured, fact["milliseconds"] <= LOOKUP_MILLISECONDS, f"{LOOKUP_MILLISECONDS} ms")
+
+
+# --- the network between nodes -------------------------------------------------------------------------------
+
+
+def path_mtu(context: Context) -> Measurement:
+    paths = context.paths
+    wanted = context.requirements.underlay_mtu
+    short = {name: path["mtu"] for name, path in paths.items() if (path["mtu"] or 0) < wanted}
+    if short:
+        measured = ", ".join(f"{name}: {mtu or 'no answer to a DF ping'}" for name, mtu in sorted(short.items()))
+        return Measurement(f"to {measured}", good=False, limit=f"{wanted}")
+    least = min(path["mtu"] for path in paths.values())
+    spare = f"; every path carries {least}" if least > wanted else ""
+    return Measurement(f"{least} to all {len(paths)} others{spare}", limit=f"{wanted}")
+
+
+def round_trip(context: Context) -> Measurement:
+    paths = context.paths
+    delays = {name: path["milliseconds"] for name, path in paths.items() if path["milliseconds"] is not None}
+    if not delays:
+        raise MissingFactError("no other node answers a ping")
+    farthest = max(delays, key=lambda name: delays[name])
+    bound = NODE_ROUND_TRIP_MILLISECONDS
+    return Measurement(f"{delays[farthest]:.2f} ms at most ({farthest})", delays[farthest] <= bound, f"{bound} ms")
+
+
+def references(context: Context) -> Measurement:
+    bounds = {point.name: point.max_milliseconds for point in context.requirements.preflight.reference_points}
+    if not bounds:
+        raise MissingFactError("no reference points: name some in preflight.referencePoints")
+    points = context.fact("references")["points"]
+    delays = {name: points.get(name, {}).get("milliseconds") for name in bounds}
+    return Measurement(
+        ", ".join(f"{name} {'no answer' if delay is None else f'{delay:.2f} ms'}" for name, delay in delays.items()),
+        all(delay is not None and delay <= bounds[name] for name, delay in delays.items()),
+        ", ".join(f"{name} {bound:g} ms" for name, bound in bounds.items()),
+    )
+
+
+def segment(context: Context) -> Measurement:
+    macs = {other.node: mac for other in context.fleet if (mac := other.get("link").get("mac"))}
+    paths = _not_empty({name: path for name, path in context.paths.items() if name in macs})
+    apart = sorted(name for name, path in paths.items() if path["mac"] != macs[name])
+    measured = f"not shared with {', '.join(apart)}" if apart else f"shared with all {len(paths)} others"
+    return _needed_by(context.requirements.same_segment, measured, present=not apart)
+
+
+def source_address_filtering(context: Context) -> Measurement:
+    heard = context.fact("wire")["heard"]
+    # Either source proves that the network filters none; an agent that runs already may rewrite pods' addresses.
+    proof = {"pod-source", "foreign-source"}
+    silent = [peer for peer in context.others if not proof & set(heard.get(peer, ()))]
+    measured = f"packets do not arrive from {', '.join(silent)}" if silent else "none from any other node"
+    return _needed_by(context.requirements.source_address_filtering, measured, present=not silent)
+
+
+def announcements(context: Context) -> Measurement:
+    heard = context.fact("wire")["heard"]
+    silent = [peer for peer in context.others if "arp" not in heard.get(peer, ())]
+    measured = f"not heard from {', '.join(silent)}" if silent else "heard from every other node"
+    return _needed_by(context.requirements.announcements, measured, present=not silent)
+
+
+def _needed_by(user: str, measured: str, *, present: bool) -> Measurement:
+    """A property of the network that only some configurations need; `user` is the part that does, if any."""
+    return Measurement(measured, present or not user, f"needed by {user}" if user else "")
+
+
+def ports(context: Context) -> Measurement:
+    answers, heard = context.fact("ports")["peers"], context.fact("wire")["heard"]
+    needed = context.requirements.ports
+    closed = []
+    for need in needed:
+        key = f"{need.port}/{need.protocol}"
+        for peer in context.others:
+            if need.protocol == "tcp" and answers.get(peer, {}).get(key) == "silent":
+                closed.append(f"{key} to {peer} ({need.reason})")
+            if need.protocol == "udp" and key not in heard.get(peer, ()):
+                closed.append(f"{key} from {peer} ({need.reason})")
+    wanted = ", ".join(f"{need.port}/{need.protocol}" for need in needed) or "none"
+    return Measurement(f"closed: {', '.join(closed)}" if closed else f"{wanted} pass", not closed)

@@ -1,0 +1,33 @@
+"""The table of checks: complete, consistent with the survey, and in the how-to."""
+
+import inspect
+import re
+from pathlib import Path
+
+from components.core.duplicates import duplicates
+from components.nodes.preflight import judges, survey
+from components.nodes.preflight.checks import CHECKS
+
+HOWTO = Path(__file__).parents[4] / "docs" / "howto" / "examine-nodes.md"
+
+
+def test_ids_are_unique():
+    assert duplicates(check.id for check in CHECKS) == []
+
+
+def test_judges_use_exactly_the_facts_that_the_survey_collects():
+    named = set(re.findall(r'fact\("(\w+)"\)', inspect.getsource(judges)))
+    assert named == {*survey.FACTS, "disk"}
+
+
+def test_what_has_a_limit_has_a_remedy():
+    assert [check.id for check in CHECKS if bool(check.limit) != bool(check.remedy)] == []
+
+
+def test_the_how_to_has_the_table():
+    lines = ["| check | measured | limit | source | over the limit |", "|---|---|---|---|---|"]
+    for check in CHECKS:
+        effect = ("stops the run" if check.required else "advice") if check.limit else "only shown"
+        lines.append(f"| `{check.id}` | {check.title} | {check.limit or '–'} | {check.source} | {effect} |")
+    table = "\n".join(lines)
+    assert table in HOWTO.read_text(encoding="utf-8"), f"write into {HOWTO.name}:\n{table}"
