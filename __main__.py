@@ -71,7 +71,7 @@ cluster = kubernetes.Provider(
     enable_secret_mutable=True,  # nor may a certificate, while a listener serves with it
 )
 for name, node in nodes.items():
-    node.releasable(
+    node.declare_decommission(
         kubeconfig,
         gateway_namespace=platform.gateway.namespace,
         leaving_script=leaving.get(name, ""),

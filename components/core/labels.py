@@ -11,7 +11,7 @@ TIER = f"{PREFIX}tier"
 """On a tenant's pods: `frontend`, `api`, `database`, …; the tier policies select by it."""
 
 CORDONED = f"{PREFIX}cordoned-by-decommission"
-"""On a Node that we cordoned because it left the stack file: what is ours to take back, unlike an operator's cordon."""
+"""On a Node that we cordoned because it left the stack file: ours to remove, unlike an operator's cordon."""
 CANARY = f"{PREFIX}canary"
 """Annotation of a route: the name of the Service that is on trial."""
 PLAIN_TEXT = f"{PREFIX}plain-text"

@@ -1,4 +1,4 @@
-"""A node, set up over one SSH connection and given back when it leaves the stack."""
+"""A node, set up over one SSH connection and decommissioned when it leaves the stack."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import pulumi_command as command
 from pulumi_command import local, remote
 
 from components.core.names import child, token
-from components.nodes.decommission.document import DECOMMISSION, RECOMMISSION, release_document
+from components.nodes.decommission.document import DECOMMISSION, RECOMMISSION, decommission_document
 from components.nodes.model import NodeSpec, SshSpec
 from components.nodes.settings.drift import Reading, judge
 from components.nodes.settings.readback import summary
@@ -69,13 +69,13 @@ class Node(pulumi.ComponentResource):
             ),
         )
         self.setup = setup
-        self._release = partial(release_document, spec, ssh, script=script)
+        self._document = partial(decommission_document, spec, ssh, script=script)
         self._private_key = private_key
         self._provider = provider
         self.readback = setup.stdout.apply(summary)
         self.register_outputs({**where, "readback": self.readback})
 
-    def releasable(
+    def declare_decommission(
         self,
         kubeconfig: pulumi.Input[str],
         *,
@@ -83,14 +83,14 @@ class Node(pulumi.ComponentResource):
         leaving_script: str = "",
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """Declare how the node is given back: once, when its cluster is known, which may be made of the nodes.
+        """Declare how the node is decommissioned: once, when its cluster is known, which may be made of the nodes.
 
         `gateway_namespace` is where the data plane's pods are; `leaving_script` takes the node out of a cluster that
         kubeadm made; `depends_on` is what must go after the node is drained.
         """
 
         def document(secrets: Sequence[str]) -> str:
-            return self._release(
+            return self._document(
                 leaving_script=leaving_script,
                 gateway_namespace=gateway_namespace,
                 kubeconfig=secrets[0],
@@ -98,9 +98,9 @@ class Node(pulumi.ComponentResource):
             )
 
         written: pulumi.Output[str] = pulumi.Output.all(kubeconfig, self._private_key).apply(document)
-        # Deleted before `setup`, and does all of the giving back: remote.Command could not forgive a dead server.
+        # Deleted before `setup`, and does all of the decommissioning: remote.Command could not forgive a dead server.
         local.Command(
-            child(self.pulumi_resource_name, "release"),
+            child(self.pulumi_resource_name, "decommission"),
             create=RECOMMISSION,
             delete=DECOMMISSION,
             stdin=pulumi.Output.secret(written),  # type: ignore[arg-type]  # the SDK's own generic has no type here

@@ -11,7 +11,7 @@ from components.nodes.inventory_render import record
 
 
 class Record(pulumi.ComponentResource):
-    """Which nodes the stack file has; gone before all of them are given back."""
+    """Which nodes the stack file has; gone before all of them are decommissioned."""
 
     def __init__(
         self,

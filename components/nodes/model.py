@@ -88,12 +88,12 @@ class NodeSpec(Spec):
     sysctls: tuple[Sysctl, ...] = ()
     """Settings of this node beside its profiles; an exact value here stands for theirs."""
     keep_swap: bool = False
-    """True leaves swap as it is; otherwise it is switched off, and on again when the node is given back."""
+    """True leaves swap as it is; otherwise it is switched off, and on again when the node is decommissioned."""
     host_key: HostKey | None = None
     """Its ed25519 host key. Left out, it is read from `ssh.knownHostsFile`; a node without one is refused."""
-    when_unreachable: Literal["fail", "leave"] = "fail"
-    """What giving it back does where it no longer answers: fail and keep it in the stack, or `leave` on it what we put
-    there, with a warning. Written while the node is still in the file, and deployed: a removal uses what was."""
+    when_unreachable: Literal["fail", "abandon"] = "fail"
+    """What its removal does if it does not answer: `fail` keeps it in the stack; `abandon` warns, and leaves on it what
+    we put there. Write it and deploy while the node is still in the file: a removal uses what was deployed."""
     drain_seconds: int = Field(default=300, ge=0, le=3600)
     """How long its pods may take to move when it leaves the stack file; 0 does not move them."""
 

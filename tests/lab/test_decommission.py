@@ -1,4 +1,4 @@
-"""Nodes that leave the stack file: drained, given back as they were found, and welcome again."""
+"""Nodes that leave the stack file: drained, decommissioned as they were found, and welcome again."""
 
 from __future__ import annotations
 
@@ -169,11 +169,11 @@ def test_a_dead_node_is_kept_without_consent_and_left_with_it(lab: Lab) -> None:
     machine.power_off(lab.layout, node)
     refused = without(lab, node)
     assert refused.exit_code
-    assert f"node {node.name} ({node.address} port 22) can't be given back" in refused.output
-    assert "whenUnreachable: leave" in refused.output
+    assert f"node {node.name} ({node.address} port 22) can't be decommissioned" in refused.output
+    assert "whenUnreachable: abandon" in refused.output
 
     started = time.monotonic()
-    left = without(lab, node, whenUnreachable="leave")
+    left = without(lab, node, whenUnreachable="abandon")
     assert left.exit_code == 0, left.diagnostics
     assert "/etc/sysctl.d/90-vds-platform.conf" in left.output
     assert time.monotonic() - started < 180  # forty of them until the cluster knows that the node is dead

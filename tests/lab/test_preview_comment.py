@@ -84,7 +84,7 @@ def test_a_node_that_leaves_is_one_cause(lab: Lab, tmp_path: Path) -> None:
     status, text, verdict = made(lab, one_node_less, tmp_path)
     assert status == 0, text
     deleted = verdict["changes"]["delete"]
-    assert len(deleted) == 6, "the node, its setup and release; the member, its packages and membership"
+    assert len(deleted) == 6, "the node, its setup and decommission; the member, its packages and membership"
     assert "- **deleted:** Node `osl-w-2`, because it is no longer in the program." in text
 
 

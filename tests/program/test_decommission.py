@@ -1,4 +1,4 @@
-"""What the program declares so that a node can be given back when it is no longer there to ask."""
+"""What the program declares so that a node can be decommissioned when it is no longer there to ask."""
 
 import json
 
@@ -12,20 +12,20 @@ from tests.support.stacks import ROOT, existing_data, stack, stack_data
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
-def test_every_node_has_a_setup_that_nothing_undoes_and_a_release_that_is_deleted_before_it(name):
+def test_every_node_has_a_setup_that_nothing_undoes_and_a_decommission_that_is_deleted_before_it(name):
     program = run_program(name)
     setups = {item.parent: item for item in program.of("remote:Command") if item.name.endswith("-setup")}
-    releases = {item.parent: item for item in program.of("local:Command")}
+    commands = {item.parent: item for item in program.of("local:Command")}
     assert len(setups) == len(stack(name).nodes)
-    assert set(setups) == set(releases)
-    for parent, release in releases.items():
+    assert set(setups) == set(commands)
+    for parent, command in commands.items():
         assert "delete" not in setups[parent].inputs
-        assert setups[parent].urn in release.depends_on
-        assert release.inputs["delete"].endswith("vds decommission")
-        assert release.inputs["create"].endswith("vds recommission")
+        assert setups[parent].urn in command.depends_on
+        assert command.inputs["delete"].endswith("vds decommission")
+        assert command.inputs["create"].endswith("vds recommission")
 
 
-def test_all_that_a_release_knows_is_one_secret_document_on_standard_input():
+def test_all_that_a_decommission_knows_is_one_secret_document_on_standard_input():
     spec = stack("oslo")
     for command in run_program("oslo", existing_data()).of("local:Command"):
         document = json.loads(command.inputs["stdin"])
@@ -47,23 +47,23 @@ def test_all_that_a_release_knows_is_one_secret_document_on_standard_input():
 
 def test_consent_and_patience_come_from_the_stack_file():
     data = stack_data("lab")
-    data["nodes"][2] |= {"whenUnreachable": "leave", "drainSeconds": 0}
+    data["nodes"][2] |= {"whenUnreachable": "abandon", "drainSeconds": 0}
     documents = [json.loads(item.inputs["stdin"]) for item in run_program("lab", data).of("local:Command")]
     found = {item["node"]: (item["whenUnreachable"], item["drainSeconds"]) for item in documents}
-    assert found == {"osl-cp-1": ("fail", 300), "osl-w-1": ("fail", 300), "osl-w-2": ("leave", 0)}
+    assert found == {"osl-cp-1": ("fail", 300), "osl-w-1": ("fail", 300), "osl-w-2": ("abandon", 0)}
 
 
 def test_a_node_of_a_cluster_made_here_is_drained_by_its_kubeconfig_and_before_it_is_reset():
     program = run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS)
     members = {item.urn for item in program.of("remote:Command") if item.name.endswith("-membership")}
-    releases = program.of("local:Command")
-    assert {item.name for item in releases} == {
-        urn.rpartition("::")[2].replace("membership", "release") for urn in members
+    commands = program.of("local:Command")
+    assert {item.name for item in commands} == {
+        urn.rpartition("::")[2].replace("membership", "decommission") for urn in members
     }
-    for release in releases:
-        assert members <= release.depends_on
-        assert json.loads(release.inputs["stdin"])["kubeconfig"] == ADMIN
-        assert release.secret_inputs == {"stdin"}
+    for command in commands:
+        assert members <= command.depends_on
+        assert json.loads(command.inputs["stdin"])["kubeconfig"] == ADMIN
+        assert command.secret_inputs == {"stdin"}
 
 
 def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():

@@ -107,14 +107,14 @@ def test_the_secrets_are_in_standard_input_alone_and_encrypted_there():
             assert secret not in str(rest)
 
 
-def test_a_worker_leaves_by_its_release_and_a_control_plane_by_its_protected_membership():
+def test_a_worker_leaves_by_its_decommission_and_a_control_plane_by_its_protected_membership():
     program = run()
     planes = {"osl-cp-1", "osl-cp-2", "osl-cp-3"}
     for name, membership in memberships(program).items():
         node = name.removesuffix("-membership")
         assert ("delete" in membership.inputs) == (node in planes)
-        [release] = [item for item in program.of("local:Command") if item.name == f"{node}-release"]
-        document = json.loads(release.inputs["stdin"])
+        [command] = [item for item in program.of("local:Command") if item.name == f"{node}-decommission"]
+        document = json.loads(command.inputs["stdin"])
         assert bool(document.get("leavingScript")) == (node not in planes)
         assert CREDENTIALS.bootstrap_token not in document.get("leavingScript", "")
 
@@ -148,7 +148,7 @@ def test_another_node_changes_nothing_but_the_record_of_all_nodes():
         if urn in before.resources and item.inputs != before.resources[urn].inputs
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
-    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "release"))}
+    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "decommission"))}
     assert changed == {"record-nodes"}
 
 

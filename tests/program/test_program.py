@@ -23,7 +23,7 @@ def test_a_node_is_one_command_over_a_verified_connection():
         node = next(node for node in spec.nodes if str(node.address) == connection["host"])
         assert connection["hostKey"] == node.host_key
         assert connection["perDialTimeout"] * connection["dialErrorLimit"] <= 15
-        assert "triggers" not in command.inputs, "a changed trigger may replace, and a replaced node is given back"
+        assert "triggers" not in command.inputs, "a changed trigger may replace, and a replaced node is decommissioned"
 
 
 def test_the_script_is_on_standard_input_and_not_in_argv():

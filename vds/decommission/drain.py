@@ -30,7 +30,7 @@ class Pod(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-class Seen(NamedTuple):
+class ClusterState(NamedTuple):
     """What the cluster listed."""
 
     nodes: Sequence[Object]
@@ -78,12 +78,12 @@ def work(pods: Iterable[Object], *, first: frozenset[str] | None = None) -> Work
     return Work(tuple(evict), tuple(orphans), tuple(leaving))
 
 
-def refusals(node: str, seen: Seen, *, forsaken: bool) -> list[Finding]:
-    """Why this node may not be drained, all at once. `forsaken`: it may be left with whatever is on it."""
+def refusals(node: str, seen: ClusterState, *, may_abandon: bool) -> list[Finding]:
+    """Why this node may not be drained, all at once. `may_abandon`: nothing that is on it needs to be saved."""
     lost = _leaving(node, seen.nodes)
     problems = [*_quorum(node, lost, seen.nodes), *_gateways(node, lost, seen)]
     todo = work(seen.pods)
-    if forsaken and not is_ready(_named(node, seen.nodes)):
+    if may_abandon and not is_ready(_named(node, seen.nodes)):
         return problems
     problems += [
         Finding(
@@ -100,7 +100,7 @@ def refusals(node: str, seen: Seen, *, forsaken: bool) -> list[Finding]:
                 "drain-not-ready",
                 f"node {node}",
                 "is not Ready, so nothing there would stop its pods: bring it back, or, if it is lost, put it into "
-                "the stack file again with `whenUnreachable: leave`, deploy, and take it out",
+                "the stack file again with `whenUnreachable: abandon`, deploy, and take it out",
             )
         )
     return problems
@@ -147,7 +147,7 @@ def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object]) -> Iterato
         )
 
 
-def _gateways(node: str, lost: frozenset[str], seen: Seen) -> Iterator[Finding]:
+def _gateways(node: str, lost: frozenset[str], seen: ClusterState) -> Iterator[Finding]:
     for service in seen.services:
         metadata = service["metadata"]
         if (service.get("spec") or {}).get("type") != "LoadBalancer":
@@ -170,7 +170,7 @@ def _gateways(node: str, lost: frozenset[str], seen: Seen) -> Iterator[Finding]:
 
 def _beside(node: str, lost: frozenset[str]) -> str:
     others = sorted(lost - {node})
-    return f" (with {', '.join(others)}, which is being given back as well)" if others else ""
+    return f" (with {', '.join(others)}, which is being decommissioned as well)" if others else ""
 
 
 def _named(node: str, nodes: Sequence[Object]) -> Object:

@@ -10,21 +10,21 @@ from typing import Any
 from components.core import labels
 from components.core.finding import Finding
 from vds.decommission import drain
-from vds.decommission.drain import Pod, Seen, Work
+from vds.decommission.drain import ClusterState, Pod, Work
 from vds.shared.kubernetes import Api, ApiError, UnreachableError, found, listed
 
 _TURN_SECONDS = 2.0
 
 _NOT_EMPTY = (
-    "not empty after its drainSeconds, {}, and so not given back. Let go what is named below, or raise drainSeconds "
-    "while the node is in the stack file, and run again"
+    "not empty after its drainSeconds, {}, and so not decommissioned. Delete or move what is named below, or raise "
+    "drainSeconds while the node is in the stack file, and run again"
 )
 
 Say = Callable[[str], None]
 
 
-class NotDoneError(Exception):
-    """A node was not given back; why and what to do, a line each. A second run goes on from there."""
+class IncompleteError(Exception):
+    """A node was not decommissioned; why and what to do, a line each. A second run goes on from there."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -47,8 +47,8 @@ class Drain:
     api: Api
     gateway_namespace: str
     seconds: int
-    forsaken: bool
-    """The node may be left with what is on it: where its kubelet is dead, nothing is waited for."""
+    may_abandon: bool
+    """The node may be abandoned with what is on it: where its kubelet is dead, nothing is waited for."""
     say: Say
     clock: Clock = field(default_factory=Clock)
     evicted: set[Pod] = field(default_factory=set)
@@ -58,7 +58,7 @@ class Drain:
         """Drain it; False where the cluster has no such node.
 
         Raises:
-            NotDoneError: refused, or not empty in time. A cordon of ours has been taken back.
+            IncompleteError: refused, or not empty in time. A cordon of ours has been taken back.
             ApiError, UnreachableError: of the first questions; later ones are asked again until the time is up.
         """
         node = found(self.api, self._path)
@@ -90,15 +90,15 @@ class Drain:
 
     def _refuse(self) -> None:
         gateways = self.gateway_namespace
-        seen = Seen(
+        seen = ClusterState(
             nodes=listed(self.api, "/api/v1/nodes"),
             pods=self._pods(),
             services=listed(self.api, f"/api/v1/namespaces/{gateways}/services"),
             slices=listed(self.api, f"/apis/discovery.k8s.io/v1/namespaces/{gateways}/endpointslices"),
         )
-        problems: list[Finding] = drain.refusals(self.node, seen, forsaken=self.forsaken)
+        problems: list[Finding] = drain.refusals(self.node, seen, may_abandon=self.may_abandon)
         if problems:
-            raise NotDoneError([str(problem) for problem in problems])
+            raise IncompleteError([str(problem) for problem in problems])
 
     def _cordon(self) -> None:
         mark = {"metadata": {"annotations": {labels.CORDONED: "true"}}, "spec": {"unschedulable": True}}
@@ -118,8 +118,8 @@ class Drain:
         told: dict[str, str] = {}
         while True:
             try:
-                if self.forsaken and self._is_dead():  # a kubelet counts as alive for 40 s after its last word
-                    self._forsake()
+                if self.may_abandon and self._is_dead():  # a kubelet counts as alive for 40 s after its last word
+                    self._abandon_pods()
                     return
                 pods = self._pods()
                 if first is None:
@@ -137,7 +137,7 @@ class Drain:
                 self.say(line)
             told = blocked
             if self.clock.now() >= deadline:
-                raise NotDoneError([f"node {self.node}: {_NOT_EMPTY.format(self.seconds)}", *_lines(blocked)])
+                raise IncompleteError([f"node {self.node}: {_NOT_EMPTY.format(self.seconds)}", *_lines(blocked)])
             self.clock.sleep(_TURN_SECONDS)
 
     def _is_dead(self) -> bool:
@@ -170,7 +170,7 @@ class Drain:
         self.evicted.add(pod)
         return ""
 
-    def _forsake(self) -> None:
+    def _abandon_pods(self) -> None:
         """A dead kubelet stops nothing: let others start replacements as far as budgets allow, and name the rest."""
         todo = drain.work(self._pods())
         kept = {pod: reason for pod in todo.evict if (reason := self._evict(pod))}

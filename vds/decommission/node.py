@@ -1,4 +1,4 @@
-"""Gives a node's kernel values back over one verified SSH connection, as `components.nodes.reading` reads them."""
+"""Restores a node over one verified SSH connection, as `components.nodes.reading` reads them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class RefusedError(Exception):
 class NodeServer:
     """The server that a node is."""
 
-    def __init__(self, release: Decommission) -> None:
-        self._release = release
+    def __init__(self, document: Decommission) -> None:
+        self._document = document
 
     def probe(self) -> None:
         """Raises UnansweredError or RefusedError where `remove` could not do its work either."""
@@ -47,10 +47,10 @@ class NodeServer:
             pass
 
     async def _remove(self) -> str:
-        if self._release.leaving_script:
+        if self._document.leaving_script:
             how = membership.command("remove")
-            await self._run(how, self._release.leaving_script, membership.RUN_SECONDS, "take it out of the cluster")
-        return await self._run(command("remove"), self._release.script, RUN_SECONDS, "give it back")
+            await self._run(how, self._document.leaving_script, membership.RUN_SECONDS, "take it out of the cluster")
+        return await self._run(command("remove"), self._document.script, RUN_SECONDS, "decommission it")
 
     async def _run(self, how: str, script: str, seconds: float, what: str) -> str:
         import asyncssh
@@ -75,29 +75,29 @@ class NodeServer:
                 return await self._attempt()
             except (TimeoutError, OSError) as error:
                 failures += 1
-                if failures >= self._release.dial_attempts:
+                if failures >= self._document.dial_attempts:
                     raise UnansweredError(_why(error)) from None
-            await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2**failures, self._release.dial_seconds))
+            await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2**failures, self._document.dial_seconds))
 
     async def _attempt(self) -> asyncssh.SSHClientConnection:
         import asyncssh
 
         from components.nodes.connection import dial
 
-        release = self._release
+        document = self._document
         try:
-            key = asyncssh.import_private_key(release.private_key.get_secret_value())
+            key = asyncssh.import_private_key(document.private_key.get_secret_value())
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise RefusedError(
                 "vds-platform:sshPrivateKey is not an unencrypted SSH private key: set it anew"
             ) from None
         try:
             return await dial(
-                release.address,
-                release.port,
-                user=release.user,
-                host_key=release.host_key,
-                seconds=release.dial_seconds,
+                document.address,
+                document.port,
+                user=document.user,
+                host_key=document.host_key,
+                seconds=document.dial_seconds,
                 key=key,
             )
         except asyncssh.HostKeyNotVerifiable:
@@ -108,7 +108,7 @@ class NodeServer:
             raise RefusedError(f"it shares no SSH algorithms with us: {error.reason}") from None
         except asyncssh.PermissionDenied:
             raise RefusedError(
-                f"it does not let {release.user} in with the stack's key: put the public key into authorized_keys there"
+                f"it does not let {document.user} in with the stack's key: put the public key into authorized_keys"
             ) from None
         except asyncssh.Error as error:  # also how sshd turns away what is over its MaxStartups: worth another try
             raise ConnectionError(error.reason) from None

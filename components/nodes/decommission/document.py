@@ -1,4 +1,4 @@
-"""What giving a node back needs to know, as one document: the state keeps it, and a deletion has nothing else.
+"""The document that a node is decommissioned by. The state keeps it, and a deletion has nothing else.
 
 `pulumi_command` writes it to the standard input of `vds decommission`, so neither an argument list nor
 an environment ever holds a secret. The state may be older than the code that reads it: a new field needs a default.
@@ -19,12 +19,12 @@ PYTHON = ".venv/bin/python"
 DECOMMISSION = f"exec {PYTHON} -m vds decommission"
 RECOMMISSION = f"exec {PYTHON} -m vds recommission"
 
-LEFT_ON_NODE = (
+FILES_ON_NODE = (
     "/etc/sysctl.d/90-vds-platform.conf",
     "/etc/modules-load.d/vds-platform.conf",
     "/var/lib/vds-platform",
 )
-"""Every path that `node.sh` writes to: what stays on a node that is not given back."""
+"""Every path that `node.sh` writes to: what stays on a node that is not decommissioned."""
 
 
 class Decommission(BaseModel):
@@ -46,14 +46,14 @@ class Decommission(BaseModel):
     """`scripts.node_script`'s text, as the node was last set up from."""
     leaving_script: str = ""
     """By which the node leaves a cluster that kubeadm made, before `script` gives it back; empty for others."""
-    when_unreachable: Literal["fail", "leave"]
+    when_unreachable: Literal["fail", "abandon"]
     drain_seconds: int
     gateway_namespace: str
     kubeconfig: SecretStr
     private_key: SecretStr
 
 
-def release_document(
+def decommission_document(
     node: NodeSpec,
     ssh: SshSpec,
     *,

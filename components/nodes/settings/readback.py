@@ -30,7 +30,7 @@ class Readback(NamedTuple):
     files: dict[str, str]
     services: dict[str, str]
     """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
-    refused; of a node that was given back: given-back or refused."""
+    refused; of a node that was decommissioned: restored or refused."""
     verdict: str
     """The last word: changed, unchanged, converged, drifted, outdated or absent."""
 

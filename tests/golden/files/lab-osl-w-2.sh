@@ -1,7 +1,7 @@
 # One text, three verbs, because the engine gives create, update and delete the same standard input:
 #   apply   set this node up; the same for the first run and every later one
 #   check   read only: how the node stands against what the stack file wants
-#   remove  give the node back as the first run found it
+#   remove  restore the node as the first run found it
 # Standard output is JSON lines with live values, then one word: changed or unchanged (apply, remove);
 # converged, drifted, outdated or absent (check).
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock,
@@ -380,7 +380,7 @@ swap_state() { # sets outcome: on, off, left-alone or host-wide-left-alone; and 
 }
 
 swap_again() { # needs devices; sets outcome: what we switched off is switched on, and then no longer ours
-	outcome=given-back
+	outcome=restored
 	systemd systemctl unmask swap.target || :
 	while IFS= read -r device; do
 		case "
@@ -460,7 +460,7 @@ remove_time() {
 	outcome=refused
 	if systemd timedatectl set-ntp false; then
 		rm -f "$state/time"
-		outcome=given-back
+		outcome=restored
 	fi
 	line service time state "$outcome"
 }
@@ -486,7 +486,7 @@ apply_file() { # path
 		mkdir -p "$folder"
 		: >"$state/files/made-${folder##*/}"
 	fi
-	if [ ! -e "$state/files/known-$name" ]; then # a file of our name that is not ours is kept and given back
+	if [ ! -e "$state/files/known-$name" ]; then # a file of our name that is not ours is kept and restored
 		[ ! -e "$1" ] || save "$state/files/$name" "$(cat "$1")"
 		: >"$state/files/known-$name"
 	fi
@@ -516,7 +516,7 @@ remove_file() { # path
 	fi
 	[ ! -e "$state/files/made-${folder##*/}" ] || rmdir "$folder" 2>/dev/null || :
 	changed=changed
-	line file "$1" state given-back
+	line file "$1" state restored
 }
 
 # --- verbs -----------------------------------------------------------------------------------------------

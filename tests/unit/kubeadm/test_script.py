@@ -396,7 +396,7 @@ def test_a_preparation_that_failed_is_tried_again(machine):
     assert word(machine.run(script("osl-w-1"))) == "changed"
 
 
-def test_a_node_that_was_only_prepared_is_given_back(machine):
+def test_a_node_that_was_only_prepared_is_decommissioned(machine):
     machine.write("etc/containerd/config.toml", "# the distribution's\n")
     machine.run(without_secrets("osl-w-1"), "prepare")
     assert word(machine.run(without_secrets("osl-w-1"), "remove")) == "changed"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.nodes.decommission.document import release_document
+from components.nodes.decommission.document import decommission_document
 from tests.support.stacks import ROOT, stack
 
 SECRET = "hunter2hunter2"
@@ -25,7 +25,7 @@ def kubeconfig() -> str:
 def run(*words: str, text: str | None = None, **changes: Any) -> subprocess.CompletedProcess[str]:
     spec = stack("lab")
     document = json.loads(
-        release_document(
+        decommission_document(
             spec.nodes[2],
             spec.ssh,
             script="",
@@ -62,7 +62,7 @@ def test_with_json_there_is_one_document_for_status_2_too():
 
 
 def test_a_key_that_is_none_is_status_1_whatever_the_consent():
-    done = run("decommission", "--json", drainSeconds=0, whenUnreachable="leave")
+    done = run("decommission", "--json", drainSeconds=0, whenUnreachable="abandon")
     assert done.returncode == 1
     assert "vds-platform:sshPrivateKey" in done.stderr
     assert json.loads(done.stdout)["problems"][0] in done.stderr
@@ -76,9 +76,9 @@ def key() -> str:
 
 
 def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key):
-    done = run("decommission", "--json", whenUnreachable="leave", privateKey=key)
+    done = run("decommission", "--json", whenUnreachable="abandon", privateKey=key)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["server"] == "left"
+    assert json.loads(done.stdout)["server"] == "abandoned"
     warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-w-2: warning: ")]
     assert len(warnings) == 2
     assert "/etc/sysctl.d/90-vds-platform.conf" in warnings[1]
@@ -87,7 +87,7 @@ def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key
 def test_without_it_status_1_and_the_remedy(key):
     done = run("decommission", drainSeconds=0, privateKey=key)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: node osl-w-2 (127.0.0.1 port 1) can't be given back")
+    assert done.stderr.startswith("error: node osl-w-2 (127.0.0.1 port 1) can't be decommissioned")
 
 
 def test_taking_back_never_stops_a_deployment():
@@ -101,7 +101,7 @@ def test_taking_back_never_stops_a_deployment():
 def test_anything_but_the_document_is_status_2(command, text):
     done = run(command, text=text)
     assert done.returncode == 2
-    assert "standard input is not a node's release document" in done.stderr
+    assert "standard input is not a node's decommission document" in done.stderr
 
 
 def test_help_says_what_the_statuses_mean():

@@ -1,11 +1,11 @@
-"""The document that a node is given back by."""
+"""The document that a node is decommissioned by."""
 
 import json
 
 import pytest
 from pydantic import ValidationError
 
-from components.nodes.decommission.document import LEFT_ON_NODE, Decommission, release_document
+from components.nodes.decommission.document import FILES_ON_NODE, Decommission, decommission_document
 from components.nodes.settings.script import node_script
 from tests.support.stacks import problems, stack, stack_data
 
@@ -14,7 +14,7 @@ SCRIPT = node_script(SPEC.nodes[0], SPEC.node_requirements)
 
 
 def document() -> str:
-    return release_document(
+    return decommission_document(
         SPEC.nodes[0], SPEC.ssh, script=SCRIPT, gateway_namespace="gw", kubeconfig="hush1", private_key="hush2"
     )
 
@@ -43,7 +43,7 @@ def test_a_document_of_a_newer_version_is_read_as_far_as_it_is_known():
 
 
 def test_what_is_said_to_be_left_is_what_the_script_writes():
-    for path in LEFT_ON_NODE:
+    for path in FILES_ON_NODE:
         assert path in SCRIPT
 
 

@@ -173,7 +173,7 @@ def test_a_setting_that_leaves_the_stack_file_goes_back(machine):
     assert (machine.sysctl("net.ipv4.tcp_fastopen"), machine.sysctl(FORWARD)) == (fast_open, "1")
 
 
-def test_a_node_is_given_back_as_it_was(machine):
+def test_a_node_is_decommissioned_as_it_was(machine):
     keys = [FORWARD, "net.ipv4.tcp_fastopen", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem"]
     before = [machine.sysctl(key) for key in keys]
     machine.run("apply", script())
@@ -257,14 +257,14 @@ def services(done):
     return {fact["service"]: fact["state"] for fact in facts if "service" in fact}
 
 
-def test_swap_is_switched_off_and_time_on_and_both_back_when_the_node_is_given_back(server):
+def test_swap_is_switched_off_and_time_on_and_both_back_when_the_node_is_decommissioned(server):
     done = server.run("apply", as_server(server))
     assert word(done) == "changed"
     assert services(done) == {"swap": "switched-off", "time": "switched-on"}
     assert word(server.run("apply", as_server(server))) == "unchanged"
     assert services(server.run("check", as_server(server))) == {"swap": "off", "time": "on"}
     server.file("said").unlink()
-    assert services(server.run("remove", as_server(server))) == {"swap": "given-back", "time": "given-back"}
+    assert services(server.run("remove", as_server(server))) == {"swap": "restored", "time": "restored"}
     said = server.file("said").read_text().splitlines()
     assert said == [
         "systemctl unmask swap.target",
@@ -340,7 +340,7 @@ def test_swap_that_could_not_be_switched_on_again_is_said_and_stays_on_record(se
         server.file("fakes/timedatectl").write_text(FAKE)
         server.file("swaps").write_text(f"Filename\n{there} file\t10\n")
         again = server.run("remove", as_server(server))
-        assert services(again) == {"swap": "given-back", "time": "given-back"}, "its owner has switched it on"
+        assert services(again) == {"swap": "restored", "time": "restored"}, "its owner has switched it on"
         assert list(server.file("lib").iterdir()) == []
 
 

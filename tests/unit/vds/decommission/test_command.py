@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from components.core import labels
-from components.nodes.decommission.document import LEFT_ON_NODE, Decommission, release_document
+from components.nodes.decommission.document import FILES_ON_NODE, Decommission, decommission_document
 from tests.support.fake_cluster import FakeCluster, attachment, fake_clock, gateway, node, pod
 from tests.support.stacks import stack
-from vds.decommission.command import Outcome, World, decommission, recommission
-from vds.decommission.evict import Clock, NotDoneError
+from vds.decommission.command import Clients, Outcome, decommission, recommission
+from vds.decommission.evict import Clock, IncompleteError
 from vds.decommission.node import RefusedError, UnansweredError
 from vds.shared.errors import OperationError
 from vds.shared.kubernetes import ApiError
@@ -20,7 +20,7 @@ SECRET = "hunter2hunter2"
 REMOVED = (
     '{"node": "osl-w-2", "kernel": "6.18.44"}\n'
     '{"key": "net.ipv4.ip_forward", "before": "0", "live": "0", "state": "restored"}\n'
-    '{"file": "/etc/sysctl.d/90-vds-platform.conf", "state": "given-back"}\nchanged\n'
+    '{"file": "/etc/sysctl.d/90-vds-platform.conf", "state": "restored"}\nchanged\n'
 )
 
 
@@ -43,9 +43,9 @@ class FakeServer:
         return self.printed
 
 
-def release(**changes: Any) -> Decommission:
+def document(**changes: Any) -> Decommission:
     spec = stack("lab")
-    text = release_document(
+    text = decommission_document(
         spec.nodes[2], spec.ssh, script="…", gateway_namespace="gateway-system", kubeconfig=SECRET, private_key=SECRET
     )
     return Decommission.model_validate_json(text).model_copy(update=changes)
@@ -59,11 +59,11 @@ class Run:
         self.said: list[str] = []
 
     def __call__(self) -> Outcome:
-        world = World(lambda: self.cluster, self.server, self.said.append, fake_clock())
-        return decommission(release(**self.changes), world)
+        clients = Clients(lambda: self.cluster, self.server, self.said.append, fake_clock())
+        return decommission(document(**self.changes), clients)
 
     def problems(self) -> list[str]:
-        with pytest.raises(NotDoneError) as caught:
+        with pytest.raises(IncompleteError) as caught:
             self()
         assert SECRET not in str(caught.value)
         return caught.value.problems
@@ -73,10 +73,10 @@ def cluster(*pods: Any, **more: Any) -> FakeCluster:
     return FakeCluster(node("osl-cp-1", member=True), node("osl-w-1"), node("osl-w-2"), pods=pods, **more)
 
 
-def test_a_node_is_drained_and_then_given_back():
+def test_a_node_is_drained_and_then_decommissioned():
     run = Run(cluster(pod("api"), pod("agent", owner="DaemonSet"), pod("elsewhere", on="osl-cp-1")))
     outcome = run()
-    assert (outcome.cluster, outcome.server) == ("drained", "given back")
+    assert (outcome.cluster, outcome.server) == ("drained", "decommissioned")
     assert outcome.evicted == ["shop/api"]
     assert outcome.restored == ["net.ipv4.ip_forward"]
     assert outcome.warnings == []
@@ -100,14 +100,14 @@ def test_a_node_object_that_cannot_be_deleted_is_a_warning_with_the_remedy():
 
     there = Forbids(node("osl-cp-1", member=True), node("osl-w-1"), node("osl-w-2"))
     outcome = Run(there, leaving_script="…")()
-    assert (outcome.cluster, outcome.server) == ("drained", "given back")
+    assert (outcome.cluster, outcome.server) == ("drained", "decommissioned")
     [warning] = outcome.warnings
     assert "kubectl delete node osl-w-2" in warning
 
 
 def test_what_is_left_on_a_dead_member_is_named():
-    run = Run(cluster(), FakeServer(error=UnansweredError("no answer")), leaving_script="…", when_unreachable="leave")
-    [warning] = [text for text in run().warnings if "is left" in text]
+    run = Run(cluster(), FakeServer(error=UnansweredError("no answer")), leaving_script="…", when_unreachable="abandon")
+    [warning] = [text for text in run().warnings if "is abandoned" in text]
     assert "kubeadm reset" in warning
 
 
@@ -167,21 +167,21 @@ def test_of_two_that_leave_at_once_the_later_sees_the_others_mark():
             return both.request(method, path, *arguments, **more)
 
     run = Run(Racing())
-    assert "with osl-w-1, which is being given back as well" in run.problems()[0]
+    assert "with osl-w-1, which is being decommissioned as well" in run.problems()[0]
     assert not both.is_cordoned("osl-w-2")
 
 
-def test_a_node_that_the_cluster_does_not_have_is_given_back_without_a_drain():
+def test_a_node_that_the_cluster_does_not_have_is_decommissioned_without_a_drain():
     run = Run(FakeCluster(node("osl-cp-1", member=True)))
     outcome = run()
-    assert (outcome.cluster, outcome.server) == ("absent", "given back")
+    assert (outcome.cluster, outcome.server) == ("absent", "decommissioned")
 
 
 def test_nothing_is_drained_when_everything_is_destroyed():
     run = Run(cluster(pod("api"), record=False))
     outcome = run()
     assert "the whole stack is being destroyed" in outcome.cluster
-    assert outcome.server == "given back"
+    assert outcome.server == "decommissioned"
     assert not run.cluster.is_cordoned("osl-w-2")
     assert run.cluster.evictions() == []
 
@@ -218,10 +218,10 @@ def test_an_interrupted_drain_takes_its_cordon_back():
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    world = World(lambda: run.cluster, run.server, run.said.append)
-    object.__setattr__(world.clock, "sleep", interrupt)
+    clients = Clients(lambda: run.cluster, run.server, run.said.append)
+    object.__setattr__(clients.clock, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        decommission(release(), world)
+        decommission(document(), clients)
     assert not run.cluster.is_cordoned("osl-w-2")
 
 
@@ -243,18 +243,18 @@ def test_an_api_server_that_falls_silent_half_way_is_asked_again():
 def test_a_cluster_that_does_not_answer_fails_and_nothing_is_lost():
     run = Run(cluster())
     run.cluster.unreachable = [True]
-    with pytest.raises(OperationError, match=r"neither drained nor given back .*no answer in time") as caught:
+    with pytest.raises(OperationError, match=r"neither drained nor decommissioned .*no answer in time") as caught:
         run()
-    assert "whenUnreachable: leave" in str(caught.value)
+    assert "whenUnreachable: abandon" in str(caught.value)
     assert run.server.removed == 0
 
 
 def test_with_consent_a_cluster_that_does_not_answer_is_a_warning():
-    run = Run(cluster(), when_unreachable="leave")
+    run = Run(cluster(), when_unreachable="abandon")
     run.cluster.unreachable = [True]
     outcome = run()
     assert "was not drained: the cluster could not be asked" in outcome.warnings[0]
-    assert outcome.server == "given back"
+    assert outcome.server == "decommissioned"
 
 
 def silent() -> FakeServer:
@@ -264,9 +264,9 @@ def silent() -> FakeServer:
 def test_a_node_that_does_not_answer_is_found_out_before_any_pod_is_moved():
     run = Run(cluster(pod("api")), silent())
     [problem] = run.problems()
-    assert "node osl-w-2 (192.0.2.22 port 22) can't be given back: no answer in time" in problem
+    assert "node osl-w-2 (192.0.2.22 port 22) can't be decommissioned: no answer in time" in problem
     assert "its entry stays in the state" in problem
-    assert "whenUnreachable: leave" in problem
+    assert "whenUnreachable: abandon" in problem
     assert run.cluster.evictions() == []
     assert not run.cluster.is_cordoned("osl-w-2")
 
@@ -276,12 +276,12 @@ def test_a_destroy_of_a_node_that_does_not_answer_fails_too():
 
 
 @pytest.mark.parametrize("record", [True, False])
-def test_with_consent_it_is_left_with_a_warning_that_names_what_is_on_it(record):
-    outcome = Run(cluster(record=record), silent(), when_unreachable="leave")()
-    assert outcome.server == "left"
+def test_with_consent_it_is_abandoned_with_a_warning_that_names_what_is_on_it(record):
+    outcome = Run(cluster(record=record), silent(), when_unreachable="abandon")()
+    assert outcome.server == "abandoned"
     [warning] = outcome.warnings
-    assert warning.startswith("192.0.2.22 port 22 can't be given back (no answer in time) and is left")
-    for path in LEFT_ON_NODE:
+    assert warning.startswith("192.0.2.22 port 22 can't be decommissioned (no answer in time) and is abandoned")
+    for path in FILES_ON_NODE:
         assert path in warning
 
 
@@ -292,8 +292,8 @@ def test_with_consent_a_dead_nodes_pods_are_asked_to_leave_and_not_waited_for():
     dead.lingers = {"api": 1000}
     dead.budgets = {"web": 1000}
     dead.attachments, dead.detaches_after = [attachment("pv-1")], 9
-    outcome = Run(dead, silent(), when_unreachable="leave")()
-    assert (outcome.cluster, outcome.server) == ("drained", "left")
+    outcome = Run(dead, silent(), when_unreachable="abandon")()
+    assert (outcome.cluster, outcome.server) == ("drained", "abandoned")
     assert outcome.evicted == ["shop/api"]
     pods, volumes, _ = outcome.warnings
     assert "shop/api, shop/web (may not be evicted: The disruption budget shop-api" in pods
@@ -304,7 +304,7 @@ def test_with_consent_a_dead_nodes_pods_are_asked_to_leave_and_not_waited_for():
 def test_with_consent_a_node_that_has_just_died_is_waited_for_until_the_cluster_knows():
     dying = cluster(pod("api"))
     dying.lingers["api"] = 1000
-    run = Run(dying, silent(), when_unreachable="leave")
+    run = Run(dying, silent(), when_unreachable="abandon")
     waits = []
 
     def sleep(seconds: float) -> None:
@@ -313,7 +313,8 @@ def test_with_consent_a_node_that_has_just_died_is_waited_for_until_the_cluster_
             dying.nodes["osl-w-2"]["status"] = node("osl-w-2", ready=False)["status"]
 
     outcome = decommission(
-        release(when_unreachable="leave"), World(lambda: dying, run.server, print, Clock(lambda: sum(waits), sleep))
+        document(when_unreachable="abandon"),
+        Clients(lambda: dying, run.server, print, Clock(lambda: sum(waits), sleep)),
     )
     assert len(waits) == 20
     assert "these pods may still run on it: shop/api" in outcome.warnings[0]
@@ -325,7 +326,7 @@ def test_a_dead_node_without_consent_is_refused_at_once():
     assert not run.cluster.is_cordoned("osl-w-2")
 
 
-@pytest.mark.parametrize("consent", ["fail", "leave"])
+@pytest.mark.parametrize("consent", ["fail", "abandon"])
 @pytest.mark.parametrize("record", [True, False])
 def test_a_node_that_answers_and_refuses_fails_whatever_the_consent(consent, record):
     server = FakeServer(error=RefusedError("it does not let root in with the stack's key: put it there"))
@@ -339,7 +340,7 @@ def test_a_value_that_did_not_go_back_is_a_warning():
 
 
 def test_a_service_that_did_not_go_back_is_a_warning():
-    rows = [{"service": name, "state": state} for name, state in (("swap", "refused"), ("time", "given-back"))]
+    rows = [{"service": name, "state": state} for name, state in (("swap", "refused"), ("time", "restored"))]
     printed = "".join(f"{json.dumps(row)}\n" for row in rows) + "changed\n"
     [warning] = Run(cluster(), FakeServer(printed))().warnings
     assert warning.startswith("swap is not on again: swapon refused a device")
@@ -378,7 +379,7 @@ def test_a_cluster_that_forbids_in_the_middle_of_a_drain_is_not_asked_again():
 def test_only_our_own_cordon_is_taken_back_when_a_node_comes_again(made: Callable[[], Any], uncordoned):
     one, said = FakeCluster(made()), []
     before = one.is_cordoned("osl-w-2") if "osl-w-2" in one.nodes else False
-    recommission(release(), one, said.append)
+    recommission(document(), one, said.append)
     assert bool(said) == uncordoned
     assert [call for call in one.calls if call[0] == "PATCH"] == ([("PATCH", "/api/v1/nodes/osl-w-2")] * uncordoned)
     if "osl-w-2" in one.nodes:

@@ -79,14 +79,14 @@ def test_the_script_is_told_to_remove_and_comes_on_standard_input(port):
     assert server(port).remove() == "timeout -k 5 90 sh -s remove: the script\n"
 
 
-def test_a_member_leaves_its_cluster_before_the_node_is_given_back(port):
+def test_a_member_leaves_its_cluster_before_the_node_is_decommissioned(port):
     with pytest.raises(RefusedError, match="could not take it out of the cluster: node osl-3: another run holds it"):
         server(port, leaving_script="busy").remove()
     assert server(port, leaving_script="leave").remove().endswith(": the script\n")
 
 
 def test_a_script_that_fails_says_why(port):
-    with pytest.raises(RefusedError, match="could not give it back: node osl-3: another run holds it"):
+    with pytest.raises(RefusedError, match="could not decommission it: node osl-3: another run holds it"):
         server(port, script="busy").remove()
 
 
