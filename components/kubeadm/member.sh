@@ -21,18 +21,6 @@ export DEBIAN_FRONTEND
 
 # --- messages --------------------------------------------------------------------------------------------
 
-complain() {
-	problems="${problems}node $node: $*
-"
-}
-
-stop_if_problems() { # exit status
-	[ -z "$problems" ] || {
-		printf '%s' "$problems" >&2
-		exit "$1"
-	}
-}
-
 shown() { # standard input without lines that hold a secret
 	while IFS= read -r text || [ -n "$text" ]; do
 		hidden=no

@@ -1,9 +1,9 @@
-"""The one shell script that makes a node a member: what it gets, in front of `member.sh`, which knows how."""
+"""The shell script that makes a node a member of a cluster: `member.sh` with what the stack file wants."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from components.core.shell import for_each, shell_script
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import (
@@ -21,8 +21,7 @@ from components.nodes.model import NodeSpec
 RUN_SECONDS = 900
 """The script's own limit. Packages and images of a control plane are about a gigabyte, kubeadm itself waits 4 min."""
 
-_HOW = (Path(__file__).parent / "member.sh").read_text(encoding="utf-8")
-_SLOT = "#: wanted\n"
+_MEMBER_SH = (Path(__file__).parent / "member.sh").read_text(encoding="utf-8")
 _SOURCE = "/etc/apt/sources.list.d/vds-platform-kubernetes.sources"
 _CRICTL = "/etc/crictl.yaml"
 
@@ -63,21 +62,15 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         (_SOURCE, apt_source(spec)),
         (_CRICTL, crictl_config()),
     ]
-    rows = (
-        _each("packages", list(packages(spec).items()))
-        + _each("files", files)
-        + _each("secret_words", [(word,) for word in hidden])
+    return shell_script(
+        _MEMBER_SH,
+        facts,
+        for_each("packages", packages(spec).items()),
+        for_each("files", files),
+        for_each("secret_words", [(word,) for word in hidden]),
     )
-    head = "".join(f"{name}={quote(value)}\n" for name, value in facts.items())
-    return _HOW.replace(_SLOT, head + rows, 1)
 
 
 def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
     """The text without any secret, for the verbs that need none: `prepare`, and `remove`, by which a node leaves."""
     return member_script(bootstrap, node, Credentials("", "", ""))
-
-
-def _each(name: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """A shell function that calls the function it is given once a row."""
-    lines = ['\t"$1" ' + " ".join(map(quote, row)) for row in rows] or ["\t:"]  # an empty body is no shell
-    return f"\n{name}() {{\n" + "".join(f"{line}\n" for line in lines) + "}\n"

@@ -116,18 +116,6 @@ line() { # pairs of name and text; one JSON object
 	printf '{%s}\n' "$text"
 }
 
-complain() {
-	problems="${problems}node $node: $*
-"
-}
-
-stop_if_problems() { # exit status
-	[ -z "$problems" ] || {
-		printf '%s' "$problems" >&2
-		exit "$1"
-	}
-}
-
 # --- preflight: everything that is wrong, at once, before any change -------------------------------------
 
 preflight() {

@@ -1,11 +1,11 @@
-"""The one shell script of a node: what the stack file wants, in front of `node.sh`, which knows how."""
+"""The shell script that sets up a node: `node.sh` with what the stack file wants."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
+from components.core.shell import for_each, shell_script
+from components.nodes.model import NodeRequirements, NodeSpec
 from components.nodes.settings.modules import modules
 from components.nodes.settings.profiles import wanted
 
@@ -15,8 +15,7 @@ RUN_SECONDS = 90
 It takes a tenth of a second; waiting for the lock of another run may take 20, loading modules some more.
 """
 
-_HOW = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
-_SLOT = "#: wanted\n"
+_NODE_SH = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
 
 
 def command(verb: str, *words: str) -> str:
@@ -30,28 +29,18 @@ def command(verb: str, *words: str) -> str:
 def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
     """The POSIX shell text for one node; it goes in on standard input and holds no secret."""
     settings = wanted(node)
-    rows = _rows(settings) + _each("modules", [(name,) for name in modules(requirements.service_proxy, settings)])
+    rows = [
+        (item.key, item.path, item.how, "required" if item.required else "optional", item.value, str(item.per_gib))
+        for item in settings
+    ]
+    wanted_modules = modules(requirements.service_proxy, settings)
+    functions = for_each("settings", rows) + for_each("modules", [(name,) for name in wanted_modules])
     facts = {
         "node": node.name,
         "kernel_floor": requirements.kernel_floor,
         "kernel_reason": requirements.kernel_reason,
         "keep_swap": "yes" if node.keep_swap else "no",
-        # Says later what was applied, and on what requirements the preflight judged.
-        "digest": hashlib.sha256(f"{rows}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
+        # Shows later what was applied, and for which requirements the preflight judged the node.
+        "digest": hashlib.sha256(f"{functions}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
     }
-    head = "".join(f"{name}={quote(value)}\n" for name, value in facts.items())
-    return _HOW.replace(_SLOT, head + rows, 1)
-
-
-def _rows(settings: Sequence[Sysctl]) -> str:
-    rows = [
-        (item.key, item.path, item.how, "required" if item.required else "optional", item.value, str(item.per_gib))
-        for item in settings
-    ]
-    return _each("settings", rows)
-
-
-def _each(name: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """A shell function that calls the function it is given once a row."""
-    calls = ['"$1" ' + " ".join(map(quote, row)) for row in rows] or [":"]
-    return f"\n{name}() {{\n" + "".join(f"\t{call}\n" for call in calls) + "}\n"
+    return shell_script(_NODE_SH, facts, functions)

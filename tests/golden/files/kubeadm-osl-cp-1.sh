@@ -119,16 +119,7 @@ secret_words() {
 	"$1" 0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f
 }
 
-state=/var/lib/vds-platform-cluster
-run=/run/vds-platform-cluster
-containerd_file=/etc/containerd/config.toml
-pki=/etc/kubernetes/pki
-admin=/etc/kubernetes/admin.conf
-kubelet=/etc/kubernetes/kubelet.conf
-DEBIAN_FRONTEND=noninteractive
-export DEBIAN_FRONTEND
-
-# --- messages --------------------------------------------------------------------------------------------
+# Problems of a node: collected, so that all of them are reported at once. Needs node and problems.
 
 complain() {
 	problems="${problems}node $node: $*
@@ -141,6 +132,17 @@ stop_if_problems() { # exit status
 		exit "$1"
 	}
 }
+
+state=/var/lib/vds-platform-cluster
+run=/run/vds-platform-cluster
+containerd_file=/etc/containerd/config.toml
+pki=/etc/kubernetes/pki
+admin=/etc/kubernetes/admin.conf
+kubelet=/etc/kubernetes/kubelet.conf
+DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND
+
+# --- messages --------------------------------------------------------------------------------------------
 
 shown() { # standard input without lines that hold a secret
 	while IFS= read -r text || [ -n "$text" ]; do

@@ -34,6 +34,20 @@ modules() {
 	"$1" nf_conntrack
 }
 
+# Problems of a node: collected, so that all of them are reported at once. Needs node and problems.
+
+complain() {
+	problems="${problems}node $node: $*
+"
+}
+
+stop_if_problems() { # exit status
+	[ -z "$problems" ] || {
+		printf '%s' "$problems" >&2
+		exit "$1"
+	}
+}
+
 state=/var/lib/vds-platform
 swaps=/proc/swaps
 sysctl_file=/etc/sysctl.d/90-vds-platform.conf
@@ -138,18 +152,6 @@ line() { # pairs of name and text; one JSON object
 		shift 2
 	done
 	printf '{%s}\n' "$text"
-}
-
-complain() {
-	problems="${problems}node $node: $*
-"
-}
-
-stop_if_problems() { # exit status
-	[ -z "$problems" ] || {
-		printf '%s' "$problems" >&2
-		exit "$1"
-	}
 }
 
 # --- preflight: everything that is wrong, at once, before any change -------------------------------------
