@@ -1,4 +1,4 @@
-"""From what a field says (an image, a URL, a state backend) to the host that bytes go to: no path, no password."""
+"""The host that an image, a URL or a state backend sends bytes to, without path and password."""
 
 import re
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -19,13 +19,13 @@ _URL = re.compile(rf"\b{_SCHEME}(?:[^\s/?#\"']*@)?({_HOST}(?:,(?!{_SCHEME}){_HOS
 """A URL in a text, with all of its hosts: `mongodb://a,b`. Letters of any alphabet: a name that is cut at its first
 foreign one would look like a Service's."""
 _NAMESPACE = re.compile(r"https?://www\.w3\.org/(?:19|20)\d\d/[\w./#-]*")
-"""What XML calls a vocabulary by: an identifier that nobody fetches."""
+"""The name of an XML vocabulary. It is an identifier and is not fetched."""
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]+")
-"""An IPv4 address as one number, which resolvers take."""
+"""An IPv4 address as one number, which resolvers accept."""
 _OWN_NETWORKS = [
-    # RFC 1918, loopback, link-local, RFC 4193: nobody can route to them from outside. What a server listens on to
-    # be reached by every address it has (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2) is no place either.
+    # RFC 1918, loopback, link-local, RFC 4193: not reachable from outside. The unspecified address, on which a
+    # server listens with all its addresses (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2), is not a destination either.
     ip_network(cidr)
     for cidr in (
         *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/32"),
@@ -43,7 +43,7 @@ def image_registry(image: str) -> str:
 
 
 def url_hosts(text: str) -> list[str]:
-    """The hosts of every URL in a text, but for comments: a whole configuration file may stand in one value."""
+    """The hosts of every URL in a text, without comments. The text may be a whole configuration file."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
     written = [
         host for line in lines for match in _URL.finditer(_NAMESPACE.sub("", line)) for host in match[1].split(",")
@@ -53,7 +53,7 @@ def url_hosts(text: str) -> list[str]:
 
 
 def host_of(text: str) -> str | None:
-    """The host of `host`, `host:port` or a public address; None for what is neither, or stays in the cluster."""
+    """The host of `host`, `host:port` or a public address; None for anything else and inside the cluster."""
     host = _bare(text.strip())
     if inside(host) or not (_NAME.fullmatch(host) or _is_address(host)):
         return None
@@ -147,7 +147,7 @@ def _azure_host(parts: SplitResult) -> str:
 
 
 def _bare(host: str) -> str:
-    """Without port, brackets and trailing dot, in lower case and in the letters that DNS is asked with."""
+    """Without port, brackets and trailing dot, in lower case and in the letters that DNS uses."""
     if host.count(":") > 1 and not host.startswith("["):  # an IPv6 address by itself
         return host.lower()
     name = unquote(_split(f"//{host}").hostname or "")

@@ -1,4 +1,4 @@
-"""What a rule finds: one type for the stack file, the policies and the commands. Pure."""
+"""The result of a rule: one type for the stack file, the policies and the commands. Pure."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ class Finding(NamedTuple):
     rule: str
     """Name of the rule, `<domain>-<what>`, as the policy pack shows it."""
     subject: str
-    """What it is about, in the author's words: `node osl-2`, `pool public`; for a resource, its name or URN."""
+    """What it is about, as the author wrote it: `node osl-2`, `pool public`; for a resource, its name or URN."""
     message: str
     """The value and why it is wrong; and, where `remedy` is empty, what to do about it."""
     remedy: str = ""
     """What to do about it, as an order: `write 1450`."""
     decided: bool = True
-    """False where a value is not known yet: the rule could not be checked, which is not the same as kept."""
+    """False where a value is not known yet, so that the rule could not be checked."""
 
     def __str__(self) -> str:
         text = f"{self.subject}: {self.message}"

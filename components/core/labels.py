@@ -1,4 +1,4 @@
-"""Labels and annotations, in one place: selectors, policies and manifests must spell them alike."""
+"""Labels and annotations that selectors, policies and manifests share."""
 
 PREFIX = "vds-platform.no/"
 
@@ -11,21 +11,21 @@ TIER = f"{PREFIX}tier"
 """On a tenant's pods: `frontend`, `api`, `database`, …; the tier policies select by it."""
 
 CORDONED = f"{PREFIX}cordoned-by-decommission"
-"""On a Node that we cordoned because it left the stack file: ours to remove, unlike an operator's cordon."""
+"""On a Node that we cordoned because it left the stack file. We remove such a cordon, and never an operator's."""
 CANARY = f"{PREFIX}canary"
-"""Annotation of a route: the name of the Service that is on trial."""
+"""Annotation of a route: the name of the canary's Service."""
 PLAIN_TEXT = f"{PREFIX}plain-text"
-"""Annotation of a Gateway: JSON, by listener, `until` and `reason` of why it needs no TLS."""
+"""Annotation of a Gateway: JSON, by listener, `until` and `reason` for plain text."""
 GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 """Annotation of the Cilium operator's pods: the release of Gateway API's CRDs that it has seen."""
 
 WAITED_FOR = f"{PREFIX}waited-for"
-"""Annotation of a chart's own object: what an update waited for by writing it."""
+"""Annotation of a chart's own object: writing it makes an update wait for something, which it names."""
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""Set by the API server on every namespace; nobody can take another's."""
+"""Set by the API server on every namespace; it can't be set to another name."""
 
 
 def managed(**extra: str) -> dict[str, str]:
-    """The labels of an object that is ours; keyword arguments add short labels under our prefix."""
+    """The labels of a managed object; keyword arguments add labels under our prefix."""
     return {MANAGED_BY: MANAGER, **{f"{PREFIX}{key}": value for key, value in sorted(extra.items())}}

@@ -1,4 +1,4 @@
-"""Kubernetes manifests as plain mappings: from renderers, judged by rules, applied by `components.apply`."""
+"""Kubernetes manifests as plain mappings. Renderers make them, rules judge them, `components.apply` applies them."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ def manifest(
     annotations: Mapping[str, str] | None = None,
     **body: Any,
 ) -> Manifest:
-    """A manifest with our labels; `body` holds what stands beside metadata (`spec=…`, `data=…`)."""
+    """A manifest with our labels; `body` holds the fields beside metadata (`spec=…`, `data=…`)."""
     metadata: dict[str, Any] = {"name": name}
     if namespace is not None:
         metadata["namespace"] = namespace
@@ -29,12 +29,12 @@ def manifest(
 
 
 def key(item: Manifest) -> tuple[str, str, str, str]:
-    """What makes an object this object: API version, kind, namespace (empty if none), name."""
+    """What identifies an object: API version, kind, namespace (empty if none), name."""
     metadata = item["metadata"]
     return item["apiVersion"], item["kind"], metadata.get("namespace", ""), metadata["name"]
 
 
 def label(item: Manifest) -> str:
-    """An object in an operator's words: `NetworkPolicy butikk/default-deny`."""
+    """An object for an operator: `NetworkPolicy butikk/default-deny`."""
     _, kind, namespace, name = key(item)
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"

@@ -1,4 +1,4 @@
-"""A validation error in the words of whoever wrote the stack file: item, value, remedy."""
+"""Turns pydantic's errors into findings for the author of a stack file: item, value, remedy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ _LENGTH = {
 
 
 def in_full(found: Sequence[object], noun: str = "problem") -> tuple[str, str]:
-    """How many there are, in words, and all of them, each on a line of its own below what is said of the number."""
+    """The number in words, and all of them, each on its own line."""
     count = f"1 {noun}" if len(found) == 1 else f"{len(found)} {noun}s"
     return count, "".join(f"\n  {problem}" for problem in found)
 
@@ -49,7 +49,7 @@ def violations(error: ValidationError, data: Any) -> list[Finding]:
 
 
 def _follows(detail: Any, details: Sequence[Any]) -> bool:
-    """A list is too short only because its items are wrong: the items are said, the list is not."""
+    """A list is too short only because its items are wrong: the items are reported, the list is not."""
     place = detail["loc"]
     return detail["type"] in _LENGTH and any(
         other["loc"][: len(place)] == place for other in details if other != detail
@@ -68,7 +68,7 @@ def _violation(detail: Any, data: Any) -> Finding:
 
 
 def _locate(location: Sequence[int | str], data: Any, kind: str) -> tuple[list[int | str], Any, bool]:
-    """The place in the file: pydantic also names the union member it tried, which no author wrote."""
+    """The place in the file. pydantic also names the union member that it tried, which is not in the file."""
     path: list[int | str] = []
     value = data
     for index, step in enumerate(location):

@@ -1,4 +1,4 @@
-"""Names that several places must agree on. A name in state is for ever: change one and a test fails."""
+"""Names that several places use. Names in the state must never change; a test fails if one does."""
 
 PROJECT = "vds-platform"
 
@@ -10,11 +10,11 @@ CILIUM_CONFIG = "cilium-config"
 """The ConfigMap, in kube-system, that every Cilium agent of any installation reads."""
 
 RECORD = "vds-platform"
-"""The ConfigMap, in kube-system, that says which nodes the stack file has."""
+"""The ConfigMap in kube-system with the nodes of the stack file."""
 
 
 def token(component: str) -> str:
-    """The type token of a ComponentResource: publishing it as a package later then needs no aliases."""
+    """The type token of a ComponentResource. It needs no aliases if the component is published as a package later."""
     return f"{PROJECT}:index:{component}"
 
 
@@ -27,4 +27,4 @@ FOR_DNS = (
     "for DNS: namespaceSelector kubernetes.io/metadata.name: kube-system, podSelector k8s-app: kube-dns, port 53, UDP "
     "and TCP"
 )
-"""What a network policy needs to name so that pods can ask for names: policies' messages say it."""
+"""What a network policy must allow for DNS, in messages of policies."""

@@ -1,4 +1,4 @@
-"""In whose grammar a network policy is written: Kubernetes', Cilium's and Calico's say the same in three."""
+"""The grammar of a network policy: Kubernetes', Cilium's or Calico's."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -6,12 +6,14 @@ from typing import Any, Literal
 Grammar = Literal["kubernetes", "cilium", "calico"]
 
 TYPES = {"kubernetes": "policyTypes", "calico": "types"}
-"""Where a policy says what sides it is for: rules of any other are read by nobody. Cilium's says nothing."""
+"""The field with the directions that a policy is for; rules for other directions have no effect. Cilium has none."""
 
 
 def grammar_of(kind: str, api: Any) -> Grammar | None:
-    """Whose grammar a network policy is written in, by its kind and apiVersion; None for what is none, or nobody's
-    that we read. Calico's staged ones let nothing through."""
+    """The grammar of a network policy, by its kind and apiVersion; None for all others.
+
+    Calico's staged policies have no effect, so they are none.
+    """
     group = api.partition("/")[0] if isinstance(api, str) else ""
     if not kind.endswith("NetworkPolicy") or kind.startswith("Staged"):
         return None
@@ -23,6 +25,6 @@ def grammar_of(kind: str, api: Any) -> Grammar | None:
 
 
 def leaves_out(types: Any, side: str) -> bool:
-    """Whether what stands in the field of `TYPES` says that a policy is not for `ingress` or `egress`."""
+    """Whether the value of the field of `TYPES` leaves out a direction, `ingress` or `egress`."""
     listed = isinstance(types, Sequence) and not isinstance(types, str)
     return listed and bool(types) and side not in [str(said).lower() for said in types]

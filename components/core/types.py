@@ -1,7 +1,6 @@
 """The domain types of a stack file: names, versions, addresses. Pure.
 
-Validators speak to the author of a stack file: their text names what is wrong and what to write; the reader of the file
-adds which item it was.
+Validators write for the author of a stack file: what is wrong and what to write. The reader of the file adds the item.
 """
 
 import base64
@@ -26,7 +25,7 @@ def _matching(pattern: str, remedy: str, max_length: int) -> tuple[AfterValidato
 
 
 def _text(remedy: str) -> BeforeValidator:
-    """Refuse YAML's surprises (NO is false, 1.30 is a number) before pydantic calls them a wrong type."""
+    """Refuse what YAML reads otherwise (NO is false, 1.30 is a number) with a remedy."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, str):
@@ -49,7 +48,7 @@ EnvironmentName = Annotated[
     str,
     *_matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32),
 ]
-"""An environment, and so a cluster, to its peers."""
+"""The name of an environment, and so of its cluster among its peers."""
 
 DnsName = Annotated[
     str,
@@ -90,7 +89,7 @@ MinorVersion = Annotated[
 
 
 def _network(value: Any) -> Any:
-    """Say what is wrong with a CIDR in words; the network that was meant is part of the remedy."""
+    """Explain what is wrong with a CIDR; the remedy has the network that was meant."""
     if isinstance(value, IPv4Network):
         return value
     if not isinstance(value, str) or "/" not in value:

@@ -1,13 +1,13 @@
-"""What is not wrong with a cluster and will not last: said at every preview."""
+"""Advice about a cluster: not wrong now, but it will be. Shown at every preview."""
 
 from components.kubeadm.model import Existing, Kubeadm
 
 
 def cgroup_advice(cluster: Existing | Kubeadm) -> str:
-    """A remark on nodes with cgroup v1; empty for nothing."""
+    """Advice on nodes with cgroup v1; empty for none."""
     if isinstance(cluster, Existing) or not cluster.cgroup_v1:
         return ""
     return (
-        "cluster.cgroupV1: Kubernetes maintains cgroup v1 no more, kubelets refuse it by default since 1.35, and its "
+        "cluster.cgroupV1: Kubernetes no longer maintains cgroup v1, kubelets refuse it by default since 1.35, and its "
         "code will be removed (KEP-5573): move the nodes to cgroup v2, which systemd 247 and newer use by default"
     )

@@ -1,4 +1,4 @@
-"""The cluster's certificate authority: made by the operator, so that nodes know it before there is a cluster."""
+"""The cluster's certificate authority. The operator makes it, so that nodes know it before there is a cluster."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 
 def certificate(pem: str) -> str:
-    """The certificate in the form in which every tool writes it. Raises ValueError with a remedy."""
+    """The certificate in its normal form. Raises ValueError with a remedy."""
     if "PRIVATE KEY" in pem:
         raise ValueError(
             "it holds a private key: that is the secret vds-platform:caKey, only the certificate goes here"
@@ -34,7 +34,7 @@ def _may_sign(found: x509.Certificate) -> bool:
 
 
 def discovery_hash(pem: str) -> str:
-    """`sha256:…` of the certificate's public key (SubjectPublicKeyInfo), by which kubeadm knows a cluster."""
+    """`sha256:…` of the certificate's public key (SubjectPublicKeyInfo), by which kubeadm recognises a cluster."""
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
     return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 

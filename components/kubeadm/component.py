@@ -1,6 +1,7 @@
-"""A cluster made by kubeadm: the first control plane makes it, the others join one by one, workers all at once.
+"""A cluster made by kubeadm.
 
-Packages are installed on all nodes at once before that.
+Packages are installed on all nodes at once. Then the first control plane makes the cluster, the other control planes
+join one by one, and the workers join all at once.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class Member(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """`tuned`: done when the node is set up; `after`: members that must have joined before this one."""
+        """`tuned`: the node's setup; `after`: members that must have joined before this one."""
         where = {
             "address": str(node.address),
             "country": node.country,
@@ -47,7 +48,7 @@ class Member(pulumi.ComponentResource):
         self._reached = _connection(node, bootstrap, private_key)
         self._node, self._kubernetes = node.name, bootstrap.cluster.kubernetes_version
         self._beside = pulumi.ResourceOptions(parent=self, provider=provider)
-        # A resource of its own: it takes the longest and needs no cluster, so it runs on all nodes at once. It has no
+        # A separate resource, because it takes longest and needs no cluster: it runs on all nodes at once. It has no
         # `delete`: packages stay on a node that leaves, and the script's `remove` takes away their pins.
         packages = remote.Command(
             child(node.name, "packages"),
@@ -61,8 +62,8 @@ class Member(pulumi.ComponentResource):
         self.joined = remote.Command(
             child(node.name, "membership"),
             connection=self._reached,
-            create=run("apply"),  # also for updates: the script finds out what there is to do
-            # A worker leaves by its node's release, which forgives a dead server where the stack file does.
+            create=run("apply"),  # also for updates: the script finds out what to do
+            # A worker leaves by its node's decommission, which can abandon a server that does not answer.
             delete=run("remove") if "control-plane" in node.roles else None,
             stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
             add_previous_output_in_env=False,
@@ -72,7 +73,7 @@ class Member(pulumi.ComponentResource):
                 provider=provider,
                 depends_on=[packages, *after],
                 additional_secret_outputs=["stdin", "stdout", "stderr"],
-                protect="control-plane" in node.roles,  # what is deleted with it are the cluster's own data
+                protect="control-plane" in node.roles,  # deleting it deletes the cluster's own data
             ),
         )
         self.register_outputs(where)
@@ -80,8 +81,8 @@ class Member(pulumi.ComponentResource):
     def read_kubeconfig(self) -> pulumi.Output[str]:
         """The administrator's kubeconfig, of a control plane; secret.
 
-        Apart from the membership: a token that changes in its standard input makes what it prints unknown at preview,
-        and with the kubeconfig everything in the cluster.
+        A separate resource: when a token in the membership's standard input changes, the membership's output is unknown
+        at preview. With an unknown kubeconfig everything in the cluster would be unknown.
         """
         reading = remote.Command(
             child(self._node, "kubeconfig"),
@@ -101,9 +102,9 @@ class Kubeadm(pulumi.ComponentResource):
     """The cluster of all nodes of a stack."""
 
     kubeconfig: pulumi.Output[str]
-    """The administrator's, as the first control plane has it; secret."""
+    """The administrator's kubeconfig, from the first control plane; secret."""
     api_server: pulumi.Resource
-    """Done when the first control plane has made the cluster, so that there is an API server."""
+    """Done when the first control plane has made the cluster: the API server runs."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Kubeadm(pulumi.ComponentResource):
         private_key: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`set_up` has the resource of each node of `bootstrap`, in the same order: a node is tuned before it joins."""
+        """`set_up`: the setup of each node of `bootstrap`, in the same order. A node is set up before it joins."""
         about = {"endpoint": endpoint(bootstrap), "kubernetesVersion": bootstrap.cluster.kubernetes_version}
         super().__init__(token("Kubeadm"), name, about, opts)
         tuned = {node.name: made for node, made in zip(bootstrap.nodes, set_up, strict=True)}

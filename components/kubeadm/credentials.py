@@ -1,4 +1,4 @@
-"""What a bootstrap needs and no model may hold: checked by form, never shown."""
+"""Secrets of a bootstrap. No model holds them; their form is checked, and they are never shown."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from components.kubeadm.authority import key_problem
 from components.kubeadm.model import Kubeadm
 
 BY_KIND = {"existing": ("kubeconfig",), "kubeadm": ("bootstrapToken", "certificateKey", "caKey")}
-"""The secrets that each kind of cluster asks for, in `vds-platform:`."""
+"""The secrets that each kind of cluster needs, in `vds-platform:`."""
 
 _FORMS = {
     # k8s.io/cluster-bootstrap/token/api: six public characters, a dot, sixteen secret ones.
@@ -21,12 +21,12 @@ _FORMS = {
 
 
 class Credentials(NamedTuple):
-    """The secrets of a bootstrap, in clear, for as long as a script is rendered."""
+    """The secrets of a bootstrap in clear text, while a script is rendered."""
 
     bootstrap_token: str
-    """By which a node asks for its certificate; lives two hours in the cluster."""
+    """A node requests its certificate with it; valid for two hours."""
     certificate_key: str
-    """By which control planes decrypt what the first one uploads; lives as long."""
+    """Control planes decrypt the uploaded certificates with it; valid for two hours."""
     ca_key: str
     """The authority's private key, PEM."""
 
@@ -35,9 +35,9 @@ class Credentials(NamedTuple):
 
 
 def secret_names(data: Any) -> tuple[str, ...]:
-    """The secrets that a stack file asks for, whatever else is wrong with it.
+    """The secrets that a stack file needs, even if other parts of it are wrong.
 
-    One without a known kind of cluster counts as one whose cluster exists.
+    Without a known `cluster.kind` it counts as `existing`.
     """
     cluster = data.get("cluster") if isinstance(data, Mapping) else None
     kind = cluster.get("kind") if isinstance(cluster, Mapping) else None
@@ -45,7 +45,7 @@ def secret_names(data: Any) -> tuple[str, ...]:
 
 
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
-    """What is wrong with the secrets that are there; their values are in no message."""
+    """What is wrong with the given secrets. No message has their values."""
     found = [
         Finding("cluster-secrets", f"{PROJECT}:{name}", f"has the wrong form: set {form}")
         for name, (pattern, form) in _FORMS.items()

@@ -1,4 +1,4 @@
-"""The Kubernetes cluster that the nodes are: somebody has made it, or kubeadm makes it."""
+"""The Kubernetes cluster of the nodes: one that exists, or one that kubeadm makes."""
 
 import re
 from typing import Annotated, Literal, NamedTuple, Self
@@ -14,7 +14,7 @@ from components.nodes.model import NodeSpec, ServiceProxy, SshSpec
 
 _DEBIAN = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")  # Debian policy 5.6.12, with epoch and revision
 KUBERNETES_REGISTRY = "registry.k8s.io"
-"""Where the project publishes its images, as `kubeadm config images list` says."""
+"""The registry of Kubernetes' own images, as `kubeadm config images list` prints it."""
 
 
 def _package_version(value: str) -> str:
@@ -31,11 +31,11 @@ PackageVersion = Annotated[
 Certificate = Annotated[
     str, AfterValidator(authority.certificate), WithJsonSchema({"type": "string", "pattern": "BEGIN CERTIFICATE"})
 ]
-"""A certificate authority's certificate, PEM; nothing about it is secret."""
+"""A certificate authority's certificate, PEM; it is not secret."""
 
 
 class Existing(Spec):
-    """Somebody has made the cluster; the kubeconfig is the secret `vds-platform:kubeconfig`."""
+    """A cluster that exists already; its kubeconfig is the secret `vds-platform:kubeconfig`."""
 
     kind: Literal["existing"]
     kubernetes_version: MinorVersion
@@ -44,7 +44,7 @@ class Existing(Spec):
 
 
 class SigningKey(Spec):
-    """The one key that a package repository signs with, in the stack file, so that nobody fetches another."""
+    """The key that a package repository signs with. It is in the stack file, so that no other key is downloaded."""
 
     fingerprint: str = Field(pattern=r"^[0-9A-F]{40}$")
     """40 hexadecimal digits in capitals, compared with what the repository's owner publishes."""
@@ -60,29 +60,29 @@ class SigningKey(Spec):
 
 
 class Packages(Spec):
-    """Where Kubernetes' packages come from, and which."""
+    """Kubernetes' packages: their repository and versions."""
 
     url: str = Field(default="https://pkgs.k8s.io/core:/stable:/", pattern=r"^https://\S+/$")
     """The repository above its minor versions; `v1.36/deb/` is added. A mirror has the same folders."""
     country: CountryCode
-    """Under whose law the repository is; there is no default, so that none is hidden."""
+    """The country whose law the repository is under. It has no default, so that it is always stated."""
     signing_key: SigningKey
     revision: str = Field(default="1.1", pattern=r"^[0-9][0-9.]*$")
-    """What follows Kubernetes' version in the packages' own, as in `1.36.3-1.1`."""
+    """The packages' revision after Kubernetes' version, as in `1.36.3-1.1`."""
     cri_tools: PackageVersion
     kubernetes_cni: PackageVersion
 
 
 class Containerd(Spec):
-    """The container runtime, from the sources that the server's own system has."""
+    """The container runtime, from the package sources that the server already has."""
 
     package: Literal["containerd", "containerd.io"] = "containerd"
-    """The distribution's, or the one of Docker's repository where a server has that."""
+    """The distribution's package, or that of Docker's repository if the server has it."""
     version: PackageVersion
 
     @property
     def major(self) -> int:
-        """1 or 2: their configurations differ. An epoch (`2:1.7.24`) is not it."""
+        """1 or 2: their configurations differ. The epoch in `2:1.7.24` is not the version."""
         return int(re.split(r"[.+~-]", self.version.rpartition(":")[2])[0])
 
 
@@ -93,7 +93,7 @@ class ControlPlaneImages(Spec):
     """A registry, or a path in one; a mirror has `coredns` beside the others, as kubeadm looks for it there.
     Left out: the stack file's `images.registry`, or registry.k8s.io without one."""
     country: CountryCode | None = None
-    """Under whose law the registry is; left out: `images.country` says it."""
+    """The country whose law the registry is under; left out: `images.country`."""
     pause: str = Field(pattern=r"^[0-9][0-9.]*$")
     """The sandbox image's tag, as `kubeadm config images list` prints it for this Kubernetes."""
 
@@ -106,33 +106,33 @@ class Kubeadm(Spec):
 
     kind: Literal["kubeadm"]
     kubernetes_version: Version
-    """All of it, as in "1.36.3": every node gets this one, and keeps it until you write another."""
+    """The whole version, as in "1.36.3". Every node gets it, and keeps it until you write another."""
     kernel_floor: MinorVersion | None = None
     """A newer kernel than the CNI asks for, as in "6.1"."""
     packages: Packages
     containerd: Containerd
     images: ControlPlaneImages
     source_countries: tuple[CountryCode, ...] = ()
-    """Countries that software may come from, beside residency's: what comes in is not what must not go out."""
+    """More countries that software may come from, in addition to residency's: downloading it sends no data out."""
     ca_certificate: Certificate
-    """The authority of the cluster, made beforehand: each node knows whom to trust before it asks anyone."""
+    """The cluster's certificate authority, made beforehand, so that each node knows it before it joins."""
     certificate_names: tuple[DnsName, ...] = ()
     """More names or addresses of the API server for its certificate; `network.apiServer` is in it."""
     cgroup_v1: bool = Field(default=False, alias="cgroupV1")
-    """The nodes' systems still use cgroup v1, which a kubelet refuses unless it is told not to."""
+    """True: the nodes still use cgroup v1, which a kubelet refuses by default."""
 
 
 Cluster = Annotated[Existing | Kubeadm, Field(discriminator="kind")]
 
 
 class ImageSource(NamedTuple):
-    """Where the control plane's images are from."""
+    """Where the control plane's images come from."""
 
     registry: str
     country: str | None
-    """Under whose law it is; None where nobody says it."""
+    """The country whose law it is under; None: not stated."""
     field: str
-    """Of the stack file, that says which registry."""
+    """The field of the stack file that has the registry."""
 
 
 def image_source(cluster: Kubeadm, mirror: ImageMirror | None) -> ImageSource:
@@ -144,7 +144,7 @@ def image_source(cluster: Kubeadm, mirror: ImageMirror | None) -> ImageSource:
 
 
 class Bootstrap(NamedTuple):
-    """Everything that is not a secret about a cluster that kubeadm makes, from all over the stack file."""
+    """Everything that is not secret about a cluster that kubeadm makes, from several parts of the stack file."""
 
     cluster: Kubeadm
     environment: str

@@ -13,28 +13,28 @@ from components.nodes.model import NodeSpec
 KUBEADM = "kubeadm.k8s.io/v1beta4"
 SOCKET = "unix:///run/containerd/containerd.sock"
 API_PORT = 6443
-"""On which a node's own API server listens, behind an endpoint that may have another."""
+"""The port of a node's own API server; the endpoint in front of it may have another."""
 KEYRING = "/etc/apt/keyrings/vds-platform-kubernetes.asc"
 
 TOKEN_LIFE = "2h0m0s"  # noqa: S105  how long it lives; kubeadm keeps the uploaded certificates as long
-"""Long enough for every join of one run, too short to be worth stealing."""
+"""Long enough for every join of one run, and too short to be useful to a thief."""
 
 
 def endpoint(bootstrap: Bootstrap) -> str:
-    """Host and port by which everybody reaches the control plane, for as long as the cluster lives."""
+    """Host and port of the control plane, for as long as the cluster exists."""
     return f"{bootstrap.network.api_server.host}:{bootstrap.network.api_server.port}"
 
 
 def kubeadm_config(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> str:
-    """What kubeadm is given on this node, as JSON documents.
+    """kubeadm's configuration for this node, as JSON documents.
 
-    YAML would take a token or a name that looks like a number for one; JSON's strings are always strings.
+    In YAML a token or name that looks like a number would become one; in JSON a string is always a string.
     """
     return "\n---\n".join(json.dumps(item, indent=2) for item in documents(bootstrap, node, credentials))
 
 
 def documents(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> list[Manifest]:
-    """The first control plane makes the cluster, everyone else joins it."""
+    """The first control plane makes the cluster; every other node joins it."""
     if node == bootstrap.control_planes[0]:
         return [
             _init(bootstrap, node, credentials),
@@ -103,7 +103,7 @@ def _join(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Man
 
 
 def _kubelet(spec: Kubeadm) -> Manifest:
-    """Of every node: those that join are given what the first one was."""
+    """For every node: kubeadm gives nodes that join the same."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -133,7 +133,7 @@ def _local_endpoint(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
 
 
 def apt_source(spec: Kubeadm) -> str:
-    """The repository in apt's deb822 form, trusted by its own key and no other."""
+    """The repository in apt's deb822 form, trusted by its own key only."""
     major, minor, _ = version_tuple(spec.kubernetes_version)
     return f"Types: deb\nURIs: {spec.packages.url}v{major}.{minor}/deb/\nSuites: /\nSigned-By: {KEYRING}"
 
@@ -148,14 +148,14 @@ def packages(spec: Kubeadm) -> dict[str, str]:
 
 
 def crictl_config() -> str:
-    """What crictl reads: without it each call warns, and asks the sockets of other runtimes first."""
+    """crictl's configuration. Without it each call warns, and tries the sockets of other runtimes first."""
     return f"runtime-endpoint: {SOCKET}\nimage-endpoint: {SOCKET}"
 
 
 def containerd_config(bootstrap: Bootstrap) -> str:
-    """What differs from containerd's defaults: cgroups by systemd, as the kubelet has them, and the sandbox image.
+    """What differs from containerd's defaults: cgroups by systemd, as in the kubelet, and the sandbox image.
 
-    Debian's own file is replaced: it looks for CNI plugins where no CNI puts them.
+    It replaces Debian's own file, which looks for CNI plugins in a folder that no CNI uses.
     """
     spec = bootstrap.cluster
     pause = f"{bootstrap.registry}/pause:{spec.images.pause}"

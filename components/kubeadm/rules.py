@@ -1,4 +1,4 @@
-"""What a cluster that kubeadm makes may not be."""
+"""What is wrong with a cluster that kubeadm is to make."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from components.nodes.model import NodeSpec
 OLDEST = (1, 31)
 """The first Kubernetes whose kubeadm reads v1beta4."""
 NEWEST = (1, 36)
-"""The newest whose kubeadm was held against what is rendered here."""
+"""The newest whose kubeadm was tested with what is rendered here."""
 
 
 def cluster_problems(
@@ -22,7 +22,7 @@ def cluster_problems(
     allowed: Collection[str],
     mirror: ImageMirror | None = None,
 ) -> list[Finding]:
-    """Everything that is wrong with a cluster of these nodes; one that exists is not ours to judge."""
+    """Everything that is wrong with a cluster of these nodes; one that exists is not judged."""
     if isinstance(cluster, Existing):
         return []
     problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
@@ -32,7 +32,7 @@ def cluster_problems(
             Finding(
                 "cluster-control-plane",
                 "nodes",
-                "none has the role control-plane, so nobody can make the cluster: write roles: [control-plane] at one "
+                "none has the role control-plane, which makes the cluster: write roles: [control-plane] at one "
                 "node or three",
             )
         )
@@ -78,7 +78,7 @@ def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMi
 def _endpoint_problems(
     network: NetworkSpec, nodes: Sequence[NodeSpec], control_planes: Sequence[NodeSpec]
 ) -> list[Finding]:
-    """The endpoint is in every certificate and kubeconfig: it can't be one machine of several, and never changes."""
+    """The endpoint is in every certificate and kubeconfig. It never changes, so it can't be one machine of several."""
     host = network.api_server.host
     holder = next((node for node in nodes if host in (str(node.address), node.name)), None)
     if holder is None or list(control_planes) == [holder]:
@@ -87,7 +87,7 @@ def _endpoint_problems(
         reason = "which is no control plane: write the name or address in front of the control planes"
     else:
         reason = (
-            f"one of {len(control_planes)} control planes: without it nobody would find the others; write a name or "
-            "address that moves between them, or that stands in front of all"
+            f"one of {len(control_planes)} control planes: without it the others would not be found; write a name or "
+            "address that moves between them, or that is in front of all"
         )
     return [Finding("cluster-endpoint", "network.apiServer.host", f"{host} is node {holder.name}, {reason}")]

@@ -29,7 +29,7 @@ _CRICTL = "/etc/crictl.yaml"
 def read_kubeconfig(version: str) -> str:
     """The command line that prints the administrator's kubeconfig on a control plane.
 
-    Nothing in it changes with a secret of the stack; an upgrade, which renews the certificate in it, has it read again.
+    It does not depend on the stack's secrets. An upgrade renews the certificate in it, so the version is part of it.
     """
     return f"cat /etc/kubernetes/admin.conf # of Kubernetes {version}"
 
@@ -40,7 +40,7 @@ def command(verb: str) -> str:
 
 
 def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> str:
-    """The POSIX shell text for one node. It holds secrets: standard input is the only way it may go."""
+    """The POSIX shell text for one node. It holds secrets, so it may be passed by standard input only."""
     first = node == bootstrap.control_planes[0]
     joins_control = "control-plane" in node.roles
     facts = {
@@ -72,5 +72,5 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
 
 
 def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
-    """The text without any secret, for the verbs that need none: `prepare`, and `remove`, by which a node leaves."""
+    """The text without secrets, for the verbs that need none: `prepare` and `remove`."""
     return member_script(bootstrap, node, Credentials("", "", ""))

@@ -1,4 +1,4 @@
-"""Which key an armoured OpenPGP block holds: apt trusts every key of a keyring, so there must be one and no other."""
+"""Reads the key in an armoured OpenPGP block. apt trusts every key of a keyring, so there must be exactly one."""
 
 import base64
 import binascii
@@ -50,7 +50,7 @@ def _packets(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _old(data: bytes, at: int) -> tuple[int, int, int]:
     tag, kind = data[at] >> 2 & 0x0F, data[at] & 3
-    if kind == 3:  # until the end of the data: no exported key is written so
+    if kind == 3:  # until the end of the data: exported keys are not written like this
         raise ValueError
     width = 1 << kind
     return tag, at + 1 + width, int.from_bytes(data[at + 1 : at + 1 + width], "big")
@@ -62,6 +62,6 @@ def _new(data: bytes, at: int) -> tuple[int, int, int]:
         return tag, at + 2, first
     if first < 224:
         return tag, at + 3, ((first - 192) << 8) + data[at + 2] + 192
-    if first < 255:  # in parts: no exported key is written so
+    if first < 255:  # in parts: exported keys are not written like this
         raise ValueError
     return tag, at + 6, int.from_bytes(data[at + 2 : at + 6], "big")

@@ -20,9 +20,9 @@ class Node(pulumi.ComponentResource):
     """One server: its kernel settings, modules and their files, proved by live values."""
 
     setup: pulumi.Resource
-    """Done when the node is set up: what a cluster of the nodes waits for, as all of the node waits for the cluster."""
+    """Done when the node is set up. A cluster made of the nodes waits for this and not for the whole node."""
     readback: pulumi.Output[dict[str, Any]]
-    """Kernel, and each setting's wanted and live value with its state, as the last run read them."""
+    """The kernel, and each setting with its wanted value, live value and state, as the last run read them."""
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class Node(pulumi.ComponentResource):
         reading: Reading = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`script` is `scripts.node_script`'s; `reading` what `live.read_fleet` found before this run."""
-        # Policies judge what the engine sees: inputs for the preview, outputs for whoever looks from a child.
+        """`script` comes from `settings.script.node_script`, `reading` from `reading.read_fleet`."""
+        # Policies judge what the engine sees: inputs at preview, outputs from a child resource.
         where = {
             "address": str(spec.address),
             "country": spec.country,
@@ -62,8 +62,8 @@ class Node(pulumi.ComponentResource):
             create=run("apply"),
             update=rerun.update,
             stdin=script,  # not in argv, where every user of the node could read it
-            add_previous_output_in_env=False,  # sshd takes no variables it was not told of
-            logging=remote.Logging.NONE,  # the read-back is an output; a failure shows it anyway
+            add_previous_output_in_env=False,  # sshd refuses variables that it is not configured for
+            logging=remote.Logging.NONE,  # the read-back is an output, and a failure is shown anyway
             opts=pulumi.ResourceOptions(
                 parent=self, provider=provider, ignore_changes=["update"] if rerun.keep else None
             ),
@@ -83,10 +83,10 @@ class Node(pulumi.ComponentResource):
         leaving_script: str = "",
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """Declare how the node is decommissioned: once, when its cluster is known, which may be made of the nodes.
+        """Declare how the node is decommissioned. Call it once the cluster is known: kubeadm may make it of the nodes.
 
         `gateway_namespace` is where the data plane's pods are; `leaving_script` takes the node out of a cluster that
-        kubeadm made; `depends_on` is what must go after the node is drained.
+        kubeadm made; `depends_on` is deleted after the node is drained.
         """
 
         def document(secrets: Sequence[str]) -> str:
@@ -98,7 +98,7 @@ class Node(pulumi.ComponentResource):
             )
 
         written: pulumi.Output[str] = pulumi.Output.all(kubeconfig, self._private_key).apply(document)
-        # Deleted before `setup`, and does all of the decommissioning: remote.Command could not forgive a dead server.
+        # Deleted before `setup`. Not a remote.Command: that would fail on a server that does not answer.
         local.Command(
             child(self.pulumi_resource_name, "decommission"),
             create=RECOMMISSION,

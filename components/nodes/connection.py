@@ -1,4 +1,4 @@
-"""How every part of this project connects to a node: one attempt, by one key, trusting one host key."""
+"""How every part of this project connects to a node: one attempt, with one key, trusting one host key."""
 
 import asyncssh
 
@@ -6,7 +6,7 @@ import asyncssh
 async def dial(
     address: str, port: int, *, user: str, host_key: str | None, seconds: float, key: asyncssh.SSHKey
 ) -> asyncssh.SSHClientConnection:
-    """A connection, or what asyncssh raises. Neither the user's own ssh configuration nor an agent has a say."""
+    """A connection, or what asyncssh raises. The user's own ssh configuration and agent are not used."""
     return await asyncssh.connect(
         address,
         port,

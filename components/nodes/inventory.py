@@ -1,4 +1,4 @@
-"""The platform's own note in the cluster."""
+"""The record of nodes in the cluster."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from components.nodes.inventory_render import record
 
 
 class Record(pulumi.ComponentResource):
-    """Which nodes the stack file has; gone before all of them are decommissioned."""
+    """The nodes of the stack file. A destroy deletes it before it decommissions any of them."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Record(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`depends_on`: every node. The engine deletes in the opposite order, so a destroy takes this away first."""
+        """`depends_on`: every node. The engine deletes in the opposite order, so a destroy deletes this first."""
         super().__init__(token("Record"), name, None, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         apply(child(name, "nodes"), record(environment, nodes), options)

@@ -1,7 +1,7 @@
-"""The platform's own note in the cluster: which nodes the stack file has.
+"""Renders the record of nodes in the cluster.
 
-Whoever gives a node back looks for it, and so tells a removal (the note is there) from the destruction of the whole
-stack (the note went first, because it depends on every node).
+`vds decommission` looks for it: while it exists, one node is being removed and is drained. In a destroy it is deleted
+first, because it depends on every node, and nothing is drained.
 """
 
 import json
@@ -12,6 +12,6 @@ from components.core.names import KUBE_SYSTEM, RECORD
 
 
 def record(environment: str, nodes: Iterable[str]) -> Manifest:
-    """The ConfigMap for these nodes' names."""
+    """The ConfigMap with these nodes' names."""
     data = {"environment": environment, "nodes": json.dumps(sorted(nodes))}
     return manifest("v1", "ConfigMap", RECORD, namespace=KUBE_SYSTEM, data=data)

@@ -1,4 +1,4 @@
-"""What a node of the stack file is: where it stands, how it is reached, and what its kernel should be set to."""
+"""A node of the stack file: where it is, how it is reached, and its kernel settings."""
 
 import re
 from typing import Annotated, Literal, NamedTuple
@@ -14,7 +14,7 @@ Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 Role = Literal["control-plane", "worker"]
 
 ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
-"""Who carries Service traffic: the CNI's eBPF programs, or kube-proxy in one of its modes."""
+"""What forwards Service traffic: the CNI's eBPF programs, or kube-proxy in one of its modes."""
 
 _KEY = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+)+")
 _WORDS = re.compile(r"-?[0-9]+( -?[0-9]+)*")
@@ -36,22 +36,22 @@ SysctlKey = Annotated[str, AfterValidator(_key), WithJsonSchema({"type": "string
 SysctlValue = Annotated[
     str, AfterValidator(_numbers), WithJsonSchema({"type": "string", "pattern": f"^{_WORDS.pattern}$"})
 ]
-"""One or more whole numbers. Sysctls that hold words (paths, algorithms) are not this platform's to set."""
+"""One or more whole numbers. This platform does not set sysctls that hold words, such as paths and algorithms."""
 
 
 class Sysctl(Spec):
-    """One kernel setting and what it means to have it."""
+    """One kernel setting."""
 
     key: SysctlKey
     """Name with dots, as `sysctl` prints it."""
     value: SysctlValue
-    """The value wanted, or the least one, number by number."""
+    """The value, or the minimum, number by number."""
     how: Literal["minimum", "exact"] = "minimum"
     """`minimum` is raised where the node has less and never lowered; `exact` is set as written."""
     per_gib: int = Field(default=0, ge=0, le=2**30)
-    """A minimum that follows the node's memory: at least this many for each GiB, or `value` where that is more."""
+    """A minimum that grows with the node's memory: this many for each GiB, or `value` if that is more."""
     required: bool = False
-    """True: a node whose kernel lacks the key, or keeps it from us, is refused before any change."""
+    """True: a node whose kernel lacks the key, or does not let us set it, is refused before any change."""
 
     @model_validator(mode="after")
     def _only_one_number_grows(self) -> "Sysctl":
@@ -61,12 +61,12 @@ class Sysctl(Spec):
 
     @property
     def path(self) -> str:
-        """Where the kernel shows it."""
+        """Its file under /proc/sys."""
         return "/proc/sys/" + self.key.replace(".", "/")
 
 
 class Provider(Spec):
-    """Who rents the server out, and under which country's law that company stands."""
+    """The company that rents out the server, and the country whose law it is under."""
 
     name: str = Field(min_length=1)
     country: CountryCode
@@ -80,13 +80,13 @@ class NodeSpec(Spec):
     address: Address
     """The address at which SSH and the other nodes reach it."""
     country: CountryCode
-    """Where the machine stands."""
+    """Where the machine is."""
     provider: Provider
     roles: tuple[Role, ...] = Field(default=("worker",), min_length=1)
     profiles: tuple[Profile, ...] = ("baseline",)
     """Composed in any order: the larger minimum wins, and two exact values that differ are refused."""
     sysctls: tuple[Sysctl, ...] = ()
-    """Settings of this node beside its profiles; an exact value here stands for theirs."""
+    """Settings of this node in addition to its profiles; an exact value here replaces theirs."""
     keep_swap: bool = False
     """True leaves swap as it is; otherwise it is switched off, and on again when the node is decommissioned."""
     host_key: HostKey | None = None
@@ -99,21 +99,21 @@ class NodeSpec(Spec):
 
 
 class SshSpec(Spec):
-    """How every node is reached. The private key is a secret of its own: `vds-platform:sshPrivateKey`."""
+    """How every node is reached. The private key is the secret `vds-platform:sshPrivateKey`."""
 
     user: str = Field(default="root", pattern=r"^[a-z_][a-z0-9_-]*$")
     """root: the node script sets kernel values and refuses to run as anyone else."""
     port: Port = 22
     known_hosts_file: str | None = None
-    """OpenSSH's known_hosts, relative to the project; supplies host keys that nodes do not carry inline."""
+    """OpenSSH's known_hosts, relative to the project; it has the host keys of nodes without `hostKey`."""
     dial_seconds: int = Field(default=3, ge=1, le=30)
     """Seconds for one attempt to connect."""
     dial_attempts: int = Field(default=3, ge=1, le=10)
-    """Attempts before a node counts as unreachable. 3 of 3 s end within 18 s, the waits between included."""
+    """Attempts before a node counts as unreachable. 3 attempts of 3 s end within 18 s, with the pauses between them."""
 
 
 class ReferencePoint(Spec):
-    """A place outside whose distance matters: the exchange, a customer's office."""
+    """A place outside whose round trip is measured: the internet exchange, a customer's office."""
 
     name: DnsLabel
     address: Address
@@ -122,15 +122,15 @@ class ReferencePoint(Spec):
 
 
 class PreflightSpec(Spec):
-    """What nodes are asked before their first change, beside what the rest of the stack file needs of them."""
+    """What the preflight asks of nodes, in addition to what the rest of the stack file requires."""
 
     reference_points: tuple[ReferencePoint, ...] = ()
     etcd_folder: str = Field(default="/var/lib/etcd", pattern=r"^/\S*$")
-    """Whose disk is measured, on nodes that no etcd runs on yet."""
+    """The folder whose disk is measured, on nodes where no etcd runs yet."""
     lookup: HostName = "kubernetes.io"
     """The name whose resolution is timed."""
     max_facts_hours: int = Field(default=24, ge=1, le=24 * 31)
-    """How old a facts file may be that a preview judges without reaching the nodes."""
+    """The maximum age of a facts file, by which a preview judges nodes without reaching them."""
 
 
 class PortNeed(NamedTuple):
@@ -142,25 +142,25 @@ class PortNeed(NamedTuple):
 
 
 class NodeRequirements(NamedTuple):
-    """What the cluster asks of every node, whoever decided it."""
+    """What the cluster requires of every node."""
 
     service_proxy: ServiceProxy
     kernel_floor: str
     """The oldest kernel, `major.minor`."""
     kernel_reason: str
-    """Who asks for that kernel, in an operator's words: `Cilium 1.18.2`."""
+    """The part that requires that kernel, for an operator: `Cilium 1.18.2`."""
     kubernetes: str = "1.36"
     """Minor version."""
     underlay_mtu: int = 1500
     ports: tuple[PortNeed, ...] = ()
     same_segment: str = ""
-    """Who needs all nodes on one layer-2 segment; empty: nobody."""
+    """The part that needs all nodes on one layer-2 segment; empty: none."""
     source_address_filtering: str = ""
     """The part that does not work where the provider filters source addresses; empty: none."""
     announcements: str = ""
-    """Who needs gratuitous ARP to pass; empty: nobody."""
+    """The part that needs gratuitous ARP to pass; empty: none."""
     pod_source: str = "10.244.255.254"
-    """An address of the pod network that no pod has: to ask whether the provider lets it pass."""
+    """An address of the pod network that no pod has, to test whether the provider lets it pass."""
     preflight: PreflightSpec = PreflightSpec()
     cgroup_v1: bool = False
-    """The stack file says that nodes may still have it."""
+    """True: the stack file allows cgroup v1."""

@@ -1,4 +1,4 @@
-"""Reads nodes over SSH before the program declares anything: one connection a node, all at once, read only."""
+"""Reads all nodes over SSH at once, before the program declares anything. Read only, one connection for each node."""
 
 import asyncio
 import math
@@ -20,29 +20,29 @@ from components.nodes.settings.readback import Readback, parse
 from components.nodes.settings.script import command
 
 _PAUSE_SECONDS = 0.5
-"""Between two attempts to connect, growing: what sshd turns away above its MaxStartups has ended by then."""
+"""Between two attempts to connect, growing. By then sshd accepts again what it refused above its MaxStartups."""
 
 READ_SECONDS = 10
-"""After the connection stands. A reading takes a tenth of a second; a node that hangs must not hang the run."""
+"""For a reading, once connected. It takes a tenth of a second; a node that hangs must not hang the run."""
 
 _ENDED_BY_TIMEOUT = (124, 137, 143)
-"""timeout(1)'s own word for it, its KILL, and what the survey says to its TERM."""
+"""Exit statuses of timeout(1): its own, after KILL, and the survey's after TERM."""
 
 _FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
-"""Answers of a server that another attempt would get again."""
+"""Answers that another attempt would get again."""
 
 Ask = Literal["change", "all", "none"]
-"""Whom to survey: every node, where one of them is to be changed; every node, always; nobody."""
+"""Which nodes to survey: all if one of them is to be changed; always all; none."""
 T = TypeVar("T")
 
 
 class Fleet(NamedTuple):
-    """How all nodes stand."""
+    """What was read of all nodes."""
 
     readings: Mapping[str, Reading]
     """By name, for every node that was asked."""
     surveys: tuple[Survey, ...] = ()
-    """Facts for the preflight's verdict; empty where nobody was surveyed."""
+    """Facts for the preflight's verdict; empty where no node was surveyed."""
 
 
 def read_fleet(
@@ -56,7 +56,7 @@ def read_fleet(
     window_seconds: float = 1.5,
     measure_disk: bool | None = None,
 ) -> Fleet:
-    """Every node's standing by name; nothing without a key. A node that can't be read says why, and raises nothing.
+    """What every node reports; nothing without a key. A node that can't be read gives a reason and raises nothing.
 
     `measure_disk` None: on nodes that have never been set up.
     """
@@ -77,14 +77,14 @@ def read_fleet(
 
 
 async def connect(node: NodeSpec, ssh: SshSpec, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
-    """One attempt, by the node's own host key alone. `not_reached` puts what it raises into words."""
+    """One attempt to connect, trusting the node's own host key alone. `not_reached` explains what it raises."""
     return await dial(
         str(node.address), ssh.port, user=ssh.user, host_key=node.host_key, seconds=ssh.dial_seconds, key=key
     )
 
 
 def not_reached(node: NodeSpec, ssh: SshSpec, error: TimeoutError | OSError | asyncssh.Error) -> UnreachableNode:
-    """Why there is no connection to a node, in an operator's words."""
+    """Why there is no connection to a node, for an operator."""
     where = f"{node.address} port {ssh.port}"
     if isinstance(error, asyncssh.HostKeyNotVerifiable):
         return UnreachableNode(f"{where} shows another host key than the stack file has for it", untrusted=True)
@@ -109,21 +109,21 @@ class _Reader:
         self._run = secrets.token_hex(4)
 
     async def read(self, nodes: Sequence[NodeSpec]) -> Fleet:
-        opened = await asyncio.gather(*map(self._connect, nodes))
-        held = {node: one for node, one in zip(nodes, opened, strict=True) if not isinstance(one, UnreachableNode)}
+        results = dict(zip(nodes, await asyncio.gather(*map(self._connect, nodes)), strict=True))
+        failed = {node: result for node, result in results.items() if isinstance(result, UnreachableNode)}
+        connections = {node: result for node, result in results.items() if not isinstance(result, UnreachableNode)}
         try:
-            checked = await asyncio.gather(*(self._check(node, one) for node, one in held.items()))
-            readings = dict(zip(held, checked, strict=True))
-            lost = {node: one for node, one in zip(nodes, opened, strict=True) if isinstance(one, UnreachableNode)}
-            standing = {node.name: (readings | lost)[node] for node in nodes}
-            return Fleet(standing, await self._survey_all(held, readings))
+            checked = await asyncio.gather(*(self._check(node, opened) for node, opened in connections.items()))
+            readings = dict(zip(connections, checked, strict=True))
+            by_name = {node.name: (readings | failed)[node] for node in nodes}
+            return Fleet(by_name, await self._survey_all(connections, readings))
         finally:
-            for one in held.values():
-                one.close()
-            await asyncio.gather(*(one.wait_closed() for one in held.values()))
+            for connection in connections.values():
+                connection.close()
+            await asyncio.gather(*(connection.wait_closed() for connection in connections.values()))
 
     async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | UnreachableNode":
-        """As often as the engine would, what is refused; what is silent, once: an update reads twice before that."""
+        """Retry refused connections as often as Pulumi would. Try a silent host only once: an update reads it twice."""
         attempt, until = 1, time.monotonic() + 0.9 * self._ssh.dial_seconds
         while True:
             try:
@@ -135,15 +135,15 @@ class _Reader:
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
             attempt += 1
 
-    async def _check(self, node: NodeSpec, held: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
-        return await self._said(node, held, command("check"), self._scripts[node.name], READ_SECONDS, parse)
+    async def _check(self, node: NodeSpec, connection: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
+        return await self._run_script(node, connection, command("check"), self._scripts[node.name], READ_SECONDS, parse)
 
     async def _survey_all(
         self,
-        held: "Mapping[NodeSpec, asyncssh.SSHClientConnection]",
+        connections: "Mapping[NodeSpec, asyncssh.SSHClientConnection]",
         readings: Mapping[NodeSpec, Readback | UnreachableNode],
     ) -> tuple[Survey, ...]:
-        """All of them at the same time: they listen to each other."""
+        """All nodes at the same time, because they listen to each other."""
         asked = {node: reading for node, reading in readings.items() if isinstance(reading, Readback)}
         new = {node for node, reading in asked.items() if reading.verdict == "absent"}
         to_change = new or any(reading.verdict == "outdated" for reading in asked.values())
@@ -165,7 +165,7 @@ class _Reader:
                 return parse_survey(output, received_at=time.time(), in_container=asked[node].in_container)
 
             limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
-            return await self._said(node, held[node], survey_command(limit), text, limit + 10, facts)
+            return await self._run_script(node, connections[node], survey_command(limit), text, limit + 10, facts)
 
         found = await asyncio.gather(*map(survey, asked))
         return tuple(
@@ -173,32 +173,32 @@ class _Reader:
             for node, answer in zip(asked, found, strict=True)
         )
 
-    async def _said(
+    async def _run_script(
         self,
         node: NodeSpec,
-        held: "asyncssh.SSHClientConnection",
-        words: str,
+        connection: "asyncssh.SSHClientConnection",
+        command_line: str,
         script: str,
         seconds: float,
-        understand: Callable[[str], T],
+        parse_output: Callable[[str], T],
     ) -> T | UnreachableNode:
         where = f"{node.address} port {self._ssh.port}"
         try:
-            done = await held.run(words, input=script, timeout=seconds)
+            done = await connection.run(command_line, input=script, timeout=seconds)
         except asyncssh.TimeoutError:
             return UnreachableNode(f"{where} did not answer the reading within {seconds:g} s")
         except (TimeoutError, OSError, asyncssh.Error) as error:
             return UnreachableNode(f"{where} was lost during the reading ({_why(error)})")
-        if done.exit_status == 127 and "python3" in words:
+        if done.exit_status == 127 and "python3" in command_line:
             return UnreachableNode("it has no python3, by which it is surveyed: apt-get install python3")
         if done.exit_status in _ENDED_BY_TIMEOUT:
             return UnreachableNode(
-                "it did not end its reading in time: look whether it is overloaded, or waits for a disk"
+                "it did not end its reading in time: check whether it is overloaded or waits for a disk"
             )
         if done.exit_status:
             return UnreachableNode(f"its reading failed: {str(done.stderr).strip()[-500:]}")
         try:
-            return understand(str(done.stdout))
+            return parse_output(str(done.stdout))
         except ValueError as error:
             return UnreachableNode(str(error))
 

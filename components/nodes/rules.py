@@ -1,4 +1,4 @@
-"""What a set of nodes may not be."""
+"""What is wrong with nodes."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,11 +9,11 @@ from components.nodes.model import NodeSpec
 from components.nodes.settings.profiles import PROFILES, asked, conflicts
 
 CNI_OWNED = ("rp_filter",)
-"""Last words of keys that Cilium keeps in a file of its own, which sorts after ours and wins in silence."""
+"""Last parts of keys that Cilium sets in its own file, which sorts after ours and silently wins."""
 
 
 def country_problem(item: str, country: str, allowed: Collection[str], *, what: str) -> list[Finding]:
-    """A country outside the allowed ones; `what` says what stands there or under its law."""
+    """A country that is not allowed; `what` is what is in it or under its law."""
     if country in allowed:
         return []
     return [
@@ -27,7 +27,7 @@ def country_problem(item: str, country: str, allowed: Collection[str], *, what: 
 
 
 def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Finding]:
-    """Data lies where the machine stands and under the law of the company that owns it: both must be allowed."""
+    """Data is in the machine's country and under the law of its provider's: both must be allowed."""
     item = f"node {node.name}"
     return country_problem(item, node.country, allowed, what="the machine") + country_problem(
         item, node.provider.country, allowed, what=f"its provider {node.provider.name}"
@@ -49,7 +49,7 @@ def setting_problems(node: NodeSpec) -> list[Finding]:
         Finding(
             "nodes-sysctl-owner",
             item,
-            f"{setting.key} is the CNI's to set (its own file sorts after ours and wins): leave it out",
+            f"{setting.key} is set by the CNI, whose file sorts after ours and wins: leave it out",
         )
         for setting in node.sysctls
         if setting.key.rsplit(".", 1)[-1] in CNI_OWNED
@@ -97,7 +97,7 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
 def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
     """What is wrong with the nodes together."""
     problems = [
-        Finding("nodes-unique", f"node {name}", "occurs twice: give each node its own name, for ever")
+        Finding("nodes-unique", f"node {name}", "occurs twice: give each node its own name, and never reuse one")
         for name in duplicates(node.name for node in nodes)
     ]
     problems += [
@@ -115,7 +115,7 @@ def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
                 "nodes-quorum",
                 "nodes",
                 f"{control_planes} control-plane nodes: etcd survives no more failures than with "
-                f"{control_planes - 1} and has one more machine to lose; write an odd number",
+                f"{control_planes - 1}, and one more machine can fail; write an odd number",
             )
         )
     return problems

@@ -1,7 +1,7 @@
 """The document that a node is decommissioned by. The state keeps it, and a deletion has nothing else.
 
-`pulumi_command` writes it to the standard input of `vds decommission`, so neither an argument list nor
-an environment ever holds a secret. The state may be older than the code that reads it: a new field needs a default.
+`pulumi_command` writes it to the standard input of `vds decommission`, so no secret is in an argument list or an
+environment. The state may be older than the code that reads it, so a new field needs a default.
 """
 
 import json
@@ -13,9 +13,9 @@ from pydantic.alias_generators import to_camel
 from components.nodes.model import NodeSpec, SshSpec
 
 PYTHON = ".venv/bin/python"
-"""Relative to the project, where the engine starts its plugins; `setup.sh` makes it, `Pulumi.yaml` names it too."""
+"""Relative to the project, where the engine starts its plugins. `setup.sh` makes it; `Pulumi.yaml` names it too."""
 
-# `exec`: a signal to the shell would not reach the program that has to undo a half-done drain.
+# `exec`: otherwise a signal would reach only the shell, and an interrupted drain could not be undone.
 DECOMMISSION = f"exec {PYTHON} -m vds decommission"
 RECOMMISSION = f"exec {PYTHON} -m vds recommission"
 
@@ -28,7 +28,7 @@ FILES_ON_NODE = (
 
 
 class Decommission(BaseModel):
-    """The document, read. Secrets are not shown by its representation, nor by an error about it."""
+    """The document. Its representation and errors about it show no secrets."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
@@ -43,9 +43,9 @@ class Decommission(BaseModel):
     """Of one attempt to connect."""
     dial_attempts: int
     script: str
-    """`scripts.node_script`'s text, as the node was last set up from."""
+    """The script of `settings.script.node_script` that the node was last set up with."""
     leaving_script: str = ""
-    """By which the node leaves a cluster that kubeadm made, before `script` gives it back; empty for others."""
+    """Takes the node out of a cluster that kubeadm made, before `script` restores it; empty for other clusters."""
     when_unreachable: Literal["fail", "abandon"]
     drain_seconds: int
     gateway_namespace: str
@@ -63,7 +63,7 @@ def decommission_document(
     kubeconfig: str,
     private_key: str,
 ) -> str:
-    """The document as JSON: same facts, same bytes, so that nothing is updated without a reason."""
+    """The document as JSON: same facts, same bytes, so that nothing is updated without a change."""
     facts = {
         "node": node.name,
         "address": str(node.address),

@@ -1,1 +1,1 @@
-"""What a node must be: facts from a survey, checks against limits, the verdict."""
+"""The preflight: facts from a survey, checks against limits, the verdict."""

@@ -1,6 +1,6 @@
-"""What nodes said of themselves (`survey.py`), as facts: parsed from their lines, and kept in a file for a preview.
+"""Parses the facts that `survey.py` prints, and keeps them in a file for a preview.
 
-Pure: who asks the nodes is `live.py`, who judges is `verdict.py`.
+Pure: `reading.py` asks the nodes, `verdict.py` judges.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ class Survey(NamedTuple):
 
     node: str
     facts: Mapping[str, Fact]
-    """By name. A fact that could not be had has `unknown`: the reason."""
+    """By name. A fact that is not known has `unknown`, the reason."""
     clock_offset: float = 0.0
-    """Seconds by which the node's clock is ahead of the one that asked."""
+    """Seconds by which the node's clock is ahead of the machine that asked."""
     in_container: bool = False
-    """The node is a container: what it shares with others proves nothing of it."""
+    """The node is a container, and shares its machine with others."""
     failure: str = ""
     """Why there are no facts at all; empty where there are."""
 
     def get(self, name: str) -> Fact:
-        """A fact; one that was never said is unknown."""
-        return self.facts.get(name, {"unknown": self.failure or "the node did not say"})
+        """A fact; one that the node did not report is unknown."""
+        return self.facts.get(name, {"unknown": self.failure or "the node did not report it"})
 
 
 def parse(output: str, *, received_at: float, in_container: bool = False) -> Survey:
@@ -37,7 +37,7 @@ def parse(output: str, *, received_at: float, in_container: bool = False) -> Sur
             fact = json.loads(line)
             facts[fact["fact"]] = fact
         except (ValueError, KeyError, TypeError):
-            raise ValueError(f"the survey printed what is not its own: {line[:80]}") from None
+            raise ValueError(f"the survey printed an unknown line: {line[:80]}") from None
     if "node" not in facts or "clock" not in facts:
         raise ValueError("the survey was cut short")
     return Survey(
@@ -52,11 +52,11 @@ def parse(output: str, *, received_at: float, in_container: bool = False) -> Sur
 
 
 class FactsError(ValueError):
-    """A facts file that may not be judged by; the text says why and what to do."""
+    """A facts file that can't be used; the text gives the reason and the remedy."""
 
 
 def dump(surveys: Sequence[Survey], *, environment: str, made_at: float) -> str:
-    """A facts file: what was seen, of which stack, when (seconds since 1970), and the hash of all that."""
+    """A facts file: the facts, their stack, when they were read (seconds since 1970), and the hash of all that."""
     content = {
         "environment": environment,
         "madeAt": int(made_at),
@@ -68,8 +68,8 @@ def dump(surveys: Sequence[Survey], *, environment: str, made_at: float) -> str:
 def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str | None = None) -> tuple[Survey, ...]:
     """The surveys of a facts file.
 
-    `sha256` is the hash that whoever made the file said it has; without it the file's own is only held against
-    damage. Raises FactsError for a file that is damaged, another stack's, or too old.
+    `sha256` is the hash that the author of the file published. Without it, the file's own hash finds damage
+    only. Raises FactsError for a file that is damaged, too old, or of another stack.
     """
     again = "make it anew with `vds doctor --facts FILE`"
     try:
@@ -81,7 +81,7 @@ def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str
         raise FactsError(f"is not a facts file: {again}") from None
     found = _hash(document)
     if found != stated or (sha256 is not None and sha256 != found):
-        raise FactsError(f"has the hash {found}, not {sha256 or stated}: somebody changed it; {again}")
+        raise FactsError(f"has the hash {found}, not {sha256 or stated}: the file was changed; {again}")
     if document["environment"] != environment:
         raise FactsError(f"is of {document['environment']}, this stack is {environment}: {again}")
     if not -1 <= age_hours <= max_hours:

@@ -1,4 +1,4 @@
-"""Where the preflight's verdict meets the engine: what fails stops the run before anything changes."""
+"""Stops a run before anything changes if the preflight fails."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from components.nodes.preflight.verdict import CheckResult, advice, problems
 
 
 class PreflightError(pulumi.RunError):
-    """Nodes that are not fit, all of them with all their failures. The engine shows the text; nothing changed."""
+    """All failures of all nodes. The engine shows the text; nothing was changed."""
 
     def __init__(self, found: Sequence[Finding]) -> None:
         self.problems = tuple(found)
@@ -19,7 +19,7 @@ class PreflightError(pulumi.RunError):
 
 
 def require_fit(found: Sequence[CheckResult]) -> None:
-    """Stop where a node fails a required check; say what is advice. No findings, no verdict.
+    """Stop if a node fails a required check; log advice. Without results nothing happens.
 
     Raises:
         PreflightError: with every failure of every node.

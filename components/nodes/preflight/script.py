@@ -1,4 +1,4 @@
-"""The program that surveys one node: a request, behind `survey.py`, which knows how."""
+"""The program that surveys one node: `survey.py` with a request."""
 
 import json
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 from components.nodes.model import NodeRequirements, NodeSpec
 
 SURVEY_SECONDS = 75
-"""A survey's limit on the node, beside its window: pings that may be lost, and 45 s for a slow disk."""
+"""Time limit of a survey on the node, without its window: lost pings, and 45 s for a slow disk."""
 
 _SURVEY = (Path(__file__).parent / "survey.py").read_text(encoding="utf-8")
 
 
 def survey_command(seconds: int = SURVEY_SECONDS) -> str:
-    """The command line that runs `survey_script` from standard input: isolated from the node's own Python set-up."""
+    """The command line that runs `survey_script` from standard input: isolated from the node's Python settings."""
     return f"timeout -k 5 {seconds} python3 -I -"
 
 
@@ -28,8 +28,8 @@ def survey_script(
 ) -> str:
     """The Python text that asks one node; it goes in on standard input and holds no secret.
 
-    `peers` are the nodes that are asked at the same time; `run` is a word of this run alone, by which their probes
-    know each other; `measure_disk` writes 22 MB where etcd will.
+    `peers` are the nodes that are asked at the same time; `run` identifies this run, so that nodes recognise
+    each other's probes; `measure_disk` writes 22 MB where etcd will.
     """
     preflight = requirements.preflight
     request = {

@@ -1,11 +1,11 @@
-"""What one node can say of itself and of the wire to its peers. Runs on the node, read only, for a few seconds.
+"""Collects facts about one node and its network to other nodes. Runs on the node, read only, for a few seconds.
 
-This file is sent to the node on standard input, with a call of `main` behind it (`scripts.survey_script`). What it
-prints are JSON lines, one a fact: `{"fact": "kernel", …}`, or `{"fact": "disk", "unknown": "why"}`. Only the standard
-library of Python 3.9 or newer: nothing is installed on a node to look at it. Nothing is judged here.
+`script.survey_script` sends this file to the node on standard input, with a call of `main` at its end. It prints one
+JSON line for each fact: `{"fact": "kernel", …}`, or `{"fact": "disk", "unknown": "reason"}`. It needs only
+Python 3.9 or newer and its standard library: nothing is installed on a node to examine it. It judges nothing.
 
-All nodes run it at the same time: each listens on its link while it sends, so that the question whether the
-provider's network lets foreign source addresses and ARP announcements pass is answered by who heard whom.
+All nodes run it at the same time. Each sends probes and listens on its link: which nodes hear which probes shows
+whether the provider's network filters source addresses or ARP announcements.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ KERNEL_OPTIONS = ["BPF", "BPF_SYSCALL", "BPF_JIT", "CGROUP_BPF", "NET_CLS_BPF", 
 
 
 class NotHereError(Exception):
-    """A fact that can't be had here; the text says why, and what would help."""
+    """A fact that is not known here; the text gives the reason and the remedy."""
 
 
 class TooSlowError(NotHereError):
@@ -119,7 +119,7 @@ def cgroup(_: Request) -> Fact:
 
 
 def time_sync(_: Request) -> Fact:
-    """The kernel's own word: its clock is unsynchronised until a time service disciplines it."""
+    """From the kernel: its clock is unsynchronised until a time service sets it."""
     try:
         import ctypes
     except ImportError:  # Debian's python3-minimal
@@ -139,9 +139,9 @@ def conntrack(_: Request) -> Fact:
 
 
 def disk(request: Request) -> Fact:
-    """The delay of fdatasync as etcd will see it; the file is gone afterwards, whatever happens.
+    """The delay of fdatasync as etcd will see it. The file is always deleted afterwards.
 
-    `slow` instead of it: not even fio came back.
+    `slow` instead of it: fio did not end in time.
     """
     folder = Path(request["etcd_folder"])
     while not folder.is_dir():
@@ -151,7 +151,7 @@ def disk(request: Request) -> Fact:
         return {**about, "unknown": "not asked for: it is measured before a node's first change, and by doctor --disk"}
     if about["filesystem"] in IN_MEMORY:
         kind = about["filesystem"]
-        said = f"{folder} is on {kind}: no disk of its own, what is written there may stay in memory"
+        said = f"{folder} is on {kind}, which is not a disk: data may stay in memory"
         return {**about, "unknown": said}
     owner = etcd_process()
     if owner:
@@ -186,7 +186,7 @@ def filesystem(folder: str) -> str:
 def etcd_process(processes: str = "/proc") -> int:
     """The process id of an etcd, alone or within another program (k3s); 0 without one.
 
-    Whichever disk it writes to: another partition, or another volume of the same host, is as slow for both.
+    Any disk counts: writing to another partition or volume of the same host slows etcd down as well.
     """
     for folder in Path(processes).iterdir():
         with suppress(OSError):  # it ended meanwhile
@@ -199,7 +199,7 @@ def etcd_process(processes: str = "/proc") -> int:
 
 
 def resolver(request: Request) -> Fact:
-    """How long a name takes, and how many questions `ndots` makes of it."""
+    """How long one look-up takes, and what decides how many questions it needs (`ndots`, search domains)."""
     lines = [line.split() for line in text_of("/etc/resolv.conf").splitlines() if line.strip()]
     servers = [words[1] for words in lines if words[0] == "nameserver" and len(words) > 1]
     options = [word for words in lines if words[0] == "options" for word in words[1:]]
@@ -218,7 +218,7 @@ def resolver(request: Request) -> Fact:
 
 def services(request: Request) -> Fact:
     if not Path("/run/systemd/system").is_dir():
-        raise NotHereError("no systemd here: which services run is not asked")
+        raise NotHereError("no systemd here: services are not asked for")
     return {name: output_of("systemctl", "is-active", name).strip() for name in request["services"]}
 
 
@@ -226,7 +226,7 @@ def services(request: Request) -> Fact:
 
 
 def counters(interface: str) -> Fact:
-    """What only means something as a difference."""
+    """Counters, of which only differences are used."""
     folder = Path("/sys/class/net") / interface / "statistics"
     names = ("rx_packets", "rx_dropped", "tx_dropped", "rx_missed_errors", "rx_errors", "tx_errors")
     rows = [[int(word, 16) for word in line.split()] for line in text_of("/proc/net/softnet_stat").splitlines()]
@@ -310,7 +310,7 @@ def path_mtu(address: str, largest: int) -> tuple[int | None, float | None]:
 
 
 def paths(request: Request) -> Fact:
-    """To every peer: path MTU, round trip, and whether it stands on the same segment."""
+    """Path MTU, round trip and MAC address of every peer."""
     interface = interface_of(request["address"])
     largest = max(number_in(f"/sys/class/net/{interface}/mtu") or request["mtu"], request["mtu"])
 
@@ -330,16 +330,16 @@ def references(request: Request) -> Fact:
 
 
 def in_parallel(ask: Callable[[Any], Fact], rows: list[Any]) -> dict[str, Fact]:
-    """Answers by name. A ping is a process: ten at a time are quick enough and drown nobody."""
+    """Answers by name, ten at a time, because each ping is a process."""
     with ThreadPoolExecutor(10) as pool:
         return dict(zip((row["name"] for row in rows), pool.map(ask, rows)))
 
 
-# --- who hears whom ------------------------------------------------------------------------------------------
+# --- probes between nodes ------------------------------------------------------------------------------------------
 
 
 def ports(request: Request) -> Fact:
-    """Whether TCP ports of peers can be reached: `refused` is fine too, the network let the question pass."""
+    """Whether TCP ports of peers can be reached. `refused` counts: the network let the packet pass."""
     asked = [(peer, port) for peer in request["peers"] for port in request["ports"] if port["protocol"] == "tcp"]
 
     def one(pair: tuple[dict[str, str], dict[str, Any]]) -> str:
@@ -362,8 +362,8 @@ def ports(request: Request) -> Fact:
 def wire(request: Request) -> Fact:
     """Send probes to every peer and listen for theirs: `heard` has each peer's probes that came through.
 
-    A node that begins late must still be heard, and must still hear: everybody sends and listens until all have been
-    heard, and a while longer, within bounds.
+    A node that begins late must still be heard and must still hear. So every node sends and listens until it has heard
+    all others, and a little longer, up to a limit.
     """
     interface = interface_of(request["address"])
     listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL

@@ -1,9 +1,8 @@
-"""What a reading of a node means for the engine: leave its command alone, or run it again.
+"""Decides from a node's reading whether the engine must run its command again.
 
 `remote.Command` has no read, so the engine cannot see that somebody changed a value by hand. The program
-reads the nodes instead, and speaks through the one input that runs a command again: its `update` text.
-A node that is as it was left keeps whatever text the state holds (`ignoreChanges`), so nothing is updated.
-ADR 0002 has the alternatives.
+reads the nodes instead. A new `update` text makes the engine run the command again; for a node without drift
+`ignoreChanges` keeps the text of the state, so nothing is updated. ADR 0002 has the alternatives.
 """
 
 from typing import NamedTuple
@@ -21,16 +20,16 @@ class UnreachableNode(NamedTuple):
 
 
 Reading = Readback | UnreachableNode | None
-"""None: nobody asked (`vds-platform:readNodes: false`)."""
+"""None: not read (`vds-platform:readNodes: false`)."""
 
 
 class Rerun(NamedTuple):
-    """What to tell the engine about a node's command."""
+    """What the engine gets for a node's command."""
 
     update: str
-    """The command for updates. A text that the state does not have yet makes one."""
+    """The command for updates. A text that differs from the state's causes one."""
     keep: bool
-    """True: the state's text stands, whatever it is."""
+    """True: keep the state's text."""
     warning: str = ""
     """What the operator should know; empty if nothing."""
 
@@ -47,13 +46,13 @@ def judge(node: str, reading: Reading) -> Rerun:
             plain,
             keep=True,
             warning=f"node {node}: {reading.reason}; so it is not judged. If it was never set up, or the stack file "
-            "changed for it, this run sets it up; else it leaves it alone, drifted or not",
+            "changed for it, this run sets it up; otherwise this run does not touch it, even if it has drifted",
         )
     if reading.verdict == "converged":
         return Rerun(plain, keep=True)
-    # The node's clock makes the text new: the same value changed by hand twice is put right twice.
+    # The node's clock makes the text new: the same value changed by hand twice is corrected twice.
     again = command("apply", f"{reading.verdict}-{reading.at}")
     if reading.verdict == "drifted":
         found = "; ".join(reading.drifted)
-        return Rerun(again, keep=False, warning=f"node {node} has drifted: {found}. This run puts it right")
+        return Rerun(again, keep=False, warning=f"node {node} has drifted: {found}. This run corrects it")
     return Rerun(again, keep=False)

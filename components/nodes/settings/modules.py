@@ -1,4 +1,4 @@
-"""Which kernel modules a node needs: it follows the data path and the settings, not the distribution."""
+"""Which kernel modules a node needs. That depends on the data path and the settings, not on the distribution."""
 
 from collections.abc import Iterable
 
@@ -17,6 +17,6 @@ BY_PROXY: dict[ServiceProxy, tuple[str, ...]] = {
 
 
 def modules(proxy: ServiceProxy, settings: Iterable[Sysctl]) -> tuple[str, ...]:
-    """Module names, sorted. conntrack's keys exist only once its module is loaded, so asking for one asks for it."""
+    """Module names, sorted. conntrack's keys exist only while its module is loaded, so a setting of one needs it."""
     conntrack = {"nf_conntrack" for setting in settings if setting.key.startswith("net.netfilter.nf_conntrack")}
     return tuple(sorted({*BY_PROXY[proxy], *conntrack}))

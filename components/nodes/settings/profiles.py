@@ -2,8 +2,8 @@
 
 They come from five articles on Kubernetes networking for Nordic operators, by year:
 2018 (Kubernetes 1.10), 2022 (1.24), 2023, and two of 2024.
-None sets what the CNI sets for itself: Cilium keeps `rp_filter` in its own file, and a file that
-sorts after ours would win over it in silence.
+No profile has keys that the CNI sets. Cilium sets `rp_filter` in its own file, which sorts after ours and silently
+wins.
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ PROFILES: dict[Profile, tuple[Sysctl, ...]] = {
 def larger(first: str, second: str) -> str:
     """Number by number the larger one of two values: `4096 87380` and `8192 65536` → `8192 87380`.
 
-    Where one has fewer numbers, the rest of the longer one stands.
+    If one has more numbers, the rest of it is kept.
     """
     one, two = first.split(), second.split()
     rest = one[len(two) :] or two[len(one) :]
@@ -60,7 +60,7 @@ def larger(first: str, second: str) -> str:
 
 
 def conflicts(settings: Iterable[Sysctl]) -> dict[str, tuple[str, ...]]:
-    """Keys for which several values are asked that can't all be had, with these values."""
+    """Keys that are set to several exact values, with these values."""
     exact: dict[str, dict[str, None]] = {}
     for setting in settings:
         if setting.how == "exact":
@@ -69,7 +69,7 @@ def conflicts(settings: Iterable[Sysctl]) -> dict[str, tuple[str, ...]]:
 
 
 def compose(settings: Iterable[Sysctl]) -> tuple[Sysctl, ...]:
-    """One setting a key, by name: minimums become the largest, an exact value stands before any minimum."""
+    """One setting a key, by name: the largest minimum, or the exact value if there is one."""
     composed: dict[str, Sysctl] = {}
     for new in settings:
         old = composed.get(new.key, new)
@@ -84,7 +84,7 @@ def compose(settings: Iterable[Sysctl]) -> tuple[Sysctl, ...]:
 
 
 def asked(node: NodeSpec) -> tuple[Sysctl, ...]:
-    """What a node's profiles and its own settings ask for; an exact value of its own stands for its profiles'."""
+    """What a node's profiles and its own settings ask for; its own exact value replaces its profiles'."""
     own = {setting.key for setting in node.sysctls if setting.how == "exact"}
     profiles = (setting for name in node.profiles for setting in PROFILES[name] if setting.key not in own)
     return (*profiles, *node.sysctls)

@@ -1,4 +1,4 @@
-"""What a node's script printed, as facts: one parser for `apply`, `check` and `remove`."""
+"""Parses what a node's script printed: one parser for `apply`, `check` and `remove`."""
 
 import json
 from typing import Any, NamedTuple
@@ -32,11 +32,11 @@ class Readback(NamedTuple):
     """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
     refused; of a node that was decommissioned: restored or refused."""
     verdict: str
-    """The last word: changed, unchanged, converged, drifted, outdated or absent."""
+    """The last line: changed, unchanged, converged, drifted, outdated or absent."""
 
     @property
     def drifted(self) -> tuple[str, ...]:
-        """What is not as it was left, in an operator's words."""
+        """What differs from the last run, for an operator."""
         settings = [
             f"{setting.key} is {setting.live}, wanted {setting.wanted}"
             for setting in self.settings
@@ -56,7 +56,7 @@ def parse(output: str) -> Readback:
     try:
         facts: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
     except ValueError:
-        raise ValueError(f"the node's script printed what is not its own: {lines[0][:80]}") from None
+        raise ValueError(f"the node's script printed an unknown line: {lines[0][:80]}") from None
     if lines[-1] not in _VERDICTS:
         raise ValueError(f"the node's script printed no verdict: {lines[-1][:80]}")
     about = next((fact for fact in facts if "node" in fact), {})

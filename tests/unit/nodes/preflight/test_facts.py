@@ -51,7 +51,7 @@ def test_any_facts_go_through_a_file_unchanged(names, fact):
         ({"hours": 25}, "25 hours old, limit 24"),
         ({"hours": -2}, "-2 hours old"),
         ({"environment": "bergen"}, "is of oslo, this stack is bergen"),
-        ({"sha256": "0" * 64}, "somebody changed it"),
+        ({"sha256": "0" * 64}, "the file was changed"),
         ({"text": "{}"}, "is not a facts file"),
         ({"text": "[1]"}, "is not a facts file"),
     ],
@@ -66,5 +66,5 @@ def test_a_file_that_may_not_be_judged_by_is_refused_with_what_to_do(change, sai
 def test_a_changed_fact_is_found_by_the_hash():
     document = json.loads(dump([SURVEY], environment="oslo", made_at=0))
     document["surveys"][0]["facts"]["cgroup"]["version"] = 1
-    with pytest.raises(FactsError, match="somebody changed it"):
+    with pytest.raises(FactsError, match="the file was changed"):
         load_at(1, text=json.dumps(document))

@@ -172,7 +172,7 @@ def test_fio_ends_itself_before_it_is_ended_so_that_a_slow_disk_has_a_percentile
 def test_what_has_no_disk_of_its_own_is_not_measured_and_says_so_first(fio, monkeypatch, kind):
     monkeypatch.setattr(survey, "filesystem", lambda _: kind)
     (fio / "bin/fio").unlink()
-    said = f"{fio}/etcd is on {kind}: no disk of its own, what is written there may stay in memory"
+    said = f"{fio}/etcd is on {kind}, which is not a disk: data may stay in memory"
     assert disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})["unknown"] == said
 
 
