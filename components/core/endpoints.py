@@ -2,7 +2,7 @@
 
 import re
 from ipaddress import IPv4Address, ip_address, ip_network
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlencode, urlsplit
 
 import idna
 
@@ -23,6 +23,20 @@ _NAMESPACE = re.compile(r"https?://www\.w3\.org/(?:19|20)\d\d/[\w./#-]*")
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+(?:[a-z]{2,}|xn--[a-z0-9-]+)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]+")
 """An IPv4 address as one number, which resolvers accept."""
+_PULUMI_CLOUD = ("http", "https")
+"""Schemes of Pulumi Cloud, which keeps the stack's key itself."""
+_DECIDE_HOST = (
+    "endpoint",
+    "region",
+    "accelerate",
+    "universe_domain",
+    "storage_account",
+    "domain",
+    "cdn",
+    "localemu",
+    "host",
+)
+"""Query parameters that decide on the host of a backend or key service. Any other may be a secret."""
 _OWN_NETWORKS = [
     # RFC 1918, loopback, link-local, RFC 4193: not reachable from outside. The unspecified address, on which a
     # server listens with all its addresses (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2), is not a destination either.
@@ -107,9 +121,24 @@ def secrets_host(provider: str, backend: str) -> str | None:
     if parts.scheme in ("azurekeyvault", "hashivault"):
         host = _bare(parts.netloc)
         return host if "." in host else parts.scheme
-    if provider in ("", "default", "service") and _split(backend).scheme in ("http", "https"):
-        return backend_host(backend)  # Pulumi Cloud keeps the key itself
+    if parts.scheme in _PULUMI_CLOUD:
+        return backend_host(provider)
+    if provider in ("", "default", "service") and _split(backend).scheme in _PULUMI_CLOUD:
+        return backend_host(backend)
     return None
+
+
+def without_secrets(url: str) -> str:
+    """The URL of a state backend or secrets provider, with nothing but what decides on its host and path."""
+    parts = _split(url)
+    if not parts.scheme:
+        return url
+    kept = {name: value for name in _DECIDE_HOST if (value := _parameter(parts, name))}
+    if "endpoint" in kept:
+        user, at, host = kept["endpoint"].rpartition("@")
+        kept["endpoint"] = f"{user.rpartition('//')[0]}//{host}" if at and "//" in user else host
+    query = f"?{urlencode(kept, safe=':/')}" if kept else ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
 
 
 def _split(url: str) -> SplitResult:

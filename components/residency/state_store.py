@@ -8,10 +8,10 @@ remembers, stands in a file of access tokens, which is not for programs to open:
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
+from components.core.endpoints import without_secrets
 from components.residency.model import StateStore
 
 
@@ -21,7 +21,7 @@ def state_store(project: Path, stack: str, environment: Mapping[str, str]) -> St
     backend = environment.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
     file = _yaml(project / f"Pulumi.{stack}.yaml")
     provider = file.get("secretsprovider") or ("passphrase" if "encryptionsalt" in file else "")
-    return StateStore(_without_password(str(backend)), _without_password(str(provider)))
+    return StateStore(without_secrets(str(backend)), without_secrets(str(provider)))
 
 
 def _yaml(file: Path) -> dict[str, Any]:
@@ -30,8 +30,3 @@ def _yaml(file: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError):
         return {}  # the engine has read it already, or it is elsewhere (--config-file): nothing is known from here
     return content if isinstance(content, dict) else {}
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else url

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.core.endpoints import without_secrets
 from vds.shared.errors import OperationError
 
 FORM = 3
@@ -175,7 +176,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _secrets_provider(entry: Mapping[str, Any]) -> str:
     url = str(_mapping(entry.get("state")).get("url") or "")
-    return " ".join(part for part in (str(entry.get("type") or ""), address_of(url)) if part)
+    return " ".join(part for part in (str(entry.get("type") or ""), without_secrets(url)) if part)
 
 
 def _pending(operations: Any) -> Iterator[str]:

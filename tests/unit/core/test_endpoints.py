@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.core.endpoints import backend_host, image_registry, outside_of, secrets_host, url_hosts
+from components.core.endpoints import backend_host, image_registry, outside_of, secrets_host, url_hosts, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_a_state_backend_is_where_its_scheme_keeps_bytes(url: str, host: str) ->
         ("awskms:///arn:aws:kms:eu-north-1:1:key/x", "file://~", "kms.eu-north-1.amazonaws.com"),
         ("awskms://alias/k?region=eu%2Dnorth-1", "file://~", "kms.eu-north-1.amazonaws.com"),
         ("", "HTTPS://api.example.no", "api.example.no"),
+        ("https://api.pulumi.com", "https://api.pulumi.com", "api.pulumi.com"),  # as the state has it for `service`
         ("gcpkms://projects/p/key", "file://~", "cloudkms.googleapis.com"),
         ("azurekeyvault://mine.vault.azure.net/keys/k", "file://~", "mine.vault.azure.net"),
         ("hashivault://key", "file://~", "hashivault"),
@@ -124,3 +125,20 @@ def test_a_network_stays_inside_only_with_all_of_its_addresses(text: str, outsid
 def test_urls_in_comments_and_inside_the_cluster_are_nobodys() -> None:
     text = "# https://docs.example.com\nto: http://loki.logging.svc:3100\nand: https://push.example.com/a?b=c"
     assert url_hosts(text) == ["push.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hunter2@state.example.no:8443/x#hunter2", "https://state.example.no:8443/x"),
+        ("s3://b?endpoint=https://me:hunter2@minio.example.no:9000", "s3://b?endpoint=https://minio.example.no:9000"),
+        ("s3://b?region=eu-north-1&awssdk=v2&token=hunter2", "s3://b?region=eu-north-1"),
+        ("postgres://u@/state?host=db.example.no&password=hunter2", "postgres:///state?host=db.example.no"),
+        ("awskms:///arn:aws:kms:eu-north-1:1:key/x", "awskms:///arn:aws:kms:eu-north-1:1:key/x"),
+        ("file://~", "file://~"),
+        ("passphrase", "passphrase"),
+    ],
+)
+def test_a_url_is_shown_without_secrets_and_names_the_same_host(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+    assert backend_host(shown) == backend_host(url)

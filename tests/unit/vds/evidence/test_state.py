@@ -55,7 +55,7 @@ def test_secrets_are_gone_before_anyone_looks(field: str) -> None:
         ({"type": "passphrase", "state": {"salt": "SALT"}}, "passphrase"),
         (
             {"type": "cloud", "state": {"url": "awskms://alias/x?region=eu-north-1", "encryptedkey": "KEY"}},
-            "cloud awskms://alias/x",
+            "cloud awskms://alias/x?region=eu-north-1",
         ),
         ({"type": "service", "state": {"url": "https://api.pulumi.com"}}, "service https://api.pulumi.com"),
         (None, ""),
