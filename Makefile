@@ -5,21 +5,21 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests benchmark benchmark-bootstrap benchmark-nodes lock schemas policies format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
 
-help: ## This list
+help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: $(VENV)/ready ## Start the whole platform on this machine and prove it
+up: $(VENV)/ready ## Start the whole platform on this machine and test it
 	@$(RUN) up
 
-down: $(VENV)/ready ## Take it away again; built tools and installed packages stay
+down: $(VENV)/ready ## Stop and remove it; built tools and installed packages stay
 	@$(RUN) down
 
-tools: $(VENV)/ready ## Install what the machine lacks and build the lab's tools
+tools: $(VENV)/ready ## Install missing packages and build the lab's tools
 	@$(RUN) tools
 
-start: $(VENV)/ready ## Start the lab alone: services and bare machines
+start: $(VENV)/ready ## Start only the lab: services and bare machines
 	@$(RUN) start
 
 deploy: $(VENV)/ready ## Run pulumi up with the policy pack on the running lab
@@ -28,35 +28,35 @@ deploy: $(VENV)/ready ## Run pulumi up with the policy pack on the running lab
 preview: $(VENV)/ready ## Run pulumi preview with the policy pack on the running lab
 	@$(RUN) preview
 
-verify: $(VENV)/ready ## Prove the running platform again
+verify: $(VENV)/ready ## Test the running platform again
 	@$(RUN) verify
 
 destroy: $(VENV)/ready ## Run pulumi destroy on the running lab
 	@$(RUN) destroy
 
-doctor: $(VENV)/ready ## Ask the lab's nodes and gateway how they stand; ARGS=--json and others go on to it
+doctor: $(VENV)/ready ## Check the lab's nodes and gateway; options in ARGS, for example ARGS=--json
 	@$(RUN) vds doctor --stack lab --config-file .lab/Pulumi.lab.yaml $(ARGS)
 
-paths: $(VENV)/ready ## Prove every data path that this kernel has, one after the other (some minutes)
+paths: $(VENV)/ready ## Test every data path that this kernel supports (some minutes)
 	@$(RUN) paths
 
 conformance: $(VENV)/ready ## Run the public conformance suites on the running platform (an hour); NAME=gateway-api runs one
 	@$(RUN) conformance $(NAME)
 
-status: $(VENV)/ready ## What of the lab runs
+status: $(VENV)/ready ## Show what runs in the lab
 	@$(RUN) status
 
-logs: $(VENV)/ready ## The lab's logs; NAME=osl-w-1 shows one machine's journal
+logs: $(VENV)/ready ## Show the lab's logs; NAME=osl-w-1 shows one machine's journal
 	@$(RUN) logs $(NAME)
 
-shell: $(VENV)/ready ## A shell on the lab's operator laptop, where kubectl, helm, pulumi work
+shell: $(VENV)/ready ## Open a shell on the lab's operator laptop, with kubectl, helm and pulumi
 	@$(RUN) shell
 
-test: lint fast-tests lab-tests ## Everything that CI runs
+test: lint fast-tests lab-tests ## Run everything that CI runs
 
-test-fast: lint fast-tests ## Without the lab: no root needed
+test-fast: lint fast-tests ## Run all tests without the lab; needs no root
 
-lint: $(VENV)/ready ## Style, types, layers, shell syntax
+lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
@@ -67,37 +67,39 @@ lint: $(VENV)/ready ## Style, types, layers, shell syntax
 fast-tests: $(VENV)/ready
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
-# Tools are built before any test, with progress: a first build takes longer than any test may.
+# Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.
 lab-tests: $(VENV)/ready
-	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests take root; run: sudo make test, or make test-fast" >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests need root; run: sudo make test, or make test-fast" >&2; exit 1; }
 	@$(RUN) tools
 	$(VENV)/bin/pytest -v --durations=25 tests/lab
 
-benchmark-nodes: $(VENV)/ready ## How long 20 nodes take to set up, against bare SSH and Ansible (root)
+benchmark-nodes: $(VENV)/ready ## Measure the setup of 20 nodes, compared with plain SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py
 
-benchmark-bootstrap: $(VENV)/ready ## How long a cluster takes by pulumi up and by hand (takes a running lab down); ARGS=--machines 5
+benchmark-bootstrap: $(VENV)/ready ## Measure how long a cluster takes with pulumi up and by hand (stops a running lab); ARGS=--machines 5
 	@$(VENV)/bin/python benchmarks/bootstrap.py $(ARGS)
 
-benchmark: $(VENV)/ready ## How long the lab takes, three rounds (takes a running lab down)
+benchmark: $(VENV)/ready ## Measure the lab, three rounds (stops a running lab)
 	@$(VENV)/bin/python benchmarks/make_up.py
 
-format: $(VENV)/ready ## Put the code into its style
+format: $(VENV)/ready ## Format the code
 	$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
 
-schemas: $(VENV)/ready ## Make schemas/ anew from the models
+schemas: $(VENV)/ready ## Write schemas/ from the models
 	$(VENV)/bin/python -m components.stackfile.schema
 
-policies: $(VENV)/ready ## Make docs/policies/ anew from the pack
+policies: $(VENV)/ready ## Write docs/policies/ from the policies
 	$(VENV)/bin/python -m policies.docs
 
-# The locks name no index: each machine uses the one that its pip is set to.
-UNTIED := --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+docs: $(VENV)/ready ## Build the documentation as a site in site/
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@echo "open site/index.html"
 
-lock: ## Make the locks anew from pyproject.toml and lab/toolchain/go.in (needs uv)
-	uv pip compile --quiet pyproject.toml --extra lab --extra dev --universal --generate-hashes \
-		$(UNTIED) -o requirements.txt
-	uv pip compile --quiet lab/toolchain/go.in --universal --generate-hashes $(UNTIED) -o lab/toolchain/go.txt
+# The locks name no index: each machine uses the one that its pip is set to. Renovate runs the command in their headers.
+lock: ## Make the locks from pyproject.toml and lab/toolchain/go.in (needs uv)
+	uv pip compile --quiet pyproject.toml --extra=lab --extra=dev --universal --generate-hashes \
+		--output-file=requirements.txt
+	cd lab/toolchain && uv pip compile --quiet go.in --universal --generate-hashes --output-file=go.txt
 
 $(VENV)/ready: requirements.txt pyproject.toml setup.sh
 	@sh setup.sh $(PYTHON) $(VENV)

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Make the Python environment from the hashed lock: setup.sh PYTHON FOLDER. Whole or not at all: a run that is
-# killed leaves no `ready` mark, and the next one starts anew. The mark says what the environment was made from.
+# Makes the Python environment from the lock with hashes: setup.sh PYTHON FOLDER. It writes the file `ready` last, with a
+# checksum of the inputs. If a run is killed, the file is missing, and the next run starts again.
 set -eu
 cd "$(dirname "$0")"
 python=$1 folder=$2
 
-# Two runs at once: the second waits, then finds it made. The lock is on this file, so that none is left behind.
+# If two runs start at once, the second waits and then finds the environment. The lock is on this file itself, so no lock
+# file remains.
 exec 9<setup.sh
 if command -v flock >/dev/null; then flock 9; fi
 
@@ -26,12 +27,12 @@ fi
 
 made_from=$(pwd && "$python" --version && cat requirements.txt pyproject.toml setup.sh | cksum)
 if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/ready" 2>/dev/null)" = "$made_from" ]; then
-	touch "$folder/ready" 2>/dev/null || : # the files are only newer, not different; another user's is used as it is
+	touch "$folder/ready" 2>/dev/null || : # only newer, not different; another user's file stays as it is
 	exit
 fi
 if [ -e "$folder" ] && [ ! -w "$folder" ]; then
 	folder=$(realpath "$folder")
-	echo "error: $folder cannot be made anew: it is another user's; run: sudo rm -r $folder" >&2
+	echo "error: $folder belongs to another user; run: sudo rm -r $folder" >&2
 	exit 1
 fi
 echo "making the Python environment in $folder (once, about half a minute)"
@@ -40,6 +41,6 @@ rm -rf "$folder"
 "$folder/bin/pip" install --quiet --require-hashes -r requirements.txt
 "$folder/bin/pip" install --quiet --no-deps --no-build-isolation -e .
 printf '%s\n' "$made_from" >"$folder/made"
-# What root makes would be root's, and nobody else could make it anew.
+# Without this, only root could change an environment that root has made.
 if [ "$(id -u)" = 0 ]; then chown -R "$(stat -c %u:%g .)" "$folder"; fi
 mv "$folder/made" "$folder/ready"

@@ -1,4 +1,4 @@
-"""Ask machines, pods and hosts of the lab, each from inside: by SSH, or by `lab.probe` run where the question is."""
+"""Ask machines, pods and hosts of the lab from inside: over SSH, or with `lab.probe` in their network."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from lab.layout import MACHINES, OPERATOR, Host, Layout
 from lab.processes import LabError, command
 
 Facts = dict[str, Any]
-# Sandboxes of containerd, one a line: namespace, name, and the path of the pod's network namespace. A pod of the
-# host's network has no path.
+# Sandboxes of containerd, one on each line: namespace, name, and path of the pod's network namespace. A pod with
+# hostNetwork has no path.
 _SANDBOXES = r"""
 for id in $(crictl pods --state Ready --quiet); do
 	crictl inspectp --output go-template --template '{{.status.metadata.namespace}} {{.status.metadata.name}}'"\

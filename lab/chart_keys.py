@@ -1,12 +1,12 @@
-"""Makes `components/network/cilium/chart/keys.txt`: which keys each Cilium chart has. Run it when a release is added.
+"""Write `components/network/cilium/chart/keys.txt`: the keys of each Cilium chart. Run it when a release is added.
 
     for version in …; do helm pull cilium/cilium --version $version --untar --untardir charts/$version; done
     python -m lab.chart_keys charts > keys.txt && mv keys.txt components/network/cilium/chart/
 
-The table keeps what it says of releases whose charts are not in the folder.
+Releases whose charts are not in the folder keep their rows.
 
-Names and types only, which are facts: of `values.yaml`, of `values.schema.json` where there is one, and what
-templates read beside them (`.Values.a.b`). A release's folder may also be the chart itself.
+The table has only names and types: from `values.yaml`, from `values.schema.json` if there is one, and from templates
+(`.Values.a.b`). A release's folder may also be the chart itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from components.network.cilium.chart.keys import marks, releases
 
 Keys = dict[tuple[str, ...], str]
 _READ = re.compile(r"\.Values((?:\.[A-Za-z_][A-Za-z0-9_]*)+)")
-_REFUSED = re.compile(r"\{\{-? *if \.Values\.([A-Za-z]+) *-?\}\}\s*\{\{-? *fail ")  # read only to be refused
+_REFUSED = re.compile(r"\{\{-? *if \.Values\.([A-Za-z]+) *-?\}\}\s*\{\{-? *fail ")  # read only to fail with a message
 _CODES = {"string": "s", "integer": "i", "number": "n", "boolean": "b", "array": "a", "object": "o", "null": "z"}
 
 
@@ -39,7 +39,7 @@ def chart_keys(chart: Path) -> Keys:
     inner = {path[:length] for path in read for length in range(1, len(path))}
     for path in read & keys.keys() - inner:
         if any(other[: len(path)] == path and other != path for other in keys):
-            keys[path] = "*"  # passed on whole, as `nodeSelector` is: no template asks for one of its keys
+            keys[path] = "*"  # used as a whole, like `nodeSelector`: no template reads one of its keys
     for path in sorted(read):
         for length in range(1, len(path) + 1):
             ancestors = [path[:n] for n in range(1, length)]

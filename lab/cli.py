@@ -1,4 +1,4 @@
-"""The lab's commands: `python -m lab --help`. The Makefile's targets call these."""
+"""The lab's commands: `python -m lab --help`. The targets of the Makefile call these."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-_STOP_SECONDS = 90  # a command of `operations` may take a minute to clear up in the cluster
+_STOP_SECONDS = 90  # a `vds` command may need a minute to clean up the cluster
 
 
 def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
@@ -211,7 +211,7 @@ def conformance(
         with progress.step("tools"):
             found = build.ensure(progress, (*pins.TOOLS, *pins.CONFORMANCE))
             for name in pins.MODULES:
-                found.module_dir(name)  # from the lab's network no module proxy is reached
+                found.module_dir(name)  # the lab's network can't reach a module proxy
         with fabric.inside(OPERATOR):
             results = suites.run(layout, found, chosen, progress)
     if as_json:
@@ -252,7 +252,7 @@ def status(as_json: AsJson = False) -> None:
     parts |= {node.name: machine.is_running(layout, node) for node in NODES}
     cluster: dict[str, Any] = {}
     if any(parts.values()):
-        session.require_root()  # nobody else can look into the lab's folder
+        session.require_root()  # only root can read the lab's folder
     if layout.kubeconfig.exists():
         with fabric.inside(OPERATOR):
             cluster = _cluster_status(Cluster(layout.kubeconfig))
@@ -290,7 +290,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
 ) -> None:
     """Show the end of the lab's logs."""
-    session.require_root()  # nobody else can look into the lab's folder: it would seem empty
+    session.require_root()  # only root can read the lab's folder; for others it looks empty
     layout = Layout()
     how = ["-n", str(lines), *(["-f"] if follow else [])]
     for node in NODES:
@@ -319,7 +319,7 @@ def shell(
         wanted = command(argv or [os.environ.get("SHELL", "/bin/sh")], part="op", resolver=layout.resolver)
         raise typer.Exit(
             _run(wanted, Deployment(layout, tools).environment(), ends_by=signal.SIGHUP)
-        )  # a shell takes no notice of SIGTERM
+        )  # a shell ignores SIGTERM
 
 
 def _running() -> tuple[Layout, Tools]:
@@ -334,7 +334,7 @@ def _tools() -> Tools:
     found, missing = build.look()
     if not missing:
         return found
-    progress = Progress(total=1)  # on standard error: what --json prints stays JSON
+    progress = Progress(total=1)  # on standard error, so that the output of --json stays JSON
     with progress.step("tools"):
         return build.ensure(progress)
 
@@ -348,7 +348,7 @@ def _run(argv: Sequence[str], environment: Mapping[str, str], *, ends_by: signal
 
 def _terminated(number: int, _frame: object) -> None:
     """SIGTERM as Ctrl-C is: an exception, on whose way out everything ends that the command began."""
-    signal.signal(number, lambda *_: None)  # `make` passes on what its process group got already: once is enough
+    signal.signal(number, lambda *_: None)  # `make` sends the signal a second time; ignore it
     raise SystemExit(128 + number)
 
 
@@ -361,7 +361,7 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except SystemExit as ended:
-        if ended.code == 128 + signal.SIGTERM:  # at once: the threads of a proof may still ask for minutes
+        if ended.code == 128 + signal.SIGTERM:  # at once, because threads of a check may run for minutes
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(ended.code)

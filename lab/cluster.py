@@ -1,4 +1,4 @@
-"""The lab's own calls to its API server: what charts, a kubelet and the agency's own deployments would do."""
+"""The lab's own calls to its API server: what charts, a kubelet and an agency's deployments would do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.processes import LabError
 
 Manifest = dict[str, Any]
 
-# Kinds the lab applies → (API path prefix, plural, namespaced). A discovery would cost a second at every start.
+# Kinds that the lab applies → (API path prefix, plural, namespaced). Discovery would take a second at every start.
 _PLURALS = {"NetworkPolicy": "networkpolicies", "Gateway": "gateways", "GatewayClass": "gatewayclasses"}
 _CLUSTER_WIDE = {
     "Namespace",
@@ -29,7 +29,7 @@ _CLUSTER_WIDE = {
     "IngressClass",
     "CiliumNode",
 }
-_TIMEOUT_SECONDS = 30  # a cold API server on a busy machine takes its time over the first custom resources
+_TIMEOUT_SECONDS = 30  # a new API server on a busy machine is slow with the first custom resources
 FIELD_MANAGER = "vds-platform-lab"
 
 
@@ -58,7 +58,7 @@ class Cluster:
         """Whether the API server answers `/readyz` with 200."""
         try:
             self.request("GET", "/readyz", parse=False)
-        except Exception:  # refused, reset, not ready, TLS not up: all mean "not yet"
+        except Exception:  # refused, reset, not ready, no TLS: all mean "not yet"
             return False
         return True
 

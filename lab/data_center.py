@@ -1,4 +1,4 @@
-"""The lab's machines: started from one Debian root, each with its own name, keys and what the operator gave it."""
+"""The lab's machines: started from one Debian root, each with its own name, keys and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lab.machines.files import default_files
 from lab.progress import Progress
 
 _KEYRING = "/etc/apt/keyrings/site.asc"
-# What a closed network has instead of Debian's mirrors: the container runtime is from there.
+# A closed network has this instead of Debian's mirrors. The container runtime comes from here.
 _SOURCES = f"Types: deb\nURIs: https://{PACKAGES_NAME}/debian/\nSuites: /\nSigned-By: {_KEYRING}\n"
 
 

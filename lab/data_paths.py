@@ -1,7 +1,7 @@
-"""Prove data paths on the wire: each is deployed by the engine, and asked what the model promises of it.
+"""Test data paths on the wire: deploy each one and check what its model promises.
 
-Pod to pod by DF pings, pod to Service, pod to the outside (masqueraded), and a client outside to a LoadBalancer address
-through every node: those that have the pod and those that have not, with the client's address kept or replaced.
+Tested: pod to pod with DF pings, pod to Service, pod to outside (masqueraded), and a client outside to a LoadBalancer
+address through every node, with and without the pod, and whether the pod sees the client's address.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def restore(layout: Layout, deployment: Deployment) -> None:
     if outcome.exit_code:
         raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
     agents_follow(cluster)
-    of_nodes = {"kube-system", "metallb-system"}  # on the nodes' own network, or not worth a gap in DNS
+    of_nodes = {"kube-system", "metallb-system"}  # they use the nodes' network, or a restart would interrupt DNS
     for namespace in sorted({p["namespace"] for p in pods(layout, cluster)} - of_nodes):
         _make_anew(cluster, namespace)
 
@@ -151,7 +151,7 @@ def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
     def found() -> list[Facts]:
         return list(cluster.request("GET", path)["items"])
 
-    # One that is ending already has no successor to wait for.
+    # A pod that is already ending has no successor.
     before = {pod["metadata"]["uid"]: pod for pod in found() if "deletionTimestamp" not in pod["metadata"]}
     for pod in before.values():
         cluster.delete({"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})

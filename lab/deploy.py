@@ -1,6 +1,6 @@
-"""Run the real Pulumi engine on the lab's stack: the same program and policy pack as production.
+"""Run the real Pulumi engine on the lab's stack, with the same program and policy pack as in production.
 
-The committed `Pulumi.lab.yaml` is never written to: a copy in `.lab` gets what only this lab knows, and its secrets.
+The committed `Pulumi.lab.yaml` is never changed. A copy in `.lab` gets the lab's own values and secrets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lab.toolchain.build import Tools
 PROJECT = "vds-platform"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH")
-_STOP_SECONDS = 60  # how long an interrupted engine may take to cancel what it does and write its state
+_STOP_SECONDS = 60  # time for an interrupted engine to cancel its work and write its state
 
 
 @dataclass
@@ -84,7 +84,7 @@ class Deployment:
             "PULUMI_HOME": str(self.layout.state / "pulumi" / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.layout.state / 'pulumi'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.layout.state / "pulumi" / "passphrase"),
-            "PULUMI_DEBUG_COMMANDS": "true",  # where the engine's own automation API enables --event-log
+            "PULUMI_DEBUG_COMMANDS": "true",  # the engine's Automation API enables --event-log in this way
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
@@ -93,7 +93,7 @@ class Deployment:
         """Make the backend, the stack and its secrets where they are missing; return the plugins in use."""
         home = self.layout.state / "pulumi" / "home"
         home.mkdir(parents=True, exist_ok=True)
-        # The engine gets a home of its own, for its backend's login; plugins that are installed already are used.
+        # The engine has its own home for the backend's login, and uses plugins that are installed already.
         users = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
         if users.is_dir() and not (home / "plugins").exists():
             (home / "plugins").symlink_to(users)
@@ -169,10 +169,10 @@ class Deployment:
             str(events),
         ]
         argv += ["--config-file", str(config_file or self.config_file), "--color", "never"]
-        # An up previews first: policies on the whole stack only run at the end, and must stop it before any change.
+        # `up` previews first: policies on the whole stack run only at the end and must stop it before any change.
         argv += ["--yes"] if operation in ("up", "destroy", "refresh") else []
         argv += ["--skip-preview"] if operation in ("destroy", "refresh") else []
-        argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not hold up others
+        argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not stop the others
         argv += ["--policy-pack", str(CHECKOUT / "policies")] if operation in ("up", "preview") else []
         process = subprocess.Popen(
             command([*argv, *arguments], part="op", resolver=self.layout.resolver),
@@ -187,7 +187,7 @@ class Deployment:
         with log.open("w") as out, ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS):
             for line in process.stdout or ():
                 out.write(line)
-                if _NOISE.search(line):  # said once, by the report, and not six times in a run
+                if _NOISE.search(line):  # the report has it once; the engine prints it six times
                     continue
                 lines.append(line)
                 if progress and line.strip():
@@ -230,12 +230,12 @@ class Deployment:
         if not self.layout.kubeconfig.exists():
             first = asking.ssh(self.layout, CONTROL_PLANES[0].address, "cat /etc/kubernetes/admin.conf")
             if first.returncode:
-                return  # no cluster, no release
+                return  # without a cluster there is no release
             self._keep_kubeconfig(first.stdout)
         name, where = inputs["name"], ["--namespace", inputs["namespace"]]
         status = self._helm(["status", name, *where, "--output", "json"])
         if status.returncode:
-            return  # it was not begun
+            return  # it was not started
         state = json.loads(status.stdout)["info"]["status"]
         if state == "pending-install":
             self._helm(["uninstall", name, *where, "--no-hooks", "--wait"])
@@ -303,7 +303,7 @@ def read_outcome(exit_code: int, events: Path, output: str) -> Outcome:
         event = json.loads(line)
         if summary := event.get("summaryEvent"):
             outcome.changes = dict(summary.get("resourceChanges") or {})
-            packs = summary.get("PolicyPacks") or summary.get("policyPacks") or {}  # spelt so by engine 3.259
+            packs = summary.get("PolicyPacks") or summary.get("policyPacks") or {}  # name in engine 3.259
             outcome.policy_packs = {name.split("|")[0]: version for name, version in packs.items()}
         for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
             outcome.policies_passed |= set((event.get(kind) or {}).get("passed") or ())

@@ -1,7 +1,7 @@
-"""The lab's network: hosts as network namespaces, joined by a bridge in a namespace of its own.
+"""The lab's network: hosts are network namespaces, connected by a bridge in a namespace of its own.
 
-The machine's own namespace gets no link, no address, no route and no firewall rule: the lab cannot clash with what
-others have there, and a host's `bridge-nf-call-iptables` does not reach the lab's bridge.
+The host's own namespace gets no link, address, route or firewall rule. So the lab can't conflict with other software
+there, and the host's `bridge-nf-call-iptables` does not affect the lab's bridge.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def add(host: Host, *, more_addresses: Sequence[str] = ()) -> None:
 def take_out(host: Host) -> None:
     """Remove a host's network namespace and its link; fine where there is none."""
     if FABRIC in namespaces() and host.name in _links(FABRIC):
-        run_ip(f"link delete {host.name}", namespace=FABRIC)  # a namespace in use would keep its end, and the name
+        run_ip(f"link delete {host.name}", namespace=FABRIC)  # otherwise a namespace in use would keep its end
     if host.namespace in namespaces():
         run_ip(f"netns delete {host.namespace}")
 

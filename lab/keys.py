@@ -1,4 +1,4 @@
-"""SSH keys of the operator and of every machine, and the known_hosts file that Pulumi.lab.yaml names."""
+"""SSH keys of the operator and of every machine, and the known_hosts file for Pulumi.lab.yaml."""
 
 from __future__ import annotations
 

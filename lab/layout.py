@@ -1,7 +1,7 @@
-"""Names, addresses and folders of the lab: the one place that decides them.
+"""Names, addresses and folders of the lab, in one place.
 
-Everything the lab makes carries the prefix `vdslab`, so that taking it down needs no list of what was made.
-Addresses are from the documentation range 192.0.2.0/24 (RFC 5737) and exist only inside the lab's namespaces.
+All names have the prefix `vdslab`, so the lab can be removed without a list. Addresses are from the documentation range
+192.0.2.0/24 (RFC 5737) and exist only in the lab's namespaces.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Host:
         return f"{PREFIX}-{self.name}"
 
 
-FABRIC = f"{PREFIX}-fabric"  # holds the bridge, so that the machine's own namespace gets no link at all
+FABRIC = f"{PREFIX}-fabric"  # contains the bridge, so the host's namespace gets no link
 OPERATOR = Host("op", "192.0.2.2")  # the platform engineer's laptop: Pulumi runs here
-CLIENT = Host("client", "192.0.2.3")  # a customer: asks the gateway from outside
-SITE = Host("site", "192.0.2.4")  # what a customer's closed network serves: names, images, charts, packages
-PACKAGES_ADDRESS = "192.0.2.5"  # of the site too: the apt repository
-API_ADDRESS = "192.0.2.10"  # of the site too: in front of every API server
+CLIENT = Host("client", "192.0.2.3")  # a customer: sends requests to the gateway from outside
+SITE = Host("site", "192.0.2.4")  # services of a closed network: names, images, charts, packages
+PACKAGES_ADDRESS = "192.0.2.5"  # also of the site: the apt repository
+API_ADDRESS = "192.0.2.10"  # also of the site: load balancer of the API servers
 SITE_ADDRESSES = (PACKAGES_ADDRESS, API_ADDRESS)
 
 CONTROL_PLANES = (

@@ -1,7 +1,7 @@
-"""Ask from inside a network of the lab: calls, loads, names and DF pings, as one JSON answer.
+"""Requests from inside a network of the lab: HTTP calls, load, DNS and DF pings, with one JSON answer.
 
-Run there as a program of its own, with nothing but Python's standard library and `ping`; the questions are JSON on
-standard input, so that one start serves many.
+It runs as a separate program with only Python's standard library and `ping`. Questions are JSON on standard input, so
+one start answers many.
 """
 
 from __future__ import annotations

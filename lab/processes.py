@@ -1,7 +1,7 @@
-"""Start and end the lab's processes by cgroup.
+"""Start and stop the lab's processes by cgroup.
 
-A process cannot leave its cgroup by forking or by losing its parent, so one write to `cgroup.kill` ends all that a
-part of the lab has started, however it was started and whatever killed its parent; no process id is ever guessed.
+A process can't leave its cgroup by forking or by losing its parent. So one write to `cgroup.kill` stops everything that
+a part of the lab has started. No process id is guessed.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 
 from lab.layout import PREFIX
 
-# Moves itself into the cgroup before it becomes the command: nothing of the command ever runs outside.
+# Enters the cgroup before it becomes the command, so no part of the command runs outside.
 _ENTER = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-# Run in a mount namespace of its own: the machine's resolv.conf stays as it is.
+# In its own mount namespace, so the host's resolv.conf does not change.
 _RESOLVE = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
@@ -103,7 +103,7 @@ def members(part: str = "") -> list[int]:
     for procs in cgroup(part).rglob("cgroup.procs") if cgroup(part).exists() else []:
         try:
             found += [int(line) for line in procs.read_text().split()]
-        except OSError:  # the cgroup went away while we looked
+        except OSError:  # the cgroup was just removed
             continue
     return found
 
@@ -117,7 +117,7 @@ def kill(part: str = "", *, timeout_seconds: float = 60) -> None:
     group = cgroup(part)
     if not group.exists():
         return
-    with contextlib.suppress(FileNotFoundError):  # its last process has just ended, and whoever started it removed it
+    with contextlib.suppress(FileNotFoundError):  # its last process just ended, and its parent removed it
         (group / "cgroup.kill").write_text("1")
     deadline = time.monotonic() + timeout_seconds
     while group.exists() and not _remove(group):  # busy until the last process is reaped

@@ -1,7 +1,7 @@
-"""Progress of long work: which step of how many, how long so far, and what it does now.
+"""Progress of long work: the step, the number of steps, the time, and the current action.
 
-On a terminal one line moves; elsewhere each step is a line when it begins and one when it ends, and what it does now
-is a line at most every ten seconds. Colour comes from rich, which honours NO_COLOR.
+On a terminal, one line is updated. Otherwise each step prints a line when it starts and when it ends, and the current
+action at most every ten seconds. Colour comes from rich, which honours NO_COLOR.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Progress:
         self.seconds: dict[str, float] = {}
         self._total = total
         self._quiet = quiet
-        # On standard error, so that standard output stays what a program would read.
+        # On standard error, so that programs can read standard output.
         self._console = console or Console(stderr=True, highlight=False)
         self._status: Status | None = None
         self._title = ""

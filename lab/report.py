@@ -1,4 +1,4 @@
-"""What `make up` saw, as `.lab/report.json` and as a page on the screen."""
+"""Results of `make up`, as `.lab/report.json` and on the screen."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _cell(setting: dict[str, str] | None) -> str:
         return "[dim]·[/dim]"
     if setting["state"] in ("applied", "raised-already"):
         return f"{setting['live']} [green]✓[/green]"
-    if setting["state"] in ("host-wide-left-alone", "not-visible"):  # a namespace can't have it; a server would
+    if setting["state"] in ("host-wide-left-alone", "not-visible"):  # not possible in a namespace; possible on a server
         return f"[dim]{setting['live'] or '–'} ({setting['wanted']})[/dim]"
     return f"[red]{setting['live']} ✗ wanted {setting['wanted']}[/red]"
 

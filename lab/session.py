@@ -1,4 +1,4 @@
-"""One lab a machine, one command at a time, and no trace after it."""
+"""One lab on a machine, one command at a time, and nothing left after it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def exclusive() -> Iterator[None]:
         except OSError:
             raise LabError("another lab command is running on this machine; wait for it, or end it") from None
         owner = _OWNER.read_text() if _OWNER.exists() else str(CHECKOUT)
-        if owner != str(CHECKOUT) and members():  # without a process it is only what a kill or a reboot left
+        if owner != str(CHECKOUT) and members():  # without a process it is left over from a kill or a reboot
             raise LabError(f"this machine's lab belongs to {owner}; run `make down` there first")
         yield
 
@@ -45,7 +45,7 @@ def claim(layout: Layout) -> None:
         remove(layout)
         layout.state.mkdir(parents=True, mode=0o700)
     else:
-        for part in ("op", "probe"):  # of a command that was killed: an engine that still runs would hold the stack
+        for part in ("op", "probe"):  # from a command that was killed: a running engine would lock the stack
             kill(part)
     _OWNER.parent.mkdir(exist_ok=True)
     _OWNER.write_text(str(CHECKOUT))

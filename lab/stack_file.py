@@ -1,6 +1,6 @@
-"""`Pulumi.lab.yaml` with what only this lab knows: keys, digests and versions that it has made itself.
+"""`Pulumi.lab.yaml` with the lab's own values: keys, digests and versions.
 
-An operator writes the same values into a stack file by hand, from what the repository's owner publishes.
+In production an operator writes these values into the stack file by hand.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lab.layout import CHECKOUT, STACK, Layout
 from lab.machines import host
 
 SPEC = "vds-platform:spec"
-# Where root has no CAP_SYS_RESOURCE, runc can't give it to the agent: the chart's lists without it.
+# If root lacks CAP_SYS_RESOURCE, runc can't give it to the agent. These are the chart's lists without it.
 _AGENT_CAPABILITIES = (
     "CHOWN KILL NET_ADMIN NET_RAW IPC_LOCK SYS_MODULE SYS_ADMIN DAC_OVERRIDE FOWNER SETGID SETUID SYSLOG BPF PERFMON"
 )

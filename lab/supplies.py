@@ -1,4 +1,4 @@
-"""What the site hands out: packages, images, charts and CRDs, made from source, and the record of what they are."""
+"""Packages, images, charts and CRDs that the site serves, made from source, and a record of them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Prove the platform from outside, on the wire, and say what was seen.
+"""Test the platform from outside and report the results.
 
-Nothing here repeats what the program says of itself: sysctls come from the nodes' kernels over SSH, MTUs from DF pings,
-the split from the answers that a client got.
+Nothing is taken from the program itself: sysctls come from the nodes' kernels over SSH, MTUs from DF pings, and the
+canary's share from the answers that a client got.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def wait_for_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
     def is_ready() -> bool:
         listed = cluster.request("GET", f"/apis/apps/v1/namespaces/{tenant}/deployments")["items"]
         late = [d["metadata"]["name"] for d in listed if not (d.get("status") or {}).get("readyReplicas")]
-        # One probe a node: the gateway may serve before the slowest node's agent is up.
+        # One probe for each node, because the gateway may answer before the slowest node's agent is ready.
         probes = cluster.request("GET", f"/apis/apps/v1/namespaces/{workloads.PROBE_NAMESPACE}/daemonsets/probe")
         missing = len(spec.nodes) - (probes.get("status") or {}).get("numberReady", 0)
         waiting[:] = late + ([f"probes on {missing} nodes"] if missing > 0 else [])
@@ -91,4 +91,4 @@ def verify(layout: Layout, spec: PlatformSpec) -> Facts:
     try:
         return dict(zip(parts, pool.map(lambda part: part(), parts.values()), strict=True))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # one that fails, or SIGTERM, is not kept waiting by the others
+        pool.shutdown(wait=False, cancel_futures=True)  # after a failure or SIGTERM, do not wait for the others

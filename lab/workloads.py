@@ -1,4 +1,4 @@
-"""What an agency deploys by itself, and what the lab deploys to look from: images are Kubernetes' own test images."""
+"""Deployments of an agency, and the lab's test pods. Images are Kubernetes' own test images."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _pod(
     }
     if port is not None:
         container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
-        # Every data plane must have heard that the pod goes before it stops answering.
+        # The pod answers until every data plane knows that it is ending.
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": 3}}}
     return {
         "automountServiceAccountToken": False,

@@ -1,4 +1,4 @@
-"""The stack file's `charts`: a mirror for networks from which no public repository can be reached."""
+"""The stack file's `charts`: a mirror for closed networks."""
 
 from typing import Annotated, Literal
 
@@ -14,19 +14,19 @@ def _folder(value: str) -> str:
 
 
 class OciMirror(Spec):
-    """A registry that holds every chart under one path, tagged by its version, as `helm push` puts it there."""
+    """A registry with every chart under one path, tagged with its version, as `helm push` writes it."""
 
     kind: Literal["oci"]
     registry: Annotated[str, Field(pattern=r"^oci://[^\s@?#]+$")]
-    """As in `oci://registry.example.no/charts`: a chart's name is added. Credentials are Helm's business."""
+    """For example `oci://registry.example.no/charts`; the chart's name is added. Log in with Helm."""
 
 
 class FolderMirror(Spec):
-    """A folder of packed charts, `<name>-<version>.tgz` each, as `helm pull` and `helm package` name them."""
+    """A folder of chart archives named `<name>-<version>.tgz`, as `helm pull` writes them."""
 
     kind: Literal["folder"]
     path: Annotated[str, AfterValidator(_folder)]
-    """Relative to the project: the state holds it as written, so that every operator's machine agrees."""
+    """Relative to the project, so it is the same on every operator's machine."""
 
 
 Mirror = Annotated[OciMirror | FolderMirror, Field(discriminator="kind")]
@@ -36,4 +36,4 @@ class ChartsSpec(Spec):
     """The stack file's `charts`."""
 
     mirror: Mirror | None = None
-    """Every chart comes from there; left out: from each `install.repository`, the projects' own by default."""
+    """Source of every chart. Default: each `install.repository`, which is the project's own."""

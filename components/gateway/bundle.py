@@ -56,15 +56,15 @@ def read_bundle(text: str) -> Bundle:
         foreign = [item["metadata"]["name"] for item in crds if item["spec"]["group"] not in GROUPS]
         marks = {(mark(item, VERSION), mark(item, CHANNEL)) for item in crds}  # 1.5.1's policy says v1.5.0-dev
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
-        raise BundleError("is no YAML of Kubernetes objects: fetch the release's file anew") from None
+        raise BundleError("is not a YAML file of Kubernetes objects: download the release's file again") from None
     if not crds:
-        raise BundleError("holds no CustomResourceDefinition: name the release's standard-install.yaml")
+        raise BundleError("has no CustomResourceDefinition: write the path of the release's standard-install.yaml")
     if others or foreign:
         what = ", ".join([*(kind for _, kind in others), *foreign])
-        raise BundleError(f"holds more than Gateway API's CRDs and their admission policy ({what}): take it out")
+        raise BundleError(f"has objects besides Gateway API's CRDs and their admission policy ({what}): remove them")
     if len(marks) > 1:
         said = ", ".join(sorted(f"{version or 'none'} {channel or 'none'}" for version, channel in marks))
-        raise BundleError(f"mixes releases or channels ({said}): use one release's file as it is")
+        raise BundleError(f"has several releases or channels ({said}): use one release's file as it is")
     [(version, channel)] = marks
     return Bundle(_release(version), _channel(channel), _sorted(crds), _sorted(guards))
 
@@ -87,7 +87,7 @@ def _release(text: str) -> str:
             return text.removeprefix("v")
     except ValueError:
         pass
-    raise BundleError(f"its {VERSION} is '{text}': use a release of three numbers, no candidate")
+    raise BundleError(f"its {VERSION} is '{text}': use a release, not a candidate")
 
 
 def _channel(text: str) -> str:

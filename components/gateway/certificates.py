@@ -68,33 +68,33 @@ def _of_owner(spec: GatewaySpec | None, name: str) -> Iterator[str]:
         return
     if not _listeners(spec, name):
         names = sorted({item.certificate_secret for item in spec.listeners if isinstance(item, HttpsListener)})
-        yield f"no listener has it as certificateSecret ({', '.join(names) or 'none has one'}): correct its name"
+        yield f"no listener has this certificateSecret (existing: {', '.join(names) or 'none'}): correct its name"
     if spec.cluster_issuer is not None:
-        yield f"cert-manager ({spec.cluster_issuer}) writes the same Secret: take clusterIssuer out, or this"
+        yield f"cert-manager ({spec.cluster_issuer}) writes the same Secret: remove clusterIssuer, or this certificate"
 
 
 def _of_pair(pair: KeyPair, spec: GatewaySpec | None, name: str, now: float) -> Iterator[str]:
     try:
         chain = x509.load_pem_x509_certificates(pair.certificate.encode())
     except ValueError:
-        yield "its certificate is no PEM: set it with its chain, from BEGIN CERTIFICATE to the last END line"
+        yield "its certificate is not PEM: set it with its chain, from BEGIN CERTIFICATE to the last END line"
         return
     own = chain[0]
     try:
         fits = load_pem_private_key(pair.key.encode(), password=None).public_key() == own.public_key()
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        yield "its key is no unencrypted private key in PEM: set one without a passphrase"
+        yield "its key is not an unencrypted private key in PEM: set one without a passphrase"
     else:
         if not fits:
-            yield "its key is not the certificate's: set the two that were made together, the server's own first"
+            yield "its key does not belong to its first certificate: set the two that were made together"
     for before, after in pairwise(chain):
         if before.issuer != after.subject:
             yield "its chain is not in order: set each certificate before the one that signed it"
             break
     if own.not_valid_after_utc.timestamp() <= now:
-        yield f"it ended on {own.not_valid_after_utc.date()}: set a new one"
+        yield f"it expired on {own.not_valid_after_utc.date()}: set a new one"
     elif own.not_valid_before_utc.timestamp() > now:
-        yield f"it holds from {own.not_valid_before_utc.date()} on: set one that holds now"
+        yield f"it is valid from {own.not_valid_before_utc.date()}: set one that is valid now"
     names = _names(own)
     for listener in _listeners(spec, name) if spec else ():
         if listener.hostname and not any(_covers(item, listener.hostname) for item in names):

@@ -1,4 +1,4 @@
-"""The way in: class, Gateway and routes, and the data plane itself where nobody else runs it."""
+"""The gateway's components: CRDs, GatewayClass, Gateway, routes, and the data plane."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,10 +17,10 @@ from components.images.model import ImageMirror
 
 
 class GatewayCrds(pulumi.ComponentResource):
-    """Gateway API's kinds. They stay when the component goes: with a CRD, every route of every tenant would go."""
+    """Gateway API's CRDs. They stay when the component is deleted, because a CRD's deletion deletes all routes."""
 
     version: pulumi.Output[str]
-    """Of the bundle."""
+    """Version of the bundle."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class GatewayCrds(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """The bundle's admission policy comes after the CRDs that it judges from then on."""
+        """The bundle's admission policy comes after the CRDs, which it checks from then on."""
         super().__init__(token("GatewayCrds"), name, None, opts)
         kept = pulumi.ResourceOptions(
             parent=self, provider=provider, depends_on=list(depends_on), retain_on_delete=True
@@ -45,10 +45,10 @@ class GatewayCrds(pulumi.ComponentResource):
 
 
 class Gateway(pulumi.ComponentResource):
-    """One Gateway for all tenants, with every route that the platform keeps for them."""
+    """One Gateway for all tenants, with their routes."""
 
     hostnames: pulumi.Output[list[str]]
-    """Hosts that have a route, sorted."""
+    """Host names of all routes, sorted."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Gateway(pulumi.ComponentResource):
         `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `pools`: where the
         Service's address comes from; what does not need the address is made while they are.
         """
-        ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # what the canary policy judges routes by
+        ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # the canary policy uses it
         super().__init__(token("Gateway"), name, ceiling, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         runs: list[pulumi.Resource] = []
@@ -98,6 +98,6 @@ class Gateway(pulumi.ComponentResource):
 
 
 def _tls_secret(name: str, namespace: str, pair: pulumi.Output[KeyPair]) -> Manifest:
-    """The Secret with its data as outputs that stay secret; all else is known before."""
+    """The Secret. Its data are secret outputs; everything else is known at preview."""
     made = tls_secret(name, namespace, KeyPair("", ""))
     return {**made, "data": pair.apply(lambda known: tls_secret(name, namespace, known)["data"])}

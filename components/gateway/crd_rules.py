@@ -1,4 +1,4 @@
-"""What a bundle of CRDs may not do to the ones that are in a cluster: judged over (live, new)."""
+"""Rules for changing the CRDs in a cluster: they compare the live CRDs with a new bundle."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
 
 
 def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Finding]:
-    """Everything wrong with applying `new` over the live CRDs; CRDs that it does not have stay as they are."""
+    """Everything wrong with applying `new`. CRDs that are not in it are not changed."""
     by_name = {item["metadata"]["name"]: item for item in new.crds}
     return [
         problem
@@ -21,7 +21,7 @@ def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Finding]:
 
 
 def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:
-    """No downgrade, no experimental over standard, and no version gone that objects are stored in."""
+    """No downgrade, no experimental over standard, and no removal of a version in which objects are stored."""
     item = f"CustomResourceDefinition {live['metadata']['name']}"
     found = [_downgrade(live, new), _channel(live, new), *_dropped(live, new)]
     return [Finding("gateway-crds", item, said) for said in found if said]
@@ -32,17 +32,17 @@ def _downgrade(live: Manifest, new: Manifest) -> str:
     try:
         older = bool(was) and version_tuple(will) < version_tuple(was)
     except ValueError:
-        return f"its release '{was}' can't be compared with {will}: look what it is before you replace it"
+        return f"its release '{was}' can't be compared with {will}: find out what it is before you replace it"
     if not older:
         return ""
-    return f"is of release {was}, and {will} is older: fields that objects use would be lost; use {was} or newer"
+    return f"has release {was}, and {will} is older: objects would lose fields; use {was} or newer"
 
 
 def _channel(live: Manifest, new: Manifest) -> str:
     if (mark(live, CHANNEL), mark(new, CHANNEL)) != ("standard", "experimental"):
         return ""
     return (
-        "is of the standard channel, and experimental kinds over it can't be taken back without losing fields: "
+        "is of the standard channel; a change to the experimental one can't be undone without losing fields: "
         "use the standard channel's file"
     )
 
@@ -50,15 +50,15 @@ def _channel(live: Manifest, new: Manifest) -> str:
 def _dropped(live: Manifest, new: Manifest) -> list[str]:
     served = {str(item["name"]) for item in _versions(new) if item.get("served")}
     return [
-        f"objects are stored as {version}, which the new one does not serve: rewrite them in another version "
-        "(read and write each once), take it out of status.storedVersions, then update"
+        f"objects are stored as {version}, which the new CRD does not serve: store them in another version "
+        "(read and write each once), remove it from status.storedVersions, then update"
         for version in _stored(live)
         if version not in served
     ]
 
 
 def _stored(live: Manifest) -> list[str]:
-    """As `status` says; where that is not known, the version that is written now."""
+    """Stored versions from `status`; if that is missing, the current storage version."""
     said = (live.get("status") or {}).get("storedVersions")
     return [str(name) for name in said or [item["name"] for item in _versions(live) if item.get("storage")]]
 

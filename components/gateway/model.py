@@ -1,4 +1,4 @@
-"""The way in from outside: a Gateway that the platform owns, and routes that send part of a path to a canary."""
+"""The stack file's `gateway`: the data plane, the CRDs, listeners, and routes with canaries."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -16,21 +16,21 @@ CILIUM_CONTROLLER = "io.cilium/gateway-controller"
 
 
 class Traefik(Spec):
-    """The platform's own manifests of it; pods of `namespace`, as `restricted` as Pod Security has it."""
+    """Traefik from the platform's own manifests. Its pods are in `namespace` and pass Pod Security `restricted`."""
 
     kind: Literal["traefik"]
     version: Version
-    """Of Traefik; the image's tag is the same with a v."""
+    """Version of Traefik. The image's tag is the same with a v."""
     replicas: int = Field(default=2, ge=1, le=50)
-    """Spread over the nodes that take pods."""
+    """Number of pods, spread over the nodes."""
 
 
 PING_PORT = 8081
-"""Where Traefik answers probes; no listener may have it."""
+"""The port for Traefik's probes. No listener may use it."""
 
 
 class Existing(Spec):
-    """Somebody else runs a data plane that knows `controllerName`, and the CRDs are there."""
+    """Somebody else runs a data plane with this `controllerName`, and has installed the CRDs."""
 
     kind: Literal["existing"]
 
@@ -39,22 +39,22 @@ class Existing(Spec):
 
 
 class ExistingCrds(Spec):
-    """Somebody else puts Gateway API's CRDs into the cluster, before the CNI."""
+    """Somebody else installs Gateway API's CRDs, before the CNI."""
 
     kind: Literal["existing"]
 
 
 class CrdBundle(Spec):
-    """The platform applies a release's CRDs before the CNI, whose operator looks for them once, when it starts.
+    """The platform applies the CRDs of a release, before the CNI, whose operator looks for them only when it starts.
 
-    They stay in the cluster when they leave the stack file: with a CRD go all its objects.
+    CRDs that leave the stack file stay in the cluster, because deleting a CRD deletes all its objects.
     """
 
     kind: Literal["bundle"]
     path: str = Field(min_length=1)
     """The release's `standard-install.yaml`, relative to the project."""
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Of that file, compared with what the project publishes."""
+    """Checksum of that file. Compare it with what the project publishes."""
 
 
 Crds = Annotated[ExistingCrds | CrdBundle, Field(discriminator="kind")]
@@ -63,7 +63,7 @@ Crds = Annotated[ExistingCrds | CrdBundle, Field(discriminator="kind")]
 
 
 class HttpListener(Spec):
-    """Plain text."""
+    """HTTP without encryption."""
 
     name: DnsLabel
     port: Port
@@ -71,32 +71,32 @@ class HttpListener(Spec):
     hostname: HostName | None = None
     """Only requests for this host; left out: all."""
     redirect: Literal["https"] | None = None
-    """Send every request on to the same host by HTTPS (301), and serve none."""
+    """Redirect every request to HTTPS at the same host (301)."""
     plain_text: Waiver | None = None
-    """Why nobody's requests need TLS here, and until when; without it a listener that serves them is refused."""
+    """Waiver for requests without TLS. Without it, a listener that does not redirect is refused."""
 
 
 class HttpsListener(Spec):
-    """TLS ended at the gateway."""
+    """HTTPS. TLS ends at the gateway."""
 
     name: DnsLabel
     port: Port
     protocol: Literal["HTTPS"]
     hostname: HostName | None = None
-    """Only requests for this host; cert-manager makes a certificate for it, so it needs one."""
+    """Only requests for this host. Required with `clusterIssuer`, because cert-manager makes a certificate for it."""
     certificate_secret: DnsName
-    """A Secret of type kubernetes.io/tls in the gateway's namespace: the stack's own secret `certificates` makes it,
-    cert-manager writes it where it is asked to, or somebody else brings it."""
+    """A Secret of type kubernetes.io/tls in the gateway's namespace. It is made from the stack's secret `certificates`,
+    by cert-manager (`clusterIssuer`), or by somebody else."""
 
 
 Listener = Annotated[HttpListener | HttpsListener, Field(discriminator="protocol")]
 
 HTTPS_PORT = 443
-"""Which a client takes for `https://` without a port."""
+"""The port of an `https://` URL without a port."""
 
 
 def redirect_port(listener: HttpListener, listeners: Sequence[Listener]) -> int | None:
-    """Where HTTPS is served for a listener's hosts: 443 if it is, else the one port there is; None if there is none."""
+    """The HTTPS port for a listener's hosts: 443, or the only other one. None if there is none, or several."""
     ports = {
         item.port for item in listeners if isinstance(item, HttpsListener) and shared(listener.hostname, item.hostname)
     }
@@ -106,7 +106,7 @@ def redirect_port(listener: HttpListener, listeners: Sequence[Listener]) -> int 
 
 
 def shared(one: str | None, other: str | None) -> bool:
-    """Whether two hosts (None: any) have requests in common, as Gateway API defines it."""
+    """Whether one request can match both hosts (None: any host), as Gateway API defines it."""
     if one is None or other is None or one == other:
         return True
     if one.startswith("*.") and other.startswith("*."):
@@ -136,23 +136,23 @@ class Backend(Spec):
     service: DnsLabel
     port: Port
     weight: Weight
-    """Proportional to the sum of both; any sum will do."""
+    """Share of the requests: this weight divided by the sum of both weights."""
 
 
 class Route(Spec):
-    """One path of one host, in the tenant's namespace."""
+    """A route for one path of one host, in the tenant's namespace."""
 
     name: DnsLabel
     tenant: DnsLabel
     hostname: HostName
     path_prefix: Annotated[str, AfterValidator(_path)] = "/"
     add_headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
-    """Headers that the backend sees beside the client's own."""
+    """Headers that the gateway adds to each request."""
     stable: Backend
     canary: Backend | None = None
-    """The new version: its share is `weight` of the two weights' sum. Left out: everything goes to stable."""
+    """The new version, with its share of the requests. Without it, all requests go to `stable`."""
     listener: DnsLabel | None = None
-    """Only this listener; left out: every one whose host fits."""
+    """Only this listener. Default: every listener with a matching host."""
 
 
 class GatewaySpec(Spec):
@@ -161,24 +161,24 @@ class GatewaySpec(Spec):
     install: Annotated[Traefik | Existing, Field(discriminator="kind")]
     crds: Crds = ExistingCrds(kind="existing")
     bundle_version: Version | None = None
-    """Of the Gateway API CRDs in the cluster, as their annotation `bundle-version` says; left out: unknown, or what
-    the bundle of `crds` says. Cilium's operator restarts when it changes, where `gatewayApi` is on."""
+    """Version of the Gateway API CRDs in the cluster (their annotation `bundle-version`). Default: the version of the
+    bundle in `crds`, otherwise unknown. With `gatewayApi: true`, Cilium's operator restarts when it changes."""
     namespace: DnsLabel = "gateway-system"
-    """Where the Gateway and its data plane are; tenants' policies let this namespace in."""
+    """Namespace of the Gateway and its data plane. Tenants' network policies allow traffic from it."""
     class_name: DnsLabel = "platform"
     controller_name: str = Field(default="traefik.io/gateway-controller", pattern=r"^[a-z0-9.-]+/[A-Za-z0-9/._~%-]+$")
-    """The name that the data plane looks for in GatewayClasses."""
+    """The `controllerName` of the GatewayClass, which the data plane looks for."""
     name: DnsLabel = "public"
     cluster_issuer: DnsName | None = None
-    """A cert-manager ClusterIssuer that makes HTTPS listeners' certificates; left out: the stack's own secret
-    `certificates` has them, or their Secrets are there."""
+    """A cert-manager ClusterIssuer for the certificates of HTTPS listeners. Default: the stack's secret `certificates`
+    has them, or their Secrets exist already."""
     listeners: tuple[Listener, ...] = Field(min_length=1, max_length=64)
     """64 is the Gateway CRD's limit."""
     canary_ceiling_percent: int = Field(default=50, ge=1, le=100)
-    """The most of a route's traffic that a canary may get; more is a promotion, and moves `stable`."""
+    """The largest share of a route's requests for a canary. To promote it, deploy its version behind `stable`."""
     routes: tuple[Route, ...] = ()
 
     @property
     def pods_namespace(self) -> str | None:
-        """Where the data plane's pods are; None for Cilium's own, whose Envoy speaks as no pod of any namespace."""
+        """Namespace of the data plane's pods. None for Cilium: its Envoy is not a pod of any namespace."""
         return None if self.controller_name == CILIUM_CONTROLLER else self.namespace

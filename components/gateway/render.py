@@ -1,4 +1,4 @@
-"""Gateway API objects: what the platform owns (class, Gateway) and the routes in tenants' namespaces."""
+"""Gateway API objects: GatewayClass and Gateway, and the routes in tenants' namespaces."""
 
 import json
 from typing import Any
@@ -18,15 +18,15 @@ from components.gateway.model import (
 
 API = "gateway.networking.k8s.io/v1"
 WAIT_FOR = "pulumi.com/waitFor"
-"""Pulumi takes a custom resource as ready at once unless this annotation says what to wait for."""
+"""Without this annotation, Pulumi treats a custom resource as ready at once."""
 
 _PROGRAMMED = '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
 _ACCEPTED = 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
-# Data planes call a Gateway programmed before anybody has given them an address; the pools exist by then.
+# Data planes report `Programmed` before they have an address, so wait for the address too. The pools exist by then.
 
 
 def gateway_class(spec: GatewaySpec) -> Manifest:
-    """The class; accepted as soon as a data plane with its controller's name runs."""
+    """The GatewayClass. A running data plane with this controller name accepts it."""
     return manifest(
         API,
         "GatewayClass",
@@ -37,7 +37,7 @@ def gateway_class(spec: GatewaySpec) -> Manifest:
 
 
 def gateway(spec: GatewaySpec) -> Manifest:
-    """The Gateway; ready when the data plane listens as asked and has an address to be reached at."""
+    """The Gateway. It is ready when its listeners are programmed and it has an address."""
     annotations = {WAIT_FOR: _PROGRAMMED}
     if spec.cluster_issuer is not None:
         annotations["cert-manager.io/cluster-issuer"] = spec.cluster_issuer
@@ -62,7 +62,7 @@ def gateway(spec: GatewaySpec) -> Manifest:
 
 
 def http_route(route: Route, spec: GatewaySpec) -> Manifest:
-    """The route, in its tenant's namespace. Which backends exist is not waited for: they are the tenant's to bring."""
+    """The route, in its tenant's namespace. It does not wait for backends, which the tenant deploys later."""
     parent: dict[str, Any] = {"name": spec.name, "namespace": spec.namespace}
     if route.listener is not None:
         parent["sectionName"] = route.listener
@@ -87,7 +87,7 @@ def gateway_namespace(spec: GatewaySpec) -> Manifest:
 
 
 def redirect_route(listener: HttpListener, spec: GatewaySpec) -> Manifest:
-    """What answers on a listener that only sends requests on to HTTPS, in the gateway's namespace."""
+    """The route of a listener that only redirects to HTTPS, in the gateway's namespace."""
     to: dict[str, Any] = {"scheme": "https", "statusCode": 301}
     port = redirect_port(listener, spec.listeners)
     if port != HTTPS_PORT:
@@ -108,7 +108,7 @@ def redirect_route(listener: HttpListener, spec: GatewaySpec) -> Manifest:
 
 
 def redirects(spec: GatewaySpec) -> list[HttpListener]:
-    """Listeners that only send requests on."""
+    """Listeners that only redirect."""
     return [item for item in spec.listeners if isinstance(item, HttpListener) and item.redirect]
 
 
@@ -122,7 +122,7 @@ def _listener(listener: Listener) -> dict[str, Any]:
             "certificateRefs": [{"kind": "Secret", "name": listener.certificate_secret}],
         }
     if isinstance(listener, HttpListener) and listener.redirect:
-        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}  # a tenant's route would serve what it should redirect
+        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}  # a tenant's route would prevent the redirect
         return made
     of_tenants = {"matchExpressions": [{"key": labels.TENANT, "operator": "Exists"}]}
     made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": of_tenants}}

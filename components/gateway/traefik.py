@@ -1,4 +1,4 @@
-"""Traefik as Gateway API's data plane: the objects that run it, with the rights that its documentation lists."""
+"""Traefik as the gateway's data plane: its objects, with the rights in its documentation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,22 +8,22 @@ from components.gateway.model import PING_PORT, GatewaySpec, Traefik
 from components.images.model import ImageMirror, image_at, pin_of
 
 NAME = "traefik"
-"""Of every object here."""
+"""Name of every object in this module."""
 ORIGIN = "docker.io/library/traefik"
-"""Where the project publishes its image."""
+"""Traefik's public image."""
 
 _SELECTED = {"app.kubernetes.io/name": NAME}
-_USER = 65532  # "nonroot" of distroless images: any number but 0 will do
+_USER = 65532  # "nonroot" in distroless images; any number except 0 works
 _READ = ["get", "list", "watch"]
 _GATEWAY_API = "gateway.networking.k8s.io"
 _ACCEPT_SECONDS = 15
-"""How long a pod that is to end still takes new requests: until every node has heard that others serve now."""
+"""How long an ending pod accepts new requests: until every node knows that others answer."""
 _FINISH_SECONDS = 20
-"""How long requests that have begun may take after that."""
+"""How long running requests may take after that."""
 
 
 def traefik_manifests(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> list[Manifest]:
-    """Everything that runs Traefik in the gateway's namespace, in the order to apply it."""
+    """All objects of Traefik in the gateway's namespace, in the order in which they are applied."""
     return [
         manifest("v1", "ServiceAccount", NAME, namespace=spec.namespace),
         manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()),
@@ -35,8 +35,8 @@ def traefik_manifests(spec: GatewaySpec, install: Traefik, images: ImageMirror |
 
 
 def _rules() -> list[dict[str, Any]]:
-    """docs/content/reference/dynamic-configuration/kubernetes-gateway-rbac.yml of Traefik 3.7.9, without `pods`, which
-    only its OpenTelemetry asks for, and without rights on kinds that the standard channel does not have."""
+    """From docs/content/reference/dynamic-configuration/kubernetes-gateway-rbac.yml of Traefik 3.7.9, without `pods`
+    (only for OpenTelemetry) and without kinds that are not in the standard channel."""
     kinds = ("gatewayclasses", "gateways", "httproutes", "grpcroutes", "tlsroutes", "backendtlspolicies")
     return [
         _rule("", ["namespaces"], ["list", "watch"]),
@@ -62,7 +62,7 @@ def _binding(namespace: str) -> Manifest:
 
 
 def _budget(namespace: str) -> Manifest:
-    """One pod at a time is evicted; one that does not serve may always be."""
+    """One pod at a time may be evicted. A pod that is not ready may always be."""
     spec = {
         "maxUnavailable": 1,
         "selector": {"matchLabels": _SELECTED},
@@ -79,9 +79,9 @@ def _deployment(spec: GatewaySpec, install: Traefik, images: ImageMirror | None)
             "runAsNonRoot": True,
             "runAsUser": _USER,
             "runAsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},  # what Pod Security `restricted` asks for
-            # A listener is served by the entry point of the same port, so Traefik listens on the real ports; this
-            # lets it do so without a capability (safe, and per pod, since Kubernetes 1.22).
+            "seccompProfile": {"type": "RuntimeDefault"},  # required by Pod Security `restricted`
+            # Traefik listens on the listeners' own ports. This allows ports below 1024 without a capability. It is
+            # a safe sysctl of the pod since Kubernetes 1.22.
             "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
         },
         "topologySpreadConstraints": [
@@ -90,8 +90,8 @@ def _deployment(spec: GatewaySpec, install: Traefik, images: ImageMirror | None)
                 "maxSkew": 1,
                 "whenUnsatisfiable": "DoNotSchedule",
                 "labelSelector": {"matchLabels": _SELECTED},
-                "matchLabelKeys": ["pod-template-hash"],  # an update spreads by itself
-                "nodeTaintsPolicy": "Honor",  # a node that is drained counts as no place
+                "matchLabelKeys": ["pod-template-hash"],  # counts only pods of the same version
+                "nodeTaintsPolicy": "Honor",  # ignores nodes that are being drained
             }
         ],
         "containers": [_container(spec, install, images)],
@@ -153,7 +153,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         "--providers.kubernetesgateway=true",
         f"--providers.kubernetesgateway.statusaddress.service.namespace={spec.namespace}",
         f"--providers.kubernetesgateway.statusaddress.service.name={NAME}",
-        "--global.checknewversion=false",  # nothing goes abroad unasked
+        "--global.checknewversion=false",  # no requests to other countries
         "--global.sendanonymoususage=false",
     ]
 
@@ -167,7 +167,7 @@ def _service(spec: GatewaySpec) -> Manifest:
         namespace=spec.namespace,
         spec={
             "type": "LoadBalancer",
-            "allocateLoadBalancerNodePorts": False,  # else each port is open on every node's own address too
+            "allocateLoadBalancerNodePorts": False,  # otherwise each port is also open on every node
             "externalTrafficPolicy": "Local",  # keeps the client's address
             "selector": _SELECTED,
             "ports": ports,

@@ -8,26 +8,26 @@ from components.core.model import Spec
 from components.core.types import CountryCode
 
 REGISTRY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)*$"
-"""A registry's host, with a port or a path below it; without a scheme, as image references have it."""
+"""Host of a registry, optionally with port and path, without a scheme."""
 
 ImagePath = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$")]
-"""An image's path in its registry, as in `cilium/cilium`: the grammar of distribution/reference."""
+"""Path of an image in its registry, as in `cilium/cilium` (grammar of distribution/reference)."""
 Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
-"""Of an image's manifest or index."""
+"""Digest of an image's manifest or index."""
 
 DOCKER_HUB = "docker.io"
 
 
 class ImageMirror(Spec):
-    """A registry that has every image under the path that it has at its maker's: quay.io/cilium/cilium is in it as
-    `cilium/cilium`, docker.io/traefik as `library/traefik`, registry.k8s.io/pause as `pause`."""
+    """A registry with a copy of every image, under the same path as at its source: quay.io/cilium/cilium is
+    `cilium/cilium`, docker.io/traefik is `library/traefik`, registry.k8s.io/pause is `pause`."""
 
     registry: str = Field(pattern=REGISTRY)
-    """As in `registry.example.no` or `registry.example.no/mirror`."""
+    """For example `registry.example.no` or `registry.example.no/mirror`."""
     country: CountryCode | None = None
-    """Under whose law the registry is; needed where `cluster.images` doesn't say it."""
+    """Country of the company that runs the registry. Required unless `cluster.images` has it."""
     pins: dict[ImagePath, Digest] = Field(default_factory=dict)
-    """Digests of images that are not the makers' own bytes, by path. A true mirror has the makers', and needs none."""
+    """Digests of images that you built yourself, by path. Copies have the original digests and need none."""
 
 
 def path_of(origin: str) -> str:
@@ -38,10 +38,10 @@ def path_of(origin: str) -> str:
 
 
 def image_at(mirror: ImageMirror | None, origin: str) -> str:
-    """The repository to pull an image from; `origin` has its maker's host."""
+    """The repository to pull an image from. `origin` has the host of its source."""
     return f"{mirror.registry}/{path_of(origin)}" if mirror else origin
 
 
 def pin_of(mirror: ImageMirror | None, origin: str) -> str | None:
-    """The digest that the stack file has for an image; None where the makers' own stays."""
+    """The digest that the stack file has for an image; None if the original digest is used."""
     return mirror.pins.get(path_of(origin)) if mirror else None

@@ -10,9 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 def certificate(pem: str) -> str:
     """The certificate in its normal form. Raises ValueError with a remedy."""
     if "PRIVATE KEY" in pem:
-        raise ValueError(
-            "it holds a private key: that is the secret vds-platform:caKey, only the certificate goes here"
-        )
+        raise ValueError("it has a private key: write only the certificate here, and set the secret vds-platform:caKey")
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
@@ -20,7 +18,7 @@ def certificate(pem: str) -> str:
     if len(found) != 1:
         raise ValueError("write one certificate, from its BEGIN CERTIFICATE line to its END line")
     if not _may_sign(found[0]):
-        raise ValueError("it may not sign certificates: make one with CA:TRUE and keyCertSign")
+        raise ValueError("it is not allowed to sign certificates: make one with CA:TRUE and keyCertSign")
     return found[0].public_bytes(Encoding.PEM).decode()
 
 

@@ -25,10 +25,10 @@ def fingerprint(armoured: str) -> str:
     keys = [body for tag, body in packets if tag == _PUBLIC_KEY]
     if len(keys) != 1 or packets[0][0] != _PUBLIC_KEY:
         raise ValueError(
-            f"the block holds {len(keys)} keys, and apt would trust every one: write only the repository's"
+            f"the block has {len(keys)} keys, and apt would trust all of them: write only the repository's key"
         )
     if keys[0][:1] != b"\x04":
-        raise ValueError("only keys of OpenPGP version 4 are known here: write the repository's version 4 key")
+        raise ValueError("only keys of OpenPGP version 4 are supported: write the repository's version 4 key")
     # RFC 9580 section 5.5.4.2: SHA-1 of 0x99, the body's length in two bytes, the body. A name, not a signature.
     named = b"\x99" + len(keys[0]).to_bytes(2, "big") + keys[0]
     return hashlib.sha1(named, usedforsecurity=False).hexdigest().upper()

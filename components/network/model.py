@@ -1,8 +1,8 @@
-"""The cluster's network as one tagged union: what excludes each other has no spelling.
+"""The cluster's network as one tagged union, in which invalid combinations can't be expressed.
 
-DSR over a VXLAN tunnel, for one: the chart renders it, and every agent then exits with
-`Node Port "dsr" mode cannot be used with vxlan tunneling`. Here each routing has its own model with the
-load balancing that it can carry, so there is no way to write the pair down.
+For example DSR over a VXLAN tunnel: the chart renders it, and then every agent exits with
+`Node Port "dsr" mode cannot be used with vxlan tunneling`. Here each routing has its own model, with the load
+balancing that it supports.
 """
 
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
@@ -19,44 +19,44 @@ from components.network.unmanaged import Flannel, ServiceProxy, Unmanaged
 
 
 class VxlanTunnel(Spec):
-    """Pod packets travel in UDP between nodes; any network that carries the nodes carries them."""
+    """VXLAN tunnel: pods' packets are sent in UDP between nodes. This works in every network."""
 
     mode: Literal["tunnel"]
     protocol: Literal["vxlan"]
 
 
 class GeneveTunnel(Spec):
-    """As VXLAN, with options in the header: it can carry DSR."""
+    """Geneve tunnel: like VXLAN, with header options that DSR can use."""
 
     mode: Literal["tunnel"]
     protocol: Literal["geneve"]
 
 
 class NativeRouting(Spec):
-    """Pod packets travel as they are; the nodes' network must know where pods live."""
+    """Native routing: pods' packets are sent unchanged. The nodes' network needs routes to the pods."""
 
     mode: Literal["native"]
     native_cidr: Network
-    """Addresses that are reached without masquerade: the pod network, or a range that holds it."""
+    """Addresses that are reached without masquerading: the pod network, or a larger range."""
     routes: Literal["same-l2", "provider", "bgp"]
-    """How routes to other nodes' pods get there: `same-l2` lets each agent set them (every node on one
-    segment); `provider` and `bgp` are somebody else's work."""
+    """Where routes to other nodes' pods come from. `same-l2`: each agent sets them; all nodes must be in one segment.
+    `provider` and `bgp`: others set them."""
 
 
 # --- how a Service's traffic reaches a pod on another node -----------------------------------------------
 
 
 class Snat(Spec):
-    """The node replaces the client's address; answers go back through it. Works everywhere."""
+    """SNAT: the node replaces the client's address, and answers go back through it. This works everywhere."""
 
     mode: Literal["snat"]
 
 
 class DsrOption(Spec):
-    """Answers go straight to the client, whose address is kept; 8 bytes of IP option on the way in."""
+    """DSR with an IP option of 8 bytes: answers go directly to the client, and pods see the client's address."""
 
     mode: Literal["dsr", "hybrid"]
-    """`hybrid`: DSR for TCP, SNAT for UDP."""
+    """`dsr`, or `hybrid`: DSR for TCP and SNAT for UDP."""
     dispatch: Literal["opt"]
 
 
@@ -114,15 +114,15 @@ _LOAD_BALANCING = Discriminator(
 
 
 class Helm(Spec):
-    """The chart, by a Helm Release."""
+    """The CNI, from its Helm chart."""
 
     kind: Literal["helm"]
     repository: str = Field(default="https://helm.cilium.io/", pattern=r"^(https|oci)://\S+$")
-    """Chart repository; a mirror where the public one can't be reached."""
+    """Chart repository, or a mirror of it."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
-    """How long the roll-out may take before Helm rolls it back."""
+    """Time limit of the installation. After that Helm rolls it back."""
     values: dict[str, Any] = Field(default_factory=dict)
-    """More values for the chart, beside the platform's own: none of the keys that it sets itself."""
+    """More values for the chart. Keys that the platform sets are refused."""
 
 
 class Chart(NamedTuple):
@@ -141,26 +141,26 @@ class _Cilium(Spec):
     version: Version
     install: Helm
     service_proxy: ServiceProxy = "ebpf"
-    """`ebpf`: Cilium replaces kube-proxy, which must not run. Otherwise kube-proxy's mode."""
+    """`ebpf`: Cilium replaces kube-proxy, which must not run. Other values are the mode of kube-proxy."""
     encryption: Literal["none", "wireguard", "ipsec"] = "none"
-    """Between nodes. `ipsec` needs a Secret `cilium-ipsec-keys` in kube-system, which somebody else makes."""
+    """Encryption between nodes. `ipsec` needs a Secret `cilium-ipsec-keys` in kube-system, which you make."""
     pod_mtu: Mtu | None = None
-    """What the author expects pods to get. The solver computes it; a number that differs is refused."""
+    """The pod MTU that you expect. It is refused if the computed value differs."""
     devices: tuple[str, ...] = ()
-    """Interfaces that face the nodes' network; empty: Cilium looks for them."""
+    """Interfaces in the nodes' network. Default: Cilium finds them."""
     l7_proxy: bool = True
-    """Envoy for L7 and DNS policies."""
+    """Envoy, for L7 and DNS policies."""
     hubble: bool = True
-    """Flow records. The relay comes with the chart, but not from 1.14 to 1.18, where no Release can wait for it."""
+    """Flow records. On 1.14 to 1.18 the relay stays off, because a Release can't wait for it there."""
     health_probes: bool = True
-    """Agents probe each other's nodes, and an endpoint on each."""
+    """Health checks between agents, and of an endpoint on each node."""
     gateway_api: bool = False
     """Cilium's own Gateway controller. Needs `serviceProxy: ebpf` and `l7Proxy`."""
     running_version: Version | None = None
-    """What runs now, before this update, as `cilium version` says; left out: nothing, or the same. A jump over a
-    minor is refused with the path to take."""
+    """The version that runs before this update, as `cilium version` shows it. Default: none, or the same. A step over
+    more than one minor is refused, and the message lists the steps."""
     upgraded_from: MinorVersion | None = None
-    """The first minor this cluster ran, as in "1.16": keeps defaults that a running data path depends on."""
+    """The first minor version of this cluster, as in "1.16". It keeps the defaults that the data path depends on."""
 
 
 class CiliumVxlan(_Cilium):
@@ -197,13 +197,13 @@ Cilium: TypeAlias = CiliumVxlan | CiliumGeneve | CiliumNative
 
 
 class CalicoHelm(Helm):
-    """The tigera-operator chart."""
+    """Calico's operator, from the tigera-operator chart."""
 
     repository: str = Field(default="https://docs.tigera.io/calico/charts", pattern=r"^(https|oci)://\S+$")
 
 
 class Calico(Spec):
-    """Calico by its operator. Its `mtu` is the pods' own, where Cilium's is the link's."""
+    """Calico, installed by its operator."""
 
     kind: Literal["calico"]
     version: Version
@@ -211,16 +211,16 @@ class Calico(Spec):
     encapsulation: Literal["None", "VXLAN", "VXLANCrossSubnet", "IPIP", "IPIPCrossSubnet"] = "VXLAN"
     dataplane: Literal["Iptables", "Nftables", "BPF"] = "Iptables"
     bgp: bool = False
-    """Routes to other nodes' pods by BGP; needed for `None` and IPIP."""
+    """Routes to other nodes' pods by BGP. Required for encapsulation `None` and IPIP."""
     bgp_peering: CalicoBgp | None = None
-    """Whom nodes peer with beyond each other; needs `bgp: true`."""
+    """BGP peers besides the nodes. Needs `bgp: true`."""
     encryption: Literal["none", "wireguard"] = "none"
-    """Between nodes, by Felix."""
+    """WireGuard encryption between nodes."""
     external_services: Literal["snat", "dsr"] = "snat"
-    """How a client outside gets its answer: through the node it called, or straight from the pod's node.
-    `dsr` needs `dataplane: BPF`."""
+    """How answers reach a client outside: `snat`, through the node that got the request; `dsr`, directly from the pod's
+    node. `dsr` needs `dataplane: BPF`."""
     kube_proxy: Literal["iptables", "ipvs"] = "iptables"
-    """kube-proxy's mode beside `dataplane: Iptables`; the other data planes leave no choice."""
+    """Mode of kube-proxy with `dataplane: Iptables`. Other data planes allow no choice."""
     pod_mtu: Mtu | None = None
 
     @property
@@ -261,10 +261,10 @@ AnyCni: TypeAlias = Cilium | Calico | Flannel | Unmanaged
 
 
 class ApiServer(Spec):
-    """Where nodes reach the API server without a Service: eBPF has no kube-proxy to find it by."""
+    """API server endpoint. Without kube-proxy, the CNI can't find the API server by its Service."""
 
     host: DnsName
-    """An address or a name that every node resolves."""
+    """An address, or a name that every node can resolve."""
     port: int = Field(default=6443, ge=1, le=65535)
 
 
@@ -284,12 +284,12 @@ class Around(NamedTuple):
 
 
 class NetworkSpec(Spec):
-    """The networks the cluster stands on and makes."""
+    """Networks of the nodes, pods and Services."""
 
     node_cidr: Network
-    """The segment the nodes' addresses are in."""
+    """Network of the nodes' addresses."""
     pod_cidr: Network
     service_cidr: Network
     underlay_mtu: Mtu = 1500
-    """The largest packet that every link between two nodes carries."""
+    """MTU of the links: the largest packet that every link between two nodes carries."""
     api_server: ApiServer

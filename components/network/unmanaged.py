@@ -1,4 +1,4 @@
-"""CNIs that somebody else installs: the platform changes nothing of them, and judges their data path all the same."""
+"""CNIs that somebody else installs. The platform checks their data path and changes nothing."""
 
 from typing import Annotated, Literal
 
@@ -8,39 +8,39 @@ from components.core.model import Spec
 from components.core.types import Mtu, Version
 
 ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
-"""Who carries Services: eBPF programs in kube-proxy's place, or kube-proxy in one of its modes."""
+"""What forwards Services: eBPF programs instead of kube-proxy, or kube-proxy in one of its modes."""
 KubeProxyMode = Literal["iptables", "ipvs", "nftables"]
 """kube-proxy's own modes on Linux."""
 
 
 class Flannel(Spec):
-    """Recognised to be refused: it enforces no NetworkPolicy. With `legacy: true` a running one may stay."""
+    """Flannel. It is refused, because it enforces no NetworkPolicy. With `legacy: true` an existing one is accepted."""
 
     kind: Literal["flannel"]
     version: Version | None = None
     legacy: bool = False
-    """It runs already and is to be replaced later: MTU and nodes are judged, tenants can't be."""
+    """It runs already and will be replaced. MTU and nodes are checked; tenants are not possible."""
     backend: Literal["vxlan", "host-gw"] = "vxlan"
-    """`vxlan` encapsulates; `host-gw` sets routes on each node and needs one segment."""
+    """`vxlan` encapsulates. `host-gw` sets routes on each node and needs one segment."""
     service_proxy: KubeProxyMode = "iptables"
-    """kube-proxy's mode: Flannel carries no Services."""
+    """Mode of kube-proxy, because Flannel does not forward Services."""
     pod_mtu: Mtu | None = None
-    """What the author expects pods to get; Flannel itself takes the link's MTU less the encapsulation."""
+    """The pod MTU that you expect. Flannel uses the link MTU minus the encapsulation."""
 
 
 Layer = Literal["vxlan", "geneve", "ipip", "wireguard"]
 
 
 class Unmanaged(Spec):
-    """Any CNI that somebody else installs; what it does to packets has to be said, because nobody can see it."""
+    """Any CNI that somebody else installs. You declare what it does, because the platform can't see it."""
 
     kind: Literal["unmanaged"]
     name: Annotated[str, Field(min_length=1, max_length=63)]
-    """What it is called, for messages."""
+    """Name of the CNI, for messages."""
     layers: tuple[Layer, ...] = ()
-    """What its packets between nodes are wrapped in, all of it; empty: they travel as they are."""
+    """All encapsulations of packets between nodes. Default: none."""
     pod_mtu: Mtu
-    """What pods have: `ip link show eth0` in one of them."""
+    """The pods' MTU: `ip link show eth0` in a pod shows it."""
     service_proxy: ServiceProxy
     network_policies: bool
-    """Whether it enforces NetworkPolicy: without it, tenants are not kept apart."""
+    """Whether it enforces NetworkPolicy. Tenants need this."""

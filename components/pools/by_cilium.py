@@ -1,7 +1,7 @@
-"""The same pools, handed out and announced by Cilium in MetalLB's place: LB-IPAM with layer 2 or BGP.
+"""Pools by Cilium instead of MetalLB: LB-IPAM with layer 2 or BGP.
 
-A Cilium policy announces Services, not pools. Where there is more than one pool, or one that is only for Services
-that ask, a Service says by the label `vds-platform.no/pool` which one it is of.
+A Cilium policy announces Services, not pools. If there are several pools, or one with `autoAssign: false`, a Service
+selects its pool with the label `vds-platform.no/pool`.
 """
 
 from ipaddress import summarize_address_range
@@ -14,17 +14,17 @@ from components.pools.addresses import AddressBlock
 from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
 
 POOL = f"{PREFIX}pool"
-"""On a Service: the pool that it is of."""
+"""Label of a Service that selects its pool."""
 BLOCKS_SINCE = (1, 15)
-"""Before it pools had `cidrs`, and no ranges."""
+"""Older releases have `cidrs` instead, without ranges."""
 STABLE_SINCE = (1, 18)
-"""Pools and BGP objects are v2 since then; v2alpha1 before. L2 policies still are v2alpha1."""
+"""First release in which pools and BGP objects are v2 instead of v2alpha1. L2 policies are still v2alpha1."""
 NEVER = {"key": f"{PREFIX}announce", "operator": "NotIn", "values": ["never"]}
-"""A selector of Services that selects all: Cilium takes an empty one for none."""
+"""A selector that matches all Services. For Cilium, an empty selector matches none."""
 
 
 def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str) -> list[Manifest]:
-    """Pools, then what announces them, in the order of creation."""
+    """Pools, then their announcements, in the order of creation."""
     version = version_tuple(cilium_version)
     l2 = [pool for pool in spec.pools if isinstance(pool.advertisement, L2)]
     bgp = [pool for pool in spec.pools if isinstance(pool.advertisement, Bgp)]
@@ -36,7 +36,7 @@ def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str) -> list[Manife
 
 
 def announcements(spec: MetalLbSpec) -> frozenset[str]:
-    """What Cilium has to do of it: `l2`, `bgp`; empty where it is MetalLB's business."""
+    """How Cilium announces addresses: `l2`, `bgp`. Empty if MetalLB owns the pools."""
     if spec.install.kind != "cilium":
         return frozenset()
     return frozenset(pool.advertisement.kind for pool in spec.pools)
@@ -47,7 +47,7 @@ def _api(version: tuple[int, ...]) -> str:
 
 
 def _pool(pool: Pool, spec: MetalLbSpec, version: tuple[int, ...]) -> Manifest:
-    if version >= BLOCKS_SINCE:  # ranges, because of a network Cilium may leave out the first and the last
+    if version >= BLOCKS_SINCE:  # ranges, because Cilium may skip the first and last address of a network
         blocks: dict[str, Any] = {"blocks": [{"start": str(b.first), "stop": str(b.last)} for b in pool.addresses]}
     else:
         blocks = {"cidrs": [{"cidr": network} for block in pool.addresses for network in _networks(block)]}
@@ -68,14 +68,14 @@ def _services(pool: Pool, spec: MetalLbSpec) -> dict[str, Any]:
 
 
 def _l2_policies(pool: Pool, spec: MetalLbSpec) -> list[Manifest]:
-    """One a node selector: Cilium's have one each, MetalLB's any number."""
+    """One policy for each node selector, because a Cilium policy has only one."""
     assert isinstance(pool.advertisement, L2)  # noqa: S101  for mypy: the caller chose them
     selectors: tuple[NodeSelector | None, ...] = pool.advertisement.node_selectors or (None,)
     policies = []
     for number, selector in enumerate(selectors, 1):
         body: dict[str, Any] = {"loadBalancerIPs": True, "serviceSelector": _services(pool, spec)}
         if pool.advertisement.interfaces:
-            body["interfaces"] = [f"^{name}$" for name in pool.advertisement.interfaces]  # Cilium's are expressions
+            body["interfaces"] = [f"^{name}$" for name in pool.advertisement.interfaces]  # regular expressions
         if selector is not None:
             body["nodeSelector"] = {"matchLabels": dict(sorted(selector.match_labels.items()))}
         name = pool.name if number == 1 else f"{pool.name}-{number}"
@@ -93,7 +93,7 @@ def _bgp(spec: MetalLbSpec, pools: list[Pool], version: tuple[int, ...]) -> list
 
 
 def _instances(spec: MetalLbSpec) -> list[dict[str, Any]]:
-    """One for each AS that the nodes speak as."""
+    """One configuration for each AS number of the nodes."""
     return [
         {
             "name": f"as-{asn}",
@@ -115,21 +115,21 @@ def _instances(spec: MetalLbSpec) -> list[dict[str, Any]]:
 
 def _peer_config(peer: Peer) -> dict[str, Any]:
     config: dict[str, Any] = {
-        # Three keepalives fit into the time after which a session is dead (RFC 4271's advice).
+        # The hold time is three keepalive intervals (RFC 4271's recommendation).
         "timers": {"holdTimeSeconds": peer.hold_seconds, "keepAliveTimeSeconds": max(1, peer.hold_seconds // 3)},
         "families": [
             {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {_told(peer.name): "true"}}},
         ],
     }
     if peer.multihop:
-        config["ebgpMultihop"] = 255  # any number of hops, as MetalLB's ebgpMultiHop
+        config["ebgpMultihop"] = 255  # any number of hops, like MetalLB's ebgpMultiHop
     if peer.password_secret is not None:
         config["authSecretRef"] = peer.password_secret
     return config
 
 
 def _advertisement(pool: Pool, spec: MetalLbSpec, api: str) -> Manifest:
-    """Labelled for the peers that are to hear of it: each peer's configuration selects by its own label."""
+    """The advertisement, with a label for each of its peers, whose configuration selects that label."""
     assert isinstance(pool.advertisement, Bgp)  # noqa: S101  for mypy: the caller chose them
     service: dict[str, Any] = {"addresses": ["LoadBalancerIP"]}
     if pool.advertisement.aggregation_length != 32:

@@ -1,4 +1,4 @@
-"""Load-balancer addresses: pools, how they are announced, and MetalLB itself where nobody else runs it."""
+"""The component of load-balancer addresses: pools, advertisements, and MetalLB if the platform installs it."""
 
 from collections.abc import Sequence
 
@@ -21,10 +21,10 @@ from components.pools.render import (
 
 
 class MetalLb(pulumi.ComponentResource):
-    """MetalLB's pools, and what announces each."""
+    """Pools with their advertisements."""
 
     pools: pulumi.Output[dict[str, list[str]]]
-    """Addresses by pool, as written."""
+    """Addresses of each pool, as in the stack file."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class MetalLb(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`depends_on`: what must be there before, the CNI for one: without it no controller starts."""
+        """`depends_on`: resources that must exist before, such as the CNI, without which no controller starts."""
         super().__init__(token("MetalLb"), name, None, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         if isinstance(spec.install, Helm):

@@ -1,4 +1,4 @@
-"""Every image that MetalLB's chart may pull, and where its values name it."""
+"""All images of MetalLB's chart, and the values that name them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,13 +14,13 @@ CHART_IMAGES: Mapping[Path, str] = {
     ("frr-k8s", "frrk8s", "image"): "quay.io/metallb/frr-k8s",
     ("frr-k8s", "frrk8s", "frr", "image"): _FRR,
 }
-"""Of the chart and of the FRR chart inside it, as both have them in 0.16.1."""
+"""Images of the chart and of its FRR subchart, as in 0.16.1."""
 
 
 def mirrored(mirror: ImageMirror | None, version: str) -> Iterator[tuple[Path, str]]:
-    """Values, by path, by which the chart pulls every image from the mirror.
+    """Values by path that move every image to the mirror.
 
-    It has no key for a digest: MetalLB's own images have its version for a tag, and a tag may carry one.
+    The chart has no key for a digest. A digest is appended to the tag; the tag of MetalLB's own images is its version.
     """
     if mirror is None:
         return
@@ -32,7 +32,7 @@ def mirrored(mirror: ImageMirror | None, version: str) -> Iterator[tuple[Path, s
 
 
 def from_their_makers(values: Any) -> list[str]:
-    """Images that values leave where the chart's own defaults have them."""
+    """Images that the values do not move from the chart's default."""
     return [origin for path, origin in CHART_IMAGES.items() if not _at(values, (*path, "repository"))]
 
 

@@ -1,4 +1,4 @@
-"""Which addresses Services of type LoadBalancer get, and how the network outside learns of them."""
+"""The stack file's `metallb`: addresses for Services of type LoadBalancer, and how they are announced."""
 
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple
@@ -14,27 +14,27 @@ from components.pools.addresses import Block
 
 
 class Helm(Spec):
-    """MetalLB's own chart, by a Helm Release."""
+    """MetalLB, from its own Helm chart."""
 
     kind: Literal["helm"]
     version: Version
-    """Of the chart, which has MetalLB's number."""
+    """Version of the chart, which is MetalLB's version."""
     repository: str = Field(default="https://metallb.github.io/metallb", pattern=r"^(https|oci)://\S+$")
-    """Chart repository; a mirror where the public one can't be reached."""
+    """Chart repository, or a mirror of it."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
-    """How long the roll-out may take before Helm rolls it back."""
+    """Time limit of the installation. After that Helm rolls it back."""
     values: dict[str, Any] = Field(default_factory=dict)
-    """More values for the chart, beside the platform's own: none of the keys that it sets itself."""
+    """More values for the chart. Keys that the platform sets are refused."""
 
 
 class Existing(Spec):
-    """Somebody else runs it: only pools and advertisements are ours."""
+    """Somebody else runs MetalLB. The platform makes only pools and advertisements."""
 
     kind: Literal["existing"]
 
 
 class ByCilium(Spec):
-    """No MetalLB: Cilium hands out the same pools and announces them, by LB-IPAM with layer 2 or BGP."""
+    """Cilium instead of MetalLB: LB-IPAM assigns addresses of the same pools, announced on layer 2 or by BGP."""
 
     kind: Literal["cilium"]
 
@@ -43,32 +43,32 @@ class ByCilium(Spec):
 
 
 class NodeSelector(Spec):
-    """Nodes by labels; all of them must match."""
+    """Nodes that have all of these labels."""
 
     match_labels: dict[str, str] = Field(min_length=1)
 
 
 class L2(Spec):
-    """One node answers ARP (or NDP) for an address: no router needed, one node's uplink carries it.
+    """Layer 2: one node answers ARP or NDP for an address. No router is needed. One node's uplink carries all traffic.
 
-    Usually impossible on rented networks that emulate ARP, as MetalLB's own page on clouds says.
+    Usually not possible in rented networks that emulate ARP; see MetalLB's page on clouds.
     """
 
     kind: Literal["l2"]
     interfaces: tuple[str, ...] = ()
-    """Interfaces to answer on; empty: all."""
+    """Interfaces that answer. Default: all."""
     node_selectors: tuple[NodeSelector, ...] = ()
-    """Nodes that may answer, any of the selectors; empty: all."""
+    """Nodes that may answer: those that match one of the selectors. Default: all."""
 
 
 class Bgp(Spec):
-    """Every chosen node tells its routers: traffic is spread, and the provider must peer with you."""
+    """BGP: every selected node announces addresses to its routers. The provider must peer with you."""
 
     kind: Literal["bgp"]
     peers: tuple[DnsLabel, ...] = Field(min_length=1)
     """Names in `metallb.peers`."""
     aggregation_length: int = Field(default=32, ge=8, le=32)
-    """Prefix length of the IPv4 routes announced: 32 is one route per address."""
+    """Prefix length of the announced IPv4 routes. 32 is one route for each address."""
     node_selectors: tuple[NodeSelector, ...] = ()
 
 
@@ -79,58 +79,58 @@ AutonomousSystem = Annotated[int, Field(ge=1, le=4_294_967_295)]
 
 
 class Peer(Spec):
-    """A router that the speakers tell addresses to."""
+    """A router that hears the announcements."""
 
     name: DnsLabel
     address: IPv4Address | IPv6Address
     peer_asn: AutonomousSystem
     my_asn: AutonomousSystem
     hold_seconds: int = Field(default=90, ge=3, le=65535)
-    """Silence after which a session counts as dead; RFC 4271 wants 3 or more."""
+    """Hold time of the BGP session; RFC 4271 requires 3 or more."""
     multihop: bool = False
-    """The router is not on the nodes' segment. eBGP only."""
+    """True if the router is not in the nodes' segment. Only for eBGP."""
     password_secret: DnsName | None = None
-    """Name of a Secret of type kubernetes.io/basic-auth with the session's MD5 password: in MetalLB's namespace, or
-    in kube-system where Cilium owns the pools."""
+    """Name of a Secret of type kubernetes.io/basic-auth with the session's MD5 password. It must be in MetalLB's
+    namespace, or in kube-system if Cilium owns the pools."""
 
 
 class Pool(Spec):
-    """Addresses to hand out, announced in one way."""
+    """Addresses for Services, with one kind of announcement."""
 
     name: DnsLabel
     addresses: tuple[Block, ...] = Field(min_length=1)
     advertisement: Advertisement
     auto_assign: bool = True
-    """False: only a Service that asks for this pool gets an address from it."""
+    """False: only Services that request this pool get an address from it."""
 
 
 class Around(NamedTuple):
-    """What else of a stack the owner of its addresses depends on."""
+    """Facts from other parts of the stack file that the installation needs."""
 
     cilium_version: str | None = None
-    """The CNI's, whose operator makes the kinds where Cilium owns the pools."""
+    """Version of Cilium, whose operator makes the CRDs if Cilium owns the pools."""
     from_control_planes: bool = False
-    """Some of them run pods, and so may have to announce addresses."""
+    """Whether control planes run pods, so they may have to announce addresses."""
     images: ImageMirror | None = None
-    """Where images come from, if not from their makers."""
+    """The mirror for images, if there is one."""
 
 
 class MetalLbSpec(Spec):
     """The stack file's `metallb`."""
 
     install: Annotated[Helm | Existing | ByCilium, Field(discriminator="kind")]
-    """Who owns the addresses: exactly one."""
+    """The owner of all addresses."""
     pools: tuple[Pool, ...] = Field(min_length=1)
     peers: tuple[Peer, ...] = ()
 
     @property
     def announces_by_arp(self) -> bool:
-        """Whether any pool is announced on the nodes' segment."""
+        """Whether a pool is announced on layer 2."""
         return any(isinstance(pool.advertisement, L2) for pool in self.pools)
 
     @property
     def tcp_ports(self) -> tuple[tuple[int, str], ...]:
-        """TCP ports between nodes: speakers find out by memberlist which of them are alive."""
+        """TCP ports between nodes: speakers use memberlist to see which of them are alive."""
         if self.install.kind == "cilium":  # its agents agree through leases in the API
             return ()
         return ((7946, "MetalLB's speakers"),) if self.announces_by_arp else ()

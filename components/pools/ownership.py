@@ -1,4 +1,4 @@
-"""Who owns a LoadBalancer address: MetalLB, or Cilium, or Calico's BGP; never two of them."""
+"""Rules for the owner of LoadBalancer addresses: MetalLB, Cilium or Calico's BGP, but never two of them."""
 
 from components.core.finding import Finding
 from components.core.versions import version_tuple
@@ -7,15 +7,15 @@ from components.network.model import AnyCni, Calico, CiliumGeneve, CiliumNative,
 from components.pools.model import L2, Bgp, MetalLbSpec
 
 L2_SINCE = (1, 14)
-"""Cilium 1.14's release notes: L2 announcements."""
+"""L2 announcements exist since this release (Cilium 1.14's release notes)."""
 BGP_SINCE = (1, 16)
-"""Cilium 1.16's: the v2 objects of its BGP control plane."""
+"""The BGP control plane has its current objects since this release (Cilium 1.16's release notes)."""
 AGGREGATION_SINCE = (1, 18)
-"""The oldest release whose CRD of advertisements was read and has `aggregationLengthIPv4`."""
+"""Oldest release whose CRD is known to have `aggregationLengthIPv4`."""
 
 
 def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address: bool) -> list[Finding]:
-    """Addresses that two would announce, and pools that Cilium can't own as it is.
+    """Addresses with two owners, and pools that this Cilium can't own.
 
     `keeps_clients_address`: the gateway's Service has `externalTrafficPolicy: Local`.
     """
@@ -30,7 +30,7 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
     for pool in spec.pools:
         item = f"pools[{pool.name}]"
         if any(block.first.version == 6 for block in pool.addresses):
-            found.append(_problem(item, "has IPv6 addresses, and this platform's Cilium has IPv4 only: take them out"))
+            found.append(_problem(item, "has IPv6 addresses, and Cilium has only IPv4 here: remove them"))
         if isinstance(pool.advertisement, L2):
             found += _l2(f"{item}.advertisement", version, cni.version, cni.service_proxy, keeps_clients_address)
         else:
@@ -41,9 +41,11 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
 def _l2(item: str, version: tuple[int, ...], text: str, proxy: str, local: bool) -> list[Finding]:
     found = []
     if version < L2_SINCE:
-        found.append(_problem(item, f"l2 by Cilium came with 1.14, and this is {text}: write install kind: helm"))
+        found.append(_problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {text}: write install kind: helm"))
     if proxy != "ebpf":
-        found.append(_problem(item, f"l2 by Cilium needs cni.serviceProxy: ebpf, and it is {proxy}: write that"))
+        found.append(
+            _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}: write cni.serviceProxy: ebpf")
+        )
     if local:
         found.append(
             _problem(
@@ -58,23 +60,27 @@ def _l2(item: str, version: tuple[int, ...], text: str, proxy: str, local: bool)
 def _bgp(item: str, version: tuple[int, ...], text: str, bgp: Bgp) -> list[Finding]:
     found = []
     if version < BGP_SINCE:
-        found.append(_problem(item, f"bgp by Cilium is of 1.16 and newer here, and this is {text}: raise cni.version"))
+        found.append(
+            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {text}: write a newer cni.version")
+        )
     elif bgp.aggregation_length != 32 and version < AGGREGATION_SINCE:
-        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {text}: leave it out"))
+        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {text}: remove it"))
     if bgp.node_selectors:
-        found.append(_problem(item, "nodeSelectors are MetalLB's: Cilium's nodes all speak BGP here; leave them out"))
+        found.append(
+            _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here: remove them")
+        )
     return found
 
 
 def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Finding]:
-    """Calico's BGP announces networks of addresses, MetalLB announces its pools: where both do, routers see two."""
+    """Addresses that both Calico's BGP and MetalLB would announce."""
     if not isinstance(cni, Calico) or cni.bgp_peering is None:
         return []
     return _one_session(spec, cni.bgp_peering) + [
         _problem(
             f"pools[{pool.name}]",
             f"{block} is announced by MetalLB ({pool.advertisement.kind}) and, as part of "
-            f"cni.bgpPeering.serviceNetworks {network}, by Calico: an address has one owner; take it out of one",
+            f"cni.bgpPeering.serviceNetworks {network}, by Calico: an address has one owner; remove one",
         )
         for pool in spec.pools
         for block in pool.addresses
@@ -86,7 +92,7 @@ def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Finding]:
 
 
 def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Finding]:
-    """MetalLB's page on Calico: BGP has one session between two hosts, and the router refuses the second."""
+    """A router that both Calico and MetalLB peer with. It refuses the second session (MetalLB's page on Calico)."""
     return [
         _problem(
             f"peers[{ours.name}]",

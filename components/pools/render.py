@@ -1,4 +1,4 @@
-"""MetalLB's objects. Every advertisement selects its pool: one without selectors announces all of them."""
+"""MetalLB's objects and values. Each advertisement selects its pool; without a selector it would announce all pools."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ from components.pools.model import L2, Around, Bgp, Helm, MetalLbSpec, NodeSelec
 
 API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
-"""BGPPeer's; v1beta1 of it is deprecated."""
+"""API version of BGPPeer; its v1beta1 is deprecated."""
 
-# The chart's own probe begins after 10 seconds and asks every 10: so late a pod is found ready, and an update of the
-# speakers waits that long for each node in turn. Failures may last 30 seconds in both before a pod is not ready.
+# The chart's default probe starts after 10 seconds and repeats every 10, so each pod is ready late, and an update of
+# the speakers waits that long for each node. With both, a pod becomes not ready after 30 seconds of failures.
 _FAST_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold": 15}
 
 
 def metallb_namespace() -> Manifest:
-    """MetalLB's namespace: its speakers use the host's network and raw sockets, hence `privileged`."""
+    """MetalLB's namespace. It is `privileged`, because speakers use the host's network and raw sockets."""
     labels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")}
     return manifest("v1", "Namespace", METALLB_SYSTEM, labels=labels)
 
@@ -53,17 +53,17 @@ def bgp_peer(peer: Peer) -> Manifest:
 
 
 def metallb_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
-    """Values of MetalLB's chart, with those that the stack file adds."""
+    """Values of MetalLB's chart, including those of the stack file."""
     return merged(platform_values(spec, install, around), install.values)
 
 
 def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
-    """The values that are the platform's own: FRR only where somebody speaks BGP, since it adds a pod to every node."""
+    """The platform's values. FRR only with BGP, because it adds a pod to every node."""
     speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
     speaker: dict[str, Any] = {"frr": {"enabled": False}, "readinessProbe": dict(_FAST_PROBE)}
     if around.from_control_planes:
-        # kubeadm labels them node.kubernetes.io/exclude-from-external-load-balancers, and speakers heed it: where
-        # every node is one, nobody would answer for an address.
+        # kubeadm labels control planes with node.kubernetes.io/exclude-from-external-load-balancers, and speakers
+        # respect that. If every node is a control plane, no node would announce an address.
         speaker["ignoreExcludeLB"] = True
     values: dict[str, Any] = {
         "controller": {"readinessProbe": dict(_FAST_PROBE)},
@@ -79,7 +79,7 @@ def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[st
 
 
 def extra_problems(spec: MetalLbSpec, around: Around) -> list[Finding]:
-    """Values of the stack file whose keys are the platform's own."""
+    """Values of the stack file with keys that the platform sets."""
     if not isinstance(spec.install, Helm):
         return []
     own = platform_values(spec, spec.install, around)
@@ -90,10 +90,10 @@ def extra_problems(spec: MetalLbSpec, around: Around) -> list[Finding]:
 
 
 def webhook_mark() -> Manifest:
-    """An annotation on the webhook's Service: applying it waits until the Service has an endpoint.
+    """An annotation on the webhook's Service, so that Pulumi waits until the Service has an endpoint.
 
-    The chart's webhook refuses every write while nothing answers it, and a Deployment that is ready is
-    not yet an endpoint that the API server knows.
+    Every write is refused while the chart's webhook does not answer. A Deployment can be ready before the API server
+    knows its endpoint.
     """
     return {
         "apiVersion": "v1",

@@ -1,1 +1,1 @@
-"""Every place that bytes can go, who holds it, and under whose law."""
+"""Residency: destinations of data, who controls them, and under which country's law."""

@@ -1,4 +1,4 @@
-"""The record of places, as the engine and its policies see it."""
+"""The component that shows the declared places to the policies."""
 
 import pulumi
 
@@ -8,12 +8,12 @@ from components.residency.model import StateStore
 
 
 class Residency(pulumi.ComponentResource):
-    """Declares nothing in the cluster: its inputs are what the residency policies judge the other resources by."""
+    """Makes nothing in the cluster. The residency policies read its inputs."""
 
     def __init__(
         self, name: str, spec: ResidencySpec, state: StateStore, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`state`: where the engine keeps this stack, as far as the program can know."""
+        """`state`: where the engine stores this stack, as far as the program can know."""
         record = {
             "places": [place.model_dump(mode="json", by_alias=True) for place in spec.places],
             "exceptions": [item.model_dump(mode="json", by_alias=True) for item in spec.exceptions],

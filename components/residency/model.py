@@ -1,4 +1,4 @@
-"""Where data may lie and under whose law, and every place that it can go to."""
+"""The stack file's `residency`: allowed countries, declared destinations, waivers."""
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -24,7 +24,7 @@ Purpose = Literal[
     "telemetry",
     "time",
 ]
-"""What bytes are at a place for. One that serves for another purpose than declared is a finding of its own."""
+"""Purposes of a destination. Use for an undeclared purpose is a finding."""
 
 
 def _endpoint(value: str) -> str:
@@ -60,27 +60,27 @@ Cidr = Annotated[
 
 
 class StateStore(NamedTuple):
-    """Where Pulumi keeps a stack, as far as its program can know."""
+    """Where Pulumi stores a stack's state, as far as the program can know."""
 
     backend: str
-    """URL without user and password; empty where only `pulumi login` knows."""
+    """URL without user and password. Empty if only `pulumi login` knows it."""
     secrets_provider: str = ""
-    """URL, or `passphrase`; empty: Pulumi Cloud's own key with that backend, a passphrase with any other."""
+    """URL, or `passphrase`. Empty: Pulumi Cloud's own key with that backend, and a passphrase with all others."""
 
 
 class Place(Spec):
-    """Somewhere that bytes of this platform go."""
+    """A destination: hosts or networks that send or receive data of this platform."""
 
     name: DnsLabel
     hosts: tuple[Endpoint, ...] = ()
     networks: tuple[Cidr, ...] = ()
-    """CIDRs: of address pools, of what tenants may call by address."""
+    """Networks (CIDR): address pools, and destinations that tenants call by address."""
     country: CountryCode
-    """Where the machines stand."""
+    """Country of the servers."""
     entity: str = Field(min_length=1)
-    """The company or agency that controls them: not the brand, the one that a court can order."""
+    """The company or agency that controls the servers: the legal entity that a court can order, not the brand."""
     entity_country: CountryCode
-    """Whose law that entity is under: a foreign-owned company's region at home is not a place at home."""
+    """Country of that entity. A foreign company's data centre in Norway is under foreign law, too."""
     purposes: tuple[Purpose, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -91,17 +91,17 @@ class Place(Spec):
 
 
 class ResidencyException(Waiver):
-    """A place that is used although its country or its entity's is not allowed: named, reasoned, and not for ever."""
+    """A waiver for a place in a country that is not allowed, or whose entity is under such a country's law."""
 
     name: DnsLabel
     place: DnsLabel
-    """The name of the place."""
+    """Name of the place in `places`."""
 
 
 class Residency(Spec):
     """The stack file's `residency`."""
 
     allowed_countries: tuple[CountryCode, ...] = Field(min_length=1)
-    """For machines and for whoever controls them."""
+    """Countries for servers and for the entities that control them."""
     places: tuple[Place, ...] = ()
     exceptions: tuple[ResidencyException, ...] = ()

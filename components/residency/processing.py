@@ -1,7 +1,7 @@
-"""What only people can say of the processing: who answers for it, why, and of whose data. All of it may be left out.
+"""The stack file's `processing`: who is responsible for personal data, why it is processed, and whose data it is.
 
-`vds evidence` writes it into the record of processing and says of the rest that it is not declared. The
-letters are those of Article 30 of Regulation (EU) 2016/679.
+Every field is optional. `vds evidence` writes them into the record of processing; missing fields are shown as "not
+declared". Letters in parentheses refer to Article 30 of Regulation (EU) 2016/679 (GDPR).
 """
 
 from typing import Literal
@@ -17,26 +17,26 @@ class Party(Spec):
 
     name: str = Field(min_length=1)
     contact: str = Field(min_length=1)
-    """An address that somebody reads."""
+    """An e-mail or postal address."""
     country: CountryCode | None = None
 
 
 class Purpose(Spec):
-    """What is processed and why: Article 30(1)(b), (c) and (f)."""
+    """What is processed, and why: Article 30(1)(b), (c) and (f)."""
 
     purposes: tuple[str, ...] = ()
     data_subjects: tuple[str, ...] = ()
-    """Categories of people, as in `applicants`."""
+    """Categories of data subjects, for example `applicants`."""
     data_categories: tuple[str, ...] = ()
-    """Categories of personal data, as in `income`."""
+    """Categories of personal data, for example `income`."""
     recipients: tuple[str, ...] = ()
-    """Categories of those who get to see it: (d)."""
+    """Categories of recipients: (d)."""
     erasure: str | None = None
-    """When it is deleted: (f)."""
+    """Time limit for erasure: (f)."""
 
 
 class Controller(Purpose):
-    """On whose behalf a tenant's data is processed."""
+    """The controller of one tenant's data."""
 
     tenant: DnsLabel
     controller: Party
@@ -46,16 +46,16 @@ class Processing(Purpose):
     """The stack file's `processing`."""
 
     role: Literal["controller", "processor"] | None = None
-    """What the platform's operator is to this data. Article 30(1) or 30(2)."""
+    """Role of the platform's operator: Article 30(1) for a controller, 30(2) for a processor."""
     operator: Party | None = None
     """Who runs the platform."""
     joint_controllers: tuple[Party, ...] = ()
     representative: Party | None = None
-    """In the Union, where the operator is not."""
+    """Representative in the EU, if the operator is outside."""
     data_protection_officer: Party | None = None
     controllers: tuple[Controller, ...] = ()
-    """By tenant."""
+    """Controllers of the tenants' data."""
     safeguards: tuple[str, ...] = ()
-    """Documented for transfers to a third country: (e)."""
+    """Documented safeguards for transfers to a third country: (e)."""
     measures: tuple[str, ...] = ()
-    """Technical and organisational measures, Article 32(1), beside the policies that were judged: (g)."""
+    """Technical and organisational measures under Article 32(1), besides the checked policies: (g)."""

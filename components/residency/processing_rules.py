@@ -1,4 +1,4 @@
-"""What can be wrong with who answers for the data."""
+"""Rules for the stack file's `processing`."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from components.tenancy.model import TenantSpec
 
 
 def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -> list[Finding]:
-    """Controllers of tenants that the stack doesn't have, or two for one tenant."""
+    """Controllers for unknown tenants, and two controllers for one tenant."""
     names = {tenant.name for tenant in tenants}
     given = [controller.tenant for controller in processing.controllers]
     known = ", ".join(sorted(names)) or "none"
@@ -21,7 +21,9 @@ def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -
         ),
         *(
             Finding(
-                "processing-controller", f"controller of {name}", "is there twice: joint ones are `jointControllers`"
+                "processing-controller",
+                f"controller of {name}",
+                "occurs twice: write joint controllers to `jointControllers`",
             )
             for name in duplicates(given)
         ),

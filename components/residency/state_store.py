@@ -1,8 +1,8 @@
-"""Where the engine keeps a stack: read from what surrounds the program, since the engine itself doesn't say.
+"""Backend and secrets provider of a stack, read from environment and files, because the engine does not report them.
 
-A program can see PULUMI_BACKEND_URL and the project's files, and that is the engine's own order of precedence
-(pulumi/pkg/workspace/creds.go, GetCurrentCloudURL). What comes last there, the backend that `pulumi login`
-remembers, stands in a file of access tokens, which is not for programs to open: then the backend is not known.
+A program can read PULUMI_BACKEND_URL and the project's files, in the engine's own order of precedence
+(pulumi/pkg/workspace/creds.go, GetCurrentCloudURL). The last one there, the backend of `pulumi login`, is in a file
+with access tokens, which a program should not open. Then the backend is unknown.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from components.residency.model import StateStore
 
 
 def state_store(project: Path, stack: str, environment: Mapping[str, str]) -> StateStore:
-    """The backend of the project in this folder, and the secrets provider of its stack file."""
+    """Backend of the project in this folder, and secrets provider of its stack file."""
     settings = _yaml(project / "Pulumi.yaml")
     backend = environment.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
     file = _yaml(project / f"Pulumi.{stack}.yaml")
@@ -28,5 +28,5 @@ def _yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        return {}  # the engine has read it already, or it is elsewhere (--config-file): nothing is known from here
+        return {}  # missing or invalid, or in another folder (--config-file): unknown
     return content if isinstance(content, dict) else {}

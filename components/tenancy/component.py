@@ -1,4 +1,4 @@
-"""A tenant's namespace and the fence around it."""
+"""The component of a tenant: its namespace bundle."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from components.tenancy.render import tenant_manifests
 
 
 class Tenant(pulumi.ComponentResource):
-    """One agency's namespace bundle."""
+    """A tenant's namespace, quota, limits, roles and network policies."""
 
     namespace: pulumi.Output[str]
-    """Its name, known once the namespace is there."""
+    """Name of the namespace, known when the namespace exists."""
 
     def __init__(
         self,
@@ -28,8 +28,8 @@ class Tenant(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`gateway_namespace`: where the data plane's pods are, None where Cilium is the gateway; tiers that allow
-        `gateway` let them in."""
+        """`gateway_namespace`: namespace of the data plane's pods, which tiers with `allowFrom: [gateway]` accept. None
+        if Cilium is the gateway."""
         super().__init__(token("Tenant"), name, None, opts)
         namespace, *fence = tenant_manifests(spec, gateway_namespace=gateway_namespace)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
@@ -52,5 +52,5 @@ _ROLES = {
 
 
 def _key(manifest: Manifest) -> str | None:
-    """Kinds of which a tenant has several are told apart by name."""
+    """Name of the resource. Kinds that a tenant has several of also have the object's name."""
     return str(manifest["metadata"]["name"]) if manifest["kind"].endswith("NetworkPolicy") else None

@@ -1,4 +1,4 @@
-"""A tenant: an agency with a namespace of its own, and everything that keeps it to itself there."""
+"""The stack file's `tenants`: an agency with its own namespace, quota, limits and tiers."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from components.core.quantities import Quantity
 from components.core.types import DnsLabel, Port
 
 GATEWAY = "gateway"
-"""In `allowFrom`: the platform's gateway. No tier may be called that."""
+"""Name of the platform's gateway in `allowFrom`. No tier may have this name."""
 
 
 def _group(value: str) -> str:
@@ -19,14 +19,14 @@ def _group(value: str) -> str:
 
 
 class Owner(Spec):
-    """Who works in the namespace."""
+    """The agency's group, which gets the role `tenant-owner` in the namespace."""
 
     group: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$"), AfterValidator(_group)]
-    """A group as the API server's authentication names it."""
+    """Name of the group, as the API server's authentication gives it."""
 
 
 class Quota(Spec):
-    """The most that the whole namespace may ask for."""
+    """Maximum for the whole namespace."""
 
     pods: int = Field(default=20, ge=1)
     requests_cpu: Quantity = "4"
@@ -34,11 +34,11 @@ class Quota(Spec):
     limits_cpu: Quantity = "8"
     limits_memory: Quantity = "16Gi"
     storage: Quantity = "50Gi"
-    """Sum of what volume claims ask for."""
+    """Sum of all volume claims."""
 
 
 class Limits(Spec):
-    """What a container gets that asks for nothing, and the most one may ask for."""
+    """Defaults for containers that request nothing, and the maximum for each container."""
 
     default_request_cpu: Quantity = "100m"
     default_request_memory: Quantity = "128Mi"
@@ -53,16 +53,16 @@ class Tier(Spec):
 
     name: DnsLabel
     port: Port
-    """The TCP port its pods listen on (not the Service's)."""
+    """TCP port of its pods, not of the Service."""
     allow_from: tuple[DnsLabel, ...] = ()
-    """Tiers that may call it, or `gateway`; empty: nobody."""
+    """Tiers that may call it, or `gateway`. Default: none."""
 
 
 class TenantSpec(Spec):
     """One entry of the stack file's `tenants`."""
 
     name: DnsLabel
-    """Also the name of its namespace."""
+    """Name of the tenant and of its namespace."""
     owner: Owner
     quota: Quota = Quota()
     limits: Limits = Limits()

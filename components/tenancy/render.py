@@ -1,6 +1,6 @@
-"""A tenant's namespace and what keeps it to itself: Kubernetes' own kinds, so that any CNI enforces it.
+"""A tenant's namespace bundle, in Kubernetes' own kinds, so that every CNI enforces it.
 
-The one exception is traffic through Cilium's own gateway: no NetworkPolicy can name it.
+The exception is traffic through Cilium's own gateway, which a NetworkPolicy can't select.
 """
 
 from typing import Any
@@ -29,14 +29,14 @@ OWNER_RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("networking.k8s.io", ("networkpolicies",), READ),
     ("policy", ("poddisruptionbudgets",), WRITE),
 )
-"""API group, resources, verbs. No `exec` (a shell is outside every review), nothing that grants rights, and
-quota, limits and network policies to read only: they are the fence."""
+"""API group, resources, verbs. No `exec`, because nobody can review a shell. No rights to grant rights. Quota, limits
+and network policies are read-only, because they isolate the tenant."""
 
 
 def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[Manifest]:
-    """The whole bundle, the namespace first. The fence comes before anything that could run inside it.
+    """All objects of the bundle, in the order in which they are applied: isolation before anything can run.
 
-    `gateway_namespace`: where the gateway's pods are; None: Cilium itself is the gateway.
+    `gateway_namespace`: namespace of the gateway's pods; None if Cilium is the gateway.
     """
     return [
         namespace(tenant),
@@ -51,18 +51,18 @@ def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str | None) -> li
 
 
 def namespace(tenant: TenantSpec) -> Manifest:
-    """The namespace, with Pod Security at its strictest."""
+    """The namespace, with Pod Security `restricted`."""
     pod_security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     return manifest("v1", "Namespace", tenant.name, labels={labels.TENANT: tenant.name, **pod_security})
 
 
 def default_deny(tenant: TenantSpec) -> Manifest:
-    """Nothing in, nothing out, for every pod."""
+    """Denies all ingress and egress of every pod."""
     return _network_policy(tenant, DEFAULT_DENY, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
 def allow_dns(tenant: TenantSpec) -> Manifest:
-    """Every pod may ask the cluster's DNS: the pods behind it, not all of kube-system."""
+    """Allows every pod to use the cluster's DNS pods, and nothing else in kube-system."""
     dns = {"namespaceSelector": _namespace(KUBE_SYSTEM), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [dns], "ports": ports}]}
@@ -70,7 +70,7 @@ def allow_dns(tenant: TenantSpec) -> Manifest:
 
 
 def tier_policies(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[Manifest]:
-    """Who may call which tier: one policy for each tier that is called and one for each that calls."""
+    """Connections between tiers: an ingress policy for each called tier and an egress policy for each calling one."""
     by_cilium = gateway_namespace is None
     called = [
         _ingress(tenant, tier, gateway_namespace)
@@ -87,7 +87,7 @@ def tier_policies(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[
 
 
 def resource_quota(tenant: TenantSpec) -> Manifest:
-    """The namespace's share. No node ports and no addresses of its own: the gateway is the way in."""
+    """The quota. No node ports and no load balancers: requests from outside come through the gateway."""
     quota = tenant.quota
     hard = {
         "limits.cpu": quota.limits_cpu,
@@ -103,7 +103,7 @@ def resource_quota(tenant: TenantSpec) -> Manifest:
 
 
 def limit_range(tenant: TenantSpec) -> Manifest:
-    """What a container gets unasked: the quota refuses pods that ask for nothing."""
+    """Defaults for containers, because the quota refuses pods without requests."""
     limits = tenant.limits
     container = {
         "type": "Container",
@@ -116,7 +116,7 @@ def limit_range(tenant: TenantSpec) -> Manifest:
 
 
 def owner_role(tenant: TenantSpec) -> Manifest:
-    """What the agency may do in its namespace."""
+    """Rights of the agency in its namespace."""
     rules = [
         {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
         for group, resources, verbs in OWNER_RIGHTS
@@ -153,9 +153,9 @@ def _ingress(tenant: TenantSpec, tier: Tier, gateway_namespace: str | None) -> M
 
 
 def _through_cilium(tenant: TenantSpec, tier: Tier) -> Manifest:
-    """Lets Cilium's gateway in: its Envoy has the identity `ingress`, which no namespaceSelector matches.
+    """Allows Cilium's gateway: its Envoy has the identity `ingress`, which no namespaceSelector matches.
 
-    Cilium's page on Gateway API and policies, and cilium#36509, #47617.
+    See Cilium's page on Gateway API and policies, cilium#36509 and #47617.
     """
     spec = {
         "endpointSelector": _tier(tier.name),

@@ -1,4 +1,4 @@
-"""Run public conformance suites against the finished platform and keep their own reports."""
+"""Run the public conformance suites against the running platform and keep their reports."""
 
 from lab.conformance.runner import SUITES, folder, run
 from lab.conformance.suite import Suite

@@ -1,4 +1,4 @@
-"""What of the suites is known to fail here, and why: `expected.yaml`."""
+"""Known failures of the suites, with reasons: `expected.yaml`."""
 
 from __future__ import annotations
 

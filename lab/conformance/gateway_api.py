@@ -1,4 +1,4 @@
-"""Gateway API's own conformance tests, of the platform's gateway class."""
+"""The Gateway API conformance tests, for the platform's GatewayClass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lab.conformance.suite import Result, Run, Suite, go_test, implementation, r
 from lab.processes import LabError
 
 _CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
-# Of Traefik's own report for this version of the suite.
+# From Traefik's own report for this version of the suite.
 _PROFILES = ("GATEWAY-HTTP", "GATEWAY-GRPC", "GATEWAY-TLS")
 ASIDE = "set-aside.json"
 """Where routes are kept while they are set aside, beside the reports."""

@@ -1,8 +1,8 @@
-"""The suites' images: the API server writes the lab's own into their pods, for the machines reach no other registry.
+"""Replace the suites' images: the API server writes the lab's own into their pods, which reach no other registry.
 
-A mutating admission policy does it, while the suites run. Tagging the lab's images on the machines with the names that
-the suites use does not: a kubelet that has pulled an image itself asks the registry again when the same image comes
-under another name (KubeletEnsureSecretPulledImages, on since Kubernetes 1.35).
+A mutating admission policy does this while the suites run. Tagging images on the machines does not work: a kubelet that
+pulled an image asks the registry again when the same image has another name (KubeletEnsureSecretPulledImages, on since
+Kubernetes 1.35).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KINDS = {
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
 }
-_SEEN_SECONDS = 30  # how long the API server may take to go by a new policy
+_SEEN_SECONDS = 30  # time until the API server uses a new policy
 _WAITING = ("ErrImagePull", "ImagePullBackOff")
 
 
@@ -38,7 +38,7 @@ def substitutes(images: Mapping[str, str]) -> dict[str, str]:
 def manifests(images: Mapping[str, str], *, sctp: bool) -> list[Manifest]:
     """The policy and its binding. Without SCTP in the kernel, servers of it idle, for they would end at once."""
     patches = [_replaced("image", _is_named(name), json.dumps(image)) for name, image in sorted(images.items())]
-    # The lab's agnhost has no shell; every such command of the suites is one program with its arguments.
+    # The lab's agnhost has no shell. Each such command of the suites is one program with arguments.
     shell = "has(c.command) && c.command.size() == 3 && c.command[0] == '/bin/bash' && c.command[1] == '-c'"
     patches.append(_replaced("command", shell, "c.command[2].split(' ')"))
     if not sctp:

@@ -1,4 +1,4 @@
-"""Cyclonus: NetworkPolicy as Kubernetes defines it, probed between nine pods and compared with a model of it."""
+"""Cyclonus: tests NetworkPolicy with connections between nine pods, and compares the results with a model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 from lab.conformance.suite import Counts, Result, Run, Suite
 
-# A case takes half a minute on two cores, and there are more than two hundred. These tags take in Kubernetes' own
-# end-to-end cases and one case of each kind that they lack.
+# A case takes half a minute on two cores, and there are more than two hundred. These tags select Kubernetes' own
+# end-to-end cases, and one case of each other kind.
 _INCLUDED = ("upstream-e2e", "deny-all", "allow-all", "update-policy", "set-namespace-labels", "set-pod-labels")
 
 
@@ -15,9 +15,9 @@ def _arguments(run: Run) -> list[str]:
     return [
         "generate",
         f"--include={','.join(_INCLUDED)}",
-        "--exclude=example",  # else its own list, which leaves out the end-to-end cases
+        "--exclude=example",  # otherwise its default list, which lacks the end-to-end cases
         "--server-protocol=TCP,UDP",  # Cilium's SCTP is off by default, and not every kernel has SCTP
-        # Not by name: where egress is denied, a name is looked up for a minute before its probe may fail.
+        # By address, because with egress denied a name lookup takes a minute before the probe fails.
         "--destination-type=service-ip",
         "--job-timeout-seconds=2",
         "--pod-creation-timeout-seconds=180",
@@ -37,7 +37,7 @@ SUITE = Suite(
     tool="cyclonus",
     report="network-policy.xml",
     minutes=40,
-    namespaces=r"x|y|z|y-2",  # its own names; they are part of its cases
+    namespaces=r"x|y|z|y-2",  # fixed names; they are part of its cases
     arguments=_arguments,
     read=_read,
 )

@@ -1,4 +1,4 @@
-"""The Network Policy API's own conformance tests: ClusterNetworkPolicy, the policies of a cluster's administrator."""
+"""The Network Policy API conformance tests: ClusterNetworkPolicy, for administrators of a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _arguments(run: Run) -> list[str]:
     return [
         *go_test("TestConformanceProfiles"),
         "--conformance-profiles=ClusterNetworkPolicy",
-        "--supported-features=ClusterNetworkPolicy",  # the standard channel's; the rest is experimental
+        "--supported-features=ClusterNetworkPolicy",  # standard channel; all others are experimental
         f"--report-output={run.report}",
         f"--additional-info={_PROJECT}",
         *implementation("cilium", _PROJECT, run.tools.version("cilium-agent")),

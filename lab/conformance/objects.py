@@ -1,4 +1,4 @@
-"""Objects of the cluster by their API paths; a refusal is an error of the lab."""
+"""Objects of the cluster by their API paths. A refusal is an error of the lab."""
 
 from __future__ import annotations
 

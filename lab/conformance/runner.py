@@ -1,4 +1,4 @@
-"""Run the suites one after the other, each for a limited time, and judge their reports."""
+"""Run the suites one after another, each with a time limit, and evaluate their reports."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from lab.progress import Progress
 from lab.toolchain.build import Tools
 
 SUITES = (gateway_api.SUITE, network_policy.SUITE, network_policy_api.SUITE)
-_STOP_SECONDS = 5  # the suites end at SIGTERM without clearing up, which is done here
+_STOP_SECONDS = 5  # the suites do not clean up after SIGTERM; this module does
 _GONE_SECONDS = 180  # a namespace with a dozen pods, on a machine that is busy with nothing else
 _LOOK_SECONDS = 5
 _NAMESPACES = "/api/v1/namespaces"
-# What a log says of where it is: Go's tests as they begin, and cyclonus' cases.
+# Lines that show the progress: starts of Go tests and of cyclonus cases.
 _BEGINS = re.compile(r"^=== RUN +\S+?/(?P<test>\S+)$|^starting (?P<case>test case #\d+)", re.MULTILINE)
 _OF = re.compile(r"^testing (\d+) cases", re.MULTILINE)
 
@@ -111,7 +111,7 @@ def whereabouts(log: str) -> str:
 def _require_images(cluster: Cluster, suite: Suite) -> None:
     try:
         pods = cluster.request("GET", "/api/v1/pods")["items"]
-    except LabError:  # the API server is busy with the suite; it is asked again
+    except LabError:  # the API server is busy with the suite; try again
         return
     if lacking := images.unknown([pod for pod in pods if re.fullmatch(suite.namespaces, pod["metadata"]["namespace"])]):
         raise LabError(f"{suite.name} wants images that the lab's registry does not have: {', '.join(sorted(lacking))}")
@@ -124,7 +124,7 @@ def _namespaces_removed(cluster: Cluster, suite: Suite) -> Iterator[None]:
     def there() -> list[str]:
         return sorted(name for name in objects.items(cluster, _NAMESPACES) if re.fullmatch(suite.namespaces, name))
 
-    if already := there():  # of a run that was killed, or a user's: they would be removed after
+    if already := there():  # from a killed run, or a user's own; they would be deleted afterwards
         names = " ".join(already)
         raise LabError(f"{suite.name} makes namespaces that are there already; run: kubectl delete namespace {names}")
     try:

@@ -1,4 +1,4 @@
-"""What a conformance suite is, and what its report says."""
+"""A conformance suite and its report."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def read_profiles(text: str, levels: tuple[str, str]) -> Result:
 
 def go_test(name: str) -> list[str]:
     """How a compiled Go test runs one test: each part named as it ends, without a time limit of its own."""
-    return [f"-test.run=^{name}$", "-test.v", "-test.timeout=0"]  # its own limit would end it without a report
+    return [f"-test.run=^{name}$", "-test.v", "-test.timeout=0"]  # Go's own limit would end it without a report
 
 
 def implementation(organization: str, url: str, version: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The suites' results on the screen."""
+"""Show the suites' results as a table."""
 
 from __future__ import annotations
 

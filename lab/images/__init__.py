@@ -1,6 +1,6 @@
-"""Images and charts of the lab's registry: made without a container engine, pushed by the registry's own protocol.
+"""Images and charts for the lab's registry, made without a container engine and pushed with the registry's protocol.
 
-`prepare` needs package mirrors and the machine's own network, `push_all` only the registry and what is prepared.
+`prepare` needs package mirrors and the host's network. `push_all` needs only the registry and what `prepare` made.
 """
 
 from lab.images.supply import prepare, push_all

@@ -18,7 +18,7 @@ from lab.progress import Progress
 from lab.toolchain.build import Tools, cache
 
 REPOSITORY = "charts"
-# Module → the chart's folder in it. What a chart depends on lies in its `charts` folder there, so nothing is fetched.
+# Module → folder of the chart in it. Dependencies are in its `charts` folder, so nothing is downloaded.
 _CHARTS = {"cilium": "install/kubernetes/cilium", "metallb": "charts/metallb"}
 
 
@@ -48,7 +48,7 @@ def ensure(tools: Tools, progress: Progress) -> tuple[Chart, ...]:
 def push(tools: Tools, registry: Registry, ca: Path | None, chart: Chart, progress: Progress) -> str:
     """The digest of the chart's manifest in the registry; it is sent if the registry has another, or none."""
     name = f"{REPOSITORY}/{chart.name}"
-    # By registry: Helm writes the time of the push into the manifest, so the digest is known after it and no sooner.
+    # From the registry: Helm writes the time of the push into the manifest, so the digest is known only afterwards.
     mark = chart.archive.with_suffix(f".{hashlib.sha256(registry.url.encode()).hexdigest()[:12]}")
     found = registry.digest(name, chart.version)
     if found and mark.exists() and mark.read_text() == found:

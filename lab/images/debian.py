@@ -1,6 +1,6 @@
-"""Debian's programs with the libraries they need, taken out of its packages: a whole system would be three times that.
+"""Programs of Debian with their libraries, taken from its packages. A whole system would be three times larger.
 
-Packages are unpacked, not installed. Which libraries a program needs is asked of Debian's own loader.
+Packages are unpacked, not installed. Debian's own loader lists the libraries of a program.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _XTABLES = ("", "-save", "-restore")
 _XTABLES_LEGACY = [f"{family}-legacy{verb}" for family in ("iptables", "ip6tables") for verb in _XTABLES]
 _XTABLES_NFT = [f"{family}-nft{verb}" for family in ("iptables", "ip6tables") for verb in _XTABLES]
 
-# What each image takes: paths below a root with a merged /usr; a `*` takes what is there.
+# Content of each image: paths in a root with merged /usr. A `*` matches what exists.
 TREES = {
     # What Cilium's agent, its CNI's scripts and its chart's init containers run. clang is called with -nostdinc and
     # prints object code itself (pkg/datapath/loader/compile.go), so neither its headers nor llc are wanted.
@@ -55,7 +55,7 @@ TREES = {
     "certificates": ("usr/share/ca-certificates/mozilla/*.crt",),
 }
 _LINKS = {
-    # As Debian's alternatives choose; the kubelet on the node chooses the same.
+    # The choice of Debian's alternatives; the kubelet on the node has the same.
     "cilium": {
         "usr/bin/sh": "bash",
         "usr/bin/clang": "../lib/llvm-19/bin/clang",
@@ -81,7 +81,7 @@ def ensure(progress: Progress) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if place.exists():
             return place
-        for stale in place.parent.glob("draft-*"):  # of a run that was killed
+        for stale in place.parent.glob("draft-*"):  # from a run that was killed
             shutil.rmtree(stale)
         progress.detail(f"fetching {len(_PACKAGES)} packages of Debian {SUITE} and what they need")
         with tempfile.TemporaryDirectory(prefix="draft-", dir=place.parent) as folder:
@@ -143,7 +143,7 @@ def _take(root: Path, target: Path, patterns: Iterable[str]) -> None:
         elif source.is_dir():
             copy.mkdir(exist_ok=True)
         else:
-            os.link(source, copy)  # the root goes away; trees may share a library
+            os.link(source, copy)  # the root is deleted; trees may share a library
     if any(path.startswith("usr/lib") for path in wanted):
         for name in _MERGED:
             (target / name).symlink_to(f"usr/{name}")
@@ -151,7 +151,7 @@ def _take(root: Path, target: Path, patterns: Iterable[str]) -> None:
 
 def chain(root: Path, path: str) -> Iterator[str]:
     """A path below a root as it is without links in its folders, and whatever it leads to if it is a link itself."""
-    for _ in range(40):  # as many as the kernel follows
+    for _ in range(40):  # the kernel's limit for symbolic links
         pure = PurePosixPath(path.lstrip("/"))
         folder = (root / pure.parent).resolve()
         if not folder.is_relative_to(root.resolve()):

@@ -1,4 +1,4 @@
-"""An image's two documents, its configuration and its manifest, as the OCI image specification 1.1 has them."""
+"""The configuration and the manifest of an image, as in the OCI image specification 1.1."""
 
 from __future__ import annotations
 

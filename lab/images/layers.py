@@ -1,4 +1,4 @@
-"""Image layers as tar streams: the same entries give the same bytes, whoever makes them and when."""
+"""Image layers as tar streams. The same entries always give the same bytes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-MEDIA_TYPE = (
-    "application/vnd.oci.image.layer.v1.tar"  # not compressed: on a local network that is the fastest to unpack
-)
+MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar"  # not compressed: fastest to unpack in a local network
 _CHUNK_BYTES = 1 << 20
 
 
@@ -111,7 +109,7 @@ def _member(entry: Entry) -> Iterator[bytes]:
 
 
 def _header(info: tarfile.TarInfo) -> bytes:
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")  # plain ustar wherever names and sizes fit
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")  # plain ustar if names and sizes fit
 
 
 def tree(folder: Path, at: str = "") -> Iterator[Entry]:

@@ -1,4 +1,4 @@
-"""Build the program of the pause image with the Go that builds the other tools."""
+"""Build the program of the pause image with the Go toolchain of the other tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bring images into a registry, and nothing that is there already."""
+"""Push images to a registry, and skip what it has already."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _send(registry: Registry, name: str, layer: Layer) -> Blob:
     known = remembered(layer)
     if known is not None and registry.has_blob(name, known):
         return known
-    key = layer.key  # before it is read: a file that changes meanwhile has another key afterwards
+    key = layer.key  # before reading, so that a file that changes in the meantime has another key afterwards
     sent = registry.push_blob(name, layer.stream())
     mark = cache() / "layers" / key
     mark.parent.mkdir(parents=True, exist_ok=True)

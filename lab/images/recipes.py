@@ -1,6 +1,6 @@
-"""What each image of the lab is made of: from nothing, with the programs that the toolchain has built.
+"""Content of each image of the lab: only the programs that the toolchain has built.
 
-Names, users, and where a program lies are as in the projects' own images, because manifests and charts rely on them.
+Names, users and paths are the same as in the projects' own images, because manifests and charts depend on them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ nobody:x:65534:
 nonroot:x:65532:
 """
 _NOT_IN_THE_IMAGE = ("tests", "complexity-tests", "custom", "Makefile", "Makefile.bpf", ".gitignore")
-# Of what `kubeadm config images list` prints: the lab's nodes have no kube-proxy.
+# The images of `kubeadm config images list`, without kube-proxy, which the lab does not use.
 _KUBEADM = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "pause")
 
 
@@ -94,7 +94,7 @@ def _control_plane(tools: Tools, base: Layer, pause_program: Path) -> Iterator[I
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
         yield _static(base, name, tags[name], tools.path(name), f"usr/local/bin/{name}")
     yield _static(base, "coredns", tags["coredns"], tools.path("coredns"), "coredns")
-    # Pods of every kind start from it: nothing but the program.
+    # The sandbox of every pod; it contains only the program.
     program = Layer([File("pause", pause_program, 0o755)])
     yield Image("pause", tags["pause"], (program,), entrypoint=("/pause",), user="65535:65535")
 

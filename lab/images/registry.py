@@ -1,4 +1,4 @@
-"""Push to a registry by the OCI distribution specification 1.1."""
+"""Push to a registry with the OCI distribution protocol 1.1."""
 
 from __future__ import annotations
 

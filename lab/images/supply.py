@@ -1,4 +1,4 @@
-"""Everything that the lab's registry has."""
+"""All content of the lab's registry."""
 
 from __future__ import annotations
 

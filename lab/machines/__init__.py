@@ -1,4 +1,4 @@
-"""Machines of the lab: Debian with systemd as its first process, each with a disk, a network and processes of its own.
+"""Machines of the lab: Debian with systemd as its first process, each with its own disk, network and processes.
 
-They run as systemd-nspawn containers, because that takes no virtualisation: all of them share this machine's kernel.
+They are systemd-nspawn containers, which need no virtualisation. All of them share the host's kernel.
 """

@@ -1,11 +1,11 @@
-"""Every machine's own part of each cgroup hierarchy.
+"""Each machine's part of every cgroup hierarchy.
 
-A machine's cgroup namespace is rooted where its first process stands, so that process must stand in the machine's
-folder of every hierarchy before systemd-nspawn makes the namespace. From inside, the machine then sees nothing above.
+The root of a machine's cgroup namespace is the cgroup of its first process. So that process must be in the machine's
+folder of every hierarchy before systemd-nspawn makes the namespace. Then the machine sees nothing above.
 
-cgroup v1 (alone, or with v2 beside it as `unified`) has a hierarchy per controller. cgroup v2 has one, in which the
-parents of a folder hand controllers down; systemd-nspawn makes `payload` and `supervisor` in it, because a folder
-that hands controllers down may hold no process itself.
+cgroup v1 (alone, or with v2 as `unified`) has one hierarchy for each controller. cgroup v2 has one hierarchy, in which
+parent folders delegate controllers. systemd-nspawn makes `payload` and `supervisor` in it, because a folder that
+delegates controllers can't contain processes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from lab.layout import PREFIX
 
 MOUNT = Path("/sys/fs/cgroup")
-# What kubelet asks for on cgroup v2 (k8s.io/kubernetes, pkg/kubelet/cm/cgroup_manager_linux.go), and disk traffic.
+# Required by the kubelet on cgroup v2 (k8s.io/kubernetes, pkg/kubelet/cm/cgroup_manager_linux.go), and disk traffic.
 _CONTROLLERS = ("cpu", "cpuset", "hugetlb", "io", "memory", "pids")
 
 
@@ -50,7 +50,7 @@ def remove(name: str, mount: Path = MOUNT) -> None:
         inner = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
         shared = (folder.parents[1] / "cgroup.controllers").exists()
         for path in (*inner, folder, *(() if shared else (folder.parent,))):
-            with contextlib.suppress(OSError):  # not there, or another machine's are beside it
+            with contextlib.suppress(OSError):  # missing, or in use by another machine
                 path.rmdir()
 
 
@@ -65,12 +65,12 @@ def _make(folder: Path) -> None:
     while True:
         try:
             return folder.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError:  # another machine has just taken the parent away with its own folder
+        except FileNotFoundError:  # another machine just removed the parent with its own folder
             continue
 
 
 def _hand_down(folder: Path) -> None:
     available = set((folder / "cgroup.controllers").read_text().split())
     for controller in (name for name in _CONTROLLERS if name in available):
-        with contextlib.suppress(OSError):  # one that cannot be handed down here is missed by what needs it
+        with contextlib.suppress(OSError):  # if it can't be delegated, the program that needs it reports that
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")

@@ -1,4 +1,4 @@
-"""A machine's disk: a layer of its own over the Debian root, with the files that a server's installation writes."""
+"""A machine's disk: a layer over the Debian root, with the files that a server's installation writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Files = Mapping[str, tuple[bytes, int]]
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 AUTHORITIES = "/usr/local/share/ca-certificates"
-# Kubelet evicts when 15 % of a disk is left (its default), but a lab's machines share this machine's disk with others.
+# By default the kubelet evicts pods when 15 % of the disk is free. The lab's machines share the host's disk.
 _KUBELET = "KUBELET_EXTRA_ARGS=--eviction-hard=imagefs.available<1%,nodefs.available<1%,memory.available<100Mi\n"
 
 

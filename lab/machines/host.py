@@ -1,4 +1,4 @@
-"""What kind of machine the lab runs on, and how it stands: for settings that depend on it, and to see no trace left."""
+"""Facts about the host: for settings that depend on it, and to check that the lab left no trace."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _BPF_PROG_QUERY = 16  # linux/bpf.h
 _BPF_SYSCALL = {"x86_64": 321, "aarch64": 280}  # asm/unistd_64.h, asm-generic/unistd.h
 _BPF_ATTACH_TYPES = 64  # more than linux/bpf.h has; the kernel refuses those that are not for cgroups
 
-# Values that count or measure something, so that they change whatever the lab does.
+# Values that count or measure something, so they change without the lab.
 _VOLATILE = re.compile(
     r"fs/(aio-nr|dentry-state|file-nr|inode-nr|inode-state|quota/.*)"
     r"|kernel/(ns_last_pid|pty/nr|random/.*|hung_task_detect_count|perf_event_max_sample_rate|tainted)"
     r"|net/netfilter/nf_conntrack_count"
-    r"|vm/(numa_stat|stat_refresh)"  # the second is no value: reading it makes the kernel work
+    r"|vm/(numa_stat|stat_refresh)"  # reading the second one starts work in the kernel
 )
 
 
@@ -73,7 +73,7 @@ def host_state() -> State:
         "iptables": _numbered(without_counters(_output(["iptables-save"]))),
         "ip6tables": _numbered(without_counters(_output(["ip6tables-save"]))),
     }
-    modules = Path("/proc/modules")  # a kernel without modules has none; asked last, because asking may load some
+    modules = Path("/proc/modules")  # may be missing; read last, because the others may load modules
     state["modules"] = {line.split()[0]: "" for line in modules.read_text().splitlines()} if modules.exists() else {}
     return state
 
@@ -110,7 +110,7 @@ def _sysctls() -> Iterator[tuple[str, str]]:
             path = Path(folder) / name
             key = str(path.relative_to(root))
             if not is_volatile(key):
-                with contextlib.suppress(OSError):  # write-only, or of a link that has just gone
+                with contextlib.suppress(OSError):  # write-only, or of a link that was just removed
                     yield key, path.read_text(errors="replace").strip()
 
 

@@ -1,11 +1,9 @@
-"""Start and end machines, and run commands in them.
+"""Start and stop machines, and run commands in them.
 
-A machine has namespaces of its own for everything but the kernel. What the kernel has once for all is protected by
-`boot.sh`: values under /proc/sys outside net.* are the machine's own copies, which the kernel does not follow and does
-not check; /sys is read-only. A privileged pod mounts /proc and /sys itself and escapes that: it can set this machine's
-values, and so can whoever mounts one of its disks. Modules: the kernel loads what it needs when it is first used, as
-for any program; a machine has no modules to load by name. The clock, the kernel's messages and memory's size are this
-machine's.
+A machine has its own namespaces. Kernel values that exist only once are protected by `boot.sh`: values in /proc/sys
+outside net.* are copies, which the kernel neither uses nor checks, and /sys is read-only. A privileged pod mounts /proc
+and /sys itself, so it can change the host's values and mount its disks. The kernel loads modules when they are first
+used; a machine can't load modules by name. The clock, the kernel log and the memory size are those of the host.
 """
 
 from __future__ import annotations
@@ -48,7 +46,7 @@ def start(layout: Layout, host: Host, root: Path, files: Files) -> None:
         LabError: it does not boot; the text has the end of its log.
     """
     if not is_running(layout, host):
-        stop(layout, host)  # what a killed run has left
+        stop(layout, host)  # left by a killed run
         _make_disk(layout, host, root, files)
         start_process(
             [sys.executable, "-m", "lab.machines.supervise", host.name, host.address, str(layout.state), str(root)],
@@ -61,8 +59,8 @@ def start(layout: Layout, host: Host, root: Path, files: Files) -> None:
 
 def stop(layout: Layout, host: Host) -> None:  # noqa: ARG001
     """Pull the plug: every process ends at once, and only the disk is left. Fine where it is off."""
-    # The supervisor ends by itself once its machine has, and leaves no zombie as it would if it ended first. Asked
-    # again, because a machine that is about to boot again has no process for a moment.
+    # The supervisor ends after its machine. If it ended first, it would leave a zombie. Repeated, because a machine
+    # that reboots has no process for a moment.
     deadline = time.monotonic() + _STOP_SECONDS
     while members(_supervisor(host)) and time.monotonic() < deadline:
         _kill(host.name)
@@ -91,7 +89,7 @@ def reboot(layout: Layout, host: Host) -> None:
     before = leader_pid(layout, host)
     if before is None:
         raise LabError(f"{host.name} is off; start it")
-    subprocess.run(inside(layout, host, ["systemctl", "reboot"]), capture_output=True)  # it may be ended by the reboot
+    subprocess.run(inside(layout, host, ["systemctl", "reboot"]), capture_output=True)  # the reboot may kill it
     wait_until(
         lambda: leader_pid(layout, host) not in (None, before),
         _SHUTDOWN_SECONDS + _BOOT_SECONDS,
@@ -131,7 +129,7 @@ def inside(layout: Layout, host: Host, argv: Sequence[str]) -> list[str]:
 
 
 def _kill(part: str) -> None:
-    with contextlib.suppress(FileNotFoundError):  # its supervisor has just removed it
+    with contextlib.suppress(FileNotFoundError):  # its supervisor just removed it
         kill(part)
 
 
@@ -154,7 +152,7 @@ def _wait_ready(layout: Layout, host: Host) -> None:
         _BOOT_SECONDS,
         or_else=lambda: f"{host.name} does not answer on SSH; its log ends:\n{tail(_log(layout, host))}",
     )
-    # `degraded` is an answer too: a unit has failed, and who started it says so.
+    # `degraded` is an answer too: a unit failed, and its caller reports that.
     asking = inside(layout, host, ["timeout", str(_BOOT_SECONDS), "systemctl", "is-system-running", "--wait"])
     subprocess.run(asking, capture_output=True)
 
@@ -162,7 +160,7 @@ def _wait_ready(layout: Layout, host: Host) -> None:
 def _answers(layout: Layout, host: Host) -> bool:
     """Whether its SSH server says its name to somebody on the bridge."""
     if not is_running(layout, host):
-        time.sleep(0.1)  # its last words may still be on their way
+        time.sleep(0.1)  # the last lines may not have arrived
         raise LabError(f"{host.name} has ended")
     with fabric.inside(Host("fabric", GATEWAY_ADDRESS)):
         try:

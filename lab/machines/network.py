@@ -1,4 +1,4 @@
-"""A machine's network at its boot: empty but for its link and address, as a server's is."""
+"""A machine's network at boot: only its link and address, as on a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lab needs of this machine: root, a few commands, a kernel that can do its part, memory and disk."""
+"""Requirements of the lab: root, a few commands, kernel features, memory and disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lab.processes import LabError, cgroup_mount
 from lab.progress import Progress
 from lab.toolchain.build import cache
 
-_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # need not be on a user's PATH
+_SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # may be missing in a user's PATH
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,23 @@ NEEDS = (
     Need("mount", "mount"),
     Need("ssh", "openssh-client"),
     Need("systemd-nspawn", "systemd-container"),  # runs the machines
-    Need("mmdebstrap", "mmdebstrap"),  # makes their Debian, and the images' base
+    Need("mmdebstrap", "mmdebstrap"),  # makes the Debian root of machines and images
     Need("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
-    Need("dpkg-deb", "dpkg"),  # makes packages of what is built
-    Need("gpg", "gnupg"),  # signs their list
-    Need("haproxy", "haproxy"),  # stands before the API servers
+    Need("dpkg-deb", "dpkg"),  # makes Debian packages of the built programs
+    Need("gpg", "gnupg"),  # signs the repository
+    Need("haproxy", "haproxy"),  # load balancer of the API servers
     Need("ping", "iputils-ping"),
-    Need("iptables", "iptables"),  # these two show whether this machine's rules are as they were
+    Need("iptables", "iptables"),  # these two show whether the host's rules have changed
     Need("nft", "nftables"),
 )
 
 # Three machines with a cluster on them use 2 to 3 GiB, the Go compiler up to 3.
 MEMORY_BYTES = 6 * 2**30
-# Tools and what building them leaves take 8 GB, registry and packages 2, a machine up to 3.
+# Tools and build caches take 8 GB, registry and packages 2, a machine up to 3.
 DISK_BYTES = 15 * 2**30
 
-# A kernel is asked by trying, in namespaces that end with the shell: what is a module loads itself when it is used,
-# so a list of what is there now would refuse machines that can do it.
+# Kernel features are tested by using them, in namespaces that end with the shell. Modules are loaded at first use, so a
+# list of loaded modules would refuse machines that work.
 _TRY_KERNEL = """
 try() {
 	what=$1
@@ -75,8 +75,8 @@ try 'VXLAN links' ip link add try3 type vxlan id 1 dstport 8472
 """
 _NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--cgroup", "--pid", "--fork")
 
-# Debian's packages start and enable their services. With systemd's folder hidden, and in runlevel 1 where another
-# init runs, none is started; and this machine gets no haproxy at its boot that it did not have.
+# Debian's packages start and enable their services. With systemd's folder hidden, or in runlevel 1 with another init,
+# none is started, and haproxy does not start at the host's next boot.
 _INSTALL_QUIETLY = """
 if [ -d /run/systemd ]; then mount -t tmpfs none /run/systemd; fi
 had_haproxy=$(command -v haproxy) || true

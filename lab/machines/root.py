@@ -1,6 +1,6 @@
-"""The Debian that every machine starts from: one folder, made by mmdebstrap from Debian's own packages, never changed.
+"""The Debian root that every machine starts from: one folder, made by mmdebstrap from Debian's packages, never changed.
 
-It holds what a rented server has, and no more: what a member of a cluster needs beyond that, the platform must bring.
+It has what a rented server has. The platform must install everything else that a node of a cluster needs.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from lab.toolchain.build import cache
 
 SUITE = "bookworm"
 PACKAGES = (
-    # A server's own: init, remote access, name, time, administration.
+    # As on a server: init, remote access, name, time, administration.
     *("systemd", "systemd-sysv", "systemd-timesyncd", "dbus", "openssh-server", "sudo", "procps", "kmod", "less"),
     *("ca-certificates", "curl", "gpgv", "e2fsprogs", "netbase"),
     "python3",  # python3-minimal has no ctypes, which the nodes' survey uses
-    # What kubeadm's preflight asks for, and what a container runtime, Cilium and the nodes' survey call.
+    # Required by kubeadm's preflight, the container runtime, Cilium and the nodes' survey.
     *("conntrack", "ebtables", "ethtool", "ipset", "iproute2", "iptables", "nftables", "runc", "socat", "util-linux"),
-    # What an operator looks at a network with.
+    # Network tools for operators.
     *("iputils-arping", "iputils-ping", "tcpdump"),
 )
-# Units that start nothing in a machine, each with why.
+# Units that are not needed in a machine, with the reason.
 MASKED = {
     "apt-daily.timer": "work at a random time",
     "apt-daily-upgrade.timer": "work at a random time",
@@ -55,19 +55,19 @@ MASKED = {
     "modprobe@.service": "no modules to load by name",
 }
 FILES = {
-    # An API server whose etcd has ended first waits for it until systemd (90 s by its default) gives up on it.
+    # If etcd stops before the API server, the latter waits until systemd kills it (after 90 s by default).
     "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=15s\n",
-    # Kept on disk as a server keeps it; the kernel's messages are of the whole machine, so they are left out.
+    # On disk, as on a server. Without kernel messages, because they are those of the host.
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=200M\nReadKMsg=no\n",
-    # The clock is the whole machine's: the service runs as on a server, without the right to set it.
+    # The clock is the host's. The service runs as on a server, but can't set it.
     "etc/systemd/system/systemd-timesyncd.service.d/lab.conf": (
         "[Unit]\nConditionVirtualization=\nConditionCapability=\n"
         "[Service]\nAmbientCapabilities=\nCapabilityBoundingSet=\n"
     ),
-    # By address: a name that no name server resolves holds up each shutdown by seconds.
+    # By address, because a name that can't be resolved delays each shutdown by seconds.
     "etc/systemd/timesyncd.conf.d/lab.conf": f"[Time]\nNTP={SITE.address}\nFallbackNTP=\n",
 }
-# Made anew for each machine, or of the machine that made the root.
+# Made for each machine, or copied from the machine that made the root.
 REMOVED = (
     "etc/ssh/ssh_host_*",
     "etc/hostname",
@@ -75,11 +75,11 @@ REMOVED = (
     "etc/machine-id",
     "var/lib/dbus/machine-id",
     "etc/apt/sources.list",
-    "etc/apt/sources.list.d/*",  # Debian's mirror is not to be had in the lab's closed network
+    "etc/apt/sources.list.d/*",  # the lab's closed network can't reach Debian's mirror
     "etc/apt/apt.conf.d/99mmdebstrap",
 )
 FOLDERS = ("var/log/journal", "lib/modules")
-_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # where its package puts it
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # path in its package
 _NEEDED_BYTES = 2 * 2**30  # the root takes 0.3 GB, mmdebstrap's download as much again
 
 
@@ -98,7 +98,7 @@ def ensure(progress: Progress) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
             return target
-        for stale in target.parent.glob("draft-*"):  # of a run that was killed
+        for stale in target.parent.glob("draft-*"):  # from a run that was killed
             shutil.rmtree(stale)
         _require(target.parent)
         with tempfile.TemporaryDirectory(prefix="draft-", dir=target.parent) as folder:

@@ -1,7 +1,7 @@
 """Runs one machine, and boots it again when it asks for a reboot: `python -m lab.machines.supervise`.
 
-systemd-nspawn does not boot again by itself where no service manager runs it: it ends with exit code 133, as it would
-tell systemd. This process stands outside the machine's cgroups and ends when the machine is off.
+Without a service manager, systemd-nspawn does not reboot. It exits with code 133, which systemd would understand. This
+process is outside the machine's cgroups and ends when the machine is off.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from lab.processes import LabError, kill
 
 _REBOOT = 133  # EXIT_FORCE_RESTART, systemd's shared/exit-status.h
 
-# Folders that must not lie on an overlay: containerd's snapshots are overlays themselves, and etcd syncs each write.
+# Folders that can't be on an overlay: containerd's snapshots are overlays themselves, and etcd syncs each write.
 BOUND = ("containerd", "kubelet", "etcd")
 
-# Enters the machine's cgroups, then a mount namespace in which its disk is put together: the mounts go with the
-# machine, however it ends. systemd-nspawn's own notes under /run/systemd go with them.
+# Enters the machine's cgroups, then a mount namespace in which its disk is mounted. So the mounts end with the machine,
+# and systemd-nspawn's files in /run/systemd too.
 _START = """
 machine=$1 root=$2
 shift 2
@@ -46,7 +46,7 @@ def command(folder: Path, host: Host, root: Path, groups: list[Path]) -> list[st
         *("systemd-nspawn", "--quiet", "--settings=no", "--register=no", "--keep-unit", "--directory=disk"),
         *(f"--machine={host.name}", f"--hostname={host.name}"),
         f"--network-namespace-path=/run/netns/{host.namespace}",
-        # All that root has here, as on a server; but the clock is this machine's.
+        # All capabilities that root has here, as on a server, except setting the clock.
         *("--capability=all", "--drop-capability=CAP_SYS_TIME", "--system-call-filter=@known"),
         "--bind=/dev/kmsg",  # kubelet reads it
         *(f"--bind={folder / name}:/var/lib/{name}" for name in BOUND),
@@ -64,7 +64,7 @@ def main(name: str, address: str, state: str, root: str) -> int:
         cgroups.remove(name)
         groups = cgroups.prepare(name)
         code = subprocess.run(command(folder, host, Path(root), groups), stdin=subprocess.DEVNULL).returncode
-        if code < 0:  # the plug was pulled: who did that clears up
+        if code < 0:  # it was powered off; the caller cleans up
             return code
         kill(name)
         cgroups.remove(name)

@@ -1,4 +1,4 @@
-"""Debian packages of what a node runs, in an apt repository that one key signs: the lab's stand for pkgs.k8s.io."""
+"""Debian packages for nodes, in a signed apt repository: the lab's replacement for pkgs.k8s.io."""
 
 from lab.packages.repository import Repository, build
 

@@ -1,4 +1,4 @@
-"""Debian packages, built by dpkg-deb, and what an apt repository says of them."""
+"""Build Debian packages with dpkg-deb, and their entries in an apt repository."""
 
 from __future__ import annotations
 

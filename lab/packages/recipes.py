@@ -1,4 +1,4 @@
-"""The packages: names, paths, dependencies and units as pkgs.k8s.io and Debian have them."""
+"""The packages: names, paths, dependencies and units as in pkgs.k8s.io and Debian."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from lab.images.layers import File, Folder
 from lab.packages.deb import Package
 from lab.toolchain.build import Tools
 
-REVISION = "1.1"  # of pkgs.k8s.io's packages
-CONTAINERD_REVISION = "1"  # of the distribution's
+REVISION = "1.1"  # as in the packages of pkgs.k8s.io
+CONTAINERD_REVISION = "1"  # as in the distribution's package
 _CNI_PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 _UNITS = "usr/lib/systemd/system"
 
@@ -60,8 +60,8 @@ TasksMax=infinity
 [Install]
 WantedBy=multi-user.target
 """
-# The platform owns /etc/containerd/config.toml, so what only this host needs stands in a file of the package's own that
-# takes the other in. A `*` because containerd refuses to import a file that is not there.
+# The platform writes /etc/containerd/config.toml. Settings that only the lab needs are in the package's own file, which
+# imports the other one. The path has a `*`, because containerd refuses to import a missing file.
 _RESTRICTED = """\
 version = 3
 imports = ["/etc/containerd/*.toml"]
@@ -109,7 +109,7 @@ def _kubernetes(tools: Tools) -> tuple[Package, ...]:
             ),
             depends=("kubernetes-cni (>= 1.2.0)", "mount", "util-linux"),
             recommends=("iptables (>= 1.8.4)",),
-            scripts=_service("kubelet", start=False),  # without a configuration it could only end
+            scripts=_service("kubelet", start=False),  # without a configuration it would exit
         ),
         Package(
             "kubectl",

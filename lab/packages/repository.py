@@ -1,4 +1,4 @@
-"""The apt repository as a folder, ready to be served."""
+"""The apt repository as a folder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def build(tools: Tools, progress: Progress, *, restrict_oom: bool) -> Repository
         key = signing.ensure(home)
         folder = home / _key(repositories, key)
         if not folder.exists():
-            for stale in home.glob("draft-*"):  # of a run that was killed
+            for stale in home.glob("draft-*"):  # from a run that was killed
                 shutil.rmtree(stale)
             with tempfile.TemporaryDirectory(prefix="draft-", dir=home) as parent:
                 draft = Path(parent, "repository")

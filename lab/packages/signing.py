@@ -1,4 +1,4 @@
-"""The key that signs the lab's repository: made once, kept beside the packages, as a repository's owner has one."""
+"""The key that signs the lab's repository. It is made once and stored beside the packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which properties differ between two sets of inputs, by path, for the engine's detailed diff."""
+"""Paths of properties that differ between two sets of inputs, for the engine's detailed diff."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Find the official plugins; provide those that are missing: built from source, or a stand-in of this project."""
+"""Find the official plugins. Provide missing ones: built from source, or a stand-in."""
 
 import os
 import shlex
@@ -12,8 +12,8 @@ from pathlib import Path
 
 KUBERNETES = "pulumi-resource-kubernetes"
 """The provider that the lab builds from its own Go module."""
-# The plugin's binary → the module under lab.plugins, the SDK whose version the engine asks for. Their Go modules are
-# served by no module proxy.
+# Binary of the plugin → module in lab.plugins, and the SDK whose version the engine wants. No module proxy has their Go
+# modules.
 _STAND_INS = {
     "pulumi-language-python": ("language", "pulumi"),
     "pulumi-resource-command": ("command", "pulumi-command"),

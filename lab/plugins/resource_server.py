@@ -1,6 +1,6 @@
-"""Serve a resource provider: what the SDK's own servicer leaves out.
+"""Serve a resource provider: what the SDK's own servicer lacks.
 
-That is: errors without the plugin's traceback, old inputs in a diff, and assets whose contents the engine keeps back.
+It adds errors without the plugin's traceback, old inputs in a diff, and assets whose contents the engine does not send.
 """
 
 # ruff: noqa: N802 - names are the service's
@@ -88,7 +88,7 @@ class _Servicer(ProviderServicer):
         return _answer(await self._provider.diff(_diff_request(request)))
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: ARG002
-        # The SDK's own answers "no changes" where the provider says that there are some.
+        # The SDK's servicer answers "no changes" although the provider reported some.
         return _answer(await self._provider.diff_config(_diff_request(request)))
 
     async def Check(self, request: Any, context: Any) -> Any:
@@ -204,7 +204,7 @@ class _Answers(grpc.aio.ServerInterceptor):  # type: ignore[misc]
             except NotImplementedError as error:
                 status = (grpc.StatusCode.UNIMPLEMENTED, str(error), ())
             except Exception as error:
-                # The SDK raises another error, with a traceback in its text, while it handles ours.
+                # While the SDK handles our error, it raises another one with a traceback in its text.
                 status = _status(error.__context__ or error)
             await context.abort(*status)
             return None
@@ -214,7 +214,7 @@ class _Answers(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 def _status(error: BaseException) -> tuple[Any, str, tuple[Any, ...]]:
     if isinstance(error, ResourceError):
-        # Not UNKNOWN or INTERNAL: of those the engine concludes that the resource may exist or not.
+        # Not UNKNOWN or INTERNAL, because then the engine assumes that the resource may exist.
         return grpc.StatusCode.FAILED_PRECONDITION, str(error), ()
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"

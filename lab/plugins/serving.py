@@ -1,4 +1,4 @@
-"""What every plugin does: serve on a free port, tell the engine which, end quietly with the engine."""
+"""Common to all plugins: serve on a free port, print it for the engine, and end with the engine."""
 
 import asyncio
 import contextlib
@@ -22,10 +22,10 @@ def serve(
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> None:
     """Serve what `add_to` adds to the server, until SIGINT, SIGTERM or the death of the engine."""
-    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # aborted calls are answers, not news
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # aborted calls are normal
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(add_to, stop, interceptors))
-    # Threads that still wait for a server or a name must not keep a plugin that was told to end.
+    # Threads that wait for a server or a name must not keep the plugin from ending.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -1,7 +1,7 @@
 """Entry point of the launchers: `python start.py <plugin> <arguments of the engine>`.
 
-Run as a file, so that the plugins need no installed package, and so that the engine's working
-directory (the user's project) never comes before this project's own modules.
+It is run as a file. So plugins need no installed package, and modules in the engine's working directory (the user's
+project) are never imported instead of this project's.
 """
 
 import runpy
@@ -11,7 +11,7 @@ from pathlib import Path
 
 def main() -> None:
     plugin = sys.argv.pop(1)
-    # Python put this file's folder first, whose `kubernetes` would hide the client library of that name.
+    # Python puts this file's folder first, where a module could hide a library with the same name.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     runpy.run_module(f"lab.plugins.{plugin}", run_name="__main__", alter_sys=True)
 

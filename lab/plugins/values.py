@@ -1,4 +1,4 @@
-"""Property values of the SDK ⇄ plain Python, with unknowns and secrets kept apart."""
+"""Convert property values of the SDK to plain Python and back, with unknowns and secrets marked."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,10 +1,10 @@
-"""Whether counts are what a weight promises, or more than chance away from it."""
+"""Whether counts agree with a weight, or differ by more than chance."""
 
 from __future__ import annotations
 
 import math
 
-# A true 90/10 split is called inconsistent once in a thousand runs; 80/20 practically always at 1,000 requests.
+# A true 90/10 split fails once in a thousand runs. With 1,000 requests, 80/20 fails practically always.
 SIGNIFICANCE = 0.001
 
 

@@ -1,4 +1,4 @@
-"""What a client outside gets of the gateway: TLS, the redirect, the canary's share, and who answered its ARP."""
+"""Checks of the gateway from a client outside: TLS, the redirect, the canary's share, and who answers ARP."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def gateway_address(cluster: Cluster, spec: PlatformSpec) -> str:
         found[:] = [str(address["value"]) for address in status.get("addresses") or []]
         return bool(found)
 
-    # There at the first `up`, which waits for it; a data plane that starts again takes it out for a moment.
+    # The first `up` waits for it. It is missing for a moment while a data plane restarts.
     missing = f"gateway {gateway.namespace}/{gateway.name} has no address; see `make status` and `make logs`"
     wait_until(has_address, _ADDRESS_SECONDS, lambda: missing)
     return found[0]

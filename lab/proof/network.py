@@ -1,4 +1,4 @@
-"""The data path as the agent says it, and the packet sizes that it carries."""
+"""Checks of the data path: the agent's own status, and the packet sizes that arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.layout import Layout
 from lab.processes import LabError
 from lab.workloads import PROBE_NAMESPACE
 
-# The agent's own command, in its container on the node: what an administrator types.
+# The agent's own command, in its container on the node, as an administrator would run it.
 _STATUS = 'crictl exec "$(crictl ps --quiet --name cilium-agent | head -n 1)" cilium-dbg status --output json'
 
 

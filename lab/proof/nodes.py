@@ -1,4 +1,4 @@
-"""What the nodes' own kernels say, asked over SSH with the host key verified."""
+"""Kernel values of the nodes, read over SSH with the host key verified."""
 
 from __future__ import annotations
 

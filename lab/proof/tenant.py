@@ -1,4 +1,4 @@
-"""Who reaches whom in a tenant, and which names its pods resolve."""
+"""Which connections and names work in a tenant, and which do not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses:
 
 def _tier_calls(layout: Layout, pod: Facts, source: str, tiers: Facts, addresses: dict[str, str]) -> Facts:
     targets = [name for name in tiers if name != source]
-    # What is allowed may need another try on a busy machine; what is forbidden must not get through even once.
+    # On a busy machine an allowed connection may need a second try. A forbidden one must never work.
     seconds = {t: 10 if source in tiers[t].allow_from else 0 for t in targets}
     questions = [
         {"ask": "call", "host": addresses[t], "port": tiers[t].port, "within_seconds": seconds[t]} for t in targets

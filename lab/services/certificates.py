@@ -1,6 +1,6 @@
-"""Keys and certificates that a customer would bring: an authority of its own, servers' certificates, the cluster's.
+"""Keys and certificates that a customer would provide: a certificate authority, server certificates, the cluster's CA.
 
-All of them are made once a lab. cert-manager's programs are in no package registry, so nothing renews them.
+They are made once for each lab. cert-manager is in no package registry, so nothing renews them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lab.layout import PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Lay
 
 GATEWAY_HOST = "*.example.no"
 _LIFETIME = datetime.timedelta(days=365)
-# Certificate's file name → the names and addresses it is for.
+# File name of a certificate → its names and addresses.
 _SERVERS: dict[str, tuple[str, ...]] = {
     "registry": (REGISTRY_NAME, SITE.address),
     "packages": (PACKAGES_NAME, PACKAGES_ADDRESS),

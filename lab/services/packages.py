@@ -1,4 +1,4 @@
-"""Serve a folder by HTTPS: `python -m lab.services.packages ADDRESS PORT CERTIFICATE KEY FOLDER`."""
+"""Serve a folder over HTTPS: `python -m lab.services.packages ADDRESS PORT CERTIFICATE KEY FOLDER`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a customer's closed network serves, on the host `site`: names, images and charts, packages, the API's address.
+"""The services of a customer's closed network, on the host `site`.
 
 | service | program | address |
 |---|---|---|
@@ -114,14 +114,14 @@ listen api
 def _run(layout: Layout, name: str, argv: Sequence[str]) -> None:
     if not members(f"site/{name}"):
         log = layout.logs / f"{name}.log"
-        # With this machine's resolver, which the lab's network does not reach, each look-up takes ten seconds.
+        # The lab can't reach the host's resolver; with it, each lookup would take ten seconds.
         start(
             argv,
             part=f"site/{name}",
             log=log,
             namespace=SITE.namespace,
             resolver=layout.resolver,
-            env={"OTEL_TRACES_EXPORTER": "none"},  # else the registry sends traces to a collector that is not there
+            env={"OTEL_TRACES_EXPORTER": "none"},  # the registry would send traces to a missing collector
         )
 
 

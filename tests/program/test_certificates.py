@@ -45,5 +45,5 @@ def test_without_one_nothing_is_made() -> None:
 def test_a_wrong_one_declares_nothing() -> None:
     with pytest.raises(SpecError) as caught:
         run(key=made("another")[1])
-    assert "vds-platform:certificates wildcard-example-no: its key is not the certificate's" in str(caught.value)
+    assert "vds-platform:certificates wildcard-example-no: its key does not belong to" in str(caught.value)
     assert "PRIVATE KEY" not in str(caught.value)

@@ -77,7 +77,7 @@ def test_an_environment_that_is_roots_names_the_remedy(checkout: Path) -> None:
     done = set_up(checkout, user)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"error: {checkout}/.venv cannot be made anew: it is another user's; run: sudo rm -r {checkout}/.venv"
+        f"error: {checkout}/.venv belongs to another user; run: sudo rm -r {checkout}/.venv"
     ]
     assert (checkout / ".venv" / "bin" / "python").exists()
 

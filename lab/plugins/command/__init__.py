@@ -1,1 +1,1 @@
-"""Stand-in for pulumi-resource-command: commands here and over SSH, and copies over SSH."""
+"""Stand-in for pulumi-resource-command: local commands, commands over SSH, and copies over SSH."""

@@ -1,4 +1,4 @@
-"""The life of a command: it runs when the resource is made, changed or deleted."""
+"""Create, update and delete of a command resource."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ Show = Callable[[str, str], None]
 """Shows a line under the resource of a URN."""
 
 _PREVIOUS = {"stdout": "PULUMI_COMMAND_STDOUT", "stderr": "PULUMI_COMMAND_STDERR"}
-# What a command's output may give away: it is secret when one of these is.
+# Inputs that may appear in the output. If one is secret, the output is secret.
 _SOURCES = ("create", "update", "stdin", "environment")
 _NOT_HERE = ("assetPaths", "archivePaths")
 

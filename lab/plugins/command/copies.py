@@ -1,4 +1,4 @@
-"""The life of a copy: files or folders put on a server; they stay when the resource goes."""
+"""Create, update and delete of a copy resource. Copied files stay after the resource is deleted."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lines of a running command, sent to the engine's display in the order in which they came."""
+"""Send lines of a running command to the engine's display, in their order."""
 
 import asyncio
 from typing import Any
@@ -32,6 +32,6 @@ class Display:
             try:
                 await engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line, urn=urn))
             except grpc.aio.AioRpcError:
-                pass  # an engine that has gone shows nothing
+                pass  # the engine has ended
             finally:
                 self._lines.task_done()

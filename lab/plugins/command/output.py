@@ -1,4 +1,4 @@
-"""What a command printed: gathered for the resource, shown line by line, and its end for an error."""
+"""Output of a command: stored for the resource, shown line by line, and its end for an error."""
 
 from collections.abc import Callable
 

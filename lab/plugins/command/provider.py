@@ -1,4 +1,4 @@
-"""The provider: which resource is handled where, and lines shown while a command runs."""
+"""The provider: chooses the handler of a resource and shows lines while a command runs."""
 
 import asyncio
 import json

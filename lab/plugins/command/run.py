@@ -1,4 +1,4 @@
-"""Run one command, here or on a server."""
+"""Run one command, locally or on a server."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ async def run_remote(inputs: Mapping[str, Any], command: str, previous: Mapping[
     async with connected(to) as server:
         if environment:
             await _refuse_ignored(server, environment, str(to))
-        # The previous output is offered; a server that accepts no such variables runs the command all the same.
+        # Send the previous output as variables. A server that does not accept them still runs the command.
         process = await server.create_process(
             command, env={**previous, **environment}, encoding="utf-8", errors="replace"
         )
@@ -103,13 +103,13 @@ async def _feed(stream: Any, text: Any, *, encode: bool = False) -> None:
             await stream.drain()
         stream.write_eof()
     except OSError:
-        return  # it ended without reading all: its exit status says whether that was right
+        return  # it ended without reading everything; its exit status shows whether that is an error
 
 
 async def _gather(stream: AsyncIterable[str | bytes] | None, name: str, output: Output) -> None:
     if stream is not None:
         async for line in stream:
-            if line:  # the last one, when nothing follows the last newline
+            if line:  # the last line, if it has no newline
                 output.add(name, line.decode(errors="replace") if isinstance(line, bytes) else line)
 
 

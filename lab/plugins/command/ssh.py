@@ -1,4 +1,4 @@
-"""Connect to a server as the `connection` input says, and say precisely why it didn't work."""
+"""Connect to a server with the `connection` input, and explain a failure precisely."""
 
 import asyncio
 import os
@@ -81,7 +81,7 @@ async def connected(to: Connection) -> "AsyncIterator[asyncssh.SSHClientConnecti
         try:
             yield server
         except BaseException:
-            server.abort()  # a polite end would wait for the command that we were told not to wait for
+            server.abort()  # a graceful end would wait for the command
             raise
         server.close()
         await server.wait_closed()
@@ -130,8 +130,8 @@ async def _attempt(to: Connection, tunnel: Any, credentials: dict[str, Any]) -> 
             to.port,
             username=to.user,
             client_factory=Client,
-            known_hosts=([], [], []),  # trust nothing by itself: every key comes to our Client
-            config=None,  # nothing from the user's ~/.ssh: the program alone decides
+            known_hosts=([], [], []),  # trust no key here; our Client checks every key
+            config=None,  # do not read ~/.ssh; only the program decides
             tunnel=tunnel or (),
             **credentials,
             **options,
@@ -145,7 +145,7 @@ async def _attempt(to: Connection, tunnel: Any, credentials: dict[str, Any]) -> 
     except asyncssh.PermissionDenied:
         raise ResourceError(_refused(to, credentials)) from None
     except asyncssh.DisconnectError as error:
-        # Also how sshd drops connections above its MaxStartups: worth another try.
+        # sshd also does this above MaxStartups, so try again.
         raise ConnectionError(f"the server closed the connection: {error.reason}") from None
 
 
@@ -182,7 +182,7 @@ def _credentials(to: Connection) -> dict[str, Any]:
             raise ResourceError(f"{to}: privateKey is not a private key in PEM or OpenSSH format") from None
     return {
         "client_keys": [key] if key else None,
-        "password": None if key else to.password,  # the key takes preference
+        "password": None if key else to.password,  # the key has precedence
         "agent_path": None if key or to.password else to.agent,
     }
 

@@ -1,1 +1,1 @@
-"""Language host for Python: what the engine asks for to run a program or a policy pack."""
+"""Language host for Python: runs programs and policy packs for the engine."""

@@ -1,4 +1,4 @@
-"""The gRPC service of a language host: answers about a project, and runs its programs."""
+"""The gRPC service of a language host: answers questions about a project, and runs its programs."""
 
 # ruff: noqa: N802, ARG002 - names and arguments are the service's
 
@@ -95,7 +95,7 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
                 },
             },
         )
-        # The program's output goes to ours, which the engine shows.
+        # The program's output goes to our output, which the engine shows.
         code = await self._end(child)
         if code == ALREADY_REPORTED:
             return language_pb2.RunResponse(bail=True)
@@ -135,7 +135,7 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
                 yield message
             yield language_pb2.RunPluginResponse(exitcode=await child.wait())
         finally:
-            # Also when the engine hangs up, which is how it ends a policy pack.
+            # Also when the engine closes the connection, which is how it ends a policy pack.
             forwarding.cancel()
             await self._end(child, now=True)
 

@@ -1,4 +1,4 @@
-"""Which Python runs a program, and what is installed for it."""
+"""Finds the Python interpreter of a program, and its installed packages."""
 
 import json
 import os
@@ -62,5 +62,5 @@ def distributions(python: Path) -> list[tuple[str, str]]:
 
 
 def _site_packages(python: Path) -> Iterator[Path]:
-    # Not resolved: a virtual environment's python is a link to the system's.
+    # Not resolved, because python in a virtual environment is a link to the system's.
     yield from sorted((python.parent.parent / "lib").glob("python3*/site-packages"))

@@ -1,7 +1,7 @@
-"""Runs in the user's Python: one program or one policy pack. Started as a file, imports nothing of the lab.
+"""Runs one program or policy pack in the user's Python. It is started as a file and imports nothing of the lab.
 
-The request comes as JSON on standard input rather than in arguments or the environment: it holds the
-stack's decrypted secrets, and other processes can read those.
+The request is JSON on standard input, and not in arguments or the environment, because it contains the stack's
+decrypted secrets, and other processes can read those.
 """
 
 import ctypes
@@ -11,14 +11,14 @@ import signal
 import sys
 from typing import Any
 
-# What the official language host uses for "the user has been told what is wrong".
+# The official language host's exit code for "the error was already shown".
 ALREADY_REPORTED = 32
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
     _end_quietly_with_parent()
-    # This file's folder must not come before the program's own modules.
+    # The program's own modules must come before this file's folder.
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):  # noqa: PTH120
         del sys.path[0]
     request = json.load(sys.stdin)
@@ -53,7 +53,7 @@ def _run_program(request: dict[str, Any]) -> None:
     import pulumi
     import pulumi.runtime
 
-    # The SDK leaves tasks unfinished when a program fails; asyncio's complaints would bury the error.
+    # When a program fails, the SDK leaves tasks unfinished, and asyncio's warnings would hide the error.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     pulumi.runtime.set_all_config(request["config"], request["secretKeys"])
     pulumi.runtime.configure(pulumi.runtime.Settings(**request["settings"]))
@@ -76,7 +76,7 @@ def _run_program(request: dict[str, Any]) -> None:
         pulumi.log.error("Program failed with an unhandled exception:\n" + _users_traceback(error, program))
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not sys.exit: threads of a failed program must not keep the process, or print about their end.
+    # Not sys.exit, because threads of a failed program would keep the process running or print messages.
     os._exit(ALREADY_REPORTED if failed else 0)
 
 

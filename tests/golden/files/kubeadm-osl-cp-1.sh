@@ -166,7 +166,7 @@ quietly() { # what command …; its output is shown only if it fails
 	shift
 	"$@" >"$run/log" 2>&1 </dev/null || {
 		telling <"$run/log" | tail -n 40 | shown >&2
-		complain "$what failed, see above: put that right and run again"
+		complain "$what failed, see above: correct it and run again"
 		stop_if_problems 5
 	}
 }
@@ -201,7 +201,7 @@ remove_file() { # path text
 # --- preflight: everything that is wrong, at once, before any change -------------------------------------
 
 preflight() {
-	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), limit root: packages are root's; let ssh.user be root"
+	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), but installing packages needs root: write ssh.user: root"
 	for tool in apt-get apt-mark curl dpkg dpkg-query flock sed swapon sync systemctl tail; do
 		command -v "$tool" >/dev/null ||
 			complain "lacks the tool $tool: install it (Debian or Ubuntu with systemd, and the package curl)"
@@ -210,21 +210,21 @@ preflight() {
 
 preflight_apply() {
 	if [ -e "$kubelet" ] && [ ! -e "$state/started" ]; then
-		complain "is in a cluster that vds-platform did not make: write cluster.kind: existing, or take it out of" \
+		complain "is in a cluster that vds-platform did not make: write cluster.kind: existing, or remove it from" \
 			"that cluster with kubeadm reset"
 	fi
 	packages judge_package
 	if [ -e "$state/joined" ]; then
 		[ ! -e "$pki/ca.crt" ] || ! differs "$pki/ca.crt" "$ca_certificate" ||
-			complain "its cluster has another authority than cluster.caCertificate: write the one that it was made with"
+			complain "its cluster has another certificate authority than cluster.caCertificate: write the one of the cluster"
 		return 0
 	fi
 	[ -z "$(swapon --noheadings --show)" ] ||
-		complain "uses swap, with which no kubelet starts: run swapoff -a and take swap out of /etc/fstab"
-	# A rebuilt server must not found a second cluster behind an endpoint that has one.
+		complain "uses swap, and the kubelet does not start with it: run swapoff -a and remove swap from /etc/fstab"
+	# A rebuilt server must not make a second cluster behind an endpoint that has one.
 	if [ "$role" = first ] && [ ! -e "$state/started" ] &&
 		curl --silent --insecure --max-time 5 --output /dev/null "https://$endpoint/version" </dev/null; then
-		complain "is to make a new cluster, but $endpoint answers already: put a control-plane node that is in that" \
+		complain "should make a new cluster, but $endpoint answers already: put a control-plane node of that" \
 			"cluster first in the stack file, or free the endpoint"
 	fi
 }
@@ -241,10 +241,10 @@ judge_package() { # package version
 	installed_version "$1"
 	case $installed in "$2" | '') return 0 ;; esac
 	if dpkg --compare-versions "$installed" gt "$2"; then
-		complain "has $1 $installed, newer than $2: nothing goes back to an older version; write the newer one"
+		complain "has $1 $installed, newer than $2: a downgrade is not possible; write the newer version"
 	elif [ -e "$state/joined" ]; then
 		complain "has $1 $installed, older than $2: members are upgraded one by one, drained, with kubeadm upgrade" \
-			"(docs/howto/bootstrap-a-cluster.md); the stack file follows"
+			"(docs/howto/bootstrap-a-cluster.md); change the stack file after that"
 	fi
 }
 
@@ -313,7 +313,7 @@ wait_for_node_object() { # kubeadm join may end before the kubelet has made it, 
 	until has_node_object; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 120 ] || {
-			complain "has joined, but its kubelet has not made a Node object: look at journalctl -u kubelet there" \
+			complain "has joined, but its kubelet has not made a Node object: read journalctl -u kubelet there" \
 				"and run again"
 			stop_if_problems 5
 		}
@@ -340,7 +340,7 @@ become_member() {
 let_others_in() { # a new token in the stack's secrets lets new nodes in: for two hours, as the first one did
 	found=$(kubectl --kubeconfig "$admin" --namespace kube-system get secret "$token_name" \
 		--ignore-not-found --output name </dev/null) || {
-		complain "its API server does not answer: look at the control plane before changing anything"
+		complain "its API server does not answer: correct the control plane before you change anything"
 		stop_if_problems 5
 	}
 	[ -z "$found" ] || return 0

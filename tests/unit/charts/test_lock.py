@@ -109,7 +109,7 @@ def test_a_lock_is_written_sorted_and_read_back():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("charts: [", "line 1 is no YAML: correct it"),
+        ("charts: [", "line 1 is not YAML: correct it"),
         ("charts: [{name: cilium, version: 1.18.12, repository: https://x, sha256: beef}]", "has the wrong form"),
         ("enforced: true", "is not a setting here"),
     ],
@@ -122,7 +122,7 @@ def test_a_broken_lock_is_said_with_its_place(text, said):
 
 def test_one_release_twice_is_refused():
     _, [problem] = read_lock(lock_text(lock(("cilium", CILIUM, DIGEST), ("cilium", CILIUM, DIGEST))))
-    assert str(problem) == f"charts.lock.yaml: cilium {CILIUM} occurs twice: take one of them out"
+    assert str(problem) == f"charts.lock.yaml: cilium {CILIUM} occurs twice: remove one of them"
 
 
 def test_the_shipped_lock_is_as_the_command_writes_it():
@@ -154,5 +154,5 @@ def test_a_chart_that_the_folder_lacks_is_refused_without_a_lock_too(tmp_path):
     [problem] = chart_problems(oslo({"kind": "folder", "path": "mirror"}).wanted_charts, base_dir=tmp_path)
     assert str(problem) == (
         f"cni.version: 'mirror/cilium-{CILIUM}.tgz' can't be read (No such file or directory): "
-        "put the packed chart there, or correct charts.mirror.path"
+        "put the chart archive there, or correct charts.mirror.path"
     )

@@ -1,4 +1,4 @@
-"""What the architecture page and the import rules say of the folders is what is there."""
+"""Architecture, glossary and decisions are complete, and their links lead somewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.stacks import ROOT
 
+DECISIONS = ROOT / "docs" / "adr"
 FOLDERS = sorted(path.name for path in (ROOT / "components").iterdir() if (path / "__init__.py").exists())
 
 
@@ -28,7 +29,8 @@ def test_every_folder_of_components_has_a_layer(name: str) -> None:
 
 def test_one_word_is_explained_once() -> None:
     rows = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.M)
-    words = [word.strip() for row in rows[1:] for word in row.split(",")]
+    words = [word.strip() for row in rows if row != "word" for word in row.split(",")]
+    assert words
     assert sorted(words) == sorted(set(words))
 
 
@@ -36,3 +38,12 @@ def test_one_word_is_explained_once() -> None:
 def test_a_page_links_to_what_is_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         assert "://" in target or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", sorted(DECISIONS.glob("0*.md")), ids=lambda page: page.name)
+def test_a_decision_has_its_price_and_how_to_undo_it(page: Path) -> None:
+    headings = re.findall(r"^## (.+)$", page.read_text(), re.M)
+    assert headings[:2] == ["Question", "Decision"]
+    assert headings[-2:] == ["Price", "Undo"]
+    (title,) = re.findall(r"^# (.+)$", page.read_text(), re.M)
+    assert f"- [{title}]({page.name})" in (DECISIONS / "README.md").read_text()

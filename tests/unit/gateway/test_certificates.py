@@ -42,9 +42,9 @@ def test_a_certificate_that_fits_its_listener_and_its_key_is_fine() -> None:
         ("no JSON", "has the wrong form"),
         ({"certificate": "x"}, "has the wrong form"),
         ({"certificate": "x", "key": 1}, "has the wrong form"),
-        ({"certificate": "x", "key": "y"}, "its certificate is no PEM"),
-        ({**pair(), "key": "y"}, "its key is no unencrypted private key in PEM"),
-        (pair(key_of="another"), "its key is not the certificate's"),
+        ({"certificate": "x", "key": "y"}, "its certificate is not PEM"),
+        ({**pair(), "key": "y"}, "its key is not an unencrypted private key in PEM"),
+        (pair(key_of="another"), "its key does not belong to its first certificate"),
         (pair(chain=made("somebody else")[0]), "its chain is not in order"),
         (pair("*.example.org"), "it is for *.example.org, and listener 'https' takes *.example.no"),
         (pair("butikk.example.no"), "it is for butikk.example.no, and listener 'https' takes *.example.no"),
@@ -65,14 +65,14 @@ def test_one_without_names_is_for_nobody() -> None:
 
 def test_its_days_are_counted() -> None:
     (early,) = said(pair(), now=BEGAN.timestamp() - 1)
-    assert "it holds from 2026-01-01 on" in early
+    assert "it is valid from 2026-01-01:" in early
     (late,) = said(pair(), now=ENDS.timestamp())
-    assert "it ended on 2126-01-01: set a new one" in late
+    assert "it expired on 2126-01-01: set a new one" in late
 
 
 def test_one_that_no_listener_asks_for_is_a_name_written_wrong() -> None:
     (problem,) = said(pair(), name="wildcard")
-    assert "no listener has it as certificateSecret (wildcard-example-no): correct its name" in problem
+    assert "no listener has this certificateSecret (existing: wildcard-example-no): correct its name" in problem
 
 
 def test_two_do_not_write_the_same_secret() -> None:

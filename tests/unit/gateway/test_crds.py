@@ -38,13 +38,16 @@ def test_the_published_bundles_are_read_whole(release):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "is no YAML of Kubernetes objects"),
-        ("just: text", "is no YAML of Kubernetes objects"),
-        ("", "holds no CustomResourceDefinition"),
-        (text(crd(), {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}), "holds more than"),
-        (text(crd(group="cilium.io")), r"holds more than .*httproutes.cilium.io"),
-        (text(crd(), crd("gateways", "v1.5.1")), r"mixes releases or channels \(v1.5.1 standard, v1.6.1 standard\)"),
-        (text(crd(release="v1.6.0-rc.1")), "use a release of three numbers"),
+        ("{", "is not a YAML file of Kubernetes objects"),
+        ("just: text", "is not a YAML file of Kubernetes objects"),
+        ("", "has no CustomResourceDefinition"),
+        (text(crd(), {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}}), "has objects besides"),
+        (text(crd(group="cilium.io")), r"has objects besides .*httproutes.cilium.io"),
+        (
+            text(crd(), crd("gateways", "v1.5.1")),
+            r"has several releases or channels \(v1.5.1 standard, v1.6.1 standard\)",
+        ),
+        (text(crd(release="v1.6.0-rc.1")), "use a release, not a candidate"),
         (text(crd(channel="nightly")), "use a file of the standard or the experimental channel"),
     ],
 )
@@ -67,8 +70,8 @@ def test_the_published_releases_follow_each_other_and_not_the_other_way_round():
 def test_a_downgrade_is_refused_by_number_and_not_by_letter():
     [problem] = crd_problems(crd(release="v1.10.0"), crd(release="v1.9.0"))
     assert str(problem) == (
-        "CustomResourceDefinition httproutes.gateway.networking.k8s.io: is of release v1.10.0, and v1.9.0 is older: "
-        "fields that objects use would be lost; use v1.10.0 or newer"
+        "CustomResourceDefinition httproutes.gateway.networking.k8s.io: has release v1.10.0, and v1.9.0 is older: "
+        "objects would lose fields; use v1.10.0 or newer"
     )
 
 
@@ -82,7 +85,7 @@ def test_experimental_over_standard_is_refused_and_the_way_back_is_not():
 def test_a_version_that_objects_are_stored_in_is_not_dropped(new):
     live = crd(v1=STORED, v1beta1=SERVED) | {"status": {"storedVersions": ["v1beta1", "v1"]}}
     [problem] = crd_problems(live, crd(**new))
-    assert "objects are stored as v1beta1, which the new one does not serve" in problem.message
+    assert "objects are stored as v1beta1, which the new CRD does not serve" in problem.message
 
 
 def test_a_version_that_nothing_is_stored_in_may_go():

@@ -53,8 +53,8 @@ def test_a_name_is_an_endpoint():
         ),
         (changed(containerd={"version": "latest"}), "cluster.containerd.version: 'latest' is refused: write a"),
         (changed(caCertificate="x"), "cluster.caCertificate: 'x' is refused: write one certificate"),
-        (changed(caCertificate=authority(ca=False)[0]), "may not sign certificates"),
-        (changed(caCertificate="".join(authority())), "that is the secret vds-platform:caKey"),
+        (changed(caCertificate=authority(ca=False)[0]), "is not allowed to sign certificates"),
+        (changed(caCertificate="".join(authority())), "set the secret vds-platform:caKey"),
         (changed(kind="k3s"), "cluster.kind: 'k3s' is not one of the choices: write 'existing', 'kubeadm'"),
     ],
 )
@@ -75,8 +75,8 @@ def with_key(armour, fingerprint=None):
     [
         ("", "write the whole armoured key"),
         (armoured(key_packet("another"), USER), "has the fingerprint"),
-        (armoured(key_packet(), USER, key_packet("another"), USER), "holds 2 keys, and apt would trust every one"),
-        (armoured(USER), "holds 0 keys"),
+        (armoured(key_packet(), USER, key_packet("another"), USER), "has 2 keys, and apt would trust all of them"),
+        (armoured(USER), "has 0 keys"),
         (armoured(key_packet()[:-4]), "is damaged: copy it again"),
         (armoured(key_packet().replace(b"\x04", b"\x06", 1)), "only keys of OpenPGP version 4"),
     ],

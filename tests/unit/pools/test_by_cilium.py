@@ -108,8 +108,8 @@ def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"cni": {"version": "1.13.18"}}, "l2 by Cilium came with 1.14"),
-        ({"cni": {"serviceProxy": "nftables"}}, "needs cni.serviceProxy: ebpf"),
+        ({"cni": {"version": "1.13.18"}}, "l2 by Cilium needs Cilium 1.14"),
+        ({"cni": {"serviceProxy": "nftables"}}, "needs serviceProxy: ebpf"),
         ({"gateway": "traefik"}, "does not work with externalTrafficPolicy: Local"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
 @pytest.mark.parametrize(
     ("pool", "version", "says"),
     [
-        (BGP, "1.15.19", "bgp by Cilium is of 1.16 and newer"),
+        (BGP, "1.15.19", "bgp by Cilium needs Cilium 1.16"),
         (
             {**BGP, "advertisement": {"kind": "bgp", "peers": ["rack-a"], "aggregationLength": 28}},
             "1.17.18",
@@ -137,7 +137,7 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
                 },
             },
             "1.18.12",
-            "nodeSelectors are MetalLB's",
+            "nodeSelectors work only with MetalLB",
         ),
         ({**L2, "addresses": ["2001:db8::/120"]}, "1.18.12", "has IPv6 addresses"),
     ],

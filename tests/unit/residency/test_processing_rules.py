@@ -12,7 +12,7 @@ def test_a_controller_of_no_tenant_is_refused() -> None:
 def test_two_controllers_of_one_tenant_are_refused() -> None:
     data = stack_data("lab")
     data["processing"] = {"controllers": [{"tenant": "butikk", "controller": PARTY}] * 2}
-    assert problems(data) == ["controller of butikk: is there twice: joint ones are `jointControllers`"]
+    assert problems(data) == ["controller of butikk: occurs twice: write joint controllers to `jointControllers`"]
 
 
 def test_a_word_that_the_regulation_does_not_have_is_refused() -> None:
