@@ -86,7 +86,7 @@ cni = Cni(
     "cni",
     platform.cni,
     platform.network,
-    platform.around_cni,
+    platform.chart_context,
     provider=cluster,
     depends_on=[*api_server, *crds],
     members=members,

@@ -114,7 +114,7 @@ def _join(
 
 
 def _install_cilium(deployment: Deployment, spec: PlatformSpec, steps: Steps) -> None:
-    layout, around = deployment.layout, spec.around_cni
+    layout, context = deployment.layout, spec.chart_context
     kubeconfig = layout.state / "by-hand.kubeconfig"
     kubeconfig.touch(mode=0o600)
     first = next(node for node in spec.nodes if "control-plane" in node.roles)
@@ -132,7 +132,7 @@ def _install_cilium(deployment: Deployment, spec: PlatformSpec, steps: Steps) ->
             text=True,
         )
     if done.returncode:
-        raise LabError(f"helm install failed for {around.cluster}: {done.stderr.strip()}")
+        raise LabError(f"helm install failed for {context.cluster}: {done.stderr.strip()}")
     steps.done("helm install")
 
 
@@ -144,16 +144,7 @@ def _cilium(spec: PlatformSpec) -> Cilium:
 
 def _values(spec: PlatformSpec) -> dict[str, Any]:
     """As `components.network.component` has them."""
-    around = spec.around_cni
-    return cilium_values(
-        _cilium(spec),
-        spec.network,
-        cluster=around.cluster,
-        operators=2 if len(around.nodes) > 1 else 1,
-        announces=around.announces,
-        gateway_bundle=around.gateway_bundle,
-        images=around.images,
-    )
+    return cilium_values(_cilium(spec), spec.network, spec.chart_context)
 
 
 def _file(path: str, text: str, mode: int = 644) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from components.network.cilium.chart.keys import marks, releases
 
 Keys = dict[tuple[str, ...], str]
@@ -75,7 +75,7 @@ def _read(templates: Path) -> Iterator[tuple[str, ...]]:
 
 def table(charts: dict[str, Keys]) -> Iterator[str]:
     """The file's lines: the releases, then a key a line, indented below its group, with the releases that have it."""
-    ordered = sorted(charts, key=version_tuple)
+    ordered = sorted(charts, key=parse)
     typed = [release for release in ordered if any(mark.strip("*") for mark in charts[release].values())]
     yield f"releases {' '.join(ordered)}"
     yield f"schema {typed[0] if typed else ''}"

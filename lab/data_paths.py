@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from components.network.data_path import Source, source_at_pod
+from components.network.cilium.model import Source
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import fabric, workloads
@@ -222,7 +222,7 @@ def _from_client(cluster: Cluster, spec: PlatformSpec) -> Facts:
             [answer] = ask(from_host(CLIENT), [_call(ECHO_ADDRESS)])
         finally:
             run_ip(f"neigh del {neighbour}", namespace=CLIENT.namespace)
-        wanted = source_at_pod(spec.cni, local=node == ECHO_NODE)  # type: ignore[arg-type]  # the lab's is Cilium
+        wanted = spec.cni.source_at_pod(local=node == ECHO_NODE)  # type: ignore[union-attr]  # the lab's is Cilium
         ok = IPv4Address(answer.get("client") or 0) in _addresses(cluster, wanted, node)
         rows[node.name] = {"ok": ok, "wanted": wanted, **answer}
     return rows

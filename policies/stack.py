@@ -10,11 +10,11 @@ from components.core.finding import Finding
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.gateway.manifest_rules import unnamed_problems
 from components.gateway.rules import ownership_problems, route_claims
+from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from components.nodes.rules import country_problem
 from components.pools.rules import Pooled, Taken, api_server_address, overlap_problems, pool_blocks, taken_problems
 from components.tenancy.rules import default_deny_problems, is_tenants
 from policies.engine import Config, Found, is_patch, objects, stack, unread
-from policies.mtu import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.network import tenants_namespaces
 from policies.places import machines, place
 from policies.settings import ALLOWED_COUNTRIES, MACHINES, NAMESPACES, TAKEN, UNDERLAY

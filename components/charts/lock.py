@@ -11,7 +11,7 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import violations
 from components.core.model import Spec
-from components.core.versions import version_tuple
+from components.core.versions import parse
 
 FILE = "charts.lock.yaml"
 REFRESH = "vds charts lock"
@@ -77,7 +77,7 @@ def read_lock(text: str) -> tuple[ChartLock, list[Finding]]:
 
 def lock_text(lock: ChartLock) -> str:
     """The file, sorted: same lock, same bytes."""
-    ordered = sorted(lock.charts, key=lambda item: (item.name, version_tuple(item.version), item.version))
+    ordered = sorted(lock.charts, key=lambda item: (item.name, parse(item.version), item.version))
     body = {"enforce": lock.enforce, "charts": [item.model_dump(by_alias=True) for item in ordered]}
     return _HEAD + yaml.safe_dump(body, sort_keys=False, width=110)
 

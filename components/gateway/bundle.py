@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from components.core.manifests import Manifest
-from components.core.versions import version_tuple
+from components.core.versions import parse
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
 FORCE = "pulumi.com/patchForce"
@@ -83,7 +83,7 @@ def mark(item: Manifest, name: str) -> str:
 
 def _release(text: str) -> str:
     try:
-        if len(version_tuple(text)) == 3 and "-" not in text:
+        if len(parse(text).release) == 3 and "-" not in text:
             return text.removeprefix("v")
     except ValueError:
         pass

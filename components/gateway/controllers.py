@@ -2,8 +2,7 @@
 
 from components.core.finding import Finding
 from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Traefik
-from components.network.model import AnyCni, Calico
-from components.network.unmanaged import Flannel, Unmanaged
+from components.network.model import AnyCni, Calico, Flannel, Unmanaged
 
 TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
 """Traefik's controller name. Its Kubernetes Gateway provider has no option for another one."""

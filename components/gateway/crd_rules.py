@@ -5,7 +5,7 @@ from typing import Any
 
 from components.core.finding import Finding
 from components.core.manifests import Manifest
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
 
 
@@ -30,7 +30,7 @@ def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:
 def _downgrade(live: Manifest, new: Manifest) -> str:
     was, will = mark(live, VERSION), mark(new, VERSION)
     try:
-        older = bool(was) and version_tuple(will) < version_tuple(was)
+        older = bool(was) and parse(will) < parse(was)
     except ValueError:
         return f"its release '{was}' can't be compared with {will}: find out what it is before you replace it"
     if not older:

@@ -3,7 +3,7 @@
 import json
 
 from components.core.manifests import Manifest
-from components.core.versions import version_tuple
+from components.core.versions import minor
 from components.kubeadm.authority import discovery_hash
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
@@ -134,8 +134,8 @@ def _local_endpoint(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
 
 def apt_source(spec: Kubeadm) -> str:
     """The repository in apt's deb822 form, trusted by its own key only."""
-    major, minor, _ = version_tuple(spec.kubernetes_version)
-    return f"Types: deb\nURIs: {spec.packages.url}v{major}.{minor}/deb/\nSuites: /\nSigned-By: {KEYRING}"
+    line = minor(spec.kubernetes_version)
+    return f"Types: deb\nURIs: {spec.packages.url}v{line}/deb/\nSuites: /\nSigned-By: {KEYRING}"
 
 
 def packages(spec: Kubeadm) -> dict[str, str]:

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Sequence
 
 from components.core.finding import Finding
-from components.core.versions import version_tuple
+from components.core.versions import between
 from components.images.model import ImageMirror
 from components.kubeadm.model import Existing, Kubeadm, image_source
 from components.network.model import NetworkSpec
 from components.nodes.model import NodeSpec
 
-OLDEST = (1, 31)
+OLDEST = "1.31"
 """The first Kubernetes whose kubeadm reads v1beta4."""
-NEWEST = (1, 36)
+NEWEST = "1.36"
 """The newest whose kubeadm was tested with what is rendered here."""
 
 
@@ -40,14 +40,13 @@ def cluster_problems(
 
 
 def _version_problems(cluster: Kubeadm) -> list[Finding]:
-    if OLDEST <= version_tuple(cluster.kubernetes_version)[:2] <= NEWEST:
+    if between(cluster.kubernetes_version, OLDEST, NEWEST):
         return []
-    oldest, newest = (".".join(map(str, edge)) for edge in (OLDEST, NEWEST))
     return [
         Finding(
             "cluster-version",
             "cluster.kubernetesVersion",
-            f"{cluster.kubernetes_version} is not between {oldest} and {newest}, whose kubeadm reads what this "
+            f"{cluster.kubernetes_version} is not between {OLDEST} and {NEWEST}, whose kubeadm reads what this "
             "platform writes: choose one of these",
         )
     ]

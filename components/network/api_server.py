@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 from components.core.finding import Finding
-from components.network.model import NetworkSpec
+from components.network.networks import NetworkSpec
 
 REMEDY = "write a control plane's address, or one or a name in front of all of them"
 APISERVER_PORT = 6443

@@ -7,15 +7,11 @@ import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_chart, apply_patch
 from components.core.manifests import Manifest
-from components.core.names import KUBE_SYSTEM, TIGERA_OPERATOR, child, token
-from components.network.calico.objects import after_calico, before_calico, calico_marks
-from components.network.calico.values import calico_namespace, calico_values
-from components.network.cilium.rollout import agent_marks
-from components.network.cilium.values import cilium_values
-from components.network.data_path import data_path
-from components.network.model import AnyCni, Around, Calico, Chart, NetworkSpec
+from components.core.names import child, token
+from components.network.install import Install
+from components.network.kinds import cni_install
+from components.network.model import AnyCni, ChartContext, NetworkSpec
 from components.network.mtu import solve
-from components.network.unmanaged import Flannel, Unmanaged
 
 
 class Cni(pulumi.ComponentResource):
@@ -33,7 +29,7 @@ class Cni(pulumi.ComponentResource):
         name: str,
         spec: AnyCni,
         network: NetworkSpec,
-        around: Around,
+        context: ChartContext,
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
@@ -47,52 +43,51 @@ class Cni(pulumi.ComponentResource):
         """
         links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
         super().__init__(token("Cni"), name, links, opts)
-        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
-        if isinstance(spec, Flannel | Unmanaged):
-            pass  # somebody else installs it: what follows from its data path is all that is ours
-        elif isinstance(spec, Calico):
-            namespace = apply(child(name, "calico", "namespace"), calico_namespace(), options)
-            within = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
-            first = [apply(_name(name, item), item, within) for item in before_calico(spec, network)]
-            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, *first])
-            # The project tags its charts with a v.
-            chart = Chart(f"v{spec.version}", spec.install.repository, spec.install.timeout_seconds)
-            values = calico_values(spec, network, around.images)
-            release = apply_chart(child(name, "calico"), "tigera-operator", TIGERA_OPERATOR, chart, values, after)
-            ready: list[pulumi.Resource] = [release, *members]
-            for mark in calico_marks(spec):
-                behind = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(ready))
-                ready.append(apply_patch(child(name, "calico", mark["kind"].lower()), mark, behind))
-            served = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=ready)
-            for item in after_calico(spec):
-                # The operator makes `default` objects as well: who comes second must find no fault in the first.
-                make = apply_patch if item["metadata"]["name"] == "default" else apply
-                make(_name(name, item), item, served)
-        else:
-            chart = Chart(spec.version, spec.install.repository, spec.install.timeout_seconds)
-            values = cilium_values(
-                spec,
-                network,
-                cluster=around.cluster,
-                operators=2 if len(around.nodes) > 1 else 1,  # two on two nodes, and two on two hundred
-                announces=around.announces,
-                gateway_bundle=around.gateway_bundle,
-                images=around.images,
-            )
-            release = apply_chart(child(name, "cilium"), "cilium", KUBE_SYSTEM, chart, values, options)
-            limit = pulumi.CustomTimeouts(create=f"{chart.timeout_seconds}s", update=f"{chart.timeout_seconds}s")
-            after = pulumi.ResourceOptions(
-                parent=self, provider=provider, depends_on=[release, *members], custom_timeouts=limit
-            )
-            for mark in agent_marks(spec, values):
-                apply_patch(child(name, "agents", mark["metadata"]["name"]), mark, after)
+        install = cni_install(spec, network, context)
+        if install:  # else somebody else does: what follows from its data path is all that is managed here
+            self._install(name, install, provider, depends_on, members)
         mtu = solve(spec, network.underlay_mtu)
         self.pod_mtu = pulumi.Output.from_input(mtu.pod)
         self.mtu_arithmetic = pulumi.Output.from_input(mtu.arithmetic)
-        self.data_path = pulumi.Output.from_input(data_path(spec))
+        self.data_path = pulumi.Output.from_input(spec.summary())
         self.register_outputs(
             {**links, "podMtu": self.pod_mtu, "mtuArithmetic": self.mtu_arithmetic, "dataPath": self.data_path}
         )
+
+    def _install(
+        self,
+        name: str,
+        install: Install,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource],
+        members: Sequence[pulumi.Resource],
+    ) -> None:
+        limit = f"{install.chart.timeout_seconds}s"
+
+        def after(*resources: pulumi.Resource, waits: bool = False) -> pulumi.ResourceOptions:
+            timeouts = pulumi.CustomTimeouts(create=limit, update=limit) if waits else None
+            return pulumi.ResourceOptions(
+                parent=self, provider=provider, depends_on=list(resources), custom_timeouts=timeouts
+            )
+
+        ready = list(depends_on)
+        if install.namespace:
+            ready = [apply(child(name, install.kind, "namespace"), install.namespace, after(*ready))]
+        ready += [apply(_name(name, item), item, after(*ready)) for item in install.before]
+        chart = install.chart
+        release = apply_chart(
+            child(name, install.kind), chart.name, chart.namespace, chart, install.values, after(*ready)
+        )
+        ready = [release, *members]
+        waited: list[pulumi.Resource] = []
+        for annotation in install.waits:
+            earlier = waited if install.one_by_one else []
+            wait = after(*ready, *earlier, waits=True)
+            waited.append(apply_patch(child(name, *annotation.name), annotation.manifest, wait))
+        for item in install.after:
+            # The CNI makes `default` objects as well: who comes second must find no fault in the first.
+            make = apply_patch if item["metadata"]["name"] == "default" else apply
+            make(_name(name, item), item, after(*ready, *waited))
 
 
 def _name(component: str, item: Manifest) -> str:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from components.core.versions import version_tuple
-from components.network.unmanaged import KubeProxyMode, ServiceProxy
+from components.core.versions import matches
+from components.network.kind import KubeProxyMode, ServiceProxy
 
-IPVS_DEPRECATED = (1, 35)
+IPVS_DEPRECATED = ">=1.35"
 """KEP-5495: deprecated in 1.35, behind a feature gate since 1.37, whose default is to go off in 1.40."""
-NFTABLES_STABLE = (1, 33)
+NFTABLES_STABLE = ">=1.33"
 """KEP-3866: the nftables mode is alpha in 1.29, beta in 1.31, stable in 1.33."""
 
 
@@ -27,17 +27,16 @@ def kube_proxy_configuration(mode: KubeProxyMode) -> dict[str, Any]:
 
 def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> str:
     """What an operator should know of the mode on this Kubernetes; empty for nothing."""
-    version = version_tuple(kubernetes_version)[:2]
-    if proxy == "ipvs" and version >= IPVS_DEPRECATED:
+    if proxy == "ipvs" and matches(kubernetes_version, IPVS_DEPRECATED):
         return (
             f"serviceProxy ipvs: kube-proxy's IPVS mode is deprecated since Kubernetes 1.35, and this is "
             f"{kubernetes_version}: nftables does the same in constant time, eBPF without kube-proxy"
         )
-    if proxy == "ipvs" and version >= NFTABLES_STABLE:
+    if proxy == "ipvs" and matches(kubernetes_version, NFTABLES_STABLE):
         return (
             "serviceProxy ipvs: kube-proxy's IPVS mode is deprecated from Kubernetes 1.35 on; nftables, stable since "
             "1.33, does the same in constant time"
         )
-    if proxy == "nftables" and version < NFTABLES_STABLE:
+    if proxy == "nftables" and not matches(kubernetes_version, NFTABLES_STABLE):
         return f"serviceProxy nftables: it is stable since Kubernetes 1.33, and this is {kubernetes_version}"
     return ""

@@ -1,21 +1,22 @@
-"""What a Cilium that runs, or a Release of its chart, may not be: keys that exclude each other."""
+"""What a Cilium that runs, or a Release of its chart, may not be: settings that exclude each other."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
+from components.network.cilium.changes import as_config, config_key, effect
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.keys import nearest, releases
 from components.network.cilium.chart.nested import leaves
-from components.network.cilium.effective import DSR_MODES
+from components.network.cilium.constraints import broken
+from components.network.cilium.data_path import from_config, known_release
 
 _WRONG = (Verdict.FAILS, Verdict.REFUSED, Verdict.IGNORED)
 
 
 def chart_problems(values: Mapping[str, Any], version: str) -> Iterator[Finding]:
     """Values that Helm or the agent refuses, or that nothing reads, on this release of Cilium's chart."""
-    release = nearest(version.removeprefix("v")) or releases()[-1]
+    release = known_release(version)
     for finding in explain(leaves(values), release):
         if not finding.as_meant and finding.verdict in _WRONG:
             instead = ", ".join(f"{key}: {value}" for key, value in finding.instead)
@@ -25,29 +26,12 @@ def chart_problems(values: Mapping[str, Any], version: str) -> Iterator[Finding]
 
 
 def config_problems(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """The `cilium-config` that every agent reads: what makes it exit, or carry Services otherwise than written."""
+    """The `cilium-config` that every agent reads: what makes it exit, or do something else than was written."""
     data = config.get("data") or {}
-    native = data.get("routing-mode", "tunnel") == "native"
-    protocol = data.get("tunnel-protocol") or "vxlan"
-    mode, dispatch = data.get("bpf-lb-mode") or "snat", data.get("bpf-lb-dsr-dispatch") or "opt"
-    replaces = data.get("kube-proxy-replacement") in ("true", "strict")
-
-    def found(message: str) -> Finding:
-        return Finding("cni-consistent", "ConfigMap cilium-config", message)
-
-    if mode in DSR_MODES and not native and (protocol == "vxlan" or dispatch != "geneve"):
-        yield found(
-            f"bpf-lb-mode {mode} with dispatch {dispatch} over a {protocol} tunnel: every agent exits; write "
-            "routing-mode: native, or tunnel-protocol: geneve with bpf-lb-dsr-dispatch: geneve"
-        )
-    if mode in DSR_MODES and not replaces:
-        yield found(f"bpf-lb-mode {mode} without kube-proxy-replacement does nothing: write it true, or snat")
-    if data.get("auto-direct-node-routes") == "true" and not native:
-        yield found("auto-direct-node-routes over a tunnel: every agent exits; write false, or routing-mode: native")
-    if data.get("enable-bpf-masquerade") == "true" and not replaces:
-        yield found("enable-bpf-masquerade without kube-proxy-replacement: every agent exits; write either")
-    masquerades = data.get("enable-ipv4-masquerade", "true") == "true"
-    if native and masquerades and not data.get("ipv4-native-routing-cidr"):
-        yield found("routing-mode native with masquerade and no ipv4-native-routing-cidr: every agent exits; write it")
-    if data.get("enable-l2-announcements") == "true" and not replaces:
-        yield found("enable-l2-announcements without kube-proxy-replacement does nothing: write kube-proxy-replacement")
+    path = from_config(data)
+    for row in broken(path):
+        key = config_key(row.field, path.encryption)
+        value = f" {data[key]}" if key in data else ""
+        instead = ", or ".join(as_config(change) for change in row.remedies(path))
+        message = f"{key}{value}: {effect(row, row.reason(path))} ({row.source}); write {instead}"
+        yield Finding("cni-consistent", "ConfigMap cilium-config", message)

@@ -9,29 +9,28 @@ from typing import Any
 
 from components.core.labels import PREFIX
 from components.core.manifests import Manifest, manifest
-from components.core.versions import version_tuple
+from components.core.versions import matches
 from components.pools.addresses import AddressBlock
 from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
 
 POOL = f"{PREFIX}pool"
 """Label of a Service that selects its pool."""
-BLOCKS_SINCE = (1, 15)
+BLOCKS_SINCE = ">=1.15"
 """Older releases have `cidrs` instead, without ranges."""
-STABLE_SINCE = (1, 18)
-"""First release in which pools and BGP objects are v2 instead of v2alpha1. L2 policies are still v2alpha1."""
+STABLE_SINCE = ">=1.18"
+"""In these releases pools and BGP objects are v2 instead of v2alpha1. L2 policies are still v2alpha1."""
 NEVER = {"key": f"{PREFIX}announce", "operator": "NotIn", "values": ["never"]}
 """A selector that matches all Services. For Cilium, an empty selector matches none."""
 
 
 def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str) -> list[Manifest]:
     """Pools, then their announcements, in the order of creation."""
-    version = version_tuple(cilium_version)
     l2 = [pool for pool in spec.pools if isinstance(pool.advertisement, L2)]
     bgp = [pool for pool in spec.pools if isinstance(pool.advertisement, Bgp)]
     return [
-        *(_pool(pool, spec, version) for pool in spec.pools),
+        *(_pool(pool, spec, cilium_version) for pool in spec.pools),
         *(policy for pool in l2 for policy in _l2_policies(pool, spec)),
-        *(_bgp(spec, bgp, version) if bgp else ()),
+        *(_bgp(spec, bgp, cilium_version) if bgp else ()),
     ]
 
 
@@ -42,12 +41,12 @@ def announcements(spec: MetalLbSpec) -> frozenset[str]:
     return frozenset(pool.advertisement.kind for pool in spec.pools)
 
 
-def _api(version: tuple[int, ...]) -> str:
-    return "cilium.io/v2" if version >= STABLE_SINCE else "cilium.io/v2alpha1"
+def _api(version: str) -> str:
+    return "cilium.io/v2" if matches(version, STABLE_SINCE) else "cilium.io/v2alpha1"
 
 
-def _pool(pool: Pool, spec: MetalLbSpec, version: tuple[int, ...]) -> Manifest:
-    if version >= BLOCKS_SINCE:  # ranges, because Cilium may skip the first and last address of a network
+def _pool(pool: Pool, spec: MetalLbSpec, version: str) -> Manifest:
+    if matches(version, BLOCKS_SINCE):  # ranges, because Cilium may skip the first and last address of a network
         blocks: dict[str, Any] = {"blocks": [{"start": str(b.first), "stop": str(b.last)} for b in pool.addresses]}
     else:
         blocks = {"cidrs": [{"cidr": network} for block in pool.addresses for network in _networks(block)]}
@@ -83,7 +82,7 @@ def _l2_policies(pool: Pool, spec: MetalLbSpec) -> list[Manifest]:
     return policies
 
 
-def _bgp(spec: MetalLbSpec, pools: list[Pool], version: tuple[int, ...]) -> list[Manifest]:
+def _bgp(spec: MetalLbSpec, pools: list[Pool], version: str) -> list[Manifest]:
     api = _api(version)
     return [
         *(manifest(api, "CiliumBGPPeerConfig", peer.name, spec=_peer_config(peer)) for peer in spec.peers),

@@ -1,17 +1,17 @@
 """Rules for the owner of LoadBalancer addresses: MetalLB, Cilium or Calico's BGP, but never two of them."""
 
 from components.core.finding import Finding
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from components.network.calico.bgp import CalicoBgp
 from components.network.model import AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
 from components.pools.model import L2, Bgp, MetalLbSpec
 
-L2_SINCE = (1, 14)
-"""L2 announcements exist since this release (Cilium 1.14's release notes)."""
-BGP_SINCE = (1, 16)
-"""The BGP control plane has its current objects since this release (Cilium 1.16's release notes)."""
-AGGREGATION_SINCE = (1, 18)
-"""Oldest release whose CRD is known to have `aggregationLengthIPv4`."""
+L2_SINCE = "1.14"
+"""Cilium 1.14's release notes: L2 announcements."""
+BGP_SINCE = "1.16"
+"""Cilium 1.16's: the v2 objects of its BGP control plane."""
+AGGREGATION_SINCE = "1.18"
+"""The oldest release whose CRD of advertisements was read and has `aggregationLengthIPv4`."""
 
 
 def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address: bool) -> list[Finding]:
@@ -25,23 +25,22 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
         return [
             _problem("install", f"kind cilium, but cni.kind is {cni.kind}: write kind: helm here, or cni.kind: cilium")
         ]
-    version = version_tuple(cni.version)
     found = []
     for pool in spec.pools:
         item = f"pools[{pool.name}]"
         if any(block.first.version == 6 for block in pool.addresses):
             found.append(_problem(item, "has IPv6 addresses, and Cilium has only IPv4 here: remove them"))
         if isinstance(pool.advertisement, L2):
-            found += _l2(f"{item}.advertisement", version, cni.version, cni.service_proxy, keeps_clients_address)
+            found += _l2(f"{item}.advertisement", cni.version, cni.service_proxy, keeps_clients_address)
         else:
-            found += _bgp(f"{item}.advertisement", version, cni.version, pool.advertisement)
+            found += _bgp(f"{item}.advertisement", cni.version, pool.advertisement)
     return found
 
 
-def _l2(item: str, version: tuple[int, ...], text: str, proxy: str, local: bool) -> list[Finding]:
+def _l2(item: str, version: str, proxy: str, local: bool) -> list[Finding]:
     found = []
-    if version < L2_SINCE:
-        found.append(_problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {text}: write install kind: helm"))
+    if parse(version) < parse(L2_SINCE):
+        found.append(_problem(item, f"l2 by Cilium came with 1.14, and this is {version}: write install kind: helm"))
     if proxy != "ebpf":
         found.append(
             _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}: write cni.serviceProxy: ebpf")
@@ -57,14 +56,14 @@ def _l2(item: str, version: tuple[int, ...], text: str, proxy: str, local: bool)
     return found
 
 
-def _bgp(item: str, version: tuple[int, ...], text: str, bgp: Bgp) -> list[Finding]:
+def _bgp(item: str, version: str, bgp: Bgp) -> list[Finding]:
     found = []
-    if version < BGP_SINCE:
+    if parse(version) < parse(BGP_SINCE):
         found.append(
-            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {text}: write a newer cni.version")
+            _problem(item, f"bgp by Cilium needs 1.16 or newer here, and this is {version}: raise cni.version")
         )
-    elif bgp.aggregation_length != 32 and version < AGGREGATION_SINCE:
-        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {text}: remove it"))
+    elif bgp.aggregation_length != 32 and parse(version) < parse(AGGREGATION_SINCE):
+        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}: leave it out"))
     if bgp.node_selectors:
         found.append(
             _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here: remove them")

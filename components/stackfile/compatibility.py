@@ -4,7 +4,6 @@ from components.core.finding import Finding
 from components.network.compatibility.matrix import Combination, Feature, Part
 from components.network.compatibility.search import Conflict, conflicts, nearest
 from components.network.model import AnyCni
-from components.network.rules import combination
 
 FIELDS = {
     Part.KUBERNETES: "cluster.kubernetesVersion",
@@ -26,7 +25,7 @@ def together(
     traefik: str | None = None,
 ) -> Combination:
     """The combination of a stack file; None and what has no field are unknown."""
-    base = combination(cni)
+    base = cni.combination()
     versions = {**base.versions, Part.KUBERNETES: kubernetes}
     if gateway_api:
         versions[Part.GATEWAY_API] = gateway_api

@@ -7,7 +7,7 @@ from components.charts.lock import WantedChart
 from components.charts.model import Mirror
 from components.charts.reference import repository_of
 from components.core.finding import Finding
-from components.network.model import AnyCni, Calico
+from components.network.model import AnyCni
 from components.network.model import Helm as CniHelm
 from components.pools.model import Helm as MetalLbHelm
 from components.pools.model import MetalLbSpec
@@ -75,8 +75,7 @@ def from_mirror(spec: Installing, mirror: Mirror | None) -> dict[str, Any]:
 def _installs(spec: Installing) -> Iterator[_Install]:
     cni: Any = spec.cni
     if isinstance(getattr(cni, "install", None), CniHelm):
-        calico = isinstance(cni, Calico)  # the project tags its charts with a v
-        name, version = ("tigera-operator", f"v{cni.version}") if calico else ("cilium", cni.version)
+        name, version = cni.chart
         yield _Install("cni", name, version, "cni.version", cni.install)
     if isinstance(spec.metallb.install, MetalLbHelm):
         install = spec.metallb.install

@@ -7,13 +7,11 @@ from components.gateway.controllers import controller_problems
 from components.gateway.model import CrdBundle, Traefik
 from components.gateway.rules import gateway_problems
 from components.kubeadm.rules import cluster_problems
-from components.network.calico.values import extra_problems as calico_values_problems
 from components.network.cilium.upgrades import upgrade_problems
-from components.network.cilium.values import extra_problems as cilium_values_problems
 from components.network.compatibility.matrix import Combination
-from components.network.model import Calico, Cilium
-from components.network.rules import cni_problems, network_problems
-from components.network.unmanaged_rules import policy_problems
+from components.network.kinds import values_problems
+from components.network.model import ChartContext, Cilium
+from components.network.rules import cni_problems, network_problems, policy_problems
 from components.nodes.rules import fleet_problems, node_problems
 from components.pools.model import Helm as MetalLbHelm
 from components.pools.ownership import ownership_problems
@@ -50,19 +48,14 @@ def _together(spec: PlatformSpec) -> Combination:
     )
 
 
-def _extra_cni_values(spec: PlatformSpec) -> list[Finding]:
-    if isinstance(spec.cni, Calico):
-        return calico_values_problems(spec.cni, spec.network, spec.images)
-    if isinstance(spec.cni, Cilium):
-        return cilium_values_problems(spec.cni, spec.network, cluster=spec.environment, images=spec.images)
-    return []
-
-
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
     ({"cni", "network"}, lambda spec: cni_problems(spec.cni, spec.network)),
-    ({"cni", "network", "environment", "images"}, lambda spec: _extra_cni_values(spec)),
+    (
+        {"cni", "network", "environment", "images"},
+        lambda spec: values_problems(spec.cni, spec.network, ChartContext(spec.environment, images=spec.images)),
+    ),
     (
         {"cni", "metallb", "nodes", "images"},
         lambda spec: metallb_values_problems(spec.metallb, spec.around_metallb),

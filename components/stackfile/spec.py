@@ -6,17 +6,15 @@ from components.charts.lock import WantedChart
 from components.charts.model import ChartsSpec
 from components.core.model import Spec
 from components.core.types import EnvironmentName
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from components.gateway.model import GatewaySpec
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
-from components.network.advice import cni_advice
 from components.network.compatibility.search import untested
+from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice
-from components.network.model import Around as AroundCni
-from components.network.model import Cni, NetworkSpec
-from components.network.node_requirements import foreign_sources, same_segment, tcp_ports, udp_ports
+from components.network.model import ChartContext, Cni, NetworkSpec
 from components.network.rules import kernel_floor
 from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
 from components.pools.by_cilium import announcements
@@ -56,10 +54,11 @@ class PlatformSpec(Spec):
         """What this cluster asks of every node."""
         floor, reason = kernel_floor(self.cni)
         own = self.cluster.kernel_floor
-        if own and version_tuple(own) > version_tuple(floor):
+        if own and parse(own) > parse(floor):
             floor, reason = own, "cluster.kernelFloor of the stack file"
-        tcp = (*tcp_ports(self.cni), KUBELET, *self.metallb.tcp_ports)
-        udp = (*udp_ports(self.cni), *self.metallb.udp_ports)
+        requirements = self.cni.requirements()
+        tcp = (*requirements.tcp_ports, KUBELET, *self.metallb.tcp_ports)
+        udp = (*requirements.udp_ports, *self.metallb.udp_ports)
         return NodeRequirements(
             self.cni.service_proxy,
             floor,
@@ -70,8 +69,8 @@ class PlatformSpec(Spec):
                 *(PortNeed(port, "tcp", why) for port, why in tcp),
                 *(PortNeed(port, "udp", why) for port, why in udp),
             ),
-            same_segment=same_segment(self.cni),
-            source_address_filtering=foreign_sources(self.cni),
+            same_segment=requirements.same_segment,
+            source_address_filtering=requirements.foreign_sources,
             announcements=self._announcements,
             pod_source=str(self.network.pod_cidr.broadcast_address - 1),
             preflight=self.preflight,
@@ -89,11 +88,11 @@ class PlatformSpec(Spec):
         return self.cni.version if self.cni.kind == "cilium" else None
 
     @property
-    def around_cni(self) -> AroundCni:
+    def chart_context(self) -> ChartContext:
         """What else of the stack the CNI's chart depends on."""
-        nodes = tuple(node.name for node in self.nodes)
+        operators = 2 if len(self.nodes) > 1 else 1  # two on two nodes, and two on two hundred
         announces, bundle = announcements(self.metallb), self.gateway.bundle_version
-        return AroundCni(self.environment, nodes, announces, bundle, self.images)
+        return ChartContext(self.environment, operators, announces, bundle, self.images)
 
     @property
     def around_metallb(self) -> AroundMetalLb:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from components.core.versions import parse
+
 KUBERNETES = "pulumi-resource-kubernetes"
 """The provider that the lab builds from its own Go module."""
 # Binary of the plugin → module in lab.plugins, and the SDK whose version the engine wants. No module proxy has their Go
@@ -119,16 +121,11 @@ def _downloaded(binary: str, home: Path) -> Plugin | None:
     kind_and_name = binary.removeprefix("pulumi-")
     folders = (home / "plugins").glob(f"{kind_and_name}-v*")
     versions = {folder.name.removeprefix(f"{kind_and_name}-v"): folder for folder in folders if folder.is_dir()}
-    for number in sorted(versions, key=_numbers, reverse=True):
+    for number in sorted(versions, key=parse, reverse=True):
         plugin = versions[number] / binary
         if os.access(plugin, os.X_OK) and not _is_stand_in(plugin):
             return Plugin(binary, plugin, number, stand_in=False)
     return None
-
-
-def _numbers(version_text: str) -> tuple[int, ...]:
-    release = version_text.split("-")[0].split("+")[0]
-    return tuple(int(part) for part in release.split(".") if part.isdigit())
 
 
 def _ask_version(plugin: Path) -> str:

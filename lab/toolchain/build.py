@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from components.core.versions import parse
 from lab.processes import LabError, tail
 from lab.progress import Progress
 from lab.toolchain import golang
@@ -136,7 +137,7 @@ def _on_path(tool: Tool) -> tuple[Path, str] | None:
 
 def fits(found: str, tool: Tool) -> bool:
     """Whether a version may stand for the pinned one: not older, and the same in the parts that the tool keeps to."""
-    has, pinned = ([int(n) for n in version.split(".")[:3]] for version in (found, tool.version))
+    has, pinned = parse(found).release, parse(tool.version).release
     return has[: tool.same_parts] == pinned[: tool.same_parts] and has >= pinned
 
 

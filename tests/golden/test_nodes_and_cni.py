@@ -5,7 +5,7 @@ import yaml
 
 from components.network.calico.values import calico_values, installation
 from components.network.cilium.values import cilium_values
-from components.network.model import Calico, CalicoHelm
+from components.network.model import Calico, CalicoHelm, ChartContext
 from components.nodes.settings.script import node_script
 from tests.support.golden import assert_golden
 from tests.support.manifests import to_yaml
@@ -22,7 +22,7 @@ def test_a_nodes_script(name, node):
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_cilium_values(name):
     spec = stack(name)
-    values = cilium_values(spec.cni, spec.network, cluster=spec.environment, images=spec.images)
+    values = cilium_values(spec.cni, spec.network, ChartContext(spec.environment, images=spec.images))
     assert_golden(f"{name}-cilium-values.yaml", yaml.safe_dump(values))
 
 
@@ -30,4 +30,4 @@ def test_a_calico_installation_without_encapsulation():
     cni = Calico(kind="calico", version="3.32.1", install=CalicoHelm(kind="helm"), encapsulation="None", bgp=True)
     network = stack("oslo").network
     assert_golden("calico-installation.yaml", to_yaml([installation(cni, network)]))
-    assert_golden("calico-values.yaml", yaml.safe_dump(calico_values(cni, network)))
+    assert_golden("calico-values.yaml", yaml.safe_dump(calico_values(cni, network, ChartContext("oslo"))))

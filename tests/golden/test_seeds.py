@@ -10,10 +10,9 @@ from components.network.cilium.chart.keys import minors, nearest
 from components.network.cilium.chart.migrate import migrate
 from components.network.cilium.chart.nested import keys, leaves
 from components.network.cilium.chart.set_syntax import command_line, merge_words
-from components.network.cilium.effective import effective
+from components.network.cilium.data_path import from_values
 from components.network.cilium.values import cilium_values
-from components.network.data_path import data_path
-from components.network.model import Calico
+from components.network.model import Calico, ChartContext
 from components.network.mtu import solve
 from components.stackfile.parsing import parse
 from tests.support.golden import assert_golden
@@ -55,7 +54,7 @@ def of_today(seed):
 
 def rendered(data):
     spec = parse(data, base_dir=ROOT)
-    return cilium_values(spec.cni, spec.network, cluster=spec.environment)
+    return cilium_values(spec.cni, spec.network, ChartContext(spec.environment))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -81,13 +80,13 @@ def test_what_the_author_meant_is_what_runs_then_and_now(seed):
     release = SEEDS[seed]
     line = command_line(f"helm install cilium cilium/cilium {WORDS[seed]}")
     meant = migrate(leaves(merge_words({}, line.words)), release, NOW, meant=True).values
-    wanted = effective(meant, NOW)
+    wanted = from_values(meant, NOW)
     for data, here in ((stack_data(seed), release), (of_today(seed), NOW)):
         values = leaves(rendered(data))
-        runs = effective(values, here)
+        runs = from_values(values, here)
         assert (runs.native, runs.replaces_proxy) == (wanted.native, wanted.replaces_proxy)
         assert values[keys("loadBalancer.mode")] == meant.get(keys("loadBalancer.mode"), "snat")
-        assert not wanted.cidr or runs.cidr == wanted.cidr
+        assert not wanted.native_cidr or runs.native_cidr == wanted.native_cidr
 
 
 @pytest.mark.parametrize(
@@ -108,10 +107,10 @@ def test_the_mtu_trap_is_not_in_them(seed, arithmetic):
 def test_calico_by_bgp_in_place_of_flannel():
     spec = parse(stack_data("002-calico-bgp"), base_dir=ROOT)
     assert isinstance(spec.cni, Calico)
-    assert data_path(spec.cni) == ("Calico 3.32.1: encapsulation None, Iptables data plane, BGP, kube-proxy with ipvs")
+    assert spec.cni.summary() == ("Calico 3.32.1: encapsulation None, Iptables data plane, BGP, kube-proxy with ipvs")
     assert "deprecated since Kubernetes 1.35" in spec.advice[0]
     around = [calico_namespace(), *before_calico(spec.cni, spec.network), *after_calico(spec.cni)]
-    values = yaml.safe_dump(calico_values(spec.cni, spec.network))
+    values = yaml.safe_dump(calico_values(spec.cni, spec.network, ChartContext("oslo")))
     assert_golden("seed-002-calico-bgp.yaml", f"{to_yaml(around)}---\n{values}")
 
 

@@ -12,6 +12,7 @@ import yaml
 
 from components.images.model import ImageMirror
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from components.pools.model import Helm
 from components.pools.render import metallb_values
 from components.stackfile.spec import PlatformSpec
@@ -70,7 +71,7 @@ def lab(**cni: Any) -> PlatformSpec:
 )
 def test_ciliums_images_are_the_mirrors(helm: Path, tmp_path: Path, cni: dict[str, Any]) -> None:
     spec = lab(**cni)
-    values = cilium_values(spec.cni, spec.network, cluster="lab", images=spec.images)
+    values = cilium_values(spec.cni, spec.network, ChartContext("lab", images=spec.images))
     values.setdefault("hubble", {}).setdefault("ui", {})["enabled"] = cni.get("hubble", False)  # as a stack file may
     found = rendered(helm, cilium_chart(spec.cni.version), values, tmp_path)
     assert f"{MIRROR}/cilium/cilium:v1.20.2@{DIGEST}" in found

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build, golang
@@ -44,12 +44,12 @@ def pinned(name: str) -> str:
 def versions(module: str) -> list[str]:
     """The versions of a module that `modules.sum` beside this file names, oldest first."""
     found = {version.removeprefix("v") for name, version in _sums(_OWN) if name == module}
-    return sorted(found, key=version_tuple)
+    return sorted(found, key=parse)
 
 
 def cilium_versions() -> list[str]:
     """Cilium's releases whose charts the tests read: some of each era of its values, and the lab's own."""
-    return sorted({*versions(CILIUM), pinned("cilium")}, key=version_tuple)
+    return sorted({*versions(CILIUM), pinned("cilium")}, key=parse)
 
 
 def source(module: str, version: str) -> Path:

@@ -163,7 +163,7 @@ CASES: dict[str, Case] = {
     "cni-consistent": Case(
         [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"})],
         [cilium_config(**{"bpf-lb-mode": "dsr", "kube-proxy-replacement": "true"})],
-        "ConfigMap cilium-config: bpf-lb-mode dsr with dispatch opt over a vxlan tunnel: every agent exits",
+        "ConfigMap cilium-config: bpf-lb-mode dsr: every agent exits: dsr over a VXLAN tunnel",
         [release("cilium", {"routingMode": UNKNOWN})],
     ),
     "cni-no-flannel": Case(

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from components.network.model import Calico, Cni
-from components.network.unmanaged import Flannel, Unmanaged
+from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
 from vds.inspect import scripts
 from vds.inspect.capture import Outputs

@@ -2,13 +2,14 @@
 
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
-from components.core.versions import version_tuple
-from components.network.model import Calico, NetworkSpec
+from components.core.versions import matches
+from components.network.calico.model import Calico
+from components.network.networks import NetworkSpec
 
 API = "projectcalico.org/v3"
 """Served by Calico's own API server, which the operator's chart installs."""
 OPERATOR_API = "operator.tigera.io/v1"
-READY_SINCE = (3, 25)
+READY_SINCE = ">=3.25"
 WAIT_FOR = "pulumi.com/waitFor"
 """Pulumi takes a custom resource as ready at once unless this annotation says what to wait for."""
 
@@ -33,14 +34,14 @@ def before_calico(cni: Calico, network: NetworkSpec) -> list[Manifest]:
     return [services_endpoint(network)] if cni.dataplane == "BPF" else []
 
 
-def calico_marks(cni: Calico) -> list[Manifest]:
+def ready_annotations(cni: Calico) -> list[Manifest]:
     """Annotations on the operator's own objects, in order: applying them waits until Calico runs, and its API serves.
 
     The chart's Release waits for the operator only. The operator copies `Ready` from its own status onto the object
     (pkg/controller/status/status.go, UpdateStatusCondition, tigera/operator#2062, of Calico 3.25); an older one says
     nothing to wait for.
     """
-    if version_tuple(cni.version) < READY_SINCE:
+    if not matches(cni.version, READY_SINCE):
         return []
     ready = {"annotations": {WAIT_FOR: "condition=Ready"}}
     return [

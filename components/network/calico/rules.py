@@ -1,18 +1,19 @@
-"""What Calico may not be, beyond what its model already has no spelling for."""
+"""What Calico may not be, beyond what its model can't express."""
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
-from components.core.versions import version_tuple
-from components.network.model import Calico
+from components.core.versions import parse
+from components.network.calico.model import Calico
+from components.network.networks import NetworkSpec
 
-OLDEST = (3, 15)
+OLDEST = "3.15"
 """Calico 3.15's release notes: the operator, and with it Installation."""
 
 
-def calico_problems(cni: Calico) -> list[Finding]:
+def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
     """Everything wrong with it by itself."""
     problems = []
-    if version_tuple(cni.version) < OLDEST:
+    if parse(cni.version) < parse(OLDEST):
         problems.append(
             Finding(
                 "cni-version",

@@ -7,9 +7,10 @@ from components.charts.values import merged, taken
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
-from components.images.model import ImageMirror, image_at
-from components.network.model import Calico, NetworkSpec
+from components.images.model import image_at
+from components.network.calico.model import Calico
 from components.network.mtu import solve
+from components.network.networks import ChartContext, NetworkSpec
 
 CALICOCTL = "quay.io/calico/ctl"
 """Of the chart's hook that takes Calico away."""
@@ -26,13 +27,14 @@ def calico_namespace() -> Manifest:
     return manifest("v1", "Namespace", TIGERA_OPERATOR, labels=enforce)
 
 
-def calico_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
+def calico_values(cni: Calico, network: NetworkSpec, context: ChartContext) -> dict[str, Any]:
     """Values of the tigera-operator chart, which makes the Installation once its CRDs are there."""
-    return merged(platform_values(cni, network, images), cni.install.values)
+    return merged(platform_values(cni, network, context), cni.install.values)
 
 
-def platform_values(cni: Calico, network: NetworkSpec, images: ImageMirror | None = None) -> dict[str, Any]:
+def platform_values(cni: Calico, network: NetworkSpec, context: ChartContext) -> dict[str, Any]:
     """The values that are the platform's own."""
+    images = context.images
     values: dict[str, Any] = {"installation": {"enabled": True, **_spec(cni, network)}}
     if images:
         # The operator adds the images' paths (calico/node, …) to the registry, which ends in a slash.
@@ -42,7 +44,7 @@ def platform_values(cni: Calico, network: NetworkSpec, images: ImageMirror | Non
     return values
 
 
-def extra_problems(cni: Calico, network: NetworkSpec, images: ImageMirror | None) -> list[Finding]:
+def extra_problems(cni: Calico, network: NetworkSpec, context: ChartContext) -> list[Finding]:
     """Values of the stack file whose keys are the platform's own."""
     return [
         Finding(
@@ -50,7 +52,7 @@ def extra_problems(cni: Calico, network: NetworkSpec, images: ImageMirror | None
             "cni.install.values",
             f"{key} is set by the platform, from fields of the stack file: take it out",
         )
-        for key in taken(platform_values(cni, network, images), cni.install.values)
+        for key in taken(platform_values(cni, network, context), cni.install.values)
     ]
 
 

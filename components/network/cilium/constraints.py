@@ -1,218 +1,292 @@
-"""Keys that are each well spelled and together make a network that cannot work, or another than was meant."""
+"""What a Cilium data path may not be: one table, whichever way the data path was written.
 
-from collections.abc import Iterator
-from typing import Any
+A row holds for the releases that it names. Sources are files of Cilium's own repository, read at 1.13.18, 1.14.4,
+1.15.19, 1.16.1, 1.18.2, 1.19.6 and 1.20.2, and its issues.
+"""
 
-from components.core.versions import version_tuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from components.core.versions import matches
 from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.keys import Path, within
-from components.network.cilium.chart.nested import Leaves, dotted, keys
-from components.network.cilium.effective import (
-    CIDR,
-    DISPATCH,
-    DSR_MODES,
-    ENCRYPTION,
-    ENCRYPTION_TYPE,
-    KPR,
-    L7_PROXY,
-    LB_MODE,
-    MASQUERADE,
-    POD_NETWORK,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    UPGRADE_COMPATIBILITY,
-    default_proxy,
-    effective,
-    lacks_cidr,
-    on,
-    pod_overhead,
-    proxy_verdict,
-    spell_proxy,
-    text,
+from components.network.cilium.data_path import DataPath
+
+ROUTINGS, PROTOCOLS, DSR_MODES = ("native", "tunnel"), ("vxlan", "geneve"), ("dsr", "hybrid")
+
+Change = Mapping[str, Any]
+"""Fields of a data path, with what to make of them."""
+
+
+class Constraint(NamedTuple):
+    """A row of the table."""
+
+    id: str
+    field: str
+    """Of the data path: the setting to blame."""
+    releases: str
+    """Specifiers, as in `>=1.15,<1.19`; empty: every release."""
+    broken: Callable[[DataPath], bool]
+    effect: Verdict
+    """What the agents or the operator do: `REFUSED`, `IGNORED`, or something else than was meant (`OTHERWISE`)."""
+    reason: Callable[[DataPath], str]
+    source: str
+    remedies: Callable[[DataPath], tuple[Change, ...]]
+    """Each of them is enough, the best first."""
+
+    @property
+    def fixed_in(self) -> str:
+        """The first minor that the constraint is not of; empty: it still holds."""
+        return next((part[1:] for part in self.releases.split(",") if part.startswith("<")), "")
+
+
+def _always(*changes: Change) -> Callable[[DataPath], tuple[Change, ...]]:
+    return lambda _: changes
+
+
+def _says(reason: str) -> Callable[[DataPath], str]:
+    return lambda _: reason
+
+
+def _dsr(path: DataPath) -> bool:
+    return path.lb_mode in DSR_MODES
+
+
+def _no_dsr_through_the_tunnel(path: DataPath) -> str:
+    asked = "" if path.routing_written else " (the default: no routing was written)"
+    way = "" if path.protocol == "vxlan" else f" with dispatch {path.dispatch}"
+    geneve = ", or Geneve with dispatch geneve" if matches(path.release, ">=1.14.3") else ""
+    return f"{path.lb_mode}{way} over {path.name}{asked}; it needs native routing{geneve}"
+
+
+def _carries_dsr(path: DataPath) -> tuple[Change, ...]:
+    # 1.14 has DSR in Geneve, and its first charts write the tunnel into the configuration twice.
+    geneve = ({"protocol": "geneve", "dispatch": "geneve"},) if matches(path.release, ">=1.14.3") else ()
+    return (*geneve, {"routing": "native"})
+
+
+def _wireguard_instead(path: DataPath) -> tuple[Change, ...]:
+    without_proxy = {"l7_proxy": False} if matches(path.release, "<1.14") else {}
+    return {"encryption": "wireguard", **without_proxy}, {"replaces_proxy": False}
+
+
+def lacks_cidr(path: DataPath) -> bool:
+    """Native routing that masquerades and was not told where to stop."""
+    return path.native and path.masquerades and not path.native_cidr
+
+
+_KPR_GO = "kube_proxy_replacement.go"
+_DAEMON_GO = "daemon/cmd/daemon.go"
+_GATEWAY_GO = "operator/pkg/gateway-api/cell.go"
+_NEEDS_REPLACEMENT = "kube-proxy carries Services; it needs kube-proxy replacement"
+_REPLACED: Change = {"replaces_proxy": True}
+
+CONSTRAINTS = (
+    Constraint(
+        "routing-mode-unknown",
+        "routing",
+        "",
+        lambda path: path.routing not in ROUTINGS,
+        Verdict.REFUSED,
+        _says("the agents know native and tunnel"),
+        "pkg/option/config.go",
+        lambda path: ({"routing": path.routing.lower() if path.routing.lower() in ROUTINGS else "tunnel"},),
+    ),
+    Constraint(
+        "tunnel-protocol-unknown",
+        "protocol",
+        "",
+        lambda path: path.protocol not in PROTOCOLS,
+        Verdict.REFUSED,
+        _says("the agents know vxlan and geneve"),
+        "pkg/datapath/tunnel/tunnel.go",
+        lambda path: ({"protocol": path.protocol.lower() if path.protocol.lower() in PROTOCOLS else "vxlan"},),
+    ),
+    Constraint(
+        "lb-mode-unknown",
+        "lb_mode",
+        "",
+        lambda path: path.lb_mode not in ("snat", *DSR_MODES) and (path.node_ports or matches(path.release, ">=1.18")),
+        Verdict.REFUSED,
+        _says("the agents know snat, dsr and hybrid"),
+        f"{_KPR_GO}; since 1.18 pkg/loadbalancer/config.go, whoever carries Services",
+        lambda path: ({"lb_mode": path.lb_mode.lower() if path.lb_mode.lower() in DSR_MODES else "snat"},),
+    ),
+    Constraint(
+        "lb-mode-needs-replacement",
+        "lb_mode",
+        "",
+        lambda path: path.lb_mode != "snat" and not path.node_ports,
+        Verdict.IGNORED,
+        _says(_NEEDS_REPLACEMENT),
+        _KPR_GO,
+        _always(_REPLACED, {"lb_mode": "snat"}),
+    ),
+    Constraint(
+        "dsr-over-tunnel",
+        "lb_mode",
+        "",
+        lambda path: (
+            _dsr(path)
+            and path.node_ports
+            and not path.native
+            and (path.protocol == "vxlan" or path.dispatch != "geneve")
+        ),
+        Verdict.REFUSED,
+        _no_dsr_through_the_tunnel,
+        _KPR_GO,
+        _carries_dsr,
+    ),
+    Constraint(
+        "dsr-geneve-needs-geneve",
+        "dispatch",
+        ">=1.15",
+        lambda path: (
+            _dsr(path) and path.node_ports and path.native and path.dispatch == "geneve" and path.protocol == "vxlan"
+        ),
+        Verdict.REFUSED,
+        _says("since 1.15 dispatch geneve needs the tunnel protocol geneve, with native routing too"),
+        _KPR_GO,
+        _always({"protocol": "geneve"}, {"dispatch": "opt"}),
+    ),
+    Constraint(
+        "dsr-geneve-is-of-1.14",
+        "dispatch",
+        "<1.14",
+        lambda path: _dsr(path) and path.node_ports and path.dispatch == "geneve",
+        Verdict.REFUSED,
+        _says("dispatch geneve came with Cilium 1.14"),
+        _KPR_GO,
+        _always({"dispatch": "opt"}),
+    ),
+    Constraint(
+        "xdp-over-tunnel",
+        "acceleration",
+        "<1.13",
+        lambda path: path.acceleration != "disabled" and path.node_ports and not path.native,
+        Verdict.REFUSED,
+        lambda path: f"before 1.13 XDP needs native routing, and {path.name} runs",
+        "cilium#21364",
+        _always({"acceleration": "disabled"}),
+    ),
+    Constraint(
+        "direct-routes-over-tunnel",
+        "direct_routes",
+        "",
+        lambda path: path.direct_routes and not path.native,
+        Verdict.REFUSED,
+        lambda path: f"{path.name} runs, and direct routes need native routing",
+        "daemon/cmd/daemon_main.go",
+        _always({"direct_routes": False}),
+    ),
+    Constraint(
+        "bpf-masquerade-falls-back",
+        "bpf_masquerade",
+        "<1.15",
+        lambda path: path.bpf_masquerade and not path.node_ports,
+        Verdict.OTHERWISE,
+        _says("without kube-proxy replacement the agent falls back to iptables"),
+        _DAEMON_GO,
+        _always({"bpf_masquerade": False}),
+    ),
+    Constraint(
+        "bpf-masquerade-needs-replacement",
+        "bpf_masquerade",
+        ">=1.15,<1.19",
+        lambda path: path.bpf_masquerade and path.masquerades and not path.node_ports,
+        Verdict.REFUSED,
+        _says("masquerade in eBPF needs kube-proxy replacement"),
+        f"{_DAEMON_GO}; no longer since 1.19, cilium#41380",
+        _always({"bpf_masquerade": False}, _REPLACED),
+    ),
+    Constraint(
+        "native-routing-needs-cidr",
+        "native_cidr",
+        "",
+        lacks_cidr,
+        Verdict.REFUSED,
+        _says("native routing that masquerades needs ipv4NativeRoutingCIDR, and none takes effect"),
+        "pkg/option/config.go",
+        lambda path: ({"native_cidr": path.pod_cidr},),
+    ),
+    Constraint(
+        "l2-announcements-need-replacement",
+        "l2_announcements",
+        ">=1.14",
+        lambda path: path.l2_announcements and not path.replaces_proxy,
+        Verdict.IGNORED,
+        _says("it needs kube-proxy replacement, so that Cilium carries what it announces"),
+        "Cilium's page on L2 announcements",
+        _always(_REPLACED),
+    ),
+    Constraint(
+        "one-encryption",
+        "encryption",
+        "",
+        lambda path: path.encryption == "wireguard and ipsec",
+        Verdict.REFUSED,
+        _says("WireGuard and IPsec exclude each other"),
+        _DAEMON_GO,
+        _always({"encryption": "wireguard"}),
+    ),
+    Constraint(
+        "wireguard-excludes-l7-proxy",
+        "encryption",
+        "<1.14",
+        lambda path: path.encryption == "wireguard" and path.l7_proxy,
+        Verdict.REFUSED,
+        _says("before 1.14 WireGuard excludes the L7 proxy, which is on by default"),
+        "cilium-cli#1405, cilium-cli#1529",
+        _always({"l7_proxy": False}),
+    ),
+    Constraint(
+        "ipsec-excludes-replacement",
+        "encryption",
+        "<1.16",
+        lambda path: path.encryption == "ipsec" and path.node_ports,
+        Verdict.REFUSED,
+        _says("before 1.16 IPsec excludes kube-proxy replacement"),
+        f"{_KPR_GO}, cilium#31760",
+        _wireguard_instead,
+    ),
+    Constraint(
+        "gateway-is-of-1.13",
+        "gateway_api",
+        "<1.13",
+        lambda path: path.gateway_api,
+        Verdict.IGNORED,
+        lambda path: f"Cilium {path.release} has no Gateway controller",
+        "Cilium 1.13's release notes",
+        _always({"gateway_api": False}),
+    ),
+    Constraint(
+        "gateway-needs-l7-proxy",
+        "gateway_api",
+        ">=1.13",
+        lambda path: path.gateway_api and not path.l7_proxy,
+        Verdict.IGNORED,
+        _says("the operator accepts Gateways, and without the L7 proxy no agent reads its Envoy configuration"),
+        "pkg/ciliumenvoyconfig/controller.go, pkg/proxy/cell.go",
+        _always({"l7_proxy": True}, {"gateway_api": False}),
+    ),
+    Constraint(
+        "gateway-needs-replacement",
+        "gateway_api",
+        ">=1.13",
+        lambda path: (
+            path.gateway_api and not (path.replaces_proxy if matches(path.release, ">=1.19") else path.node_ports)
+        ),
+        Verdict.IGNORED,
+        _says("the operator starts no Gateway controller: it needs kube-proxy replacement"),
+        _GATEWAY_GO,
+        _always(_REPLACED, {"gateway_api": False}),
+    ),
 )
-from components.network.mtu import VXLAN_OVERHEAD
-
-MTU = keys("MTU")
-GATEWAY = keys("gatewayAPI.enabled")
-AUTO_ROUTES, BPF_MASQUERADE = keys("autoDirectNodeRoutes"), keys("bpf.masquerade")
-CLUSTER_NAME, POD_POOL = keys("cluster.name"), keys("ipam.operator.clusterPoolIPv4PodCIDRList")
-ACCELERATION, ANNOUNCEMENTS = keys("loadBalancer.acceleration"), keys("l2announcements.enabled")
-LINK_MTUS = (1500, 9000, 9001)
-"""What links usually carry (Ethernet, jumbo frames, AWS): a smaller MTU that misses one by the overhead was meant
-for pods."""
-
-Exclusion = tuple[Path, Verdict, str, tuple[tuple[str, Any], ...]]
 
 
-def exclusions(found: Leaves, release: str) -> Iterator[Exclusion]:
-    """What is wrong with a key because of the others: path, verdict, why, and what to write instead."""
-    yield from _native(found, release)
-    yield from _tunnel(found, release)
-    yield from _dsr(found, release)
-    yield from _acceleration(found, release)
-    yield from _announcements(found, release)
-    yield from _encryption(found, release)
-    yield from _mtu(found, release)
-    yield from _gateway(found, release)
-    yield from _names(found, release)
-    yield from _compatibility(found, release)
-
-
-def _instead(values: dict[Path, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((dotted(path), value) for path, value in values.items())
-
-
-def _native(found: Leaves, release: str) -> Iterator[Exclusion]:
-    if not lacks_cidr(found, release):
-        return
-    fails = on(found.get(MASQUERADE)) and within(release, "1.18.0", "")
-    verdict, effect = (
-        (Verdict.FAILS, "Helm renders nothing") if fails else (Verdict.REFUSED, "it renders, and every agent exits")
-    )
-    meant = next((found[path] for path in (keys("nativeRoutingCIDR"), POD_POOL) if found.get(path)), POD_NETWORK)
-    cidr = meant[0] if isinstance(meant, list) else meant
-    where = ROUTING_MODE if found.get(ROUTING_MODE) else TUNNEL
-    says = f"{effect}: native routing that masquerades needs ipv4NativeRoutingCIDR, and none takes effect"
-    yield where, verdict, says, _instead({CIDR: cidr})
-
-
-def _tunnel(found: Leaves, release: str) -> Iterator[Exclusion]:
-    here = effective(found, release)
-    if text(found.get(AUTO_ROUTES)) == "true" and not here.native:
-        says = f"it renders, and every agent exits: {here.name} runs, and direct routes need native routing"
-        yield AUTO_ROUTES, Verdict.REFUSED, says, _instead({AUTO_ROUTES: False})
-    if text(found.get(BPF_MASQUERADE)) == "true" and not here.replaces_proxy:
-        newer = within(release, "1.15.0", "")
-        says = (
-            "it renders, and every agent exits: masquerade in eBPF needs kube-proxy replacement"
-            if newer
-            else "without kube-proxy replacement the agent falls back to iptables"
-        )
-        yield BPF_MASQUERADE, Verdict.REFUSED if newer else Verdict.OTHERWISE, says, _instead({BPF_MASQUERADE: False})
-
-
-def _dsr(found: Leaves, release: str) -> Iterator[Exclusion]:
-    mode = text(found.get(LB_MODE))
-    if mode in ("", "snat") or "$" in mode:
-        return
-    here, dispatch = effective(found, release), text(found.get(DISPATCH)) or "opt"
-    if mode not in DSR_MODES:
-        # `Invalid value for --node-port-mode`, daemon/cmd/kube_proxy_replacement.go: words are compared as they stand.
-        wrong = Verdict.REFUSED if here.replaces_proxy else Verdict.IGNORED
-        effect = (
-            "it renders, and every agent exits" if here.replaces_proxy else "does nothing: kube-proxy carries Services"
-        )
-        meant = mode.lower() if mode.lower() in ("snat", *DSR_MODES) else "snat"
-        yield LB_MODE, wrong, f"{effect}; the agents know snat, dsr and hybrid", _instead({LB_MODE: meant})
-        return
-    if not here.replaces_proxy:
-        says = "does nothing: kube-proxy carries Services; it needs kube-proxy replacement"
-        yield LB_MODE, Verdict.IGNORED, says, _instead({KPR: spell_proxy(True, release)})
-        return
-    if not here.native and (here.protocol == "vxlan" or dispatch != "geneve"):
-        asked = "" if here.written else " (the default: no routing was written)"
-        way = "" if here.protocol == "vxlan" else f" with dispatch {dispatch}"
-        says = f"it renders, and every agent exits: {mode}{way} over {here.name}{asked}; it needs native routing"
-        geneve = {TUNNEL: "disabled"}
-        if within(release, "1.14.3", ""):  # DSR in Geneve came with 1.14, whose first charts spell the tunnel twice
-            says, geneve = f"{says}, or Geneve with dispatch geneve", {PROTOCOL: "geneve", DISPATCH: "geneve"}
-        yield LB_MODE, Verdict.REFUSED, says, _instead(geneve)
-    elif here.native and dispatch == "geneve" and here.protocol != "geneve" and within(release, "1.15.0", ""):
-        says = "it renders, and every agent exits: since 1.15 dispatch geneve needs tunnelProtocol: geneve, native too"
-        yield DISPATCH, Verdict.REFUSED, says, _instead({PROTOCOL: "geneve"})
-
-
-def _acceleration(found: Leaves, release: str) -> Iterator[Exclusion]:
-    """XDP over a tunnel: `Cannot use NodePort acceleration with tunneling`, until cilium#21364 for 1.13."""
-    here = effective(found, release)
-    wanted = text(found.get(ACCELERATION)) not in ("", "disabled")
-    if wanted and here.replaces_proxy and not here.native and within(release, "", "1.12.19"):
-        says = f"it renders, and every agent exits: before 1.13 XDP needs native routing, and {here.name} runs"
-        yield ACCELERATION, Verdict.REFUSED, says, _instead({ACCELERATION: "disabled"})
-
-
-def _announcements(found: Leaves, release: str) -> Iterator[Exclusion]:
-    """Addresses that nobody carries: Cilium's page on L2 announcements wants kube-proxy replacement."""
-    if on(found.get(ANNOUNCEMENTS)) and within(release, "1.14.0", "") and not effective(found, release).replaces_proxy:
-        says = "does nothing: it needs kube-proxy replacement, so that Cilium carries what it announces"
-        yield ANNOUNCEMENTS, Verdict.IGNORED, says, _instead({KPR: spell_proxy(True, release)})
-
-
-def _encryption(found: Leaves, release: str) -> Iterator[Exclusion]:
-    """Encryption with what an old agent can't encrypt: it exits, and says so in its own log only.
-
-    cilium-cli#1405 and #1529: `Wireguard (--enable-wireguard) is not compatible with L7 proxy`, lifted by 1.14.
-    cilium#31760: `IPSec cannot be used with BPF NodePort`, which 1.16 no longer says.
-    """
-    here = effective(found, release)
-    where = ENCRYPTION_TYPE if ENCRYPTION_TYPE in found else ENCRYPTION
-    before_1_14 = within(release, "", "1.13.18")
-    if here.encryption == "wireguard" and before_1_14 and text(found.get(L7_PROXY)) != "false":
-        says = "it renders, and every agent exits: before 1.14 WireGuard excludes the L7 proxy, which is on by default"
-        yield where, Verdict.REFUSED, says, _instead({L7_PROXY: False})
-    if here.encryption == "ipsec" and here.replaces_proxy and within(release, "", "1.15.19"):
-        says = "it renders, and every agent exits: before 1.16 IPsec excludes kube-proxy replacement"
-        wireguard: dict[Path, Any] = {ENCRYPTION_TYPE: "wireguard", **({L7_PROXY: False} if before_1_14 else {})}
-        yield where, Verdict.REFUSED, says, _instead(wireguard)
-
-
-def mtu_effect(found: Leaves, release: str) -> str:
-    """What pods get of a written MTU, with the arithmetic; empty where the agents look for it themselves."""
-    mtu = text(found.get(MTU))
-    if not mtu.isdecimal() or int(mtu) == 0:
-        return ""
-    here = effective(found, release)
-    overhead, measured = pod_overhead(here, release)
-    sure = "" if measured else " (not measured on this release: prove it with DF pings)"
-    return f"the links' MTU: pods get {mtu} − {overhead} = {int(mtu) - overhead} over {here.name}{sure}"
-
-
-def _mtu(found: Leaves, release: str) -> Iterator[Exclusion]:
-    effect = mtu_effect(found, release)
-    if not effect or within(release, "", "1.12.19"):
-        return
-    mtu = int(text(found[MTU]))
-    overhead, _ = pod_overhead(effective(found, release), release)
-    link = next((link for link in LINK_MTUS if overhead and mtu in (link - overhead, link - VXLAN_OVERHEAD)), None)
-    if link:
-        says = (
-            f"takes effect as {effect}; right only where links carry no more than {mtu}. "
-            f"Over links of {link} pods get {link - overhead} if you write {link}, or leave it out"
-        )
-        yield MTU, Verdict.OTHERWISE, says, _instead({MTU: link})
-
-
-def _gateway(found: Leaves, release: str) -> Iterator[Exclusion]:
-    if not on(found.get(GATEWAY)) or within(release, "", "1.12.19"):
-        return
-    here = effective(found, release)
-    replaces = here.replaces_proxy or (text(found.get(KPR)) == "partial" and within(release, "", "1.13.18"))
-    if text(found.get(L7_PROXY)) == "false":
-        stops = found[L7_PROXY] is False and within(release, "1.13.7", "")  # the template takes the text for true
-        effect = "Helm renders nothing" if stops else "it renders, and the operator does nothing"
-        verdict = Verdict.FAILS if stops else Verdict.IGNORED
-        yield GATEWAY, verdict, f"{effect}: it needs l7Proxy", _instead({L7_PROXY: True})
-    elif not replaces:
-        old = within(release, "", "1.13.18")
-        effect = "Helm renders nothing" if old else "it renders, and the operator does nothing"
-        spelled = _instead({KPR: spell_proxy(True, release)})
-        verdict = Verdict.FAILS if old else Verdict.IGNORED
-        yield GATEWAY, verdict, f"{effect}: it needs kube-proxy replacement", spelled
-
-
-def _names(found: Leaves, release: str) -> Iterator[Exclusion]:
-    name = text(found.get(CLUSTER_NAME))
-    bad = len(name) > 32 or name != name.lower() or name.strip("-_.") != name
-    spared = version_tuple(release)[:2] == (1, 16) and text(found.get(UPGRADE_COMPATIBILITY))
-    if CLUSTER_NAME in found and "$" not in name and bad and within(release, "1.16.0", "") and not spared:
-        says = "Helm renders nothing: a cluster's name has at most 32 characters, lower case, digits and '-'"
-        yield CLUSTER_NAME, Verdict.FAILS, says, ()
-
-
-def _compatibility(found: Leaves, release: str) -> Iterator[Exclusion]:
-    default = default_proxy(found, release)
-    asked = UPGRADE_COMPATIBILITY in found and text(found.get(KPR)) == ""
-    if asked and proxy_verdict(default, release) is Verdict.FAILS:
-        says = f"Helm renders nothing: it makes {default} the default of kubeProxyReplacement, which {release} refuses"
-        yield UPGRADE_COMPATIBILITY, Verdict.FAILS, says, _instead({KPR: spell_proxy(False, release)})
+def broken(path: DataPath) -> Iterator[Constraint]:
+    """Every constraint that the data path breaks; of those on one setting only the first counts."""
+    seen: set[str] = set()
+    for row in CONSTRAINTS:
+        if row.field not in seen and (not row.releases or matches(path.release, row.releases)) and row.broken(path):
+            seen.add(row.field)
+            yield row

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
-from components.network.cilium.chart.keys import Path, has, nearest, within
+from components.network.cilium.chart.keys import Path, has, nearest
 from components.network.cilium.chart.nested import Leaves
 
 
@@ -65,7 +66,7 @@ def chart_images(release: str) -> Iterator[ChartImage]:
         if has((*image.path, "repository"), release):
             yield image
     if has(("encryption", "ztunnel", "image", "repository"), release):  # moved with 1.20
-        host = "quay.io/cilium" if within(release, "1.20.0", "") else "docker.io/istio"
+        host = "quay.io/cilium" if matches(release, ">=1.20") else "docker.io/istio"
         yield _image("encryption.ztunnel.image", f"{host}/ztunnel", "encryption.type", "ztunnel")
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import KUBE_SYSTEM
-from components.network.cilium.chart.keys import nearest, within
-from components.network.model import Cilium
+from components.core.versions import matches
+from components.network.cilium.chart.keys import nearest
+from components.network.cilium.model import Cilium
 
 
-def agent_marks(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
+def rollout_annotations(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
     """Annotations on the chart's DaemonSets: applying one waits until the DaemonSet is rolled out.
 
     They change with the Release and not with the nodes: a server that is gone for good still counts as a node whose
@@ -25,7 +26,7 @@ def agent_marks(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
     said = json.dumps([cni.version, values], sort_keys=True)
     revision = hashlib.sha256(said.encode()).hexdigest()[:16]
     names = ["cilium"]
-    if cni.l7_proxy and within(nearest(cni.version) or cni.version, "1.16.0", ""):
+    if cni.l7_proxy and matches(nearest(cni.version) or cni.version, ">=1.16"):
         names.append("cilium-envoy")
     return [
         {

@@ -5,72 +5,39 @@ pass and the older charts have none, so tests hold every key against the release
 `explain` what each of them really does there.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 from components.charts.values import merged, taken
 from components.core.finding import Finding
 from components.core.labels import GATEWAY_BUNDLE
-from components.images.model import ImageMirror
-from components.network.advice import certificates_come_late
-from components.network.cilium.chart.keys import closest, has, nearest, within
+from components.core.versions import matches
+from components.network.cilium.advice import certificates_come_late
+from components.network.cilium.chart.keys import closest, has, nearest
 from components.network.cilium.chart.nested import dotted, leaves, tree
-from components.network.cilium.effective import spell_proxy
+from components.network.cilium.chart.settings import proxy_value, routing_values
+from components.network.cilium.data_path import DataPath
 from components.network.cilium.images import mirrored
-from components.network.cilium.routing_values import spell_routing
-from components.network.model import Cilium, CiliumNative, DsrGeneve, DsrOption, NetworkSpec
+from components.network.cilium.model import Cilium
 from components.network.mtu import solve
+from components.network.networks import ChartContext, NetworkSpec
 
 Values = dict[str, Any]
 
 _ONE_BY_ONE: Values = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
 
 
-def cilium_values(
-    cni: Cilium,
-    network: NetworkSpec,
-    *,
-    cluster: str,
-    operators: int = 2,
-    announces: Collection[str] = (),
-    gateway_bundle: str | None = None,
-    images: ImageMirror | None = None,
-) -> Values:
-    """Values for the chart of `cni.version` (1.11 or newer).
-
-    `cluster` names the cluster to its peers; `operators` is how many replicas of the operator to run,
-    which must not exceed the number of nodes; `announces` (`l2`, `bgp`) is how Cilium announces LoadBalancer
-    addresses: empty where they are MetalLB's. `gateway_bundle`: the release of Gateway API's CRDs, where it is known.
-    `images`: where images come from, if not from their makers. What the stack file adds is beside all this.
-    """
-    own = platform_values(
-        cni,
-        network,
-        cluster=cluster,
-        operators=operators,
-        announces=announces,
-        gateway_bundle=gateway_bundle,
-        images=images,
-    )
-    return merged(own, cni.install.values)
+def cilium_values(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Values:
+    """Values for the chart of `cni.version` (1.11 or newer): the platform's own, and those that the stack file adds."""
+    return merged(platform_values(cni, network, context), cni.install.values)
 
 
-def platform_values(
-    cni: Cilium,
-    network: NetworkSpec,
-    *,
-    cluster: str,
-    operators: int = 2,
-    announces: Collection[str] = (),
-    gateway_bundle: str | None = None,
-    images: ImageMirror | None = None,
-) -> Values:
+def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Values:
     """The values of `cilium_values` that are the platform's own."""
-    release = _release(cni)
-    replaces_proxy = cni.service_proxy == "ebpf"
+    release, path = _release(cni), cni.data_path(network)
+    replaces_proxy = path.replaces_proxy
     values: Values = {
         "bpf": {"masquerade": replaces_proxy},  # needs kube-proxy replacement
-        "cluster": {"name": cluster},
+        "cluster": {"name": context.cluster},
         "enableIPv4Masquerade": True,  # null since 1.18: native routing without a CIDR would render, and exit
         "encryption": {"enabled": cni.encryption != "none", "type": _encryption_type(cni)},
         "endpointHealthChecking": {"enabled": cni.health_probes},
@@ -82,43 +49,43 @@ def platform_values(
         "k8sServiceHost": network.api_server.host,  # there is no kube-proxy to find the API server by
         "k8sServicePort": str(network.api_server.port),
         # A word before 1.14, and a string ever since: 1.16 and later fail on the words of before.
-        "kubeProxyReplacement": spell_proxy(replaces_proxy, release),
+        "kubeProxyReplacement": proxy_value(replaces_proxy, release),
         "l7Proxy": cni.l7_proxy,
-        "loadBalancer": _load_balancer(cni),
+        "loadBalancer": _load_balancer(path),
         # A changed value is a changed ConfigMap, which no agent reads twice: it takes other pods.
-        "operator": {"replicas": operators, "rollOutPods": True, **_restarted_by(cni, gateway_bundle)},
+        "operator": {"replicas": context.operators, "rollOutPods": True, **_restarted_by(cni, context)},
         "rollOutCiliumPods": True,
         # Helm waits for desired − maxUnavailable pods, and the chart has 2: on two nodes, for none.
         "updateStrategy": _ONE_BY_ONE,
         **_mtu(cni, network, release),
-        **_routing(cni, release),
+        **_routing(path, release),
         **_gateway(cni, release),
     }
-    if within(release, "1.16.0", ""):
+    if matches(release, ">=1.16"):
         # A DaemonSet of its own; in the agent before.
         values["envoy"] = {"enabled": cni.l7_proxy, "rollOutPods": True, "updateStrategy": _ONE_BY_ONE}
-    if within(release, "1.17.0", ""):
+    if matches(release, ">=1.17"):
         # One owner of the addresses: two fight over them.
-        values["defaultLBServiceIPAM"] = "lbipam" if announces else "none"
-    if "l2" in announces:
+        values["defaultLBServiceIPAM"] = "lbipam" if context.announces else "none"
+    if "l2" in context.announces:
         values["l2announcements"] = {"enabled": True}
-    if "bgp" in announces:
+    if "bgp" in context.announces:
         values["bgpControlPlane"] = {"enabled": True}
-    if cni.devices and within(release, "1.20.0", ""):
+    if cni.devices and matches(release, ">=1.20"):
         values["devices"] = list(cni.devices)
     elif cni.devices:
         values["devices"] = " ".join(cni.devices)  # before 1.20 the chart writes it out as it stands
     if cni.upgraded_from:
         values["upgradeCompatibility"] = cni.upgraded_from
-    return merged(values, tree(mirrored(images, release)))
+    return merged(values, tree(mirrored(context.images, release)))
 
 
-def extra_problems(cni: Cilium, network: NetworkSpec, *, cluster: str, images: ImageMirror | None) -> list[Finding]:
+def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> list[Finding]:
     """What is wrong with the values that the stack file adds: keys of the platform's own, and keys of nobody's."""
     extra, release = cni.install.values, _release(cni)
     if not extra or nearest(cni.version) is None:
         return []
-    own = platform_values(cni, network, cluster=cluster, images=images)
+    own = platform_values(cni, network, context)
     both = list(taken(own, extra))
     found = [f"{key} is set by the platform, from fields of the stack file: take it out" for key in both]
     try:
@@ -140,45 +107,45 @@ def _release(cni: Cilium) -> str:
 def _mtu(cni: Cilium, network: NetworkSpec, release: str) -> Values:
     """The link's MTU, not the pods': the agent takes the overheads off."""
     configured = solve(cni, network.underlay_mtu).configured
-    if within(release, "1.13.0", ""):
+    if matches(release, ">=1.13"):
         return {"MTU": configured}
     # Charts before 1.13 have no key for it and drop MTU in silence; agents read it all the same (cilium#20639).
     return {"extraConfig": {"mtu": str(configured)}}
 
 
-def _routing(cni: Cilium, release: str) -> Values:
-    if not isinstance(cni, CiliumNative):
-        return tree(spell_routing(cni.routing.protocol, release))
+def _routing(path: DataPath, release: str) -> Values:
+    if not path.native:
+        return tree(routing_values(path.protocol, release))
     values: Values = {
-        "autoDirectNodeRoutes": cni.routing.routes == "same-l2",
-        "ipv4NativeRoutingCIDR": str(cni.routing.native_cidr),
-        **tree(spell_routing("native", release)),
+        "autoDirectNodeRoutes": path.direct_routes,
+        "ipv4NativeRoutingCIDR": path.native_cidr,
+        **tree(routing_values("native", release)),
     }
-    if isinstance(cni.load_balancing, DsrGeneve) and within(release, "1.14.3", ""):
-        values["tunnelProtocol"] = "geneve"  # needed since 1.15, also without a tunnel
+    if path.protocol == "geneve":
+        values["tunnelProtocol"] = "geneve"  # of DSR
     return values
 
 
 def _gateway(cni: Cilium, release: str) -> Values:
-    if not within(release, "1.13.0", ""):
+    if not matches(release, ">=1.13"):
         return {}
     values: Values = {"enabled": cni.gateway_api}
-    if within(release, "1.16.0", ""):
+    if matches(release, ">=1.16"):
         values["gatewayClass"] = {"create": "auto"}  # a string: a bool is a schema error before 1.20
     return {"gatewayAPI": values}
 
 
-def _restarted_by(cni: Cilium, gateway_bundle: str | None) -> Values:
+def _restarted_by(cni: Cilium, context: ChartContext) -> Values:
     """The operator looks for Gateway API's CRDs once, at start: other pods are started when there are others."""
-    if not cni.gateway_api or gateway_bundle is None:
+    if not cni.gateway_api or context.gateway_bundle is None:
         return {}
-    return {"podAnnotations": {GATEWAY_BUNDLE: gateway_bundle}}
+    return {"podAnnotations": {GATEWAY_BUNDLE: context.gateway_bundle}}
 
 
-def _load_balancer(cni: Cilium) -> Values:
-    values: Values = {"mode": cni.load_balancing.mode}
-    if isinstance(cni.load_balancing, DsrOption | DsrGeneve):
-        values["dsrDispatch"] = cni.load_balancing.dispatch
+def _load_balancer(path: DataPath) -> Values:
+    values: Values = {"mode": path.lb_mode}
+    if path.lb_mode != "snat":
+        values["dsrDispatch"] = path.dispatch
     return values
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import combinations, product
 from typing import NamedTuple
 
-from components.core.versions import version_tuple
+from components.core.versions import between, minor, parse
 from components.network.compatibility.matrix import CATALOGUE, TABLE, TESTED, Combination, Need, Part
 
 
@@ -27,7 +27,7 @@ def conflicts(combination: Combination) -> list[Conflict]:
         Conflict(need, _subject(need, combination), f"{need.other} {combination.versions[need.other]}")
         for need in _asked(combination)
         if need.other in combination.versions
-        and not within(combination.versions[need.other], need.at_least, need.at_most)
+        and not between(combination.versions[need.other], need.at_least, need.at_most)
     ]
 
 
@@ -38,7 +38,7 @@ def floor(combination: Combination, part: Part) -> tuple[str, str] | None:
         for need in _asked(combination)
         if need.other is part and need.at_least
     ]
-    return max(asks, key=lambda ask: version_tuple(ask[0]), default=None)
+    return max(asks, key=lambda ask: parse(ask[0]), default=None)
 
 
 def nearest(combination: Combination) -> list[dict[Part, str]]:
@@ -60,9 +60,10 @@ def untested(combination: Combination) -> str:
     kubernetes = combination.versions.get(Part.KUBERNETES)
     for part in (Part.CILIUM, Part.CALICO):
         version = combination.versions.get(part, "")
-        minor = ".".join(version.split(".")[:2])
-        tested = TESTED.get((part, minor))
-        if not version or not kubernetes or (tested and within(kubernetes, *tested)):
+        if not version or not kubernetes:
+            continue
+        tested = TESTED.get((part, minor(version)))
+        if tested and between(kubernetes, *tested):
             continue
         if tested:
             return (
@@ -70,18 +71,10 @@ def untested(combination: Combination) -> str:
                 f"{kubernetes}: it may work, and nobody vouches for it"
             )
         return (
-            f"{part} {version} is not known to be tested with Kubernetes {kubernetes}: what its makers tested {minor} "
-            "with is not in the table; their page on compatibility says it"
+            f"{part} {version} is not known to be tested with Kubernetes {kubernetes}: what its makers tested "
+            f"{minor(version)} with is not in the table; their page on compatibility says it"
         )
     return ""
-
-
-def within(version: str, at_least: str, at_most: str) -> bool:
-    """Whether a version lies between two bounds, both counted; an empty bound is open."""
-    here = version_tuple(version)
-    if at_least and here < version_tuple(at_least)[: len(here)]:
-        return False
-    return not at_most or here[: len(version_tuple(at_most))] <= version_tuple(at_most)
 
 
 def _asked(combination: Combination) -> Iterator[Need]:
@@ -89,7 +82,7 @@ def _asked(combination: Combination) -> Iterator[Need]:
         if need.feature is not None and need.feature not in combination.features:
             continue
         if need.part is None or (
-            need.part in combination.versions and within(combination.versions[need.part], need.since, need.until)
+            need.part in combination.versions and between(combination.versions[need.part], need.since, need.until)
         ):
             yield need
 
@@ -114,5 +107,5 @@ def _ways(combination: Combination, parts: tuple[Part, ...]) -> Iterator[tuple[i
 
 def _distance(part: Part, here: str, there: str) -> int:
     """Releases of the catalogue between two versions."""
-    low, high = sorted((version_tuple(here), version_tuple(there)))
-    return sum(1 for version in CATALOGUE[part] if low < version_tuple(version) <= high)
+    low, high = sorted((parse(here), parse(there)))
+    return sum(1 for version in CATALOGUE[part] if low < parse(version) <= high)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from components.core.versions import version_tuple
+from components.core.versions import parse
 from components.nodes.model import NodeRequirements, NodeSpec
 from components.nodes.preflight.facts import Fact, Survey
 
@@ -122,7 +122,7 @@ def memory(context: Context) -> Measurement:
 def cgroup(context: Context) -> Measurement:
     version = int(context.fact("cgroup")["version"])
     required = context.requirements
-    needed = version_tuple(required.kubernetes) >= version_tuple(CGROUP_V2_SINCE) and not required.cgroup_v1
+    needed = parse(required.kubernetes) >= parse(CGROUP_V2_SINCE) and not required.cgroup_v1
     limit = f"2 for Kubernetes {required.kubernetes}" if needed else ""
     return Measurement(f"{version}", version == 2 or not needed, limit)
 

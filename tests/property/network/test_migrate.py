@@ -3,15 +3,16 @@
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from components.core.versions import between
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.history import RENAMED, Verdict
-from components.network.cilium.chart.keys import has, releases, within
+from components.network.cilium.chart.keys import has, releases
 from components.network.cilium.chart.migrate import migrate
 from components.network.cilium.chart.nested import Leaves, dotted, keys, leaves, tree
 from components.network.cilium.chart.set_syntax import merge_words
+from components.network.cilium.chart.settings import proxy_value, routing_values
 from components.network.cilium.chart.upgrade_path import upgrade_path
-from components.network.cilium.effective import effective, spell_proxy
-from components.network.cilium.routing_values import spell_routing
+from components.network.cilium.data_path import from_values
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is slow to read the key table the first time; that is no finding."""
@@ -38,8 +39,8 @@ def settings_of(draw) -> dict:
 def spelled(meaning, version) -> Leaves:
     """The values that say it on a release, each in the newest words that the release honours."""
     found = {
-        **spell_routing(meaning["routing"], version),
-        keys("kubeProxyReplacement"): spell_proxy(meaning["replaces"], version),
+        **routing_values(meaning["routing"], version),
+        keys("kubeProxyReplacement"): proxy_value(meaning["replaces"], version),
     }
     if meaning["routing"] == "native":
         found[keys("ipv4NativeRoutingCIDR")] = "10.244.0.0/16"
@@ -47,7 +48,7 @@ def spelled(meaning, version) -> Leaves:
         row = RENAMED[index]
         value = _SUITABLE.get(row.new[-1], False)
         if row.new[0] != "ipv4NativeRoutingCIDR" and (has(row.old, version) or has(row.new, version)):
-            new = within(version, row.new_since, "")
+            new = between(version, row.new_since, "")
             found[row.new if new else row.old] = value if new or row.convert == "same" else value[0]
     return found | {
         keys(name): {"cluster.name": "oslo", "operator.replicas": 1}.get(name, True) for name in meaning["more"]
@@ -62,7 +63,7 @@ def test_there_and_back_is_where_one_was_if_nothing_was_lost(meaning, here, ther
     assume(not any(change.kind in ("lost", "left out") for change in out.changes))
     back = migrate(out.values, there, here)
     assume(not any(change.kind in ("lost", "left out") for change in back.changes))
-    assert effective(back.values, here) == effective(values, here)
+    assert from_values(back.values, here) == from_values(values, here)
     newest_words = migrate(spelled(meaning, there), there, here).values
     assert tree(back.values) in (tree(values), tree(newest_words))
 
@@ -72,8 +73,12 @@ def test_there_and_back_is_where_one_was_if_nothing_was_lost(meaning, here, ther
 def test_what_runs_there_is_what_ran_here(meaning, here, there):
     values = spelled(meaning, here)
     out = migrate(values, here, there)
-    before, after = effective(values, here), effective(out.values, there)
-    assert (before.native, before.replaces_proxy, before.cidr) == (after.native, after.replaces_proxy, after.cidr)
+    before, after = from_values(values, here), from_values(out.values, there)
+    assert (before.native, before.replaces_proxy, before.native_cidr) == (
+        after.native,
+        after.replaces_proxy,
+        after.native_cidr,
+    )
     assert before.native or before.protocol == after.protocol
 
 

@@ -5,7 +5,6 @@ from components.core.duplicates import duplicates
 from components.core.model import Spec
 from components.core.quantities import Quantity, quantity_value
 from components.core.types import Address, CountryCode, DnsLabel, HostKey, Network, Version
-from components.core.versions import version_tuple
 from tests.support.stacks import host_key
 
 
@@ -89,10 +88,6 @@ def test_quantities_are_numbers(quantity, value):
 @pytest.mark.parametrize("quantity", ["", "1gb", "-1", "1 Gi", True, 1.5])
 def test_what_is_no_quantity_is_refused(quantity):
     assert "quantity" in said(amount=quantity)
-
-
-def test_versions_compare_as_numbers():
-    assert version_tuple("v1.9.0") < version_tuple("1.18.2-rc.1") < version_tuple("1.20.0")
 
 
 def test_repeated_values_are_named_once():

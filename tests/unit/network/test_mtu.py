@@ -1,7 +1,7 @@
 import pytest
 from pydantic import TypeAdapter
 
-from components.network.advice import cni_advice
+from components.network.kinds import cni_advice
 from components.network.model import Calico, CalicoHelm, Cni
 from components.network.mtu import solve
 

@@ -61,7 +61,7 @@ def test_a_version_whose_spelling_is_not_known_is_refused(version):
     [
         ({"serviceProxy": "iptables", "loadBalancing": {"mode": "dsr", "dispatch": "opt"}}, "serviceProxy: ebpf"),
         ({"serviceProxy": "nftables", "gatewayApi": True}, "kube-proxy replacement"),
-        ({"gatewayApi": True, "l7Proxy": False}, "the operator then does nothing"),
+        ({"gatewayApi": True, "l7Proxy": False}, "no agent reads its Envoy configuration"),
         ({"routing": {"mode": "native", "nativeCidr": "10.245.0.0/16", "routes": "bgp"}}, "does not hold podCidr"),
         ({"routing": {"mode": "native", "nativeCidr": "0.0.0.0/0", "routes": "bgp"}}, "reverse-path filter"),
     ],
@@ -86,7 +86,7 @@ def test_what_a_release_does_not_have_is_refused(cni, rule):
 @pytest.mark.parametrize("version", ["1.11.20", "1.13.18"])
 def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(version):
     (problem,) = said(version=version, encryption="wireguard", podMtu=None)
-    assert problem.startswith("cni.encryption: wireguard with the L7 proxy came with Cilium 1.14")
+    assert problem.startswith(f"cni.encryption: encryption: wireguard on Cilium {version}: every agent exits")
     assert "or l7Proxy: false" in problem
     assert said(version=version, encryption="wireguard", podMtu=None, l7Proxy=False) == []
     assert said(version="1.14.0", encryption="wireguard", podMtu=None) == []
@@ -95,7 +95,7 @@ def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(versio
 @pytest.mark.parametrize("version", ["1.13.18", "1.15.19"])
 def test_ipsec_beside_kube_proxy_replacement_is_refused_where_every_agent_exits(version):
     (problem,) = said(version=version, encryption="ipsec", podMtu=None)
-    assert problem.startswith("cni.encryption: ipsec with kube-proxy replaced came with Cilium 1.16")
+    assert problem.startswith(f"cni.encryption: encryption: ipsec on Cilium {version}: every agent exits")
     assert "or serviceProxy: iptables" in problem
     assert said(version=version, encryption="ipsec", podMtu=None, serviceProxy="iptables") == []
     assert said(version="1.16.0", encryption="ipsec", podMtu=None) == []

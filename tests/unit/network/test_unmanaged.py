@@ -2,9 +2,7 @@
 
 import pytest
 
-from components.network.data_path import data_path
 from components.network.mtu import solve
-from components.network.node_requirements import foreign_sources, same_segment, udp_ports
 from components.network.rules import kernel_floor
 from components.stackfile.parsing import parse
 from tests.support.stacks import ROOT, problems, stack_data
@@ -46,7 +44,7 @@ def test_a_running_flannel_gets_its_computed_1450_and_no_tenants():
     assert "nothing keeps butikk, skjema apart" in problem
     cni = spec(legacy, tenants=False).cni
     assert solve(cni, 1500)[:3] == (1450, 1450, "FLANNEL_MTU")
-    assert udp_ports(cni) == ((8472, "Flannel's VXLAN"),)
+    assert cni.requirements().udp_ports == ((8472, "Flannel's VXLAN"),)
     assert kernel_floor(cni)[0] == "3.10"
 
 
@@ -57,14 +55,14 @@ def test_the_trap_of_2018_is_refused_by_its_number():
 
 def test_host_gw_needs_one_segment_and_foreign_sources():
     cni = spec({**FLANNEL, "legacy": True, "backend": "host-gw"}, tenants=False).cni
-    assert same_segment(cni) == foreign_sources(cni) == "Flannel with backend: host-gw"
+    assert cni.requirements().same_segment == cni.requirements().foreign_sources == "Flannel with backend: host-gw"
     assert solve(cni, 1500).pod == 1500
 
 
 def test_somebody_elses_cni_is_taken_as_it_is():
     cni = spec(OWN).cni
     assert solve(cni, 1500).arithmetic == "1500 − 20 (IPIP) = 1480"
-    assert data_path(cni) == "kube-router, installed by somebody else: ipip, kube-proxy with ipvs, policies"
+    assert cni.summary() == "kube-router, installed by somebody else: ipip, kube-proxy with ipvs, policies"
     assert solve(spec({**OWN, "podMtu": 1400}).cni, 1500)[0::3] == (1400, "1400 of 1500 − 20 (IPIP) = 1480")
 
 

@@ -118,11 +118,17 @@ def test_values_that_helm_renders_and_no_agent_takes_are_refused(values: Props, 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"auto-direct-node-routes": "true"}, "auto-direct-node-routes over a tunnel"),
-        ({"routing-mode": "native"}, "no ipv4-native-routing-cidr"),
-        ({"enable-bpf-masquerade": "true"}, "enable-bpf-masquerade without kube-proxy-replacement"),
-        ({"enable-l2-announcements": "true"}, "enable-l2-announcements without kube-proxy-replacement"),
-        ({**NATIVE, "bpf-lb-mode": "dsr"}, "bpf-lb-mode dsr without kube-proxy-replacement does nothing"),
+        ({"auto-direct-node-routes": "true"}, "auto-direct-node-routes true: every agent exits: a VXLAN tunnel runs"),
+        (
+            {"routing-mode": "native"},
+            "ipv4-native-routing-cidr: every agent exits: native routing that masquerades",
+        ),
+        ({"enable-bpf-masquerade": "true"}, None),  # needs kube-proxy replacement up to 1.18 only
+        (
+            {"enable-l2-announcements": "true"},
+            "enable-l2-announcements true: does nothing: it needs kube-proxy",
+        ),
+        ({**NATIVE, "bpf-lb-mode": "dsr"}, "bpf-lb-mode dsr: does nothing: kube-proxy carries Services"),
         ({**NATIVE, "bpf-lb-mode": "dsr", "kube-proxy-replacement": "true"}, None),
         (
             {

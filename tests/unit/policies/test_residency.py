@@ -6,6 +6,7 @@ import pytest
 
 from components.images.model import ImageMirror
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from policies.pack import POLICIES
 from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations
@@ -205,7 +206,7 @@ def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
 def test_a_chart_whose_every_image_is_known_is_judged_by_those_that_values_leave_to_its_makers() -> None:
     lab = stack("lab")
     mirror = ImageMirror(registry="registry.example.no")
-    ours = cilium_values(lab.cni, lab.network, cluster="lab", images=mirror)
+    ours = cilium_values(lab.cni, lab.network, ChartContext("lab", images=mirror))
     chart = release("oci://registry.example.no/charts/cilium", ours)
     chart = chart._replace(props={**chart.props, "version": "1.20.2"})
     assert said(chart) == []

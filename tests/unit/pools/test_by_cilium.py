@@ -3,10 +3,11 @@
 import pytest
 
 from components.core.manifests import label
-from components.core.versions import version_tuple
+from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.nested import leaves
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from components.pools.by_cilium import POOL, announcements, cilium_pool_manifests
 from components.pools.ownership import BGP_SINCE
 from components.stackfile.parsing import parse
@@ -35,10 +36,10 @@ def made(*pools, version="1.18.12"):
     return cilium_pool_manifests(parse(data(*pools), base_dir=ROOT).metallb, version)
 
 
-@pytest.mark.parametrize("version", [version for version in cilium_versions() if version_tuple(version) >= (1, 14)])
+@pytest.mark.parametrize("version", [version for version in cilium_versions() if matches(version, ">=1.14")])
 def test_every_object_fits_ciliums_own_crds(version):
     selected = {**L2, "advertisement": {"kind": "l2", "nodeSelectors": [{"matchLabels": {"edge": "a"}}] * 2}}
-    bgp = [[BGP], [selected, BGP]] if version_tuple(version) >= BGP_SINCE else []
+    bgp = [[BGP], [selected, BGP]] if matches(version, f">={BGP_SINCE}") else []
     for pools in ([L2], [selected], *bgp):
         for item in made(*pools, version=version):
             assert crd_errors(item, CILIUM, version) == []
@@ -93,7 +94,7 @@ def test_a_router_hears_of_the_pools_that_name_it():
 )
 def test_the_chart_is_told_who_owns_the_addresses(pool, version, owner, key):
     spec = parse(data(pool, cni={"version": version}), base_dir=ROOT)
-    values = cilium_values(spec.cni, spec.network, cluster="oslo", announces=announcements(spec.metallb))
+    values = cilium_values(spec.cni, spec.network, ChartContext("oslo", announces=announcements(spec.metallb)))
     assert values.get("defaultLBServiceIPAM") == owner
     assert values[key] == {"enabled": True}
     assert [item for item in explain(leaves(values), version) if not item.as_meant] == []
@@ -102,7 +103,7 @@ def test_the_chart_is_told_who_owns_the_addresses(pool, version, owner, key):
 def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
     spec = parse(data(install="helm"), base_dir=ROOT)
     assert announcements(spec.metallb) == frozenset()
-    assert cilium_values(spec.cni, spec.network, cluster="oslo")["defaultLBServiceIPAM"] == "none"
+    assert cilium_values(spec.cni, spec.network, ChartContext("oslo"))["defaultLBServiceIPAM"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
 @pytest.mark.parametrize(
     ("pool", "version", "says"),
     [
-        (BGP, "1.15.19", "bgp by Cilium needs Cilium 1.16"),
+        (BGP, "1.15.19", "bgp by Cilium needs 1.16 or newer"),
         (
             {**BGP, "advertisement": {"kind": "bgp", "peers": ["rack-a"], "aggregationLength": 28}},
             "1.17.18",

@@ -6,21 +6,12 @@ render and make every agent exit.
 
 from typing import Any, NamedTuple
 
+from components.core.versions import between
+from components.network.cilium.chart.checks import conflicts, mtu_effect
 from components.network.cilium.chart.history import Removed, Renamed, Verdict, fate, removal_of, rename_of, renamed_from
-from components.network.cilium.chart.keys import Path, closest, has, known_in, type_problem, within
+from components.network.cilium.chart.keys import Path, closest, has, known_in, type_problem
 from components.network.cilium.chart.nested import Leaves, dotted, keys, shown
-from components.network.cilium.constraints import AUTO_ROUTES, GATEWAY, MTU, exclusions, mtu_effect
-from components.network.cilium.effective import (
-    KPR,
-    LB_MODE,
-    MASQUERADE,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    UPGRADE_COMPATIBILITY,
-    text,
-)
-from components.network.cilium.routing_values import (
+from components.network.cilium.chart.routing import (
     NO_RENDER,
     SILENT,
     does,
@@ -29,6 +20,20 @@ from components.network.cilium.routing_values import (
     proxy_instead,
     routing_instead,
 )
+from components.network.cilium.chart.settings import (
+    AUTO_ROUTES,
+    GATEWAY,
+    KPR,
+    LB_MODE,
+    MASQUERADE,
+    MTU,
+    PROTOCOL,
+    ROUTING_MODE,
+    TUNNEL,
+    UPGRADE_COMPATIBILITY,
+    text,
+)
+from components.network.cilium.data_path import from_values
 
 IPAM_MODE = keys("ipam.mode")
 _API_SERVER = ("k8sServiceHost", "k8sServiceHostRef", "k8s")
@@ -67,8 +72,8 @@ class _Written(NamedTuple):
 def explain(found: Leaves, release: str) -> list[Explanation]:
     """A finding for every key, in the order of the values. `release` is one of `chart_keys.releases()`."""
     findings = {path: _judge(_Written(path, value), found, release) for path, value in found.items()}
-    for path, verdict, says, instead in exclusions(found, release):
-        if findings[path].as_meant:
+    for path, verdict, says, instead in conflicts(found, release):
+        if path in findings and findings[path].as_meant:
             findings[path] = findings[path]._replace(verdict=verdict, as_meant=False, says=says, instead=instead)
     return list(findings.values())
 
@@ -117,7 +122,7 @@ def _renamed(written: _Written, row: Renamed, release: str) -> Explanation:
 
 def _new_name(written: _Written, row: Renamed, found: Leaves, release: str) -> Explanation:
     path, value = written
-    if within(release, row.new_since, ""):
+    if between(release, row.new_since, ""):
         judged = _by_the_chart(written, found, release)
         return judged._replace(verdict=Verdict.HONOURED, says="takes effect") if judged.as_meant else judged
     if has(path, release):
@@ -160,7 +165,7 @@ def _by_the_chart(written: _Written, found: Leaves, release: str) -> Explanation
     if isinstance(value, str) and value.startswith("$"):
         return written.found(Verdict.KNOWN, "a shell variable: the chart gets what it holds, which is not seen here")
     if path == MTU:
-        effect = mtu_effect(found, release)
+        effect = mtu_effect(from_values(found, release))
         return written.found(Verdict.HONOURED, f"takes effect{': ' if effect else ''}{effect}")
     return written.found(
         *((Verdict.HONOURED, "takes effect") if path in _READ_BACK else (Verdict.KNOWN, "the chart reads it"))

@@ -8,7 +8,8 @@ span count. What no row here says, `chart_keys` knows from the charts themselves
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-from components.network.cilium.chart.keys import Path, has, within
+from components.core.versions import between
+from components.network.cilium.chart.keys import Path, has
 from components.network.cilium.chart.nested import keys
 
 
@@ -162,6 +163,6 @@ def removal_of(path: Path, release: str) -> Removed | None:
 def fate(row: Renamed | Removed, release: str) -> Verdict:
     """What a release does with the row's old name; meaningful from the first release that has it."""
     until = row.old_until if isinstance(row, Renamed) else row.until
-    if within(release, "", until):
+    if between(release, "", until):
         return Verdict.HONOURED
-    return next((era.verdict for era in row.after if within(release, era.since, era.until)), Verdict.IGNORED)
+    return next((era.verdict for era in row.after if between(release, era.since, era.until)), Verdict.IGNORED)

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path as _File
 from typing import Any, NamedTuple
 
-from components.core.versions import version_tuple
+from components.core.versions import matches, minor, parse
 
 Path = tuple[str, ...]
 _TYPES: dict[str, Any] = {"s": str, "i": int, "n": (int, float), "b": bool, "a": list, "o": dict, "z": type(None)}
@@ -55,7 +55,7 @@ def releases() -> tuple[str, ...]:
 
 def minors() -> tuple[str, ...]:
     """Their minor lines, as in `1.14`, oldest first."""
-    return tuple(dict.fromkeys(release.rpartition(".")[0] for release in releases()))
+    return tuple(dict.fromkeys(minor(release) for release in releases()))
 
 
 def nearest(version: str) -> str | None:
@@ -64,26 +64,20 @@ def nearest(version: str) -> str | None:
     None where its minor line was not read, or the text is no version.
     """
     try:
-        wanted = version_tuple(version)
+        wanted = parse(version)
     except ValueError:
         return None
-    line = [release for release in releases() if version_tuple(release)[:2] == wanted[:2]]
-    if len(wanted) not in (2, 3) or not line:
+    line = [release for release in releases() if minor(release) == minor(version)]
+    if len(wanted.release) not in (2, 3) or not line:
         return None
-    older = [release for release in line if version_tuple(release) <= wanted]
-    return line[-1] if len(wanted) == 2 else (older or line)[-1]
-
-
-def within(release: str, since: str, until: str) -> bool:
-    """Whether a release lies between two others, both counted; an empty bound is open."""
-    here = version_tuple(release)
-    return (not since or version_tuple(since) <= here) and (not until or here <= version_tuple(until))
+    older = [release for release in line if parse(release) <= wanted]
+    return line[-1] if len(wanted.release) == 2 else (older or line)[-1]
 
 
 def marks(release: str) -> dict[Path, str]:
     """Every key of one release with its mark, as the generator read them in its chart."""
     known, typed_since, keys = _table()
-    index, typed = known.index(release), within(release, typed_since, "")
+    index, typed = known.index(release), matches(release, f">={typed_since}")
     found = {path: _mark(runs, index) for path, runs in keys.items()}
     return {path: mark if typed else mark.rstrip(_CODES) for path, mark in found.items() if mark is not None}
 
@@ -99,7 +93,7 @@ def has(path: Path, release: str) -> Key | None:
         if found is None:
             return Key(True, "", False) if passed_on else None
         mark, passed_on = found, passed_on or "*" in found
-    typed = within(release, typed_since, "")
+    typed = matches(release, f">={typed_since}")
     group = any(_mark(keys[child], index) is not None for child in _children().get(path, ()))
     return Key("*" in mark, mark.strip("*") if typed else "", group)
 

@@ -7,23 +7,26 @@ nothing to keep: of those, and with `meant=True`, what was meant is carried.
 
 from typing import Any, Literal, NamedTuple
 
+from components.core.versions import between, matches
 from components.network.cilium.chart.explain import coerced, explain
 from components.network.cilium.chart.history import Renamed, Verdict, fate, removal_of, rename_of, renamed_from
-from components.network.cilium.chart.keys import Path, has, type_problem, within
+from components.network.cilium.chart.keys import Path, has, type_problem
 from components.network.cilium.chart.nested import Leaves, dotted, shown
-from components.network.cilium.effective import (
+from components.network.cilium.chart.routing import judge_routing
+from components.network.cilium.chart.settings import (
     DISPATCH,
     KPR,
     OLD_CIDR,
     PROTOCOL,
     ROUTING_MODE,
     TUNNEL,
-    effective,
+    proxy_value,
     proxy_verdict,
-    spell_proxy,
+    routing_values,
     text,
+    written_routing,
 )
-from components.network.cilium.routing_values import judge_routing, spell_routing
+from components.network.cilium.data_path import from_values
 
 Kind = Literal["respelled", "set", "left out", "lost"]
 
@@ -79,20 +82,21 @@ class _Carrier:
         self.done |= {TUNNEL, ROUTING_MODE, PROTOCOL}
         if not written:
             return
-        here = effective(self.found, self.old)
+        here = from_values(self.found, self.old)
+        meant = written_routing(self.found)
         runs = "native" if here.native else here.protocol
-        meaning = here.written if self.meant else runs
-        spelled = self._kept(written, meaning) or spell_routing(meaning, self.new)
+        meaning = meant if self.meant else runs
+        spelled = self._kept(written, meaning) or routing_values(meaning, self.new)
         geneve = {PROTOCOL: "geneve"} if here.protocol == "geneve" or text(self.found.get(DISPATCH)) == "geneve" else {}
-        if meaning == "native" and geneve and within(self.new, "1.14.3", ""):
+        if meaning == "native" and geneve and matches(self.new, ">=1.14.3"):
             spelled = {**spelled, **geneve}  # since 1.15 dispatch geneve wants it, native too
         self.values |= spelled
-        if here.written != runs:
-            why = f"what was written ({here.written}) did nothing on {self.old}, where {runs} ran"
+        if meant != runs:
+            why = f"what was written ({meant}) did nothing on {self.old}, where {runs} ran"
             why += (
                 "; now it takes effect"
                 if self.meant
-                else f"; that stays. To change it later: {_words(spell_routing(here.written, self.new))}"
+                else f"; that stays. To change it later: {_words(routing_values(meant, self.new))}"
             )
             self._change("respelled" if self.meant else "left out", written, spelled, why, True)
         elif spelled != written:
@@ -100,7 +104,7 @@ class _Carrier:
 
     def _kept(self, written: Leaves, meaning: str) -> Leaves:
         """The words as they stand, if the new release honours them and takes the same from them."""
-        there = effective(written, self.new)
+        there = from_values(written, self.new)
         honoured = all(
             judge_routing(path, value, written, self.new)[0] is Verdict.HONOURED for path, value in written.items()
         )
@@ -116,7 +120,7 @@ class _Carrier:
         if proxy_verdict(value, self.new) is Verdict.HONOURED:
             self.values[KPR] = value
             return
-        spelled = {KPR: spell_proxy(word in ("strict", "true"), self.new)}
+        spelled = {KPR: proxy_value(word in ("strict", "true"), self.new)}
         self.values |= spelled
         if word in ("partial", "probe"):
             why = (
@@ -167,7 +171,7 @@ class _Carrier:
 
     def _renamed(self, path: Path, row: Renamed) -> None:
         value, old_name = self.found[path], path == row.old
-        honoured = fate(row, self.old) is Verdict.HONOURED if old_name else within(self.old, row.new_since, "")
+        honoured = fate(row, self.old) is Verdict.HONOURED if old_name else between(self.old, row.new_since, "")
         ran = honoured and has(path, self.old) is not None
         target = self._name_there(path, row)
         if (wins := self._winner(row)) not in (path, None):
@@ -205,13 +209,13 @@ class _Carrier:
         if row.old not in self.found or row.new not in self.found or isinstance(self.found[row.old], dict):
             return None
         old_counts = fate(row, self.old) is Verdict.HONOURED
-        new_counts = within(self.old, row.new_since, "") and bool(self.found[row.new]) and row.old != OLD_CIDR
+        new_counts = between(self.old, row.new_since, "") and bool(self.found[row.new]) and row.old != OLD_CIDR
         return row.old if old_counts and not new_counts else row.new
 
     def _name_there(self, path: Path, row: Renamed) -> Path:
         if path == row.old:
             return row.old if fate(row, self.new) is Verdict.HONOURED else row.new
-        return row.new if within(self.new, row.new_since, "") else row.old
+        return row.new if between(self.new, row.new_since, "") else row.old
 
     def _without_effect(self, path: Path) -> None:
         value = self.found[path]

@@ -2,21 +2,20 @@
 
 from typing import NamedTuple
 
-from components.core.versions import version_tuple
+from components.core.versions import minor, parse
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.keys import minors, releases
 from components.network.cilium.chart.migrate import Change, Migration, migrate
 from components.network.cilium.chart.nested import Leaves
-from components.network.cilium.effective import (
+from components.network.cilium.chart.settings import (
     KPR,
     UPGRADE_COMPATIBILITY,
     default_proxy,
-    effective,
-    pod_overhead,
+    proxy_value,
     proxy_verdict,
-    spell_proxy,
     text,
 )
+from components.network.cilium.data_path import from_values
 
 BEFORE = {
     "1.15": ("CiliumLoadBalancerIPPool objects: spec.cidrs becomes spec.blocks",),
@@ -52,16 +51,14 @@ def upgrade_path(found: Leaves, old: str, new: str, *, meant: bool = False) -> l
     Going down has the same steps in the other order. Within one minor there is one step.
     """
     line = [minor(release) for release in (old, new)]
-    between = [m for m in minors() if version_tuple(min(line, key=version_tuple)) < version_tuple(m)]
-    between = [m for m in between if version_tuple(m) < version_tuple(max(line, key=version_tuple))]
-    if version_tuple(new) < version_tuple(old):
+    first_minor, last_minor = sorted(line, key=parse)
+    between = [m for m in minors() if parse(first_minor) < parse(m) < parse(last_minor)]
+    if parse(new) < parse(old):
         between.reverse()
     way = [*(_newest(m) for m in between), new]
-    first = text(found.get(UPGRADE_COMPATIBILITY)) or (
-        line[0] if version_tuple(line[1]) > version_tuple(line[0]) else ""
-    )
+    first = text(found.get(UPGRADE_COMPATIBILITY)) or (line[0] if parse(line[1]) > parse(line[0]) else "")
     steps: list[Step] = []
-    up = version_tuple(new) > version_tuple(old)
+    up = parse(new) > parse(old)
     before, values = old, found
     for release in way:
         migration = migrate(found, old, release, meant=meant)
@@ -81,16 +78,11 @@ def _compatible(migration: Migration, first: str, ran: str, release: str) -> Mig
     default = default_proxy(values, release)
     if text(values.get(KPR)) or proxy_verdict(default, release) is Verdict.HONOURED:
         return migration._replace(values=values)
-    word = spell_proxy(False, release)
+    word = proxy_value(False, release)
     why = f"the default was {ran}, and upgradeCompatibility {first} would make it {default}, which {release} refuses"
     lost = ran == "probe"
     change = Change("lost" if lost else "set", (), (("kubeProxyReplacement", f'"{word}"'),), why, lost)
     return migration._replace(values={**values, KPR: word}, changes=(*migration.changes, change))
-
-
-def minor(release: str) -> str:
-    """`1.14.4` → `1.14`."""
-    return ".".join(release.split(".")[:2])
 
 
 def _newest(line: str) -> str:
@@ -98,9 +90,11 @@ def _newest(line: str) -> str:
 
 
 def _mtu(values: Leaves, old: str, later: Leaves, new: str) -> tuple[str, ...]:
-    before, sure = pod_overhead(effective(values, old), old)
-    after, also = pod_overhead(effective(later, new), new)
+    paths = from_values(values, old), from_values(later, new)
+    before, after = (sum(path.overheads.values()) for path in paths)
     if before == after:
         return ()
-    measured = "" if sure and also else " (not measured on both: prove it with DF pings)"
+    measured = (
+        "" if all(path.overhead_is_measured for path in paths) else " (not measured on both: prove it with DF pings)"
+    )
     return (f"pods get the links' MTU − {after}, on {old} − {before}{measured}; they keep theirs until they restart",)

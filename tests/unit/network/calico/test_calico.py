@@ -4,12 +4,11 @@ import jsonschema
 import pytest
 
 from components.core.manifests import label
-from components.network.advice import cni_advice
 from components.network.calico.objects import after_calico, before_calico
 from components.network.calico.values import installation
+from components.network.kinds import cni_advice
 from components.network.model import Calico
 from components.network.mtu import solve
-from components.network.node_requirements import foreign_sources, same_segment, udp_ports
 from components.network.rules import kernel_floor
 from tests.support.go_types import go_schema
 from tests.support.modules import CALICO_API, source, versions
@@ -141,7 +140,7 @@ def test_wireguard_takes_sixty_bytes_and_is_never_inside_a_tunnel(encapsulation,
     cni = calico(encapsulation=encapsulation, encryption="wireguard", bgp=True)
     assert solve(cni, 1500).pod == pod
     assert solve(cni, 1500).arithmetic == "1500 − 60 (WireGuard) = 1440"
-    assert (51820, "Calico's WireGuard") in udp_ports(cni)
+    assert (51820, "Calico's WireGuard") in cni.requirements().udp_ports
 
 
 @pytest.mark.parametrize("encapsulation", ["None", "IPIP", "VXLAN"])
@@ -150,14 +149,14 @@ def test_the_bpf_data_plane_takes_vxlans_bytes_and_port_whatever_carries_pods(en
     """Calico's page on MTU, eBPF mode: node ports go from node to node in VXLAN."""
     cni = calico(dataplane="BPF", encapsulation=encapsulation, bgp=True, externalServices=external)
     assert solve(cni, 1500)[:2] == (1450, 1450)
-    assert 4789 in dict(udp_ports(cni))
+    assert 4789 in dict(cni.requirements().udp_ports)
     assert solve(calico(dataplane="BPF", encapsulation="None", bgp=True, encryption="wireguard"), 1500).pod == 1440
 
 
 def test_calico_without_encapsulation_is_not_called_native_routing():
     cni = calico(encapsulation="None", bgp=True)
     assert solve(cni, 1500).arithmetic == "1500 − 0 (no encapsulation) = 1500"
-    assert udp_ports(cni) == ()
+    assert cni.requirements().udp_ports == ()
 
 
 def test_wireguard_needs_its_kernel():
@@ -193,18 +192,20 @@ def test_ipip_with_the_bpf_data_plane_is_slow_and_no_mistake():
 
 @pytest.mark.parametrize("encapsulation", ["VXLANCrossSubnet", "IPIPCrossSubnet", "None"])
 def test_what_goes_unencapsulated_within_a_subnet_needs_foreign_sources(encapsulation):
-    assert foreign_sources(calico(encapsulation=encapsulation, bgp=True)) == (
+    assert calico(encapsulation=encapsulation, bgp=True).requirements().foreign_sources == (
         f"Calico with encapsulation: {encapsulation}"
     )
     assert (
-        foreign_sources(calico(encapsulation="VXLAN")) == foreign_sources(calico(encapsulation="IPIP", bgp=True)) == ""
+        calico(encapsulation="VXLAN").requirements().foreign_sources
+        == calico(encapsulation="IPIP", bgp=True).requirements().foreign_sources
+        == ""
     )
 
 
 def test_without_encapsulation_and_without_routers_nodes_share_a_segment():
-    assert "no router among bgpPeering.peers" in same_segment(calico(encapsulation="None", bgp=True))
-    assert same_segment(calico(encapsulation="None", bgp=True, bgpPeering=PEERING)) == ""
-    assert same_segment(calico(encapsulation="VXLANCrossSubnet")) == ""
+    assert "no router among bgpPeering.peers" in calico(encapsulation="None", bgp=True).requirements().same_segment
+    assert calico(encapsulation="None", bgp=True, bgpPeering=PEERING).requirements().same_segment == ""
+    assert calico(encapsulation="VXLANCrossSubnet").requirements().same_segment == ""
 
 
 def test_a_router_takes_one_session_from_a_node():

@@ -11,6 +11,7 @@ from components.images.model import ImageMirror
 from components.network.cilium.chart.keys import nearest
 from components.network.cilium.images import chart_images, from_their_makers
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.stacks import stack
 from tests.unit.network.test_mtu import cilium
@@ -44,7 +45,7 @@ def test_the_images_of_a_release_are_those_of_its_chart(version: str) -> None:
 @pytest.mark.parametrize("version", cilium_versions())
 def test_no_image_of_a_release_comes_from_elsewhere_than_the_mirror(version: str) -> None:
     values = cilium_values(
-        cilium(version), NETWORK, cluster="oslo", images=ImageMirror(registry="registry.example.no/all")
+        cilium(version), NETWORK, ChartContext("oslo", images=ImageMirror(registry="registry.example.no/all"))
     )
     found = dict(repositories(values))
     assert set(found) == {path for path, _ in repositories(defaults(cilium_chart(version)))}
@@ -56,7 +57,7 @@ def test_no_image_of_a_release_comes_from_elsewhere_than_the_mirror(version: str
 def test_a_pin_is_the_image_s_digest_and_the_operators_has_its_own_key() -> None:
     pins = {"cilium/cilium": DIGEST, "cilium/operator-generic": DIGEST, "cilium/certgen": DIGEST}
     mirror = ImageMirror(registry="registry.example.no", pins=pins)
-    values = cilium_values(cilium("1.20.2"), NETWORK, cluster="oslo", images=mirror)
+    values = cilium_values(cilium("1.20.2"), NETWORK, ChartContext("oslo", images=mirror))
     pinned = {"digest": DIGEST, "useDigest": True}
     assert values["image"] == {"repository": "registry.example.no/cilium/cilium", **pinned}
     assert values["certgen"]["image"] == {"repository": "registry.example.no/cilium/certgen", **pinned}

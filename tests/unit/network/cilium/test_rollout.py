@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from components.core.labels import WAITED_FOR
-from components.network.cilium.rollout import agent_marks
+from components.network.cilium.rollout import rollout_annotations
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from tests.support.stacks import problems, stack, stack_data
 from tests.unit.network.test_mtu import cilium
 
@@ -14,7 +15,7 @@ LAB = stack("lab")
 
 
 def mark(values: dict[str, Any], **cni: Any) -> str:
-    (agents,) = agent_marks(cilium("1.20.2", l7Proxy=False, **cni), values)
+    (agents,) = rollout_annotations(cilium("1.20.2", l7Proxy=False, **cni), values)
     assert agents["metadata"]["name"] == "cilium"
     return str(agents["metadata"]["annotations"][WAITED_FOR])
 
@@ -27,12 +28,12 @@ def test_it_changes_with_every_value_and_not_with_the_nodes() -> None:
 
 def test_the_proxys_own_pods_are_waited_for_where_it_has_some() -> None:
     for version, names in (("1.15.19", ["cilium"]), ("1.20.2", ["cilium", "cilium-envoy"])):
-        assert [item["metadata"]["name"] for item in agent_marks(cilium(version), {})] == names
+        assert [item["metadata"]["name"] for item in rollout_annotations(cilium(version), {})] == names
 
 
 @pytest.mark.parametrize("version", ["1.11.20", "1.15.19", "1.18.12", "1.20.2"])
 def test_a_changed_value_is_other_pods_one_after_the_other(version: str) -> None:
-    values = cilium_values(cilium(version), LAB.network, cluster="lab")
+    values = cilium_values(cilium(version), LAB.network, ChartContext("lab"))
     assert values["rollOutCiliumPods"] is values["operator"]["rollOutPods"] is True
     assert values["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 1}
     if "envoy" in values:
@@ -51,7 +52,7 @@ def test_values_of_the_stack_file_stand_beside_the_platforms_own() -> None:
     data = with_values(securityContext={"capabilities": capabilities}, operator={"resources": {"limits": {"cpu": "1"}}})
     assert problems(data) == []
     cni = cilium("1.20.2", install=data["cni"]["install"])
-    values = cilium_values(cni, LAB.network, cluster="lab")
+    values = cilium_values(cni, LAB.network, ChartContext("lab"))
     assert values["securityContext"] == {"capabilities": capabilities}
     assert values["operator"]["resources"] == {"limits": {"cpu": "1"}}
     assert values["operator"]["replicas"] == 2

@@ -4,11 +4,12 @@ import itertools
 
 import pytest
 
-from components.core.versions import version_tuple
+from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import releases
 from components.network.cilium.chart.nested import leaves
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from components.network.rules import cni_problems
 from components.stackfile.parsing import parse
 from tests.support.chart_values import schema_errors, unknown_keys
@@ -44,7 +45,7 @@ CASES = [
 
 
 def values(cni):
-    return cilium_values(cni, NETWORK, cluster="oslo")
+    return cilium_values(cni, NETWORK, ChartContext("oslo"))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -110,7 +111,7 @@ def test_hubbles_certificates_do_not_change_at_every_render():
 def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
     """A Release of ours waits, and rolls back what is not up; hooks run after the wait (cilium#40381)."""
     hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
-    hook = (1, 14) <= version_tuple(release)[:2] < (1, 19)
+    hook = matches(release, ">=1.14,<1.19")
     assert hubble == {
         "enabled": True,
         "relay": {"enabled": not hook, "rollOutPods": True},

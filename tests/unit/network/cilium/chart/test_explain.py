@@ -110,7 +110,8 @@ def test_a_load_balancing_that_the_agents_do_not_know_by_its_letters_stops_them(
     told = findings("1.18.12", f"loadBalancer.mode={mode}", *native)["loadBalancer.mode"]
     assert (str(told.verdict), told.instead) == ("refused", (("loadBalancer.mode", meant),))
     assert "the agents know snat, dsr and hybrid" in told.says
-    assert verdict("1.18.12", f"loadBalancer.mode={mode}") == "ignored"  # kube-proxy carries Services
+    assert verdict("1.17.18", f"loadBalancer.mode={mode}") == "ignored"  # kube-proxy carries Services
+    assert verdict("1.18.12", f"loadBalancer.mode={mode}") == "refused"  # whoever carries them
     assert verdict("1.18.12", "loadBalancer.mode=snat", *native) == "honoured"
 
 

@@ -2,24 +2,27 @@
 
 from typing import Any
 
+from components.core.versions import matches
 from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.keys import Path, within
+from components.network.cilium.chart.keys import Path
 from components.network.cilium.chart.nested import Leaves
-from components.network.cilium.effective import (
+from components.network.cilium.chart.settings import (
     CIDR,
     KPR,
     POD_NETWORK,
     PROTOCOL,
     ROUTING_MODE,
     TUNNEL,
-    effective,
-    lacks_cidr,
+    proxy_value,
     proxy_verdict,
     routing_mode_verdict,
-    spell_proxy,
+    routing_values,
     text,
     tunnel_verdict,
+    written_routing,
 )
+from components.network.cilium.constraints import PROTOCOLS, ROUTINGS, lacks_cidr
+from components.network.cilium.data_path import from_values
 
 SILENT = "does nothing, and Helm does not say so"
 NO_RENDER = "Helm renders nothing"
@@ -34,18 +37,9 @@ def does(verdict: Verdict) -> str:
     return named.get(verdict, "takes effect")
 
 
-def spell_routing(meaning: str, release: str) -> dict[Path, Any]:
-    """`native`, `vxlan` or `geneve` in the words that a release honours without a doubt."""
-    if within(release, "", "1.14.2"):
-        return {TUNNEL: "disabled" if meaning == "native" else meaning or "vxlan"}
-    if meaning == "native":
-        return {ROUTING_MODE: "native"}
-    return {ROUTING_MODE: "tunnel", PROTOCOL: meaning or "vxlan"}
-
-
 def judge_routing(path: Path, value: Any, found: Leaves, release: str) -> Judgement:
     """What becomes of `tunnel`, `routingMode` or `tunnelProtocol`."""
-    here, word = effective(found, release), text(value)
+    here, word = from_values(found, release), text(value)
     if path == TUNNEL:
         return _judge_tunnel(word, found, release)
     verdict = routing_mode_verdict(release)
@@ -59,32 +53,33 @@ def judge_routing(path: Path, value: Any, found: Leaves, release: str) -> Judgem
     if verdict is Verdict.OTHERWISE:
         twice = "the ConfigMap holds routing-mode twice, from tunnel and from this"
         return verdict, f"{twice}: which one wins is the reader's choice"
-    if word not in ("native", "tunnel"):
+    if word not in ROUTINGS:
         return Verdict.REFUSED, f"{AGENT_EXITS}: the agents know native and tunnel"
     return verdict, f"takes effect: {here.name}"
 
 
 def _judge_tunnel(word: str, found: Leaves, release: str) -> Judgement:
-    here, verdict = effective(found, release), tunnel_verdict(release)
+    here, verdict = from_values(found, release), tunnel_verdict(release)
     if verdict is Verdict.IGNORED:
         return verdict, f"{SILENT}: the tunnel key went in 1.15; {here.name} runs"
     if verdict is Verdict.FAILS and word:
         return verdict, f"{NO_RENDER}: the tunnel key went in 1.15"
-    if text(found.get(ROUTING_MODE)) and within(release, "1.14.3", ""):
+    if text(found.get(ROUTING_MODE)) and matches(release, ">=1.14.3"):
         return Verdict.IGNORED, f"does nothing: routingMode is written too and wins; {here.name} runs"
-    if word not in ("disabled", "vxlan", "geneve", ""):
+    if word not in ("disabled", *PROTOCOLS, ""):
         return Verdict.REFUSED, f"{AGENT_EXITS}: the agents know disabled, vxlan and geneve"
     return Verdict.HONOURED, f"takes effect: {here.name}"
 
 
 def routing_instead(found: Leaves, release: str) -> dict[Path, Any]:
     """What to write where the written routing is not the one that runs; nothing where it is."""
-    here = effective(found, release)
+    here = from_values(found, release)
     runs = "native" if here.native else here.protocol
-    if here.written in ("", runs):
+    meant = written_routing(found)
+    if meant in ("", runs):
         return {}
-    spelled = spell_routing(here.written, release)
-    return {**spelled, CIDR: POD_NETWORK} if lacks_cidr({**found, **spelled}, release) else spelled
+    values = routing_values(meant, release)
+    return {**values, CIDR: POD_NETWORK} if lacks_cidr(from_values({**found, **values}, release)) else values
 
 
 def judge_proxy(value: Any, release: str) -> Judgement:
@@ -96,7 +91,7 @@ def judge_proxy(value: Any, release: str) -> Judgement:
         old = word in ("strict", "partial", "probe", "disabled")
         late = "; 1.16 and later fail on this word" if old else ""
         return verdict, f"takes effect: {effect.get(word, 'kube-proxy carries Services')}{late}"
-    newer = within(release, "1.14.0", "")
+    newer = matches(release, ">=1.14")
     words = "true and false" if newer else "strict, partial, probe (to 1.13.3) and disabled"
     says = f"{does(verdict)}: the words of {release} are {words}"
     if word in ("partial", "probe"):
@@ -106,4 +101,4 @@ def judge_proxy(value: Any, release: str) -> Judgement:
 
 def proxy_instead(value: Any, release: str) -> dict[Path, Any]:
     """The word for what was meant."""
-    return {KPR: spell_proxy(text(value) in ("strict", "true", "probe", "partial"), release)}
+    return {KPR: proxy_value(text(value) in ("strict", "true", "probe", "partial"), release)}

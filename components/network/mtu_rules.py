@@ -1,4 +1,7 @@
-"""What a CNI's configuration, anyone's, says about packet sizes, held against what the solver proves."""
+"""What anyone's configuration of a CNI says about packet sizes, compared with what fits the links.
+
+The entry points are `cilium_config_problems`, `release_problems` and `installation_problems`.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,26 +9,33 @@ from typing import Any
 
 from components.charts.reference import chart_name
 from components.core.finding import Finding
-from components.network.model import Calico, CalicoHelm, Cilium, CiliumGeneve, CiliumNative, CiliumVxlan, Helm
-from components.network.mtu import solve
+from components.network.cilium.chart.keys import Path
+from components.network.cilium.chart.settings import (
+    ENCRYPTION,
+    ENCRYPTION_TYPE,
+    MTU,
+    PROTOCOL,
+    ROUTING_MODE,
+    TUNNEL,
+    text,
+)
+from components.network.cilium.data_path import DataPath, from_config, from_values, known_release
+from components.network.model import Calico, CalicoHelm
+from components.network.mtu import arithmetic, solve
 
 ETHERNET_MTU = 1500
 """IEEE 802.3's payload: what a link carries unless somebody has set all of it otherwise."""
 
-_NEWEST = "1.20.0"
-"""Assumed where a ConfigMap doesn't tell Cilium's version: the newest arithmetic leaves the smallest packet."""
+_VALUES = (TUNNEL, ROUTING_MODE, PROTOCOL, ENCRYPTION, ENCRYPTION_TYPE, MTU)
+_CONFIG = ("tunnel", "routing-mode", "tunnel-protocol", "enable-wireguard", "enable-ipsec", "mtu")
+"""All that decides packet sizes: what else is unknown at preview does not matter to them."""
 
 
 def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Finding]:
     """The `cilium-config` ConfigMap that every agent reads."""
     data = config.get("data") or {}
-    network = _cilium(
-        native=data.get("routing-mode", "tunnel") == "native",
-        protocol=data.get("tunnel-protocol") or "vxlan",
-        wireguard=data.get("enable-wireguard") == "true",
-        version=_NEWEST,
-    )
-    return _cilium_problems("ConfigMap cilium-config", "data.mtu", data.get("mtu"), network, underlay)
+    read = {key: data[key] for key in _CONFIG if key in data}
+    return _cilium_problems("ConfigMap cilium-config", "data.mtu", read.get("mtu"), from_config(read), underlay)
 
 
 def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]:
@@ -33,14 +43,9 @@ def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]
     chart = chart_name(str(release.get("chart") or ""))
     values = release.get("values") or {}
     if chart == "cilium":
-        encryption = values.get("encryption") or {}
-        network = _cilium(
-            native=values.get("routingMode", "tunnel") == "native",
-            protocol=values.get("tunnelProtocol") or "vxlan",
-            wireguard=bool(encryption.get("enabled")) and encryption.get("type") == "wireguard",
-            version=str(release.get("version") or _NEWEST).removeprefix("v"),
-        )
-        return _cilium_problems("Release of chart cilium", "values.MTU", values.get("MTU"), network, underlay)
+        read = {path: _at(values, path) for path in _VALUES}
+        path = from_values(read, known_release(str(release.get("version") or "")))
+        return _cilium_problems("Release of chart cilium", "values.MTU", read[MTU], path, underlay)
     if chart == "tigera-operator":
         return _calico_problems("Release of chart tigera-operator", values.get("installation") or {}, underlay)
     return []
@@ -51,37 +56,29 @@ def installation_problems(installation: Mapping[str, Any], underlay: int) -> lis
     return _calico_problems("Installation default", installation.get("spec") or {}, underlay)
 
 
-def _cilium(*, native: bool, protocol: str, wireguard: bool, version: str) -> Cilium:
-    """The network as far as packet sizes go; what else a model needs is filled in."""
-    common = {
-        "kind": "cilium",
-        "version": version if re.fullmatch(r"\d+\.\d+\.\d+", version) else _NEWEST,
-        "install": Helm(kind="helm"),
-        "encryption": "wireguard" if wireguard else "none",
-    }
-    if native:
-        routing = {"mode": "native", "nativeCidr": "10.0.0.0/8", "routes": "provider"}
-        return CiliumNative.model_validate({**common, "routing": routing})
-    if protocol == "geneve":
-        return CiliumGeneve.model_validate({**common, "routing": {"mode": "tunnel", "protocol": "geneve"}})
-    return CiliumVxlan.model_validate({**common, "routing": {"mode": "tunnel", "protocol": "vxlan"}})
+def _at(values: Any, path: Path) -> Any:
+    for step in path:
+        values = values.get(step) if isinstance(values, Mapping) else None
+    return values
 
 
-def _cilium_problems(item: str, field: str, written: Any, network: Cilium, underlay: int) -> list[Finding]:
-    if written in (None, "", "0", 0):  # detected from the link
+def _cilium_problems(item: str, field: str, written: Any, path: DataPath, underlay: int) -> list[Finding]:
+    if not re.fullmatch(r"\d*|\$.+", text(written)):
+        return [Finding("cni-mtu", item, f"{field} is no number: write {underlay}, or 0 to have it detected")]
+    if path.mtu in (0, underlay):  # 0: detected from the link
         return []
-    mtu = int(written)
-    if mtu == underlay:
-        return []
-    fits = solve(network, underlay)
-    effect = f"pods would get {solve(network, mtu).arithmetic} where {fits.arithmetic} fits"
-    if mtu > underlay:
-        effect = f"pods would send {solve(network, mtu).pod} bytes where only {fits.arithmetic} fits: the rest is lost"
+    overheads = path.overheads
+    gets, fits = (arithmetic(link, overheads, "native routing") for link in (path.mtu, underlay))
+    if path.mtu > underlay:
+        sent = path.mtu - sum(overheads.values())
+        effect = f"pods would send {sent} bytes where only {fits} fits: the rest is lost"
+    else:
+        effect = f"pods would get {gets} where {fits} fits"
     return [
         Finding(
             "cni-mtu",
             item,
-            f"{field} {mtu} on links of {underlay}: to Cilium it is the link's MTU, from which it subtracts, so "
+            f"{field} {path.mtu} on links of {underlay}: to Cilium it is the link's MTU, from which it subtracts, so "
             f"{effect}; write {underlay}, or 0 to have it detected",
         )
     ]

@@ -1,22 +1,18 @@
-"""What is not wrong with a network and will surprise: said at every preview, refused by nobody."""
+"""What is not wrong with Cilium and will surprise: said at every preview, refused by nothing."""
 
-from components.network.cilium.chart.keys import nearest, within
-from components.network.model import AnyCni, Calico, Cilium, DsrOption, Helm
+from components.core.versions import matches
+from components.network.cilium.chart.keys import nearest
+from components.network.cilium.model import Cilium, DsrOption
 from components.network.mtu import DSR_OPTION_BYTES
-from components.network.unmanaged import Flannel, Unmanaged
 
 CLIENTS_MTU = 1500
 """What clients outside send at most: Ethernet's, and the internet's."""
 
 
-def cni_advice(cni: AnyCni, underlay: int) -> list[str]:
-    """Every remark on this CNI over links of `underlay` bytes, a line each."""
-    if isinstance(cni, Calico):
-        return _calico(cni)
-    if isinstance(cni, Flannel | Unmanaged):
-        return []
+def cilium_advice(cni: Cilium, underlay: int) -> list[str]:
+    """Every remark, over links of `underlay` bytes."""
     found = []
-    if cni.hubble and isinstance(cni.install, Helm) and certificates_come_late(nearest(cni.version) or cni.version):
+    if cni.hubble and certificates_come_late(nearest(cni.version) or cni.version):
         found.append(
             f"cni.hubble: flows are recorded, without Hubble's relay: the chart of Cilium {cni.version} makes the "
             "relay's certificates only after a Release that waits for the relay (cilium#40381); write version 1.19 or "
@@ -41,19 +37,10 @@ def _dsr(cni: Cilium, underlay: int) -> list[str]:
     ]
 
 
-def _calico(cni: Calico) -> list[str]:
-    if cni.dataplane != "BPF" or not cni.encapsulation.startswith("IPIP"):
-        return []
-    return [
-        f"cni.encapsulation: {cni.encapsulation} with the BPF data plane works, and VXLAN is much faster there "
-        "(Calico's page on eBPF): write VXLAN, or None where routers know the pods"
-    ]
-
-
 def certificates_come_late(release: str) -> bool:
     """Whether the chart's certificate Job is a Helm hook that runs after the wait.
 
     cilium#40381: with `method: cronJob` a Release that waits never gets to the Job, and the relay waits for its
     Secret. A hook since 1.14 (cilium#23102), a plain Job before, and again since 1.19 (cilium#42298).
     """
-    return within(release, "1.14.0", "") and not within(release, "1.19.0", "")
+    return matches(release, ">=1.14,<1.19")

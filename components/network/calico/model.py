@@ -1,0 +1,103 @@
+"""Calico by its operator."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from components.core.types import Mtu, Version
+from components.network.calico.bgp import CalicoBgp
+from components.network.compatibility.matrix import Combination, Feature, Part
+from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, ServiceProxy
+from components.network.mtu import IPIP_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD_IPV4
+
+
+class CalicoHelm(Helm):
+    """Calico's operator, from the tigera-operator chart."""
+
+    repository: str = Field(default="https://docs.tigera.io/calico/charts", pattern=r"^(https|oci)://\S+$")
+
+
+class Calico(CniSpec):
+    """Calico, installed by its operator."""
+
+    kind: Literal["calico"]
+    version: Version
+    install: CalicoHelm
+    encapsulation: Literal["None", "VXLAN", "VXLANCrossSubnet", "IPIP", "IPIPCrossSubnet"] = "VXLAN"
+    dataplane: Literal["Iptables", "Nftables", "BPF"] = "Iptables"
+    bgp: bool = False
+    """Routes to other nodes' pods by BGP. Required for encapsulation `None` and IPIP."""
+    bgp_peering: CalicoBgp | None = None
+    """BGP peers besides the nodes. Needs `bgp: true`."""
+    encryption: Literal["none", "wireguard"] = "none"
+    """WireGuard encryption between nodes."""
+    external_services: Literal["snat", "dsr"] = "snat"
+    """How answers reach a client outside: `snat`, through the node that got the request; `dsr`, directly from the pod's
+    node. `dsr` needs `dataplane: BPF`."""
+    kube_proxy: Literal["iptables", "ipvs"] = "iptables"
+    """Mode of kube-proxy with `dataplane: Iptables`. Other data planes allow no choice."""
+    pod_mtu: Mtu | None = None
+
+    mtu_field: ClassVar[MtuField] = "calicoNetwork.mtu"
+
+    @property
+    def service_proxy(self) -> ServiceProxy:
+        """Who carries Services: Calico's own programs, or kube-proxy beside it."""
+        if self.dataplane == "BPF":
+            return "ebpf"
+        return "nftables" if self.dataplane == "Nftables" else self.kube_proxy
+
+    @property
+    def chart(self) -> tuple[str, str]:
+        return "tigera-operator", f"v{self.version}"  # the project tags its charts with a v
+
+    def overheads(self) -> dict[str, int]:
+        """One of them, the largest: packets between nodes go by WireGuard or by the tunnel, never by one in the other.
+
+        Calico's page on MTU, eBPF mode: whatever the encapsulation, a node hands a Service's packets to another by
+        VXLAN, and pods get the network's MTU less 50.
+        """
+        wrapped = {}
+        if self.encapsulation.startswith("VXLAN"):
+            wrapped["VXLAN"] = VXLAN_OVERHEAD
+        elif self.dataplane == "BPF":
+            wrapped["VXLAN, in which the BPF data plane hands on node ports"] = VXLAN_OVERHEAD
+        if self.encapsulation.startswith("IPIP"):
+            wrapped["IPIP"] = IPIP_OVERHEAD
+        if self.encryption == "wireguard":
+            wrapped["WireGuard"] = WIREGUARD_OVERHEAD_IPV4
+        largest = max(wrapped, key=wrapped.__getitem__, default="")
+        return {largest: wrapped[largest]} if largest else {}
+
+    def requirements(self) -> Requirements:
+        """Ports are of Calico's system requirements; sources of its page on overlays: of the CrossSubnet kinds, packets
+        to a node of the same subnet go unencapsulated."""
+        tcp: Ports = ((5473, "Calico's Typha"),)
+        if self.bgp:
+            tcp = ((179, "Calico's BGP"), *tcp)
+        udp: Ports = ()
+        if self.encapsulation.startswith("VXLAN"):
+            udp = ((4789, "Calico's VXLAN"),)
+        elif self.dataplane == "BPF":  # Calico's page on eBPF: the fabric must let VXLAN through, whatever carries pods
+            udp = ((4789, "Calico's BPF data plane, for node ports"),)
+        if self.encryption == "wireguard":
+            udp = (*udp, (51820, "Calico's WireGuard"))
+        plain = f"Calico with encapsulation: {self.encapsulation}"
+        routed = self.encapsulation != "None" or (self.bgp_peering and self.bgp_peering.peers)
+        segment = "" if routed else f"{plain} and no router among bgpPeering.peers"
+        sources = "" if self.encapsulation in ("VXLAN", "IPIP") else plain
+        return Requirements(tcp, udp, segment, "DSR" if self.external_services == "dsr" else sources)
+
+    def combination(self) -> Combination:
+        planes = {"BPF": {Feature.CALICO_BPF}, "Nftables": {Feature.CALICO_NFTABLES, Feature.PROXY_NFTABLES}}
+        features = planes.get(self.dataplane, set())
+        if self.encryption == "wireguard":
+            features = features | {Feature.WIREGUARD}
+        return Combination({Part.CALICO: self.version}, frozenset(features))
+
+    def summary(self) -> str:
+        routes = "BGP" if self.bgp else "no BGP"
+        more = ", WireGuard" if self.encryption == "wireguard" else ""
+        more += ", DSR" if self.external_services == "dsr" else ""
+        more += f", kube-proxy with {self.kube_proxy}" if self.service_proxy == "ipvs" else ""
+        return f"Calico {self.version}: encapsulation {self.encapsulation}, {self.dataplane} data plane, {routes}{more}"

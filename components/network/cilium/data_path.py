@@ -1,0 +1,214 @@
+"""Cilium's data path in one normal form, whichever way it was written: stack file (`Cilium.data_path`), Helm values
+or `cilium-config`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.core.versions import matches
+from components.network.cilium.chart.history import Verdict
+from components.network.cilium.chart.keys import Path, nearest, releases
+from components.network.cilium.chart.nested import Leaves, keys
+from components.network.cilium.chart.settings import (
+    ACCELERATION,
+    ANNOUNCEMENTS,
+    AUTO_ROUTES,
+    BPF_MASQUERADE,
+    CIDR,
+    DISPATCH,
+    ENCRYPTION,
+    ENCRYPTION_TYPE,
+    GATEWAY,
+    KPR,
+    L7_PROXY,
+    LB_MODE,
+    MASQUERADE,
+    MTU,
+    NODE_PORT,
+    OLD_CIDR,
+    POD_NETWORK,
+    POD_POOL,
+    PROTOCOL,
+    ROUTING_MODE,
+    TUNNEL,
+    on,
+    proxy_verdict,
+    routing_mode_verdict,
+    text,
+    tunnel_verdict,
+    written_routing,
+)
+from components.network.mtu import cilium_overheads, measured
+
+AUTO_CIDR = "auto"
+"""The agents find the network by themselves: clouds' own address management, and the masquerade agent's list."""
+_FINDS_ITS_OWN_CIDR = ("eni", "azure", "alibabacloud", "delegated-plugin")
+_LAST_WITH_TUNNEL = "1.13"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPath:
+    """What the agents of one release are told, in the agents' own words; defaults are theirs."""
+
+    release: str
+    """The release whose behaviour counts."""
+    routing: str = "tunnel"
+    protocol: str = "vxlan"
+    """What encapsulates; without a tunnel, how DSR packs the client's address."""
+    lb_mode: str = "snat"
+    dispatch: str = "opt"
+    acceleration: str = "disabled"
+    replaces_proxy: bool = False
+    node_ports: bool = False
+    """Node ports by eBPF: kube-proxy is replaced, or `nodePort.enabled` beside it."""
+    direct_routes: bool = False
+    masquerades: bool = True
+    bpf_masquerade: bool = False
+    native_cidr: str = ""
+    pod_cidr: str = POD_NETWORK
+    """Which native CIDR to propose."""
+    encryption: str = ""
+    """`wireguard` or `ipsec`; empty: none."""
+    l7_proxy: bool = True
+    gateway_api: bool = False
+    l2_announcements: bool = False
+    mtu: int = 0
+    """Of the links; 0: the agents look for it."""
+    routing_written: bool = True
+    """Whether somebody chose a routing, or the release's default runs."""
+
+    @property
+    def native(self) -> bool:
+        """No tunnel."""
+        return self.routing == "native"
+
+    @property
+    def name(self) -> str:
+        """The routing in words."""
+        return "native routing" if self.native else "a Geneve tunnel" if self.protocol == "geneve" else "a VXLAN tunnel"
+
+    @property
+    def overheads(self) -> dict[str, int]:
+        """Bytes between the links' MTU and the pods', by what takes them."""
+        return cilium_overheads("" if self.native else self.protocol, self.encryption, self.release)
+
+    @property
+    def overhead_is_measured(self) -> bool:
+        """Whether the agents' own arithmetic was run on this release."""
+        return not self.encryption or (self.encryption == "wireguard" and measured(self.release))
+
+
+def known_release(version: str) -> str:
+    """The release by which a version is judged: the nearest known, and the newest where nothing is known."""
+    return nearest(version.removeprefix("v")) or releases()[-1]
+
+
+def from_values(found: Leaves, release: str) -> DataPath:
+    """The data path of Helm values, as far as the release's chart and agents take them."""
+
+    def word(path: Path, default: str) -> str:
+        value = text(found.get(path))
+        return default if not value or "$" in value else value  # a shell variable holds what is not seen here
+
+    tunnel = word(TUNNEL, "") if tunnel_verdict(release) is Verdict.HONOURED else ""
+    old = routing_mode_verdict(release) is Verdict.IGNORED
+    mode, protocol = ("", "") if old else (word(ROUTING_MODE, ""), word(PROTOCOL, ""))
+    routing, encapsulates = _of_tunnel(tunnel)
+    proxy = text(found.get(KPR))
+    replaces = proxy in ("strict", "true") and proxy_verdict(found.get(KPR), release) is Verdict.HONOURED
+    gateway, mtu = on(found.get(GATEWAY)), text(found.get(MTU))
+    pool = found.get(POD_POOL)
+    return DataPath(
+        release=release,
+        routing=mode or routing or "tunnel",
+        protocol=protocol or encapsulates or "vxlan",
+        lb_mode=word(LB_MODE, "snat"),
+        dispatch=word(DISPATCH, "opt"),
+        acceleration=word(ACCELERATION, "disabled"),
+        replaces_proxy=replaces,
+        node_ports=replaces
+        or (_selects(proxy, release) and (on(found.get(NODE_PORT)) or _enables_node_ports(gateway, release))),
+        direct_routes=text(found.get(AUTO_ROUTES)) == "true",
+        masquerades="false" not in (text(found.get(MASQUERADE)), text(found.get(keys("ipv4.enabled")))),
+        bpf_masquerade=text(found.get(BPF_MASQUERADE)) == "true",
+        native_cidr=_native_cidr(found, release),
+        pod_cidr=text(found.get(OLD_CIDR))
+        or (text(pool[0]) if isinstance(pool, list) and pool else text(pool))
+        or POD_NETWORK,
+        encryption=(text(found.get(ENCRYPTION_TYPE)) or "ipsec") if on(found.get(ENCRYPTION)) else "",
+        l7_proxy=text(found.get(L7_PROXY)) != "false",
+        gateway_api=gateway,
+        l2_announcements=on(found.get(ANNOUNCEMENTS)),
+        mtu=int(mtu) if mtu.isdecimal() else 0,
+        routing_written=written_routing(found) != "",
+    )
+
+
+def from_config(data: Mapping[str, Any], version: str = "") -> DataPath:
+    """The data path of the `cilium-config` ConfigMap's data. Without a version it is judged as the newest release; one
+    that has `tunnel` and no `routing-mode` was written for 1.13 or older."""
+
+    def is_true(key: str, default: str = "false") -> bool:
+        return text(data.get(key, default)) == "true"
+
+    old = "routing-mode" not in data and bool(data.get("tunnel"))
+    release = known_release(version or (_LAST_WITH_TUNNEL if old else ""))
+    routing, protocol = _of_tunnel(text(data.get("tunnel"))) if old else (text(data.get("routing-mode")), "")
+    proxy, mtu = text(data.get("kube-proxy-replacement")), text(data.get("mtu"))
+    replaces = proxy in ("true", "strict")
+    gateway = is_true("enable-gateway-api")
+    encryption = [name for name in ("wireguard", "ipsec") if is_true(f"enable-{name}")]
+    own = text(data.get("ipam")) in _FINDS_ITS_OWN_CIDR or is_true("enable-ip-masq-agent")
+    cidr = text(data.get("ipv4-native-routing-cidr")) or text(data.get("native-routing-cidr"))
+    return DataPath(
+        release=release,
+        routing=routing or "tunnel",
+        protocol=text(data.get("tunnel-protocol")) or protocol or "vxlan",
+        lb_mode=text(data.get("bpf-lb-mode")) or text(data.get("node-port-mode")) or "snat",
+        dispatch=text(data.get("bpf-lb-dsr-dispatch")) or "opt",
+        acceleration=text(data.get("bpf-lb-acceleration")) or text(data.get("node-port-acceleration")) or "disabled",
+        replaces_proxy=replaces,
+        node_ports=replaces
+        or (_selects(proxy, release) and (is_true("enable-node-port") or _enables_node_ports(gateway, release))),
+        direct_routes=is_true("auto-direct-node-routes"),
+        masquerades=is_true("enable-ipv4-masquerade", "true") and is_true("enable-ipv4", "true"),
+        bpf_masquerade=is_true("enable-bpf-masquerade"),
+        native_cidr=cidr or (AUTO_CIDR if own else ""),
+        pod_cidr=text(data.get("cluster-pool-ipv4-cidr")) or POD_NETWORK,
+        encryption=" and ".join(encryption),
+        l7_proxy=is_true("enable-l7-proxy", "true"),
+        gateway_api=gateway,
+        l2_announcements=is_true("enable-l2-announcements"),
+        mtu=int(mtu) if mtu.isdecimal() else 0,
+    )
+
+
+def _of_tunnel(word: str) -> tuple[str, str]:
+    """Routing and protocol of the word that stood for both up to 1.14; a word that agents do not know stays."""
+    if word in ("vxlan", "geneve"):
+        return "tunnel", word
+    return ("native" if word == "disabled" else word), ""
+
+
+def _selects(proxy: str, release: str) -> bool:
+    """Whether features are switched on one by one beside kube-proxy: `partial` up to 1.13, `false` up to 1.18."""
+    if matches(release, "<1.14"):
+        return proxy == "partial"
+    return proxy in ("", "false", "partial") and matches(release, "<1.19")
+
+
+def _enables_node_ports(gateway: bool, release: str) -> bool:
+    """Up to 1.13 the operator asks for nothing, and agents switch node ports on for Envoy's configuration."""
+    return gateway and matches(release, "<1.14")
+
+
+def _native_cidr(found: Leaves, release: str) -> str:
+    """Native routing that masquerades has to be told where to stop: every agent exits otherwise.
+
+    Clouds' own IPAM modes and the masquerade agent know it by themselves.
+    """
+    cidr = text(found.get(CIDR)) or (text(found.get(OLD_CIDR)) if matches(release, "<1.12") else "")
+    own = found.get(keys("ipam.mode")) in _FINDS_ITS_OWN_CIDR or on(found.get(keys("eni.enabled")))
+    from_pool = on(found.get(keys("nativeRoutingCIDRFromClusterPool"))) and matches(release, ">=1.20")
+    masked = on(found.get(keys("ipMasqAgent.enabled")))
+    return cidr or (AUTO_CIDR if own or from_pool or masked else "")

@@ -1,0 +1,76 @@
+"""What Cilium may not be on these networks, beyond what its model can't express."""
+
+from components.core.finding import Finding
+from components.core.versions import between
+from components.network.cilium.changes import as_spec, effect, spec_field
+from components.network.cilium.constraints import broken
+from components.network.cilium.data_path import DataPath
+from components.network.cilium.model import Cilium, CiliumNative
+from components.network.networks import NetworkSpec
+
+OLDEST = "1.11"
+"""The oldest minor whose charts were read and rendered."""
+NEWEST = "1.20"
+"""The newest minor whose MTU arithmetic was run."""
+
+
+def cilium_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
+    """Everything wrong with it."""
+    problems = _version_problems(cni) + _routing_problems(cni, network)
+    return problems + _data_path_problems(cni.data_path(network))
+
+
+def _version_problems(cni: Cilium) -> list[Finding]:
+    if between(cni.version, OLDEST, NEWEST):
+        return []
+    return [
+        Finding(
+            "cni-version",
+            "cni.version",
+            f"{cni.version} is not between {OLDEST} and {NEWEST}, for which this platform knows the chart's "
+            f"spelling and the MTU arithmetic: choose one of these",
+        )
+    ]
+
+
+def _data_path_problems(path: DataPath) -> list[Finding]:
+    problems = []
+    for row in broken(path):
+        upgrade = [f"version {row.fixed_in} or newer"] if row.fixed_in else []
+        remedies = [*upgrade, *(as_spec(change) for change in row.remedies(path))]
+        value = as_spec({row.field: getattr(path, row.field)})
+        problems.append(
+            Finding(
+                "cni-consistent",
+                spec_field(row.field),
+                f"{value} on Cilium {path.release}: {effect(row, row.reason(path))} ({row.source})",
+                f"write {', or '.join(remedies)}",
+            )
+        )
+    return problems
+
+
+def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
+    if not isinstance(cni, CiliumNative):
+        return []
+    problems = []
+    native = cni.routing.native_cidr
+    if not network.pod_cidr.subnet_of(native):
+        problems.append(
+            Finding(
+                "cni-native-cidr",
+                "cni.routing.nativeCidr",
+                f"{native} does not hold podCidr {network.pod_cidr}: pods on other nodes would see masqueraded "
+                f"addresses; write {network.pod_cidr}",
+            )
+        )
+    elif network.node_cidr.subnet_of(native):
+        problems.append(
+            Finding(
+                "cni-native-cidr",
+                "cni.routing.nativeCidr",
+                f"{native} holds the nodes' network {network.node_cidr} too: pods would reach it with addresses "
+                f"that a provider's reverse-path filter drops; write {network.pod_cidr}",
+            )
+        )
+    return problems

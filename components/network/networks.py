@@ -1,0 +1,44 @@
+"""The networks of a cluster, and what else of a stack a CNI's chart depends on."""
+
+from typing import NamedTuple
+
+from pydantic import Field
+
+from components.core.model import Spec
+from components.core.types import DnsName, Mtu, Network
+from components.images.model import ImageMirror
+
+
+class ApiServer(Spec):
+    """API server endpoint. Without kube-proxy, the CNI can't find the API server by its Service."""
+
+    host: DnsName
+    """An address, or a name that every node can resolve."""
+    port: int = Field(default=6443, ge=1, le=65535)
+
+
+class NetworkSpec(Spec):
+    """Networks of the nodes, pods and Services."""
+
+    node_cidr: Network
+    """Network of the nodes' addresses."""
+    pod_cidr: Network
+    service_cidr: Network
+    underlay_mtu: Mtu = 1500
+    """MTU of the links: the largest packet that every link between two nodes carries."""
+    api_server: ApiServer
+
+
+class ChartContext(NamedTuple):
+    """What else of a stack a CNI's chart depends on."""
+
+    cluster: str
+    """Names the cluster to its peers."""
+    operators: int = 2
+    """Replicas of Cilium's operator: no more than there are nodes."""
+    announces: frozenset[str] = frozenset()
+    """How Cilium announces LoadBalancer addresses (`l2`, `bgp`); empty where they are MetalLB's."""
+    gateway_bundle: str | None = None
+    """The release of Gateway API's CRDs, where it is known."""
+    images: ImageMirror | None = None
+    """Where images come from, if not from their makers."""

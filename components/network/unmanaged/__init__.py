@@ -1,0 +1,1 @@
+"""CNIs that somebody else installs: what they are, and what is wrong with them here."""

@@ -1,0 +1,43 @@
+"""What a CNI of somebody else's may not be on these networks."""
+
+from components.core.duplicates import duplicates
+from components.core.finding import Finding
+from components.network.mtu import fitting, solve
+from components.network.networks import NetworkSpec
+from components.network.unmanaged.model import Flannel, Unmanaged
+
+
+def flannel_problems(cni: Flannel, network: NetworkSpec) -> list[Finding]:
+    """That it is Flannel, unless it runs already and is to go."""
+    if cni.legacy:
+        return []
+    mtu = solve(cni, network.underlay_mtu)
+    return [
+        Finding(
+            "cni-flannel",
+            "cni.kind",
+            "flannel enforces no NetworkPolicy: every tenant could reach every other; write kind: cilium or calico. "
+            f"Where it runs already and is to go later, write legacy: true (pods then get {mtu.arithmetic})",
+        )
+    ]
+
+
+def unmanaged_problems(cni: Unmanaged, network: NetworkSpec) -> list[Finding]:
+    """Layers and an MTU that can't be right."""
+    twice = [
+        Finding("cni-layers", "cni.layers", f"{layer} occurs twice: write each once; what is nested twice is unknown")
+        for layer in duplicates(cni.layers)
+    ]
+    fits = fitting(cni, network.underlay_mtu)
+    if cni.pod_mtu <= fits.pod:
+        return twice
+    return [
+        *twice,
+        Finding(
+            "cni-pod-mtu",
+            "cni.podMtu",
+            f"{cni.pod_mtu}, but of {cni.name}'s packets {fits.arithmetic} fit: larger ones are lost between nodes "
+            f"without a word; set {cni.name}'s pod MTU to {fits.pod}, then write it here"
+            + ("" if cni.layers else ", or correct network.underlayMtu"),
+        ),
+    ]

@@ -1,0 +1,198 @@
+"""One table of constraints judges the stack file, Helm values and `cilium-config` alike."""
+
+import pytest
+
+from components.network.cilium.changes import as_values
+from components.network.cilium.chart.nested import leaves, tree
+from components.network.cilium.constraints import CONSTRAINTS, broken
+from components.network.cilium.data_path import DataPath, from_config, from_values
+from components.network.manifest_rules import chart_problems, config_problems
+
+NATIVE = {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"}
+NATIVE_CONFIG = {"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16"}
+REPLACED = {"kubeProxyReplacement": "true", "k8sServiceHost": "192.0.2.1"}
+REPLACED_CONFIG = {"kube-proxy-replacement": "true"}
+
+WRONG = {
+    "dsr-geneve-needs-geneve": (
+        {**NATIVE, **REPLACED, "loadBalancer": {"mode": "dsr", "dsrDispatch": "geneve"}, "tunnelProtocol": "vxlan"},
+        {**NATIVE_CONFIG, **REPLACED_CONFIG, "bpf-lb-mode": "dsr", "bpf-lb-dsr-dispatch": "geneve"},
+        "every agent exits",
+    ),
+    "lb-mode-unknown": (
+        {**NATIVE, **REPLACED, "loadBalancer": {"mode": "DSR"}},
+        {**NATIVE_CONFIG, **REPLACED_CONFIG, "bpf-lb-mode": "DSR"},
+        "every agent exits",
+    ),
+    "routing-mode-unknown": (
+        {**NATIVE, "routingMode": "Native"},
+        {**NATIVE_CONFIG, "routing-mode": "Native"},
+        "every agent exits",
+    ),
+    "gateway-needs-replacement": (
+        {"gatewayAPI": {"enabled": True}, "kubeProxyReplacement": "false"},
+        {"enable-gateway-api": "true", "kube-proxy-replacement": "false"},
+        "the operator starts no Gateway controller",
+    ),
+    "gateway-needs-l7-proxy": (
+        {**REPLACED, "gatewayAPI": {"enabled": True}, "l7Proxy": False},
+        {**REPLACED_CONFIG, "enable-gateway-api": "true", "enable-l7-proxy": "false"},
+        "no agent reads its Envoy configuration",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", WRONG)
+def test_a_state_refused_as_helm_values_is_refused_as_cilium_config(row):
+    """The five states of which only the values were refused."""
+    values, data, says = WRONG[row]
+    assert [found.id for found in broken(from_values(leaves(values), "1.18.12"))] == [row]
+    assert [found.id for found in broken(from_config(data, "1.18.12"))] == [row]
+    [problem] = config_problems({"data": data})
+    assert says in problem.message
+    assert "; write " in problem.message
+    assert any(says in problem.message for problem in chart_problems(values, "1.18.12"))
+
+
+PATH = DataPath(release="1.18.12")
+DSR = {"lb_mode": "dsr", "replaces_proxy": True, "node_ports": True}
+NATIVELY = {"routing": "native", "native_cidr": "10.244.0.0/16"}
+BREAKS = {
+    "routing-mode-unknown": [("", {"routing": "Native"})],
+    "tunnel-protocol-unknown": [("", {"protocol": "VXLAN"})],
+    "lb-mode-unknown": [
+        ("1.11.5", {**DSR, **NATIVELY, "lb_mode": "DSR"}),
+        ("1.18.0", {"lb_mode": "DSR"}),
+    ],
+    "lb-mode-needs-replacement": [("", {"lb_mode": "hybrid"}), ("1.17.18", {"lb_mode": "DSR"})],
+    "dsr-over-tunnel": [
+        ("", DSR),
+        ("", {**DSR, "dispatch": "geneve"}),
+        ("", {**DSR, "protocol": "geneve"}),
+        ("", {**DSR, "lb_mode": "hybrid", "replaces_proxy": False}),
+    ],
+    "dsr-geneve-needs-geneve": [
+        ("1.15.0", {**DSR, **NATIVELY, "dispatch": "geneve"}),
+        ("1.20.2", {**DSR, **NATIVELY, "dispatch": "geneve"}),
+    ],
+    "dsr-geneve-is-of-1.14": [("1.13.18", {**DSR, **NATIVELY, "dispatch": "geneve", "protocol": "geneve"})],
+    "xdp-over-tunnel": [("1.12.19", {"acceleration": "native", "replaces_proxy": True, "node_ports": True})],
+    "direct-routes-over-tunnel": [("", {"direct_routes": True})],
+    "bpf-masquerade-falls-back": [("1.14.19", {"bpf_masquerade": True})],
+    "bpf-masquerade-needs-replacement": [("1.15.0", {"bpf_masquerade": True}), ("1.18.12", {"bpf_masquerade": True})],
+    "native-routing-needs-cidr": [("", {"routing": "native"})],
+    "l2-announcements-need-replacement": [("1.14.0", {"l2_announcements": True, "node_ports": True})],
+    "one-encryption": [("", {"encryption": "wireguard and ipsec"})],
+    "wireguard-excludes-l7-proxy": [("1.13.18", {"encryption": "wireguard"})],
+    "ipsec-excludes-replacement": [("1.15.19", {"encryption": "ipsec", "node_ports": True})],
+    "gateway-is-of-1.13": [("1.12.19", {"gateway_api": True, "node_ports": True, "replaces_proxy": True})],
+    "gateway-needs-l7-proxy": [("1.13.0", {"gateway_api": True, "l7_proxy": False, "node_ports": True})],
+    "gateway-needs-replacement": [
+        ("1.18.12", {"gateway_api": True}),
+        ("1.19.0", {"gateway_api": True, "node_ports": True}),
+    ],
+}
+KEEPS = [
+    ("", {}),
+    ("1.17.18", {**NATIVELY, "lb_mode": "dsr", "node_ports": True}),
+    ("", {**DSR, "dispatch": "geneve", "protocol": "geneve"}),
+    ("1.14.19", {**DSR, **NATIVELY, "dispatch": "geneve"}),
+    ("1.15.0", {**DSR, **NATIVELY, "dispatch": "geneve", "protocol": "geneve"}),
+    ("1.14.0", {**DSR, **NATIVELY, "dispatch": "geneve", "protocol": "geneve"}),
+    ("1.13.0", {"acceleration": "native", "replaces_proxy": True, "node_ports": True}),
+    ("1.12.19", {**NATIVELY, "acceleration": "native", "replaces_proxy": True, "node_ports": True}),
+    ("", {**NATIVELY, "direct_routes": True}),
+    ("1.15.0", {"bpf_masquerade": True, "node_ports": True}),
+    ("1.15.0", {"bpf_masquerade": True, "masquerades": False}),
+    ("1.19.0", {"bpf_masquerade": True}),
+    ("", {"routing": "native", "masquerades": False}),
+    ("1.13.18", {"l2_announcements": True}),
+    ("1.13.18", {"encryption": "wireguard", "l7_proxy": False}),
+    ("1.14.0", {"encryption": "wireguard"}),
+    ("1.15.19", {"encryption": "ipsec"}),
+    ("1.16.0", {"encryption": "ipsec", "node_ports": True}),
+    ("1.18.12", {"gateway_api": True, "node_ports": True}),
+    ("1.19.0", {"gateway_api": True, "replaces_proxy": True, "node_ports": True}),
+]
+
+
+def path_of(release, settings):
+    return DataPath(**{"release": release or PATH.release, **settings})
+
+
+CASES = [(row, *case) for row, cases in BREAKS.items() for case in cases]
+
+
+@pytest.mark.parametrize(("row", "release", "settings"), CASES)
+def test_each_row_has_a_data_path_that_breaks_it(row, release, settings):
+    assert [found.id for found in broken(path_of(release, settings))] == [row]
+
+
+@pytest.mark.parametrize(("release", "settings"), KEEPS)
+def test_a_data_path_beside_a_row_breaks_none(release, settings):
+    assert list(broken(path_of(release, settings))) == []
+
+
+def test_every_row_has_its_own_name_and_a_test():
+    assert sorted(row.id for row in CONSTRAINTS) == sorted(BREAKS)
+
+
+@pytest.mark.parametrize(
+    ("row", "release", "settings", "index"),
+    [(*case, index) for case in CASES for index in range(2)],
+)
+def test_every_remedy_is_one(row, release, settings, index):
+    """Each proposed change, made alone, ends the breach that it is for, and begins no other."""
+    path = path_of(release, settings)
+    [found] = broken(path)
+    remedies = found.remedies(path)
+    if index >= len(remedies):
+        return
+    change = dict(remedies[index])
+    if change.get("routing") == "native":
+        change["native_cidr"] = "10.244.0.0/16"
+    if "replaces_proxy" in change:
+        change["node_ports"] = change["replaces_proxy"]
+    changed = path_of(release, {**settings, **change})
+    assert found.id not in [row.id for row in broken(changed)]
+
+
+@pytest.mark.parametrize("release", ["1.11.20", "1.13.18", "1.14.4", "1.18.12", "1.20.0"])
+@pytest.mark.parametrize("replaced", [True, False])
+@pytest.mark.parametrize("routing", ["native", "vxlan", "geneve"])
+def test_values_of_each_release_are_read_as_they_are_written(release, replaced, routing):
+    written = tree(as_values({"routing": routing, "replaces_proxy": replaced}, release))
+    path = from_values(leaves(written), release)
+    assert (path.native, path.replaces_proxy, path.node_ports) == (routing == "native", replaced, replaced)
+    assert path.native or path.protocol == routing
+
+
+@pytest.mark.parametrize(
+    ("version", "values", "node_ports"),
+    [
+        ("1.13.18", {"kubeProxyReplacement": "partial", "nodePort": {"enabled": True}}, True),
+        ("1.13.18", {"kubeProxyReplacement": "disabled", "nodePort": {"enabled": True}}, False),
+        ("1.17.18", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, True),
+        ("1.19.0", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, False),
+    ],
+)
+def test_node_ports_may_be_cilium_s_beside_kube_proxy(version, values, node_ports):
+    assert from_values(leaves(values), version).node_ports is node_ports
+
+
+@pytest.mark.parametrize(
+    ("data", "read"),
+    [
+        ({}, {"routing": "tunnel", "protocol": "vxlan", "release": "1.20.2"}),
+        ({"tunnel": "disabled"}, {"routing": "native", "release": "1.13.18"}),
+        ({"tunnel": "geneve"}, {"routing": "tunnel", "protocol": "geneve"}),
+        ({"tunnel": "vxlan", "routing-mode": "native"}, {"routing": "native", "release": "1.20.2"}),
+        ({"enable-wireguard": "true", "enable-ipsec": "true"}, {"encryption": "wireguard and ipsec"}),
+        ({"mtu": "9000"}, {"mtu": 9000}),
+        ({"ipam": "eni"}, {"native_cidr": "auto"}),
+        ({"enable-node-port": "true", "kube-proxy-replacement": "false"}, {"node_ports": False}),
+    ],
+)
+def test_a_configuration_of_any_release_is_read(data, read):
+    path = from_config(data)
+    assert {field: getattr(path, field) for field in read} == read
