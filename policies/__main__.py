@@ -2,6 +2,6 @@
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 
-PolicyPack("vds-platform", policies=POLICIES, enforcement_level=EnforcementLevel.MANDATORY)
+PolicyPack("vds-platform", policies=ENGINE_POLICIES, enforcement_level=EnforcementLevel.MANDATORY)

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from policies.about import ABOUT
-from policies.engine import UNDECIDED, Rule
-from policies.pack import RULES
+from components.residency.rules import UNDECIDED
+from policies.engine import POLICIES, schema
+from policies.policy import Policy
 
 FOLDER = Path(__file__).parent.parent / "docs" / "policies"
 INDEX = "README.md"
@@ -15,7 +14,7 @@ INDEX = "README.md"
 
 def pages() -> dict[str, str]:
     """File name → text of every page, the index among them."""
-    return {INDEX: _index(), **{f"{rule.policy.name}.md": _page(rule) for rule in RULES}}
+    return {INDEX: _index(), **{f"{policy.id}.md": _page(policy) for policy in POLICIES.values()}}
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
@@ -38,15 +37,15 @@ def write(folder: Path = FOLDER) -> None:
 
 def _index() -> str:
     rows = [
-        f"| [{rule.policy.name}]({rule.policy.name}.md) | {rule.policy.description} "
-        f"| {_severity(rule)} | {_level(rule)} | {_ground(rule)} |"
-        for rule in sorted(RULES, key=lambda rule: rule.policy.name)
+        f"| [{policy.id}]({policy.id}.md) | {policy.title} | {_severity(policy)} | {policy.level({})} "
+        f"| {policy.ground} |"
+        for policy in sorted(POLICIES.values(), key=lambda policy: policy.id)
     ]
     return "\n".join(
         [
             "# Policies",
             "",
-            "Made from the pack by `make policies`; nobody writes here. How to use the pack for your own program:",
+            "Made from `policies/rules/` by `make policies`; do not edit. How to use the pack for your own program:",
             "[docs/howto/enforce-policies.md](../howto/enforce-policies.md).",
             "",
             "| policy | demands | severity | level unless configured | ground |",
@@ -57,72 +56,58 @@ def _index() -> str:
     )
 
 
-def _page(rule: Rule) -> str:
-    name, about = rule.policy.name, ABOUT[rule.policy.name]
-    judged = (
-        "the whole stack, at the end of a preview and of an update" if rule.whole else "each resource, by its inputs"
-    )
-    unknown = f"A value that it needs and nobody knows yet is a violation too: “{UNDECIDED}”."
+def _page(policy: Policy) -> str:
+    judged = "the whole stack, at the end of a preview and of an update"
     return "\n".join(
         [
-            f"# {name}",
+            f"# {policy.id}",
             "",
-            rule.policy.description or "",
+            policy.title,
             "",
             "| | |",
             "|---|---|",
-            f"| severity | {_severity(rule)} |",
-            f"| level unless configured | {_level(rule)} |",
-            f"| ground | {_ground(rule)} |",
-            f"| judges | {judged} |",
+            f"| severity | {_severity(policy)} |",
+            f"| level unless configured | {policy.level({})} |",
+            f"| ground | {policy.ground} |",
+            f"| judges | {judged if policy.of_stack else 'each resource, by its inputs'} |",
             "",
             "## Why",
-            about.why,
+            policy.why,
             "",
             "## What to do",
-            about.remedy,
+            policy.remedy,
             "",
-            unknown,
+            f"A value that it needs and that is not known yet is a violation too: “{UNDECIDED}”.",
             "",
-            *_settings(rule),
+            *_settings(policy),
             "[All policies](README.md)",
             "",
         ]
     )
 
 
-def _settings(rule: Rule) -> Iterator[str]:
-    name = rule.policy.name
-    schema = rule.policy.config_schema
-    properties: dict[str, dict[str, Any]] = dict(schema.properties) if schema else {}
+def _settings(policy: Policy) -> Iterator[str]:
+    properties = schema(policy.settings)
     yield "## Configuration"
     yield "In the file of `--policy-pack-config`:"
     yield ""
-    example = {"enforcementLevel": "advisory" if ABOUT[name].mandatory else "mandatory"}
+    example = {"enforcementLevel": "advisory" if policy.mandatory else "mandatory"}
     example |= {key: value["default"] for key, value in properties.items() if "default" in value}
     yield "```json"
-    yield json.dumps({name: example}, indent=2, ensure_ascii=False)
+    yield json.dumps({policy.id: example}, indent=2, ensure_ascii=False)
     yield "```"
     yield ""
     if properties:
         yield "| setting | type | meaning |"
         yield "|---|---|---|"
         for key, value in sorted(properties.items()):
-            yield f"| `{key}` | {value['type']} | {value['description']} |"
+            meaning = " ".join(value["description"].split())
+            yield f"| `{key}` | {value['type']} | {meaning} |"
         yield ""
 
 
-def _severity(rule: Rule) -> str:
-    return ABOUT[rule.policy.name].severity.name.lower()
-
-
-def _level(rule: Rule) -> str:
-    return "mandatory" if ABOUT[rule.policy.name].mandatory else "advisory"
-
-
-def _ground(rule: Rule) -> str:
-    about = ABOUT[rule.policy.name]
-    return f"{about.framework}, {about.reference}"
+def _severity(policy: Policy) -> str:
+    return policy.severity.name.lower()
 
 
 if __name__ == "__main__":

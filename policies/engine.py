@@ -1,17 +1,24 @@
-"""From a predicate to a policy: violated, kept, or not to be decided yet.
+"""From the declarations in `policies.rules` to the engine's policies.
 
-pulumi_policy turns a mandatory policy that touches an unknown value into an advice: what decides whether
-data leaves the country would then pass a preview for the very reason that nobody knows. Here an unknown
-that a predicate asks for is a violation of its own, as mandatory as any.
+pulumi_policy turns a mandatory policy that touches an unknown value into an advice: a policy about residency would
+then pass a preview because a value is not known. Here an unknown value that a check reads is a finding of its own,
+as mandatory as any.
+
+A field of the program that cannot be read is a finding. Every other exception is a fault of the pack: it ends the
+preview with the policy's name, because a mandatory policy that did not run must not pass.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+import pkgutil
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
+import pulumi_policy
 from pulumi_policy import (
     EnforcementLevel,
-    Policy,
     PolicyComplianceFramework,
     PolicyConfigSchema,
     PolicyResource,
@@ -22,229 +29,158 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 from pulumi_policy.proxy import UnknownValueError
+from pydantic import ValidationError
 
 from components.core.finding import Finding
-from policies.about import ABOUT
+from components.core.manifests import FieldError, kind_of
+from components.core.messages import violations
+from components.residency.rules import UNDECIDED
+from policies import rules
 from policies.context import surroundings
-
-UNDECIDED = "cannot be decided at preview"
+from policies.policy import Component, Object, Policy, Seen, Settings, Stack, is_component
 
 Config = Mapping[str, Any]
-Judge = Callable[[Mapping[str, Any], Config], Iterable[Finding]]
-"""Judges one resource's inputs."""
 
 
-class Kind(NamedTuple):
-    """What a Pulumi type says about a Kubernetes object."""
-
-    group: str
-    """API group with its version cut off; `core` for Kubernetes' first."""
-    name: str
-    patch: bool
-    """Only some fields of an object that is somebody else's."""
+def declared() -> Iterator[Policy]:
+    """Every policy of `policies.rules`, file by file, in the order of the declarations."""
+    for module in sorted(info.name for info in pkgutil.iter_modules(rules.__path__)):
+        found = vars(import_module(f"{rules.__name__}.{module}")).values()
+        yield from (value for value in found if isinstance(value, Policy))
 
 
-class Found(NamedTuple):
-    """A violation of a stack, and the resource to show it at (None: the stack itself)."""
-
-    violation: Finding
-    urn: str | None = None
+POLICIES: dict[str, Policy] = {policy.id: policy for policy in declared()}
 
 
-class PolicyFinding(NamedTuple):
-    """What a rule says of a resource or a stack: a violation, or that nobody can tell yet."""
-
-    item: str
-    """Empty where the message is about the resource itself."""
-    message: str
-    urn: str | None
-    decided: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.item}: {self.message}" if self.item else self.message
+class PolicyError(Exception):
+    """A fault of the pack's own code. The text names the policy and the resource, and no value."""
 
 
-class Seen(Protocol):
-    """What policies of one resource and policies of a stack are shown alike."""
-
-    resource_type: str
-    props: Mapping[str, Any]
-    urn: str
-    name: str
-
-    @property
-    def provider(self) -> Any: ...
+def judge_resource(policy: Policy, resource: Seen, config: Config) -> Iterator[Finding]:
+    """Findings of a policy for one resource, by its inputs."""
+    kind = kind_of(resource.resource_type)
+    if policy.scope == "component" and is_component(resource):
+        yield from _checked(policy, resource, config, Component(resource))
+    elif policy.scope == "object" and kind and str(kind) in policy.kinds and (policy.patches or not kind.patch):
+        yield from _checked(policy, resource, config, Object(resource, kind))
 
 
-class Rule(NamedTuple):
-    """A policy of the engine, and the same judgement without an engine."""
+def judge_stack(policy: Policy, resources: Sequence[PolicyResource], config: Config) -> Iterator[Finding]:
+    """Findings of a policy for all resources, by their outputs. One that cannot be judged hides no other."""
+    shown = [(resource, _as_shown(resource)) for resource in resources]
+    stack = Stack([seen for _, seen in shown if seen is not None], [resource for resource, seen in shown if not seen])
+    if policy.scope == "stack":
+        yield from _checked(policy, None, config, stack)
+        return
+    for found in stack.objects(*policy.kinds, patches=policy.patches):
+        yield from _checked(policy, found.resource, config, found, stack)
 
-    policy: Policy
-    each: Callable[[Seen, Config], Iterator[PolicyFinding]] | None = None
-    """Judges one resource by its inputs."""
-    whole: Callable[[Sequence[PolicyResource], Config], Iterator[PolicyFinding]] | None = None
-    """Judges all resources by their outputs."""
+
+def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any, *rest: Any) -> Iterator[Finding]:
+    urn = resource.urn if resource else ""
+    subject = _subject(resource) if resource else "the stack"
+    try:
+        settings = policy.settings.model_validate(config)
+    except ValidationError as error:
+        for problem in violations(error, config):
+            yield problem._replace(rule=policy.id, subject=f"configuration of {policy.id}: {problem.subject}")
+        return
+    try:
+        for finding in policy.check(judged, settings, *rest):
+            yield finding._replace(rule=policy.id, urn=finding.urn or urn)
+    except UnknownValueError as unknown:
+        message = f"{UNDECIDED}: {'.'.join(unknown.props)} is not known yet"
+        remedy = "write it as a plain value, not as another resource's output"
+        yield Finding(policy.id, subject, message, remedy, decided=False, urn=urn)
+    except FieldError as error:
+        yield Finding(policy.id, subject, f"cannot be judged: {error}", "correct the field", urn=urn)
+    except Exception as error:
+        # Not the error's text: it may quote a value, and values may be secret.
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}"
+        raise PolicyError(
+            f"policy {policy.id} failed on {subject} {urn}: {place}: this is a fault of the policy pack, not of the "
+            f"program: report it; set the policy's enforcementLevel to disabled to go on without it"
+        ) from None
+
+
+def _subject(resource: Seen) -> str:
+    kind = kind_of(resource.resource_type)
+    return f"{kind.name if kind else resource.resource_type} {resource.name}"
 
 
 _ASKED: dict[str, Mapping[str, Any]] = {}
 """By URN, the inputs of every resource that this process was asked to judge by itself: each comes before its stack."""
 
-JudgeStack = Callable[[Sequence[PolicyResource], Config], Iterable[Found]]
 
-
-def kind(resource_type: str) -> Kind | None:
-    """`kubernetes:metallb.io/v1beta1:IPAddressPool` → its group and kind; None for what is no Kubernetes object."""
-    provider, _, rest = resource_type.partition(":")
-    api, _, name = rest.partition(":")
-    if provider != "kubernetes" or not name:
-        return None
-    patch = name.endswith("Patch")
-    return Kind(api.rpartition("/")[0], name.removesuffix("Patch"), patch)
-
-
-def is_patch(resource: Seen) -> bool:
-    """Whether a resource is some fields of somebody else's object."""
-    found = kind(resource.resource_type)
-    return found is not None and found.patch
-
-
-def objects(resources: Sequence[PolicyResource], *kinds: str, patches: bool = False) -> Iterator[PolicyResource]:
-    """Objects of these kinds (`group:Kind`); `patches`: also fields that the program sets on somebody else's."""
-    for resource in resources:
-        found = kind(resource.resource_type)
-        if found and (patches or not found.patch) and f"{found.group}:{found.name}" in kinds:
-            yield resource
-
-
-def each(
-    name: str,
-    description: str,
-    *kinds: str,
-    judge: Judge,
-    patches: bool | Judge = False,
-    schema: PolicyConfigSchema | None = None,
-) -> Rule:
-    """A policy for every Kubernetes object of `kinds` (`group:Kind`); `patches`: also for patches of them, by a judge
-    of their own where what a patch leaves out says nothing."""
-    of_patch = patches if callable(patches) else judge
-
-    def one(seen: Seen, config: Config) -> Iterator[PolicyFinding]:
-        found = kind(seen.resource_type)
-        if found and f"{found.group}:{found.name}" in kinds and (patches or not found.patch):
-            asked = of_patch if found.patch else judge
-            yield from _findings(lambda: map(Found, asked(seen.props, config)), seen.resource_type, seen.urn)
-
-    return _of_one(name, description, one, schema)
-
-
-def each_component(
-    name: str,
-    description: str,
-    *,
-    judge: Callable[[str, Mapping[str, Any], Config], Iterable[Finding]],
-    schema: PolicyConfigSchema,
-) -> Rule:
-    """A policy for every component resource, with its name: what has no provider is made of the program alone."""
-
-    def one(seen: Seen, config: Config) -> Iterator[PolicyFinding]:
-        if seen.provider is None and not seen.resource_type.startswith("pulumi:"):
-            yield from _findings(lambda: map(Found, judge(seen.name, seen.props, config)), seen.resource_type, seen.urn)
-
-    return _of_one(name, description, one, schema)
-
-
-def readable(resources: Sequence[PolicyResource]) -> list[PolicyResource]:
-    """The resources of a stack, those without properties by their inputs.
+def _as_shown(resource: PolicyResource) -> PolicyResource | None:
+    """The resource by its inputs, where it has no properties; None where no inputs were shown either.
 
     The engine shows a stack's policies no property at all of a resource whose provider is not configured yet (sdk
     go/common/resource/plugin/provider_plugin.go): in a preview of a cluster that is still to be made, of everything
-    in it. What was asked for was judged before, resource by resource.
+    in it. Its inputs were judged before, resource by resource.
     """
-    return [seen for resource in resources if (seen := _as_asked(resource)) is not None]
-
-
-def unread(resources: Sequence[PolicyResource]) -> list[PolicyResource]:
-    """Objects of which nobody can say anything: neither properties nor inputs were shown."""
-    return [resource for resource in resources if _as_asked(resource) is None]
-
-
-def _as_asked(resource: PolicyResource) -> PolicyResource | None:
     if resource.provider is None or len(resource.props):
         return resource
     asked = _ASKED.get(resource.urn)
     if asked is None:
-        return None if kind(resource.resource_type) else resource
+        return None if kind_of(resource.resource_type) else resource
     found = copy.copy(resource)
     found.props = asked
     return found
 
 
-def stack(
-    name: str,
-    description: str,
-    *,
-    judge: JudgeStack,
-    schema: PolicyConfigSchema | None = None,
-    of: Callable[[Sequence[PolicyResource]], list[PolicyResource]] = readable,
-) -> Rule:
-    """A policy for all resources together, as they will be: it is asked at the end of a preview and of an update.
-
-    `of`: which of them, and by what."""
-
-    def whole(resources: Sequence[PolicyResource], config: Config) -> Iterator[PolicyFinding]:
-        yield from _findings(lambda: judge(of(resources), config), "stack", None)
-
-    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in whole(args.resources, {**surroundings(), **(args.get_config() or {})}):
-            report(str(finding), finding.urn)
-
-    policy = StackValidationPolicy(name, description, validate, config_schema=schema, **_known_about(name))
-    return Rule(policy, whole=whole)
+def schema(settings: type[Settings]) -> dict[str, Any]:
+    """The JSON Schema of each setting, without references: the engine takes properties alone."""
+    document = settings.model_json_schema(by_alias=True)
+    found: dict[str, Any] = _inlined(document.get("properties", {}), document.get("$defs", {}))
+    return found
 
 
-def _of_one(
-    name: str,
-    description: str,
-    one: Callable[[Seen, Config], Iterator[PolicyFinding]],
-    schema: PolicyConfigSchema | None,
-) -> Rule:
-    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        _ASKED[args.urn] = args.props
-        for finding in one(args, {**surroundings(), **(args.get_config() or {})}):
-            report(str(finding), None)
+def _inlined(value: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_inlined(item, definitions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    value = {key: inner for key, inner in value.items() if not (key == "title" and isinstance(inner, str))}
+    if reference := value.pop("$ref", None):
+        value = {**definitions[reference.rpartition("/")[2]], **value}
+        return _inlined(value, definitions)
+    choices = [choice for choice in value.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:  # a setting that may be left out
+        del value["anyOf"]
+        value = {**choices[0], **value}
+        value = {key: inner for key, inner in value.items() if key != "default" or inner is not None}
+        return _inlined(value, definitions)
+    return {key: _inlined(inner, definitions) for key, inner in value.items()}
 
-    policy = ResourceValidationPolicy(name, description, validate, config_schema=schema, **_known_about(name))
-    return Rule(policy, each=one)
 
-
-def _known_about(name: str) -> dict[str, Any]:
-    about = ABOUT[name]  # a policy that nothing is said about cannot be made
-    return {
-        "enforcement_level": EnforcementLevel.MANDATORY if about.mandatory else EnforcementLevel.ADVISORY,
-        "severity": about.severity,
-        "framework": PolicyComplianceFramework(name=about.framework, reference=about.reference),
-        "remediation_steps": about.remedy,
-        "url": page(name),
+def engine_policy(policy: Policy) -> pulumi_policy.Policy:
+    """The policy as Pulumi's engine takes it."""
+    properties = schema(policy.settings)
+    common: dict[str, Any] = {
+        "name": policy.id,
+        "description": policy.title,
+        "config_schema": PolicyConfigSchema(properties) if properties else None,
+        "enforcement_level": EnforcementLevel.MANDATORY if policy.mandatory else EnforcementLevel.ADVISORY,
+        "severity": policy.severity,
+        "framework": PolicyComplianceFramework(name=policy.framework, reference=policy.reference),
+        "remediation_steps": policy.remedy,
+        "url": policy.page,
     }
 
+    def of_resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        _ASKED[args.urn] = args.props
+        for finding in judge_resource(policy, args, {**surroundings(), **(args.get_config() or {})}):
+            report(str(finding), None)
 
-def page(name: str) -> str:
-    """Where the policy is explained, from the project's root."""
-    return f"docs/policies/{name}.md"
+    def of_stack(args: StackValidationArgs, report: ReportViolation) -> None:
+        for finding in judge_stack(policy, args.resources, {**surroundings(), **(args.get_config() or {})}):
+            report(str(finding), finding.urn or None)
 
-
-def _findings(find: Callable[[], Iterable[Found]], what: str, urn: str | None) -> Iterator[PolicyFinding]:
-    try:
-        for violation, at in find():
-            decided = not violation.message.startswith(UNDECIDED)
-            yield PolicyFinding(violation.subject, violation.message, at or urn, decided)
-    except UnknownValueError as unknown:
-        yield PolicyFinding("", undecided(".".join(unknown.props)), urn, decided=False)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-        # Not the error's text: it may quote a value, and values may be secret.
-        yield PolicyFinding("", f"cannot be read as {what} ({type(error).__name__}): correct its fields", urn)
+    if policy.of_stack:
+        return StackValidationPolicy(validate=of_stack, **common)
+    return ResourceValidationPolicy(validate=of_resource, **common)
 
 
-def undecided(path: str) -> str:
-    """What is said of a value that a rule asks for and nobody knows yet."""
-    return f"{UNDECIDED}: {path} is not known yet; write it as a plain value, not as another resource's output"
+ENGINE_POLICIES: list[pulumi_policy.Policy] = [engine_policy(policy) for policy in POLICIES.values()]

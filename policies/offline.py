@@ -5,14 +5,13 @@ that asks for it says that it cannot be decided.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pulumi_policy import PolicyCustomTimeouts, PolicyProviderResource, PolicyResource, PolicyResourceOptions
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from policies.about import ABOUT
-from policies.engine import Config, PolicyFinding
-from policies.pack import RULES
+from components.core.finding import Finding
+from policies.engine import POLICIES, judge_resource, judge_stack
 
 LEVELS = ("mandatory", "advisory", "disabled")
 
@@ -20,55 +19,31 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"  # pulumi/sdk/go/common/resource
 _NEVER = PolicyCustomTimeouts(0, 0, 0)
 
 
-class Judged(NamedTuple):
-    """One thing that a policy says of a state."""
+def judge(deployment: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """All findings of the pack in an exported deployment, sorted: same state, same answer. A finding's `rule` is the
+    policy's id.
 
-    policy: str
-    level: str
-    """`mandatory` or `advisory`."""
-    severity: str
-    """`low`, `medium`, `high` or `critical`."""
-    urn: str
-    """Empty where it is the stack's own."""
-    item: str
-    """Empty where it is the resource of `urn`."""
-    message: str
-    decided: bool
-    """False: a value that the rule needs is encrypted or missing, so nobody can say."""
-
-
-def judge(deployment: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]) -> list[Judged]:
-    """Everything that the pack has against an exported deployment, sorted: same state, same answer.
-
-    `config` is the pack's, by name of policy, with `enforcementLevel` among a policy's settings where its default
-    is not wanted; `all` holds settings of every policy, `today` (an ISO date) for one, without which no exception
-    can be judged: nothing here reads a clock. Raises KeyError for a deployment without resources' URNs and types.
+    `config` is the pack's, by policy, with `enforcementLevel` among a policy's settings where its default is not
+    wanted; `all` holds settings of every policy, `today` (an ISO date) for one, without which no exception can be
+    judged: nothing here reads a clock. Raises KeyError for a deployment without resources' URNs and types.
     """
     body = deployment.get("deployment", deployment)
     states = [state for state in body.get("resources") or () if not state.get("delete")]
     inputs, outputs = _resources(states, "inputs"), _resources(states, "outputs")
-    found = []
-    for rule in RULES:
-        name = rule.policy.name
-        settings = {**config.get("all", {}), **config.get(name, {})}
-        level = _level(name, settings)
+    found: set[Finding] = set()
+    for policy in POLICIES.values():
+        settings = {**config.get("all", {}), **config.get(policy.id, {})}
+        level = policy.level(settings)
+        if level not in LEVELS:
+            choices = ", ".join(LEVELS)
+            raise ValueError(f"policy {policy.id}: enforcementLevel '{level}' is none of {choices}: write one")
         if level == "disabled":
             continue
-        findings: list[PolicyFinding] = []
-        if rule.each is not None:
-            findings += [finding for resource in inputs for finding in rule.each(resource, settings)]
-        if rule.whole is not None:
-            findings += rule.whole(outputs, settings)
-        severity = ABOUT[name].severity.name.lower()
-        found += [Judged(name, level, severity, f.urn or "", f.item, f.message, f.decided) for f in findings]
-    return sorted(set(found))
-
-
-def _level(policy: str, settings: Config) -> str:
-    level = settings.get("enforcementLevel", "mandatory" if ABOUT[policy].mandatory else "advisory")
-    if level not in LEVELS:
-        raise ValueError(f"policy {policy}: enforcementLevel '{level}' is none of {', '.join(LEVELS)}: write one")
-    return str(level)
+        if policy.of_stack:
+            found.update(judge_stack(policy, outputs, settings))
+        else:
+            found.update(finding for resource in inputs for finding in judge_resource(policy, resource, settings))
+    return sorted(found)
 
 
 def _resources(states: Iterable[Mapping[str, Any]], field: str) -> list[PolicyResource]:

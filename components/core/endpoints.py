@@ -37,12 +37,14 @@ _DECIDE_HOST = (
     "host",
 )
 """Query parameters that decide on the host of a backend or key service. Any other may be a secret."""
+RFC_1918 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""Private IPv4 networks."""
 _OWN_NETWORKS = [
     # RFC 1918, loopback, link-local, RFC 4193: not reachable from outside. The unspecified address, on which a
     # server listens with all its addresses (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2), is not a destination either.
     ip_network(cidr)
     for cidr in (
-        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/32"),
+        *(*RFC_1918, "127.0.0.0/8", "169.254.0.0/16", "0.0.0.0/32"),
         *("fc00::/7", "::1/128", "fe80::/10", "::/128"),
     )
 ]

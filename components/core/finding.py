@@ -16,6 +16,8 @@ class Finding(NamedTuple):
     """What to do about it, as an order: `write 1450`."""
     decided: bool = True
     """False where a value is not known yet, so that the rule could not be checked."""
+    urn: str = ""
+    """The resource that a policy shows it at; empty for the stack file, and for what is the stack's own."""
 
     def __str__(self) -> str:
         text = f"{self.subject}: {self.message}"

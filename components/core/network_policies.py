@@ -1,12 +1,15 @@
 """The grammar of a network policy: Kubernetes', Cilium's or Calico's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 Grammar = Literal["kubernetes", "cilium", "calico"]
 
 TYPES = {"kubernetes": "policyTypes", "calico": "types"}
 """The field with the directions that a policy is for; rules for other directions have no effect. Cilium has none."""
+
+CALICO_SELECTORS = ("selector", "namespaceSelector", "serviceAccounts", "services", "domains")
+"""Fields by which a rule of Calico's names a peer, beside its networks (`nets`, `notNets`)."""
 
 
 def grammar_of(kind: str, api: Any) -> Grammar | None:
@@ -28,3 +31,8 @@ def leaves_out(types: Any, side: str) -> bool:
     """Whether the value of the field of `TYPES` leaves out a direction, `ingress` or `egress`."""
     listed = isinstance(types, Sequence) and not isinstance(types, str)
     return listed and bool(types) and side not in [str(said).lower() for said in types]
+
+
+def calico_allows(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule of Calico's lets traffic through: its action may also be Deny, Log or Pass."""
+    return str(rule.get("action")).lower() == "allow"

@@ -9,20 +9,23 @@ from components.core.model import Spec
 
 
 def _iso_date(value: Any) -> Any:
+    if type(value) is date:  # and no datetime, which is a moment
+        return value
     try:
-        if date.fromisoformat(value).isoformat() == value:  # it also reads 20270630 and 2027-W26-3
-            return value
+        day = date.fromisoformat(value)
+        if day.isoformat() == value:  # it also reads 20270630 and 2027-W26-3
+            return day
     except (TypeError, ValueError):
         pass
     raise ValueError("write a date in quotes, as in '2027-06-30'")
 
 
 IsoDate = Annotated[
-    str,
+    date,
     BeforeValidator(_iso_date),
     WithJsonSchema({"type": "string", "format": "date", "description": "a date, as in '2027-06-30'"}),
 ]
-"""A day, ISO 8601. Text, because policies compare it with text from their configuration: ISO dates sort by time."""
+"""A day, as ISO 8601 writes it."""
 
 
 class Waiver(Spec):
@@ -32,3 +35,7 @@ class Waiver(Spec):
     """The last day on which it is valid."""
     reason: str = Field(min_length=10)
     """Why the rule may be broken until then. Auditors read this."""
+
+    def ended(self, today: date) -> bool:
+        """Whether its last day is before `today`."""
+        return self.until < today

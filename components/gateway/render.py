@@ -42,7 +42,7 @@ def gateway(spec: GatewaySpec) -> Manifest:
     if spec.cluster_issuer is not None:
         annotations["cert-manager.io/cluster-issuer"] = spec.cluster_issuer
     plain = {
-        listener.name: listener.plain_text.model_dump(by_alias=True)
+        listener.name: listener.plain_text.model_dump(mode="json", by_alias=True)
         for listener in spec.listeners
         if isinstance(listener, HttpListener) and listener.plain_text
     }

@@ -1,7 +1,7 @@
-"""What a gateway and its routes may not be: as the stack file has them, and as anyone's manifests do."""
+"""Rules for the gateway and the routes of a stack file; `policies/rules/gateway.py` asks some of them of manifests."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
@@ -28,6 +28,8 @@ class Claim(NamedTuple):
     """The tenant, or the namespace."""
     route: str
     hostname: str
+    urn: str = ""
+    """Of the route, where a policy asks."""
 
 
 def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Finding]:
@@ -44,7 +46,7 @@ def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[F
 def weight_problems(item: str, weights: Sequence[int]) -> list[Finding]:
     """Weights of one rule's backends: the CRD takes all zeros, and every request is then answered with 500."""
     problems = [
-        Finding("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}: write one in that range")
+        Finding("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}", "write one in that range")
         for weight in weights
         if not 0 <= weight <= MAX_WEIGHT
     ]
@@ -53,7 +55,7 @@ def weight_problems(item: str, weights: Sequence[int]) -> list[Finding]:
             Finding(
                 "gateway-weights",
                 item,
-                f"all weights are zero ({', '.join(map(str, weights))}), so every request fails: "
+                f"all weights are zero ({', '.join(map(str, weights))}), so every request fails",
                 "give the stable backend a weight, 100 for all traffic",
             )
         )
@@ -70,8 +72,9 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
                 problems[claim, other.owner] = Finding(
                     "gateway-hostname-owner",
                     f"route '{claim.route}' of {claim.owner}",
-                    f"{claim.hostname} belongs to {other.owner} too{over}: a host name has one owner; "
-                    "take it out of one of them",
+                    f"{claim.hostname} belongs to {other.owner} too{over}",
+                    "a host name has one owner; take it out of one of them",
+                    urn=claim.urn,
                 )
     return list(problems.values())
 
@@ -138,7 +141,7 @@ def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Findi
 
 def plain_text_problem(item: str, remedy: str) -> Finding:
     """A listener that takes requests, and the cookies in them, as anybody on the way can read them."""
-    return Finding("gateway-tls", item, f"takes plain text from outside: {remedy} and a reason")
+    return Finding("gateway-tls", item, "takes plain text from outside", f"{remedy} and a reason")
 
 
 def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Finding]:
@@ -150,7 +153,8 @@ def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Fi
             "gateway-canary",
             item,
             f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is "
-            f"{ceiling} %: lower the canary's weight, or make it the stable one",
+            f"{ceiling} %",
+            "lower the canary's weight, or make it the stable one",
         )
     ]
 
@@ -220,49 +224,3 @@ def _routes_twice(routes: Sequence[Route]) -> Iterator[Finding]:
             f"routes {' and '.join(same)}",
             f"answer the same {place[1]}{place[2]}: the older one wins; merge them",
         )
-
-
-# --- what a policy sees: manifests, ours or anyone's -----------------------------------------------------
-
-
-def route_weight_problems(route: Mapping[str, Any]) -> list[Finding]:
-    """Every rule of an HTTPRoute or GRPCRoute. A backendRef without a weight has 1, as the CRD says."""
-    item = f"{route['kind']} {_name(route)}"
-    return [
-        problem
-        for rule in (route.get("spec") or {}).get("rules") or ()
-        for problem in weight_problems(item, [int(ref.get("weight", 1)) for ref in rule.get("backendRefs") or ()])
-    ]
-
-
-def route_claims(route: Mapping[str, Any]) -> list[Claim]:
-    """The host names of a route, owned by its namespace."""
-    owner = str(route["metadata"].get("namespace") or "default")
-    return [Claim(owner, str(route["metadata"]["name"]), str(host)) for host in _hostnames(route)]
-
-
-def node_port_problems(service: Mapping[str, Any]) -> list[Finding]:
-    """A Service of type NodePort opens a port on every node's public address, past gateway, TLS and policies."""
-    spec = service.get("spec") or {}
-    if spec.get("type") != "NodePort":
-        return []
-    numbers = [port.get("nodePort") for port in spec.get("ports") or ()]
-    ports = ", ".join(str(int(number)) if number else "a random port" for number in numbers)
-    return [
-        Finding(
-            "gateway-no-node-port",
-            f"Service {_name(service)}",
-            f"type NodePort opens {ports or 'a port'} on every node to the internet: write type: ClusterIP and "
-            "a route through the gateway",
-        )
-    ]
-
-
-def _hostnames(route: Mapping[str, Any]) -> Iterable[Any]:
-    found = (route.get("spec") or {}).get("hostnames") or ()
-    return (found,) if isinstance(found, str) else found  # a string is one wrong name, not a list of letters
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    metadata = item["metadata"]
-    return f"{metadata.get('namespace') or 'default'}/{metadata.get('name', '?')}"

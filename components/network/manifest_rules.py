@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
+from components.core.manifests import Fields
 from components.network.cilium.changes import as_config, config_key, effect
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.history import Verdict
@@ -20,18 +21,18 @@ def chart_problems(values: Mapping[str, Any], version: str) -> Iterator[Finding]
     for finding in explain(leaves(values), release):
         if not finding.as_meant and finding.verdict in _WRONG:
             instead = ", ".join(f"{key}: {value}" for key, value in finding.instead)
-            remedy = f"; write {instead}" if instead else "; take it out"
-            message = f"values.{finding.key} on {release}: {finding.says}{remedy}"
-            yield Finding("cni-consistent", "Release of chart cilium", message)
+            message = f"values.{finding.key} on {release}: {finding.says}"
+            remedy = f"write {instead}" if instead else "remove it"
+            yield Finding("cni-consistent", "Release of chart cilium", message, remedy)
 
 
 def config_problems(config: Mapping[str, Any]) -> Iterator[Finding]:
     """The `cilium-config` that every agent reads: what makes it exit, or do something else than was written."""
-    data = config.get("data") or {}
+    data = Fields(config).group("data").raw
     path = from_config(data)
     for row in broken(path):
         key = config_key(row.field, path.encryption)
         value = f" {data[key]}" if key in data else ""
         instead = ", or ".join(as_config(change) for change in row.remedies(path))
-        message = f"{key}{value}: {effect(row, row.reason(path))} ({row.source}); write {instead}"
-        yield Finding("cni-consistent", "ConfigMap cilium-config", message)
+        message = f"{key}{value}: {effect(row, row.reason(path))} ({row.source})"
+        yield Finding("cni-consistent", "ConfigMap cilium-config", message, f"write {instead}")

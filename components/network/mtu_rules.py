@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from components.charts.reference import chart_name
 from components.core.finding import Finding
+from components.core.manifests import FieldError, Fields
 from components.network.cilium.chart.keys import Path
 from components.network.cilium.chart.settings import (
     ENCRYPTION,
@@ -33,27 +36,27 @@ _CONFIG = ("tunnel", "routing-mode", "tunnel-protocol", "enable-wireguard", "ena
 
 def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Finding]:
     """The `cilium-config` ConfigMap that every agent reads."""
-    data = config.get("data") or {}
+    data = Fields(config).group("data").raw
     read = {key: data[key] for key in _CONFIG if key in data}
     return _cilium_problems("ConfigMap cilium-config", "data.mtu", read.get("mtu"), from_config(read), underlay)
 
 
 def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]:
     """A Helm Release of Cilium's or Calico's chart, from any repository; other charts are none of ours."""
-    chart = chart_name(str(release.get("chart") or ""))
-    values = release.get("values") or {}
+    fields = Fields(release)
+    chart, values = chart_name(fields.text("chart")), fields.group("values")
     if chart == "cilium":
-        read = {path: _at(values, path) for path in _VALUES}
-        path = from_values(read, known_release(str(release.get("version") or "")))
+        read = {path: _at(values.raw, path) for path in _VALUES}
+        path = from_values(read, known_release(fields.text("version")))
         return _cilium_problems("Release of chart cilium", "values.MTU", read[MTU], path, underlay)
     if chart == "tigera-operator":
-        return _calico_problems("Release of chart tigera-operator", values.get("installation") or {}, underlay)
+        return _calico_problems("Release of chart tigera-operator", values.group("installation"), underlay)
     return []
 
 
 def installation_problems(installation: Mapping[str, Any], underlay: int) -> list[Finding]:
     """Calico's `Installation`."""
-    return _calico_problems("Installation default", installation.get("spec") or {}, underlay)
+    return _calico_problems("Installation default", Fields(installation).group("spec"), underlay)
 
 
 def _at(values: Any, path: Path) -> Any:
@@ -64,7 +67,7 @@ def _at(values: Any, path: Path) -> Any:
 
 def _cilium_problems(item: str, field: str, written: Any, path: DataPath, underlay: int) -> list[Finding]:
     if not re.fullmatch(r"\d*|\$.+", text(written)):
-        return [Finding("cni-mtu", item, f"{field} is no number: write {underlay}, or 0 to have it detected")]
+        return [Finding("cni-mtu", item, f"{field} is no number", f"write {underlay}, or 0 to have it detected")]
     if path.mtu in (0, underlay):  # 0: detected from the link
         return []
     overheads = path.overheads
@@ -79,37 +82,40 @@ def _cilium_problems(item: str, field: str, written: Any, path: DataPath, underl
             "cni-mtu",
             item,
             f"{field} {path.mtu} on links of {underlay}: to Cilium it is the link's MTU, from which it subtracts, so "
-            f"{effect}; write {underlay}, or 0 to have it detected",
+            f"{effect}",
+            f"write {underlay}, or 0 to have it detected",
         )
     ]
 
 
-def _calico_problems(item: str, spec: Mapping[str, Any], underlay: int) -> list[Finding]:
-    network = spec.get("calicoNetwork") or {}
-    written = network.get("mtu")
-    if written in (None, 0):  # detected from the link
+def _calico_problems(item: str, spec: Fields, underlay: int) -> list[Finding]:
+    network = spec.group("calicoNetwork")
+    mtu = network.number("mtu")
+    if mtu == 0:  # detected from the link
         return []
     proofs = [solve(calico, underlay) for calico in _calicos(network)]
     proof = min(proofs, key=lambda found: found.pod)
     # WireGuard is Felix's setting, which stands elsewhere: its number is right where it is on.
     encrypted = min(solve(c.model_copy(update={"encryption": "wireguard"}), underlay).pod for c in _calicos(network))
-    if int(written) in (proof.pod, encrypted):
+    if mtu in (proof.pod, encrypted):
         return []
     return [
         Finding(
             "cni-mtu",
             item,
-            f"calicoNetwork.mtu {int(written)}: to Calico it is the pods' MTU, and pods get {proof.arithmetic}; "
+            f"calicoNetwork.mtu {mtu}: to Calico it is the pods' MTU, and pods get {proof.arithmetic}",
             f"write {proof.pod}, or leave it out to have it detected",
         )
     ]
 
 
-def _calicos(network: Mapping[str, Any]) -> Iterator[Calico]:
-    pools = network.get("ipPools") or [{}]
-    for pool in pools:
-        encapsulation = pool.get("encapsulation") or "IPIP"  # the operator's default
+def _calicos(network: Fields) -> Iterator[Calico]:
+    for pool in network.groups("ipPools") or [Fields({})]:
+        encapsulation = pool.text("encapsulation", "IPIP")  # the operator's default
         install = CalicoHelm(kind="helm")
-        yield Calico.model_validate(
-            {"kind": "calico", "version": "3.32.1", "install": install, "encapsulation": encapsulation}
-        )
+        try:
+            yield Calico.model_validate(
+                {"kind": "calico", "version": "3.32.1", "install": install, "encapsulation": encapsulation}
+            )
+        except ValidationError:
+            raise FieldError(pool.at("encapsulation"), "is none of Calico's encapsulations") from None

@@ -20,8 +20,8 @@ def country_problem(item: str, country: str, allowed: Collection[str], *, what: 
         Finding(
             "nodes-residency",
             item,
-            f"{what} is in {country}, allowed: {', '.join(sorted(allowed)) or 'none'}: choose another server, "
-            "or allow the country in residency.allowedCountries",
+            f"{what} is in {country}, allowed: {', '.join(sorted(allowed)) or 'none'}",
+            "choose another server, or allow the country in residency.allowedCountries",
         )
     ]
 

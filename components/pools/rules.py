@@ -1,8 +1,8 @@
-"""What pools and advertisements may not be: as the stack file has them, and as anyone's manifests do."""
+"""Rules for the pools of a stack file; `policies/rules/loadbalancer.py` asks some of them of manifests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
@@ -25,6 +25,8 @@ class Pooled(NamedTuple):
 
     pool: str
     block: AddressBlock
+    urn: str = ""
+    """Of the pool, where a policy asks."""
 
 
 def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Finding]:
@@ -86,8 +88,9 @@ def taken_problems(item: Pooled, taken: Sequence[Taken]) -> list[Finding]:
         Finding(
             "metallb-pool-addresses",
             f"pool '{item.pool}'",
-            f"{item.block} contains {who} ({address}): "
-            f"{_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}; shrink the pool",
+            f"{item.block} contains {who} ({address}): {_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}",
+            "shrink the pool",
+            urn=item.urn,
         )
         for who, address in taken
         if item.block.holds(address)
@@ -100,7 +103,9 @@ def overlap_problems(pooled: Sequence[Pooled]) -> list[Finding]:
         Finding(
             "metallb-pool-overlap",
             f"pool '{second.pool}'",
-            f"{second.block} overlaps {first.block} of pool '{first.pool}': give each address to one pool",
+            f"{second.block} overlaps {first.block} of pool '{first.pool}'",
+            "give each address to one pool",
+            urn=second.urn,
         )
         for first, second in combinations(pooled, 2)
         if first.block.overlaps(second.block)
@@ -147,44 +152,3 @@ def _aggregation_problems(pool: str, blocks: Sequence[AddressBlock], bgp: Bgp) -
                 f"{block} is smaller than a /{bgp.aggregation_length}: routers would be told of addresses that are "
                 "not yours; write a larger aggregationLength",
             )
-
-
-# --- what a policy sees: manifests, ours or anyone's -----------------------------------------------------
-
-
-def pool_blocks(pool: Mapping[str, Any]) -> tuple[list[Pooled], list[Finding]]:
-    """The blocks of an IPAddressPool or a CiliumLoadBalancerIPPool, and what of it is no address."""
-    name = str(pool["metadata"].get("name", "?"))
-    blocks, problems = [], []
-    for text in _written(pool.get("spec") or {}):
-        try:
-            blocks.append(Pooled(name, address_block(str(text))))
-        except ValueError as error:
-            problems.append(Finding("metallb-pool-addresses", f"pool '{name}'", f"{text}: {error}"))
-    return blocks, problems
-
-
-def _written(spec: Mapping[str, Any]) -> Iterator[Any]:
-    """Addresses as MetalLB takes them; Cilium's blocks in the same words (`cidrs` until Cilium 1.14)."""
-    yield from spec.get("addresses") or ()
-    for block in [*(spec.get("blocks") or ()), *(spec.get("cidrs") or ())]:
-        if block.get("cidr"):
-            yield block["cidr"]
-        else:
-            first = block["start"]
-            yield f"{first}-{block.get('stop') or first}"
-
-
-def selection_problems(advertisement: Mapping[str, Any]) -> list[Finding]:
-    """An L2- or BGPAdvertisement that selects no pool announces every one, those of tomorrow too."""
-    spec = advertisement.get("spec") or {}
-    if spec.get("ipAddressPools") or spec.get("ipAddressPoolSelectors"):
-        return []
-    name = advertisement["metadata"].get("name", "?")
-    return [
-        Finding(
-            "metallb-advertisement-selects",
-            f"{advertisement['kind']} '{name}'",
-            "selects no pool, so it announces all of them: write spec.ipAddressPools",
-        )
-    ]

@@ -1,19 +1,39 @@
-"""Where a Kubernetes object or a chart's values send bytes: found by what fields are called, wherever they stand.
+"""Data flows of a resource: where its fields, or its chart's values, send bytes.
 
-A value that is not known yet counts where a field of its name says where bytes go, and where it is a whole group of
-fields in which such a one may stand.
+The residency policies and the record of processing both call `data_flows`. A field is found by its name, at any depth.
+A value that is not known yet counts where its field's name means a destination, and where it is a whole group of
+fields that may hold one.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from components.core.endpoints import host_of, image_registry, outside_of, url_hosts
+from components.charts.reference import chart_name
+from components.core.endpoints import host_of, image_registry, url_hosts
+from components.core.manifests import kind_of
 from components.core.network_policies import grammar_of
-from components.residency.egress import NOT_KNOWN, UNKNOWN, in_force, listed_uses, named_use, policy_uses
-from components.residency.rules import Use
+from components.network.calico.values import from_their_makers as calico_images
+from components.network.cilium.images import from_their_makers as cilium_images
+from components.pools.images import from_their_makers as metallb_images
+from components.residency.egress import UNKNOWN, in_force, listed_flows, named_flow, policy_flows
+from components.residency.rules import NOT_KNOWN, DataFlow
 
-__all__ = ["NOT_KNOWN", "UNKNOWN", "object_uses", "values_uses"]
+__all__ = ["NOT_KNOWN", "UNKNOWN", "chart_registries", "data_flows"]
+
+CHART_IMAGES: dict[str, tuple[str, ...]] = {
+    "cert-manager": ("quay.io",),
+    "traefik": ("docker.io",),
+}
+"""Registries of images that these charts' own default values name (read in the charts)."""
+FROM_THEIR_MAKERS: dict[str, Callable[[Any, str], list[str]]] = {
+    "cilium": cilium_images,
+    "metallb": lambda values, _: metallb_images(values),
+    "tigera-operator": lambda values, _: calico_images(values),
+}
+"""Charts of which every image is known, and the value that names it: which images the values leave to the defaults."""
+_OBJECTS_ARE_RESOURCES = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
+"""Components of pulumi-kubernetes, by group: their objects are resources themselves."""
 
 _IMAGE = re.compile(r"image|.*[a-z](Image|-image|_image)")
 _REGISTRY = re.compile(r"registry|imageRegistry|.*Registry|hub")
@@ -63,8 +83,98 @@ POOL_KINDS = ("IPAddressPool", "CiliumLoadBalancerIPPool")
 _NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
 
 
-def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[Use]:
-    """Every use that a Kubernetes object makes of a place; `item` says which object, as messages do."""
+def data_flows(
+    resource_type: str, name: str, inputs: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]
+) -> Iterator[DataFlow]:
+    """Every data flow of a resource, once; none of what is no Kubernetes object.
+
+    `name`: Pulumi's. `inputs`: plain, with UNKNOWN for values that are not known yet. `chart_images`: by chart, the
+    registries of images that its own default values name, as the auditor read them.
+    """
+    kind = kind_of(resource_type)
+    if kind is None:
+        return
+    subject = f"{kind.name} {_object_name(inputs, name)}"
+    if kind.group == "helm.sh":
+        subject = f"{kind.name} {name}"
+        found = [*_chart_flows(inputs), *(_values_flows(inputs, chart_images) if kind.name == "Release" else ())]
+    elif kind.name in _OBJECTS_ARE_RESOURCES.get(kind.group, ()):
+        return
+    else:
+        found = list(_object_flows(kind.name, inputs))
+    yield from dict.fromkeys(flow._replace(subject=subject) for flow in found)
+
+
+def _object_name(inputs: Mapping[str, Any], name: str) -> str:
+    metadata = inputs.get("metadata")
+    written = metadata if isinstance(metadata, Mapping) else {}
+    namespace, own = written.get("namespace"), written.get("name")
+    own = own if isinstance(own, str) and own else name
+    return f"{namespace}/{own}" if isinstance(namespace, str) else own
+
+
+def _chart_flows(release: Mapping[str, Any]) -> Iterator[DataFlow]:
+    options = release.get("repositoryOpts") or release.get("fetchOpts") or {}
+    repository = options.get("repo") if isinstance(options, Mapping) else None
+    for field, value in (
+        ("chart", release.get("chart")),
+        ("repositoryOpts", options),
+        ("repositoryOpts.repo", repository),
+    ):
+        if value is UNKNOWN:
+            yield DataFlow(NOT_KNOWN, "chart-repository", field)
+        for host in url_hosts(value) if isinstance(value, str) else ():
+            yield DataFlow(host, "chart-repository", field)
+
+
+def _values_flows(release: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]) -> Iterator[DataFlow]:
+    chart, values = release.get("chart"), release.get("values")
+    if release.get("valueYamlFiles"):
+        # The provider reads them into `values` only where it knows every input of the Release.
+        why, remedy = "the provider has not read these files yet", "write what is in them into values"
+        yield DataFlow(NOT_KNOWN, "image-registry", "valueYamlFiles", remedy=remedy, unknown=why)
+    yield from _tree(("values",), values)
+    name = chart_name(chart) if isinstance(chart, str) else ""
+    registries = chart_registries(name, values, chart_images, str(release.get("version") or ""))
+    field = f"images of chart {name or '?'} by its own defaults"
+    if registries is None:
+        why = f"which registries chart {name or '?'} takes the images from that its values do not name"
+        remedy = (
+            "write them in the policy's `chartImages` ([] if the values name every image), or write "
+            "global.imageRegistry where the chart reads it"
+        )
+        yield DataFlow(NOT_KNOWN, "image-registry", field, remedy=remedy, unknown=why)
+    # Only who has read another chart can say that values replace every default of it.
+    known = name in chart_images or name in FROM_THEIR_MAKERS
+    mirrored = f'if the values name every image, write `chartImages: {{"{name}": []}}` in the policy\'s configuration'
+    for registry in registries or ():
+        host = image_registry(f"{registry}/x")
+        yield DataFlow(host, "image-registry", field, remedy="" if known else mirrored)
+
+
+def chart_registries(
+    chart: str, values: Any, chart_images: Mapping[str, Sequence[str]], version: str = ""
+) -> tuple[str, ...] | None:
+    """Registries of images that a chart's own defaults name; None where they are not known.
+
+    Values that name some images say nothing of the others: only a registry for all of them does, and not where we
+    know the chart."""
+    if chart in chart_images:
+        return tuple(str(registry) for registry in chart_images[chart])
+    if chart in FROM_THEIR_MAKERS:
+        left = FROM_THEIR_MAKERS[chart](values, version)
+        return tuple(dict.fromkeys(image.partition("/")[0] for image in left))
+    if chart in CHART_IMAGES:
+        return CHART_IMAGES[chart]
+    common = values.get("global") if isinstance(values, Mapping) else None
+    if not isinstance(common, Mapping):
+        return None
+    image = common.get("image")
+    given = (common.get("imageRegistry"), image.get("registry") if isinstance(image, Mapping) else None)
+    return () if any(given) else None
+
+
+def _object_flows(kind: str, manifest: Mapping[str, Any]) -> Iterator[DataFlow]:
     if kind in _ROUTE_KINDS:
         return
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
@@ -72,9 +182,9 @@ def object_uses(kind: str, item: str, manifest: Mapping[str, Any]) -> Iterator[U
         body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
     if grammar := grammar_of(kind, manifest.get("apiVersion")):
         body = in_force(grammar, body)
-        yield from policy_uses(grammar, item, body)
-    yield from _special(kind, item, body)
-    yield from _tree(item, (), body)
+        yield from policy_flows(grammar, body)
+    yield from _special(kind, body)
+    yield from _tree((), body)
 
 
 def _unsealed(data: Any) -> Any:
@@ -85,37 +195,32 @@ def _unsealed(data: Any) -> Any:
     return {key: value for key, value in data.items() if value is not UNKNOWN or _NAMES_A_PLACE.fullmatch(str(key))}
 
 
-def values_uses(item: str, values: Any) -> Iterator[Use]:
-    """Every use that a chart's values make of a place."""
-    yield from _tree(item, ("values",), values)
-
-
-def _tree(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+def _tree(path: tuple[str, ...], value: Any) -> Iterator[DataFlow]:
     if isinstance(value, Mapping):
-        yield from _image_of_parts(item, path, value)
+        yield from _image_of_parts(path, value)
         name = value.get("name")
         if isinstance(name, str) and "value" in value and _ENVIRONMENT.fullmatch(_key(path)):
-            yield from _leaf(item, (*path, "value"), value["value"], called=name)
+            yield from _leaf((*path, "value"), value["value"], called=name)
             value = {key: inner for key, inner in value.items() if key != "value"}
         for key, inner in value.items():
             if not _SAYS_NOTHING.fullmatch(str(key)):
-                yield from _tree(item, (*path, str(key)), inner)
+                yield from _tree((*path, str(key)), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, inner in enumerate(value):
-            yield from _tree(item, (*path, str(index)), inner)
+            yield from _tree((*path, str(index)), inner)
     else:
-        yield from _leaf(item, path, value)
+        yield from _leaf(path, value)
 
 
-def _image_of_parts(item: str, path: tuple[str, ...], value: Mapping[str, Any]) -> Iterator[Use]:
+def _image_of_parts(path: tuple[str, ...], value: Mapping[str, Any]) -> Iterator[DataFlow]:
     """`{registry, repository, tag}`, as charts spell an image; a registry by itself is found as a leaf."""
     reference = value.get("reference")
     if path[-1:] == ("image",) and (reference is UNKNOWN or isinstance(reference, str)):  # a volume's image
         registry = image_registry(reference) if isinstance(reference, str) else NOT_KNOWN
-        yield Use(registry, "image-registry", _where(item, (*path, "reference")))
+        yield DataFlow(registry, "image-registry", _field((*path, "reference")))
     repository = value.get("repository")
     if isinstance(repository, str) and repository and not value.get("registry") and "://" not in repository:
-        yield Use(image_registry(repository), "image-registry", _where(item, (*path, "repository")))
+        yield DataFlow(image_registry(repository), "image-registry", _field((*path, "repository")))
 
 
 def _key(path: Sequence[str]) -> str:
@@ -123,27 +228,27 @@ def _key(path: Sequence[str]) -> str:
     return next((step for step in reversed(path) if not step.isdigit()), "")
 
 
-def _leaf(item: str, path: tuple[str, ...], value: Any, *, called: str = "") -> Iterator[Use]:
+def _leaf(path: tuple[str, ...], value: Any, *, called: str = "") -> Iterator[DataFlow]:
     """`called`: the name beside a value, as a container's environment has it."""
     key = called or _key(path)
-    where = _where(item, path)
+    field = _field(path)
     if value is UNKNOWN:
         last_word = called.rpartition("_")[2].lower()  # DB_HOST, OTEL_EXPORTER_OTLP_ENDPOINT
         if _NAMES_A_PLACE.fullmatch(key) or _NAMES_A_PLACE.fullmatch(last_word):
-            yield Use(NOT_KNOWN, "image-registry" if _IMAGE.fullmatch(key) else _purpose(path), where)
+            yield DataFlow(NOT_KNOWN, "image-registry" if _IMAGE.fullmatch(key) else _purpose(path), field)
         elif _may_hold_a_place(key, path):
-            yield Use(NOT_KNOWN, _GROUPS.get(key) or _purpose(path), where)
+            yield DataFlow(NOT_KNOWN, _GROUPS.get(key) or _purpose(path), field)
         return
     if not isinstance(value, str) or not value:
         return
     if hosts := url_hosts(value):
-        yield from (Use(host, _purpose(path), where) for host in hosts)
+        yield from (DataFlow(host, _purpose(path), field) for host in hosts)
     elif _IMAGE.fullmatch(key) and "://" not in value and " " not in value:
-        yield Use(image_registry(value), "image-registry", where)
+        yield DataFlow(image_registry(value), "image-registry", field)
     elif _REGISTRY.fullmatch(key) and "://" not in value:
-        yield Use(image_registry(f"{value}/x"), "image-registry", where)
+        yield DataFlow(image_registry(f"{value}/x"), "image-registry", field)
     elif _ADDRESS.fullmatch(key) and (host := host_of(value)):
-        yield Use(host, _purpose(path), where)
+        yield DataFlow(host, _purpose(path), field)
 
 
 def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:
@@ -167,71 +272,74 @@ def _purpose(path: Sequence[str]) -> str:
     return "telemetry" if _TELEMETRY.search(words) else "egress"
 
 
-def _special(kind: str, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+def _special(kind: str, body: Mapping[str, Any]) -> Iterator[DataFlow]:
     """What only the kind of an object tells."""
     spec = body.get("spec")
     if kind == "StorageClass":
-        yield from _driver(item, "provisioner", body.get("provisioner"), "storage")
+        yield from _driver("provisioner", body.get("provisioner"), "storage")
     elif kind == "VolumeSnapshotClass":
-        yield from _driver(item, "driver", body.get("driver"), "backup")
+        yield from _driver("driver", body.get("driver"), "backup")
     elif kind == "BackupStorageLocation" and isinstance(spec, Mapping):
-        yield from _driver(item, "spec.provider", spec.get("provider"), "backup")
+        yield from _driver("spec.provider", spec.get("provider"), "backup")
     elif kind == "PersistentVolume" and isinstance(spec, Mapping) and isinstance(spec.get("csi"), Mapping):
-        yield from _driver(item, "spec.csi.driver", spec["csi"].get("driver"), "storage")
+        yield from _driver("spec.csi.driver", spec["csi"].get("driver"), "storage")
     elif kind == "ConfigMap":
-        yield from _configuration(item, body.get("data"))
+        yield from _configuration(body.get("data"))
     elif kind == "Service" and isinstance(spec, Mapping) and "externalName" in spec:
-        yield from named_use(f"{item}: spec.externalName", spec["externalName"], "egress")
+        yield from named_flow("spec.externalName", spec["externalName"], "egress")
     elif kind in POOL_KINDS and isinstance(spec, Mapping):
-        yield from _pool(item, spec)
-    yield from _keyed(item, (), body)
+        yield from _pool(spec)
+    yield from _keyed((), body)
 
 
-def _keyed(item: str, path: tuple[str, ...], value: Any) -> Iterator[Use]:
+def _keyed(path: tuple[str, ...], value: Any) -> Iterator[DataFlow]:
     """Fields whose name alone says what they are, at any depth: resolvers and what may be called from inside."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             here = (*path, str(key))
             if key == "nameservers":
-                yield from listed_uses(_where(item, here), inner, "dns")
+                yield from listed_flows(_field(here), inner, "dns")
             elif key in ("toCIDR", "toCIDRSet"):
-                yield from listed_uses(_where(item, here), inner, "egress")
+                yield from listed_flows(_field(here), inner, "egress")
             elif key == "toFQDNs" and isinstance(inner, Sequence):
                 for index, name in enumerate(inner):
                     for field in ("matchName", "matchPattern"):
                         if isinstance(name, Mapping) and field in name:
-                            yield from named_use(_where(item, (*here, str(index), field)), name[field], "egress")
+                            yield from named_flow(_field((*here, str(index), field)), name[field], "egress")
             elif key == "ipBlock" and "egress" in path and isinstance(inner, Mapping):
-                yield from listed_uses(_where(item, (*here, "cidr")), [inner.get("cidr")], "egress")
+                yield from listed_flows(_field((*here, "cidr")), [inner.get("cidr")], "egress")
             else:
-                yield from _keyed(item, here, inner)
+                yield from _keyed(here, inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for index, inner in enumerate(value):
-            yield from _keyed(item, (*path, str(index)), inner)
+            yield from _keyed((*path, str(index)), inner)
 
 
-def _driver(item: str, field: str, value: Any, purpose: str) -> Iterator[Use]:
+def _driver(field: str, value: Any, purpose: str) -> Iterator[DataFlow]:
     if value is UNKNOWN:
-        yield Use(NOT_KNOWN, purpose, f"{item}: {field}")
+        yield DataFlow(NOT_KNOWN, purpose, field)
     elif value and value != "kubernetes.io/no-provisioner":  # local volumes: the nodes themselves
-        yield Use(str(value).lower(), purpose, f"{item}: {field}")
+        yield DataFlow(str(value).lower(), purpose, field)
 
 
-def _pool(item: str, spec: Mapping[str, Any]) -> Iterator[Use]:
-    """Pools' addresses are judged by their first: a range is one provider's assignment."""
-    listed = spec.get("addresses") or spec.get("blocks") or spec.get("cidrs") or ()
-    if not isinstance(listed, Sequence) or isinstance(listed, str):
-        listed = [listed]
-    listed = [block.get("cidr", block.get("start")) if isinstance(block, Mapping) else block for block in listed]
-    for index, block in enumerate(listed):
-        where = f"{item}: spec.addresses.{index}"
-        if block is UNKNOWN:
-            yield Use(NOT_KNOWN, "addresses", where)
-        elif block and (first := outside_of(str(block).partition("-")[0])):
-            yield Use(first, "addresses", where)
+def _pool(spec: Mapping[str, Any]) -> Iterator[DataFlow]:
+    """A pool's blocks, each by its first address: a range is one provider's assignment."""
+    for group in ("addresses", "blocks", "cidrs"):  # of MetalLB; of Cilium; of Cilium until 1.14
+        listed = spec.get(group) or ()
+        if not isinstance(listed, Sequence) or isinstance(listed, str):
+            listed = [listed]
+        for index, block in enumerate(listed):
+            if isinstance(block, Mapping):
+                ends = [block.get("cidr") or block.get("start"), None if block.get("cidr") else block.get("stop")]
+                block = UNKNOWN if UNKNOWN in ends else "-".join(str(end) for end in ends if end)
+            field = f"spec.{group}.{index}"
+            if block is UNKNOWN:
+                yield DataFlow(NOT_KNOWN, "addresses", field)
+            elif first := str(block or "").partition("-")[0].strip().lower():
+                yield DataFlow(first, "addresses", field, written=str(block))
 
 
-def _configuration(item: str, data: Any) -> Iterator[Use]:
+def _configuration(data: Any) -> Iterator[DataFlow]:
     """Resolvers in CoreDNS' Corefile, time servers in chrony's and ntpd's configuration."""
     for key, text in data.items() if isinstance(data, Mapping) else ():
         if not isinstance(text, str):
@@ -239,11 +347,11 @@ def _configuration(item: str, data: Any) -> Iterator[Use]:
         for match in _FORWARD.finditer(text) if "corefile" in str(key).lower() or ".:53" in text else ():
             for name in match[1].split():
                 if host := host_of(re.sub(r"^(dns|tls)://", "", name)):
-                    yield Use(host, "dns", f"{item}: data.{key}")
+                    yield DataFlow(host, "dns", f"data.{key}")
         for match in _TIME.finditer(text) if re.search(r"chrony|ntp", str(key), re.I) else ():
             if host := host_of(match[1]):
-                yield Use(host, "time", f"{item}: data.{key}")
+                yield DataFlow(host, "time", f"data.{key}")
 
 
-def _where(item: str, path: Sequence[str]) -> str:
-    return f"{item}: {'.'.join(path)}"
+def _field(path: Sequence[str]) -> str:
+    return ".".join(path)

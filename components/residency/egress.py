@@ -4,22 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.core.endpoints import host_of, outside_of
-from components.core.network_policies import TYPES, Grammar, leaves_out
-from components.residency.rules import EVERYWHERE, Use
+from components.core.network_policies import CALICO_SELECTORS, TYPES, Grammar, calico_allows, leaves_out
+from components.residency.rules import EVERYWHERE, NOT_KNOWN, DataFlow
 
 
 class Unknown:
-    """Stands where nobody knows the value yet."""
+    """In place of a value that is not known yet."""
 
 
 UNKNOWN = Unknown()
 
-NOT_KNOWN = ""
-"""The endpoint of a use that only an unknown value names."""
-
 _REFUSALS = ("egressDeny", "ingressDeny")
 """Cilium's lists of who may not be called."""
-_CALICO_PEERS = ("nets", "selector", "namespaceSelector", "serviceAccounts", "services", "domains")
 _WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
 
 
@@ -38,29 +34,27 @@ def _allowing(grammar: Grammar, spec: Mapping[str, Any]) -> dict[str, Any]:
     idle = isinstance(types, list) and UNKNOWN not in types and leaves_out(types, "egress")
     kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
     if grammar == "calico" and isinstance(rules := kept.get("egress"), list):
-        kept["egress"] = [{} if _refuses(rule) else rule for rule in rules]  # the others keep their places
+        kept["egress"] = [rule if _may_allow(rule) else {} for rule in rules]  # the others keep their places
     return kept
 
 
-def _refuses(rule: Any) -> bool:
-    """Calico's rules may say Deny, Log or Pass."""
-    action = rule.get("action") if isinstance(rule, Mapping) else "Allow"
-    return action is not UNKNOWN and str(action).lower() != "allow"
+def _may_allow(rule: Any) -> bool:
+    return not isinstance(rule, Mapping) or rule.get("action") is UNKNOWN or calico_allows(rule)
 
 
-def policy_uses(grammar: Grammar, item: str, body: Mapping[str, Any]) -> Iterator[Use]:
+def policy_flows(grammar: Grammar, body: Mapping[str, Any]) -> Iterator[DataFlow]:
     """Rules that let call anybody, and networks that only Calico's grammar names. `body`: as `in_force` leaves it."""
     specs = body.get("specs")  # Cilium takes several in one object
     for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
         rules = spec.get("egress") if isinstance(spec, Mapping) else None
         for index, rule in enumerate(rules if isinstance(rules, list) else ()):
             if isinstance(rule, Mapping) and grammar == "calico":
-                yield from _by_calico(item, index, rule)
+                yield from _by_calico(index, rule)
             elif isinstance(rule, Mapping):
-                yield from _unbounded(item, rule, cilium=grammar == "cilium")
+                yield from _unbounded(rule, cilium=grammar == "cilium")
 
 
-def _unbounded(item: str, rule: Mapping[str, Any], *, cilium: bool) -> Iterator[Use]:
+def _unbounded(rule: Mapping[str, Any], *, cilium: bool) -> Iterator[DataFlow]:
     """Rules without a peer, or with Cilium's entities for all."""
     named = rule.get("toEntities")
     entities = named if isinstance(named, Sequence) else ()
@@ -68,42 +62,42 @@ def _unbounded(item: str, rule: Mapping[str, Any], *, cilium: bool) -> Iterator[
     # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
     open_to_all = not any(peers) and ("toPorts" in rule or not cilium)
     if open_to_all or _WORLD & set(map(str, entities)):
-        yield Use(EVERYWHERE, "egress", f"{item}: spec.egress")
+        yield DataFlow(EVERYWHERE, "egress", "spec.egress")
 
 
-def _by_calico(item: str, index: int, rule: Mapping[str, Any]) -> Iterator[Use]:
+def _by_calico(index: int, rule: Mapping[str, Any]) -> Iterator[DataFlow]:
     action, destination = rule.get("action"), rule.get("destination")
-    where = f"{item}: spec.egress.{index}"
+    field = f"spec.egress.{index}"
     if action is None or destination is UNKNOWN:
         return  # no rule, or a group in which a place may stand
     destination = destination if isinstance(destination, Mapping) else {}
-    if not any(destination.get(key) for key in _CALICO_PEERS):
-        yield Use(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", where)
+    if not any(destination.get(key) for key in ("nets", *CALICO_SELECTORS)):
+        yield DataFlow(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", field)
     if "nets" in destination:
-        yield from listed_uses(f"{where}.destination.nets", destination["nets"], "egress")
+        yield from listed_flows(f"{field}.destination.nets", destination["nets"], "egress")
     domains = destination.get("domains")
     for name in domains if isinstance(domains, list) else [domains]:
-        yield from named_use(f"{where}.destination.domains", name, "egress")
+        yield from named_flow(f"{field}.destination.domains", name, "egress")
 
 
-def listed_uses(where: str, values: Any, purpose: str) -> Iterator[Use]:
+def listed_flows(field: str, values: Any, purpose: str) -> Iterator[DataFlow]:
     """Addresses and networks in one field, by themselves or as `{cidr}`."""
     listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
     for value in listed:
         cidr = value.get("cidr") if isinstance(value, Mapping) else value
         if cidr is UNKNOWN:
-            yield Use(NOT_KNOWN, purpose, where)
+            yield DataFlow(NOT_KNOWN, purpose, field)
         elif isinstance(cidr, str) and (public := outside_of(cidr)):
-            yield Use(public, purpose, where)
+            yield DataFlow(public, purpose, field)
 
 
-def named_use(where: str, value: Any, purpose: str) -> Iterator[Use]:
+def named_flow(field: str, value: Any, purpose: str) -> Iterator[DataFlow]:
     """A name that is called, or every one of a wildcard's."""
     if value is UNKNOWN:
-        yield Use(NOT_KNOWN, purpose, where)
+        yield DataFlow(NOT_KNOWN, purpose, field)
     elif value == "*":
-        yield Use(EVERYWHERE, purpose, where)  # every name there is
+        yield DataFlow(EVERYWHERE, purpose, field)  # every name there is
     elif isinstance(value, str) and value:
         name = value.lower().rstrip(".")
         if name.startswith("*.") or host_of(name):
-            yield Use(name, purpose, where)
+            yield DataFlow(name, purpose, field)

@@ -1,43 +1,58 @@
-"""What places and the use of them may not be: as the stack file declares them, and as anyone's resources use them."""
+"""Rules for places and data flows: of the stack file, and of resources that anyone declares."""
 
 from collections.abc import Collection, Iterator, Sequence
+from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from components.core.duplicates import duplicates
+from components.core.endpoints import outside_of
 from components.core.finding import Finding
 from components.core.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException
 
 EVERYWHERE = "0.0.0.0/0"
-"""What a policy lets call that names no peer."""
+"""What a network policy lets pods call when it names no peer."""
+NOT_KNOWN = ""
+"""The endpoint of a data flow whose value is not known yet."""
+UNDECIDED = "cannot be decided at preview"
 
 
-class Use(NamedTuple):
-    """Bytes that go somewhere, as a resource says it."""
+class DataFlow(NamedTuple):
+    """Bytes that go somewhere, as a field of a resource says."""
 
     endpoint: str
     """A host, a CIDR, or a storage driver's name."""
     purpose: str
-    where: str
-    """The resource and the field: `Deployment agency/web: spec.template.spec.containers.0.image`."""
-    otherwise: str = ""
-    """What else to write, where the resource says it only by a guess that may be wrong: ends the message."""
+    field: str
+    """`spec.template.spec.containers.0.image`."""
+    subject: str = ""
+    """The resource, as messages name it: `Deployment agency/web`."""
+    remedy: str = ""
+    """What else to write: where a chart is assumed to use the endpoint, or where `unknown` has a reason."""
+    unknown: str = ""
+    """Why the endpoint is not known, where it is not simply a value that comes later."""
+    written: str = ""
+    """The whole value, where the endpoint is a part of it: a range of addresses."""
+
+    @property
+    def where(self) -> str:
+        """The resource and the field."""
+        return ": ".join(part for part in (self.subject, self.field) if part)
 
 
 class Record(NamedTuple):
-    """What a judgement of uses is made by."""
+    """What data flows are checked against."""
 
     places: Sequence[Place]
     """The most precise that fits counts, among equals the first."""
     exceptions: Sequence[ResidencyException]
     allowed: Collection[str]
-    today: str
-    """ISO date."""
+    today: date
     audited: Sequence[Place] = ()
-    """Those of `places` that whoever judges the program knows: they count before all others, however precise."""
+    """Those of `places` that the auditor configured: they count before all others, however precise."""
     approved: Sequence[ResidencyException] = ()
-    """Those of `exceptions` that whoever judges the program wrote: no other lets an audited place through."""
+    """Those of `exceptions` that the auditor configured: no other lets an audited place through."""
 
 
 def residency_problems(spec: Residency) -> list[Finding]:
@@ -45,43 +60,47 @@ def residency_problems(spec: Residency) -> list[Finding]:
     return [*_names(spec), *_exceptions_of_nothing(spec.places, spec.exceptions), *_unexcepted(spec)]
 
 
-def use_problems(use: Use, record: Record) -> list[Finding]:
-    """A use of a place that nobody declared, or that the law does not reach."""
-    otherwise = f"; {use.otherwise}" if use.otherwise else ""
-    place = place_of(use.endpoint, record.audited)
+def data_flow_problems(flow: DataFlow, record: Record) -> list[Finding]:
+    """An undeclared destination, one for another purpose than declared, or a residency violation."""
+
+    if flow.endpoint == NOT_KNOWN:
+        why = flow.unknown or f"where bytes go ({flow.purpose}) is not known yet"
+        remedy = flow.remedy or "write it as a plain value"
+        return [Finding("residency-closure", flow.where, f"{UNDECIDED}: {why}", remedy, decided=False)]
+
+    def finding(message: str, remedy: str) -> Finding:
+        return Finding("residency-closure", flow.where, message, f"{remedy}; {flow.remedy}" if flow.remedy else remedy)
+
+    if flow.purpose == "addresses" and outside_of(flow.endpoint) is None:
+        return []  # a pool of private addresses needs no place
+    to = f"bytes go to {flow.endpoint}"
+    place = place_of(flow.endpoint, record.audited)
     if place is not None:
         record = record._replace(exceptions=record.approved)
     else:
-        place = place_of(use.endpoint, record.places)
+        place = place_of(flow.endpoint, record.places)
     if place is None:
-        enough = f"; {FOR_DNS}" if use.endpoint == EVERYWHERE else ""
-        return [
-            Finding(
-                "residency-closure",
-                use.where,
-                f"bytes go to {use.endpoint} ({use.purpose}), which no declared place holds: write one in "
-                f"residency.places, {{name, {_key(use.endpoint)}: [{use.endpoint}], entity, entityCountry, country, "
-                f"purposes: [{use.purpose}]}}, or use one that is declared{enough}{otherwise}",
-            )
-        ]
-    problems = []
-    if use.purpose not in place.purposes:
-        problems.append(
-            Finding(
-                "residency-closure",
-                use.where,
-                f"bytes go to {use.endpoint} for {use.purpose}, and place '{place.name}' is declared for "
-                f"{', '.join(place.purposes)}: add the purpose to it, or use another place{otherwise}",
-            )
+        enough = f"; {FOR_DNS}" if flow.endpoint == EVERYWHERE else ""
+        remedy = (
+            f"write one in residency.places, {{name, {_key(flow.endpoint)}: [{flow.endpoint}], entity, entityCountry, "
+            f"country, purposes: [{flow.purpose}]}}, or use one that is declared{enough}"
         )
+        return [finding(f"{to} ({flow.purpose}), which no declared place holds", remedy)]
+    problems = []
+    if flow.purpose not in place.purposes:
+        purposes = ", ".join(place.purposes)
+        message = f"{to} for {flow.purpose}, and place '{place.name}' is declared for {purposes}"
+        problems.append(finding(message, "add the purpose to it, or use another place"))
     return problems + [
-        Finding("residency-closure", use.where, f"bytes go to {use.endpoint} ({use.purpose}): {why}{otherwise}")
-        for why in unlawful(place, record)
+        finding(f"{to} ({flow.purpose}): {why}", _OTHER_PLACE) for why in residency_violations(place, record)
     ]
 
 
-def unlawful(place: Place, record: Record) -> list[str]:
-    """Why the place may not be used today: location and control are judged apart."""
+_OTHER_PLACE = "use another place, or write a dated exception"
+
+
+def residency_violations(place: Place, record: Record) -> list[str]:
+    """Why the place may not be used today: its country and its entity's are checked separately."""
     allowed = ", ".join(sorted(record.allowed)) or "none"
     abroad = []
     if place.country not in record.allowed:
@@ -89,37 +108,39 @@ def unlawful(place: Place, record: Record) -> list[str]:
     if place.entity_country not in record.allowed:
         abroad.append(
             f"place '{place.name}' is controlled by {place.entity}, under the law of {place.entity_country}, "
-            f"wherever it stands; allowed: {allowed}"
+            f"in whichever country it is; allowed: {allowed}"
         )
     excepted = [item for item in record.exceptions if item.place == place.name]
-    if not abroad or any(item.until >= record.today for item in excepted):
+    if not abroad or any(not item.ended(record.today) for item in excepted):
         return []
     ended = "".join(f" (exception '{item.name}' ended on {item.until})" for item in excepted)
-    return [f"{why}{ended}: use another place, or write a dated exception" for why in abroad]
+    return [f"{why}{ended}" for why in abroad]
 
 
-def expired_problems(exceptions: Sequence[ResidencyException], today: str) -> list[Finding]:
-    """Exceptions that hold no more: whoever wrote them said that something would be different by now."""
+def expired_problems(exceptions: Sequence[ResidencyException], today: date) -> list[Finding]:
+    """Exceptions whose last day is over."""
     return [
         Finding(
             "residency-exceptions",
             f"exception '{item.name}'",
             # Not the day of today: the same state would give other evidence every morning.
-            f"ended on {item.until}: take it out, and leave place '{item.place}', or have a new date approved",
+            f"ended on {item.until}",
+            f"take it out, and leave place '{item.place}', or have a new date approved",
         )
         for item in exceptions
-        if item.until < today
+        if item.ended(today)
     ]
 
 
 def missing_purposes(places: Sequence[Place], demanded: Sequence[str]) -> list[Finding]:
-    """Purposes for which every platform sends bytes somewhere, and this record says of none where."""
+    """Purposes of `demanded` for which no place is declared."""
     said = {purpose for place in places for purpose in place.purposes}
     return [
         Finding(
             "residency-record",
             "residency.places",
-            f"no place is declared for {purpose}, and bytes go somewhere for it: declare where",
+            f"no place is declared for {purpose}, and every node sends bytes somewhere for it",
+            "declare the place",
         )
         for purpose in demanded
         if purpose not in said
@@ -183,7 +204,7 @@ def _exceptions_of_nothing(places: Sequence[Place], exceptions: Sequence[Residen
 
 
 def _unexcepted(spec: Residency) -> Iterator[Finding]:
-    record = Record(spec.places, spec.exceptions, spec.allowed_countries, today="")  # any date is still to come
+    record = Record(spec.places, spec.exceptions, spec.allowed_countries, today=date.min)  # no exception has ended
     for place in spec.places:
-        for why in unlawful(place, record):
-            yield Finding("residency-record", f"residency place '{place.name}'", why)
+        for why in residency_violations(place, record):
+            yield Finding("residency-record", f"residency place '{place.name}'", why, _OTHER_PLACE)

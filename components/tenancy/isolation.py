@@ -1,21 +1,22 @@
-"""Network policies by which every other tenant's pods come in, or a tenant's own reach them all.
+"""Network policies that let every other tenant's pods in, or a tenant's own pods reach them all.
 
-Policies add up: one that opens everything voids the one that denies everything. Kubernetes', Cilium's and Calico's
-policies say the same in three grammars.
+Policies add up: one that allows everything voids the one that denies everything. Kubernetes, Cilium and Calico each
+have a grammar of their own for the same thing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Literal, NamedTuple
 
 from components.core import labels
+from components.core.endpoints import RFC_1918
 from components.core.finding import Finding
+from components.core.manifests import FieldError, Fields, ManifestView
 from components.core.names import FOR_DNS
-from components.core.network_policies import TYPES, grammar_of, leaves_out
-from components.tenancy.rules import selects_everything
+from components.core.network_policies import CALICO_SELECTORS, TYPES, calico_allows, grammar_of, leaves_out
 
-Manifest = Mapping[str, Any]
 Side = Literal["ingress", "egress"]
+Network = IPv4Network | IPv6Network
 
 _CLUSTERWIDE = "CiliumClusterwideNetworkPolicy"
 _SIDES: tuple[Side, ...] = ("ingress", "egress")
@@ -29,67 +30,79 @@ _ON_EVERY_NAMESPACE = (labels.NAMESPACE_NAME, labels.TENANT)
 _POD_NAMESPACE = "io.kubernetes.pod.namespace"
 _NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
 """Cilium's labels of a pod for what its namespace is called and how it is labelled."""
-_CALICO_PEERS = ("selector", "namespaceSelector", "serviceAccounts", "services", "domains")
 _CALICO_EVERYWHERE = ("all()", *(f"has({label})" for label in (*_ON_EVERY_NAMESPACE, "projectcalico.org/name")))
-_PRIVATE = [ip_network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]  # RFC 1918
+_PRIVATE = [ip_network(cidr) for cidr in RFC_1918]
 _NODES_SHARE = {4: 24, 6: 64}
 """Prefix of one node's pods unless kube-controller-manager is told otherwise (--node-cidr-mask-size): what is
 narrower cannot be the pods' network."""
 
 
+class Block(NamedTuple):
+    """Addresses that a rule lets in."""
+
+    network: Network
+    excepted: tuple[Network, ...]
+
+
 class Grammar(NamedTuple):
     """How a policy is written."""
 
-    read: Callable[[Manifest, Side], Iterator[str]]
-    """A rule to what it opens for everybody, in words."""
-    ports: Callable[[Manifest], Iterable[Any]]
+    read: Callable[[Fields, Side], Iterator[str]]
+    """From a rule to what it opens for everybody, in words."""
+    ports: Callable[[Fields], Iterable[Any]]
     types: str = ""
     """As in `TYPES`, where there is one."""
-    blocks: Callable[[Manifest], list[Manifest]] = lambda _: []
-    """Networks that a rule lets in, as Kubernetes spells them. Cilium's hold nobody who is in the cluster."""
+    blocks: Callable[[Fields], Iterable[Block]] = lambda _: ()
+    """Networks that a rule lets in. Cilium's contain no pods of the cluster."""
 
 
-def open_door_problems(policy: Manifest, is_tenants: Callable[[str], bool]) -> Iterator[Finding]:
+def overly_permissive_policies(policy: ManifestView, is_tenant: Callable[[str], bool]) -> Iterator[Finding]:
     """Rules for everybody, in a policy of a tenant's namespace, or of the whole cluster that selects tenants' pods."""
-    kind, metadata = str(policy["kind"]), policy.get("metadata") or {}
-    namespace = str(metadata.get("namespace") or "default")
-    if kind != _CLUSTERWIDE and not is_tenants(namespace):
+    clusterwide = policy.kind == _CLUSTERWIDE
+    if not clusterwide and not is_tenant(policy.namespace):
         return
-    where = "" if kind == _CLUSTERWIDE else f"{namespace}/"
-    for side, said in dict.fromkeys(_doors(policy, kind, is_tenants)):
+    subject = f"{policy.kind} {policy.metadata.text('name', '?')}" if clusterwide else policy.label
+    for side, said in dict.fromkeys(_permissive_rules(policy, is_tenant)):
         yield Finding(
             "tenancy-isolation",
-            f"{kind} {where}{metadata.get('name', '?')}",
-            f"{said}, whatever the policy that denies everything says: name who may call and who is called; "
-            f"{_REMEDY[side]}",
+            subject,
+            f"{said}, although another policy denies everything",
+            f"name who may call and who is called; {_REMEDY[side]}",
         )
 
 
-def _doors(policy: Manifest, kind: str, is_tenants: Callable[[str], bool]) -> Iterator[tuple[Side, str]]:
-    grammar = _grammar(kind, str(policy.get("apiVersion") or ""))
-    for spec in (policy.get("spec") or {}, *(policy.get("specs") or ())):  # Cilium takes several in one object
-        if kind == _CLUSTERWIDE and not _selects_tenants(spec, is_tenants):
+def selects_everything(selector: Fields) -> bool:
+    """Whether a label selector selects everything: `{}`, or one with empty lists of conditions."""
+    return not selector.group("matchLabels").raw and not selector.items("matchExpressions")
+
+
+def _permissive_rules(policy: ManifestView, is_tenant: Callable[[str], bool]) -> Iterator[tuple[Side, str]]:
+    grammar = _grammar(policy)
+    for spec in (policy.spec, *policy.groups("specs")):  # Cilium takes several in one object
+        if policy.kind == _CLUSTERWIDE and not _selects_tenants(spec, is_tenant):
             continue
         for side in _SIDES:
-            # Only then: who asks for a value that is not known yet gets no verdict at all.
-            if (found := list(_of_side(spec, side, grammar))) and not leaves_out(spec.get(grammar.types), side):
+            # The types are read last: one that is not known yet matters only to a rule for everybody.
+            if (found := list(_of_side(spec, side, grammar))) and not (
+                grammar.types and leaves_out(spec.texts(grammar.types), side)
+            ):
                 yield from ((side, said) for said in found)
 
 
-def _grammar(kind: str, api: str) -> Grammar:
-    whose = grammar_of(kind, api)
+def _grammar(policy: ManifestView) -> Grammar:
+    whose = grammar_of(policy.kind, policy.text("apiVersion"))
     if whose == "calico":
         return Grammar(_calico, _calico_ports, TYPES["calico"], _calico_blocks)
-    if kind == _CLUSTERWIDE:
+    if policy.kind == _CLUSTERWIDE:
         return Grammar(lambda rule, side: _cilium(rule, side, own_namespace=False), _cilium_ports)
     if whose == "cilium":
         return Grammar(_cilium, _cilium_ports)
-    return Grammar(_kubernetes, lambda rule: rule.get("ports") or (), TYPES["kubernetes"], _kubernetes_blocks)
+    return Grammar(_kubernetes, lambda rule: rule.groups("ports"), TYPES["kubernetes"], _kubernetes_blocks)
 
 
-def _of_side(spec: Manifest, side: Side, grammar: Grammar) -> Iterator[str]:
-    blocks: list[Manifest] = []
-    for rule in spec.get(side) or ():
+def _of_side(spec: Fields, side: Side, grammar: Grammar) -> Iterator[str]:
+    blocks: list[Block] = []
+    for rule in spec.groups(side):
         found = list(grammar.read(rule, side))
         # On ports that it names a pod reaches only who lets it in; what leaves the cluster, residency-closure judges.
         if found and not (side == "egress" and _are_named(grammar.ports(rule))):
@@ -105,62 +118,72 @@ def _of_side(spec: Manifest, side: Side, grammar: Grammar) -> Iterator[str]:
 def _are_named(ports: Iterable[Any]) -> bool:
     """Whether a rule is for ports that it names; `{protocol: TCP}` is for all of them."""
     ports = list(ports)
-    return bool(ports) and all(not isinstance(port, Mapping) or "port" in port for port in ports)
+    return bool(ports) and all(not isinstance(port, Fields) or "port" in port for port in ports)
 
 
-def _kubernetes(rule: Manifest, side: Side) -> Iterator[str]:
-    peers = _PEERS[side]
-    if not rule.get(peers):
-        yield f"its {side} has a rule without `{peers}`, so it lets everybody {_WAY[side]}"
-    for peer in rule.get(peers) or ():
-        which = _all_namespaces(peer["namespaceSelector"]) if "namespaceSelector" in peer else ""
+def _kubernetes(rule: Fields, side: Side) -> Iterator[str]:
+    peers = rule.groups(_PEERS[side])
+    if not peers:
+        yield f"its {side} has a rule without `{_PEERS[side]}`, so it lets everybody {_WAY[side]}"
+    for peer in peers:
+        which = _all_namespaces(peer.group("namespaceSelector")) if "namespaceSelector" in peer else ""
         # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
-        if which and (side == "ingress" or selects_everything(peer.get("podSelector"))):
+        if which and (side == "ingress" or selects_everything(peer.group("podSelector"))):
             yield f"its {side} names {which}"
 
 
-def _kubernetes_blocks(rule: Manifest) -> list[Manifest]:
-    return [peer["ipBlock"] for peer in rule.get("from") or () if peer.get("ipBlock")]
+def _kubernetes_blocks(rule: Fields) -> Iterator[Block]:
+    for peer in rule.groups("from"):
+        block = peer.group("ipBlock")
+        if block.raw:
+            yield _block(block.text("cidr"), block.texts("except"), block.at("cidr"))
 
 
-def _all_namespaces(selector: Any) -> str:
+def _block(cidr: str, excepted: Iterable[str], path: str) -> Block:
+    try:
+        return Block(ip_network(cidr, strict=False), tuple(ip_network(one, strict=False) for one in excepted))
+    except ValueError:
+        raise FieldError(path, "is not a network") from None
+
+
+def _all_namespaces(selector: Fields) -> str:
     """In words what a selector of namespaces selects, where that is as good as all; else empty."""
     if selects_everything(selector):
         return "every namespace there is"
     operators = {
-        expression.get("operator") if expression.get("key") in _ON_EVERY_NAMESPACE else "In"
-        for expression in selector.get("matchExpressions") or ()
+        expression.text("operator") if expression.text("key") in _ON_EVERY_NAMESPACE else "In"
+        for expression in selector.groups("matchExpressions")
     }
-    return "" if selector.get("matchLabels") else _all_by(operators)
+    return "" if selector.group("matchLabels").raw else _all_by(operators)
 
 
-def _all_by(operators: set[Any]) -> str:
+def _all_by(operators: set[str]) -> str:
     """The same by what is asked of labels that every namespace has."""
     if operators == {"Exists"}:
         return "every namespace there is"
     return "every namespace but those after NotIn" if operators and operators <= {"Exists", "NotIn"} else ""
 
 
-def _cilium(rule: Manifest, side: Side, *, own_namespace: bool = True) -> Iterator[str]:
+def _cilium(rule: Fields, side: Side, *, own_namespace: bool = True) -> Iterator[str]:
     """A rule of Cilium's; `own_namespace`: a selector that names no namespace means the policy's own."""
     peers = _PEERS[side]
-    if everything := sorted({"all", "cluster"} & set(rule.get(f"{peers}Entities") or ())):
+    if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
         yield f"its {side} has {peers}Entities: {', '.join(everything)}"
     # An empty rule lets nobody through; one of ports alone, everybody.
-    if rule.get("toPorts") and not any(key.startswith(peers) and key != "toPorts" and rule[key] for key in rule):
+    if rule.items("toPorts") and not any(key.startswith(peers) and key != "toPorts" and rule.raw[key] for key in rule):
         yield f"its {side} has a rule on ports without `{peers}…`, so it lets everybody {_WAY[side]}"
-    for selector in rule.get(f"{peers}Endpoints") or ():
+    for selector in rule.groups(f"{peers}Endpoints"):
         if which := _all_endpoints(selector, side, own_namespace=own_namespace):
             yield f"its {side} names {which}"
 
 
-def _cilium_ports(rule: Manifest) -> Iterator[Any]:
-    for group in rule.get("toPorts") or ():
-        yield from group.get("ports") or [{}]
+def _cilium_ports(rule: Fields) -> Iterator[Any]:
+    for group in rule.groups("toPorts"):
+        yield from group.groups("ports") or [Fields({})]
 
 
-def _all_endpoints(selector: Any, side: Side, *, own_namespace: bool) -> str:
-    operators: set[Any] = set()
+def _all_endpoints(selector: Fields, side: Side, *, own_namespace: bool) -> str:
+    operators: set[str] = set()
     for label, operator, _ in _asked(selector):
         if label.startswith("reserved"):
             return ""  # Cilium's name for what is no pod
@@ -174,71 +197,72 @@ def _all_endpoints(selector: Any, side: Side, *, own_namespace: bool) -> str:
     return _all_by(operators)
 
 
-def _asked(selector: Any) -> Iterator[tuple[str, Any, Any]]:
+def _asked(selector: Fields) -> Iterator[tuple[str, str, list[str]]]:
     """Label, operator and values of everything that a selector of Cilium's asks for."""
-    selector = selector or {}
-    for label, value in (selector.get("matchLabels") or {}).items():
-        yield _unsourced(label), "In", [value]
-    for expression in selector.get("matchExpressions") or ():
-        yield _unsourced(expression["key"]), expression.get("operator"), expression.get("values") or ()
+    wanted = selector.group("matchLabels")
+    for label in wanted:
+        yield _unsourced(label), "In", [wanted.text(label)]
+    for expression in selector.groups("matchExpressions"):
+        yield _unsourced(expression.text("key")), expression.text("operator"), expression.texts("values")
 
 
 def _unsourced(label: str) -> str:
     """A label without where Cilium has it from, unless Cilium made it up itself (`reserved:`)."""
-    return str(label).removeprefix("k8s:").removeprefix("any:")
+    return label.removeprefix("k8s:").removeprefix("any:")
 
 
-def _selects_tenants(spec: Manifest, is_tenants: Callable[[str], bool]) -> bool:
+def _selects_tenants(spec: Fields, is_tenant: Callable[[str], bool]) -> bool:
     """Whether a policy of the whole cluster may select a tenant's pods."""
     if "nodeSelector" in spec:
         return False
-    for label, operator, values in _asked(spec.get("endpointSelector")):
+    for label, operator, values in _asked(spec.group("endpointSelector")):
         if label.startswith("reserved"):
             return False
         named = label in (_POD_NAMESPACE, f"{_NAMESPACE_LABELS}{labels.NAMESPACE_NAME}")
-        if named and operator == "In" and not any(is_tenants(str(value)) for value in values):
+        if named and operator == "In" and not any(is_tenant(value) for value in values):
             return False
     return True
 
 
-def _calico(rule: Manifest, side: Side) -> Iterator[str]:
-    if str(rule.get("action")).lower() != "allow":
+def _calico(rule: Fields, side: Side) -> Iterator[str]:
+    if not calico_allows(rule.raw):
         return
     field = "source" if side == "ingress" else "destination"
-    peer = rule.get(field) or {}
-    if not any(peer.get(key) for key in (*_CALICO_PEERS, "nets", "notNets")):
+    peer = rule.group(field)
+    if not any(peer.raw.get(key) for key in (*CALICO_SELECTORS, "nets", "notNets")):
         yield f"its {side} has a rule without `{field}`, so it lets everybody {_WAY[side]}"
-    everywhere = str(peer.get("namespaceSelector") or "").replace(" ", "") in _CALICO_EVERYWHERE
-    if everywhere and (side == "ingress" or str(peer.get("selector") or "all()").replace(" ", "") == "all()"):
+    everywhere = peer.text("namespaceSelector").replace(" ", "") in _CALICO_EVERYWHERE
+    if everywhere and (side == "ingress" or peer.text("selector", "all()").replace(" ", "") == "all()"):
         yield f"its {side} names every namespace there is"
 
 
-def _calico_ports(rule: Manifest) -> Iterable[Any]:
-    return (rule.get("destination") or {}).get("ports") or ()
+def _calico_ports(rule: Fields) -> Iterable[Any]:
+    return rule.group("destination").items("ports")
 
 
-def _calico_blocks(rule: Manifest) -> list[Manifest]:
-    source = rule.get("source") or {}
-    nets = source.get("nets") or (["0.0.0.0/0"] if source.get("notNets") else ())
-    if str(rule.get("action")).lower() != "allow" or any(source.get(key) for key in _CALICO_PEERS):
+def _calico_blocks(rule: Fields) -> list[Block]:
+    source = rule.group("source")
+    excepted = source.texts("notNets")
+    nets = source.texts("nets") or (["0.0.0.0/0"] if excepted else [])
+    if not calico_allows(rule.raw) or any(source.raw.get(key) for key in CALICO_SELECTORS):
         return []
-    return [{"cidr": net, "except": source.get("notNets")} for net in nets]
+    return [_block(net, excepted, source.at("nets")) for net in nets]
 
 
-def _every_address(blocks: Iterable[Manifest]) -> str:
+def _every_address(blocks: Iterable[Block]) -> str:
     """The blocks that hold every address together, in words; empty where they do not."""
     blocks = list(blocks)
     if not _whole(blocks):
         return ""
-    open_ones = [block for block in blocks if not any(map(_may_hold_pods, block.get("except") or ()))]
+    open_ones = [block for block in blocks if not any(map(_may_hold_pods, block.excepted))]
     if whole := _whole(open_ones):
         return f"ipBlock {' and '.join(whole)}"
     return ""
 
 
-def _whole(blocks: Iterable[Manifest]) -> list[str]:
+def _whole(blocks: Iterable[Block]) -> list[str]:
     """The networks of the blocks, if those of one version make up all of its addresses."""
-    networks = [ip_network(str(block["cidr"]), strict=False) for block in blocks]
+    networks = [block.network for block in blocks]
     v4 = [network for network in networks if isinstance(network, IPv4Network)]
     v6 = [network for network in networks if isinstance(network, IPv6Network)]
     for merged, parts in ((list(collapse_addresses(v4)), v4), (list(collapse_addresses(v6)), v6)):
@@ -248,9 +272,8 @@ def _whole(blocks: Iterable[Manifest]) -> list[str]:
     return []
 
 
-def _may_hold_pods(cidr: Any) -> bool:
-    """Whether an exception from everybody may be the pods' network: nobody can tell which one theirs is, but it is
+def _may_hold_pods(network: Network) -> bool:
+    """Whether an exception from everybody may be the pods' network: which one is theirs is not known here, but it is
     private, or IPv6, and holds at least one node's pods."""
-    network = ip_network(str(cidr), strict=False)
     private = network.version == 6 or any(network.overlaps(own) for own in _PRIVATE)
     return private and network.prefixlen <= _NODES_SHARE[network.version]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.stackfile.parsing import SpecError
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
@@ -218,17 +218,17 @@ def shown(program: Program) -> list[Resource]:
 
 
 def test_the_pack_finds_nothing_wrong_with_the_first_preview_of_a_bootstrap():
-    assert violations(POLICIES, shown(run())) == []
+    assert violations(ENGINE_POLICIES, shown(run())) == []
 
 
 def test_what_is_wrong_in_a_cluster_that_is_still_to_be_made_is_found_by_what_was_asked_for():
     resources = [item for item in shown(run()) if not item.type.endswith(":ResourceQuota")]
-    found = violations(POLICIES, resources)
+    found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("tenancy-quota", True)}
 
 
 def test_objects_that_nobody_showed_are_named_and_stop_nothing():
     resources = [item._replace(asked=item.configured) for item in shown(run())]
-    found = violations(POLICIES, resources)
+    found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("stack-judged", False)}
     assert any("HTTPRoute gateway-route-butikk-butikk-api: is not judged yet" in item.message for item in found)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.policy import Resource, violations
 from tests.support.program import run_foreign
 from tests.support.stacks import ROOT
@@ -28,7 +28,7 @@ def test_the_pack_says_of_a_foreign_program_what_is_expected_of_the_engine(name:
     ]
     own = PROGRAMS / name / "pack.json"
     config: dict[str, dict[str, Any]] = json.loads((own if own.exists() else PROGRAMS / "pack.json").read_text())
-    found = violations(POLICIES, shown, config)
+    found = violations(ENGINE_POLICIES, shown, config)
     assert {v.policy for v in found} == {want["policy"] for want in EXPECTED[name]}, found
     for want in EXPECTED[name]:
         assert any(want["message"] in v.message for v in found if v.policy == want["policy"]), found

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.policy import Reported, Resource, violations
 from tests.support.program import run_program
 from tests.support.stacks import problems, stack_data
@@ -23,7 +23,7 @@ def judged(name: str, data: dict[str, Any] | None = None, backend: str | None = 
         for item in program.resources.values()
         if not item.type.startswith("pulumi:")
     ]
-    return violations(POLICIES, shown, ALONE)
+    return violations(ENGINE_POLICIES, shown, ALONE)
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
@@ -74,7 +74,7 @@ def test_a_provider_under_foreign_law_is_refused_although_its_place_is_at_home()
     place["country"] = "NO"
     data["residency"]["exceptions"] = [e for e in data["residency"]["exceptions"] if e["place"] != "quay"]
     [problem] = problems(data)
-    assert "controlled by Red Hat Inc., under the law of US, wherever it stands; allowed: NO" in problem
+    assert "controlled by Red Hat Inc., under the law of US, in whichever country it is; allowed: NO" in problem
 
 
 def test_an_exception_that_has_ended_lets_nothing_through() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from policies.engine import ENGINE_POLICIES
 from policies.offline import judge
-from policies.pack import POLICIES
 from tests.support.foreign import Props, cilium_config, gateway, release, route, service
 from tests.support.policy import UNKNOWN, Resource, exported, pack_config, violations
 from tests.support.policy_cases import CASES
@@ -36,7 +36,7 @@ ODD: list[Any] = [
     *(DEEP, "9" * 5000, "\x00", "\U0001f600.example.no", "0.0.0.0/0", "::/0", "NaN", UNKNOWN),
     *([], {}, [None], [[]], [{}], {"": None}, {"name": None}, [math.inf], {"metadata": []}, [UNKNOWN], {"a": UNKNOWN}),
 ]
-SUBJECTS = [resource for case in CASES.values() for resource in (*case.kept, *case.broken)]
+SUBJECTS = [resource for case in CASES.values() for resource in (*case.passes, *case.fails)]
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -89,7 +89,7 @@ def test_no_odd_value_crashes_a_policy(resources: list[Resource]) -> None:
     config: dict[str, Props] = pack_config({})
     assert isinstance(judge(exported(named), config), list)
     if not any(endless(resource.props) for resource in named):  # the engine's protocol has no such number
-        assert isinstance(violations(POLICIES, named, config), list)
+        assert isinstance(violations(ENGINE_POLICIES, named, config), list)
 
 
 def endless(value: Any) -> bool:
@@ -100,13 +100,13 @@ def endless(value: Any) -> bool:
 
 def test_a_number_without_end_is_refused_and_the_rest_is_judged() -> None:
     state = exported([route(math.inf), route(0, 0, name="s")._replace(name="s")])
-    said = [found.message for found in judge(state, pack_config({})) if found.policy == "gateway-weights"]
-    assert any("(OverflowError): correct its fields" in message for message in said)
+    said = [str(found) for found in judge(state, pack_config({})) if found.rule == "gateway-weights"]
+    assert any("backendRefs.0.weight is not a whole number: correct the field" in message for message in said)
     assert any("all weights are zero" in message for message in said)
 
 
 def test_an_excuse_that_cannot_be_read_excuses_nothing() -> None:
     for annotation in (DEEP, '["http"]', "{", '{"http": 7}', '{"http": {"until": "2027-01-01"}}'):
-        [violation] = violations(POLICIES, [odd_gateway(annotation)])
+        [violation] = violations(ENGINE_POLICIES, [odd_gateway(annotation)])
         assert violation.policy == "gateway-tls"
         assert "http: takes plain text from outside" in violation.message

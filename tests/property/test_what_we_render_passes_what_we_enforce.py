@@ -15,7 +15,7 @@ from components.pools.rules import metallb_problems
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 from components.tenancy.rules import tenancy_problems
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import CILIUM, GATEWAY_API, METALLB, pinned
 from tests.support.policy import Resource, violations
@@ -136,7 +136,7 @@ def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(sp
             "nodes": {"the API server": LAB.network.api_server.host},
         }
     }
-    found = [v for v in violations(POLICIES, [*nodes(), *resources(*manifests)], config) if v.mandatory]
+    found = [v for v in violations(ENGINE_POLICIES, [*nodes(), *resources(*manifests)], config) if v.mandatory]
     seen = {"metallb-pool-addresses", "metallb-pool-overlap"}
     assert bool(found) is any(problem.rule in seen for problem in problems)
     for made in manifests:
@@ -152,7 +152,7 @@ def test_every_tenant_that_load_takes_passes_the_pack(
     if tenancy_problems(agencies):
         return
     bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)]
-    assert violations(POLICIES, resources(*bundle)) == []
+    assert violations(ENGINE_POLICIES, resources(*bundle)) == []
     for made in bundle:
         if made["apiVersion"].startswith("cilium.io/"):
             assert crd_errors(made, CILIUM, pinned("cilium")) == []
@@ -167,6 +167,6 @@ def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[
     judged = {"gateway-weights", "gateway-hostname-owner", "gateway-tls", "gateway-canary"}
     refused = {problem.rule for problem in gateway_problems(spec, agencies)} & judged
     manifests = [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]
-    assert {violation.policy for violation in violations(POLICIES, resources(*manifests))} == refused
+    assert {violation.policy for violation in violations(ENGINE_POLICIES, resources(*manifests))} == refused
     for manifest in manifests:
         assert crd_errors(manifest, GATEWAY_API, pinned("gateway-api")) == []

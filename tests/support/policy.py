@@ -14,7 +14,9 @@ from pulumi_policy import EnforcementLevel, Policy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
+from components.core.finding import Finding
 from policies import engine
+from policies.offline import judge
 
 UNKNOWN = UNKNOWN_STRING_VALUE
 """Stands where a value will only be known after an update."""
@@ -114,6 +116,18 @@ HERE: dict[str, Any] = {
     ],
 }
 """What the harness says of residency where a test says nothing: most tests are about something else."""
+
+
+def of_manifest(manifest: Mapping[str, Any], index: int = 0) -> Resource:
+    """A rendered manifest as a resource."""
+    api, kind = str(manifest["apiVersion"]), manifest["kind"]
+    return Resource(f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}", manifest, f"{kind}-{index}")
+
+
+def findings(policy: str, *manifests: Mapping[str, Any], **settings: Any) -> list[Finding]:
+    """What one policy finds in rendered manifests."""
+    resources = [of_manifest(manifest, index) for index, manifest in enumerate(manifests)]
+    return [found for found in judge(exported(resources), pack_config({policy: settings})) if found.rule == policy]
 
 
 def pack_config(config: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict[str, Any]]:

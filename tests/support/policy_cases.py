@@ -30,9 +30,9 @@ from tests.support.policy import UNKNOWN, Resource
 class Case(NamedTuple):
     """What a policy says of four stacks."""
 
-    kept: list[Resource]
+    passes: list[Resource]
     """Keeps the policy and the whole pack."""
-    broken: list[Resource]
+    fails: list[Resource]
     """Breaks the policy in one place."""
     message: str
     """A part of what is said of that."""
@@ -96,13 +96,13 @@ CASES: dict[str, Case] = {
         [cilium_config(mtu="1500")],
         [cilium_config(mtu="1450")],
         "data.mtu 1450 on links of 1500: to Cilium it is the link's MTU, from which it subtracts, so pods would get "
-        "1450 − 50 (VXLAN) = 1400 where 1500 − 50 (VXLAN) = 1450 fits; write 1500, or 0 to have it detected",
+        "1450 − 50 (VXLAN) = 1400 where 1500 − 50 (VXLAN) = 1450 fits: write 1500, or 0 to have it detected",
         [cilium_config(mtu=UNKNOWN)],
     ),
     "metallb-pool-addresses": Case(
         [*machine("osl-2"), pool("203.0.113.200-203.0.113.220")],
         [*machine("osl-2"), pool("203.0.113.10-203.0.113.20")],
-        "pool 'public': 203.0.113.10-203.0.113.20 contains node osl-2 (203.0.113.12): MetalLB would cut off SSH to it; "
+        "pool 'public': 203.0.113.10-203.0.113.20 contains node osl-2 (203.0.113.12): MetalLB would cut off SSH to it: "
         "shrink the pool",
         [*machine("osl-2"), pool(UNKNOWN)],
     ),
@@ -206,7 +206,7 @@ CASES: dict[str, Case] = {
     "gateway-tls": Case(
         [gateway("HTTPS"), gateway("HTTP", http={"until": "2026-11-21", "reason": "until the certificate is there"})],
         [gateway("HTTP", http={"until": "2026-11-20", "reason": "until the certificate is there"})],
-        "Gateway gateway-system/public, http: takes plain text from outside: its exception ended on 2026-11-20; write",
+        "Gateway gateway-system/public, http: takes plain text from outside: its exception ended on 2026-11-20: write",
         [gateway(UNKNOWN)],
     ),
     "gateway-canary": Case(
@@ -260,7 +260,7 @@ CASES: dict[str, Case] = {
     "tenancy-images": Case(
         [deployment(_DIGEST, "agency"), deployment("quay.io/web:1")],
         [deployment("quay.io/web:1", "agency")],
-        "Deployment agency/web: runs an image of quay.io by tag, which whoever owns it can exchange",
+        "Deployment agency/web: runs an image of quay.io by tag, which its owner can move to another image",
         [deployment(UNKNOWN, "agency")],
     ),
     "tenancy-one-bundle": Case(

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.core.endpoints import image_registry
-from components.residency.rules import Record, Use, use_problems
+from components.residency.rules import DataFlow, Record, data_flow_problems
 from components.stackfile.spec import PlatformSpec
 from vds.bench.running import Bench
 from vds.bench.verdict import CAVEAT, SOURCE, Row, Standing, as_json, rows
@@ -108,8 +108,9 @@ def choose(spec: PlatformSpec, source: str | None, target: str | None) -> tuple[
 def may_use(image: str, spec: PlatformSpec, today: str) -> None:
     """Raises OperationError where the stack file does not allow to pull the image; `today` is an ISO date."""
     residency = spec.residency
-    record = Record(residency.places, residency.exceptions, residency.allowed_countries, today)
-    problems = use_problems(Use(image_registry(image), "image-registry", f"--image {image}"), record)
+    day = datetime.date.fromisoformat(today)
+    record = Record(residency.places, residency.exceptions, residency.allowed_countries, day)
+    problems = data_flow_problems(DataFlow(image_registry(image), "image-registry", f"--image {image}"), record)
     if problems:
         raise OperationError("\n".join(str(problem) for problem in problems))
 

@@ -170,7 +170,7 @@ def _bound(state: State) -> dict[str, set[str]]:
 def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
     """The stack file's exceptions from residency, and the state's plain-text listeners."""
     for item in spec.residency.exceptions:
-        yield Exempt(f"residency of place {item.place}", item.until, item.reason)
+        yield Exempt(f"residency of place {item.place}", str(item.until), item.reason)
     for resource in state.resources:
         marks = resource.metadata.get("annotations")
         written = marks.get(labels.PLAIN_TEXT) if isinstance(marks, Mapping) else None

@@ -85,11 +85,11 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
 def violated(evidence: Evidence) -> list[str]:
     """Everything that breaks what is mandatory, a line each."""
     said = [
-        f"{policy.name}: {remark.item}: {remark.message}"
+        f"{policy.name}: {finding}"
         for policy in evidence.policies
         if policy.level == "mandatory"
-        for remark in policy.remarks
-        if remark.decided
+        for finding in policy.findings
+        if finding.decided
     ]
     allowed = ", ".join(evidence.allowed_countries)
     places = [
@@ -103,9 +103,9 @@ def violated(evidence: Evidence) -> list[str]:
 
 def _advice(evidence: Evidence) -> list[str]:
     return [
-        f"{policy.name}: {remark.item}: {remark.message}"
+        f"{policy.name}: {finding}"
         for policy in evidence.policies
         if policy.level == "advisory"
-        for remark in policy.remarks
-        if remark.decided
+        for finding in policy.findings
+        if finding.decided
     ]

@@ -1,6 +1,6 @@
-"""Every place that a stack file and a state say bytes lie at or go to. Pure.
+"""Every place of a stack file and of a state where data is or is sent. Pure.
 
-What resources use is found by `components.residency.data_flows`, as the residency policies find it.
+The data flows of resources are those of `components.residency.data_flows`, which the residency policies check.
 """
 
 from __future__ import annotations
@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.charts.reference import chart_name
 from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts
 from components.kubeadm.model import Kubeadm, image_source
-from components.residency.data_flows import NOT_KNOWN, UNKNOWN, object_uses, values_uses
-from components.residency.rules import Use
+from components.residency.data_flows import UNKNOWN, data_flows
 from components.stackfile.spec import PlatformSpec
-from policies.residency import own_images, taken_apart
-from vds.evidence.state import Resource, State, address_of, is_secret
+from vds.evidence.state import State, address_of, is_secret
 
 ENCRYPTED = "encrypted in the state"
 
@@ -87,57 +84,14 @@ def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str
             address, *where = (_text(said.get(key)) for key in ("address", "country", "provider", "providerCountry"))
             yield Seen("node", resource.name, address, source, *where)
             continue
-        if resource.kubernetes.endswith("/IPAddressPool"):
-            yield from _pool(resource, source)
-        for use in dict.fromkeys(_uses(resource, chart_images)):
-            field = use.where.partition(": ")[2]
-            endpoint = use.endpoint or ENCRYPTED
-            seen_in = f"{source}: {field}" if field else source
-            yield Seen(use.purpose, endpoint, endpoint, seen_in, tenant=_text(resource.metadata.get("namespace")))
-
-
-def _pool(resource: Resource, source: str) -> Iterator[Seen]:
-    name, spec = _text(resource.metadata.get("name")) or resource.name, _known(resource.inputs.get("spec"))
-    blocks = spec.get("addresses") if isinstance(spec, Mapping) else None
-    for block in blocks if isinstance(blocks, list) else ():
-        yield Seen("addresses", f"pool {name}", block if isinstance(block, str) else ENCRYPTED, source)
-
-
-def _uses(resource: Resource, chart_images: Mapping[str, Sequence[str]]) -> Iterator[Use]:
-    kind = resource.kubernetes.rpartition("/")[2]
-    if not kind or kind == "Secret":
-        return
-    manifest = _known(resource.inputs)
-    if kind == "IPAddressPool":
-        return  # whole ranges are named, not their first addresses
-    apart = taken_apart(resource.type)
-    if resource.kubernetes.startswith("helm.sh/"):
-        yield from _chart_uses(resource.name, manifest)
-        if not apart:  # else its objects are resources themselves, and say where they go
-            yield from _values_uses(resource.name, manifest, chart_images)
-    if apart or resource.kubernetes.startswith("helm.sh/"):
-        return
-    yield from object_uses(kind, resource.name, manifest)
-
-
-def _chart_uses(item: str, release: Mapping[str, Any]) -> Iterator[Use]:
-    chart, options = release.get("chart"), release.get("repositoryOpts") or release.get("fetchOpts")
-    repository = options.get("repo") if isinstance(options, Mapping) else options
-    for field, value in (("chart", chart), ("repositoryOpts.repo", repository)):
-        if value is UNKNOWN:
-            yield Use(NOT_KNOWN, "chart-repository", f"{item}: {field}")
-        for host in url_hosts(value) if isinstance(value, str) else ():
-            yield Use(host, "chart-repository", f"{item}: {field}")
-
-
-def _values_uses(item: str, release: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]) -> Iterator[Use]:
-    values, chart = release.get("values"), release.get("chart")
-    yield from values_uses(item, values)
-    name = chart_name(chart) if isinstance(chart, str) else "?"
-    registries = own_images(name, values, chart_images, str(release.get("version") or ""))
-    hosts = None if registries is None else [image_registry(f"{registry}/x") for registry in registries]
-    for host in [f"as chart {name} has them"] if hosts is None else hosts:
-        yield Use(host, "image-registry", f"{item}: the chart's own defaults")
+        for flow in data_flows(resource.type, resource.name, _known(resource.inputs), chart_images):
+            endpoint = flow.endpoint or (f"not known: {flow.unknown}" if flow.unknown else ENCRYPTED)
+            name = endpoint
+            if flow.purpose == "addresses":  # the whole range, of a pool that has a name
+                name = f"pool {_text(resource.metadata.get('name')) or resource.name}"
+                endpoint = flow.written or ENCRYPTED
+            tenant = _text(resource.metadata.get("namespace"))
+            yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant)
 
 
 def _known(value: Any) -> Any:

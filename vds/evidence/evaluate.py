@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 import policies
-from policies.about import ABOUT
+from components.core.finding import Finding
 from policies.context import SEEN_BACKEND, TODAY
-from policies.offline import LEVELS, Judged, judge
-from policies.pack import RULES
-from policies.places import REMOTE
-from vds.evidence.model import PolicyResult, Remark
+from policies.engine import POLICIES, PolicyError
+from policies.machines import REMOTE
+from policies.offline import LEVELS, judge
+from policies.policy import Policy
+from vds.evidence.model import PolicyResult
 from vds.evidence.state import State, is_secret
 from vds.shared.errors import OperationError
 
@@ -41,10 +42,14 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
     """
     settings = {name: {TODAY: today, SEEN_BACKEND: backend, **said} for name, said in _settings(config).items()}
     entries = [_with_host(entry, state) for entry in parents_first(state.deployment["resources"])]
-    said: dict[str, list[Judged]] = {}
-    for judged in judge({**state.deployment, "resources": entries}, settings):
-        said.setdefault(judged.policy, []).append(judged)
-    return [_result(rule.policy, settings, said.get(rule.policy.name, [])) for rule in RULES]
+    try:
+        found = judge({**state.deployment, "resources": entries}, settings)
+    except PolicyError as error:
+        raise OperationError(str(error)) from None
+    return [
+        _result(policy, settings[policy.id], [finding for finding in found if finding.rule == policy.id])
+        for policy in POLICIES.values()
+    ]
 
 
 def chart_images(config: Mapping[str, Any]) -> Mapping[str, list[str]]:
@@ -123,26 +128,18 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         raise OperationError("--policy-pack-config: " + "\n  ".join(problems))
     written = {name: {"enforcementLevel": value} if isinstance(value, str) else value for name, value in config.items()}
     everyone = written.pop("all", {})
-    return {rule.policy.name: {**everyone, **written.get(rule.policy.name, {})} for rule in RULES}
+    return {name: {**everyone, **written.get(name, {})} for name in POLICIES}
 
 
 def _config_problems(config: Mapping[str, Any]) -> Iterator[str]:
-    names = [rule.policy.name for rule in RULES]
     for name, value in config.items():
-        if name not in ("all", *names):
-            yield f"{name}: the pack has no such policy: write one of {', '.join(sorted(names))}"
+        if name not in ("all", *POLICIES):
+            yield f"{name}: the pack has no such policy: write one of {', '.join(sorted(POLICIES))}"
         level = value.get("enforcementLevel") if isinstance(value, dict) else value
         if not isinstance(value, dict | str) or (level is not None and level not in LEVELS):
             yield f"{name}: is no level and no group of settings: write a level, one of {', '.join(LEVELS)}"
 
 
-def _result(policy: Any, settings: Mapping[str, Mapping[str, Any]], said: list[Judged]) -> PolicyResult:
-    about = ABOUT[policy.name]
-    level = settings.get(policy.name, {}).get("enforcementLevel") or ("mandatory" if about.mandatory else "advisory")
-    remarks = {Remark(one.item or _name(one.urn), one.message, one.severity, one.urn, one.decided) for one in said}
-    reference = f"{about.framework}, {about.reference}"
-    return PolicyResult(policy.name, policy.description, str(level), reference, tuple(sorted(remarks)))
-
-
-def _name(urn: str) -> str:
-    return urn.rpartition("::")[2] or "the stack"
+def _result(policy: Policy, settings: Mapping[str, Any], found: list[Finding]) -> PolicyResult:
+    level, severity = policy.level(settings), policy.severity.name.lower()
+    return PolicyResult(policy.id, policy.title, level, severity, policy.ground, tuple(sorted(found)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from components.core.finding import Finding
 from components.residency.processing import Processing
 
 NOT_DECLARED = "not declared"
@@ -81,17 +82,6 @@ class Tenant:
 
 
 @dataclass(frozen=True, order=True)
-class Remark:
-    """What a policy says of one thing."""
-
-    item: str
-    message: str
-    severity: str
-    urn: str
-    decided: bool
-
-
-@dataclass(frozen=True, order=True)
 class PolicyResult:
     """One policy of the pack and what came of it."""
 
@@ -99,17 +89,18 @@ class PolicyResult:
     description: str
     level: str
     """`mandatory`, `advisory` or `disabled`."""
+    severity: str
     reference: str
-    """Framework and article that it serves; empty where the pack names none."""
-    remarks: tuple[Remark, ...]
+    """Framework and article that it serves."""
+    findings: tuple[Finding, ...]
 
     @property
     def outcome(self) -> Literal["passed", "violated", "undecided", "disabled"]:
         if self.level == "disabled":
             return "disabled"
-        if any(remark.decided for remark in self.remarks):
+        if any(finding.decided for finding in self.findings):
             return "violated"
-        return "undecided" if self.remarks else "passed"
+        return "undecided" if self.findings else "passed"
 
 
 @dataclass(frozen=True, order=True)
@@ -142,14 +133,14 @@ class Evidence:
 
     @property
     def violations(self) -> int:
-        """Remarks of mandatory policies that are no doubts, and places where nothing may go."""
-        mandatory = sum(r.decided for p in self.policies if p.level == "mandatory" for r in p.remarks)
+        """Decided findings of mandatory policies, and places where nothing may go."""
+        mandatory = sum(f.decided for p in self.policies if p.level == "mandatory" for f in p.findings)
         return mandatory + sum(place.standing == "refused" for place in self.places)
 
     @property
     def undecided(self) -> int:
         """What is open: undeclared places, doubts of policies, differences between state and stack file."""
-        doubts = sum(not r.decided for p in self.policies if p.level != "disabled" for r in p.remarks)
+        doubts = sum(not f.decided for p in self.policies if p.level != "disabled" for f in p.findings)
         return doubts + len(self.open_points) + sum(place.standing == "undeclared" for place in self.places)
 
     @property

@@ -12,11 +12,11 @@ from vds.evidence.tables import document, table, words
 def undecided(evidence: Evidence) -> list[str]:
     """Everything that nobody can decide, a line each."""
     doubts = [
-        f"{policy.name}: {remark.item}: {remark.message}"
+        f"{policy.name}: {finding}"
         for policy in evidence.policies
         if policy.level != "disabled"
-        for remark in policy.remarks
-        if not remark.decided
+        for finding in policy.findings
+        if not finding.decided
     ]
     places = [_undeclared(place) for place in evidence.places if place.standing == "undeclared"]
     return [*doubts, *places, *evidence.open_points]
@@ -35,7 +35,14 @@ def policies_json(evidence: Evidence) -> bytes:
             "format": 1,
             "stack": evidence.stack,
             "versions": dict(evidence.versions),
-            "policies": [{**asdict(policy), "outcome": policy.outcome} for policy in evidence.policies],
+            "policies": [
+                {
+                    **asdict(policy),
+                    "findings": [finding._asdict() for finding in policy.findings],
+                    "outcome": policy.outcome,
+                }
+                for policy in evidence.policies
+            ],
             "exceptions": [asdict(exempt) for exempt in evidence.exempt],
             "undecided": undecided(evidence),
         }
@@ -56,7 +63,7 @@ def policies_markdown(evidence: Evidence) -> bytes:
         table(("policy", "says", "level", "outcome", "ground"), rows),
     ]
     for policy in evidence.policies:
-        found = [f"- {words(r.item)}: {words(r.message)} ({r.severity})\n" for r in policy.remarks if r.decided]
+        found = [f"- {words(str(finding))} ({policy.severity})\n" for finding in policy.findings if finding.decided]
         if found:
             parts += [f"## {policy.name} is violated\n", "".join(found)]
     if evidence.exempt:

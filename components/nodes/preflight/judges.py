@@ -84,9 +84,8 @@ def survey(context: Context) -> Measurement:
 
 def kernel(context: Context) -> Measurement:
     release = str(context.fact("kernel")["release"])
-    numbers = release.split("-")[0].split("+")[0].split(".")[:2]
     required = context.requirements
-    good = tuple(int(number) for number in numbers) >= version_tuple(required.kernel_floor)
+    good = parse(".".join(release.split(".")[:2])) >= parse(required.kernel_floor)
     return Measurement(release, good, f"{required.kernel_floor} for {required.kernel_reason}")
 
 

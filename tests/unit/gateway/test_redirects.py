@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from components.gateway.manifest_rules import tls_problems
 from components.gateway.model import GatewaySpec
 from components.gateway.render import gateway, redirect_route, redirects
+from tests.support.policy import findings
 from tests.support.stacks import problems, stack, stack_data
 
 HTTP = {"name": "http", "port": 80, "protocol": "HTTP", "redirect": "https"}
@@ -82,7 +82,7 @@ def test_a_route_is_not_served_where_all_is_sent_on() -> None:
 def judged(*routes: dict[str, Any], **change: Any) -> list[str]:
     made = gateway(stack("oslo").gateway)
     made["spec"]["listeners"][0] |= change
-    return [str(problem) for problem in tls_problems(made, "2026-11-25", routes)]
+    return [str(problem) for problem in findings("gateway-tls", made, *routes, today="2026-11-25")]
 
 
 def sent_on() -> dict[str, Any]:

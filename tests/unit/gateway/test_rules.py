@@ -8,9 +8,6 @@ from components.gateway.model import GatewaySpec
 from components.gateway.rules import (
     gateway_problems,
     intersects,
-    node_port_problems,
-    route_claims,
-    route_weight_problems,
 )
 from tests.support.stacks import stack
 
@@ -115,30 +112,3 @@ def test_a_listener_that_cert_manager_serves_needs_a_name() -> None:
 )
 def test_hosts_meet_as_gateway_api_says(listening: str | None, asked: str, meet: bool) -> None:
     assert intersects(listening, asked) is meet
-
-
-def test_anyones_route_is_judged_rule_by_rule() -> None:
-    def made(*rules: list[dict[str, Any]]) -> dict[str, Any]:
-        meta = {"name": "r", "namespace": "n"}
-        return {"kind": "HTTPRoute", "metadata": meta, "spec": {"rules": [{"backendRefs": refs} for refs in rules]}}
-
-    assert route_weight_problems(made([{"name": "a"}, {"name": "b", "weight": 0}])) == []
-    assert route_weight_problems(made([])) == []
-    [problem] = route_weight_problems(made([{"name": "a"}], [{"name": "b", "weight": 0}]))
-    assert problem.subject == "HTTPRoute n/r"
-
-
-def test_only_a_node_port_is_a_node_port() -> None:
-    service = {
-        "metadata": {"name": "s", "namespace": "n"},
-        "spec": {"type": "NodePort", "ports": [{"nodePort": 30080}]},
-    }
-    [problem] = node_port_problems(service)
-    assert str(problem).startswith("Service n/s: type NodePort opens 30080 on every node to the internet")
-    assert node_port_problems({**service, "spec": {"type": "LoadBalancer"}}) == []
-    assert node_port_problems({"metadata": {"name": "s"}}) == []
-
-
-def test_host_names_that_are_no_list_are_one_name_and_not_many_letters() -> None:
-    made = {"metadata": {"name": "api", "namespace": "butikk"}, "spec": {"hostnames": "butikk.example.no"}}
-    assert [claim.hostname for claim in route_claims(made)] == ["butikk.example.no"]

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from components.gateway.model import GatewaySpec, Traefik
-from components.gateway.rules import node_port_problems
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
+from tests.support.policy import findings
 from tests.support.stacks import problems, stack, stack_data
 
 INSTALL = Traefik(kind="traefik", version="3.7.9", replicas=3)
@@ -75,7 +75,7 @@ def test_the_service_keeps_clients_addresses_and_opens_no_port_on_nodes() -> Non
     assert service["spec"]["externalTrafficPolicy"] == "Local"
     assert service["spec"]["allocateLoadBalancerNodePorts"] is False
     assert [port["port"] for port in service["spec"]["ports"]] == [80, 443]
-    assert node_port_problems(service) == []
+    assert findings("gateway-no-node-port", service) == []
 
 
 def test_its_image_is_the_makers_or_the_mirrors_and_pinned_where_it_is_another() -> None:

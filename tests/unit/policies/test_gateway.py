@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube, named_route, route
 from tests.support.policy import UNKNOWN, Resource, violations
 
@@ -12,7 +12,7 @@ ROUTES = "gateway.networking.k8s.io/v1"
 
 
 def said(*resources: Resource, policy: str) -> list[str]:
-    return [found.message for found in violations(POLICIES, list(resources)) if found.policy == policy]
+    return [found.message for found in violations(ENGINE_POLICIES, list(resources)) if found.policy == policy]
 
 
 def trial(*backends: list[Any], matches: Any = (), canary: str = "") -> Resource:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube, network_policy
 from tests.support.policy import UNKNOWN, Resource, violations
 
@@ -16,7 +16,7 @@ DNS_PORT = [{"port": 53, "protocol": "UDP"}]
 
 
 def said(resource: Resource, **config: Any) -> list[str]:
-    found = violations(POLICIES, [resource], {"tenancy-isolation": config} if config else None)
+    found = violations(ENGINE_POLICIES, [resource], {"tenancy-isolation": config} if config else None)
     return [violation.message for violation in found if violation.policy == "tenancy-isolation"]
 
 

@@ -4,8 +4,7 @@ import copy
 
 import pytest
 
-from policies.about import ABOUT
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES, POLICIES
 from tests.support.foreign import (
     PLACE,
     Props,
@@ -28,35 +27,35 @@ NATIVE = {"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16"}
 
 
 def found(resources: list[Resource], config: Props | None = None) -> list[Reported]:
-    return violations(POLICIES, resources, config)
+    return violations(ENGINE_POLICIES, resources, config)
 
 
-OUTCOMES = ("kept", "broken", "unknown")
+OUTCOMES = ("passes", "fails", "unknown")
 
 
 def test_every_policy_has_its_three_cases() -> None:
-    missing = {(policy.name, outcome) for policy in POLICIES for outcome in OUTCOMES} - {
+    missing = {(policy.name, outcome) for policy in ENGINE_POLICIES for outcome in OUTCOMES} - {
         (name, outcome)
         for name, case in CASES.items()
         for outcome in OUTCOMES
         if getattr(case, outcome) or (outcome == "unknown" and case.harmless)
     }
     assert not missing
-    assert set(CASES) <= {policy.name for policy in POLICIES}
+    assert set(CASES) <= {policy.name for policy in ENGINE_POLICIES}
     assert not [name for name, case in CASES.items() if case.unknown and case.harmless]
 
 
 @pytest.mark.parametrize("policy", CASES)
 def test_what_keeps_a_policy_passes_the_whole_pack(policy: str) -> None:
-    assert found(CASES[policy].kept, CASES[policy].config) == []
+    assert found(CASES[policy].passes, CASES[policy].config) == []
 
 
 @pytest.mark.parametrize("policy", CASES)
 def test_what_breaks_a_policy_is_refused_with_item_value_and_remedy(policy: str) -> None:
     case = CASES[policy]
-    [violation] = [violation for violation in found(case.broken, case.config) if violation.policy == policy]
+    [violation] = [violation for violation in found(case.fails, case.config) if violation.policy == policy]
     assert case.message in violation.message
-    assert violation.mandatory is ABOUT[policy].mandatory
+    assert violation.mandatory is POLICIES[policy].mandatory
 
 
 @pytest.mark.parametrize("policy", [name for name, case in CASES.items() if case.unknown])
@@ -64,7 +63,7 @@ def test_what_nobody_knows_yet_is_a_violation_as_mandatory_as_any(policy: str) -
     case = CASES[policy]
     [violation] = [violation for violation in found(case.unknown, case.config) if violation.policy == policy]
     assert "cannot be decided at preview" in violation.message
-    assert violation.mandatory is ABOUT[policy].mandatory
+    assert violation.mandatory is POLICIES[policy].mandatory
 
 
 @pytest.mark.parametrize("policy", CASES)
@@ -75,24 +74,24 @@ def test_a_resource_that_is_malformed_is_refused_and_not_a_crash(policy: str) ->
             props={key: 7 if isinstance(value, dict | list) else value for key, value in props.items()}
         )
 
-    for violation in found([spoil(resource) for resource in CASES[policy].broken], CASES[policy].config):
-        assert "correct its fields" in violation.message or ":" in violation.message
+    for violation in found([spoil(resource) for resource in CASES[policy].fails], CASES[policy].config):
+        assert "correct the field" in violation.message or ":" in violation.message
 
 
 def test_levels_are_the_configurations_to_set_and_unknown_values_follow_them() -> None:
     advice = {"gateway-weights": {"enforcementLevel": "advisory"}}
-    for outcome in (CASES["gateway-weights"].broken, CASES["gateway-weights"].unknown):
+    for outcome in (CASES["gateway-weights"].fails, CASES["gateway-weights"].unknown):
         [violation] = [said for said in found(outcome, advice) if said.policy == "gateway-weights"]
         assert not violation.mandatory
-    assert found(CASES["gateway-weights"].broken, {"gateway-weights": {"enforcementLevel": "disabled"}}) == []
+    assert found(CASES["gateway-weights"].fails, {"gateway-weights": {"enforcementLevel": "disabled"}}) == []
     [violation] = found(
-        CASES["metallb-client-address"].broken, {"metallb-client-address": {"enforcementLevel": "mandatory"}}
+        CASES["metallb-client-address"].fails, {"metallb-client-address": {"enforcementLevel": "mandatory"}}
     )
     assert violation.mandatory
 
 
 def test_a_namespace_may_be_less_than_restricted_until_a_day() -> None:
-    baseline = CASES["tenancy-pod-security"].broken
+    baseline = CASES["tenancy-pod-security"].fails
     excused = {"agency": {"until": "2026-11-21", "reason": "until the image runs unprivileged"}}
     assert found(baseline, {"tenancy-pod-security": {"exceptions": excused}}) == []
     [violation] = found(baseline, {"tenancy-pod-security": {"exceptions": excused, "today": "2026-11-22"}})
@@ -242,7 +241,7 @@ def test_networks_whose_country_the_auditor_knows_are_judged_by_it(
                     }
                 },
             ),
-            "to Calico it is the pods' MTU, and pods get 1500 − 50 (VXLAN) = 1450; write 1450",
+            "to Calico it is the pods' MTU, and pods get 1500 − 50 (VXLAN) = 1450: write 1450",
         ),
         (release("redis", {"MTU": 1450}), None),
         (kube("operator.tigera.io/v1", "Installation", "default", spec={"calicoNetwork": {"mtu": 1500}}), "1480"),
@@ -276,7 +275,7 @@ def test_a_pool_may_not_hold_the_api_server_that_cilium_is_told_of() -> None:
 def test_a_machine_that_is_reached_by_name_leaves_its_pool_undecided() -> None:
     resources = [*machine("osl-2", host="osl-2.example.no"), pool("203.0.113.0/28")]
     [violation] = found(resources)
-    assert "osl-2.example.no is a name, so nobody can tell whether a pool contains it" in violation.message
+    assert "osl-2.example.no is a name, so it is not known whether a pool contains it" in violation.message
     assert found(resources, {"metallb-pool-addresses": {"nodes": {"osl-2": "203.0.113.99"}}}) == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube, namespace, service
 from tests.support.policy import Resource, violations
 from tests.support.policy_cases import CASES
@@ -36,18 +36,18 @@ def patch(resource: Resource) -> Resource:
 
 
 def refused_by(*resources: Resource, policy: str = "") -> list[str]:
-    found = violations(POLICIES, list(resources), CASES[policy].config if policy else None)
+    found = violations(ENGINE_POLICIES, list(resources), CASES[policy].config if policy else None)
     return [violation.policy for violation in found]
 
 
 @pytest.mark.parametrize("policy", sorted(set(CASES) - set(NO_PATCH)))
 def test_what_is_refused_of_an_object_is_refused_of_its_patch(policy: str) -> None:
-    assert policy in refused_by(*map(patch, CASES[policy].broken), policy=policy)
+    assert policy in refused_by(*map(patch, CASES[policy].fails), policy=policy)
 
 
 @pytest.mark.parametrize("policy", sorted(set(CASES) - set(NO_PATCH)))
 def test_what_is_kept_by_an_object_is_kept_by_its_patch(policy: str) -> None:
-    assert refused_by(*map(patch, CASES[policy].kept), policy=policy) == []
+    assert refused_by(*map(patch, CASES[policy].passes), policy=policy) == []
 
 
 @pytest.mark.parametrize(

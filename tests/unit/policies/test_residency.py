@@ -6,8 +6,7 @@ import pytest
 
 from components.images.model import ImageMirror
 from components.network.cilium.values import cilium_values
-from components.network.model import ChartContext
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations
 from tests.support.stacks import stack
@@ -18,7 +17,7 @@ RESIDENCY = ("residency-closure", "residency-state")
 def said(*resources: Resource, **config: Any) -> list[str]:
     """What the closure says of a foreign program that declares one place."""
     settings = {"places": [PLACE], **config}
-    found = violations(POLICIES, list(resources), {"residency-closure": settings})
+    found = violations(ENGINE_POLICIES, list(resources), {"residency-closure": settings})
     return [violation.message for violation in found if violation.policy == "residency-closure"]
 
 
@@ -206,7 +205,7 @@ def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
 def test_a_chart_whose_every_image_is_known_is_judged_by_those_that_values_leave_to_its_makers() -> None:
     lab = stack("lab")
     mirror = ImageMirror(registry="registry.example.no")
-    ours = cilium_values(lab.cni, lab.network, ChartContext("lab", images=mirror))
+    ours = cilium_values(lab.cni, lab.network, cluster="lab", images=mirror)
     chart = release("oci://registry.example.no/charts/cilium", ours)
     chart = chart._replace(props={**chart.props, "version": "1.20.2"})
     assert said(chart) == []
@@ -251,7 +250,7 @@ def test_an_image_that_is_mounted_comes_from_somewhere_too() -> None:
     pod = kube("v1", "Pod", "p", "a", spec={"containers": [], "volumes": volumes})
     [message] = said(pod)
     assert "Pod a/p: spec.volumes.0.image.reference: bytes go to ghcr.io (image-registry)" in message
-    found = violations(POLICIES, [pod])
+    found = violations(ENGINE_POLICIES, [pod])
     assert "Pod a/p: runs an image of ghcr.io by tag" in str([v for v in found if v.policy == "tenancy-images"])
 
 
@@ -276,7 +275,7 @@ def test_a_place_is_used_only_for_what_it_is_declared_for() -> None:
 def test_location_and_control_are_judged_apart() -> None:
     american = {**PLACE, "entity": "Cloud Inc.", "entityCountry": "US"}
     [message] = said(deployment("registry.example.no/a"), places=[american])
-    assert "controlled by Cloud Inc., under the law of US, wherever it stands; allowed: NO" in message
+    assert "controlled by Cloud Inc., under the law of US, in whichever country it is; allowed: NO" in message
     abroad = {**PLACE, "country": "SE"}
     [message] = said(deployment("registry.example.no/a"), places=[abroad])
     assert "place 'registry' is in SE, allowed: NO" in message
@@ -310,7 +309,7 @@ def test_a_program_excuses_its_own_places_and_not_the_auditor_s() -> None:
 
 
 def backends(*resources: Resource, **config: Any) -> list[str]:
-    found = violations(POLICIES, list(resources), {"residency-state": {"places": [], **config}})
+    found = violations(ENGINE_POLICIES, list(resources), {"residency-state": {"places": [], **config}})
     return [violation.message for violation in found if violation.policy == "residency-state"]
 
 
@@ -373,4 +372,5 @@ def test_no_message_shows_a_password_or_a_path() -> None:
 
 def test_a_record_that_cannot_be_read_is_refused_and_not_a_crash() -> None:
     [message] = said(record({"name": "half"}))
-    assert "correct its fields" in message
+    assert "record.places.0.country, 0.entity, 0.entityCountry" in message
+    assert "correct the field" in message

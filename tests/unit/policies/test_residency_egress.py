@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, kube
 from tests.support.policy import UNKNOWN, Resource, violations
 
@@ -12,7 +12,7 @@ CALICO = "projectcalico.org/v3"
 
 
 def said(resource: Resource) -> list[str]:
-    found = violations(POLICIES, [resource], {"residency-closure": {"places": [PLACE]}})
+    found = violations(ENGINE_POLICIES, [resource], {"residency-closure": {"places": [PLACE]}})
     return [violation.message for violation in found if violation.policy == "residency-closure"]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, kube, release
 from tests.support.policy import UNKNOWN, Resource, violations
 
@@ -13,7 +13,7 @@ APP = "oci://registry.example.no/charts/app"
 
 def said(*resources: Resource, **config: Any) -> list[str]:
     settings = {"places": [PLACE], "chartImages": {"app": []}, **config}
-    found = violations(POLICIES, list(resources), {"residency-closure": settings})
+    found = violations(ENGINE_POLICIES, list(resources), {"residency-closure": settings})
     return [violation.message for violation in found if violation.policy == "residency-closure"]
 
 
@@ -66,8 +66,8 @@ GROUPS = [
         "Release cni: repositoryOpts: ",
     ),
     (kube("metallb.io/v1beta1", "IPAddressPool", "p", "m", spec=UNKNOWN), "IPAddressPool m/p: spec: "),
-    (kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "p", spec={"blocks": UNKNOWN}), "spec.addresses.0: "),
-    (kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "p", spec={"blocks": [UNKNOWN]}), "spec.addresses.0: "),
+    (kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "p", spec={"blocks": UNKNOWN}), "spec.blocks.0: "),
+    (kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "p", spec={"blocks": [UNKNOWN]}), "spec.blocks.0: "),
     (kube("v1", "PersistentVolume", "v", spec={"csi": UNKNOWN}), "spec.csi: "),
     (kube("cert-manager.io/v1", "ClusterIssuer", "le", spec={"acme": UNKNOWN}), "spec.acme: "),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policies.pack import POLICIES
+from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, binding, deployment, fence, kube, namespace, network_policy, record, release
 from tests.support.policy import Resource, violations
 
@@ -12,7 +12,7 @@ RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def said(*resources: Resource, policy: str, **config: Any) -> list[str]:
-    found = violations(POLICIES, list(resources), {policy: config} if config else None)
+    found = violations(ENGINE_POLICIES, list(resources), {policy: config} if config else None)
     return [violation.message for violation in found if violation.policy == policy]
 
 

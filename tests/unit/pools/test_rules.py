@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.pools.model import MetalLbSpec
-from components.pools.rules import metallb_problems, selection_problems
+from components.pools.rules import metallb_problems
 from tests.support.stacks import stack
 
 L2 = {"kind": "l2"}
@@ -31,9 +31,9 @@ def test_a_pool_apart_from_everything_is_fine() -> None:
 
 def test_a_pool_that_contains_a_node_is_refused() -> None:
     assert problems([pool("192.0.2.20-192.0.2.25")]) == [
-        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-1 (192.0.2.21): MetalLB would cut off SSH to it; "
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-1 (192.0.2.21): MetalLB would cut off SSH to it: "
         "shrink the pool",
-        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-2 (192.0.2.22): MetalLB would cut off SSH to it; "
+        "pool 'public': 192.0.2.20-192.0.2.25 contains node osl-w-2 (192.0.2.22): MetalLB would cut off SSH to it: "
         "shrink the pool",
     ]
 
@@ -92,12 +92,3 @@ def test_a_route_wider_than_its_pool_is_refused() -> None:
 def test_multihop_between_one_as_is_refused() -> None:
     [problem] = problems([pool("192.0.2.200/32")], [peer(myAsn=64512, multihop=True)])
     assert "leave multihop out" in problem
-
-
-def test_an_advertisement_without_a_selection_is_refused() -> None:
-    advertisement = {"kind": "L2Advertisement", "metadata": {"name": "all"}, "spec": {"interfaces": ["eth0"]}}
-    [problem] = selection_problems(advertisement)
-    assert str(problem) == (
-        "L2Advertisement 'all': selects no pool, so it announces all of them: write spec.ipAddressPools"
-    )
-    assert selection_problems({**advertisement, "spec": {"ipAddressPoolSelectors": [{"matchLabels": {}}]}}) == []

@@ -91,6 +91,9 @@ def test_a_chart_s_repository_and_the_images_in_its_values_are_places() -> None:
     assert "TOKEN" not in repr(found)
 
 
+CHART_UNKNOWN = "which registries chart app takes the images from that its values do not name"
+
+
 @pytest.mark.parametrize("group", ["residency-closure", "all"])
 def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str) -> None:
     made, data = export(), stack_data("lab")
@@ -101,7 +104,7 @@ def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str)
     add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, values={"replicas": 2})
     nobody = evidence(made, data=data)
     assert nobody.verdict == "undecided"
-    assert place(nobody, "image-registry", "as chart app has them").standing == "undeclared"
+    assert place(nobody, "image-registry", f"not known: {CHART_UNKNOWN}").standing == "undeclared"
     for registry in ("registry.example.no", "registry.example.no/charts"):
         found = evidence(made, data=data, config={group: {"chartImages": {"app": [registry]}}})
         assert place(found, "image-registry", "registry.example.no").standing == "allowed"
@@ -284,7 +287,7 @@ def test_a_policy_that_lets_call_anybody_is_named() -> None:
 def test_a_pool_is_named_with_its_range() -> None:
     [pool] = [p for p in evidence().places if p.kind == "addresses"]
     assert pool.location == "192.0.2.200-192.0.2.220"
-    assert pool.seen_in == ("metallb.pools.public", "state: metallb-pool-public")
+    assert pool.seen_in == ("metallb.pools.public", "state: metallb-pool-public: spec.addresses.0")
 
 
 def test_a_connection_to_no_declared_node_cannot_be_decided() -> None:

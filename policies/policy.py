@@ -1,0 +1,176 @@
+"""What a policy is declared with: its text, its settings, and the resources that its check reads."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, Protocol
+
+from pulumi_policy import PolicyResource, Severity
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
+
+from components.core.finding import Finding
+from components.core.manifests import DEFAULT_NAMESPACE, Fields, Kind, ManifestView, kind_of
+from components.core.model import Spec
+from components.core.waivers import IsoDate
+from components.tenancy.rules import is_tenant_namespace
+
+LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
+
+SCHREMS = "Schrems II (CJEU C-311/18)"
+GDPR = "GDPR (EU) 2016/679"
+CIS = "CIS Kubernetes Benchmark"
+NSA = "NSA/CISA Kubernetes Hardening Guide"
+PLATFORM = "vds-platform"
+
+Check = Callable[..., Iterable[Finding]]
+Scope = Literal["object", "object in stack", "component", "stack"]
+
+
+class Settings(Spec, extra="ignore"):
+    """Configuration of a policy: `--policy-pack-config` by the policy's id. Keys of other policies are ignored."""
+
+
+class Dated(Settings):
+    """Settings of a policy that has exceptions with a last day."""
+
+    today: IsoDate | None = None
+    """ISO date that exceptions are checked against; else the clock's."""
+
+    def day(self) -> date:
+        """Raises UnknownValueError where no day is given: an exported state is judged without a clock."""
+        if self.today is None:
+            raise UnknownValueError(UNKNOWN_STRING_VALUE, ["today"])
+        return self.today
+
+
+class Namespaces(Settings):
+    """Settings of a policy for tenants' namespaces."""
+
+    platform_namespaces: tuple[str, ...] = ()
+    """Namespaces of the platform beside the well-known ones; every other one is a tenant's."""
+
+    def is_tenant(self, namespace: str) -> bool:
+        return is_tenant_namespace(namespace, platform=self.platform_namespaces)
+
+    def may_hold_tenants(self, namespace: str) -> bool:
+        """The same with `default`: the platform runs nothing there, and a manifest without a namespace goes there."""
+        unclaimed = namespace == DEFAULT_NAMESPACE and namespace not in self.platform_namespaces
+        return unclaimed or self.is_tenant(namespace)
+
+
+class Seen(Protocol):
+    """A resource, as policies of one resource and policies of a stack are shown it alike."""
+
+    resource_type: str
+    props: Mapping[str, Any]
+    urn: str
+    name: str
+
+    @property
+    def provider(self) -> Any: ...
+
+    @property
+    def opts(self) -> Any: ...
+
+
+class Object(ManifestView):
+    """A Kubernetes object of a program, or the fields that a patch sets on an object that is managed elsewhere."""
+
+    def __init__(self, resource: Seen, kind: Kind) -> None:
+        super().__init__(kind.name, resource.props)
+        self.resource = resource
+        self.urn = resource.urn
+        self.patch = kind.patch
+
+    def finding(self, message: str, remedy: str, *, subject: str = "") -> Finding:
+        return Finding("", subject or self.label, message, remedy, urn=self.urn)
+
+
+class Component(Fields):
+    """A component resource: it has no provider, and its inputs and outputs are what the program says."""
+
+    def __init__(self, resource: Seen) -> None:
+        super().__init__(resource.props, resource.name)
+        self.name = resource.name
+        self.urn = resource.urn
+
+
+class Stack:
+    """All resources of a stack, as they will be."""
+
+    def __init__(self, resources: Sequence[PolicyResource], unread: Sequence[PolicyResource] = ()) -> None:
+        self.resources = resources
+        self.unread = unread
+        """Objects of which neither properties nor inputs were shown."""
+        self.components = [Component(resource) for resource in resources if is_component(resource)]
+        self._objects: dict[str, list[Object]] = {}
+        for resource in resources:
+            if kind := kind_of(resource.resource_type):
+                self._objects.setdefault(str(kind), []).append(Object(resource, kind))
+
+    def objects(self, *kinds: str, patches: bool = False) -> Iterator[Object]:
+        """Objects of these kinds (`group:Kind`); `patches`: also patches of them."""
+        for kind in kinds:
+            yield from (found for found in self._objects.get(kind, ()) if patches or not found.patch)
+
+    def declared(self, field: str) -> list[int]:
+        """What components declare in a field of this name."""
+        return [component.number(field) for component in self.components if field in component]
+
+
+def is_component(resource: Seen) -> bool:
+    """Whether a resource is made of the program alone."""
+    return resource.provider is None and not resource.resource_type.startswith("pulumi:")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy: everything that there is to say about it, and its check."""
+
+    id: str
+    title: str
+    """What it demands, as a sentence."""
+    severity: Severity
+    framework: str
+    reference: str
+    """The article or section of it."""
+    why: str
+    remedy: str
+    check: Check
+    scope: Scope
+    kinds: tuple[str, ...] = ()
+    """Of a policy for objects: `group:Kind`."""
+    patches: bool = False
+    """Whether it also judges patches of those kinds."""
+    settings: type[Settings] = Settings
+    mandatory: bool = True
+    """Unless the pack's configuration says otherwise."""
+
+    @property
+    def page(self) -> str:
+        """Where the policy is explained, from the project's root."""
+        return f"docs/policies/{self.id}.md"
+
+    @property
+    def ground(self) -> str:
+        return f"{self.framework}, {self.reference}"
+
+    @property
+    def of_stack(self) -> bool:
+        """Whether it judges a stack's resources at the end, and not each by its inputs."""
+        return self.scope in ("object in stack", "stack")
+
+    def level(self, configured: Mapping[str, Any]) -> str:
+        """`mandatory`, `advisory` or `disabled`."""
+        return str(configured.get("enforcementLevel") or ("mandatory" if self.mandatory else "advisory"))
+
+
+def policy(scope: Scope, **text: Any) -> Callable[[Check], Policy]:
+    """Makes a check a policy. The check gets:
+
+    - scope "object": an Object and the settings, when the engine asks about the object's inputs
+    - scope "object in stack": an Object, the settings and the Stack, at the end of a preview and of an update
+    - scope "component": a Component and the settings
+    - scope "stack": the Stack and the settings
+    """
+    return lambda check: Policy(check=check, scope=scope, **text)

@@ -1,0 +1,336 @@
+"""Policies of the gateway: TLS, routes, canaries and everything else that the internet reaches."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from components.charts.reference import chart_name
+from components.core import labels
+from components.core.finding import Finding
+from components.core.manifests import Fields, ManifestView
+from components.core.waivers import Waiver
+from components.gateway.rules import (
+    Claim,
+    canary_problems,
+    intersects,
+    ownership_problems,
+    plain_text_problem,
+    weight_problems,
+)
+from policies.policy import GDPR, HIGH, MEDIUM, NSA, PLATFORM, Dated, Namespaces, Object, Settings, Stack, policy
+
+_API = "gateway.networking.k8s.io"
+ROUTES = (f"{_API}:HTTPRoute", f"{_API}:GRPCRoute")
+NAMED_ROUTES = (*ROUTES, f"{_API}:TLSRoute")
+LISTENERS = (f"{_API}:Gateway", f"{_API}:ListenerSet", "gateway.networking.x-k8s.io:XListenerSet")
+ENCRYPTED = ("HTTPS", "TLS")
+NGINX_CONTROLLER = "k8s.io/ingress-nginx"
+
+
+@policy(
+    "object",
+    id="gateway-weights",
+    title="Some backend of every route gets traffic.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="Gateway API, HTTPBackendRef.weight",
+    why="The CRD accepts weights that are all zero, and then answers every request with 500.",
+    remedy="Give the stable backend a weight.",
+    kinds=ROUTES,
+    patches=True,
+)
+def weights(route: Object, _: Settings) -> Iterator[Finding]:
+    for rule in route.spec.groups("rules"):
+        # A backendRef without a weight has 1, as the CRD says.
+        yield from weight_problems(route.label, [ref.number("weight", 1) for ref in rule.groups("backendRefs")])
+
+
+@policy(
+    "object",
+    id="gateway-no-node-port",
+    title="No Service opens a port on the nodes.",
+    severity=HIGH,
+    framework=NSA,
+    reference="Network separation and hardening",
+    why="A node port is open on every public address of every node, past the gateway, its TLS and its policies.",
+    remedy="Write type: ClusterIP and a route through the gateway.",
+    kinds=("core:Service",),
+    patches=True,
+)
+def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
+    if service.spec.text("type") != "NodePort":
+        return
+    numbers = [port.number("nodePort") for port in service.spec.groups("ports")]
+    ports = ", ".join(str(number) if number else "a random port" for number in numbers)
+    yield service.finding(
+        f"type NodePort opens {ports or 'a port'} on every node to the internet",
+        "write type: ClusterIP and a route through the gateway",
+    )
+
+
+# --- TLS -------------------------------------------------------------------------------------------------
+
+
+@policy(
+    "object in stack",
+    id="gateway-tls",
+    title="Every listener takes TLS only, or sends all requests on to one that does.",
+    severity=HIGH,
+    framework=GDPR,
+    reference="art. 32(1)(a)",
+    why="What is sent in plain text can be read by every network between.",
+    remedy="Write protocol: HTTPS with a certificate. Where that is not possible yet, write plainText with until and "
+    "reason at the listener: the exception is an annotation of the Gateway that everybody can read, and it ends.",
+    kinds=LISTENERS,
+    patches=True,
+    settings=Dated,
+)
+def tls(gateway: Object, settings: Dated, stack: Stack) -> Iterator[Finding]:
+    exceptions = _exceptions(gateway.annotations.raw.get(labels.PLAIN_TEXT))
+    routes = list(stack.objects(*ROUTES))
+    for listener in gateway.spec.groups("listeners"):
+        if "protocol" not in listener or listener.text("protocol") in ENCRYPTED:
+            continue  # without one it is a patch of a listener that is managed elsewhere: the CRD demands it
+        if only_redirects(gateway, listener, routes):
+            continue
+        name = listener.text("name")
+        subject = f"{gateway.label}, {name}"
+        remedy = (
+            f"write protocol: HTTPS, or the annotation {labels.PLAIN_TEXT} with "
+            f'{{"{name}": {{"until", "reason"}}}}: a day'
+        )
+        problem = plain_text_problem(subject, remedy)
+        exception = exceptions.get(name)
+        if exception is None:
+            yield problem
+        elif exception.ended(settings.day()):
+            yield problem._replace(message=f"{problem.message}: its exception ended on {exception.until}")
+
+
+def _exceptions(annotation: Any) -> dict[str, Waiver]:
+    """By listener; what cannot be read excuses nothing."""
+    try:
+        written = json.loads(str(annotation or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    found = {}
+    for name, exception in written.items() if isinstance(written, dict) else ():
+        try:
+            found[name] = Waiver.model_validate(exception)
+        except ValidationError:
+            continue
+    return found
+
+
+def only_redirects(gateway: ManifestView, listener: Fields, routes: Sequence[ManifestView]) -> bool:
+    """Whether a listener takes routes of its Gateway's own namespace alone, and each of them redirects to HTTPS."""
+    if listener.group("allowedRoutes").group("namespaces").text("from", "Same") != "Same":
+        return False
+    name, section = gateway.metadata.text("name"), listener.text("name")
+    attached = [
+        route
+        for route in routes
+        if route.namespace == gateway.namespace
+        and any(
+            parent[:3] == (gateway.kind, gateway.namespace, name) and parent[3] in ("", section)
+            for parent in _parents(route)
+        )
+    ]
+    return bool(attached) and all(_redirects(route) for route in attached)
+
+
+def _redirects(route: ManifestView) -> bool:
+    rules = route.spec.groups("rules")
+    return bool(rules) and all(
+        not rule.items("backendRefs")
+        and any(
+            item.group("requestRedirect").text("scheme") == "https"
+            for item in rule.groups("filters")
+            if item.text("type") == "RequestRedirect"
+        )
+        for rule in rules
+    )
+
+
+# --- canaries --------------------------------------------------------------------------------------------
+
+
+class CanarySettings(Settings):
+    ceiling_percent: int | None = Field(default=None, ge=1, le=100)
+    """The most a canary may get; else a component's `canaryCeilingPercent`, else 50."""
+
+
+@policy(
+    "object in stack",
+    id="gateway-canary",
+    title="A canary gets at most the stack's ceiling of a route's traffic.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="gateway.canaryCeilingPercent of the stack file",
+    why="A canary is a trial on some users; one with most of the traffic is a release without one.",
+    remedy="Lower the canary's weight, or make it the stable backend.",
+    kinds=ROUTES,
+    patches=True,
+    settings=CanarySettings,
+)
+def canary(route: Object, settings: CanarySettings, stack: Stack) -> Iterator[Finding]:
+    """A request that asks for the canary by a header or a parameter may always get it: no ceiling for such a rule."""
+    ceiling = settings.ceiling_percent or min(stack.declared("canaryCeilingPercent"), default=50)
+    named = route.annotations.text(labels.CANARY)
+    for rule in route.spec.groups("rules"):
+        matches = rule.groups("matches")
+        if matches and all(match.items("headers") or match.items("queryParams") for match in matches):
+            continue
+        shares = [(ref.text("name"), ref.number("weight", 1)) for ref in rule.groups("backendRefs")]
+        on_trial = _on_trial([name for name, _ in shares], named)
+        trial = sum(weight for (_, weight), is_trial in zip(shares, on_trial, strict=True) if is_trial)
+        yield from canary_problems(route.label, trial, sum(weight for _, weight in shares), ceiling)
+
+
+def _on_trial(names: Sequence[str], named: str) -> list[bool]:
+    """Which backends of a rule are canaries: those that the annotation names, or that are called canary."""
+    if len(names) == 1:  # alone it is a trial only where it is said to be
+        return [names[0] == named]
+    trial = [name == named or "canary" in name for name in names]
+    if not all(trial):
+        return trial
+    said = [name == named for name in names]  # a service may be called after the bird; then the first is stable
+    return said if any(said) and not all(said) else [index > 0 for index in range(len(names))]
+
+
+# --- host names ------------------------------------------------------------------------------------------
+
+
+@policy(
+    "stack",
+    id="gateway-hostname-owner",
+    title="Every host name has one owner.",
+    severity=HIGH,
+    framework=GDPR,
+    reference="art. 32",
+    why="A route that answers for another's host name reads its users' requests.",
+    remedy="Give each host name, and each name that a wildcard covers, to one namespace.",
+    settings=Namespaces,
+)
+def hostname_owner(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
+    routes = list(stack.objects(*NAMED_ROUTES, patches=True))
+    yield from ownership_problems(
+        [Claim(route.namespace, route.name, host, route.urn) for route in routes for host in _hosts(route)]
+    )
+    yield from _unnamed(
+        [route for route in routes if not route.patch], list(stack.objects(f"{_API}:Gateway")), settings
+    )
+
+
+def _unnamed(routes: Sequence[Object], gateways: Sequence[Object], settings: Namespaces) -> Iterator[Finding]:
+    """Routes of tenants without host names: they answer for every name of their listeners, other tenants' among them.
+
+    A route of the platform's own may do that: it is how plain requests are sent on to HTTPS."""
+    for route in routes:
+        if _hosts(route) or not settings.may_hold_tenants(route.namespace):
+            continue
+        for other in routes:
+            again = (
+                not _hosts(other) and settings.may_hold_tenants(other.namespace) and route.namespace < other.namespace
+            )
+            if again or other.namespace == route.namespace:
+                continue
+            taken = [host for host in _hosts(other) or ["every host name"] if _takes(route, other, host, gateways)]
+            if taken:
+                yield route.finding(
+                    f"has no hostnames, so it answers for {', '.join(taken)} of {other.namespace} too",
+                    "write the host names that are its own",
+                    subject=f"route '{route.metadata.text('name', '?')}' of {route.namespace}",
+                )
+
+
+def _takes(route: Object, other: Object, host: str, gateways: Sequence[Object]) -> bool:
+    """Whether a route without host names gets requests for a host of another: on a listener that both attach to."""
+    for parent in _parents(route):
+        for there in _parents(other):
+            sections = {parent[3], there[3]} - {""}
+            if parent[:3] != there[:3] or len(sections) > 1:
+                continue
+            known = [made for made in gateways if (made.namespace, made.metadata.text("name")) == parent[1:3]]
+            listeners = [one for made in known for one in made.spec.groups("listeners")]
+            names = [one.text("hostname") or None for one in listeners if not sections or one.text("name") in sections]
+            if not known or not _hosts(other) or any(intersects(name, host) for name in names):
+                return True
+    return False
+
+
+def _parents(route: ManifestView) -> list[tuple[str, str, str, str]]:
+    """Kind, namespace, name and listener of what a route attaches to."""
+    return [
+        (
+            parent.text("kind", "Gateway"),
+            parent.text("namespace", route.namespace),
+            parent.text("name"),
+            parent.text("sectionName"),
+        )
+        for parent in route.spec.groups("parentRefs")
+    ]
+
+
+def _hosts(route: ManifestView) -> list[str]:
+    return route.spec.texts("hostnames")
+
+
+# --- grants, ingress-nginx -------------------------------------------------------------------------------
+
+
+@policy(
+    "object",
+    id="gateway-reference-grant",
+    title="A ReferenceGrant lets one kind of one namespace use one kind.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="Gateway API, ReferenceGrant",
+    why="Only a grant limits what routes of other namespaces may use, certificates among them; a wide one does not.",
+    remedy="Write one grant for each namespace and kind, and name the Secret.",
+    kinds=(f"{_API}:ReferenceGrant",),
+    patches=True,
+)
+def reference_grant(grant: Object, _: Settings) -> Iterator[Finding]:
+    for side in ("from", "to"):
+        count = len(grant.spec.items(side))
+        if side in grant.spec and count != 1:
+            yield grant.finding(f"spec.{side} has {count} entries", "write one grant for each namespace and kind")
+    for target in grant.spec.groups("to"):
+        if target.text("kind") == "Secret" and not target.text("name"):
+            yield grant.finding("lets another namespace use every Secret of this one", "write the name of the Secret")
+
+
+@policy(
+    "object in stack",
+    id="gateway-no-ingress-nginx",
+    title="Nothing needs ingress-nginx, which is retired.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="Kubernetes project, retirement of ingress-nginx, March 2026",
+    why="The controller gets no security fixes any more, and it is open to the internet.",
+    remedy="Write HTTPRoutes; ingress2gateway translates most annotations.",
+    kinds=("helm.sh:Release", "networking.k8s.io:Ingress", "networking.k8s.io:IngressClass"),
+    patches=True,
+    mandatory=False,
+)
+def no_ingress_nginx(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
+    if found.kind == "Release":
+        chart = chart_name(found.text("chart"))
+        uses, subject = chart == "ingress-nginx", f"Release of chart {chart}"
+    elif found.kind == "IngressClass":
+        uses = found.spec.text("controller") == NGINX_CONTROLLER
+        subject = f"IngressClass {found.metadata.text('name', '?')}"
+    else:
+        uses = found.spec.text("ingressClassName") == "nginx" or any(
+            str(key).startswith("nginx.ingress.kubernetes.io/") for key in found.annotations
+        )
+        subject = found.label
+    if uses:
+        yield found.finding(
+            "needs ingress-nginx, which was retired in March 2026 and gets no security fixes",
+            "write an HTTPRoute; ingress2gateway translates most of it",
+            subject=subject,
+        )

@@ -1,0 +1,167 @@
+"""Policies of load balancers: pools of addresses, how they are announced, BGP sessions."""
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from components.core.finding import Finding
+from components.core.manifests import Fields
+from components.pools.addresses import address_block
+from components.pools.rules import Pooled, Taken, api_server_address, overlap_problems, taken_problems
+from components.residency.model import Cidr
+from policies.machines import machines
+from policies.policy import CRITICAL, LOW, MEDIUM, PLATFORM, Object, Settings, Stack, policy
+
+ANNOUNCED_BY_CILIUM = "cilium.io:CiliumL2AnnouncementPolicy"
+
+
+class PoolSettings(Settings):
+    nodes: dict[str, str] = Field({})
+    """Addresses that no pool may hold, by name, beside those that the program reaches."""
+    node_cidr: Cidr | None = None
+    """The nodes' network: its two ends are in no pool."""
+    gateways: tuple[str, ...] = ()
+    """Routers' addresses that no pool may hold."""
+
+    def taken(self) -> Iterator[Taken]:
+        for name, host in self.nodes.items():
+            yield from (Taken(f"node {name}", address) for _, address in api_server_address(host))
+        if self.node_cidr and self.node_cidr.num_addresses > 2:
+            yield Taken("the network address", self.node_cidr[0])
+            yield Taken("the broadcast address", self.node_cidr[-1])
+        for host in self.gateways:
+            yield from (Taken("the router", address) for _, address in api_server_address(host))
+
+
+@policy(
+    "stack",
+    id="metallb-pool-addresses",
+    title="Load-balancer pools contain no address that is in use elsewhere.",
+    severity=CRITICAL,
+    framework=PLATFORM,
+    reference="metallb/metallb#1397",
+    why="MetalLB answers for every address of a pool. A node's own address in it cuts SSH to that node.",
+    remedy="Shrink the pool until it has no node's address, no network address and no broadcast address, and shares no "
+    "address with another pool.",
+    settings=PoolSettings,
+)
+def pool_addresses(stack: Stack, settings: PoolSettings) -> Iterator[Finding]:
+    pools = list(stack.objects("metallb.io:IPAddressPool", "cilium.io:CiliumLoadBalancerIPPool", patches=True))
+    if not pools:
+        return
+    taken = list(settings.taken())
+    for release in stack.objects("helm.sh:Release"):  # Cilium without kube-proxy is told where the API server is
+        taken += api_server_address(release.group("values").text("k8sServiceHost"))
+    for machine in machines(stack.resources):
+        if machine.address is not None:
+            taken.append(Taken(f"node {machine.name}", machine.address))
+        elif machine.name not in settings.nodes:
+            message = f"{machine.host} is a name, so it is not known whether a pool contains it"
+            yield Finding("", f"node {machine.name}", message, "write its address", urn=machine.urn)
+    taken = list(dict.fromkeys(taken))
+    pooled: list[Pooled] = []
+    for pool in pools:
+        name = pool.metadata.text("name", "?")
+        for text in _written(pool.spec):
+            try:
+                pooled.append(Pooled(name, address_block(text), pool.urn))
+            except ValueError as error:
+                yield pool.finding(f"{text}: {error}", "write a CIDR or a range", subject=f"pool '{name}'")
+    for block in pooled:
+        yield from taken_problems(block, taken)
+    yield from overlap_problems(pooled)
+
+
+def _written(spec: Fields) -> Iterator[str]:
+    """Addresses as MetalLB takes them; Cilium's blocks in the same form (`cidrs` until Cilium 1.14)."""
+    yield from spec.texts("addresses")
+    for block in (*spec.groups("blocks"), *spec.groups("cidrs")):
+        start = block.text("start")
+        yield block.text("cidr") or f"{start}-{block.text('stop', start)}"
+
+
+@policy(
+    "object",
+    id="metallb-advertisement-selects",
+    title="Every advertisement selects its pools.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="MetalLB's API reference, L2Advertisement",
+    why="An advertisement without selectors announces every pool, also the ones that are added later.",
+    remedy="Write spec.ipAddressPools.",
+    kinds=("metallb.io:L2Advertisement", "metallb.io:BGPAdvertisement"),
+)
+def advertisement_selects(advertisement: Object, _: Settings) -> Iterator[Finding]:
+    spec = advertisement.spec
+    if not spec.items("ipAddressPools") and not spec.items("ipAddressPoolSelectors"):
+        yield advertisement.finding(
+            "selects no pool, so it announces all of them",
+            "write spec.ipAddressPools",
+            subject=advertisement.cluster_label,
+        )
+
+
+@policy(
+    "object in stack",
+    id="metallb-client-address",
+    title="Services of type LoadBalancer keep their clients' addresses.",
+    severity=LOW,
+    framework=PLATFORM,
+    reference="Kubernetes, Service.spec.externalTrafficPolicy",
+    why="Where a Service is reached by way of another node, pods see that node's address instead of the client's: "
+    "logs, limits and allow-lists judge the wrong address.",
+    remedy="Write externalTrafficPolicy: Local where client addresses matter.",
+    kinds=("core:Service",),
+    patches=True,
+    mandatory=False,
+)
+def client_address(service: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
+    if announced_traffic_policy(service, stack) == (False, False):
+        yield service.finding(
+            "has externalTrafficPolicy: Cluster (the default), so pods see a node's address for the client's",
+            "write Local where addresses are logged, limited or allowed by",
+        )
+
+
+def announced_traffic_policy(service: Object, stack: Stack) -> tuple[bool, bool] | None:
+    """Of a Service of type LoadBalancer: whether Cilium announces it by layer 2, and whether its traffic stays local.
+
+    None for every other Service, and for a patch that leaves the traffic policy out."""
+    if service.patch and "externalTrafficPolicy" not in service.spec:
+        return None
+    if service.spec.text("type", "LoadBalancer" if service.patch else "ClusterIP") != "LoadBalancer":
+        return None
+    by_cilium = any(stack.objects(ANNOUNCED_BY_CILIUM, patches=True))
+    return by_cilium, service.spec.text("externalTrafficPolicy") == "Local"
+
+
+@policy(
+    "object",
+    id="metallb-bgp-peer",
+    title="BGP sessions have a password, and BFD where the router can.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="RFC 2385, RFC 5082, RFC 5880",
+    why="A machine that can open a session can announce addresses to the router; without BFD traffic goes to a dead "
+    "router until the hold time is over.",
+    remedy="Give the peer a passwordSecret and a bfdProfile, or agree on GTSM with the router's owner.",
+    kinds=("metallb.io:BGPPeer", "cilium.io:CiliumBGPPeerConfig"),
+    mandatory=False,
+)
+def bgp_peer(peer: Object, _: Settings) -> Iterator[Finding]:
+    spec = peer.spec
+    open_session = "has no password, so whoever reaches the router's port can announce addresses"
+    problem: tuple[str, str] | None = None
+    if peer.kind == "CiliumBGPPeerConfig":
+        if not spec.raw.get("authSecretRef"):
+            problem = open_session, "write authSecretRef (TCP MD5)"
+    elif spec.raw.get("password"):
+        problem = "has its password in plain text", "write passwordSecret, and change the password"
+    elif not spec.raw.get("passwordSecret"):
+        remedy = "write passwordSecret (TCP MD5), or have the router accept a hop of one only (GTSM, RFC 5082)"
+        problem = open_session, remedy
+    elif not spec.raw.get("bfdProfile"):
+        hold = spec.text("holdTime", "90s")
+        problem = f"has no BFD, so a dead router is noticed after {hold}", "write bfdProfile where the router can"
+    if problem:
+        yield peer.finding(*problem, subject=peer.cluster_label)

@@ -1,0 +1,253 @@
+"""Policies of residency: in which countries data is, under whose law, and where it is sent."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+from typing import Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.json_schema import SkipJsonSchema
+
+from components.core.endpoints import backend_host, secrets_host
+from components.core.finding import Finding
+from components.core.manifests import FieldError
+from components.core.types import CountryCode
+from components.nodes.rules import country_problem
+from components.pools.addresses import IpAddress
+from components.residency.data_flows import data_flows
+from components.residency.model import Cidr, Place, ResidencyException
+from components.residency.rules import DataFlow, Record, data_flow_problems, expired_problems, missing_purposes
+from policies.machines import machines
+from policies.policy import (
+    CRITICAL,
+    GDPR,
+    HIGH,
+    MEDIUM,
+    SCHREMS,
+    Component,
+    Dated,
+    Settings,
+    Stack,
+    policy,
+)
+from policies.unknowns import known, plain
+
+DEMANDED = ("dns", "time")
+"""Purposes that every node has and no resource shows: where the program keeps a record, it must name them."""
+
+
+class Countries(Settings):
+    allowed_countries: tuple[CountryCode, ...] = ("NO",)
+    """Countries (ISO 3166-1 alpha-2) in which data may be and under whose law its processors may be."""
+
+
+@policy(
+    "component",
+    id="residency",
+    title="Data is in allowed countries, under the law of allowed countries.",
+    severity=CRITICAL,
+    framework=SCHREMS,
+    reference="GDPR art. 44 and 46",
+    why="A machine in the country is not enough: the owner of its provider can be ordered to hand data over. The "
+    "machine's country and the country whose law its provider is under are judged separately.",
+    remedy="Rent the server in an allowed country from a company of an allowed country.",
+    settings=Countries,
+)
+def country(component: Component, settings: Countries) -> Iterator[Finding]:
+    for field, what in (("country", "the machine"), ("providerCountry", "its provider")):
+        if field in component:
+            found = component.text(field)
+            yield from country_problem(f"node {component.name}", found, settings.allowed_countries, what=what)
+
+
+class MachineSettings(Countries):
+    places: dict[Cidr, CountryCode] = Field({})
+    """Networks (CIDR) whose country the auditor knows; it counts more than what a program says."""
+
+    def country_of(self, address: IpAddress | None) -> str:
+        """The country of the smallest network that holds the address; empty where none does."""
+        holding = [(net.prefixlen, code) for net, code in self.places.items() if address and address in net]
+        return max(holding)[1] if holding else ""
+
+
+@policy(
+    "stack",
+    id="residency-place",
+    title="Every machine that the program works on has a declared country, and it is an allowed one.",
+    severity=CRITICAL,
+    framework=GDPR,
+    reference="art. 30(1)(e) and 44",
+    why="A machine without a declared country cannot be in a record of processing.",
+    remedy="Put the machine into a component with `country` among its inputs and outputs, or name its network in the "
+    "policy's `places`.",
+    settings=MachineSettings,
+)
+def machine_place(stack: Stack, settings: MachineSettings) -> Iterator[Finding]:
+    for machine in machines(stack.resources):
+        subject = f"node {machine.name}"
+        known_country = settings.country_of(machine.address)
+        if not machine.country and not known_country:
+            message = f"nothing says in which country {machine.host} stands"
+            remedy = (
+                "put it into a component with `country` among its inputs and outputs, or name its network in the "
+                "policy's `places`"
+            )
+            yield Finding("", subject, message, remedy, urn=machine.urn)
+        elif machine.country and known_country and machine.country != known_country:
+            message = f"declares {machine.country}, but the policy's `places` has {machine.host} in {known_country}"
+            yield Finding("", subject, message, "correct whichever is wrong", urn=machine.urn)
+        elif known_country:
+            what = f"the machine ({machine.host})"
+            for problem in country_problem(subject, known_country, settings.allowed_countries, what=what):
+                yield problem._replace(urn=machine.urn)
+
+
+class RecordSettings(Countries, Dated):
+    places: tuple[Place, ...] = ()
+    """Declared places, each as in a stack file's residency.places; they count more than the program's own."""
+    exceptions: tuple[ResidencyException, ...] = ()
+    """Dated exceptions, each as in residency.exceptions (name, place, until, reason)."""
+
+    def record(self, stack: Stack) -> Record:
+        """The auditor's places before the program's own: what they say of a host counts, and only the auditor's
+        exceptions let one of them through."""
+        places, exceptions = self.places, self.exceptions
+        for component in _records(stack):
+            places += _read(_PLACES, component, "places")
+            exceptions += _read(_EXCEPTIONS, component, "exceptions")
+        day = self.day() if exceptions else date.min
+        return Record(places, exceptions, self.allowed_countries, day, self.places, self.exceptions)
+
+
+_PLACES = TypeAdapter(tuple[Place, ...])
+_EXCEPTIONS = TypeAdapter(tuple[ResidencyException, ...])
+
+
+def _records(stack: Stack) -> list[Component]:
+    """Components of any program that declare places."""
+    return [component for component in stack.components if "places" in component]
+
+
+def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
+    try:
+        return adapter.validate_python(known(component.items(field)))
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)})
+        path = f"{component.at(field)}.{', '.join(fields)}"
+        raise FieldError(path, f"cannot be read as in residency.{field} of a stack file") from None
+
+
+class DataFlowSettings(RecordSettings):
+    chart_images: dict[str, tuple[str, ...]] = Field({})
+    """By chart: the registries of images that its own default values name; an empty list: the values that a program
+    writes name every image."""
+
+
+@policy(
+    "stack",
+    id="residency-closure",
+    title="Every destination of data is declared, is in an allowed country, and is controlled from one.",
+    severity=CRITICAL,
+    framework=SCHREMS,
+    reference="GDPR art. 30(1)(d)-(e), 44 and 46",
+    why="Data leaves through whatever a program names: pulling an image shows its registry what runs where, a log "
+    "sink gets what is logged, a host that a tenant may call gets what it is sent. All of these are found in pod "
+    "templates, chart values, custom resources and network policies, and must be declared with the entity that "
+    "controls them. The country of that entity is judged separately: the Oslo region of a company under foreign law "
+    "is not a place under Norwegian law.",
+    remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
+    "while, write an exception with a date and a reason.",
+    settings=DataFlowSettings,
+)
+def destinations(stack: Stack, settings: DataFlowSettings) -> Iterator[Finding]:
+    record = settings.record(stack)
+    for resource in stack.resources:
+        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), settings.chart_images):
+            yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
+
+
+class StateSettings(RecordSettings):
+    state_backend: str = ""
+    """URL of the state backend: judged beside PULUMI_BACKEND_URL and what the program's component says."""
+    secrets_provider: str = ""
+    """URL of the secrets provider, where it is not a passphrase."""
+    seen_backend: SkipJsonSchema[str] = Field(default="")
+    """PULUMI_BACKEND_URL, as the process of the pack has it."""
+
+
+@policy(
+    "stack",
+    id="residency-state",
+    title="Pulumi's state, and the key to its secrets, are at declared places.",
+    severity=CRITICAL,
+    framework=SCHREMS,
+    reference="GDPR art. 32 and 44",
+    why="The state holds every input of every resource, secrets among them, and the holder of the key can read them.",
+    remedy="Keep the state at a declared place (PULUMI_BACKEND_URL), and its key with a passphrase or a declared "
+    "provider.",
+    settings=StateSettings,
+)
+def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
+    record = settings.record(stack)
+
+    def every(field: str, *configured: str) -> list[str]:
+        # All of them: what a program says of its state must not hide where the engine keeps it.
+        declared = (component.text(field) for component in _records(stack))
+        return list(dict.fromkeys(value for value in (*configured, *declared) if value))
+
+    backends = every("stateBackend", settings.state_backend, settings.seen_backend)
+    providers = every("secretsProvider", settings.secrets_provider) or [""]
+    if not backends:
+        yield Finding(
+            "",
+            "Pulumi's state",
+            "nothing says where it is kept",
+            "set PULUMI_BACKEND_URL, or `stateBackend` in the policy's configuration; what `pulumi login` remembers is "
+            "not shown to programs",
+        )
+        return
+    flows = [DataFlow(backend_host(backend), "state", "Pulumi's state backend") for backend in backends]
+    for backend, provider in product(backends, providers):
+        if holder := secrets_host(provider, backend):
+            flows.append(DataFlow(holder, "secrets", "the stack's secrets provider"))
+    for flow in dict.fromkeys(flows):
+        yield from data_flow_problems(flow, record)
+
+
+@policy(
+    "stack",
+    id="residency-exceptions",
+    title="Every exception from residency has a date that is still to come.",
+    severity=HIGH,
+    framework=GDPR,
+    reference="art. 5(2) and 24",
+    why="An exception without an end is a rule that no one decided on.",
+    remedy="Stop using the place, or have a new date approved and write it.",
+    settings=RecordSettings,
+)
+def exceptions(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
+    record = settings.record(stack)
+    yield from expired_problems(record.exceptions, record.today)
+
+
+class RequiredPurposes(RecordSettings):
+    demanded: tuple[str, ...] | None = None
+    """Purposes that need a place; else dns and time, where a component has `places`."""
+
+
+@policy(
+    "stack",
+    id="residency-record",
+    title="The record names a place for what every node uses and no resource shows.",
+    severity=MEDIUM,
+    framework=GDPR,
+    reference="art. 30",
+    why="Every node asks resolvers and time servers, and no resource names them: only a record does.",
+    remedy="Declare a place for each purpose that the message names.",
+    settings=RequiredPurposes,
+)
+def purposes(stack: Stack, settings: RequiredPurposes) -> Iterator[Finding]:
+    demanded = settings.demanded
+    if demanded is None:
+        demanded = DEMANDED if _records(stack) else ()
+    yield from missing_purposes(settings.record(stack).places, demanded)

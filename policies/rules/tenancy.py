@@ -1,0 +1,433 @@
+"""Policies of tenants: their namespaces, rights, images and network policies."""
+
+from collections.abc import Callable, Iterator
+
+from pydantic import Field
+
+from components.core import labels
+from components.core.duplicates import duplicates
+from components.core.endpoints import image_registry
+from components.core.finding import Finding
+from components.core.manifests import Fields, ManifestView
+from components.core.names import FOR_DNS
+from components.core.waivers import Waiver
+from components.tenancy.isolation import overly_permissive_policies, selects_everything
+from policies.policy import (
+    CIS,
+    CRITICAL,
+    HIGH,
+    MEDIUM,
+    NSA,
+    PLATFORM,
+    Dated,
+    Namespaces,
+    Object,
+    Settings,
+    Stack,
+    policy,
+)
+from policies.workloads import WORKLOADS, images
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+NETWORK_POLICY = "networking.k8s.io:NetworkPolicy"
+
+
+def _subject(namespace: str) -> str:
+    return f"namespace '{namespace}'"
+
+
+# --- the namespace and its labels ------------------------------------------------------------------------
+
+
+@policy(
+    "object",
+    id="tenancy-label",
+    title="Every tenant's namespace carries its label.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="docs/architecture.md",
+    why="Routes attach and network policies select by this label: a namespace without it, or with another's, is "
+    "isolated by no rule or by the wrong one.",
+    remedy="Label the namespace with its own name.",
+    kinds=("core:Namespace",),
+    patches=True,
+    settings=Namespaces,
+)
+def label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
+    name = namespace.name
+    written = labels.TENANT in namespace.labels
+    if not settings.is_tenant(name) or (namespace.patch and not written):  # a patch may leave it out
+        return
+    value = namespace.labels.text(labels.TENANT)
+    if not written or value != name:
+        yield namespace.finding(
+            f"has {labels.TENANT}: {value}, another's name" if written else f"has no label {labels.TENANT}",
+            f"write {labels.TENANT}: {name}, or name it in platformNamespaces if it is the platform's own",
+            subject=_subject(name),
+        )
+
+
+class PodSecuritySettings(Namespaces, Dated):
+    exceptions: dict[str, Waiver] = Field({})
+    """By namespace: `until` (a date) and `reason` of a level other than restricted."""
+
+
+@policy(
+    "object",
+    id="tenancy-pod-security",
+    title="Every tenant's namespace enforces Pod Security `restricted`.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.2",
+    why="A pod that may ask for the node's files, network or root can read every tenant's data.",
+    remedy="Label the namespace pod-security.kubernetes.io/enforce: restricted, or write a dated exception.",
+    kinds=("core:Namespace",),
+    patches=True,
+    settings=PodSecuritySettings,
+)
+def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[Finding]:
+    name = namespace.name
+    if not settings.is_tenant(name) or (namespace.patch and ENFORCE not in namespace.labels):
+        return
+    level = namespace.labels.text(ENFORCE)
+    exception = settings.exceptions.get(name)
+    if level == "restricted" or (exception and not exception.ended(settings.day())):
+        return
+    has = f"has {ENFORCE}: {level}" if level else f"has no label {ENFORCE}"
+    ended = f"; its exception ended on {exception.until}" if exception else ""
+    yield namespace.finding(
+        f"{has}, so a pod in it may ask for the node's files, network or root{ended}",
+        f"write {ENFORCE}: restricted",
+        subject=_subject(name),
+    )
+
+
+@policy(
+    "object",
+    id="tenancy-forged-label",
+    title="No namespace passes for another.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="Kubernetes, kubernetes.io/metadata.name",
+    why="Network policies admit namespaces by label: who can write another's name there is admitted in its place.",
+    remedy="Leave kubernetes.io/metadata.name to the API server and the tenant's label to tenants.",
+    kinds=("core:Namespace",),
+    patches=True,
+    settings=Namespaces,
+)
+def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
+    name = namespace.name
+    written = namespace.labels.text(labels.NAMESPACE_NAME, name)
+    if written != name:
+        yield namespace.finding(
+            f"has {labels.NAMESPACE_NAME}: {written}, another's name",
+            "leave the label to the API server",
+            subject=_subject(name),
+        )
+    if not settings.is_tenant(name) and labels.TENANT in namespace.labels:
+        yield namespace.finding(
+            f"is the platform's own and has {labels.TENANT}: {namespace.labels.text(labels.TENANT)}, so a tenant's "
+            "routes may attach",
+            "leave the label out",
+            subject=_subject(name),
+        )
+
+
+@policy(
+    "stack",
+    id="tenancy-one-bundle",
+    title="Every namespace is declared once.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="docs/architecture.md",
+    why="Two owners of a namespace undo each other, and destroying one deletes what the other made in it.",
+    remedy="Leave the namespace to one component.",
+)
+def one_bundle(stack: Stack, _: Settings) -> Iterator[Finding]:
+    clusters: dict[str, list[str]] = {}
+    for namespace in stack.objects("core:Namespace"):
+        provider = namespace.resource.provider
+        # A provider of Kubernetes is a cluster: the same name in another one is another namespace.
+        cluster = (provider.urn or provider.name) if provider else ""
+        clusters.setdefault(cluster, []).append(namespace.name)
+    for names in clusters.values():
+        for name in duplicates(names):
+            yield Finding(
+                "",
+                _subject(name),
+                "is declared twice",
+                "leave it to one component; destroying the other deletes everything in it",
+            )
+
+
+# --- what a tenant's namespace must have -----------------------------------------------------------------
+
+
+def _tenants(stack: Stack, settings: Namespaces) -> list[Object]:
+    return [found for found in stack.objects("core:Namespace") if settings.is_tenant(found.name)]
+
+
+def _lacking(
+    stack: Stack,
+    settings: Namespaces,
+    kind: str,
+    message: str,
+    remedy: str,
+    fits: Callable[[Object], bool] = lambda _: True,
+) -> Iterator[Finding]:
+    """Tenants' namespaces without an object of this kind that fits."""
+    namespaces = _tenants(stack, settings)
+    have = {found.namespace for found in stack.objects(kind) if fits(found)} if namespaces else set()
+    for namespace in sorted(namespaces, key=lambda found: found.name):
+        if namespace.name not in have:
+            yield namespace.finding(message, remedy, subject=_subject(namespace.name))
+
+
+@policy(
+    "stack",
+    id="tenancy-default-deny",
+    title="Every tenant's namespace denies all traffic that no policy allows.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.3.2",
+    why="Without a policy every pod of every tenant reaches every other.",
+    remedy="Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules.",
+    settings=Namespaces,
+)
+def default_deny(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
+    return _lacking(
+        stack,
+        settings,
+        NETWORK_POLICY,
+        "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods",
+        "add one with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
+        denies_all,
+    )
+
+
+def denies_all(found: ManifestView) -> bool:
+    """Whether a NetworkPolicy denies both directions for every pod of its namespace."""
+    spec = found.spec
+    return (
+        selects_everything(spec.group("podSelector"))
+        and set(spec.texts("policyTypes")) >= {"Ingress", "Egress"}
+        and not spec.items("ingress")
+        and not spec.items("egress")
+    )
+
+
+@policy(
+    "stack",
+    id="tenancy-allow-dns",
+    title="Every tenant's namespace lets its pods ask for names.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="docs/architecture.md",
+    why="In a namespace that denies everything and allows no DNS, somebody will open all of egress.",
+    remedy="Add a NetworkPolicy with egress to kube-dns on port 53.",
+    settings=Namespaces,
+)
+def allow_dns(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
+    return _lacking(
+        stack,
+        settings,
+        NETWORK_POLICY,
+        "no NetworkPolicy lets its pods ask for names, so somebody will open all of egress instead",
+        f"add one with podSelector: {{}} and egress, {FOR_DNS}",
+        _allows_dns,
+    )
+
+
+def _allows_dns(found: ManifestView) -> bool:
+    ports = [port for rule in found.spec.groups("egress") for port in rule.groups("ports")]
+    return selects_everything(found.spec.group("podSelector")) and any(
+        port.text("port") in ("53", "53.0") and port.text("protocol") == "UDP" for port in ports
+    )
+
+
+@policy(
+    "stack",
+    id="tenancy-quota",
+    title="Every tenant's namespace has a quota.",
+    severity=MEDIUM,
+    framework=NSA,
+    reference="Kubernetes Pod security, resource policies",
+    why="One tenant without a quota can take the nodes of all.",
+    remedy="Add a ResourceQuota.",
+    settings=Namespaces,
+)
+def quota(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
+    message = "has no ResourceQuota, so one tenant can take every node"
+    return _lacking(stack, settings, "core:ResourceQuota", message, "add one")
+
+
+@policy(
+    "stack",
+    id="tenancy-limits",
+    title="Every tenant's namespace has default limits.",
+    severity=MEDIUM,
+    framework=NSA,
+    reference="Kubernetes Pod security, resource policies",
+    why="A container that asks for nothing gets everything, or nothing where there is a quota.",
+    remedy="Add a LimitRange with defaults.",
+    settings=Namespaces,
+)
+def limits(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
+    message = "has no LimitRange, so a container that asks for nothing may take everything"
+    return _lacking(stack, settings, "core:LimitRange", message, "add one")
+
+
+# --- rights ----------------------------------------------------------------------------------------------
+
+_WRITES = {"create", "update", "patch", "delete", "deletecollection", "*"}
+EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
+ANONYMOUS = "system:anonymous"
+_ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
+
+
+@policy(
+    "object",
+    id="tenancy-rights",
+    title="No Role lets its holder take more rights than it lists.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.1",
+    why="A Role with wildcards, or one that can be widened by its holder, is no limit.",
+    remedy="Name resources and verbs one by one.",
+    kinds=("rbac.authorization.k8s.io:Role",),
+    patches=True,
+)
+def rights(role: Object, _: Settings) -> Iterator[Finding]:
+    for rule in role.groups("rules"):
+        verbs, resources = set(rule.texts("verbs")), set(rule.texts("resources"))
+        too_much = sorted({"*"} & (verbs | resources | set(rule.texts("apiGroups"))))
+        too_much += sorted(verbs & {"escalate", "bind", "impersonate"})
+        too_much += sorted(resources & {"roles", "rolebindings", "serviceaccounts/token"} if verbs & _WRITES else ())
+        for right in too_much:
+            yield role.finding(
+                f"'{right}' lets its holder reach beyond what is listed", "name resources and verbs one by one"
+            )
+
+
+@policy(
+    "object",
+    id="tenancy-cluster-binding",
+    title="No tenant has rights in the whole cluster, and not everybody has rights in a tenant's namespace.",
+    severity=CRITICAL,
+    framework=CIS,
+    reference="5.1.1",
+    why="A ClusterRoleBinding reaches every namespace, every other tenant's among them.",
+    remedy="Write a RoleBinding in the tenant's own namespace.",
+    kinds=("rbac.authorization.k8s.io:ClusterRoleBinding", "rbac.authorization.k8s.io:RoleBinding"),
+    patches=True,
+    settings=Namespaces,
+)
+def cluster_binding(binding: Object, settings: Namespaces) -> Iterator[Finding]:
+    for subject in binding.groups("subjects"):
+        everybody, who = _bound(subject, settings)
+        if not who:
+            continue
+        if binding.kind == "ClusterRoleBinding":
+            yield binding.finding(
+                f"gives {who} rights in every namespace",
+                "write a RoleBinding in the tenant's own",
+                subject=f"ClusterRoleBinding {binding.metadata.text('name', '?')}",
+            )
+        elif settings.is_tenant(binding.namespace):
+            role = binding.group("roleRef").text("name", "?")
+            if everybody or role == "cluster-admin":
+                yield binding.finding(
+                    f"gives {who} the rights of {role} in a tenant's namespace", "bind the tenant's own group to a Role"
+                )
+
+
+def _bound(subject: Fields, settings: Namespaces) -> tuple[bool, str]:
+    """Whether a subject is everybody, and who it is; empty where it belongs to no tenant.
+
+    A service account can be written in three ways: its own kind, the user that it logs in as, and the group of its
+    namespace.
+    """
+    name, namespace, kind = subject.text("name"), subject.text("namespace"), subject.text("kind")
+    if (kind == "Group" and name in EVERYBODY) or name == ANONYMOUS:
+        return True, f"everybody ({name})"
+    if kind == "User" and name.startswith(_ACCOUNT):
+        namespace, _, name = name.removeprefix(_ACCOUNT).partition(":")
+        kind = "ServiceAccount"
+    if kind == "ServiceAccount" and namespace and settings.is_tenant(namespace):
+        return False, f"service account {namespace}/{name}"
+    if kind == "Group" and name.startswith(_ACCOUNTS) and settings.is_tenant(name.removeprefix(_ACCOUNTS)):
+        return False, f"the service accounts of {name.removeprefix(_ACCOUNTS)}"
+    return False, ""
+
+
+# --- images and network policies -------------------------------------------------------------------------
+
+
+class ImageSettings(Namespaces):
+    registries: tuple[str, ...] | None = None
+    """Registries whose tags are trusted; else the program's image-registry places."""
+
+
+@policy(
+    "object in stack",
+    id="tenancy-images",
+    title="Tenants' images come by digest or from an allowed registry.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.5.1",
+    why="The owner of a tag can move it to another image: what was reviewed is then not what runs.",
+    remedy="Write images by digest, or take them from a declared registry.",
+    kinds=WORKLOADS,
+    patches=True,
+    settings=ImageSettings,
+)
+def tenant_images(workload: Object, settings: ImageSettings, stack: Stack) -> Iterator[Finding]:
+    if not settings.may_hold_tenants(workload.namespace):
+        return
+    registries = settings.registries
+    if registries is None:
+        places = [place for component in stack.components for place in component.groups("places")]
+        registries = tuple(
+            host for place in places if "image-registry" in place.texts("purposes") for host in place.texts("hosts")
+        )
+    for image in images(workload):
+        registry = image_registry(image)
+        if "@sha256:" not in image and not any(_holds(allowed, registry) for allowed in registries):
+            yield workload.finding(
+                f"runs an image of {registry} by tag, which its owner can move to another image",
+                f"write it by digest (@sha256:…), or take it from {' or '.join(sorted(registries)) or _ANY}",
+            )
+
+
+_ANY = "a declared registry"
+
+
+def _holds(allowed: str, registry: str) -> bool:
+    """`*.example.no` is every registry below it, as in a declared place."""
+    return registry.endswith(allowed[1:]) if allowed.startswith("*.") else registry == allowed
+
+
+@policy(
+    "object",
+    id="tenancy-isolation",
+    title="No policy of a tenant's namespace lets everybody in or out.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.3.2",
+    why="Network policies add up: one that allows everything voids the one that denies everything, and every pod of "
+    "every other tenant reaches what it selects.",
+    remedy="Name who may call and who is called: from and to with a podSelector, or a namespaceSelector with labels. "
+    "From the gateway: its namespace, or fromEntities: [ingress] with Cilium's. For DNS: namespaceSelector "
+    "kubernetes.io/metadata.name: kube-system, podSelector k8s-app: kube-dns, port 53, UDP and TCP.",
+    kinds=(
+        NETWORK_POLICY,
+        "cilium.io:CiliumNetworkPolicy",
+        "cilium.io:CiliumClusterwideNetworkPolicy",
+        "projectcalico.org:NetworkPolicy",
+        "crd.projectcalico.org:NetworkPolicy",
+    ),
+    patches=True,
+    settings=Namespaces,
+)
+def isolation(found: Object, settings: Namespaces) -> Iterator[Finding]:
+    return overly_permissive_policies(found, settings.may_hold_tenants)
