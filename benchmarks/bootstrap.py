@@ -34,7 +34,6 @@ import by_hand
 import yaml
 from by_hand import Steps
 from footprint import available_mib, busy_seconds, disk_mib
-from kubernetes.client.exceptions import ApiException
 
 from components.kubeadm.credentials import Credentials
 from components.stackfile.installed_charts import from_mirror
@@ -51,6 +50,7 @@ from lab.progress import Progress
 from lab.toolchain import build
 from lab.toolchain.build import Tools
 from lab.verify import images
+from vds.shared.kubernetes import ApiError
 
 MACHINES: dict[int, tuple[Host, ...]] = {
     1: CONTROL_PLANES[:1],
@@ -123,7 +123,7 @@ class Watch(threading.Thread):
             try:
                 if is_done():
                     return
-            except (LabError, ApiException):  # no answer, no right to ask, no such object: all mean "not yet"
+            except (LabError, ApiError):  # no answer, no right to ask, no such object: all mean "not yet"
                 pass
             if self._ended.wait(_POLL_SECONDS):
                 raise _EndedError

@@ -38,8 +38,9 @@ import asyncssh
 import playbook
 from fleet import OPERATOR, Fleet, described, fleet
 
+from components.nodes.connection import connect, server_of
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
-from components.nodes.reading import connect, read_fleet
+from components.nodes.reading import read_fleet
 from components.nodes.settings.readback import Readback
 from components.nodes.settings.script import command, node_script
 
@@ -87,7 +88,7 @@ class Bench:
         """What a command printed on each node."""
 
         async def one(node: NodeSpec) -> str:
-            async with await connect(node, SSH, self.key) as connection:
+            async with await connect(server_of(node, SSH), self.key) as connection:
                 done = await connection.run(line(node), input=stdin(node))
             if done.exit_status:
                 sys.exit(f"error: {node.name}: {str(done.stderr).strip()}")

@@ -1,127 +1,71 @@
-"""The lab's own calls to its API server: what charts, a kubelet and an agency's deployments would do."""
+"""The lab's own requests to its API server: what charts, a kubelet and an agency's deployments would do."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
+from typing import Any, ClassVar
 
 from lab.processes import LabError
+from vds.shared import kubernetes
+from vds.shared.kubernetes import SERVER_SIDE_APPLY, ApiError, Query, UnreachableError
 
 Manifest = dict[str, Any]
 
-# Kinds that the lab applies → (API path prefix, plural, namespaced). Discovery would take a second at every start.
-_PLURALS = {"NetworkPolicy": "networkpolicies", "Gateway": "gateways", "GatewayClass": "gatewayclasses"}
-_CLUSTER_WIDE = {
-    "Namespace",
-    "Node",
-    "ClusterRole",
-    "ClusterRoleBinding",
-    "CustomResourceDefinition",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "GatewayClass",
-    "IngressClass",
-    "CiliumNode",
-}
-_TIMEOUT_SECONDS = 30  # a new API server on a busy machine is slow with the first custom resources
 FIELD_MANAGER = "vds-platform-lab"
 
 
-def path_of(manifest: Manifest) -> str:
-    """The API path of an object."""
-    kind, version, meta = manifest["kind"], manifest["apiVersion"], manifest["metadata"]
-    plural = _PLURALS.get(kind, f"{kind.lower()}es" if kind.endswith("s") else _plural(kind))
-    prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
-    scope = "" if kind in _CLUSTER_WIDE else f"/namespaces/{meta.get('namespace', 'default')}"
-    return f"{prefix}{scope}/{plural}/{meta['name']}"
+class Cluster(kubernetes.Cluster):
+    """A connection by a kubeconfig file."""
 
-
-def _plural(kind: str) -> str:
-    lower = kind.lower()
-    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
-
-
-class Cluster:
-    """A connection to the API server by a kubeconfig file."""
+    answer_seconds: ClassVar = 30  # a new API server on a busy machine is slow with the first custom resources
+    retries: ClassVar = 3
 
     def __init__(self, kubeconfig: Path) -> None:
-        self.api = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
-        self.core = client.CoreV1Api(self.api)
+        super().__init__(kubeconfig.read_text(encoding="utf-8"))
 
     def is_ready(self) -> bool:
         """Whether the API server answers `/readyz` with 200."""
         try:
-            self.request("GET", "/readyz", parse=False)
+            self.text("GET", "/readyz")
         except Exception:  # refused, reset, not ready, no TLS: all mean "not yet"
             return False
         return True
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        content_type: str = "application/json",
-        query: Iterable[tuple[str, str]] = (),
-        parse: bool = True,
-    ) -> Any:
-        """One call; the parsed answer.
+    def text(self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = "") -> str:
+        """One request; the answer.
 
         Raises:
-            ApiException: the request is refused; its status is 400 or more.
-            LabError: there was no answer, or the API server cannot give one now (429, 500 and more).
+            ApiError: the request is refused.
+            LabError: there was no answer, or the API server can't give one now (429, 500 and more).
         """
-        prepared = self.api.param_serialize(
-            method,
-            path,
-            query_params=list(query),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-        )
         try:
-            answer = self.api.call_api(*prepared, _request_timeout=_TIMEOUT_SECONDS)
-            text = answer.read().decode()
-        except (HTTPError, OSError) as error:
-            said = str(error).split("\n")[0]
-            raise LabError(f"the API server gave no answer to {method} {path} ({said}); see `make logs`") from None
-        if answer.status == 429 or answer.status >= 500:
-            raise LabError(f"the API server answered {answer.status} to {method} {path}: {text.strip()[:300]}")
-        if answer.status >= 400:
-            raise ApiException(status=answer.status, reason=text)
-        return json.loads(text) if parse else text
+            return super().text(method, path, body, query=query, content_type=content_type)
+        except UnreachableError as error:
+            raise LabError(f"the API server gave no answer to {method} {path} ({error}); see `make logs`") from None
+        except ApiError as error:
+            if error.status == 429 or error.status >= 500:
+                text = str(error)[:300]
+                raise LabError(f"the API server answered {error.status} to {method} {path}: {text}") from None
+            raise
 
     def get(self, manifest: Manifest) -> Manifest | None:
-        """The live object that `manifest` names, or None where there is none."""
+        """The live object that `manifest` names, or None if there is none or no such kind."""
         try:
-            return dict(self.request("GET", path_of(manifest)))
-        except ApiException as error:
+            return self.request("GET", self.path_of(manifest))
+        except ApiError as error:
             if error.status == 404:
                 return None
             raise
 
     def apply(self, manifest: Manifest) -> Manifest:
-        """Server-side apply, as the lab's own field manager."""
-        return dict(
-            self.request(
-                "PATCH",
-                path_of(manifest),
-                manifest,
-                content_type="application/apply-patch+yaml",
-                query=[("fieldManager", FIELD_MANAGER), ("force", "true")],
-            )
-        )
+        """Server-side apply, with the lab's own field manager."""
+        query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
+        return self.request("PATCH", self.path_of(manifest), manifest, query=query, content_type=SERVER_SIDE_APPLY)
 
     def delete(self, manifest: Manifest) -> None:
-        """Delete, fine where it is gone already."""
+        """Delete an object. No error if it does not exist."""
         try:
-            self.request("DELETE", path_of(manifest))
-        except ApiException as error:
+            self.request("DELETE", self.path_of(manifest))
+        except ApiError as error:
             if error.status != 404:
                 raise

@@ -11,11 +11,11 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyProviderResource, PolicyRe
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from components.core.finding import Finding
+from components.core.signatures import SIGNATURE
 from policies.engine import POLICIES, judge_resource, judge_stack
 
 LEVELS = ("mandatory", "advisory", "disabled")
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"  # pulumi/sdk/go/common/resource/sig: marks values that are no JSON
 _NEVER = PolicyCustomTimeouts(0, 0, 0)
 
 
@@ -79,7 +79,7 @@ def _provider(state: Mapping[str, Any]) -> PolicyProviderResource | None:
 def _plain(value: Any) -> Any:
     """The value, with an unknown where it is encrypted or an asset."""
     if isinstance(value, Mapping):
-        if _SIGNATURE in value:
+        if SIGNATURE in value:
             return UNKNOWN_STRING_VALUE
         return dict(_items(value))
     return [_plain(item) for item in value] if isinstance(value, list) else value

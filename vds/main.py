@@ -1,51 +1,130 @@
-"""The operator's commands, gathered; each has its own module, with `register(app)`."""
+"""`vds`: the command line. A command's module is imported only when that command runs."""
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+from typer.main import get_command, get_group
 
 from vds.shared.errors import OperationError
 
 _MODULES = {
-    "bench": "vds.bench.command",
-    "charts": "vds.charts.command",
-    "cilium-values": "vds.cilium_values.command",
-    "doctor": "vds.doctor.command",
-    "evidence": "vds.evidence.command",
-    "gateway-crds": "vds.gateway_crds.command",
-    "decommission": "vds.decommission.command",
-    "inspect": "vds.inspect.command",
-    "preview-comment": "vds.preview_comment.command",
-    "recommission": "vds.decommission.command",
+    "bench": ("vds.bench.command", "Measure the network between two nodes."),
+    "charts": ("vds.charts.command", "Pin Helm charts by their SHA-256, and check them."),
+    "cilium-values": ("vds.cilium_values.command", "Explain Helm values of Cilium, or migrate them."),
+    "decommission": ("vds.decommission.command", "Drain a node and restore it. Pulumi runs this when a node leaves."),
+    "doctor": ("vds.doctor.command", "Check nodes and gateway against the stack file."),
+    "evidence": ("vds.evidence.command", "Write a report for an auditor: where data is processed, and the proof."),
+    "gateway-crds": ("vds.gateway_crds.command", "Compare the CRDs of Gateway API with those in the cluster."),
+    "inspect": ("vds.inspect.command", "Look into a pod's network, and ask the CNI's agents."),
+    "preview-comment": ("vds.preview_comment.command", "Write a pull request comment: what the change would do."),
+    "recommission": ("vds.decommission.command", "Uncordon a node. Pulumi runs this when a node comes back."),
 }
-"""Command → the module that has it."""
+"""Command → its module, which has `register(app)`, and what it does."""
+
+EXIT_CODES = (
+    "Exit codes: 0 everything is fine, 1 there are findings, 2 it could not be done, 130 interrupted. "
+    'With --json an error is one document too: {"error": {"exitCode": 2, "problems": ["…"]}}.'
+)
+
+WRONG_USE = 2
+INTERRUPTED = 130
 
 
-def application(command: str = "") -> typer.Typer:
-    """All commands; or only the module of the one that is asked for.
+class _Commands(TyperGroup):
+    """Knows all commands by name, and imports the module of the one that runs.
 
-    Everything together takes a second to load, and the engine runs `recommission` once for every node.
+    Importing every module takes a second, and the engine runs `recommission` once for each node.
     """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, self.load(str(name)), rest
+
+    def load(self, name: str) -> Any:
+        """The command with its options, or its own commands."""
+        module, summary = _MODULES[name]
+        app = typer.Typer()
+        app.callback()(lambda: None)  # keeps it a group if there is one command in it
+        import_module(module).register(app)
+        command = get_group(app).commands[name]
+        command.help = "\n\n".join(filter(None, [summary, command.help]))
+        for described in (command, *getattr(command, "commands", {}).values()):
+            described.epilog = EXIT_CODES
+        return command
+
+
+def application() -> typer.Typer:
+    """All commands by name and summary."""
     app = typer.Typer(
-        help="What people run beside `pulumi up`.",
+        cls=_Commands,
+        help="Check, inspect and document a platform that `pulumi up` made.",
+        epilog=EXIT_CODES,
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # a group even while it holds one command: typer would leave its name out
-    modules = [_MODULES[command]] if command in _MODULES else sorted(set(_MODULES.values()))
-    for name in modules:
-        import_module(name).register(app)
+    app.callback()(_global_options)
+    for name, (_, summary) in _MODULES.items():
+        app.command(name, help=summary)(lambda: None)
     return app
 
 
-def main() -> None:
-    """Run a command; what an operator can do something about is one line, and no traceback."""
+def _global_options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=lambda asked: _show_version(asked), help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"vds {version('vds-platform')}")
+        raise typer.Exit
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command. The exit code is returned, and an error is printed without a traceback."""
+    options = words[: words.index("--")] if "--" in words else words
     try:
-        application(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="vds")
+        status = get_command(application()).main(list(words), prog_name="vds", standalone_mode=False) or 0
+    except KeyboardInterrupt:  # while a module is imported; typer makes an exit code of any other
+        status = INTERRUPTED
     except OperationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        status = error.exit_code
+        _report(error.problems, status, as_json="--json" in options)
+    except TyperException as error:  # wrong use
+        status = WRONG_USE
+        context = getattr(error, "ctx", None)
+        see = f" See `{context.command_path} --help`." if context else ""
+        if text := error.format_message():  # empty if the help has been printed instead
+            _report([f"{text}{see}"], status, as_json="--json" in options)
+    if status == INTERRUPTED:
+        print("interrupted", file=sys.stderr)
+    return int(status)
+
+
+def _report(problems: Sequence[str], exit_code: int, *, as_json: bool) -> None:
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if as_json:
+        document = {"error": {"exitCode": exit_code, "problems": list(problems)}}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def main() -> None:
+    """The program."""
+    sys.exit(run(sys.argv[1:]))

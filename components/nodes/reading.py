@@ -10,7 +10,15 @@ from typing import Literal, NamedTuple, TypeVar
 
 import asyncssh
 
-from components.nodes.connection import dial
+from components.nodes import connection
+from components.nodes.connection import (
+    ConnectError,
+    Server,
+    connect,
+    has_another_host_key,
+    reason,
+    server_of,
+)
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
 from components.nodes.preflight.facts import Survey
 from components.nodes.preflight.facts import parse as parse_survey
@@ -19,17 +27,11 @@ from components.nodes.settings.drift import Reading, UnreachableNode
 from components.nodes.settings.readback import Readback, parse
 from components.nodes.settings.script import command
 
-_PAUSE_SECONDS = 0.5
-"""Between two attempts to connect, growing. By then sshd accepts again what it refused above its MaxStartups."""
-
 READ_SECONDS = 10
 """For a reading, once connected. It takes a tenth of a second; a node that hangs must not hang the run."""
 
 _ENDED_BY_TIMEOUT = (124, 137, 143)
 """Exit statuses of timeout(1): its own, after KILL, and the survey's after TERM."""
-
-_FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
-"""Answers that another attempt would get again."""
 
 Ask = Literal["change", "all", "none"]
 """Which nodes to survey: all if one of them is to be changed; always all; none."""
@@ -63,9 +65,9 @@ def read_fleet(
     if private_key is None:
         return Fleet({})
     try:
-        key = asyncssh.import_private_key(private_key)
-    except asyncssh.KeyImportError:
-        failure = UnreachableNode("vds-platform:sshPrivateKey is not an unencrypted SSH private key")
+        key = connection.private_key(private_key)
+    except ValueError as error:
+        failure = UnreachableNode(str(error))
         return Fleet({node.name: failure for node in nodes})
     reader = _Reader(scripts, requirements, ssh, key, ask, window_seconds, measure_disk)
     found: list[Fleet] = []
@@ -76,21 +78,13 @@ def read_fleet(
     return found[0]
 
 
-async def connect(node: NodeSpec, ssh: SshSpec, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
-    """One attempt to connect, trusting the node's own host key alone. `not_reached` explains what it raises."""
-    return await dial(
-        str(node.address), ssh.port, user=ssh.user, host_key=node.host_key, seconds=ssh.dial_seconds, key=key
-    )
-
-
-def not_reached(node: NodeSpec, ssh: SshSpec, error: TimeoutError | OSError | asyncssh.Error) -> UnreachableNode:
-    """Why there is no connection to a node, for an operator."""
-    where = f"{node.address} port {ssh.port}"
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return UnreachableNode(f"{where} shows another host key than the stack file has for it", untrusted=True)
+def not_reached(server: Server, error: ConnectError) -> UnreachableNode:
+    """Why there is no connection to a node."""
+    if has_another_host_key(error):
+        return UnreachableNode(f"{server} has another host key than the stack file", untrusted=True)
     if isinstance(error, asyncssh.PermissionDenied):
-        return UnreachableNode(f"{where} does not let {ssh.user} in with this key")
-    return UnreachableNode(f"{where} could not be reached ({_why(error)})")
+        return UnreachableNode(f"{server} does not let {server.user} in with this key")
+    return UnreachableNode(f"{server} could not be reached ({reason(error)})")
 
 
 class _Reader:
@@ -123,17 +117,12 @@ class _Reader:
             await asyncio.gather(*(connection.wait_closed() for connection in connections.values()))
 
     async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | UnreachableNode":
-        """Retry refused connections as often as Pulumi would. Try a silent host only once: an update reads it twice."""
-        attempt, until = 1, time.monotonic() + 0.9 * self._ssh.dial_seconds
-        while True:
-            try:
-                return await connect(node, self._ssh, self._key)
-            except (TimeoutError, OSError, asyncssh.Error) as error:
-                last = attempt >= self._ssh.dial_attempts or time.monotonic() >= until
-                if last or isinstance(error, _FINAL):
-                    return not_reached(node, self._ssh, error)
-            await asyncio.sleep(_PAUSE_SECONDS * attempt)
-            attempt += 1
+        server = server_of(node, self._ssh)
+        try:
+            # A silent host once: an update reads twice before its first change.
+            return await connect(server, self._key, retry_silent=False)
+        except (TimeoutError, OSError, asyncssh.Error) as error:
+            return not_reached(server, error)
 
     async def _check(self, node: NodeSpec, connection: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
         return await self._run_script(node, connection, command("check"), self._scripts[node.name], READ_SECONDS, parse)
@@ -188,7 +177,7 @@ class _Reader:
         except asyncssh.TimeoutError:
             return UnreachableNode(f"{where} did not answer the reading within {seconds:g} s")
         except (TimeoutError, OSError, asyncssh.Error) as error:
-            return UnreachableNode(f"{where} was lost during the reading ({_why(error)})")
+            return UnreachableNode(f"{where} was lost during the reading ({reason(error)})")
         if done.exit_status == 127 and "python3" in command_line:
             return UnreachableNode("it has no python3, by which it is surveyed: apt-get install python3")
         if done.exit_status in _ENDED_BY_TIMEOUT:
@@ -201,9 +190,3 @@ class _Reader:
             return parse_output(str(done.stdout))
         except ValueError as error:
             return UnreachableNode(str(error))
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

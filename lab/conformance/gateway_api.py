@@ -10,7 +10,7 @@ from typing import Any
 
 from components.gateway.model import GatewaySpec
 from components.gateway.render import redirect_route, redirects
-from lab.cluster import FIELD_MANAGER, Cluster, Manifest, path_of
+from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.conformance import objects
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
 from lab.processes import LabError
@@ -79,7 +79,7 @@ def put_back(cluster: Cluster, file: Path) -> None:
     if not file.exists():
         return
     for kept in json.loads(file.read_text()):
-        objects.apply(cluster, path_of(kept["manifest"]), kept["manifest"], manager=kept["manager"])
+        objects.apply(cluster, cluster.path_of(kept["manifest"]), kept["manifest"], manager=kept["manager"])
     file.unlink()
 
 

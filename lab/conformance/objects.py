@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.processes import LabError
+from vds.shared.kubernetes import SERVER_SIDE_APPLY, ApiError
 
 
 def items(cluster: Cluster, path: str) -> dict[str, Manifest]:
@@ -18,7 +17,7 @@ def items(cluster: Cluster, path: str) -> dict[str, Manifest]:
 def apply(cluster: Cluster, path: str, manifest: Manifest, *, manager: str = FIELD_MANAGER) -> None:
     """Server-side apply at a path, under a field manager's name."""
     query = [("fieldManager", manager), ("force", "true")]
-    _request(cluster, "PATCH", path, manifest, content_type="application/apply-patch+yaml", query=query)
+    _request(cluster, "PATCH", path, manifest, content_type=SERVER_SIDE_APPLY, query=query)
 
 
 def try_create(cluster: Cluster, path: str, manifest: Manifest) -> Manifest:
@@ -30,7 +29,7 @@ def remove(cluster: Cluster, path: str) -> None:
     """Delete an object, fine where it is gone already."""
     try:
         cluster.request("DELETE", path)
-    except ApiException as error:
+    except ApiError as error:
         if error.status != 404:
             raise _refused("DELETE", path, error) from None
 
@@ -38,9 +37,9 @@ def remove(cluster: Cluster, path: str) -> None:
 def _request(cluster: Cluster, method: str, path: str, body: Any = None, **how: Any) -> Any:
     try:
         return cluster.request(method, path, body, **how)
-    except ApiException as error:
+    except ApiError as error:
         raise _refused(method, path, error) from None
 
 
-def _refused(method: str, path: str, error: ApiException) -> LabError:
-    return LabError(f"the API server answered {error.status} to {method} {path}: {str(error.reason).strip()[:500]}")
+def _refused(method: str, path: str, error: ApiError) -> LabError:
+    return LabError(f"the API server answered {error.status} to {method} {path}: {str(error)[:500]}")

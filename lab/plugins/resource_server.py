@@ -17,11 +17,11 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from components.core.signatures import SIGNATURE
 from lab.plugins.diff import changes, text
 from lab.plugins.serving import serve
 from lab.plugins.values import Properties
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"  # sdk/go/common/resource/sig: marks special objects
 _ASSETS = {"c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"}  # asset, archive
 
 
@@ -168,7 +168,7 @@ def _asset_as_hash(value: struct_pb2.Value) -> None:
 
 def _is_asset(value: struct_pb2.Value) -> bool:
     fields = value.struct_value.fields
-    return _SIGNATURE in fields and fields[_SIGNATURE].string_value in _ASSETS
+    return SIGNATURE in fields and fields[SIGNATURE].string_value in _ASSETS
 
 
 def _has_asset(value: struct_pb2.Value) -> bool:

@@ -9,13 +9,13 @@ import sys
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
 from lab.layout import CHECKOUT, NODES
 from lab.processes import wait_until
 from lab.verify import images
 from tests.lab.conftest import Lab, lab_command
 from vds.bench.manifests import NAMESPACE
+from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 
@@ -29,7 +29,7 @@ def words(lab: Lab, *more: str) -> list[str]:
 def is_there(lab: Lab) -> bool:
     try:
         lab.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}")
-    except ApiException as error:
+    except ApiError as error:
         if error.status != 404:
             raise
         return False

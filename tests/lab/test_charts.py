@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes.client.exceptions import ApiException
 
 from components.pools.by_cilium import cilium_pool_manifests
 from components.pools.model import MetalLbSpec
@@ -18,6 +17,7 @@ from lab.layout import CHECKOUT
 from tests.lab.conftest import Lab
 from tests.support.charts import lock, pack, sha256, written
 from tests.support.stacks import stack
+from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 
@@ -146,7 +146,7 @@ def test_ciliums_pools_are_taken_where_its_operator_has_registered_them(lab: Lab
         path = f"/apis/{made['apiVersion']}/{plural}"
         try:
             lab.cluster.request("GET", path)
-        except ApiException as error:
+        except ApiError as error:
             if error.status != 404:
                 raise
             pytest.skip(f"nobody has registered {made['kind']} {made['apiVersion']} in this lab")

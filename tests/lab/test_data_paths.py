@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 
 from components.network.mtu import trap
 from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
@@ -17,6 +16,7 @@ from lab.layout import CHECKOUT, NODES, Host
 from lab.processes import wait_until
 from tests.lab.conftest import Lab
 from tests.support.stacks import problems, stack_data
+from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 
@@ -62,8 +62,8 @@ def said(lab: Lab, pod: str) -> str:
     """What an agent logged; nothing while its container is not there."""
     try:
         query = [("container", "cilium-agent")]
-        return str(lab.cluster.request("GET", f"{_PODS}/{pod}/log", query=query, parse=False))
-    except ApiException:
+        return lab.cluster.text("GET", f"{_PODS}/{pod}/log", query=query)
+    except ApiError:
         return ""
 
 

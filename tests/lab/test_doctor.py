@@ -12,7 +12,7 @@ import pytest
 from lab.asking import ssh
 from lab.layout import NODES
 from tests.lab.conftest import Lab, lab_command, up
-from tests.lab.test_nodes import other_key
+from tests.support.stacks import host_key
 
 pytestmark = pytest.mark.lab
 
@@ -79,7 +79,7 @@ def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, 
             spec["network"]["underlayMtu"] = underlay_mtu
             spec["cni"].pop("podMtu")
             for node in spec["nodes"]:
-                node["hostKey"] = other_key()  # nobody would be let in
+                node["hostKey"] = host_key("another")  # nobody would be let in
 
         arguments = ("--config", f"vds-platform:factsFile={file}")
         return lab.deployment.run("preview", *arguments, config_file=lab.variant(edit))

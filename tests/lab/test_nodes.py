@@ -11,6 +11,7 @@ import pytest
 from lab.asking import ssh
 from lab.layout import NODES
 from tests.lab.conftest import Lab, up
+from tests.support.stacks import host_key
 
 pytestmark = pytest.mark.lab
 
@@ -53,16 +54,8 @@ def broken_third(lab: Lab, change: dict[str, Any], value: str) -> tuple[Any, flo
     return outcome, time.monotonic() - started
 
 
-def other_key() -> str:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    public = Ed25519PrivateKey.generate().public_key()
-    return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-
-
 def test_a_wrong_host_key_fails_that_node_alone_with_one_clear_error(lab: Lab) -> None:
-    outcome, seconds = broken_third(lab, {"hostKey": other_key()}, "601")
+    outcome, seconds = broken_third(lab, {"hostKey": host_key("another")}, "601")
     assert outcome.exit_code
     assert "host key" in outcome.output.lower()
     assert NODES[2].name in outcome.output
@@ -73,7 +66,7 @@ def test_a_wrong_host_key_fails_that_node_alone_with_one_clear_error(lab: Lab) -
 
 
 def test_an_unreachable_node_fails_alone_and_the_others_are_recorded(lab: Lab) -> None:
-    outcome, seconds = broken_third(lab, {"address": "192.0.2.99", "hostKey": other_key()}, "602")
+    outcome, seconds = broken_third(lab, {"address": "192.0.2.99", "hostKey": host_key("another")}, "602")
     assert outcome.exit_code
     assert "192.0.2.99" in outcome.output
     assert "Traceback" not in outcome.output

@@ -5,9 +5,9 @@ import yaml
 
 from components.gateway.bundle import read_bundle
 from components.stackfile.parsing import SpecError
-from tests.program.test_the_pack_on_the_program import judged
 from tests.support.bundles import crd, digest, guard, published, text
 from tests.support.charts import lock, pack, sha256, written
+from tests.support.judged import judged
 from tests.support.program import run_program
 from tests.support.stacks import ROOT, stack, stack_data
 

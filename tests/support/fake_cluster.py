@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.core import labels
-from vds.decommission.evict import Clock
+from vds.shared.clock import Clock
 from vds.shared.kubernetes import ApiError, UnreachableError
 
 Object = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -28,3 +29,11 @@ def test_no_property_has_a_deadline() -> None:
 def test_lab_tests_have_a_limit_of_their_own() -> None:
     done = subprocess.run([sys.executable, "-c", _SHOW_LIMITS], cwd=ROOT, capture_output=True, text=True)
     assert "{(1800,)}" in done.stdout, done.stdout + done.stderr
+
+
+def test_no_test_imports_from_another_test_module() -> None:
+    """What several tests need is in tests/support; the lab's fixtures are in its conftest.py."""
+    another = re.compile(r"^(?:from|import) (tests\.(?!support\b|lab\.conftest\b)\S+)", re.M)
+    assert {
+        str(file): found for file in ROOT.glob("tests/**/*.py") if (found := another.findall(file.read_text()))
+    } == {}

@@ -1,17 +1,15 @@
-"""`vds bench`: what the cluster's network carries, measured by pods and held against published numbers."""
+"""`vds bench`: measures the network between two pods, and compares it with published numbers."""
 
 from __future__ import annotations
 
 import datetime
-import json
 import secrets
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,16 +17,18 @@ from components.core.endpoints import image_registry
 from components.residency.rules import DataFlow, Record, data_flow_problems
 from components.stackfile.spec import PlatformSpec
 from vds.bench.running import Bench
-from vds.bench.verdict import CAVEAT, SOURCE, Row, Standing, as_json, rows
+from vds.bench.verdict import CAVEAT, SOURCE, Comparison, Row, document_of, rows
 from vds.shared.errors import OperationError
 from vds.shared.kubernetes import ApiError, Cluster, UnreachableError
-from vds.shared.placement import nearest
+from vds.shared.options import AsJson, ConfigFile, StackName
+from vds.shared.output import console, print_json
 from vds.shared.stack import open_stack
+from vds.shared.suggestions import did_you_mean
 
-app = typer.Typer(help="Measure a running cluster.", no_args_is_help=True)
-app.callback()(lambda: None)  # a group although it holds one command
+app = typer.Typer(no_args_is_help=True)
+app.callback()(lambda: None)  # keeps it a group with one command
 
-_MARKS: dict[Standing, str] = {
+_MARKS: dict[Comparison, str] = {
     "like dedicated": "[green]✓[/green]",
     "between": "[yellow]✓[/yellow]",
     "like shared": "[red]✗[/red]",
@@ -38,33 +38,37 @@ _MARKS: dict[Standing, str] = {
 
 @app.command()
 def network(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack whose cluster it is.")],
+    stack: StackName,
     image: Annotated[
-        str, typer.Option(help="With iperf3 and python3, from a registry that the stack file declares; best by digest.")
+        str, typer.Option(help="Image with iperf3 and python3, from a registry in the stack file. Name it by digest.")
     ],
     source: Annotated[
-        str | None, typer.Option("--from", metavar="NODE", help="Left out: the stack's first worker.")
+        str | None, typer.Option("--from", metavar="NODE", help="Node of the client. Default: the first worker.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", metavar="NODE", help="Left out: another node, a worker if there is one.")
+        str | None,
+        typer.Option("--to", metavar="NODE", help="Node of the server. Default: another worker, or another node."),
     ] = None,
-    seconds: Annotated[int, typer.Option(min=1, max=300, help="For each of throughput, loss and latency.")] = 10,
-    udp_mbps: Annotated[int, typer.Option(min=1, max=100_000, help="At which loss is measured, 10⁶ bits a second.")] = (
-        100
-    ),
-    as_json_document: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    config_file: Annotated[Path | None, typer.Option(help="Stands for Pulumi.STACK.yaml.")] = None,
+    seconds: Annotated[
+        int, typer.Option(min=1, max=300, help="Seconds for each of throughput, loss and latency.")
+    ] = 10,
+    udp_mbps: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Rate of the loss measurement, in 10⁶ bits per second.")
+    ] = (100),
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
 ) -> None:
-    """Throughput, p99 latency and loss between two pods on different nodes, by iperf3 and small round trips.
+    """Measure throughput, p99 latency and loss between two pods on different nodes.
 
-    It takes the links' full rate for that time. Ends with 0 if everything was measured and is better than what was
-    published of a shared VPS, with 1 if not, with 2 if it could not measure.
+    Uses iperf3 and small round trips, and loads the links fully for that time. Exit code 1: a value is missing, or is
+    no better than the published value of a shared VPS.
     """
     opened = open_stack(stack, config_file=config_file)
     ends = choose(opened.spec, source, target)
     may_use(image, opened.spec, datetime.datetime.now(datetime.UTC).date().isoformat())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as an exception, which cleans up
-    console = Console(stderr=True, highlight=False, quiet=as_json_document)
+    progress = console(stderr=True)
+    progress.quiet = as_json
     bench = Bench(
         Cluster(opened.kubeconfig),
         secrets.token_hex(4),
@@ -72,20 +76,18 @@ def network(
         *ends,
         seconds,
         udp_mbps,
-        lambda text: console.print(text),
+        lambda text: progress.print(text, markup=False),
     )
     try:
         measured = bench.measure()
     except (ApiError, UnreachableError) as error:
         raise OperationError(f"the Kubernetes API: {error}") from None
-    except KeyboardInterrupt:
-        raise typer.Exit(128 + signal.SIGINT) from None
     found = rows(measured)
-    if as_json_document:
-        about = {"stack": stack, "from": ends[0], "to": ends[1], "image": image, "seconds": seconds}
-        print(json.dumps({**about, **as_json(found, measured)}, indent=2, ensure_ascii=False))
+    if as_json:
+        run = {"stack": stack, "from": ends[0], "to": ends[1], "image": image, "seconds": seconds}
+        print_json({**run, **document_of(found, measured)})
     else:
-        Console(highlight=False).print(page(found, *ends))
+        console().print(table(found, *ends))
     raise typer.Exit(0 if all(row.good for row in found) else 1)
 
 
@@ -95,7 +97,7 @@ def choose(spec: PlatformSpec, source: str | None, target: str | None) -> tuple[
     names = [node.name for node in by_rank]
     for option, name in (("--from", source), ("--to", target)):
         if name and name not in names:
-            raise OperationError(f"{option} {name}: the stack has no such node: {nearest(name, names)}")
+            raise OperationError(f"{option} {name}: the stack has no such node: {did_you_mean(name, names)}")
     first = source or next((name for name in names if name != target), "")
     second = target or next((name for name in names if name != first), "")
     if not second:
@@ -115,25 +117,25 @@ def may_use(image: str, spec: PlatformSpec, today: str) -> None:
         raise OperationError("\n".join(str(problem) for problem in problems))
 
 
-def page(found: tuple[Row, ...], source: str, target: str) -> Group:
-    """The result for a reader at a terminal."""
-    table = Table(title=f"pod on {source} → pod on {target}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("")
+def table(found: tuple[Row, ...], source: str, target: str) -> Group:
+    """The result for people."""
+    rows = Table(title=f"pod on {source} → pod on {target}", title_justify="left", box=None, pad_edge=False)
+    rows.add_column("")
+    rows.add_column("")
     for name in ("measured", "shared VPS", "dedicated"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("how")
+        rows.add_column(name, justify="right", no_wrap=True)
+    rows.add_column("how")
     for row in found:
         unit, digits = row.published.unit, row.published.digits
-        table.add_row(
-            _MARKS[row.standing],
+        rows.add_row(
+            _MARKS[row.comparison],
             row.published.item,
             "—" if row.value is None else f"{row.value:.3g} {unit}",
             f"{row.published.shared:.{digits}f} {unit}",
             f"{row.published.dedicated:.{digits}f} {unit}",
             escape(row.note if row.value is not None else f"not measured: {row.note}"),
         )
-    return Group(table, SOURCE, CAVEAT)
+    return Group(rows, SOURCE, CAVEAT)
 
 
 def register(parent: typer.Typer) -> None:

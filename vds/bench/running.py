@@ -12,9 +12,9 @@ from vds.bench import manifests
 from vds.bench.manifests import NAMESPACE
 from vds.bench.readings import UnreadableError, latency, loss, throughput
 from vds.bench.verdict import Measured
-from vds.decommission.evict import Clock
+from vds.shared.clock import Clock
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, UnreachableError, found
+from vds.shared.kubernetes import Api, ApiError, UnreachableError, get
 
 START_SECONDS = 120
 """For a pod to be scheduled, its image pulled and its program started."""
@@ -161,7 +161,7 @@ class Bench:
     def _check_nodes(self) -> None:
         problems = []
         for name in (self.source, self.target):
-            node = found(self.api, f"/api/v1/nodes/{name}")
+            node = get(self.api, f"/api/v1/nodes/{name}")
             conditions = ((node or {}).get("status") or {}).get("conditions") or ()
             if node is None:
                 problems.append(f"node {name} is not in the cluster: see `kubectl get nodes`, or name another")
@@ -190,7 +190,7 @@ class Bench:
         with _undisturbed():
             while self.clock.now() < deadline:
                 try:
-                    there = found(self.api, path)
+                    there = get(self.api, path)
                     if there is None or (there["metadata"].get("labels") or {}).get(manifests.RUN) != self.run:
                         return
                     if "deletionTimestamp" not in there["metadata"]:

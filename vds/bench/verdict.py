@@ -1,4 +1,4 @@
-"""Measurements beside the published ones, and what that means."""
+"""Compares measurements with published values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vds.bench.readings import Latency, Loss, Throughput
 
-Standing = Literal["like dedicated", "between", "like shared", "not measured"]
+Comparison = Literal["like dedicated", "between", "like shared", "not measured"]
 
 SOURCE = (
     "published: 'Surviving the Packet Storm: A Kubernetes Networking Deep Dive for Nordic Ops' (CoolVDS), "
@@ -33,8 +33,8 @@ class Published:
     digits: int
     """Decimals that the table gives: ours is compared as it would be printed there."""
 
-    def standing(self, value: float) -> Standing:
-        """Which of the two it is at least as good, or no better, than."""
+    def compare(self, value: float) -> Comparison:
+        """Which published value it reaches."""
         sign = 1 if self.dedicated > self.shared else -1
         shown = sign * round(value, self.digits)
         if shown >= sign * self.dedicated:
@@ -51,7 +51,7 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What was had. A text in the place of a measurement says why there is none."""
+    """The measurements. A text says why there is none."""
 
     throughput: Throughput | str
     latency: Latency | str
@@ -60,17 +60,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement beside what was published."""
+    """One measurement and its published value."""
 
     published: Published
     value: float | None
-    standing: Standing
+    comparison: Comparison
     note: str
 
     @property
     def good(self) -> bool:
-        """Whether it was measured, and better than what the article has of a shared VPS."""
-        return self.standing in ("like dedicated", "between")
+        """Whether it was measured and is better than the article's value of a shared VPS."""
+        return self.comparison in ("like dedicated", "between")
 
 
 def rows(measured: Measured) -> tuple[Row, ...]:
@@ -78,8 +78,8 @@ def rows(measured: Measured) -> tuple[Row, ...]:
     return tuple(_row(published, *found) for published, found in zip(PUBLISHED, _found(measured), strict=True))
 
 
-def as_json(rows: Sequence[Row], measured: Measured) -> Mapping[str, Any]:
-    """The result for programs."""
+def document_of(rows: Sequence[Row], measured: Measured) -> Mapping[str, Any]:
+    """The result as JSON."""
     return {
         "ok": all(row.good for row in rows),
         "rows": [
@@ -89,7 +89,7 @@ def as_json(rows: Sequence[Row], measured: Measured) -> Mapping[str, Any]:
                 "measured": row.value,
                 "shared": row.published.shared,
                 "dedicated": row.published.dedicated,
-                "standing": row.standing,
+                "comparison": row.comparison,
                 "note": row.note,
             }
             for row in rows
@@ -104,7 +104,7 @@ def as_json(rows: Sequence[Row], measured: Measured) -> Mapping[str, Any]:
 
 
 def _row(published: Published, value: float | None, note: str) -> Row:
-    return Row(published, value, "not measured" if value is None else published.standing(value), note)
+    return Row(published, value, "not measured" if value is None else published.compare(value), note)
 
 
 def _found(measured: Measured) -> tuple[tuple[float | None, str], ...]:

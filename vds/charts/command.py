@@ -1,9 +1,8 @@
-"""`charts lock` and `charts check`: pin the bytes of every chart that stacks install, and compare them."""
+"""`vds charts`: pins every chart that the stacks install by its SHA-256, and checks the pins."""
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -12,48 +11,49 @@ import typer
 
 from components.charts.lock import FILE, ChartLock, WantedChart, lock_text, read_lock
 from vds.charts.fetch import packed_digest
-from vds.charts.pin import Digest, Said, checked, refreshed
+from vds.charts.pin import ChartResult, Digest, checked, refreshed
 from vds.shared.errors import OperationError
+from vds.shared.options import AsJson
+from vds.shared.output import print_json
 from vds.shared.stack import open_spec
 
-app = typer.Typer(help="Pin which bytes charts are, and compare them.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 Stacks = Annotated[
-    list[str] | None, typer.Option("--stack", "-s", help="May be repeated; every Pulumi.<stack>.yaml if left out.")
+    list[str] | None,
+    typer.Option("--stack", "-s", help="Name of a stack; can be repeated. Default: every Pulumi.STACK.yaml."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 @app.command("lock")
 def lock_command(
     stack: Stacks = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Take over a release whose bytes changed after it was pinned.")
+        bool, typer.Option("--replace", help="Accept a chart that changed after it was pinned.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read every chart at its maker's repository and write its SHA-256 to charts.lock.yaml.
+    """Read every chart from its publisher's repository and write its SHA-256 to charts.lock.yaml.
 
-    What can't be reached is said, and the rest is kept. Ends with 0 if every chart of the stacks is pinned as it is
-    there, with 1 if not, with 2 on bad usage.
+    A chart that can't be read keeps its entry. Exit code 1: a chart could not be read, or changed after it was pinned.
     """
     folder = Path.cwd()
-    lock, said = refreshed(_lock(folder), _wanted(stack, folder), _digest(folder), replace=replace)
+    lock, results = refreshed(_lock(folder), _wanted(stack, folder), _digest(folder), replace=replace)
     (folder / FILE).write_text(lock_text(lock), encoding="utf-8")
-    _show(said, as_json=as_json)
+    _show(results, as_json=as_json)
 
 
 @app.command("check")
 def check_command(stack: Stacks = None, as_json: AsJson = False) -> None:
-    """Read every chart where Helm will take it from, the mirror for one, and compare it with charts.lock.yaml.
+    """Read every chart from where Helm will read it, for example a mirror, and compare it with charts.lock.yaml.
 
-    Ends with 0 if all are the bytes that the lock names, with 1 if not, with 2 on bad usage. Changes nothing.
+    Changes nothing. Exit code 1: a chart differs, is not in the lock, or could not be read.
     """
     folder = Path.cwd()
     _show(checked(_lock(folder), _wanted(stack, folder), _digest(folder)), as_json=as_json)
 
 
 def register(root: typer.Typer) -> None:
-    """Add the commands to the operator's."""
+    """Add the commands."""
     root.add_typer(app, name="charts")
 
 
@@ -71,8 +71,8 @@ def _lock(folder: Path) -> ChartLock:
         return ChartLock()
     except (OSError, UnicodeDecodeError) as error:
         raise OperationError(f"{FILE} can't be read ({error}): correct it") from None
-    if problems:  # written over, what is in it would be lost
-        raise OperationError("".join(f"\n  {problem}" for problem in problems).strip())
+    if problems:  # a new lock would lose the old entries
+        raise OperationError(*map(str, problems))
     return lock
 
 
@@ -80,13 +80,12 @@ def _digest(folder: Path) -> Digest:
     return functools.cache(lambda chart, version, source: packed_digest(chart, version, source, folder=folder))
 
 
-def _show(said: Sequence[Said], *, as_json: bool) -> None:
+def _show(results: Sequence[ChartResult], *, as_json: bool) -> None:
     if as_json:
-        rows = [{**item.chart._asdict(), "state": item.state, "says": item.text} for item in said]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json([{**item.chart._asdict(), "state": item.state, "message": item.message} for item in results])
     else:
-        for item in said:
-            print(f"{'✓' if item.fine else '✗'} {item.chart.name} {item.chart.version}  {item.state}: {item.text}")
-        if not said:
+        for item in results:
+            print(f"{'✓' if item.ok else '✗'} {item.chart.name} {item.chart.version}  {item.state}: {item.message}")
+        if not results:
             print("the stacks install no chart")
-    raise typer.Exit(0 if all(item.fine for item in said) else 1)
+    raise typer.Exit(0 if all(item.ok for item in results) else 1)

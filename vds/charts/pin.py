@@ -1,4 +1,4 @@
-"""What a refreshed lock is, and what a check found: decided here, read elsewhere."""
+"""Makes a new lock of charts, and compares charts with a lock."""
 
 from __future__ import annotations
 
@@ -12,63 +12,65 @@ Digest = Callable[[str, str, str], str]
 """Chart, version and repository → SHA-256. Raises UnavailableError."""
 
 
-class Said(NamedTuple):
-    """What became of one chart."""
+class ChartResult(NamedTuple):
+    """The result for one chart."""
 
     chart: WantedChart
     state: Literal["pinned", "unchanged", "replaced", "unreachable", "unlocked"]
-    text: str
+    message: str
 
     @property
-    def fine(self) -> bool:
+    def ok(self) -> bool:
         return self.state in ("pinned", "unchanged")
 
 
 def refreshed(
     lock: ChartLock, wanted: Iterable[WantedChart], digest: Digest, *, replace: bool
-) -> tuple[ChartLock, list[Said]]:
-    """The lock with every wanted chart that could be read; what could not, and what nobody asked for, stays.
+) -> tuple[ChartLock, list[ChartResult]]:
+    """The lock with every wanted chart that could be read. All other entries are kept.
 
-    A release whose bytes changed after it was pinned is taken over only with `replace`.
+    A chart that changed after it was pinned is accepted only with `replace`.
     """
     charts = {(item.name, item.version): item for item in lock.charts}
-    said = []
+    results = []
     for chart in _once(wanted):
         try:
             found = digest(chart.name, chart.version, chart.origin)
         except UnavailableError as error:
             kept = "its entry is kept" if (chart.name, chart.version) in charts else "it is not in the lock"
-            said.append(Said(chart, "unreachable", f"{error}; {kept}"))
+            results.append(ChartResult(chart, "unreachable", f"{error}; {kept}"))
             continue
         before = charts.get((chart.name, chart.version))
         if before and before.sha256 != found and not replace:
-            text = f"{chart.origin} has SHA-256 {found}, pinned was {before.sha256}: read why; --replace takes it over"
-            said.append(Said(chart, "replaced", text))
+            message = (
+                f"{chart.origin} has SHA-256 {found}, pinned is {before.sha256}: find out why; --replace accepts it"
+            )
+            results.append(ChartResult(chart, "replaced", message))
             continue
         same = before is not None and before.sha256 == found
-        said.append(Said(chart, "unchanged" if same else "pinned", found))
+        results.append(ChartResult(chart, "unchanged" if same else "pinned", found))
         charts[chart.name, chart.version] = LockedChart(
             name=chart.name, version=chart.version, repository=chart.origin, sha256=found
         )
-    return lock.model_copy(update={"charts": tuple(charts.values())}), said
+    return lock.model_copy(update={"charts": tuple(charts.values())}), results
 
 
-def checked(lock: ChartLock, wanted: Iterable[WantedChart], digest: Digest) -> list[Said]:
-    """Every wanted chart, read where Helm will take it from, held against the lock."""
+def checked(lock: ChartLock, wanted: Iterable[WantedChart], digest: Digest) -> list[ChartResult]:
+    """Every wanted chart, read from where Helm will read it, compared with the lock."""
     return [_checked(lock, chart, digest) for chart in _once(wanted)]
 
 
-def _checked(lock: ChartLock, chart: WantedChart, digest: Digest) -> Said:
+def _checked(lock: ChartLock, chart: WantedChart, digest: Digest) -> ChartResult:
     entry = lock.find(chart.name, chart.version)
     if entry is None:
-        return Said(chart, "unlocked", "is not in the lock: run `vds charts lock`")
+        return ChartResult(chart, "unlocked", "is not in the lock: run `vds charts lock`")
     try:
         found = digest(chart.name, chart.version, chart.source)
     except UnavailableError as error:
-        return Said(chart, "unreachable", str(error))
+        return ChartResult(chart, "unreachable", str(error))
     if found != entry.sha256:
-        return Said(chart, "replaced", f"{chart.source} has SHA-256 {found}, the lock says {entry.sha256}")
-    return Said(chart, "unchanged", found)
+        return ChartResult(chart, "replaced", f"{chart.source} has SHA-256 {found}, the lock says {entry.sha256}")
+    return ChartResult(chart, "unchanged", found)
 
 
 def _once(wanted: Iterable[WantedChart]) -> list[WantedChart]:

@@ -1,4 +1,4 @@
-"""`cilium-values explain` and `migrate`: what Cilium values really do, and how another release spells them."""
+"""`vds cilium-values`: what Helm values of Cilium do on a release, and the same values for another release."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ from components.network.cilium.chart.set_syntax import (
     merge_words,
 )
 from components.network.cilium.chart.upgrade_path import upgrade_path
-from vds.cilium_values import report as report
+from vds.cilium_values import report
+from vds.shared.errors import OperationError
+from vds.shared.options import AsJson
+from vds.shared.output import print_json
 
-FINE, FINDINGS, UNUSABLE = 0, 1, 2
 LARGEST_BYTES = 5_000_000
-"""Thirty times the largest chart's own values: what is larger is another file."""
+"""Thirty times the values of the largest chart. A larger file is not a values file."""
 
-app = typer.Typer(
-    help="What Cilium's Helm values really do on a release, and how another release spells them.",
-    no_args_is_help=True,
-)
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+app = typer.Typer(no_args_is_help=True)
 SetWords = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As Helm's own; may be repeated.")
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As in `helm install --set`; can be repeated.")
 ]
-SetStrings = Annotated[list[str] | None, typer.Option("--set-string", metavar="KEY=VALUE", help="As Helm's own.")]
+SetStrings = Annotated[
+    list[str] | None,
+    typer.Option("--set-string", metavar="KEY=VALUE", help="As in `helm install --set-string`; can be repeated."),
+]
 Source = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE | - | -- helm install …]",
-        help="A values file; `-` reads values or a pasted helm command line from standard input; after `--` the "
-        "words of a helm command line.",
+        help="A values file; `-` to read values or a helm command line from standard input; or a helm command line "
+        "after `--`.",
         show_default=False,
     ),
 ]
@@ -52,43 +53,49 @@ Source = Annotated[
 @app.command("explain")
 def explain_command(
     source: Source = None,
-    version: Annotated[str, typer.Option("--version", help="The chart's version, 1.11 to 1.20, as in 1.16.1.")] = "",
+    version: Annotated[
+        str, typer.Option("--version", help="Version of the chart, from 1.11 to 1.20, for example 1.16.1.")
+    ] = "",
     set_words: SetWords = None,
     set_strings: SetStrings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what each key does on that release: honoured, ignored, fails at render, refused by the agent.
+    """Show for each key whether the release honours it, ignores it or refuses it.
 
-    Exit code 0: everything does what it says; 1: something does not; 2: bad usage or unreadable input.
+    Exit code 1: a key does not do what it says.
     """
     found, written = _read(source or [], set_words, set_strings)
     release = _release(version or written, "--version")
     findings = explain(found, release)
     asked = (version or written).removeprefix("v")
     if as_json:
-        said = report.explained(findings, asked, release)
-        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))  # YAML has dates, JSON has none
+        print_json(report.explained(findings, asked, release))
     else:
         report.show_findings(findings, asked, release)
-    raise typer.Exit(FINE if all(finding.as_meant for finding in findings) else FINDINGS)
+    raise typer.Exit(0 if all(finding.as_meant for finding in findings) else 1)
 
 
 @app.command("migrate")
 def migrate_command(
     source: Source = None,
-    old: Annotated[str, typer.Option("--from", help="The release that the values are for, as in 1.14.4.")] = "",
-    new: Annotated[str, typer.Option("--to", help="The release to write them for, as in 1.20: its newest known.")] = "",
+    old: Annotated[str, typer.Option("--from", help="Release of the values, for example 1.14.4.")] = "",
+    new: Annotated[
+        str, typer.Option("--to", help="Release to migrate to, for example 1.20 (its newest known patch).")
+    ] = "",
     meant: Annotated[
-        bool, typer.Option("--meant", help="Carry what did nothing too, so that it takes effect: nothing runs yet.")
+        bool,
+        typer.Option(
+            "--meant",
+            help="Also migrate keys without effect, so that they take effect. For a new install.",
+        ),
     ] = False,
     set_words: SetWords = None,
     set_strings: SetStrings = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write values for another release: YAML on standard output, what changed and why on standard error.
+    """Write the values for another release to standard output, and the changes with their reasons to standard error.
 
-    Exit code 0: the same runs; 1: something cannot be carried, or does not do what it says; 2: bad usage or
-    unreadable input.
+    Exit code 1: the migrated values behave differently, or a key does not do what it says.
     """
     found, written = _read(source or [], set_words, set_strings)
     begin, end = _release(old or written, "--from"), _release(new, "--to")
@@ -96,18 +103,17 @@ def migrate_command(
     last = steps[-1].migration
     left = [finding for finding in explain(last.values, end) if not finding.as_meant]
     if as_json:
-        said = report.migrated(steps, left, begin, end)
-        print(json.dumps(said, indent=2, ensure_ascii=False, default=str))  # YAML has dates, JSON has none
+        print_json(report.migrated(steps, left, begin, end))
     else:
         print(yaml.safe_dump(tree(last.values), sort_keys=True, allow_unicode=True), end="")
         sys.stdout.flush()
         report.show_migration(steps, left, begin, end)
     clean = not left and not any(change.changes_behaviour for change in last.changes)
-    raise typer.Exit(FINE if clean else FINDINGS)
+    raise typer.Exit(0 if clean else 1)
 
 
 def _read(source: list[str], set_words: list[str] | None, set_strings: list[str] | None) -> tuple[Leaves, str]:
-    """The values of whatever was given, and the version that a command line named."""
+    """The values, and the version if a helm command line names one."""
     words = [("--set", text) for text in set_words or []] + [("--set-string", text) for text in set_strings or []]
     try:
         values, line = _given(source)
@@ -119,15 +125,15 @@ def _read(source: list[str], set_words: list[str] | None, set_strings: list[str]
         json.dumps(tree(found), ensure_ascii=False, default=str).encode()
         return found, line.version
     except UnicodeEncodeError:
-        _refuse("the values hold half a character, which no text has: write them in UTF-8")
+        _refuse("the values hold half a character: write them in UTF-8")
     except (HelmError, ValueError) as error:
         _refuse(str(error))
     except RecursionError:
-        _refuse("the values are nested too deep: an alias holds itself, or they are none")
+        _refuse("the values are nested too deep: an alias contains itself, or this is not a values file")
 
 
 def _given(source: list[str]) -> tuple[dict[str, Any], CommandLine]:
-    """Values that were given as such, and what a helm command line says."""
+    """Values from standard input, or a helm command line."""
     if source == ["-"]:
         text = _text(sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input")
         if is_command_line(text):
@@ -154,7 +160,7 @@ def _values(name: str) -> dict[str, Any]:
 
 def _text(content: bytes, name: str) -> str:
     if len(content) > LARGEST_BYTES:
-        _refuse(f"{name}: larger than {LARGEST_BYTES} bytes: it is no values file")
+        _refuse(f"{name}: larger than {LARGEST_BYTES} bytes: name a values file")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -185,8 +191,7 @@ def _release(version: str, option: str) -> str:
 
 
 def _refuse(problem: str) -> NoReturn:
-    print(f"error: {problem}", file=sys.stderr)
-    raise typer.Exit(UNUSABLE)
+    raise OperationError(problem)
 
 
 def register(parent: typer.Typer) -> None:

@@ -1,11 +1,10 @@
-"""What `cilium-values` found, for a reader and as JSON."""
+"""The results of `cilium-values`, for people and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.migrate import Change
 from components.network.cilium.chart.nested import keys, shown, tree
 from components.network.cilium.chart.upgrade_path import Step
+from vds.shared.output import console
 
 _STYLE = {
     Verdict.HONOURED: "green",
@@ -37,7 +37,7 @@ def explained(findings: Sequence[Explanation], asked: str, release: str) -> dict
 
 
 def migrated(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> dict[str, Any]:
-    """The result of `migrate`; `left` is what is wrong with the new values still."""
+    """The result of `migrate`; `left` are the findings about the new values."""
     last = steps[-1].migration
     return {
         "ok": not left and not any(change.changes_behaviour for change in last.changes),
@@ -81,25 +81,24 @@ def _change(change: Change) -> dict[str, Any]:
 
 
 def show_findings(findings: Sequence[Explanation], asked: str, release: str) -> None:
-    """A key, what becomes of it and why, and what to write instead."""
-    console = Console(soft_wrap=False, highlight=False)
+    """Each key with its effect, the reason, and what to write instead."""
+    out = console()
     if asked != release:
-        console.print(f"Cilium {asked} is judged as {release}, the nearest release whose chart is known", markup=False)
-    console.print(_findings(findings))
+        out.print(f"Cilium {asked} is judged as {release}, the nearest release whose chart is known", markup=False)
+    out.print(_findings(findings, expand=out.is_terminal))
     wrong = sum(not finding.as_meant for finding in findings)
     if wrong:
-        verdict = Text(f"not what they say on Cilium {release}: {wrong} of {len(findings)} keys", style="red")
+        verdict = Text(f"on Cilium {release}, {wrong} of {len(findings)} keys do not do what they say", style="red")
     else:
         verdict = Text(f"every key does what it says on Cilium {release}", style="green")
-    console.print(verdict)
+    out.print(verdict)
 
 
-def _findings(findings: Sequence[Explanation]) -> Table:
-    table = Table(show_header=False, box=None, pad_edge=False)
+def _findings(findings: Sequence[Explanation], *, expand: bool) -> Table:
+    table = Table(show_header=False, box=None, pad_edge=False, expand=expand)
     table.add_column(overflow="fold", ratio=3)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold", ratio=6)
-    table.expand = True
     for finding in findings:
         mark = "✓" if finding.as_meant else "✗"
         says = Text(finding.says)
@@ -111,25 +110,29 @@ def _findings(findings: Sequence[Explanation]) -> Table:
 
 
 def show_migration(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> None:
-    """What changed and why, what is wrong still, and the way there; on standard error."""
-    console = Console(stderr=True, highlight=False)
+    """The changes with their reasons, the remaining findings, and the steps of the upgrade; on standard error."""
+    out = console(stderr=True)
     last = steps[-1].migration
-    console.print(Text(f"from Cilium {begin} to {end}, changes: {len(last.changes)}", style="bold"))
+    out.print(Text(f"from Cilium {begin} to {end}, changes: {len(last.changes)}", style="bold"))
     if last.never_ran:
-        console.print(Text(f"  with these values nothing ran on {begin}: what was meant is carried", style="yellow"))
+        out.print(
+            Text(
+                f"  Cilium {begin} did not run with these values: keys without effect are migrated too", style="yellow"
+            )
+        )
     for change in last.changes:
-        console.print(_difference(change))
+        out.print(_difference(change))
     if left:
-        console.print(Text(f"wrong on {end} still:", style="bold"))
-        console.print(_findings(left))
-    console.print(Text("the way, one minor after the other:", style="bold"))
+        out.print(Text(f"findings on {end}:", style="bold"))
+        out.print(_findings(left, expand=out.is_terminal))
+    out.print(Text("upgrade path, one minor version at a time:", style="bold"))
     for step in steps:
         compatible = f"upgradeCompatibility: {step.upgrade_compatibility!r}" if step.upgrade_compatibility else ""
-        console.print(Text(f"  {step.release:8} {compatible}".rstrip()))
+        out.print(Text(f"  {step.release:8} {compatible}".rstrip()))
         for note in step.before:
-            console.print(Padding(Text(note, style="dim"), (0, 0, 0, 11)))
+            out.print(Padding(Text(note, style="dim"), (0, 0, 0, 11)))
     if len(steps) > 1:
-        console.print(Text("values of a step between: run migrate --to that step, or --json for all of them"))
+        out.print(Text("for the values of a step: run migrate --to with that step, or --json for all steps"))
 
 
 def _difference(change: Change) -> Text:

@@ -1,4 +1,4 @@
-"""`vds decommission` and `vds recommission`: what the engine runs when a node leaves the stack file, or comes."""
+"""`vds decommission` and `vds recommission`: the engine runs them when a node leaves the stack file, or comes back."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import typer
 from pydantic import ValidationError
 
 from components.core.names import KUBE_SYSTEM, RECORD
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission
-from vds.decommission import drain
-from vds.decommission.evict import Clock, Drain, IncompleteError, Say, uncordon
+from vds.decommission import plan
+from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeServer, RefusedError, UnansweredError
-from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, found
+from vds.shared.clock import Clock
+from vds.shared.errors import IncompleteError, OperationError
+from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, get
+from vds.shared.options import AsJson
+from vds.shared.output import print_json
 
 _CONSENT = (
-    "if it is gone for good, put the node into the stack file again with `whenUnreachable: abandon`, deploy, and take "
-    "it out"
+    "if the node is gone for good, add it to the stack file again with `whenUnreachable: abandon`, run `pulumi up`, "
+    "and remove it again"
 )
 
 
 class Server(Protocol):
-    """The node's own side: see `NodeServer`."""
+    """See `NodeServer`."""
 
     def probe(self) -> None: ...
     def remove(self) -> str: ...
@@ -35,36 +38,36 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class Clients:
-    """Clients for everything that decommissioning touches."""
+    """What a decommission works with."""
 
     cluster: Callable[[], Api]
     server: Server
-    say: Say
+    report: Report
     clock: Clock = field(default_factory=Clock)
 
 
 @dataclass
 class Outcome:
-    """What was done, as `--json` prints it."""
+    """The result, as `--json` prints it."""
 
     node: str
     cluster: str = ""
-    """`drained`, `removed` (drained, and its Node object deleted), `absent` (the cluster has no such node), or why it
-    was not drained."""
+    """`drained`, `removed` (drained, and its Node object deleted), `absent` (the cluster has no such node), or why the
+    node was not drained."""
     evicted: list[str] = field(default_factory=list)
     server: str = ""
-    """`decommissioned`, or `abandoned` with what we put there."""
+    """`decommissioned`, or `abandoned` with our files and settings."""
     restored: list[str] = field(default_factory=list)
     """Kernel settings that have their earlier value again."""
     warnings: list[str] = field(default_factory=list)
 
 
 def decommission(document: Decommission, clients: Clients) -> Outcome:
-    """Drain the node if it is being removed, then take away what we put on it.
+    """Drain the node unless the whole stack is destroyed. Then remove our files and restore the earlier settings.
 
     Raises:
-        IncompleteError: the node keeps what it has, or goes on from where it is with the next run.
-        OperationError: the cluster can't be asked.
+        IncompleteError: the node was not drained or not decommissioned. The next run continues from there.
+        OperationError: the cluster does not answer.
     """
     outcome = Outcome(document.node)
     outcome.cluster = _drain(document, clients, outcome)
@@ -75,14 +78,14 @@ def decommission(document: Decommission, clients: Clients) -> Outcome:
             _remove_node(document, clients, outcome)
     except UnansweredError as error:
         outcome.server = "abandoned"
-        outcome.warnings.append(_abandoned(document, error))
+        outcome.warnings.append(_abandon(document, error))
     except RefusedError as error:
-        raise IncompleteError([f"node {document.node} ({_where(document)}): {error}"]) from None
+        raise IncompleteError(f"node {document.node} ({_where(document)}): {error}") from None
     return outcome
 
 
 def _remove_node(document: Decommission, clients: Clients, outcome: Outcome) -> None:
-    """Delete the Node object of a server that has left: kubeadm refuses to join one of the same name beside it."""
+    """Delete the Node object of a server that has left: kubeadm joins no second node of that name."""
     try:
         clients.cluster().request("DELETE", f"/api/v1/nodes/{document.node}")
         outcome.cluster = "removed"
@@ -94,16 +97,22 @@ def _remove_node(document: Decommission, clients: Clients, outcome: Outcome) -> 
 
 
 def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
-    consents = document.when_unreachable == "abandon"
+    abandon = document.when_unreachable == "abandon"
     if document.drain_seconds == 0:
         return "not drained: its drainSeconds is 0"
     try:
         api = clients.cluster()
-        if found(api, f"/api/v1/namespaces/{KUBE_SYSTEM}/configmaps/{RECORD}") is None:
+        if get(api, f"/api/v1/namespaces/{KUBE_SYSTEM}/configmaps/{RECORD}") is None:
             return "not drained: the whole stack is being destroyed, the cluster stays"
         _probe(document, clients)
         drained = Drain(
-            document.node, api, document.gateway_namespace, document.drain_seconds, consents, clients.say, clients.clock
+            document.node,
+            api,
+            document.gateway_namespace,
+            document.drain_seconds,
+            abandon,
+            clients.report,
+            clients.clock,
         )
         try:
             in_cluster = drained.run()
@@ -112,13 +121,12 @@ def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
             outcome.warnings += drained.warnings
         return "drained" if in_cluster else "absent"
     except UnreachableError as error:
-        if consents:
-            outcome.warnings.append(f"was not drained: the cluster could not be asked ({error})")
-            return "not drained: the cluster could not be asked"
+        if abandon:
+            outcome.warnings.append(f"was not drained: the cluster does not answer ({error})")
+            return "not drained: the cluster does not answer"
         raise OperationError(
-            f"node {document.node}: the cluster could not be asked, so it was neither drained nor decommissioned "
-            f"({error}): "
-            f"bring the API server up and run again; {_CONSENT}"
+            f"node {document.node}: the cluster does not answer, so it was neither drained nor decommissioned "
+            f"({error}): start the API server and run again; {_CONSENT}"
         ) from None
     except ApiError as error:
         raise OperationError(
@@ -127,31 +135,28 @@ def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
 
 
 def _probe(document: Decommission, clients: Clients) -> None:
-    """Before any pod is moved: can the node be decommissioned afterwards?"""
+    """Check before any pod is moved that the node can be decommissioned afterwards."""
     try:
         clients.server.probe()
     except UnansweredError as error:
-        _abandoned(document, error)
+        _abandon(document, error)
     except RefusedError as error:
-        raise IncompleteError([f"node {document.node} ({_where(document)}): {error}"]) from None
+        raise IncompleteError(f"node {document.node} ({_where(document)}): {error}") from None
 
 
-def _abandoned(document: Decommission, error: UnansweredError) -> str:
-    """What stays on a node that does not answer. Raises IncompleteError unless the spec consents."""
+def _abandon(document: Decommission, error: UnansweredError) -> str:
+    """A warning that lists what stays on the node. Raises IncompleteError unless the stack file allows that."""
     if document.when_unreachable != "abandon":
         raise IncompleteError(
-            [
-                f"node {document.node} ({_where(document)}) can't be decommissioned: {error}; its entry stays in the "
-                f"state. "
-                f"Bring it up and run again; {_CONSENT}"
-            ]
+            f"node {document.node} ({_where(document)}) can't be decommissioned: {error}; its entry stays in the "
+            f"state. Start the node and run again; {_CONSENT}"
         ) from None
     member = ", its membership of the cluster (`kubeadm reset` ends it)" if document.leaving_script else ""
     return (
-        f"{_where(document)} can't be decommissioned ({error}) and is abandoned, as its whenUnreachable says. "
-        f"Should it come back, it still has {', '.join(FILES_ON_NODE)} (there: the earlier values){member}, "
-        "the kernel values of the first, and swap, the time service and modules as we switched them; "
-        "to have them restored, put it into the stack file again, deploy, and take it out"
+        f"{_where(document)} can't be decommissioned ({error}) and is abandoned, as its whenUnreachable says. If the "
+        f"node starts again, it still has {', '.join(FILES_ON_NODE)} (with the earlier values){member}, the kernel "
+        "settings of the first file, and our settings of swap, time service and kernel modules; "
+        "to restore the node, add it to the stack file again, run `pulumi up`, and remove it again"
     )
 
 
@@ -160,14 +165,14 @@ def _where(document: Decommission) -> str:
 
 
 _REFUSED = {
-    "swap": "swap is not on again: swapon refused a device, see the lines of /var/lib/vds-platform/swap on the node",
-    "time": "the time service is still on, and was not before us: timedatectl refused to switch it off",
+    "swap": "swap is still off: swapon refused a device, see /var/lib/vds-platform/swap on the node",
+    "time": "the time service is still on, and was off before: timedatectl refused to switch it off",
 }
-"""Service → what an operator should know of it."""
+"""Service → warning if it was not restored."""
 
 
 def _read(printed: str, outcome: Outcome) -> None:
-    """The script's account: JSON lines, of which those about settings and services say whether each was restored."""
+    """Read the script's output: JSON lines that say of each setting and service whether it was restored."""
     for line in printed.splitlines():
         row = json.loads(line) if line.startswith("{") else {}
         if row.get("service") in _REFUSED and row["state"] == "refused":
@@ -177,16 +182,16 @@ def _read(printed: str, outcome: Outcome) -> None:
                 outcome.restored.append(row["key"])
             else:
                 outcome.warnings.append(
-                    f"{row['key']} is {row['live']} and was {row['before']} before us: the kernel refused that"
+                    f"{row['key']} is {row['live']} and was {row['before']} before: the kernel refused that value"
                 )
 
 
-def recommission(document: Decommission, api: Api, say: Say) -> None:
-    """Uncordon a node that is in the stack file and that we had cordoned for leaving it; nothing else is undone."""
-    node = found(api, f"/api/v1/nodes/{document.node}")
-    if node is not None and drain.is_ours(node):
+def recommission(document: Decommission, api: Api, report: Report) -> None:
+    """Uncordon a node if a decommission cordoned it."""
+    node = get(api, f"/api/v1/nodes/{document.node}")
+    if node is not None and plan.is_ours(node):
         uncordon(api, document.node)
-        say("uncordoned: it is in the stack file again")
+        report("uncordoned: it is in the stack file again")
 
 
 def register(app: typer.Typer) -> None:
@@ -195,70 +200,52 @@ def register(app: typer.Typer) -> None:
     app.command("recommission")(_recommission_command)
 
 
-def _decommission_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done, or why not, as one document.")] = False,
-) -> None:
-    """Drain a node that left the stack file, take away what we put on it, and restore its earlier values.
+def _decommission_command(as_json: AsJson = False) -> None:
+    """Evicts the pods, removes our files from the node, and restores the earlier kernel settings.
 
-    Run by `pulumi up` and `pulumi destroy` with the node's facts as JSON on standard input. Progress and warnings go
-    to standard error. Exit: 0 done, or abandoned with a warning where the spec consents; 1 not done, as it was
-    refused, or the node did not answer or was not empty in time; 2 wrong use, or the cluster could not be asked.
+    Reads a JSON document from standard input. Writes progress and warnings to standard error. Exit code 0: done, or
+    abandoned as the stack file allows. Exit code 1: the node refused, did not answer, or still has pods. Exit code 2:
+    the cluster did not answer.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    node = ""
-
-    def explain(problems: list[str]) -> None:
-        if as_json:
-            print(json.dumps({"node": node, "problems": problems}, ensure_ascii=False))
-
-    try:
-        document = _document()
-        node, say = document.node, _say(document.node)
-        outcome = decommission(
-            document, Clients(lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), say)
-        )
-    except OperationError as error:
-        explain([str(error)])
-        raise
-    except IncompleteError as error:
-        explain(error.problems)
-        for problem in error.problems:
-            print(f"error: {problem}", file=sys.stderr)
-        raise typer.Exit(1) from None
+    document = _document()
+    report = _reporter(document.node)
+    clients = Clients(lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), report)
+    outcome = decommission(document, clients)
     if as_json:
-        print(json.dumps(asdict(outcome), ensure_ascii=False))
+        print_json(asdict(outcome))
     for line in _summary(outcome):
-        say(line)
+        report(line)
 
 
 def _recommission_command() -> None:
-    """Uncordon a node that decommission had cordoned and that is in the stack file again.
+    """Uncordons the node if a decommission cordoned it.
 
-    Run by `pulumi up`, with the same document on standard input. It never stops a deployment: where the cluster
-    can't be asked it says so, and exits with 0.
+    Reads the same JSON document from standard input. Exit code 0 also if the cluster does not answer: a deployment
+    must not stop because of that.
     """
     document = _document()
-    say = _say(document.node)
+    report = _reporter(document.node)
     try:
-        recommission(document, Cluster(document.kubeconfig.get_secret_value()), say)
+        recommission(document, Cluster(document.kubeconfig.get_secret_value()), report)
     except (ApiError, UnreachableError) as error:
-        say(f"whether it is cordoned is not known, the cluster could not be asked ({error})")
+        report(f"may still be cordoned: the cluster does not answer ({error})")
 
 
 def _summary(outcome: Outcome) -> list[str]:
-    """Warnings last: the official plugin shows lines as they come, and only the last one stays to be seen."""
+    """Warnings last: the official plugin shows lines as they come, and only the last one stays on the screen."""
     lines = [f"{outcome.cluster}; {len(outcome.evicted)} pods evicted" if outcome.evicted else outcome.cluster]
     if outcome.server == "decommissioned":
-        lines.append(f"decommissioned, {len(outcome.restored)} kernel values restored")
+        lines.append(f"decommissioned, {len(outcome.restored)} kernel settings restored")
     if outcome.cluster == "drained":
-        lines.append(f"stays in the cluster, cordoned; when it is gone for good: kubectl delete node {outcome.node}")
+        lines.append(f"stays in the cluster, cordoned; if it is gone for good: kubectl delete node {outcome.node}")
     return lines + [f"warning: {warning}" for warning in outcome.warnings]
 
 
 def _document() -> Decommission:
-    """The document on standard input. Raises OperationError; no part of it is repeated."""
+    """The document on standard input. Raises OperationError; the error repeats no part of the document."""
     if sys.stdin.isatty():
-        raise OperationError("pulumi runs this, with a node's facts on standard input; see --help")
+        raise OperationError("pulumi runs this command, with a JSON document on standard input; see --help")
     try:
         return Decommission.model_validate_json(sys.stdin.read())
     except ValidationError as error:
@@ -268,12 +255,12 @@ def _document() -> Decommission:
         ) from None
 
 
-def _say(node: str) -> Say:
-    def say(text: str) -> None:
+def _reporter(node: str) -> Report:
+    def report(text: str) -> None:
         print(f"node {node}: {text}", file=sys.stderr, flush=True)
 
-    return say
+    return report
 
 
 def _interrupt(*_: Any) -> NoReturn:
-    raise KeyboardInterrupt  # so that a half-done drain takes its cordon back
+    raise KeyboardInterrupt  # an interrupted drain uncordons the node

@@ -1,190 +1,177 @@
-"""What draining a node means, decided from listed objects alone: pure, so that every case is a test.
+"""Drains a node: cordons it, evicts its pods and waits until they are gone. Uncordons the node if that fails."""
 
-The order and the exceptions are `kubectl drain`'s; what is refused beyond that is what a platform cannot lose.
-"""
+from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from components.core import labels
 from components.core.finding import Finding
+from vds.decommission import plan
+from vds.decommission.plan import ClusterState, Pod, Work
+from vds.shared.clock import Clock
+from vds.shared.errors import IncompleteError
+from vds.shared.kubernetes import Api, ApiError, UnreachableError, get, list_items
 
-Object = Mapping[str, Any]
+_TURN_SECONDS = 2.0
 
-MIRROR = "kubernetes.io/config.mirror"
-"""Annotation of the kubelet's own static pods: the API server cannot stop them."""
-_MEMBERS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/etcd")
-"""Labels of nodes that run etcd: kubeadm and k3s set the first, k3s the second where etcd stands alone."""
-_CORDON_TAINT = "node.kubernetes.io/unschedulable"
-_SERVICE_OF_SLICE = "kubernetes.io/service-name"
+_NOT_EMPTY = (
+    "still has pods after its drainSeconds, {}, so it was not decommissioned. Remove what blocks these pods and run "
+    "again, or first raise drainSeconds while the node is in the stack file"
+)
 
-
-class Pod(NamedTuple):
-    """One pod; the uid tells it from a later one of the same name."""
-
-    namespace: str
-    name: str
-    uid: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+Report = Callable[[str], None]
 
 
-class ClusterState(NamedTuple):
-    """What the cluster listed."""
+@dataclass
+class Drain:
+    """One node's drain."""
 
-    nodes: Sequence[Object]
-    pods: Sequence[Object]
-    """Of the one node."""
-    services: Sequence[Object]
-    """Of the gateway's namespace, as the slices."""
-    slices: Sequence[Object]
+    node: str
+    api: Api
+    gateway_namespace: str
+    seconds: int
+    abandon: bool
+    """The stack file allows to abandon the node: if its kubelet is dead, nothing is waited for."""
+    report: Report
+    clock: Clock = field(default_factory=Clock)
+    evicted: set[Pod] = field(default_factory=set)
+    warnings: list[str] = field(default_factory=list)
 
+    def run(self) -> bool:
+        """Drain the node. False if the cluster has no such node.
 
-class Work(NamedTuple):
-    """What is to be done about a node's pods."""
-
-    evict: tuple[Pod, ...]
-    orphans: tuple[Pod, ...]
-    """Nobody would start them again."""
-    leaving: tuple[Pod, ...]
-    """Being deleted already, by us or others."""
+        Raises:
+            IncompleteError: refused, or pods remained. If we had cordoned the node, it is uncordoned.
+            ApiError, UnreachableError: of the first calls. Later calls are repeated until the time is up.
+        """
+        node = get(self.api, self._path)
+        if node is None:
+            return False
+        ours = plan.is_ours(node)
+        try:
+            self._refuse()
+            if not plan.is_cordoned(node):
+                ours = True  # before the call: it may take effect even if its answer is lost
+                self._cordon()
+                self._refuse()  # now two decommissions at the same time see each other's annotation
+            self._empty()
+        except BaseException:
+            if ours:
+                self._uncordon()
+            raise
+        return True
 
     @property
-    def is_done(self) -> bool:
-        return not (self.evict or self.orphans or self.leaving)
+    def _path(self) -> str:
+        return f"/api/v1/nodes/{self.node}"
 
+    def _pods(self) -> list[dict[str, Any]]:
+        return list_items(self.api, "/api/v1/pods", query=[("fieldSelector", f"spec.nodeName={self.node}")])
 
-def work(pods: Iterable[Object], *, first: frozenset[str] | None = None) -> Work:
-    """Which pods must go. `first`: uids seen at the beginning; a pod that ignores cordons counts only among them.
+    def _attached(self) -> list[str]:
+        return plan.attached(self.node, list_items(self.api, "/apis/storage.k8s.io/v1/volumeattachments"))
 
-    Pods of DaemonSets and of the kubelet itself stay, and what has finished is no longer there to be moved.
-    """
-    sorted_pods = sorted(pods, key=lambda pod: (pod["metadata"]["namespace"], pod["metadata"]["name"]))
-    evict: list[Pod] = []
-    orphans: list[Pod] = []
-    leaving: list[Pod] = []
-    for item in sorted_pods:
-        metadata = item["metadata"]
-        pod = Pod(metadata["namespace"], metadata["name"], metadata["uid"])
-        owner = _controller(item)
-        if MIRROR in (metadata.get("annotations") or {}) or owner == "DaemonSet":
-            continue
-        if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-            continue
-        if first is not None and pod.uid not in first and _ignores_cordons(item):
-            continue
-        (leaving if metadata.get("deletionTimestamp") else evict if owner else orphans).append(pod)
-    return Work(tuple(evict), tuple(orphans), tuple(leaving))
-
-
-def refusals(node: str, seen: ClusterState, *, may_abandon: bool) -> list[Finding]:
-    """Why this node may not be drained, all at once. `may_abandon`: nothing that is on it needs to be saved."""
-    lost = _leaving(node, seen.nodes)
-    problems = [*_quorum(node, lost, seen.nodes), *_gateways(node, lost, seen)]
-    todo = work(seen.pods)
-    if may_abandon and not is_ready(_named(node, seen.nodes)):
-        return problems
-    problems += [
-        Finding(
-            "drain-orphan",
-            f"pod {pod}",
-            f"is on node {node} and has no controller, so nobody would start it again elsewhere: give it one, "
-            "or delete it",
+    def _refuse(self) -> None:
+        gateways = self.gateway_namespace
+        state = ClusterState(
+            nodes=list_items(self.api, "/api/v1/nodes"),
+            pods=self._pods(),
+            services=list_items(self.api, f"/api/v1/namespaces/{gateways}/services"),
+            slices=list_items(self.api, f"/apis/discovery.k8s.io/v1/namespaces/{gateways}/endpointslices"),
         )
-        for pod in todo.orphans
-    ]
-    if not todo.is_done and not is_ready(_named(node, seen.nodes)):
-        problems.append(
-            Finding(
-                "drain-not-ready",
-                f"node {node}",
-                "is not Ready, so nothing there would stop its pods: bring it back, or, if it is lost, put it into "
-                "the stack file again with `whenUnreachable: abandon`, deploy, and take it out",
-            )
-        )
-    return problems
+        problems: list[Finding] = plan.refusals(self.node, state, abandon=self.abandon)
+        if problems:
+            raise IncompleteError(*map(str, problems))
 
+    def _cordon(self) -> None:
+        mark = {"metadata": {"annotations": {labels.CORDONED: "true"}}, "spec": {"unschedulable": True}}
+        self.api.request("PATCH", self._path, mark)
+        self.report("cordoned")
 
-def is_ready(node: Object) -> bool:
-    """Whether its kubelet reports, and reports that it can run pods."""
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    def _uncordon(self) -> None:
+        try:
+            uncordon(self.api, self.node)
+            self.report("uncordoned")
+        except (ApiError, UnreachableError) as error:  # the earlier error matters more
+            self.report(f"is still cordoned ({error}): run kubectl uncordon {self.node}")
 
+    def _empty(self) -> None:
+        deadline = self.clock.now() + self.seconds
+        first: frozenset[str] | None = None
+        reported: dict[str, str] = {}
+        while True:
+            try:
+                if self.abandon and self._is_dead():  # a node stays Ready for 40 s after its kubelet died
+                    self._abandon()
+                    return
+                pods = self._pods()
+                if first is None:
+                    first = frozenset(pod["metadata"]["uid"] for pod in pods)
+                blocked = self._turn(plan.work(pods, first=first))
+            except UnreachableError as error:
+                blocked = {"the cluster": f"does not answer ({error})"}
+            except ApiError as error:
+                if error.status < 500 and error.status != 429:  # 5xx and 429 may pass
+                    raise
+                blocked = {"the cluster": f"can't answer now ({error})"}
+            if not blocked:
+                return
+            for line in _lines(dict(blocked.items() - reported.items())):
+                self.report(line)
+            reported = blocked
+            if self.clock.now() >= deadline:
+                raise IncompleteError(f"node {self.node}: {_NOT_EMPTY.format(self.seconds)}", *_lines(blocked))
+            self.clock.sleep(_TURN_SECONDS)
 
-def is_ours(node: Object) -> bool:
-    """Whether we cordoned it."""
-    return labels.CORDONED in (node["metadata"].get("annotations") or {})
+    def _is_dead(self) -> bool:
+        node = get(self.api, self._path)
+        return node is not None and not plan.is_ready(node)
 
+    def _turn(self, todo: Work) -> dict[str, str]:
+        """Evict every pod that is not leaving yet. What still blocks the drain, with the reason."""
+        blocked = {f"pod {pod}": "has no controller: delete it" for pod in todo.orphans}
+        blocked |= {f"pod {pod}": "is being stopped" for pod in todo.leaving}
+        blocked |= {f"pod {pod}": self._evict(pod) or "is being stopped" for pod in todo.evict}
+        if not blocked:
+            blocked = {f"volume {name}": "is still attached" for name in self._attached()}
+        return blocked
 
-def is_cordoned(node: Object) -> bool:
-    """Whether the scheduler passes it over, whoever said so."""
-    return bool((node.get("spec") or {}).get("unschedulable"))
-
-
-def attached(node: str, attachments: Iterable[Object]) -> list[str]:
-    """Volumes that are still attached to the node: another node could not write to them."""
-    found = [item["spec"] for item in attachments if item["spec"]["nodeName"] == node]
-    return sorted(spec["source"].get("persistentVolumeName") or "an inline volume" for spec in found)
-
-
-def _leaving(node: str, nodes: Sequence[Object]) -> frozenset[str]:
-    """This node and whichever else is on its way out: two at once must not each count on the other."""
-    return frozenset({node, *(item["metadata"]["name"] for item in nodes if is_ours(item))})
-
-
-def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object]) -> Iterator[Finding]:
-    members = [item for item in nodes if set(_MEMBERS) & set(item["metadata"].get("labels") or {})]
-    names = {item["metadata"]["name"] for item in members}
-    left = sum(is_ready(item) and item["metadata"]["name"] not in lost for item in members)
-    majority = len(members) // 2 + 1
-    if node in names and left < majority:
-        yield Finding(
-            "drain-quorum",
-            f"node {node}",
-            f"is one of {len(members)} control-plane nodes, and {left} ready {'one' if left == 1 else 'ones'} would be "
-            f"left{_beside(node, lost & names)}: etcd needs {majority}; add one or bring one back first",
-        )
-
-
-def _gateways(node: str, lost: frozenset[str], seen: ClusterState) -> Iterator[Finding]:
-    for service in seen.services:
-        metadata = service["metadata"]
-        if (service.get("spec") or {}).get("type") != "LoadBalancer":
-            continue
-        on = {
-            str(endpoint.get("nodeName"))
-            for item in seen.slices
-            if (item["metadata"].get("labels") or {}).get(_SERVICE_OF_SLICE) == metadata["name"]
-            for endpoint in item.get("endpoints") or ()
-            if (endpoint.get("conditions") or {}).get("ready") is not False  # unknown counts as ready, by its API
+    def _evict(self, pod: Pod) -> str:
+        """Evict a pod; the reason if that is refused, else an empty text."""
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"namespace": pod.namespace, "name": pod.name},
+            "deleteOptions": {"preconditions": {"uid": pod.uid}},
         }
-        if node in on and on <= lost:
-            yield Finding(
-                "drain-last-gateway",
-                f"Service {metadata['namespace']}/{metadata['name']}",
-                f"has its only ready pods on node {node}{_beside(node, lost & on)}: the way in would be shut; run "
-                "another one on another node first",
-            )
+        try:
+            self.api.request("POST", f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/eviction", eviction)
+        except ApiError as error:
+            if error.status in (404, 409):  # gone, or replaced by a pod of the same name
+                return ""
+            return f"can't be evicted: {'; '.join(error.causes) or error}"
+        self.evicted.add(pod)
+        return ""
+
+    def _abandon(self) -> None:
+        """Evict what the budgets allow, so that replacements start elsewhere. A dead kubelet stops no pod."""
+        todo = plan.work(self._pods())
+        kept = {pod: reason for pod in todo.evict if (reason := self._evict(pod))}
+        still = [f"{pod} ({kept[pod]})" if pod in kept else str(pod) for pod in (*todo.evict, *todo.leaving)]
+        still += [f"{pod} (has no controller)" for pod in todo.orphans]
+        if still:
+            self.warnings.append(f"is not Ready, so these pods may still run on it: {', '.join(still)}")
+        if volumes := self._attached():
+            self.warnings.append(f"has these volumes still attached: {', '.join(volumes)}")
 
 
-def _beside(node: str, lost: frozenset[str]) -> str:
-    others = sorted(lost - {node})
-    return f" (with {', '.join(others)}, which is being decommissioned as well)" if others else ""
+def _lines(blocked: dict[str, str]) -> list[str]:
+    return [f"{item} {reason}" for item, reason in sorted(blocked.items())]
 
 
-def _named(node: str, nodes: Sequence[Object]) -> Object:
-    return next((item for item in nodes if item["metadata"]["name"] == node), {})
-
-
-def _controller(pod: Object) -> str | None:
-    """The kind of what would start it again."""
-    owners = pod["metadata"].get("ownerReferences") or ()
-    return next((str(owner["kind"]) for owner in owners if owner.get("controller")), None)
-
-
-def _ignores_cordons(pod: Object) -> bool:
-    return any(
-        toleration.get("key") in (None, "", _CORDON_TAINT) and toleration.get("effect") in (None, "", "NoSchedule")
-        for toleration in (pod.get("spec") or {}).get("tolerations") or ()
-    )
+def uncordon(api: Api, node: str) -> None:
+    """Uncordon the node and remove our annotation."""
+    plain = {"metadata": {"annotations": {labels.CORDONED: None}}, "spec": {"unschedulable": None}}
+    api.request("PATCH", f"/api/v1/nodes/{node}", plain)

@@ -1,41 +1,36 @@
-"""Restores a node over one verified SSH connection, as `components.nodes.reading` reads them."""
+"""Restores a node over SSH."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.kubeadm import scripts as membership
 from components.nodes.decommission.document import Decommission
-from components.nodes.settings.script import RUN_SECONDS, command
 
 if TYPE_CHECKING:
     import asyncssh
 
 _SLACK_SECONDS = 15
-"""A script ends itself on the node after its own limit and some seconds; this is for a server that stops answering."""
-_FIRST_PAUSE_SECONDS = 0.5
-_LOST = "the connection was lost half-way ({}): run again, it goes on from there"
-_ANOTHER = "another machine answers there: it shows another host key"
+"""For a server that stops answering: a script ends itself after its own limit and some seconds."""
+_LOST = "the connection was lost ({}): run again, it continues from there"
 
 
 class UnansweredError(Exception):
-    """The node did not answer; the text says how. Another machine at its address is no answer of the node."""
+    """The node did not answer, or another machine answered at its address."""
 
 
 class RefusedError(Exception):
-    """The node answered, and did not do as it was asked; the text says what to do."""
+    """The node answered and refused; the text says what to do."""
 
 
 class NodeServer:
-    """The server that a node is."""
+    """A node's SSH server."""
 
     def __init__(self, document: Decommission) -> None:
         self._document = document
 
     def probe(self) -> None:
-        """Raises UnansweredError or RefusedError where `remove` could not do its work either."""
+        """Raises UnansweredError or RefusedError if `remove` could not do its work either."""
         asyncio.run(self._probe())
 
     def remove(self) -> str:
@@ -43,80 +38,65 @@ class NodeServer:
         return asyncio.run(self._remove())
 
     async def _probe(self) -> None:
-        async with await self._dial():
+        async with await self._connect():
             pass
 
     async def _remove(self) -> str:
+        from components.kubeadm import scripts as membership  # the models behind them take long to import
+        from components.nodes.settings.script import RUN_SECONDS, command
+
         if self._document.leaving_script:
-            how = membership.command("remove")
-            await self._run(how, self._document.leaving_script, membership.RUN_SECONDS, "take it out of the cluster")
+            leave = membership.command("remove")
+            await self._run(leave, self._document.leaving_script, membership.RUN_SECONDS, "remove it from the cluster")
         return await self._run(command("remove"), self._document.script, RUN_SECONDS, "decommission it")
 
-    async def _run(self, how: str, script: str, seconds: float, what: str) -> str:
+    async def _run(self, command: str, script: str, seconds: float, purpose: str) -> str:
         import asyncssh
 
-        connection = await self._dial()
+        from components.nodes.connection import reason
+
+        connection = await self._connect()
         try:
             async with connection:
-                done = await connection.run(how, input=script, timeout=seconds + _SLACK_SECONDS)
+                done = await connection.run(command, input=script, timeout=seconds + _SLACK_SECONDS)
         except (TimeoutError, OSError, asyncssh.Error) as error:
-            raise RefusedError(_LOST.format(_why(error))) from None
-        if done.exit_status is None:  # asyncssh does not call that an error
-            raise RefusedError(_LOST.format("it ended without a status"))
+            raise RefusedError(_LOST.format(reason(error))) from None
+        if done.exit_status is None:  # no error for asyncssh
+            raise RefusedError(_LOST.format("it ended without an exit code"))
         if done.exit_status:
-            said = str(done.stderr).strip()[-2000:] or f"status {done.exit_status}"
-            raise RefusedError(f"its script could not {what}: {said}")
+            text = str(done.stderr).strip()[-2000:] or f"exit code {done.exit_status}"
+            raise RefusedError(f"its script could not {purpose}: {text}")
         return str(done.stdout)
 
-    async def _dial(self) -> asyncssh.SSHClientConnection:
-        failures = 0
-        while True:
-            try:
-                return await self._attempt()
-            except (TimeoutError, OSError) as error:
-                failures += 1
-                if failures >= self._document.dial_attempts:
-                    raise UnansweredError(_why(error)) from None
-            await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2**failures, self._document.dial_seconds))
-
-    async def _attempt(self) -> asyncssh.SSHClientConnection:
+    async def _connect(self) -> asyncssh.SSHClientConnection:
         import asyncssh
 
-        from components.nodes.connection import dial
+        from components.nodes.connection import Server, connect, has_another_host_key, private_key, reason
 
         document = self._document
         try:
-            key = asyncssh.import_private_key(document.private_key.get_secret_value())
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-            raise RefusedError(
-                "vds-platform:sshPrivateKey is not an unencrypted SSH private key: set it anew"
-            ) from None
+            key = private_key(document.private_key.get_secret_value())
+        except ValueError as error:
+            raise RefusedError(f"{error}: set it again") from None
         try:
-            return await dial(
-                document.address,
-                document.port,
-                user=document.user,
-                host_key=document.host_key,
-                seconds=document.dial_seconds,
-                key=key,
+            return await connect(
+                Server(
+                    document.address,
+                    document.port,
+                    document.user,
+                    document.host_key,
+                    document.dial_seconds,
+                    document.dial_attempts,
+                ),
+                key,
             )
-        except asyncssh.HostKeyNotVerifiable:
-            raise UnansweredError(_ANOTHER) from None
-        except asyncssh.KeyExchangeFailed as error:
-            if "host key" in str(error).lower():  # it has none of the type that ours has
-                raise UnansweredError(_ANOTHER) from None
-            raise RefusedError(f"it shares no SSH algorithms with us: {error.reason}") from None
         except asyncssh.PermissionDenied:
             raise RefusedError(
-                f"it does not let {document.user} in with the stack's key: put the public key into authorized_keys"
+                f"it does not let {document.user} in with the stack's key: add the public key to authorized_keys there"
             ) from None
-        except asyncssh.Error as error:  # also how sshd turns away what is over its MaxStartups: worth another try
-            raise ConnectionError(error.reason) from None
-
-
-def _why(error: Any) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if getattr(error, "errno", None):  # asyncio's own text repeats the address
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
+        except (TimeoutError, OSError, asyncssh.Error) as error:
+            if has_another_host_key(error):
+                raise UnansweredError("another machine answers at this address: its host key differs") from None
+            if isinstance(error, asyncssh.KeyExchangeFailed):
+                raise RefusedError(f"it has no SSH algorithm in common with us: {error.reason}") from None
+            raise UnansweredError(reason(error)) from None

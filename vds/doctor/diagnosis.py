@@ -1,4 +1,4 @@
-"""What the doctor found, and what it means: pure, so that a table, JSON and an exit status say the same."""
+"""The doctor's findings and verdict. Table, JSON and exit code are made from the same data."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from components.nodes.settings.readback import Readback
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How one node stands against the stack file."""
+class NodeStatus:
+    """One node compared with the stack file."""
 
     node: str
     verdict: str
     """converged · drifted · outdated (the stack file changed since) · absent (never set up) · unread."""
     drifted: tuple[str, ...] = ()
     reason: str = ""
-    """Why it could not be read."""
+    """Why it is unread."""
 
     @property
     def converged(self) -> bool:
-        """Whether nothing is to be done about it."""
+        """Whether the node is as the stack file says."""
         return self.verdict == "converged"
 
     def __str__(self) -> str:
@@ -35,8 +35,8 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class EdgeFinding:
-    """One thing about the gateway, seen from where the doctor runs."""
+class GatewayFinding:
+    """One check of the gateway, from the machine where the doctor runs."""
 
     item: str
     state: State
@@ -46,61 +46,62 @@ class EdgeFinding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that was found."""
+    """All findings."""
 
-    standings: tuple[Standing, ...]
+    nodes: tuple[NodeStatus, ...]
     findings: tuple[CheckResult, ...]
-    edge: tuple[EdgeFinding, ...] = field(default=())
+    gateway: tuple[GatewayFinding, ...] = field(default=())
 
     @property
     def converged(self) -> bool:
-        """Whether every node is as the stack file says, fit, and the gateway is well. Advice does not count.
+        """Whether every node is as the stack file says, no check fails and the gateway is reachable.
 
-        A fact of a node that can't be had (fio is not installed) is no failure; a gateway that can't be asked is.
+        Advice does not count. An unknown fact of a node is no failure (fio is not installed); an unknown state of the
+        gateway is one.
         """
-        failed = any(finding.state == "fails" for finding in self.findings)
-        dark = any(row.state in ("fails", "unknown") for row in self.edge)
-        return all(standing.converged for standing in self.standings) and not failed and not dark
+        node_fails = any(finding.state == "fails" for finding in self.findings)
+        gateway_fails = any(row.state in ("fails", "unknown") for row in self.gateway)
+        return all(status.converged for status in self.nodes) and not node_fails and not gateway_fails
 
     @property
-    def blind(self) -> bool:
-        """No node at all could be read."""
-        return all(standing.verdict == "unread" for standing in self.standings)
+    def all_unread(self) -> bool:
+        """Whether no node could be read."""
+        return all(status.verdict == "unread" for status in self.nodes)
 
     @property
     def to_fix(self) -> tuple[str, ...]:
-        """Nodes that another `pulumi up` would put right."""
-        return tuple(s.node for s in self.standings if s.verdict in ("drifted", "outdated", "absent"))
+        """Nodes that `pulumi up` would correct."""
+        return tuple(s.node for s in self.nodes if s.verdict in ("drifted", "outdated", "absent"))
 
 
 def diagnose(fleet: Fleet, nodes: Sequence[NodeSpec], requirements: NodeRequirements) -> Diagnosis:
-    """The nodes' part of a diagnosis."""
-    standings = tuple(_standing(node.name, fleet.readings.get(node.name)) for node in nodes)
-    return Diagnosis(standings, tuple(findings(fleet.surveys, nodes, requirements)))
+    """The diagnosis of the nodes; it has nothing about the gateway yet."""
+    statuses = tuple(_status(node.name, fleet.readings.get(node.name)) for node in nodes)
+    return Diagnosis(statuses, tuple(findings(fleet.surveys, nodes, requirements)))
 
 
-def _standing(node: str, reading: Readback | UnreachableNode | None) -> Standing:
+def _status(node: str, reading: Readback | UnreachableNode | None) -> NodeStatus:
     if isinstance(reading, Readback):
-        return Standing(node, reading.verdict, reading.drifted)
-    return Standing(node, "unread", reason=reading.reason if reading else "nobody asked it")
+        return NodeStatus(node, reading.verdict, reading.drifted)
+    return NodeStatus(node, "unread", reason=reading.reason if reading else "it was not read")
 
 
-def as_json(diagnosis: Diagnosis) -> Mapping[str, Any]:
-    """The diagnosis for programs."""
+def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:
+    """The diagnosis as JSON."""
     return {
         "converged": diagnosis.converged,
         "nodes": {
-            standing.node: {
-                "verdict": standing.verdict,
-                "drifted": list(standing.drifted),
-                **({"reason": standing.reason} if standing.reason else {}),
-                "checks": {f.check.id: _row(f) for f in diagnosis.findings if f.node == standing.node},
+            status.node: {
+                "verdict": status.verdict,
+                "drifted": list(status.drifted),
+                **({"reason": status.reason} if status.reason else {}),
+                "checks": {f.check.id: _row(f) for f in diagnosis.findings if f.node == status.node},
             }
-            for standing in diagnosis.standings
+            for status in diagnosis.nodes
         },
         "gateway": [
             {"item": row.item, "state": row.state, "measured": row.measured, "remedy": row.remedy}
-            for row in diagnosis.edge
+            for row in diagnosis.gateway
         ],
     }
 

@@ -1,4 +1,4 @@
-"""The gateway as somebody outside meets it: does its address answer, and how long is its certificate good."""
+"""Checks the gateway from outside: whether its address answers, and how long its certificate is valid."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cryptography import x509
 from components.gateway.model import GatewaySpec, HttpsListener
 from components.nodes.preflight.verdict import State
 from components.stackfile.spec import PlatformSpec
-from vds.doctor.diagnosis import EdgeFinding
+from vds.doctor.diagnosis import GatewayFinding
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, found
+from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, get
 
 EXPIRY_DAYS = 21
 """cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
@@ -23,59 +23,62 @@ _SECONDS = 5
 _GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 
 
-def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) -> list[EdgeFinding]:
-    """Everything about the gateway that can be seen from here. What is wrong is a finding, never an error.
+def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) -> list[GatewayFinding]:
+    """All checks of the gateway. A fault is a finding and raises nothing.
 
-    `kubeconfig` None: the stack makes its cluster, and has not yet.
+    `kubeconfig` is None if the stack makes its cluster and has not done so yet.
     """
     gateway = spec.gateway
     name = f"gateway {gateway.namespace}/{gateway.name}"
     if kubeconfig is None:
-        return [EdgeFinding(name, "advice", "no cluster yet", "`pulumi up` makes it of the nodes")]
+        return [GatewayFinding(name, "advice", "no cluster yet", "run `pulumi up`: it makes the cluster")]
     try:
-        there = found(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
-    except OperationError:  # its text is a command's
-        said = "the stack's kubeconfig is none"
-        return [EdgeFinding(name, "unknown", said, "set the kubeconfig anew, from the cluster's administrator")]
+        live = get(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
+    except OperationError:  # its text is for a command
+        measured = "the stack's kubeconfig can't be read"
+        return [GatewayFinding(name, "unknown", measured, "set the kubeconfig again, from the cluster's administrator")]
     except (ApiError, UnreachableError) as error:
-        said = f"the cluster could not be asked ({error})"
-        return [EdgeFinding(name, "unknown", said, "bring the API server up, or correct the stack's kubeconfig")]
+        measured = f"the cluster did not answer ({error})"
+        return [GatewayFinding(name, "unknown", measured, "start the API server, or correct the stack's kubeconfig")]
     except (AttributeError, TypeError, ValueError):
-        said = "what answers for the cluster is no API server"
-        return [EdgeFinding(name, "unknown", said, "correct the server of the stack's kubeconfig")]
-    if there is None:
-        return [EdgeFinding(name, "fails", "it is not there", "`pulumi up` makes it")]
-    address = _address(there)
+        measured = "the server in the kubeconfig answers, but not as a Kubernetes API server"
+        return [GatewayFinding(name, "unknown", measured, "correct the server in the stack's kubeconfig")]
+    if live is None:
+        return [GatewayFinding(name, "fails", "it does not exist", "run `pulumi up`")]
+    address = _address(live)
     if address is None:
-        return [EdgeFinding(name, "fails", "it has no address", "see `kubectl describe gateway`, and MetalLB's pools")]
+        return [
+            GatewayFinding(name, "fails", "it has no address", "see `kubectl describe gateway`, and MetalLB's pools")
+        ]
     return [finding for listener in gateway.listeners for finding in _listener(name, gateway, listener, address, now)]
 
 
-def _address(there: dict[str, Any]) -> str | None:
-    addresses = (there.get("status") or {}).get("addresses") or []
+def _address(gateway: dict[str, Any]) -> str | None:
+    addresses = (gateway.get("status") or {}).get("addresses") or []
     return str(addresses[0]["value"]) if addresses else None
 
 
 def _listener(
     name: str, gateway: GatewaySpec, listener: Any, address: str, now: datetime.datetime
-) -> list[EdgeFinding]:
+) -> list[GatewayFinding]:
     item = f"{name}, listener {listener.name}"
     try:
         socket.create_connection((address, listener.port), timeout=_SECONDS).close()
     except OSError as error:
-        said = f"{address} port {listener.port} does not answer ({error.strerror or 'no answer in time'})"
-        return [EdgeFinding(item, "fails", said, "ask from the nodes' segment; see which node announces the address")]
-    found = [EdgeFinding(item, "ok", f"{address} port {listener.port} answers")]
+        measured = f"{address} port {listener.port} does not answer ({error.strerror or 'no answer in time'})"
+        remedy = "run the doctor from the nodes' network, and check which node announces the address"
+        return [GatewayFinding(item, "fails", measured, remedy)]
+    found = [GatewayFinding(item, "ok", f"{address} port {listener.port} answers")]
     if isinstance(listener, HttpsListener):
         hosts = sorted({r.hostname for r in gateway.routes if r.listener in (None, listener.name)})
         found += [certificate_finding(host, address, listener.port, now) for host in hosts]
     return found
 
 
-def certificate_finding(host: str, address: str, port: int, now: datetime.datetime) -> EdgeFinding:
-    """How long the certificate that a host is served with is good; who signed it is not judged here."""
+def certificate_finding(host: str, address: str, port: int, now: datetime.datetime) -> GatewayFinding:
+    """How long the certificate of a host is valid. Its signature is not checked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # expired ones must be seen too
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # expired ones must be read too
     try:
         with (
             socket.create_connection((address, port), timeout=_SECONDS) as plain,
@@ -84,10 +87,12 @@ def certificate_finding(host: str, address: str, port: int, now: datetime.dateti
             encoded = secured.getpeercert(binary_form=True)
         certificate = x509.load_der_x509_certificate(encoded or b"")
     except (OSError, ValueError) as error:
-        return EdgeFinding(host, "fails", f"no TLS at {address} port {port} ({error})", "see the listener's Secret")
+        return GatewayFinding(host, "fails", f"no TLS at {address} port {port} ({error})", "see the listener's Secret")
     days = (certificate.not_valid_after_utc - now).days
     if days < 0:
-        return EdgeFinding(host, "fails", f"its certificate ended {-days} days ago", "see cert-manager's Certificate")
+        return GatewayFinding(
+            host, "fails", f"its certificate expired {-days} days ago", "see cert-manager's Certificate"
+        )
     state: State = "ok" if days >= EXPIRY_DAYS else "advice"
     remedy = "" if state == "ok" else "it should have been renewed: see cert-manager's Certificate"
-    return EdgeFinding(host, state, f"its certificate is good for {days} days more (limit {EXPIRY_DAYS})", remedy)
+    return GatewayFinding(host, state, f"its certificate is valid for {days} more days (limit {EXPIRY_DAYS})", remedy)

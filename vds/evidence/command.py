@@ -1,4 +1,4 @@
-"""`vds evidence`: one folder that an auditor can read, and check that it is what was made."""
+"""`vds evidence`: a folder for an auditor, with checksums."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ from vds.evidence.policy_results import undecided
 from vds.evidence.render import render
 from vds.evidence.state import read
 from vds.shared.errors import OperationError
+from vds.shared.options import AsJson, ConfigFile, PackConfig, StackName
+from vds.shared.output import print_json
 from vds.shared.stack import open_spec
 
 
 def evidence(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack, as `pulumi stack ls` names it.")],
+    stack: StackName,
     *,
-    config_file: Annotated[Path | None, typer.Option(help="Stands for Pulumi.<stack>.yaml.")] = None,
-    output: Annotated[Path | None, typer.Option(help="The folder; evidence/STACK if left out.")] = None,
+    config_file: ConfigFile = None,
+    output: Annotated[Path | None, typer.Option(help="Folder to write. Default: evidence/STACK.")] = None,
     state_file: Annotated[
-        Path | None, typer.Option("--state", help="What `pulumi stack export` wrote, instead of asking the backend.")
+        Path | None, typer.Option("--state", help="Output of `pulumi stack export`. Default: read it from the backend.")
     ] = None,
-    pack_config: Annotated[
-        Path | None, typer.Option("--policy-pack-config", help="JSON, as `pulumi up` takes it.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    pack_config: PackConfig = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write what an auditor asks for: where data is processed, under whose law, and what the policies say of it.
+    """Reads the stack file and the exported state of the stack. Secrets are not decrypted.
 
-    From the stack's exported state and its file; secrets are not decrypted. Ends with 0 if every mandatory policy
-    holds and nothing is undecided, with 1 if not (the folder says what), with 2 if it could not read.
+    Exit code 1: a mandatory policy is violated, or something is undecided. The folder has the details.
     """
     folder = output or Path("evidence") / stack
     _refuse_other_files(folder)
@@ -71,28 +70,29 @@ def evidence(
     raise typer.Exit(0 if found.verdict == "holds" else 1)
 
 
-def _show(found: Evidence, folder: Path, seal: str, *, as_json: bool) -> None:
+def _show(found: Evidence, folder: Path, sha256: str, *, as_json: bool) -> None:
     if as_json:
-        said = {
-            "stack": found.stack,
-            "verdict": found.verdict,
-            "says": sentence(found),
-            "violations": violated(found),
-            "undecided": undecided(found),
-            "folder": str(folder),
-            "sha256": seal,
-        }
-        print(json.dumps(said, indent=2, ensure_ascii=False))
+        print_json(
+            {
+                "stack": found.stack,
+                "verdict": found.verdict,
+                "message": sentence(found),
+                "violations": violated(found),
+                "undecided": undecided(found),
+                "folder": str(folder),
+                "sha256": sha256,
+            }
+        )
         return
     print(sentence(found))
     for mark, lines in (("✗", violated(found)), ("?", undecided(found))):
         for line in lines:
             print(f"{mark} {line}")
-    print(f"{folder / COVER}\nsha256 {seal}")
+    print(f"{folder / COVER}\nsha256 {sha256}")
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """The cover sheet last: where it stands, the rest is whole."""
+    """The cover sheet last: if it exists, the folder is complete."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / COVER).unlink(missing_ok=True)
@@ -103,9 +103,9 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _refuse_other_files(folder: Path) -> None:
-    """A folder that a digest covers holds nothing else, and nothing of somebody's is written over."""
+    """The folder must have no other files: the checksums cover it, and nothing else is overwritten."""
     if folder.exists() and not folder.is_dir():
-        raise OperationError(f"--output {folder}: is no folder: name another one")
+        raise OperationError(f"--output {folder}: is not a folder: name another one")
     others = sorted({item.name for item in folder.iterdir()} - {*FILES, SUMS, COVER}) if folder.is_dir() else []
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -122,7 +122,7 @@ def _json(file: Path) -> Mapping[str, Any]:
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise OperationError(f"--policy-pack-config {file}: is no JSON object: write policies' settings by name")
+        raise OperationError(f"--policy-pack-config {file}: is not a JSON object: write policies' settings by name")
     return config
 
 

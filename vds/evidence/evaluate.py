@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from heapq import heapify, heappop, heappush
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -71,33 +72,27 @@ def _names(value: Any) -> bool:
 
 
 def parents_first(entries: list[Entry]) -> list[Entry]:
-    """The resources in one order whatever order they came in: by URN, but after parent and dependencies.
+    """The resources by URN, each after its parent and its dependencies.
 
-    The engine writes a state in the order in which its work ended, and the pack wants parents before children.
+    The engine writes a state in the order in which its work ended, and the pack needs parents before children.
     """
-    known = {entry["urn"] for entry in entries}
-    after: dict[str, set[str]] = {}
-    waits: dict[str, int] = {}
     same: dict[str, list[Entry]] = {}
     for entry in entries:
-        same.setdefault(entry["urn"], []).append(entry)
-    for urn, twins in same.items():
-        needs = {need for twin in twins for need in (twin.get("parent"), *(twin.get("dependencies") or ()))}
-        needs = {need for need in needs if need in known and need != urn}
-        waits[urn] = len(needs)
-        for need in needs:
-            after.setdefault(str(need), set()).add(urn)
-    ready = [urn for urn, count in waits.items() if not count]
-    heapify(ready)
+        same.setdefault(entry["urn"], []).append(entry)  # a replaced resource that is still to be deleted has a twin
+    sorter = TopologicalSorter(
+        {
+            urn: {need for twin in twins for need in (twin.get("parent"), *(twin.get("dependencies") or ()))}
+            & (same.keys() - {urn})
+            for urn, twins in same.items()
+        }
+    )
+    with suppress(CycleError):  # the engine writes no cycle; what is in one comes last
+        sorter.prepare()
     ordered: list[str] = []
-    while ready:
-        urn = heappop(ready)
-        ordered.append(urn)
-        for follower in after.get(urn, ()):
-            waits[follower] -= 1
-            if not waits[follower]:
-                heappush(ready, follower)
-    left = sorted(set(same) - set(ordered))  # a circle, which the engine does not write
+    while ready := sorted(sorter.get_ready()):
+        ordered += ready
+        sorter.done(*ready)
+    left = sorted(same.keys() - set(ordered))
     return [entry for urn in (*ordered, *left) for entry in same[urn]]
 
 

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.core.endpoints import without_secrets
+from components.core.signatures import SECRET, SIGNATURE
 from vds.shared.errors import OperationError
 
 FORM = 3
 """What `pulumi stack export` has written since 2019 (apitype.DeploymentV3)."""
-
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  a mark, and public
-"""How the engine marks a secret in its state: sdk/go/common/resource/sig of Pulumi, stable since 1.0."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +117,8 @@ def address_of(url: str) -> str:
 def _without_secrets(value: Any) -> Any:
     """The value with every secret's mark kept, for policies to see that something is there, and its content gone."""
     if isinstance(value, dict):
-        if _SIGNATURE in value:
-            return {_SIGNATURE: _SECRET, "ciphertext": ""} if value[_SIGNATURE] == _SECRET else {}
+        if SIGNATURE in value:
+            return {SIGNATURE: SECRET, "ciphertext": ""} if value[SIGNATURE] == SECRET else {}
         return {_text(key): _without_secrets(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_secrets(inner) for inner in value]
@@ -135,7 +132,7 @@ def _text(value: str) -> str:
 
 def is_secret(value: Any) -> bool:
     """Whether the engine marked this value."""
-    return isinstance(value, dict) and value.get(_SIGNATURE) == _SECRET
+    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
 
 
 def _are_resources(entries: Any) -> bool:

@@ -1,10 +1,6 @@
-"""`vds gateway-crds`: what the stack's bundle of CRDs would do to the ones in the cluster. Changes nothing."""
+"""`vds gateway-crds`: compares the stack's bundle of CRDs with the CRDs in the cluster."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -14,21 +10,18 @@ from components.gateway.crd_rules import bundle_problems
 from components.stackfile.config import gateway_crds
 from components.stackfile.parsing import SpecError
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, found
+from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, get
+from vds.shared.options import AsJson, ConfigFile, StackName
+from vds.shared.output import print_json
 from vds.shared.stack import open_stack
 
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
-def gateway_crds_command(
-    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack, as `pulumi stack ls` names it.")],
-    *,
-    config_file: Annotated[Path | None, typer.Option(help="Stands for Pulumi.<stack>.yaml.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-) -> None:
-    """Hold the stack's bundle of Gateway API CRDs against the live ones, before an update applies it.
+def gateway_crds_command(stack: StackName, *, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Run this before an update that changes the bundle in the stack file. Changes nothing.
 
-    Ends with 0 if it may be applied, with 1 if it would lose something, with 2 if it could not ask.
+    Exit code 1: the update would remove something that the cluster has.
     """
     opened = open_stack(stack, config_file=config_file)
     try:
@@ -37,32 +30,32 @@ def gateway_crds_command(
         raise OperationError(str(error)) from None
     if not bundles:
         raise OperationError(
-            f"stack {stack} has gateway.crds of kind existing: there is no bundle to hold against them"
+            f"stack {stack} has gateway.crds of kind existing: there is no bundle to compare with the cluster"
         )
     live = live_crds(Cluster(opened.kubeconfig), bundles[0])
     problems = bundle_problems(live, bundles[0])
     if as_json:
         rows = [{"item": problem.subject, "message": problem.message} for problem in problems]
-        print(json.dumps({"live": len(live), "bundle": bundles[0].version, "problems": rows}, indent=2))
+        print_json({"live": len(live), "bundle": bundles[0].version, "problems": rows})
     else:
         releases = ", ".join(sorted({mark(item, VERSION) or "of no release" for item in live})) or "none"
         print(f"in the cluster: {len(live)} of {len(bundles[0].crds)} CRDs ({releases}); bundle: v{bundles[0].version}")
         for problem in problems:
             print(f"✗ {problem}")
         if not problems:
-            print("✓ the bundle may be applied")
+            print("✓ the bundle can be applied")
     raise typer.Exit(1 if problems else 0)
 
 
 def live_crds(api: Api, bundle: Bundle) -> list[Manifest]:
-    """The bundle's CRDs as they are in the cluster; those that are not there are left out. Raises OperationError."""
+    """Those CRDs of the bundle that the cluster has, as they are there. Raises OperationError."""
     try:
-        asked = [found(api, f"{_PATH}/{item['metadata']['name']}") for item in bundle.crds]
+        answers = [get(api, f"{_PATH}/{item['metadata']['name']}") for item in bundle.crds]
     except (ApiError, UnreachableError) as error:
-        raise OperationError(f"the cluster could not be asked for its CRDs: {error}") from None
-    return [item for item in asked if item is not None]
+        raise OperationError(f"the cluster did not give its CRDs: {error}") from None
+    return [item for item in answers if item is not None]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the operator's."""
+    """Add the command."""
     app.command("gateway-crds")(gateway_crds_command)

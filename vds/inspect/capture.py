@@ -1,4 +1,4 @@
-"""Takes what nodes print while it comes in."""
+"""Collects what nodes print, as it arrives."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ class Outputs:
 
     texts: dict[str, str] = field(default_factory=dict)
 
-    def take(self, node: str, piece: bytes) -> None:
+    def add(self, node: str, piece: bytes) -> None:
         """A piece of a node's text."""
         self.texts[node] = self.texts.get(node, "") + piece.decode(errors="replace")
 
 
 @dataclass
 class Drops:
-    """Cilium's drops, shown as they come in; `address` keeps those of one pod."""
+    """Cilium's drops, printed as they arrive; `address` selects those of one pod."""
 
     address: str | None
     quiet: bool
     found: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    def take(self, node: str, piece: bytes) -> None:
+    def add(self, node: str, piece: bytes) -> None:
         """A line of a node's monitor."""
         text = piece.decode(errors="replace").strip()
         event = parse.drop(text)
         if event is None:
             if "level=error" in text:
                 self.problems.append(f"node {node}: Cilium's monitor says: {text}")
-            elif "Lost" in text:  # the ring buffer was full: what is missing here was parse by nobody
+            elif "Lost" in text:  # the ring buffer was full: some drops are missing
                 note(f"{node}  {text}")
         elif self.address is None or self.address in event.addresses:
             self.found.append({"node": node, **event._asdict()})
@@ -53,7 +53,7 @@ class Drops:
 
 
 class Capture:
-    """tcpdump's output: lines, or a pcap for a new file that only its owner may read, as packets hold anything."""
+    """tcpdump's output: lines, or a pcap in a new file that only its owner may read."""
 
     def __init__(self, file: Path | None, *, quiet: bool) -> None:
         self.lines: list[str] = []
@@ -66,7 +66,7 @@ class Capture:
             try:
                 self._out = os.fdopen(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             except FileExistsError:
-                raise OperationError(f"--write {self._file}: is there already: name a new file") from None
+                raise OperationError(f"--write {self._file}: exists: name a new file") from None
             except OSError as error:
                 raise OperationError(f"--write {self._file}: {error.strerror}: name a file that can be made") from None
         return self
@@ -78,7 +78,7 @@ class Capture:
                 with contextlib.suppress(OSError):
                     self._file.unlink()
 
-    def take(self, _node: str, piece: bytes) -> None:
+    def add(self, _node: str, piece: bytes) -> None:
         """A line of text, or a piece of the pcap."""
         if self._out:
             self._out.write(piece)

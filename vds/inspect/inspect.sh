@@ -1,9 +1,9 @@
-# One text, several looks at a node and at the pods on it. It changes nothing there.
-# Standard output is what was seen. Exit: 0 seen, 1 seen and not well (status), 3 can't be seen: standard error says
-# why and what to do. All text sits in functions: a connection lost half-way runs nothing.
+# Reads a node and the pods on it. It changes nothing.
+# The result goes to standard output. Exit code: 0 read, 1 read and not ready (status), 3 can't be read: standard error
+# says why and what to do. All commands are in functions: a connection lost half-way runs nothing.
 set -eu
 
-#: asked
+#: variables
 
 refuse() {
 	printf 'node %s %s\n' "$node" "$*" >&2
@@ -81,7 +81,7 @@ capture() {
 	printf '%s\nany\n' "$there" | grep -Fqx -e "$interface" ||
 		refuse "has no interface '$interface' in pod $namespace/$pod: there are $(echo $there)"
 	if [ "$binary" = true ]; then set -- -U -w -; else set -- -l; fi
-	# -p: a look does not switch an interface into another mode; --: no word of a filter is an option.
+	# -p: do not switch the interface into promiscuous mode; --: no word of the filter is an option.
 	filtered within nsenter -t "$pid" -n tcpdump -n -p -i "$interface" -c "$packets" "$@" --
 }
 
@@ -109,7 +109,7 @@ agent() { # command …; where the agent's tools are
 
 cilium_drops() {
 	find_cilium
-	# The monitor ends with 0 where there is no agent, and a look without one would see no drops.
+	# Without an agent the monitor ends with 0 and shows no drops.
 	agent cilium-dbg status -o json >/dev/null ||
 		refuse "has a Cilium agent that does not answer: see \`vds inspect cni --node $node\`"
 	# Ended inside the container: crictl gone, it would go on there.
@@ -158,7 +158,7 @@ main() {
 	LC_ALL=C PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	export LC_ALL PATH
 	[ "$(id -u)" = 0 ] || refuse "lets us in as $(id -un): other namespaces are root's to enter; let ssh.user be root"
-	"$look"
+	"$action"
 }
 
 main "$@"

@@ -1,4 +1,4 @@
-"""Picks the nodes, asks them, and says how a look ended."""
+"""Selects nodes, runs scripts on them, and reports how they ended."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import typer
 
 from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
-from vds.inspect import scripts
+from vds.inspect import pods, scripts
 from vds.inspect.capture import Outputs
-from vds.shared import pods
 from vds.shared.errors import OperationError
-from vds.shared.placement import Place
-from vds.shared.ssh import Run, Take, private_key, run_everywhere
+from vds.shared.kubernetes import Cluster
+from vds.shared.ssh import OnOutput, Run, private_key, run_everywhere
 from vds.shared.stack import Opened
 
 
 def drops_script(node: str, cni: Cni, *, seconds: int) -> str:
-    """The script that sees this CNI's drops. Raises OperationError for a data path that it can't see into."""
+    """The script that shows this CNI's drops. Raises OperationError for a data path without visible drops."""
     if isinstance(cni, Flannel | Unmanaged):
-        raise OperationError(_not_ours(cni))
+        raise OperationError(_unmanaged(cni))
     if not isinstance(cni, Calico):
         return scripts.cilium_drops(node, seconds=seconds)
     if cni.dataplane == "BPF":
@@ -32,17 +31,17 @@ def drops_script(node: str, cni: Cni, *, seconds: int) -> str:
 
 
 def status_script(node: str, cni: Cni, *, as_json: bool) -> str:
-    """The script that asks this CNI's agent how it is."""
+    """The script that prints the status of this CNI's agent."""
     if isinstance(cni, Calico):
         return scripts.calico_status(node, bgp=cni.bgp)
     if isinstance(cni, Flannel | Unmanaged):
-        raise OperationError(_not_ours(cni))
+        raise OperationError(_unmanaged(cni))
     return scripts.cilium_status(node, as_json=as_json)
 
 
-def _not_ours(cni: Flannel | Unmanaged) -> str:
+def _unmanaged(cni: Flannel | Unmanaged) -> str:
     name = cni.name if isinstance(cni, Unmanaged) else "flannel"
-    return f"cni.kind {cni.kind}: {name} is somebody else's, and its agent can't be asked from here: use its own tools"
+    return f"cni.kind {cni.kind}: this platform does not manage {name}: use the tools of {name}"
 
 
 def nodes_of(opened: Opened, name: str | None) -> list[NodeSpec]:
@@ -52,11 +51,11 @@ def nodes_of(opened: Opened, name: str | None) -> list[NodeSpec]:
     return [_node(opened, name, f"node {name} is not in stack {opened.name}")]
 
 
-def locate(opened: Opened, pod: str) -> tuple[Place, NodeSpec]:
+def locate(opened: Opened, pod: str) -> tuple[pods.RunningPod, NodeSpec]:
     """A pod and the stack's node that it runs on."""
-    place = pods.find(opened.kubeconfig, pod)
-    otherwise = f"pod {place} runs on node {place.node}, which is not in stack {opened.name}"
-    return place, _node(opened, place.node, otherwise)
+    found = pods.find(Cluster(opened.kubeconfig), pod)
+    otherwise = f"pod {found} runs on node {found.node}, which is not in stack {opened.name}"
+    return found, _node(opened, found.node, otherwise)
 
 
 def _node(opened: Opened, name: str, otherwise: str) -> NodeSpec:
@@ -67,32 +66,38 @@ def _node(opened: Opened, name: str, otherwise: str) -> NodeSpec:
     raise OperationError(f"{otherwise}, which has {names}: correct the name, or add the node to the stack file")
 
 
-def ask(
-    opened: Opened, nodes: Sequence[NodeSpec], texts: Sequence[str], seconds: float, take: Take, *, binary: bool = False
+def run_scripts(
+    opened: Opened,
+    nodes: Sequence[NodeSpec],
+    texts: Sequence[str],
+    seconds: float,
+    on_output: OnOutput,
+    *,
+    binary: bool = False,
 ) -> list[Run]:
-    """Run each node's script. Raises OperationError where there is one node, and it can't be looked at."""
+    """Run each node's script. Raises OperationError if there is only one node and its script failed."""
     key = private_key(opened.ssh_private_key)
-    runs = run_everywhere(nodes, texts, opened.spec.ssh, key, seconds=seconds, take=take, binary=binary)
+    runs = run_everywhere(nodes, texts, opened.spec.ssh, key, seconds=seconds, on_output=on_output, binary=binary)
     if len(runs) == 1 and _failed(runs[0]):
         raise OperationError(_reason(runs[0]))
     return runs
 
 
-def ask_one(opened: Opened, node: NodeSpec, text: str, seconds: float) -> str:
-    """What one node's script printed. Raises OperationError unless it ended well."""
+def output_of(opened: Opened, node: NodeSpec, text: str, seconds: float) -> str:
+    """What the node's script printed. Raises OperationError if it failed."""
     outputs = Outputs()
-    [run] = ask(opened, [node], [text], seconds, outputs.take)
+    [run] = run_scripts(opened, [node], [text], seconds, outputs.add)
     if run.status:
         raise OperationError(_reason(run))
     return outputs.texts.get(node.name, "")
 
 
-def end(runs: Sequence[Run], problems: Sequence[str], *, well: bool) -> None:
-    """Exit 2, with every reason, where a node could not be looked at; else 1 where something was found."""
+def finish(runs: Sequence[Run], problems: Sequence[str], *, ok: bool) -> None:
+    """Exit code 2, with every reason, if a script failed; else 1 if something was found."""
     reasons = [_reason(run) for run in runs if _failed(run)]
     if reasons or problems:
-        raise OperationError("\n".join([*reasons, *problems]))
-    if not well:
+        raise OperationError(*reasons, *problems)
+    if not ok:
         raise typer.Exit(1)
 
 
@@ -103,4 +108,4 @@ def _failed(run: Run) -> bool:
 def _reason(run: Run) -> str:
     if run.errors.startswith("node "):
         return run.errors
-    return f"node {run.node}: {run.errors[-1000:] or f'the look ended with {run.status}, and said nothing'}"
+    return f"node {run.node}: {run.errors[-1000:] or f'the script ended with {run.status} and printed nothing'}"

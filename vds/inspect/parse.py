@@ -1,4 +1,4 @@
-"""What a look printed, as facts and as lines for people. Pure."""
+"""Parses what `inspect.sh` printed. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PodNetwork(NamedTuple):
 
 
 def pod_network(output: str) -> PodNetwork:
-    """The three lines of the `routes` look. Raises OperationError where they are something else."""
+    """The three lines of `routes`. Raises OperationError for anything else."""
     try:
         addresses, routes, routes6 = (json.loads(line) for line in output.splitlines())
     except ValueError:
@@ -127,11 +127,11 @@ _COMMENT = re.compile(r'(?:--comment|comment) "([^"]*)"')
 
 
 def counted(output: str) -> list[Counted]:
-    """Rules of the `calico_drops` look that count more later than before; a rule made meanwhile counts from 0."""
+    """Rules whose counters rose during `calico_drops`. A new rule counts from 0."""
     before, _, later = output.partition("# later\n")
     old = _drop_counters(before)
     risen = {rule: count - old.get(rule, 0) for rule, count in _drop_counters(later).items()}
-    return [Counted(chain, _said(text), more) for (chain, text), more in risen.items() if more > 0]
+    return [Counted(chain, _comment(text), more) for (chain, text), more in risen.items() if more > 0]
 
 
 def calico_interface(namespace: str, pod: str) -> str:
@@ -160,7 +160,7 @@ def _drop_counters(ruleset: str) -> dict[tuple[str, str], int]:
     return counters
 
 
-def _said(rule: str) -> str:
+def _comment(rule: str) -> str:
     # Calico's own comment beside its hash, `cali:…`; nftables has both in one text, hash first.
     comments = [re.sub(r"^cali:\S+\s*", "", text).strip() for text in _COMMENT.findall(rule)]
     return "; ".join(text for text in comments if text) or _COMMENT.sub("", rule).strip()
@@ -170,22 +170,22 @@ def _said(rule: str) -> str:
 
 
 class AgentStatus(NamedTuple):
-    """What a node's CNI agent says of itself."""
+    """The status of a node's CNI agent."""
 
-    well: bool
+    ready: bool
     text: str
     status: Any
     """Cilium's own status where it was asked as JSON; else None."""
 
 
-def agent_status(output: str, ended_well: bool) -> AgentStatus:
-    """A `status` look: its exit status decides, and in JSON, for which the agent's tool always ends well, the state.
+def agent_status(output: str, succeeded: bool) -> AgentStatus:
+    """The output of `status`. The exit code decides; with JSON the exit code is always 0, so the state decides.
 
-    `Disabled` is well too: cilium-dbg itself says so of an agent without checks.
+    `Disabled` is ready too: an agent without health checks.
     """
     try:
         status = json.loads(output)
         state = status["cilium"]["state"]
     except (ValueError, KeyError, TypeError):
-        return AgentStatus(ended_well, output.strip(), None)
-    return AgentStatus(ended_well and state in ("Ok", "Disabled"), "", status)
+        return AgentStatus(succeeded, output.strip(), None)
+    return AgentStatus(succeeded and state in ("Ok", "Disabled"), "", status)

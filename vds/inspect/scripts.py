@@ -1,4 +1,4 @@
-"""The shell text for a look at one node: what is asked, in front of `inspect.sh`, which knows how. Pure."""
+"""The shell script for one node: variables in front of `inspect.sh`. Pure."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
-from vds.shared.placement import Place
+from vds.inspect.pods import RunningPod
 
-_HOW = (Path(__file__).parent / "inspect.sh").read_text(encoding="utf-8")
-_SLOT = "#: asked\n"
+_FUNCTIONS = (Path(__file__).parent / "inspect.sh").read_text(encoding="utf-8")
+_SLOT = "#: variables\n"
 
 
-def routes(pod: Place) -> str:
+def routes(pod: RunningPod) -> str:
     """Prints addresses, IPv4 routes and IPv6 routes inside a pod: three lines of `ip -j`."""
     return _script("routes", pod.node, namespace=pod.namespace, pod=pod.name)
 
 
 def capture(
-    pod: Place, *, interface: str | None, packets: int, seconds: int, filter_words: Sequence[str], binary: bool
+    pod: RunningPod, *, interface: str | None, packets: int, seconds: int, filter_words: Sequence[str], binary: bool
 ) -> str:
     """Runs tcpdump inside a pod, on the interface of its default route if none is given. `binary` prints a pcap."""
     return _script(
@@ -58,7 +58,7 @@ def _word(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _script(look: str, node: str, filter_words: Sequence[str] = (), **facts: str) -> str:
-    head = "".join(f"{name}={quote(value)}\n" for name, value in {"look": look, "node": node, **facts}.items())
+def _script(action: str, node: str, filter_words: Sequence[str] = (), **facts: str) -> str:
+    head = "".join(f"{name}={quote(value)}\n" for name, value in {"action": action, "node": node, **facts}.items())
     words = "".join(f" {quote(word)}" for word in filter_words)
-    return _HOW.replace(_SLOT, f'{head}filtered() {{\n\t"$@"{words}\n}}\n', 1)
+    return _FUNCTIONS.replace(_SLOT, f'{head}filtered() {{\n\t"$@"{words}\n}}\n', 1)

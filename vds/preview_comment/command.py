@@ -1,8 +1,7 @@
-"""`vds preview-comment`: what a change would do to the stacks it touches, for whoever reviews it."""
+"""`vds preview-comment`: previews a change for its reviewers."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from components.stackfile.parsing import SpecError, parse
 from components.stackfile.spec import PlatformSpec
@@ -18,62 +16,74 @@ from vds.preview_comment import poster, residency, runner
 from vds.preview_comment.events import Change
 from vds.preview_comment.masking import masked
 from vds.preview_comment.render import comment, full, marker
-from vds.preview_comment.report import Preflight, StackReport, as_json, preflight
+from vds.preview_comment.report import Preflight, StackReport, document_of, preflight
 from vds.preview_comment.touched import reasons
 from vds.shared.errors import OperationError
+from vds.shared.options import AsJson, ConfigFile, PackConfig
+from vds.shared.output import console, print_json
 
-Stacks = Annotated[list[str], typer.Option("--stack", "-s", help="A stack that may be touched; can be said again.")]
+Stacks = Annotated[
+    list[str], typer.Option("--stack", "-s", help="Name of a stack that the change may affect; can be repeated.")
+]
 
 
 def preview_comment(
     stacks: Stacks,
     *,
-    base: Annotated[str, typer.Option(help="The branch or commit that the change is to go into.")] = "main",
-    config_file: Annotated[Path | None, typer.Option(help="Stands for Pulumi.<stack>.yaml, of one stack.")] = None,
-    facts_file: Annotated[Path | None, typer.Option("--facts", help="From `doctor --facts`, of one stack.")] = None,
-    pack_config: Annotated[
-        Path | None, typer.Option("--policy-pack-config", help="JSON, as `pulumi up` takes it.")
+    base: Annotated[str, typer.Option(help="Branch or commit to merge into.")] = "main",
+    config_file: ConfigFile = None,
+    facts_file: Annotated[
+        Path | None, typer.Option("--facts", help="Facts from `vds doctor --facts`, for one stack.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the comment there.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write the full report there, however long.")] = None,
-    report_link: Annotated[str, typer.Option(help="Where a reader of the comment finds the full report.")] = "",
-    as_json_document: Annotated[bool, typer.Option("--json", help="Print verdicts as JSON and nothing else.")] = False,
-    post: Annotated[bool, typer.Option(help="Write or edit the comment on the pull request.")] = False,
-    pull_request: Annotated[int | None, typer.Option(help="Its number, where the CI does not say.")] = None,
-    require_preview: Annotated[bool, typer.Option(help="A stack without a preview ends with 1 too.")] = False,
+    pack_config: PackConfig = None,
+    output: Annotated[Path | None, typer.Option(help="Write the comment to this file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the full report to this file.")] = None,
+    report_link: Annotated[str, typer.Option(help="URL of the full report, for a link in the comment.")] = "",
+    as_json: AsJson = False,
+    post: Annotated[
+        bool, typer.Option("--post", help="Post the comment to the pull request, or update it there.")
+    ] = False,
+    pull_request: Annotated[
+        int | None, typer.Option(help="Number of the pull request. Default: from the CI's environment.")
+    ] = None,
+    require_preview: Annotated[
+        bool, typer.Option("--require-preview", help="Exit code 1 also if a stack has no preview.")
+    ] = False,
 ) -> None:
-    """Preview every stack that the change touches, with policies, and say it in one comment.
+    """Previews every stack that the change affects, with policies, in one comment for all stacks.
 
-    Ends with 0 if nothing stops an update, with 1 if something does, with 2 if it could not look.
+    Exit code 1: something prevents an update.
     """
     stacks = list(dict.fromkeys(stacks))
     if len(stacks) > 1 and (config_file or facts_file):
         raise OperationError("--config-file and --facts are of one stack: name one --stack, or leave them out")
     thread = poster.thread(number=pull_request) if post else None
-    console, project = Console(stderr=True), Path.cwd()
+    progress, project = console(stderr=True), Path.cwd()
     against = runner.base_of(base, project)
     reports = []
     for stack in stacks:
-        with console.status(f"previewing {stack}"):
-            reports.append(look(stack, against, project, config_file, facts_file=facts_file, pack_config=pack_config))
+        with progress.status(f"previewing {stack}"):
+            reports.append(
+                examine(stack, against, project, config_file, facts_file=facts_file, pack_config=pack_config)
+            )
     text = comment(reports, full_report=report_link)
     if report:
         report.write_text(full(reports), encoding="utf-8")
     if output:
         output.write_text(text, encoding="utf-8")
-    if as_json_document:
-        print(json.dumps(as_json(reports), indent=2, ensure_ascii=False))
+    if as_json:
+        print_json(document_of(reports))
     elif not output:
         print(text, end="")
     if thread:
         touched = any(one.touched_by for one in reports)
         done = poster.post(thread, text, marker(stacks), worth_writing=touched)
-        console.print(f"comment {done}", highlight=False)
+        progress.print(f"comment {done}")
     missing = require_preview and any(one.unavailable for one in reports)
     raise typer.Exit(1 if missing or any(one.stopped for one in reports) else 0)
 
 
-def look(
+def examine(
     stack: str,
     against: runner.Base,
     project: Path,
@@ -82,7 +92,7 @@ def look(
     facts_file: Path | None,
     pack_config: Path | None,
 ) -> StackReport:
-    """Everything known of the change to one stack."""
+    """The report on one stack."""
     file = config_file or Path(f"Pulumi.{stack}.yaml")
     try:
         text = (project / file).read_text(encoding="utf-8")
@@ -98,11 +108,11 @@ def look(
     if not touched_by:
         return StackReport(stack)
     after, spec, problems = _read(text, project)
-    before = before if tracked else after  # of a file that git does not know there is nothing to compare
+    before = before if tracked else after  # without git there is nothing to compare with
     report = StackReport(stack, touched_by, problems=problems)
     if facts_file and spec:
         report = replace(report, preflight=_preflight(facts_file, spec))
-    preview, unavailable = report.preview, "the stack file must be put right first"
+    preview, unavailable = report.preview, "the stack file must be corrected first"
     if spec:
         preview, unavailable = runner.preview(stack, project / file, project, pack_config=pack_config)
     if unavailable:
@@ -117,7 +127,7 @@ def look(
 
 
 def _read(text: str, project: Path) -> tuple[Mapping[str, Any] | None, PlatformSpec | None, tuple[str, ...]]:
-    """The spec as data and as a model, as far as it is one, and what is wrong with it."""
+    """The spec as data, as a model if it is valid, and what is wrong with it."""
     try:
         data = runner.spec_of(text)
     except ValueError as error:

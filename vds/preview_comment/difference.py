@@ -11,8 +11,6 @@ from typing import Any
 from vds.preview_comment.events import Change
 from vds.preview_comment.masking import SECRET
 
-Leaves = dict[str, Any]
-
 _CONTEXT_LINES = 2
 _LONGEST_VALUE = 300
 """Characters of one value on one line; what is longer is cut, and says so."""

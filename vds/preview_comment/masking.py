@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from components.core.signatures import SIGNATURE
+
 SECRET = "[secret]"  # noqa: S105 - the engine's own word for a value that it hides
 UNKNOWN = "[known when it runs]"
 
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""Key of every special value in the engine's JSON (sdk/go/common/resource/sig)."""
 _UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0331ba9")
 """What the engine writes for a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go)."""
 _NAMES = re.compile(
@@ -36,7 +36,7 @@ token of GitHub, GitLab, AWS or Pulumi."""
 def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
     """The value with every secret in it replaced, and every unknown named. `kind` is the resource's type."""
     if isinstance(value, Mapping):
-        if _SIGNATURE in value:
+        if SIGNATURE in value:
             return SECRET
         if kind.endswith((":Secret", ":SecretPatch")) and len(path) == 1 and path[0] in ("data", "stringData"):
             return dict.fromkeys(value, SECRET)

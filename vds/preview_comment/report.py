@@ -80,7 +80,7 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
     )
 
 
-def as_json(reports: Sequence[StackReport]) -> list[Mapping[str, object]]:
+def document_of(reports: Sequence[StackReport]) -> list[Mapping[str, object]]:
     """The verdicts for a program; as the comment, without any value of a property."""
     return [_as_json(report) for report in reports]
 

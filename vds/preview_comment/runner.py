@@ -1,4 +1,4 @@
-"""Asks git what a change touches, and the engine what it would do."""
+"""Asks git which files a change touches, and pulumi what it would do."""
 
 from __future__ import annotations
 
@@ -16,25 +16,17 @@ import yaml
 from components.core.names import PROJECT
 from vds.preview_comment.events import EventsError, Preview, read
 from vds.preview_comment.masking import masked_text
+from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
 _GIT_SECONDS = 60
 _PREVIEW_SECONDS = 1800
 """7 seconds for 700 resources (measured): this is for a backend that does not answer."""
 
-_NO_PREVIEW = {
-    "passphrase": "the stack's passphrase is not here (a fork has none)",
-    "PULUMI_ACCESS_TOKEN": "no state backend is set here (a fork has none)",
-    "no stack named": "the state backend does not know the stack",
-    "error opening bucket": "the state backend cannot be reached",
-    "unable to open bucket": "the state backend cannot be reached",
-}
-"""What the engine says before it does anything (3.259) → why there is no preview."""
-
 
 @dataclass(frozen=True)
 class Base:
-    """What the change is held against."""
+    """What the change is compared with."""
 
     commit: str
     changed: tuple[str, ...]
@@ -123,44 +115,37 @@ def dependencies(stack: str, project: Path) -> Mapping[str, Sequence[str]]:
         return {}
 
 
-def _why_not(stack: str, said: str) -> str:
-    reason = next((reason for words, reason in _NO_PREVIEW.items() if words in said), "")
-    if reason:
-        return reason
-    text = masked_text(" ".join(said.split())[:300])
-    raise OperationError(f"stack {stack}: pulumi preview did not begin: {text}")
+def _why_not(stack: str, output: str) -> str:
+    known = pulumi.known_error(output)
+    if known and known.no_preview:
+        return known.no_preview
+    text = masked_text(" ".join(output.split())[:300])
+    raise OperationError(f"stack {stack}: pulumi preview did not begin: {text}{': ' + known.remedy if known else ''}")
 
 
 def _pulumi(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # The program is the change's own code: what may comment on a forge is none of its business.
+    # The program is the change's own code: it must not get the tokens that can comment on the forge.
     inherited = {name: value for name, value in os.environ.items() if name not in ("GITHUB_TOKEN", "GITLAB_TOKEN")}
     environment = {
         **inherited,
         "PULUMI_DEBUG_COMMANDS": "true",  # where the engine's own automation API enables --event-log
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
-    return _run(["pulumi", "--non-interactive", *arguments], project, _PREVIEW_SECONDS, environment)
+    return pulumi.run(*arguments, folder=project, seconds=_PREVIEW_SECONDS, environment=environment)
 
 
 def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(["git", *arguments], project, _GIT_SECONDS, None)
-
-
-def _run(
-    argv: Sequence[str], project: Path, seconds: float, environment: Mapping[str, str] | None
-) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            argv,
+            ["git", *arguments],
             cwd=project,
-            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=seconds,
+            timeout=_GIT_SECONDS,
         )
     except FileNotFoundError:
-        raise OperationError(f"{argv[0]} is not on the PATH: install it, or add its folder to PATH") from None
+        raise OperationError("git is not on the PATH: install it, or add its folder to PATH") from None
     except subprocess.TimeoutExpired:
-        raise OperationError(f"{argv[0]} did not end within {seconds:g} s: is its backend reachable?") from None
+        raise OperationError(f"git did not end within {_GIT_SECONDS} s") from None

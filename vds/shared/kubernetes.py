@@ -1,32 +1,32 @@
-"""Calls to an API server by a kubeconfig that is a text and not a file."""
+"""The client of the Kubernetes API, by the text of a kubeconfig."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import yaml
 
 from vds.shared.errors import OperationError
 
-_CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 10
 MERGE_PATCH = "application/merge-patch+json"
+SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 
+Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
 
 
 class UnreachableError(Exception):
-    """The API server did not answer; the text says how."""
+    """The API server did not answer; the text has its address and the reason."""
 
 
 class ApiError(Exception):
-    """The API server said no."""
+    """The API server refused a request."""
 
     def __init__(self, status: int, message: str, causes: Sequence[str] = ()) -> None:
-        """`causes` are the details, as of a disruption budget that an eviction ran into."""
+        """`causes` are the details, for example the disruption budget that stops an eviction."""
         super().__init__(message)
         self.status = status
         self.causes = tuple(causes)
@@ -36,14 +36,18 @@ class Api(Protocol):
     """What a command needs of an API server."""
 
     def request(self, method: str, path: str, body: Any = None, *, query: Query = ()) -> dict[str, Any]:
-        """One call; the answer. Raises ApiError on a status of 400 or more, UnreachableError without an answer."""
+        """One request; the answer. Raises ApiError for a status of 400 or more, UnreachableError without an answer."""
 
 
 class Cluster:
-    """A connection by the text of a kubeconfig."""
+    """A connection to an API server."""
+
+    connect_seconds: ClassVar = 5
+    answer_seconds: ClassVar = 10
+    retries: ClassVar[int | bool] = False  # a command has its own time limit, and reports what it waits for
 
     def __init__(self, kubeconfig: str) -> None:
-        """Raises OperationError where the text is no kubeconfig. It is not repeated: it holds credentials."""
+        """Raises OperationError if this is not a kubeconfig. The error does not repeat it: it holds credentials."""
         from kubernetes import client, config
         from kubernetes.config.config_exception import ConfigException
 
@@ -54,39 +58,62 @@ class Cluster:
             )
         except (yaml.YAMLError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
             raise OperationError(
-                "the kubeconfig of the stack is none: set it anew, pulumi config set --secret vds-platform:kubeconfig"
+                "the stack's kubeconfig is not a kubeconfig: set it again, "
+                "pulumi config set --secret vds-platform:kubeconfig"
             ) from None
-        settings.retries = False  # a command has its own deadline, and says what it waits for
+        settings.retries = self.retries
         self._api = client.ApiClient(settings)
+        self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
         self.host = str(settings.host)
 
-    def request(self, method: str, path: str, body: Any = None, *, query: Query = ()) -> dict[str, Any]:
+    def request(
+        self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = ""
+    ) -> dict[str, Any]:
+        """One request; the answer. Raises ApiError for a status of 400 or more, UnreachableError without an answer."""
+        return dict(json.loads(self.text(method, path, body, query=query, content_type=content_type)))
+
+    def text(self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = "") -> str:
+        """The same for an answer that is not JSON."""
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        content = MERGE_PATCH if method == "PATCH" else "application/json"
+        content_type = content_type or (MERGE_PATCH if method == "PATCH" else "application/json")
         prepared = self._api.param_serialize(
             method,
             path,
             query_params=list(query),
-            header_params={"Accept": "application/json", "Content-Type": content},
+            header_params={"Accept": "application/json", "Content-Type": content_type},
             body=body,
-            auth_settings=["BearerToken"],  # left out, a kubeconfig's token is not sent
+            auth_settings=["BearerToken"],  # without it the kubeconfig's token is not sent
         )
         try:
-            answer = self._api.call_api(*prepared, _request_timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS))
-            status, text = int(answer.status), answer.read().decode(errors="replace")  # type: ignore[no-untyped-call]
+            answer = self._api.call_api(*prepared, _request_timeout=(self.connect_seconds, self.answer_seconds))
+            status, text = int(answer.status), str(answer.read(), errors="replace")  # type: ignore[no-untyped-call]
         except ApiException as error:
             raise UnreachableError(f"{self.host}: {error.reason or error}") from None
         except (HTTPError, OSError) as error:
-            raise UnreachableError(f"{self.host}: {_why(error)}") from None
+            raise UnreachableError(f"{self.host}: {_reason(error)}") from None
         if status >= 400:
             raise _refusal(status, text)
-        return dict(json.loads(text))
+        return text
+
+    def path_of(self, manifest: Manifest) -> str:
+        """The API path of an object. The API server knows the plural of its kind, and whether it has a namespace."""
+        version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
+        prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if (version, kind) not in self._paths:
+            for resource in self.request("GET", prefix)["resources"]:
+                if "/" not in resource["name"]:  # a subresource
+                    self._paths[version, resource["kind"]] = resource["name"], resource["namespaced"]
+        if (version, kind) not in self._paths:
+            raise ApiError(404, f"the cluster has no kind {kind} in {version}")
+        plural, namespaced = self._paths[version, kind]
+        scope = f"/namespaces/{metadata.get('namespace') or 'default'}" if namespaced else ""
+        return f"{prefix}{scope}/{plural}/{metadata['name']}"
 
 
-def found(api: Api, path: str) -> dict[str, Any] | None:
-    """The object at that path; None where there is none."""
+def get(api: Api, path: str) -> dict[str, Any] | None:
+    """The object at this path, or None."""
     try:
         return api.request("GET", path)
     except ApiError as error:
@@ -95,23 +122,24 @@ def found(api: Api, path: str) -> dict[str, Any] | None:
         raise
 
 
-def listed(api: Api, path: str, *, query: Query = ()) -> list[dict[str, Any]]:
+def list_items(api: Api, path: str, *, query: Query = ()) -> list[dict[str, Any]]:
     """The items of a list."""
     return list(api.request("GET", path, query=query).get("items") or ())
 
 
 def _refusal(status: int, text: str) -> ApiError:
     try:
-        said = json.loads(text)
-        causes = [cause["message"] for cause in (said.get("details") or {}).get("causes") or () if "message" in cause]
-        return ApiError(status, str(said["message"]), causes)
+        answer = json.loads(text)
+        details = answer.get("details") or {}
+        causes = [cause["message"] for cause in details.get("causes") or () if "message" in cause]
+        return ApiError(status, str(answer["message"]), causes)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ApiError(status, f"status {status}")
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     from urllib3.exceptions import NewConnectionError, TimeoutError
 
-    if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):  # a refusal is one by descent
+    if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):  # a refusal is a subclass
         return "no answer in time"
     return re.sub(r"^.*: |\[Errno \d+\] ", "", str(error)) or type(error).__name__

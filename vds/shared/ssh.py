@@ -1,4 +1,4 @@
-"""Runs a script on a node over SSH, host key verified, and hands out what it prints as it comes."""
+"""Runs a script on nodes over SSH, with verified host keys, and passes on the output as it arrives."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 import asyncssh
 
+from components.nodes import connection
 from components.nodes.model import NodeSpec, SshSpec
-from components.nodes.reading import connect, not_reached
+from components.nodes.reading import not_reached
 from vds.shared.errors import OperationError
 
 _MARGIN_SECONDS = 20
-"""More than a script's own limits, for the node's timeout(1), and again for us: a node that hangs hangs nothing."""
+"""Added to a script's own limit for the node's timeout(1), and once more for the connection."""
 
-Take = Callable[[str, bytes], None]
-"""Takes a node's name and a piece of its standard output: a whole line, or any piece of a binary stream."""
+OnOutput = Callable[[str, bytes], None]
+"""Gets a node's name and a part of its standard output: a whole line, or any part of a binary stream."""
 
 
 class Run(NamedTuple):
@@ -24,17 +25,17 @@ class Run(NamedTuple):
 
     node: str
     status: int | None
-    """Its exit status; None if it never ran, or never ended."""
+    """Its exit code; None if it did not run or did not end."""
     errors: str
-    """Its standard error, or why it never ran."""
+    """Its standard error, or why it did not run."""
 
 
 def private_key(text: str) -> asyncssh.SSHKey:
-    """The stack's SSH key. Raises OperationError where it is none."""
+    """The stack's SSH key. Raises OperationError if it is not one."""
     try:
-        return asyncssh.import_private_key(text)
-    except asyncssh.KeyImportError:
-        raise OperationError("vds-platform:sshPrivateKey is not an unencrypted SSH private key: set it anew") from None
+        return connection.private_key(text)
+    except ValueError as error:
+        raise OperationError(f"{error}: set it again") from None
 
 
 def run_everywhere(
@@ -44,46 +45,51 @@ def run_everywhere(
     key: asyncssh.SSHKey,
     *,
     seconds: float,
-    take: Take,
+    on_output: OnOutput,
     binary: bool = False,
 ) -> list[Run]:
-    """Each node's script, all at once. A node that can't be reached fails by itself and raises nothing."""
+    """Run each node's script, all at the same time. An unreachable node raises nothing; its Run has the reason."""
 
     async def work() -> list[Run]:
         pairs = zip(nodes, scripts, strict=True)
-        return await asyncio.gather(*(_run(node, script, ssh, key, seconds, take, binary) for node, script in pairs))
+        return await asyncio.gather(
+            *(_run(node, script, ssh, key, seconds, on_output, binary) for node, script in pairs)
+        )
 
     return asyncio.run(work())
 
 
 async def _run(
-    node: NodeSpec, script: str, ssh: SshSpec, key: asyncssh.SSHKey, seconds: float, take: Take, binary: bool
+    node: NodeSpec, script: str, ssh: SshSpec, key: asyncssh.SSHKey, seconds: float, on_output: OnOutput, binary: bool
 ) -> Run:
     limit = round(seconds + _MARGIN_SECONDS)
+    server = connection.server_of(node, ssh)
     try:
-        async with await connect(node, ssh, key) as connection:
+        async with await connection.connect(server, key) as opened:
             try:
                 async with asyncio.timeout(limit + _MARGIN_SECONDS):
-                    status, errors = await _ask(connection, script, limit, lambda piece: take(node.name, piece), binary)
+                    status, errors = await _execute(
+                        opened, script, limit, lambda piece: on_output(node.name, piece), binary
+                    )
             except TimeoutError:
-                reason = f"{node.address} did not end what it was asked within {limit} s: is the node overloaded?"
+                reason = f"{node.address} did not finish within {limit} s: is the node overloaded?"
                 return Run(node.name, None, f"node {node.name}: {reason}")
     except (TimeoutError, OSError, asyncssh.Error) as error:
-        return Run(node.name, None, f"node {node.name}: {not_reached(node, ssh, error).reason}")
+        return Run(node.name, None, f"node {node.name}: {not_reached(server, error).reason}")
     return Run(node.name, status, errors.decode(errors="replace").strip())
 
 
-async def _ask(
-    connection: asyncssh.SSHClientConnection, script: str, limit: int, take: Callable[[bytes], None], binary: bool
+async def _execute(
+    opened: asyncssh.SSHClientConnection, script: str, limit: int, take: Callable[[bytes], None], binary: bool
 ) -> tuple[int | None, bytes]:
-    async with connection.create_process(f"timeout -k 5 {limit} sh -s", encoding=None) as process:
-        process.stdin.write(script.encode())  # not in argv, where every user of the node could read it
+    async with opened.create_process(f"timeout -k 5 {limit} sh -s", encoding=None) as process:
+        process.stdin.write(script.encode())  # every user of the node can read argv
         process.stdin.write_eof()
-        errors, _ = await asyncio.gather(process.stderr.read(), _hand_out(process.stdout, take, binary))
+        errors, _ = await asyncio.gather(process.stderr.read(), _pass_on(process.stdout, take, binary))
         await process.wait_closed()
         return process.returncode, errors
 
 
-async def _hand_out(stream: asyncssh.SSHReader[bytes], take: Callable[[bytes], None], binary: bool) -> None:
+async def _pass_on(stream: asyncssh.SSHReader[bytes], take: Callable[[bytes], None], binary: bool) -> None:
     while piece := await (stream.read(65536) if binary else stream.readline()):
         take(piece)

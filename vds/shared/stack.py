@@ -1,9 +1,8 @@
-"""What a stack says, for commands beside the engine: its spec and its secrets, as `pulumi config` gives them."""
+"""Reads a stack: its spec and its secrets, from `pulumi config`."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,24 +13,13 @@ from components.core.names import PROJECT
 from components.kubeadm.credentials import BY_KIND, secret_names
 from components.stackfile.parsing import SpecError, parse
 from components.stackfile.spec import PlatformSpec
+from vds.shared import pulumi
 from vds.shared.errors import OperationError
-
-_SECONDS = 60
-"""For `pulumi config` and `stack output`, which take one; a backend on the network, some more."""
-
-_REMEDIES = {
-    "no stack named": "`pulumi stack ls` has the names of this backend's",
-    "incorrect passphrase": "correct PULUMI_CONFIG_PASSPHRASE, or the file that PULUMI_CONFIG_PASSPHRASE_FILE names",
-    "passphrase must be set": "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds the stack's passphrase",
-    "no Pulumi.yaml": "run this in the project's folder",
-    "PULUMI_ACCESS_TOKEN": "run `pulumi login` for the backend that holds the stack, or set PULUMI_BACKEND_URL",
-}
-"""What the engine says (3.259 and 3.272) → what to do."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A stack that is sound: what its file says, and its secrets, which no `repr` shows."""
+    """A valid stack: its spec and its secrets. `repr` shows no secret."""
 
     name: str
     spec: PlatformSpec
@@ -41,20 +29,20 @@ class Opened:
 
     @property
     def kubeconfig(self) -> str:
-        """The cluster's, for what can't be done without one. Raises OperationError where there is no cluster yet."""
+        """The kubeconfig of the cluster. Raises OperationError if there is no cluster yet."""
         if self.admin is None:
-            raise OperationError(f"stack {self.name} has no cluster yet: `pulumi up` makes it of the nodes")
+            raise OperationError(f"stack {self.name} has no cluster yet: run `pulumi up`, it makes the cluster")
         return self.admin
 
 
 def open_stack(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> Opened:
-    """Read and check a stack. Secrets come through a pipe: in no argument, no file and no message.
+    """Read and check a stack. Its secrets come through a pipe and are in no argument, file or message.
 
-    `project` is the folder with `Pulumi.yaml`, the working directory if left out; `config_file` stands for its
+    `project` is the folder with `Pulumi.yaml`; default: the working directory. `config_file` is read instead of
     `Pulumi.<stack>.yaml`.
 
     Raises:
-        OperationError: there is no such stack, no way to its secrets, or something is wrong with its file: all of it.
+        OperationError: there is no such stack, its secrets can't be read, or its file has problems: all of them.
     """
     folder = project or Path.cwd()
     config = _config(stack, folder, config_file)
@@ -72,7 +60,7 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
 
 
 def open_spec(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> PlatformSpec:
-    """The stack's spec alone: no secret is asked for, so nobody's passphrase is needed.
+    """The stack's spec without its secrets: no passphrase is needed.
 
     Raises OperationError as `open_stack` does.
     """
@@ -114,38 +102,23 @@ def _spec_data(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _made_kubeconfig(stack: str, folder: Path) -> str | None:
-    """What `pulumi up` exported of the cluster that it made; None before it has."""
+    """The kubeconfig of a cluster that `pulumi up` made; None before."""
     made = _pulumi(stack, folder, "stack", "output", "--show-secrets", "--json").get("kubeconfig")
     return str(made) if made else None
 
 
 def _config(stack: str, folder: Path, config_file: Path | None, *, secrets: bool = True) -> Mapping[str, Any]:
-    if config_file and not (folder / config_file).is_file():  # the engine takes it for an empty one
+    if config_file and not (folder / config_file).is_file():  # pulumi would read an empty one
         raise OperationError(f"--config-file {config_file}: there is no such file: correct its name")
     named = ("--config-file", str(config_file)) if config_file else ()
     return _pulumi(stack, folder, "config", *(["--show-secrets"] if secrets else []), "--json", after=named)
 
 
 def _pulumi(stack: str, folder: Path, *words: str, after: Sequence[str] = ()) -> Mapping[str, Any]:
-    """What the engine answers as JSON, through a pipe."""
-    what = "configuration" if words[0] == "config" else "outputs"
-    argv = ["pulumi", "--non-interactive", *words, "--stack", stack, *after]
+    """What pulumi prints as JSON."""
+    text = pulumi.output(stack, *words, "--stack", stack, *after, folder=folder)
     try:
-        done = subprocess.run(
-            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS
-        )
-    except FileNotFoundError:
-        raise OperationError("pulumi is not on the PATH: install it, or add its folder to PATH") from None
-    except subprocess.TimeoutExpired:
-        raise OperationError(
-            f"stack {stack}: pulumi did not give its {what} within {_SECONDS} s: is its backend reachable?"
-        ) from None
-    if done.returncode:
-        said = " ".join(done.stderr.split()).removeprefix("error: ") or f"pulumi ended with {done.returncode}"
-        remedy = next((remedy for words, remedy in _REMEDIES.items() if words in said), "")
-        raise OperationError(f"stack {stack}: {said[:500]}{': ' + remedy if remedy else ''}")
-    try:
-        answer: Mapping[str, Any] = json.loads(done.stdout)
+        answer: Mapping[str, Any] = json.loads(text)
     except ValueError:  # its text may hold secrets: none of it is shown
-        raise OperationError(f"stack {stack}: what pulumi printed is not its {what} as JSON: update pulumi") from None
+        raise OperationError(f"stack {stack}: `pulumi {words[0]}` did not print JSON: update pulumi") from None
     return answer

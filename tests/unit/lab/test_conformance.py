@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes.client.exceptions import ApiException
 from rich.console import Console
 
 from components.gateway.render import redirect_route, redirects
 from lab.asking import Facts
-from lab.cluster import Cluster, path_of
+from lab.cluster import Cluster, Manifest
 from lab.conformance import SUITES, expected, gateway_api, images, network_policy, network_policy_api, runner, show
 from lab.conformance.expected import Expected
 from lab.conformance.suite import Counts, Result, Run, Suite
@@ -28,6 +27,7 @@ from lab.progress import Progress
 from lab.toolchain import pins
 from lab.toolchain.build import Tools
 from tests.support.stacks import stack
+from vds.shared.kubernetes import ApiError
 
 IMAGES = {
     name: f"{REGISTRY_NAME}/{name}@sha256:{'0' * 64}"
@@ -36,12 +36,22 @@ IMAGES = {
 QUIET = Progress(total=1, quiet=True)
 
 
+def path_of(manifest: Manifest) -> str:
+    """As an API server with plain plurals has it."""
+    meta = manifest["metadata"]
+    scope = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
+    return f"/apis/{manifest['apiVersion']}{scope}/{manifest['kind'].lower()}s/{meta['name']}"
+
+
 class Fake(Cluster):
     """An API server of a few objects by their paths."""
 
     def __init__(self, objects: dict[str, Any]) -> None:
         self.objects = objects
         self.asked: list[tuple[str, str]] = []
+
+    def path_of(self, manifest: Manifest) -> str:
+        return path_of(manifest)
 
     def request(self, method: str, path: str, body: Any = None, **how: Any) -> Any:
         self.asked.append((method, path))
@@ -58,7 +68,7 @@ class Fake(Cluster):
         elif method == "GET" and path.endswith(("s", "pods")) and path.count("/") < 5:
             return {"items": []}
         else:
-            raise ApiException(status=404, reason="not found")
+            raise ApiError(404, "not found")
         return {}
 
 

@@ -4,8 +4,8 @@ from components.network.kube_proxy import kube_proxy_advice, kube_proxy_configur
 from components.network.rules import kernel_floor
 from components.nodes.settings.modules import modules
 from components.stackfile.parsing import parse
+from tests.support.cilium import cilium
 from tests.support.stacks import ROOT, existing_data
-from tests.unit.network.test_mtu import cilium
 
 
 def test_ipvs_answers_arp_only_for_what_is_its_own():

@@ -1,19 +1,9 @@
 import pytest
-from pydantic import TypeAdapter
 
 from components.network.kinds import cni_advice
-from components.network.model import Calico, CalicoHelm, Cni
+from components.network.model import Calico, CalicoHelm
 from components.network.mtu import solve
-
-VXLAN = {"mode": "tunnel", "protocol": "vxlan"}
-GENEVE = {"mode": "tunnel", "protocol": "geneve"}
-NATIVE = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
-
-
-def cilium(version="1.18.2", routing=VXLAN, **more):
-    return TypeAdapter(Cni).validate_python(
-        {"kind": "cilium", "version": version, "install": {"kind": "helm"}, "routing": routing, **more}
-    )
+from tests.support.cilium import GENEVE, NATIVE, VXLAN, cilium
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import pytest
 
 from components.network.mtu import solve
 from components.network.rules import kernel_floor
+from tests.support.cilium import cilium
 from tests.support.stacks import problems, stack, stack_data
-from tests.unit.network.test_mtu import cilium
 
 
 def said(name="oslo", network=None, **cni):

@@ -1,110 +1,109 @@
-"""The two commands as the engine runs them: a document on standard input, an exit status, lines on standard error."""
+"""The program itself: help, version, completion, errors and output in a pipe."""
 
 import json
 import os
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import NoReturn
 
 import pytest
+from rich.table import Table
 
-from components.nodes.decommission.document import decommission_document
-from tests.support.stacks import ROOT, stack
-
-SECRET = "hunter2hunter2"
-
-
-def kubeconfig() -> str:
-    """Of a cluster at a port where nobody listens."""
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
-    context = {"name": "c", "context": {"cluster": "c", "user": "c"}}
-    user = {"name": "c", "user": {"token": SECRET}}
-    return json.dumps({"current-context": "c", "clusters": [cluster], "users": [user], "contexts": [context]})
+from tests.support.commands import command_of, vds
+from tests.support.stacks import ROOT
+from vds.main import _MODULES
+from vds.shared import stack
+from vds.shared.errors import OperationError
+from vds.shared.output import console
 
 
-def run(*words: str, text: str | None = None, **changes: Any) -> subprocess.CompletedProcess[str]:
-    spec = stack("lab")
-    document = json.loads(
-        decommission_document(
-            spec.nodes[2],
-            spec.ssh,
-            script="",
-            gateway_namespace="gw",
-            kubeconfig=kubeconfig(),
-            private_key=SECRET,
-        )
-    )
-    document |= {"address": "127.0.0.1", "port": 1, "dialAttempts": 1, **changes}
-    given = json.dumps(document) if text is None else text
-    command = [sys.executable, "-m", "vds", *words]
-    environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
-    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, timeout=60, env=environment)
-    assert "Traceback" not in done.stderr
-    assert SECRET not in done.stdout + done.stderr
-    return done
+def raises(error: BaseException) -> Callable[..., NoReturn]:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return fail
 
 
-def test_a_cluster_that_does_not_answer_is_status_2_and_one_line():
-    done = run("decommission")
-    assert done.returncode == 2
-    assert done.stdout == ""
+def test_the_version_is_the_package_s() -> None:
+    assert vds("--version").stdout == f"vds {version('vds-platform')}\n"
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+@pytest.mark.parametrize("words", [[], *([name] for name in _MODULES), ["inspect", "routes"], ["charts", "lock"]])
+def test_help_is_everywhere_and_names_the_exit_codes(words: list[str], option: str) -> None:
+    done = vds(*words, option)
+    assert done.exit_code == 0
+    assert "Exit codes: 0 everything is fine, 1 there are findings" in " ".join(done.stdout.split())
+
+
+def test_every_command_is_listed_with_its_summary() -> None:
+    listed = " ".join(vds("--help").stdout.replace("│", "").split())
+    for name, (_, summary) in _MODULES.items():
+        assert f"{name} {summary}" in listed
+        assert command_of([name]).help.startswith(summary)
+
+
+@pytest.mark.parametrize(
+    ("words", "nearest"), [(["docto"], "doctor"), (["inspect", "route"], "routes"), (["doctor", "--jsn"], "--json")]
+)
+def test_an_unknown_word_suggests_the_nearest(words: list[str], nearest: str) -> None:
+    done = vds(*words)
+    assert done.exit_code == 2
+    assert nearest in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: node osl-w-2: the cluster could not be asked")
 
 
-def test_with_json_there_is_one_document_for_status_2_too():
-    done = run("decommission", "--json")
-    assert done.returncode == 2
-    document = json.loads(done.stdout)
-    assert document["node"] == "osl-w-2"
-    assert document["problems"][0] in done.stderr
-    assert json.loads(run("decommission", "--json", text="{").stdout)["node"] == ""
+def test_with_json_an_error_is_a_document_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "_config", raises(OperationError("first", "second")))
+    done = vds("evidence", "-s", "oslo", "--json")
+    assert (done.exit_code, done.stderr) == (2, "error: first\nerror: second\n")
+    assert json.loads(done.stdout) == {"error": {"exitCode": 2, "problems": ["first", "second"]}}
+    assert vds("evidence", "-s", "oslo").stdout == ""
 
 
-def test_a_key_that_is_none_is_status_1_whatever_the_consent():
-    done = run("decommission", "--json", drainSeconds=0, whenUnreachable="abandon")
-    assert done.returncode == 1
-    assert "vds-platform:sshPrivateKey" in done.stderr
-    assert json.loads(done.stdout)["problems"][0] in done.stderr
+def test_with_json_wrong_use_is_a_document_too() -> None:
+    done = vds("doctor", "--json")
+    assert done.exit_code == 2
+    assert "--stack" in json.loads(done.stdout)["error"]["problems"][0]
 
 
-@pytest.fixture(scope="module")
-def key() -> str:
-    import asyncssh
-
-    return str(asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode())
+def test_json_of_another_program_s_words_is_not_our_option() -> None:
+    done = vds("inspect", "capture", "no-namespace", "--", "--json")
+    assert (done.exit_code, done.stdout) == (2, "")
 
 
-def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key):
-    done = run("decommission", "--json", whenUnreachable="abandon", privateKey=key)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["server"] == "abandoned"
-    warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-w-2: warning: ")]
-    assert len(warnings) == 2
-    assert "/etc/sysctl.d/90-vds-platform.conf" in warnings[1]
+def test_an_interrupt_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "_config", raises(KeyboardInterrupt()))
+    assert vds("doctor", "-s", "oslo") == (130, "", "interrupted\n")
 
 
-def test_without_it_status_1_and_the_remedy(key):
-    done = run("decommission", drainSeconds=0, privateKey=key)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: node osl-w-2 (127.0.0.1 port 1) can't be decommissioned")
+def test_no_line_is_folded_or_cut_off_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(box=None)
+    table.add_column()
+    table.add_row("word " * 100)
+    console().print(table)
+    assert capsys.readouterr().out.split() == ["word"] * 100
+    console().print(table)
+    assert len(capsys.readouterr().out.strip().splitlines()) == 1
 
 
-def test_taking_back_never_stops_a_deployment():
-    done = run("recommission")
-    assert done.returncode == 0
-    assert "is not known" in done.stderr
+@pytest.mark.parametrize(("words", "offered"), [("vds do", "doctor"), ("vds doctor --js", "--json")])
+def test_the_shell_completes_commands_and_options(words: str, offered: str) -> None:
+    asked = {"_VDS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    argv = [sys.executable, "-m", "vds"]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **asked})
+    assert offered in done.stdout.split()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", f'{{"privateKey": "{SECRET}"}}', json.dumps(SECRET)])
-@pytest.mark.parametrize("command", ["decommission", "recommission"])
-def test_anything_but_the_document_is_status_2(command, text):
-    done = run(command, text=text)
-    assert done.returncode == 2
-    assert "standard input is not a node's decommission document" in done.stderr
-
-
-def test_help_says_what_the_statuses_mean():
-    done = run("decommission", "--help")
-    assert done.returncode == 0
-    assert "Exit: 0 done" in done.stdout
+def test_a_command_imports_no_module_of_another() -> None:
+    text = (
+        "import sys; from vds.main import run; run(['recommission', '-h']); "
+        "print([name for name in sys.modules if name.startswith(('vds.', 'components.')) or name == 'kubernetes'])"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, cwd=ROOT, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    assert "'vds.decommission.command'" in loaded
+    for other in ("vds.doctor", "vds.evidence", "components.kubeadm", "components.network", "kubernetes"):
+        assert f"'{other}" not in loaded

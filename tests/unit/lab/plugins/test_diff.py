@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from lab.plugins.diff import Change, changes, text, within
 from lab.plugins.values import UNKNOWN
-from tests.unit.lab.plugins.test_values import JSON
+from tests.support.json_values import JSON
 
 
 @given(JSON)

@@ -1,14 +1,8 @@
 from hypothesis import given
-from hypothesis import strategies as st
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from lab.plugins.values import UNKNOWN, has_unknown, plain, plain_map, secret_texts, without_secrets, wrap, wrap_map
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
+from tests.support.json_values import JSON
 
 
 @given(JSON)

@@ -12,9 +12,9 @@ from components.network.cilium.chart.keys import nearest
 from components.network.cilium.images import chart_images, from_their_makers
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
+from tests.support.cilium import cilium
 from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.stacks import stack
-from tests.unit.network.test_mtu import cilium
 
 DIGEST = f"sha256:{'a' * 64}"
 NETWORK = stack("oslo").network

@@ -8,8 +8,8 @@ from components.core.labels import WAITED_FOR
 from components.network.cilium.rollout import rollout_annotations
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
+from tests.support.cilium import cilium
 from tests.support.stacks import problems, stack, stack_data
-from tests.unit.network.test_mtu import cilium
 
 LAB = stack("lab")
 

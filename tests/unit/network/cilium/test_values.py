@@ -13,9 +13,9 @@ from components.network.model import ChartContext
 from components.network.rules import cni_problems
 from components.stackfile.parsing import parse
 from tests.support.chart_values import schema_errors, unknown_keys
+from tests.support.cilium import GENEVE, NATIVE, VXLAN, cilium
 from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.stacks import ROOT, stack, stack_data
-from tests.unit.network.test_mtu import GENEVE, NATIVE, VXLAN, cilium
 
 VERSIONS = cilium_versions()
 NETWORK = stack("oslo").network

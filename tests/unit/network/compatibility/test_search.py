@@ -8,8 +8,8 @@ from components.core.versions import between
 from components.network.compatibility.matrix import CATALOGUE, TABLE, Combination, Feature, Part
 from components.network.compatibility.search import conflicts, floor, nearest, untested
 from components.network.rules import kernel_floor
+from tests.support.cilium import cilium
 from tests.support.stacks import problems, stack, stack_data
-from tests.unit.network.test_mtu import cilium
 
 
 def said(cni=None, kubernetes=None, **gateway):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.vds.bench.fake_api import REFUSED, TCP, TRIPS, UDP
+from tests.support.bench_api import REFUSED, TCP, TRIPS, UDP
 from vds.bench.readings import UnreadableError, latency, loss, throughput
 
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
+from tests.support.bench_api import REFUSED, TCP, FakeApi, ended, running, waiting
 from tests.support.fake_cluster import fake_clock
-from tests.unit.vds.bench.fake_api import REFUSED, TCP, FakeApi, ended, running, waiting
 from vds.bench.manifests import NAMESPACE, RUN
 from vds.bench.readings import Latency, Loss, Throughput
 from vds.bench.running import GONE_SECONDS, Bench

@@ -3,7 +3,7 @@
 import pytest
 
 from vds.bench.readings import Latency, Loss, Throughput
-from vds.bench.verdict import PUBLISHED, Measured, as_json, rows
+from vds.bench.verdict import PUBLISHED, Measured, document_of, rows
 
 THROUGHPUT = Throughput(gbps=4.2, retransmits=3, rtt_mean_ms=0.4, rtt_max_ms=1.1, sender_cpu_percent=97)
 LATENCY = Latency(round_trips=8000, p50_ms=0.2, p99_ms=0.9, max_ms=14)
@@ -11,7 +11,7 @@ LOSS = Loss(percent=0.01, lost=9, packets=86000, mbps=100, jitter_ms=0.02)
 
 
 @pytest.mark.parametrize(
-    ("item", "value", "standing"),
+    ("item", "value", "comparison"),
     [
         ("throughput", 9.2, "like dedicated"),
         ("throughput", 25.0, "like dedicated"),
@@ -28,22 +28,22 @@ LOSS = Loss(percent=0.01, lost=9, packets=86000, mbps=100, jitter_ms=0.02)
         ("loss", 100.0, "like shared"),
     ],
 )
-def test_each_value_stands_where_the_table_puts_it(item, value, standing):
+def test_each_value_is_compared_with_the_table(item, value, comparison):
     [published] = [row for row in PUBLISHED if row.item == item]
-    assert published.standing(value) == standing
+    assert published.compare(value) == comparison
 
 
 def test_better_than_a_shared_vps_in_all_is_good():
     found = rows(Measured(THROUGHPUT, LATENCY, LOSS))
-    assert [row.standing for row in found] == ["between", "like dedicated", "like dedicated"]
-    assert as_json(found, Measured(THROUGHPUT, LATENCY, LOSS))["ok"]
+    assert [row.comparison for row in found] == ["between", "like dedicated", "like dedicated"]
+    assert document_of(found, Measured(THROUGHPUT, LATENCY, LOSS))["ok"]
 
 
 def test_what_was_not_measured_is_not_good_and_says_why():
     measured = Measured(THROUGHPUT, "the image needs python3", LOSS)
     found = rows(measured)
     assert [row.good for row in found] == [True, False, True]
-    document = as_json(found, measured)
+    document = document_of(found, measured)
     assert not document["ok"]
     assert document["rows"][1]["measured"] is None
     assert document["details"]["latency"] == {"not_measured": "the image needs python3"}

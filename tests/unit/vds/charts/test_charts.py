@@ -100,7 +100,7 @@ def test_what_can_not_be_reached_is_said_and_the_rest_is_kept():
         ("old", "2" * 64),
         ("api", DIGEST),
     }
-    assert [(item.state, item.text) for item in said] == [
+    assert [(item.state, item.message) for item in said] == [
         ("unreachable", "nobody answers; its entry is kept"),
         ("pinned", DIGEST),
     ]
@@ -112,7 +112,7 @@ def test_a_release_that_changed_after_it_was_pinned_is_taken_over_only_when_aske
     assert kept == before
     assert said.state == "replaced"
     taken, [said] = refreshed(before, [want()], digests(web=DIGEST), replace=True)
-    assert said.fine
+    assert said.ok
     assert taken.charts[0].sha256 == DIGEST
 
 
@@ -124,7 +124,7 @@ def test_a_check_reads_the_mirror_and_not_the_maker():
         return DIGEST
 
     [said] = checked(lock(("web", "1.0.0", DIGEST)), [want(source="mirror")], digest)
-    assert said.fine
+    assert said.ok
     assert asked == ["mirror"]
 
 

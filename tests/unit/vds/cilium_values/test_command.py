@@ -2,9 +2,8 @@ import json
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from vds.main import application
+from tests.support.commands import vds
 
 SEED_000 = """kubeProxyReplacement: strict
 nativeRoutingCIDR: 10.0.0.0/8
@@ -23,7 +22,7 @@ LISTS = b"k0: &k0 [p, q]\n" + b"".join(b"k%d: &k%d [*k%d, *k%d]\n" % (n, n, n - 
 
 
 def run(*words, stdin=None):
-    return CliRunner().invoke(application(), ["cilium-values", *words], input=stdin)
+    return vds("cilium-values", *words, stdin=stdin)
 
 
 @pytest.fixture
@@ -163,8 +162,8 @@ def test_an_unreadable_file_is_exit_2_and_named(tmp_path, content, says):
 
 
 def test_help_names_the_exit_codes():
-    assert "Exit code 0" in run("explain", "--help").stdout
-    assert "Exit code 0" in run("migrate", "--help").stdout
+    assert "Exit code 1: a key does not do what it says" in run("explain", "--help").stdout
+    assert "Exit code 1: the migrated values behave differently" in run("migrate", "--help").stdout
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_no_input_ends_in_a_traceback(words, stdin, says):
         if command != ["explain"] and ("--" in words or "\u00b2.1" in words):
             continue
         result = run(*command, *given, stdin=stdin)
-        assert (result.exit_code, type(result.exception)) == (2, SystemExit)
+        assert result.exit_code == 2
         assert says in result.stderr
         assert len(result.stderr.splitlines()) == 1
 
@@ -205,10 +204,9 @@ def test_a_date_is_a_key_and_a_value_like_any_other(stdin):
     for words in (["explain", "--version", "1.18.12"], ["migrate", "--from", "1.18.12", "--to", "1.20"]):
         for more in ([], ["--json"]):
             result = run(*words, *more, "-", stdin=stdin)
-            assert (result.exit_code in (0, 1), type(result.exception) in (type(None), SystemExit)) == (True, True)
+            assert result.exit_code in (0, 1)
 
 
 def test_a_digit_that_is_no_decimal_is_text():
     result = run("explain", "--version", "1.14.4", "--set-string", "MTU=\u00b2", "--set", "ipv4.enabled=\u00b2")
-    assert type(result.exception) in (type(None), SystemExit)
     assert "MTU" in result.stdout

@@ -11,9 +11,9 @@ from components.nodes.decommission.document import FILES_ON_NODE, Decommission, 
 from tests.support.fake_cluster import FakeCluster, attachment, fake_clock, gateway, node, pod
 from tests.support.stacks import stack
 from vds.decommission.command import Clients, Outcome, decommission, recommission
-from vds.decommission.evict import Clock, IncompleteError
 from vds.decommission.node import RefusedError, UnansweredError
-from vds.shared.errors import OperationError
+from vds.shared.clock import Clock
+from vds.shared.errors import IncompleteError, OperationError
 from vds.shared.kubernetes import ApiError
 
 SECRET = "hunter2hunter2"
@@ -66,7 +66,7 @@ class Run:
         with pytest.raises(IncompleteError) as caught:
             self()
         assert SECRET not in str(caught.value)
-        return caught.value.problems
+        return list(caught.value.problems)
 
 
 def cluster(*pods: Any, **more: Any) -> FakeCluster:
@@ -117,7 +117,7 @@ def test_a_budget_is_waited_for_and_its_reason_is_said_once():
     assert run().cluster == "drained"
     kept = [line for line in run.said if "budget" in line]
     assert kept == [
-        "pod shop/api may not be evicted: The disruption budget shop-api needs 2 healthy pods and has 2 currently"
+        "pod shop/api can't be evicted: The disruption budget shop-api needs 2 healthy pods and has 2 currently"
     ]
     assert run.cluster.evictions() == ["api"] * 4
 
@@ -126,9 +126,9 @@ def test_after_the_deadline_the_node_takes_pods_again_and_nothing_on_it_was_touc
     run = Run(cluster(pod("api"), pod("web")), drain_seconds=30)
     run.cluster.budgets["api"] = 1000
     problems = run.problems()
-    assert "node osl-w-2: not empty after its drainSeconds, 30" in problems[0]
+    assert "node osl-w-2: still has pods after its drainSeconds, 30" in problems[0]
     assert "raise drainSeconds" in problems[0]
-    assert problems[1].startswith("pod shop/api may not be evicted: The disruption budget shop-api")
+    assert problems[1].startswith("pod shop/api can't be evicted: The disruption budget shop-api")
     assert not run.cluster.is_cordoned("osl-w-2")
     assert labels.CORDONED not in run.cluster.nodes["osl-w-2"]["metadata"]["annotations"]
     assert run.server.removed == 0
@@ -167,7 +167,7 @@ def test_of_two_that_leave_at_once_the_later_sees_the_others_mark():
             return both.request(method, path, *arguments, **more)
 
     run = Run(Racing())
-    assert "with osl-w-1, which is being decommissioned as well" in run.problems()[0]
+    assert "with osl-w-1, being decommissioned too" in run.problems()[0]
     assert not both.is_cordoned("osl-w-2")
 
 
@@ -253,7 +253,7 @@ def test_with_consent_a_cluster_that_does_not_answer_is_a_warning():
     run = Run(cluster(), when_unreachable="abandon")
     run.cluster.unreachable = [True]
     outcome = run()
-    assert "was not drained: the cluster could not be asked" in outcome.warnings[0]
+    assert "was not drained: the cluster does not answer" in outcome.warnings[0]
     assert outcome.server == "decommissioned"
 
 
@@ -296,7 +296,7 @@ def test_with_consent_a_dead_nodes_pods_are_asked_to_leave_and_not_waited_for():
     assert (outcome.cluster, outcome.server) == ("drained", "abandoned")
     assert outcome.evicted == ["shop/api"]
     pods, volumes, _ = outcome.warnings
-    assert "shop/api, shop/web (may not be evicted: The disruption budget shop-api" in pods
+    assert "shop/api, shop/web (can't be evicted: The disruption budget shop-api" in pods
     assert "shop/x (has no controller)" in pods
     assert "pv-1" in volumes
 
@@ -336,14 +336,16 @@ def test_a_node_that_answers_and_refuses_fails_whatever_the_consent(consent, rec
 
 def test_a_value_that_did_not_go_back_is_a_warning():
     printed = '{"key": "a.b", "before": "1", "live": "2", "state": "refused"}\nchanged\n'
-    assert Run(cluster(), FakeServer(printed))().warnings == ["a.b is 2 and was 1 before us: the kernel refused that"]
+    assert Run(cluster(), FakeServer(printed))().warnings == [
+        "a.b is 2 and was 1 before: the kernel refused that value"
+    ]
 
 
 def test_a_service_that_did_not_go_back_is_a_warning():
     rows = [{"service": name, "state": state} for name, state in (("swap", "refused"), ("time", "restored"))]
     printed = "".join(f"{json.dumps(row)}\n" for row in rows) + "changed\n"
     [warning] = Run(cluster(), FakeServer(printed))().warnings
-    assert warning.startswith("swap is not on again: swapon refused a device")
+    assert warning.startswith("swap is still off: swapon refused a device")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -15,13 +15,13 @@ from components.nodes.settings.readback import Readback
 from tests.support.stacks import stack
 from tests.support.tools import Tools
 from vds.doctor import command
-from vds.doctor.diagnosis import EdgeFinding
+from vds.doctor.diagnosis import GatewayFinding
 from vds.main import application
 from vds.shared.errors import OperationError
 from vds.shared.stack import Opened
 
 SPEC = stack("oslo")
-FINE = (EdgeFinding("gateway", "ok", "answers"),)
+FINE = (GatewayFinding("gateway", "ok", "answers"),)
 
 
 def reading(verdict: str) -> Readback:
@@ -29,32 +29,32 @@ def reading(verdict: str) -> Readback:
 
 
 @pytest.fixture
-def world(monkeypatch):
-    """`seen(...)` says how every node stands, and what there is of the gateway."""
-    looks = []
+def readings(monkeypatch):
+    """Sets what every node answers and what the gateway is, and returns the list of readings."""
+    made = []
 
-    def seen(standing, edge=FINE):
+    def answer(reading, gateway=FINE):
         def read(*_words, **_options):
-            looks.append(standing)
-            return Fleet({node.name: standing for node in SPEC.nodes})
+            made.append(reading)
+            return Fleet({node.name: reading for node in SPEC.nodes})
 
         monkeypatch.setattr(command, "open_stack", lambda name, **_: Opened(name, SPEC, "key", "kubeconfig"))
         monkeypatch.setattr(command, "read_fleet", read)
-        monkeypatch.setattr(command, "examine", lambda *_: edge)
-        return looks
+        monkeypatch.setattr(command, "examine", lambda *_: gateway)
+        return made
 
-    return seen
+    return answer
 
 
 def run(*words: str, stack: str = "oslo"):
-    return CliRunner().invoke(application("doctor"), ["doctor", "--stack", stack, *words])
+    return CliRunner().invoke(application(), ["doctor", "--stack", stack, *words])
 
 
-DARK = (EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bring it up"),)
+DARK = (GatewayFinding("gateway", "unknown", "the cluster could not be asked", "bring it up"),)
 
 
 @pytest.mark.parametrize(
-    ("standing", "edge", "status"),
+    ("standing", "gateway", "status"),
     [
         (reading("converged"), FINE, 0),
         (reading("drifted"), FINE, 1),
@@ -62,8 +62,8 @@ DARK = (EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bri
         (UnreachableNode("could not be reached"), DARK, 2),
     ],
 )
-def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(world, standing, edge, status):
-    world(standing, edge)
+def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, standing, gateway, status):
+    readings(standing, gateway)
     done = run("--json")
     assert done.exit_code == status, done.output
     assert json.loads(done.stdout)["converged"] is (status == 0)
@@ -80,16 +80,16 @@ def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(world, sta
         (("--facts", "/"), "name a file in a folder"),
     ],
 )
-def test_wrong_use_is_said_before_any_node_is_asked(world, words, said):
-    looks = world(reading("converged"))
+def test_wrong_use_is_said_before_any_node_is_asked(readings, words, said):
+    made = readings(reading("converged"))
     error = run(*words).exception
     assert isinstance(error, OperationError)
     assert said in str(error)
-    assert looks == []
+    assert made == []
 
 
-def test_a_facts_file_is_whole_and_nothing_else_is_left_beside_it(world, tmp_path):
-    world(reading("converged"))
+def test_a_facts_file_is_whole_and_nothing_else_is_left_beside_it(readings, tmp_path):
+    readings(reading("converged"))
     (tmp_path / "facts.json").write_text("old")
     assert run("--facts", str(tmp_path / "facts.json")).exit_code == 0
     assert json.loads((tmp_path / "facts.json").read_text())["environment"] == "oslo"
@@ -106,7 +106,7 @@ def engine(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["oslo", "acme/oslo", "acme/vds-platform/oslo"])
 def test_fix_names_the_node_of_a_stack_in_an_organisation(engine, name):
-    assert command._fix(name, ["osl-w-1"], None, yes=True) == 0
+    command._fix(name, ["osl-w-1"], None, yes=True)
     [words] = engine.words("pulumi")
     [target] = [after for word, after in pairwise(words) if word == "--target"]
     assert target == ("urn:pulumi:oslo::vds-platform::vds-platform:index:Node$command:remote:Command::osl-w-1-setup")

@@ -11,8 +11,8 @@ from components.nodes.reading import Fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback, Setting
 from tests.support.stacks import stack
-from vds.doctor.command import page
-from vds.doctor.diagnosis import Diagnosis, EdgeFinding, Standing, as_json, diagnose
+from vds.doctor.command import table
+from vds.doctor.diagnosis import Diagnosis, GatewayFinding, NodeStatus, diagnose, document_of
 
 LAB = stack("lab")
 
@@ -51,7 +51,7 @@ DRIFTED = Setting("net.ipv4.ip_forward", "1", "0", "drifted")
 def test_what_is_not_converged_says_why_and_whether_a_run_would_help(first, said, to_fix):
     found = of(first)
     assert not found.converged
-    assert str(found.standings[0]) == said
+    assert str(found.nodes[0]) == said
     assert found.to_fix == to_fix
 
 
@@ -65,21 +65,21 @@ def test_a_failing_check_is_not_converged_and_advice_is():
 
 
 def test_a_gateway_that_does_not_answer_is_not_converged():
-    standings = (Standing("osl-cp-1", "converged"),)
-    assert not Diagnosis(standings, (), (EdgeFinding("gateway", "fails", "no answer", "look"),)).converged
+    statuses = (NodeStatus("osl-cp-1", "converged"),)
+    assert not Diagnosis(statuses, (), (GatewayFinding("gateway", "fails", "no answer", "look"),)).converged
 
 
 def test_a_cluster_that_cannot_be_asked_is_not_converged():
-    standings = (Standing("osl-cp-1", "converged"),)
-    dark = EdgeFinding("gateway", "unknown", "the cluster could not be asked", "bring it up")
-    assert not Diagnosis(standings, (), (dark,)).converged
+    statuses = (NodeStatus("osl-cp-1", "converged"),)
+    dark = GatewayFinding("gateway", "unknown", "the cluster could not be asked", "bring it up")
+    assert not Diagnosis(statuses, (), (dark,)).converged
 
 
 def test_a_cluster_that_is_yet_to_be_made_and_a_fact_that_cannot_be_had_are_no_failures():
-    standings = (Standing("osl-cp-1", "converged"),)
+    statuses = (NodeStatus("osl-cp-1", "converged"),)
     unknown = CheckResult("osl-cp-1", "etcd-disk", "unknown", "fio is not installed")
-    yet = EdgeFinding("gateway", "advice", "no cluster yet", "pulumi up")
-    assert Diagnosis(standings, (unknown,), (yet,)).converged
+    yet = GatewayFinding("gateway", "advice", "no cluster yet", "pulumi up")
+    assert Diagnosis(statuses, (unknown,), (yet,)).converged
 
 
 def test_a_node_that_could_not_be_surveyed_is_not_converged():
@@ -90,17 +90,17 @@ def test_a_node_that_could_not_be_surveyed_is_not_converged():
 
 def test_only_where_no_node_could_be_read_nothing_was_seen():
     dark = UnreachableNode("could not be reached")
-    assert not of(dark).blind
-    assert diagnose(Fleet({node.name: dark for node in LAB.nodes}), LAB.nodes, LAB.node_requirements).blind
+    assert not of(dark).all_unread
+    assert diagnose(Fleet({node.name: dark for node in LAB.nodes}), LAB.nodes, LAB.node_requirements).all_unread
 
 
 def test_the_json_says_what_the_page_says():
     found = of(reading("drifted", DRIFTED))
-    document = json.loads(json.dumps(as_json(found)))
+    document = json.loads(json.dumps(document_of(found)))
     assert document["nodes"]["osl-cp-1"]["drifted"] == ["net.ipv4.ip_forward is 0, wanted 1"]
     assert document["converged"] is False
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(page(found))
+    console.print(table(found))
     text = console.export_text()
     assert "net.ipv4.ip_forward is 0, wanted 1" in text
     assert "not converged" in text

@@ -61,7 +61,7 @@ def serve(server: socket.socket, file: Path | None) -> None:
 
 @pytest.mark.parametrize(
     ("days", "state", "said"),
-    [(60, "ok", "60 days more"), (20, "advice", "20 days more (limit 21)"), (-3, "fails", "ended 3 days ago")],
+    [(60, "ok", "60 more days"), (20, "advice", "20 more days (limit 21)"), (-3, "fails", "expired 3 days ago")],
 )
 def test_a_certificate_is_judged_by_how_long_it_is_good(tmp_path, listener, days, state, said):
     serve(listener, certificate(tmp_path, days))
@@ -118,10 +118,10 @@ class Answers(BaseHTTPRequestHandler):
     ("answer", "state", "said"),
     [
         ((200, b'{"status": {}}'), "fails", "it has no address"),
-        ((404, b'{"message": "not found"}'), "fails", "it is not there"),
-        ((403, b'{"message": "forbidden"}'), "unknown", "could not be asked (forbidden)"),
-        ((200, b"<html>"), "unknown", "no API server"),
-        ((200, b"3"), "unknown", "no API server"),
+        ((404, b'{"message": "not found"}'), "fails", "it does not exist"),
+        ((403, b'{"message": "forbidden"}'), "unknown", "did not answer (forbidden)"),
+        ((200, b"<html>"), "unknown", "not as a Kubernetes API server"),
+        ((200, b"3"), "unknown", "not as a Kubernetes API server"),
     ],
 )
 def test_what_the_cluster_answers_is_a_finding_and_never_an_error(answer, state, said):

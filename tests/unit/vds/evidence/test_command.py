@@ -146,7 +146,9 @@ def test_what_the_pack_s_configuration_says_of_a_chart_s_images_reaches_the_verd
 
 def test_what_cannot_be_read_is_refused_with_what_to_do(engine: Answer, tmp_path: Path) -> None:
     engine(error="error: no stack named lab found")
-    assert "no stack named lab found: run `pulumi stack ls`" in refused()
+    assert (
+        "no stack named lab found: `pulumi stack ls` lists the stacks of this backend; or name an export" in refused()
+    )
     engine()
     assert "--state none.json: cannot be read" in refused("--state", "none.json")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")
@@ -155,7 +157,7 @@ def test_what_cannot_be_read_is_refused_with_what_to_do(engine: Answer, tmp_path
     assert "--state oslo.json: is of stack oslo, not lab" in refused("--state", "oslo.json")
     assert "--policy-pack-config none.json: cannot be read" in refused("--policy-pack-config", "none.json")
     (tmp_path / "list.json").write_text("[]")
-    assert "is no JSON object" in refused("--policy-pack-config", "list.json")
+    assert "is not a JSON object" in refused("--policy-pack-config", "list.json")
     assert not (tmp_path / "evidence").exists()
 
 
@@ -171,7 +173,7 @@ def test_a_folder_with_other_files_is_left_alone(engine: Answer, tmp_path: Path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     assert refused("--output", "mine") == "--output mine: holds letter.txt: name an empty folder"
-    assert refused("--output", "state.json") == "--output state.json: is no folder: name another one"
+    assert refused("--output", "state.json") == "--output state.json: is not a folder: name another one"
 
 
 def test_no_secret_and_no_ciphertext_is_written(engine: Answer, tmp_path: Path) -> None:
@@ -184,5 +186,5 @@ def test_no_secret_and_no_ciphertext_is_written(engine: Answer, tmp_path: Path) 
 
 def test_help_says_what_the_exit_codes_mean() -> None:
     shown = " ".join(run("--help").output.split())
-    for words in ("--state", "--output", "--config-file", "--json", "Ends with 0"):
+    for words in ("--state", "--output", "--config-file", "--json", "Exit code 1: a mandatory policy is violated"):
         assert words in shown

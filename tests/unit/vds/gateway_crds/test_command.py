@@ -40,7 +40,7 @@ def test_only_what_the_bundle_has_and_the_cluster_has_is_judged():
 
 
 def test_a_cluster_that_does_not_answer_is_said():
-    with pytest.raises(OperationError, match=r"could not be asked for its CRDs: .* no answer in time"):
+    with pytest.raises(OperationError, match=r"did not give its CRDs: .* no answer in time"):
         live_crds(Api(down=True), BUNDLE)
 
 

@@ -1,4 +1,4 @@
-"""The looks as an operator runs them: a Kubernetes API, SSH servers and node tools of the test's own."""
+"""The commands as a user runs them: a Kubernetes API, SSH servers and node tools of the test's own."""
 
 import json
 
@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from components.network.model import Calico
 from tests.support.api import kubeconfig, pod, serving
+from tests.support.node_tools import CRICTL, NSENTER
 from tests.support.sshd import listening
 from tests.support.stacks import host_key, stack
 from tests.support.tools import Tools
-from tests.unit.vds.inspect.test_scripts import CRICTL, NSENTER
 from vds.inspect import command
 from vds.inspect.parse import calico_interface
 from vds.shared.errors import OperationError
@@ -65,7 +65,7 @@ class Platform:
     def change(self, **parts):
         self.spec = self.spec.model_copy(update=parts)
 
-    def look(self, *words):
+    def inspect(self, *words):
         with serving(PODS) as url:
             opened = Opened("lab", self.spec, self.key, kubeconfig(url))
             self.monkeypatch.setattr(command, "open_stack", lambda *_, **_options: opened)
@@ -76,7 +76,7 @@ class Platform:
 
     def refused(self, *words):
         with pytest.raises(OperationError) as caught:
-            self.look(*words)
+            self.inspect(*words)
         return str(caught.value)
 
 
@@ -97,7 +97,7 @@ def platform(tmp_path, monkeypatch):
 
 
 def test_routes_are_shown_with_the_node_that_was_picked(platform):
-    done = platform.look("routes", "butikk/api-6d5f")
+    done = platform.inspect("routes", "butikk/api-6d5f")
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [
         "eth0  mtu 1450  up  10.244.1.7/32",
@@ -108,7 +108,7 @@ def test_routes_are_shown_with_the_node_that_was_picked(platform):
 
 def test_a_pod_without_a_default_route_is_a_finding(platform):
     platform.tools.add("ip", "echo '[]'")
-    done = platform.look("routes", "butikk/api-6d5f", "--json")
+    done = platform.inspect("routes", "butikk/api-6d5f", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout) == {
         "pod": "butikk/api-6d5f",
@@ -122,8 +122,8 @@ def test_a_pod_without_a_default_route_is_a_finding(platform):
 
 
 def test_a_pod_in_its_nodes_network_says_whose_network_is_seen(platform):
-    done = platform.look("routes", "kube-system/proxy")
-    assert "it uses its node's network (hostNetwork), so this is the node's own" in done.stderr
+    done = platform.inspect("routes", "kube-system/proxy")
+    assert "it uses its node's network (hostNetwork)" in done.stderr
 
 
 def test_a_pod_on_a_node_of_another_stack_is_refused(platform):
@@ -135,23 +135,23 @@ def test_a_pod_on_a_node_of_another_stack_is_refused(platform):
 
 
 def test_a_capture_prints_packets_and_hands_the_filter_on(platform):
-    done = platform.look("capture", "butikk/api-6d5f", "--packets", "2", "--", "port", "53 or port 80")
+    done = platform.inspect("capture", "butikk/api-6d5f", "--packets", "2", "--", "port", "53 or port 80")
     assert (done.exit_code, done.stdout) == (0, "IP one\nIP two\n")
     assert platform.tools.words("tcpdump")[0][-3:] == ["--", "port", "53 or port 80"]
 
 
 def test_a_capture_is_written_byte_by_byte_for_its_owner_alone(platform, tmp_path):
     file = tmp_path / "api.pcap"
-    done = platform.look("capture", "butikk/api-6d5f", "--write", str(file), "--json")
+    done = platform.inspect("capture", "butikk/api-6d5f", "--write", str(file), "--json")
     assert file.read_bytes() == b"pcap\0\xffbytes"
     assert file.stat().st_mode & 0o777 == 0o600
     assert json.loads(done.stdout)["packets"] == 2
-    assert "is there already: name a new file" in platform.refused("capture", "butikk/api-6d5f", "--write", str(file))
+    assert "exists: name a new file" in platform.refused("capture", "butikk/api-6d5f", "--write", str(file))
 
 
 def test_a_capture_without_packets_is_a_finding(platform):
     platform.tools.add("tcpdump", "echo '0 packets captured' >&2")
-    done = platform.look("capture", "butikk/api-6d5f", "--seconds", "1")
+    done = platform.inspect("capture", "butikk/api-6d5f", "--seconds", "1")
     assert done.exit_code == 1
     assert "no packet in 1 s" in done.stderr
 
@@ -170,7 +170,7 @@ def test_a_node_without_its_tools_is_refused_with_what_to_install(platform):
 
 
 def test_drops_of_all_nodes_are_a_finding_and_lost_events_are_told(platform):
-    done = platform.look("drops", "--seconds", "1")
+    done = platform.inspect("drops", "--seconds", "1")
     assert done.exit_code == 1
     assert sorted(done.stdout.splitlines()) == [
         f"{node}  10.244.1.7:40000 -> 10.244.2.9:5432 tcp: Policy denied (identity 7->9)" for node in NODES
@@ -179,9 +179,9 @@ def test_drops_of_all_nodes_are_a_finding_and_lost_events_are_told(platform):
 
 
 def test_drops_of_a_pod_are_those_of_its_address_on_its_node(platform):
-    done = platform.look("drops", "--pod", "kube-system/proxy", "--seconds", "1", "--json")
+    done = platform.inspect("drops", "--pod", "kube-system/proxy", "--seconds", "1", "--json")
     assert (done.exit_code, json.loads(done.stdout)) == (0, {"seconds": 1, "nodes": ["osl-cp-1"], "drops": []})
-    done = platform.look("drops", "--pod", "butikk/api-6d5f", "--seconds", "1", "--json")
+    done = platform.inspect("drops", "--pod", "butikk/api-6d5f", "--seconds", "1", "--json")
     [seen] = json.loads(done.stdout)["drops"]
     assert (done.exit_code, seen["node"], seen["reason"]) == (1, "osl-w-1", "Policy denied")
 
@@ -200,7 +200,7 @@ def test_calicos_drops_are_what_its_rules_counted_meanwhile(platform):
     platform.tools.add(
         "iptables-save", f"n=$({count}); echo $((n + 2)) >'{platform.tools.folder}/n'; echo \"[$n:0] \"'{rule}'"
     )
-    done = platform.look("drops", "--pod", "butikk/api-6d5f", "--seconds", "1")
+    done = platform.inspect("drops", "--pod", "butikk/api-6d5f", "--seconds", "1")
     assert (done.exit_code, done.stdout) == (1, f"osl-w-1  2 packets in {chain}: Drop if no profiles matched\n")
 
 
@@ -210,20 +210,20 @@ def test_calicos_bpf_programs_are_refused_with_what_shows_their_counters(platfor
 
 
 def test_agents_that_are_well_end_with_zero(platform):
-    done = platform.look("cni")
+    done = platform.inspect("cni")
     assert done.exit_code == 0
     assert done.stdout.splitlines()[:2] == ["osl-cp-1  cilium: ready", "KVStore: Ok"]
-    answers = json.loads(platform.look("cni", "--json").stdout)
-    assert {node: answer["well"] for node, answer in answers.items()} == dict.fromkeys(NODES, True)
+    answers = json.loads(platform.inspect("cni", "--json").stdout)
+    assert {node: answer["ready"] for node, answer in answers.items()} == dict.fromkeys(NODES, True)
     assert answers["osl-cp-1"]["status"] == {"cilium": {"state": "Ok"}}
 
 
 def test_an_agent_that_is_not_well_is_a_finding_in_both_forms(platform):
     platform.tools.add("cilium-dbg", 'case "$*" in *json) echo \'{"cilium": {"state": "Failure"}}\';; *) exit 1;; esac')
-    done = platform.look("cni", "--node", "osl-w-2")
-    assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "osl-w-2  cilium: NOT WELL")
-    done = platform.look("cni", "--node", "osl-w-2", "--json")
-    assert (done.exit_code, json.loads(done.stdout)["osl-w-2"]["well"]) == (1, False)
+    done = platform.inspect("cni", "--node", "osl-w-2")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (1, "osl-w-2  cilium: NOT READY")
+    done = platform.inspect("cni", "--node", "osl-w-2", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["osl-w-2"]["ready"]) == (1, False)
 
 
 def test_an_unknown_node_is_refused_with_those_there_are(platform):
@@ -238,7 +238,7 @@ def test_a_node_with_another_host_key_is_not_asked_and_hides_no_other(platform):
     platform.change(nodes=tuple(nodes))
     message = platform.refused("drops", "--seconds", "1")
     assert message.startswith("node osl-w-1: 127.0.0.2 port ")
-    assert "another host key than the stack file has" in message
+    assert "another host key than the stack file" in message
     assert len([words for words in platform.tools.words("cilium-dbg") if words[0] == "monitor"]) == 2
 
 

@@ -1,4 +1,4 @@
-"""What looks print, read right."""
+"""Parses what inspect.sh prints."""
 
 import json
 

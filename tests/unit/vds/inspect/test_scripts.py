@@ -1,25 +1,17 @@
-"""The looks' shell text, run for real with fake tools on the PATH."""
+"""The shell script, run for real with fake tools on the PATH."""
 
 import json
 import subprocess
 
 import pytest
 
+from tests.support.node_tools import CRICTL, NSENTER
 from tests.support.tools import Tools
 from vds.inspect import scripts
-from vds.shared.placement import Place
+from vds.inspect.pods import RunningPod
 
-POD = Place("butikk", "api-6d5f", "osl-2", "10.244.1.7", host_network=False)
+POD = RunningPod("butikk", "api-6d5f", "osl-2", "10.244.1.7", host_network=False)
 HOSTILE = """it's "$(touch /tmp/vds-hostile)" `id` ; \\ * -w x"""
-CRICTL = """
-case $1 in
-pods) echo 5a4d ;;
-inspectp) echo 4242 ;;
-ps) echo c0ffee ;;
-exec) shift 2; exec "$@" ;;
-esac
-"""
-NSENTER = 'shift 3; exec "$@"'
 IP = """
 case "$*" in
 "-j address show") echo '[{"ifname": "eth0"}]' ;;

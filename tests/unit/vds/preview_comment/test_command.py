@@ -79,7 +79,7 @@ def test_without_a_passphrase_the_stack_file_is_judged_and_that_is_said(project:
     done = run()
     assert done.exit_code == 0
     assert "no preview; the stack file is sound" in done.stdout
-    assert "❔ not asked: the stack's passphrase is not here" in done.stdout
+    assert "❔ not asked: the stack's passphrase is not set here" in done.stdout
     assert "+ gateway.routes[butikk-api].canary.weight: 20" in done.stdout
     assert "➕ owner `Annen AS (NO)` (`osl-cp-1`)" in done.stdout
     assert run("--require-preview").exit_code == 1

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, found, listed
+from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, get, list_items
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,8 +62,8 @@ def cluster(server: Any) -> Cluster:
 
 def test_a_list_is_asked_for_with_its_selector(server, cluster):
     server.answers = [(200, {"items": [{"a": 1}]}), (200, {"items": None})]
-    assert listed(cluster, "/api/v1/pods", query=[("fieldSelector", "spec.nodeName=osl-3")]) == [{"a": 1}]
-    assert listed(cluster, "/api/v1/nodes") == []
+    assert list_items(cluster, "/api/v1/pods", query=[("fieldSelector", "spec.nodeName=osl-3")]) == [{"a": 1}]
+    assert list_items(cluster, "/api/v1/nodes") == []
     assert server.seen[0][1] == "/api/v1/pods?fieldSelector=spec.nodeName%3Dosl-3"
 
 
@@ -75,11 +75,11 @@ def test_the_kubeconfigs_token_is_sent(server, cluster):
 
 def test_what_is_not_there_is_none_and_any_other_refusal_an_error(server, cluster):
     server.answers = [(404, {"message": "not found"}), (403, {"message": "nodes is forbidden"}), (502, "<html>")]
-    assert found(cluster, "/api/v1/nodes/x") is None
+    assert get(cluster, "/api/v1/nodes/x") is None
     with pytest.raises(ApiError, match="nodes is forbidden"):
-        found(cluster, "/api/v1/nodes/x")
+        get(cluster, "/api/v1/nodes/x")
     with pytest.raises(ApiError, match="status 502"):
-        found(cluster, "/api/v1/nodes/x")
+        get(cluster, "/api/v1/nodes/x")
 
 
 def test_a_patch_is_merged(server, cluster):
@@ -114,3 +114,25 @@ def test_a_text_that_is_no_kubeconfig_is_not_repeated(text):
     with pytest.raises(OperationError, match="config set --secret vds-platform:kubeconfig") as caught:
         Cluster(text)
     assert "hunter2" not in str(caught.value)
+
+
+RESOURCES = {
+    "resources": [
+        {"name": "networkpolicies/status", "kind": "NetworkPolicy", "namespaced": False},
+        {"name": "networkpolicies", "kind": "NetworkPolicy", "namespaced": True},
+        {"name": "gatewayclasses", "kind": "GatewayClass", "namespaced": False},
+    ]
+}
+
+
+def test_the_api_server_knows_the_path_of_an_object(server, cluster):
+    server.answers = [(200, RESOURCES), (200, RESOURCES), (200, {"resources": []})]
+    group = "networking.k8s.io/v1"
+    policy = {"apiVersion": group, "kind": "NetworkPolicy", "metadata": {"name": "x", "namespace": "a"}}
+    assert cluster.path_of(policy) == f"/apis/{group}/namespaces/a/networkpolicies/x"
+    assert cluster.path_of({**policy, "metadata": {"name": "y"}}).endswith("/namespaces/default/networkpolicies/y")
+    assert cluster.path_of({**policy, "kind": "GatewayClass"}) == f"/apis/{group}/gatewayclasses/x"
+    assert len(server.seen) == 1, "it is asked once for each group"
+    with pytest.raises(ApiError, match="no kind Gateway in v1") as caught:
+        cluster.path_of({**policy, "apiVersion": "v1", "kind": "Gateway"})
+    assert caught.value.status == 404

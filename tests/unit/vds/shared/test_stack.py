@@ -142,7 +142,7 @@ def test_before_it_has_made_its_cluster_only_what_needs_one_says_so(kubeadm):
     kubeadm("{}")
     opened = open_stack("oslo")
     assert opened.admin is None
-    with pytest.raises(OperationError, match="stack oslo has no cluster yet: `pulumi up` makes it"):
+    with pytest.raises(OperationError, match="stack oslo has no cluster yet: run `pulumi up`"):
         _ = opened.kubeconfig
 
 

@@ -6,7 +6,7 @@ from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import nearest
 from components.network.cilium.chart.nested import keys, leaves
 from components.network.cilium.chart.set_syntax import command_line, merge_words
-from tests.unit.network.cilium.chart.test_keys import VERSIONS, chart
+from tests.support.cilium import VERSIONS, chart
 
 
 def findings(version, *words, strings=()):

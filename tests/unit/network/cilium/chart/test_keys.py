@@ -1,28 +1,19 @@
 """The generated key table, against the published charts."""
 
 import re
-from functools import cache
 
 import pytest
-import yaml
 
 from components.network.cilium.chart.history import REMOVED, RENAMED, Verdict, fate
 from components.network.cilium.chart.keys import closest, has, known_in, marks, minors, nearest, releases, type_problem
-from components.network.cilium.chart.nested import dotted, keys, leaves
+from components.network.cilium.chart.nested import dotted, keys
 from lab.chart_keys import chart_keys, table
-from tests.support.modules import cilium_chart, cilium_versions
+from tests.support.cilium import VERSIONS, chart
+from tests.support.modules import cilium_chart
 from tests.support.stacks import ROOT
 
-VERSIONS = cilium_versions()
 PLACE = {version: releases().index(nearest(version)) for version in VERSIONS}
 """Where a version stands among the table's releases; one that is newer than the table, as its newest."""
-
-
-@cache
-def chart(version):
-    """The text of a chart's values, and every value by its path."""
-    text = (cilium_chart(version) / "values.yaml").read_text()
-    return text, leaves(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
 def declared(version):

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.bench_api import UDP, FakeApi, ended, waiting
 from tests.support.stacks import stack
-from tests.unit.vds.bench.fake_api import UDP, FakeApi, ended, waiting
 from vds.bench import command
 from vds.bench.command import app, choose, may_use
 from vds.shared.errors import OperationError
@@ -93,7 +93,7 @@ def test_json_is_all_that_is_printed(api: FakeApi):
     done = run("--json", "--from", "osl-w-1", "--to", "osl-cp-1")
     document = json.loads(done.stdout)
     assert (document["from"], document["to"], document["ok"]) == ("osl-w-1", "osl-cp-1", True)
-    assert {row["item"]: row["standing"] for row in document["rows"]} == {
+    assert {row["item"]: row["comparison"] for row in document["rows"]} == {
         "throughput": "like dedicated",
         "latency p99": "like dedicated",
         "loss": "like dedicated",

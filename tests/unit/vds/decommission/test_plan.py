@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from tests.support.fake_cluster import attachment, gateway, node, pod
-from vds.decommission.drain import ClusterState, attached, refusals, work
+from vds.decommission.plan import ClusterState, attached, refusals, work
 
 
-def refused(*nodes: Any, pods: Any = (), gateways: Any = ((), ()), may_abandon: bool = False) -> dict[str, str]:
-    found = refusals("osl-w-2", ClusterState(nodes, pods, *gateways), may_abandon=may_abandon)
+def refused(*nodes: Any, pods: Any = (), gateways: Any = ((), ()), abandon: bool = False) -> dict[str, str]:
+    found = refusals("osl-w-2", ClusterState(nodes, pods, *gateways), abandon=abandon)
     return {problem.rule: str(problem) for problem in found}
 
 
@@ -44,13 +44,13 @@ def test_a_worker_is_no_member_of_etcd():
 
 def test_two_members_that_leave_at_once_do_not_count_on_each_other():
     nodes = [node("osl-w-2", member=True), node("cp-1", member=True, cordoned="us"), node("cp-2", member=True)]
-    assert "with cp-1, which is being decommissioned as well" in refused(*nodes)["drain-quorum"]
+    assert "with cp-1, being decommissioned too" in refused(*nodes)["drain-quorum"]
 
 
 def test_the_last_gateway_is_not_shut():
     found = refused(node("osl-w-2"), gateways=gateway("osl-w-2", "osl-w-2"))
     assert "Service gateway-system/traefik" in found["drain-last-gateway"]
-    assert "run another one on another node first" in found["drain-last-gateway"]
+    assert "run another pod on another node first" in found["drain-last-gateway"]
 
 
 def test_one_gateway_of_two_may_go_unless_the_other_is_going_too():
@@ -74,13 +74,13 @@ def test_a_node_whose_kubelet_is_dead_is_refused_unless_it_may_be_left():
     nodes, pods = [node("osl-w-2", ready=False)], [pod("api"), pod("by-hand", owner=None)]
     assert set(refused(*nodes, pods=pods)) == {"drain-not-ready", "drain-orphan"}
     assert "whenUnreachable: abandon" in refused(*nodes, pods=pods)["drain-not-ready"]
-    assert refused(*nodes, pods=pods, may_abandon=True) == {}
+    assert refused(*nodes, pods=pods, abandon=True) == {}
     assert refused(*nodes, pods=[pod("agent", owner="DaemonSet")]) == {}
 
 
 def test_consent_does_not_break_etcd_or_shut_the_gateway():
     nodes = [node("osl-w-2", member=True, ready=False), node("cp-1", member=True)]
-    assert set(refused(*nodes, gateways=gateway("osl-w-2"), may_abandon=True)) == {"drain-quorum", "drain-last-gateway"}
+    assert set(refused(*nodes, gateways=gateway("osl-w-2"), abandon=True)) == {"drain-quorum", "drain-last-gateway"}
 
 
 def test_everything_is_refused_at_once():

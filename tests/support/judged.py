@@ -1,0 +1,23 @@
+"""The program's own resources, judged by the policy pack."""
+
+from typing import Any
+
+from policies.engine import ENGINE_POLICIES
+from tests.support.policy import Reported, Resource, violations
+from tests.support.program import run_program
+
+RESIDENCY = ("residency-closure", "residency-state", "residency-exceptions", "residency-record")
+ALONE = {name: {"places": [], "stateBackend": "", "today": "2026-11-21"} for name in RESIDENCY}
+"""The program's own record counts, and no auditor's."""
+
+
+def judged(name: str, data: dict[str, Any] | None = None, backend: str | None = None) -> list[Reported]:
+    """Inputs stand in for outputs, which hold them all; only components' own outputs add to them."""
+    program = run_program(name, data, backend=backend)
+    names = {item.urn: item.name for item in program.resources.values()}
+    shown = [
+        Resource(item.type, item.inputs, item.name, names.get(item.parent), component=not item.provider)
+        for item in program.resources.values()
+        if not item.type.startswith("pulumi:")
+    ]
+    return violations(ENGINE_POLICIES, shown, ALONE)

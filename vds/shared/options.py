@@ -1,0 +1,13 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StackName = Annotated[str, typer.Option("--stack", "-s", help="Name of the stack, as in `pulumi stack ls`.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="Read this file instead of Pulumi.STACK.yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+PackConfig = Annotated[
+    Path | None, typer.Option("--policy-pack-config", help="Configuration of the policies, the JSON of `pulumi up`.")
+]

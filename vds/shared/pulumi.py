@@ -1,0 +1,114 @@
+"""Runs the pulumi CLI and explains its errors.
+
+The lab runs its own engine in its own network namespace and keeps its own wrapper (lab/deploy.py).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from vds.shared.errors import OperationError
+
+SECONDS = 60
+"""For a command that only reads. It takes one second; a backend on the network needs more."""
+
+
+class EngineError(NamedTuple):
+    """An error of the engine that a user can do something about."""
+
+    text: str
+    """In the engine's output (3.259 and 3.272)."""
+    remedy: str
+    no_preview: str = ""
+    """Why a pull request has no preview; empty if that is not the reviewer's concern."""
+
+
+_FORK = "(a fork has none)"
+_ERRORS = (
+    EngineError(
+        "no stack named", "`pulumi stack ls` lists the stacks of this backend", "the state backend has no such stack"
+    ),
+    EngineError(
+        "incorrect passphrase",
+        "correct PULUMI_CONFIG_PASSPHRASE, or the file that PULUMI_CONFIG_PASSPHRASE_FILE names",
+        "the stack's passphrase is wrong here",
+    ),
+    EngineError(
+        "passphrase",
+        "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds the stack's passphrase",
+        f"the stack's passphrase is not set here {_FORK}",
+    ),
+    EngineError("no Pulumi.yaml", "run this in the project's folder"),
+    EngineError(
+        "PULUMI_ACCESS_TOKEN",
+        "run `pulumi login` for the backend of the stack, or set PULUMI_BACKEND_URL",
+        f"no state backend is set here {_FORK}",
+    ),
+    EngineError(
+        "open bucket", "check PULUMI_BACKEND_URL, and the credentials for it", "the state backend can't be reached"
+    ),
+    EngineError(
+        "opening bucket", "check PULUMI_BACKEND_URL, and the credentials for it", "the state backend can't be reached"
+    ),
+)
+"""The first whose text is in the engine's output counts."""
+
+
+def known_error(output: str) -> EngineError | None:
+    """The error in the engine's output, if it is one that we know."""
+    return next((error for error in _ERRORS if error.text in output), None)
+
+
+def run(
+    *words: str, folder: Path | None = None, seconds: float = SECONDS, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run pulumi without questions. Raises OperationError if it is not installed or does not end in time."""
+    try:
+        return subprocess.run(
+            ["pulumi", "--non-interactive", *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
+    except FileNotFoundError:
+        raise _not_installed() from None
+    except subprocess.TimeoutExpired:
+        raise OperationError(
+            f"`pulumi {words[0]}` did not end within {seconds:g} s: is the backend reachable?"
+        ) from None
+
+
+def output(stack: str, *words: str, folder: Path | None = None, seconds: float = SECONDS, remedy: str = "") -> str:
+    """What pulumi prints. Raises OperationError if it fails; `remedy` is one more way out."""
+    done = run(*words, folder=folder, seconds=seconds)
+    if done.returncode:
+        text = " ".join(done.stderr.split()).removeprefix("error: ") or f"pulumi ended with {done.returncode}"
+        known = known_error(text)
+        remedies = "; or ".join(filter(None, [known.remedy if known else "", remedy]))
+        raise OperationError(f"stack {stack}: {text[:500]}{': ' + remedies if remedies else ''}")
+    return done.stdout
+
+
+def ask_and_run(*words: str, quiet: bool = False) -> None:
+    """Run pulumi at the terminal, with its own questions. `quiet` keeps its output off standard output.
+
+    Raises OperationError if pulumi fails; it has printed the reason.
+    """
+    try:
+        done = subprocess.run(["pulumi", *words], stdout=sys.stderr if quiet else None)
+    except FileNotFoundError:
+        raise _not_installed() from None
+    if done.returncode:
+        raise OperationError(f"`pulumi {words[0]}` failed, see its output")
+
+
+def _not_installed() -> OperationError:
+    return OperationError("pulumi is not on the PATH: install it, or add its folder to PATH")
