@@ -36,7 +36,7 @@ _STOP_SECONDS = 90  # a `vds` command may need a minute to clean up the cluster
 
 
 def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
-    """Everything that a customer has before the first `pulumi up`: tools, network, services, bare machines."""
+    """Start everything that a customer has before the first `pulumi up`: tools, network, services, bare machines."""
     with progress.step("machine"):
         preconditions.ensure(progress)
     with progress.step("tools"):
@@ -64,7 +64,7 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, 
 
 @app.command()
 def up(as_json: AsJson = False) -> None:
-    """Set up this machine, start the lab, run pulumi up, and prove the platform. Run again, it changes nothing."""
+    """Set up this machine, start the lab, run `pulumi up` and test the platform. A second run changes nothing."""
     layout = Layout()
     progress = Progress(total=7, quiet=as_json)
     session.require_root()
@@ -89,7 +89,7 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
 
 @app.command()
 def tools(as_json: AsJson = False) -> None:
-    """Install the machine's packages and build the tools; start nothing."""
+    """Install missing packages and build the tools. Start nothing."""
     progress = Progress(total=2, quiet=as_json)
     with progress.step("machine"):
         preconditions.ensure(progress)
@@ -105,7 +105,7 @@ def tools(as_json: AsJson = False) -> None:
 
 @app.command()
 def start(as_json: AsJson = False) -> None:
-    """Set up this machine and start services and machines; deploy nothing."""
+    """Set up this machine and start services and machines. Deploy nothing."""
     progress = Progress(total=5, quiet=as_json)
     session.require_root()
     with session.exclusive():
@@ -140,7 +140,7 @@ def preview() -> None:
 
 @app.command(name="verify")
 def verify_command(as_json: AsJson = False) -> None:
-    """Prove the running platform again, without deploying."""
+    """Test the running platform again, without a deployment."""
     layout, _ = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         facts = verify.verify(layout, verify.load_spec(layout))
@@ -153,7 +153,7 @@ def verify_command(as_json: AsJson = False) -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def vds(context: typer.Context) -> None:
-    """Run a `vds` command on the running lab, as from the operator's laptop."""
+    """Run a `vds` command on the operator laptop of the running lab."""
     layout, tools = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         deployment = Deployment(layout, tools)
@@ -165,11 +165,13 @@ def vds(context: typer.Context) -> None:
 
 @app.command()
 def paths(
-    names: Annotated[list[str] | None, typer.Argument(help="Which; left out, every one. --list has the names.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of data paths; all if none is given. --list shows them.")
+    ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Deploy one data path after the other and prove each on the wire; then put the lab's own back."""
+    """Deploy and test each data path, then deploy the lab's own again."""
     chosen = [path for path in data_paths.DATA_PATHS if not names or path.name in names]
     if show_list or len(chosen) < len(names or ()):
         print("\n".join(path.name for path in data_paths.DATA_PATHS))
@@ -196,11 +198,11 @@ def paths(
 
 @app.command()
 def conformance(
-    names: Annotated[list[str] | None, typer.Argument(help="Which suites; left out, every one.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of suites; all if none is given.")] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the public conformance suites against the running platform; their reports are in .lab/conformance."""
+    """Run the public conformance suites against the running platform. Reports are in .lab/conformance."""
     chosen = [suite for suite in suites.SUITES if not names or suite.name in names]
     if show_list or len(chosen) < len(set(names or ())):
         print("\n".join(suite.name for suite in suites.SUITES))
@@ -223,7 +225,7 @@ def conformance(
 
 @app.command()
 def destroy() -> None:
-    """Run `pulumi destroy` on the running lab; machines and services stay."""
+    """Run `pulumi destroy` on the running lab. Machines and services stay."""
     layout, tools = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         deployment = Deployment(layout, tools)
@@ -234,7 +236,7 @@ def destroy() -> None:
 
 @app.command()
 def down() -> None:
-    """Take the whole lab away: machines, namespaces, cgroups, files. The cache of what was built stays."""
+    """Stop and remove the lab: machines, namespaces, cgroups, files. The cache of built tools stays."""
     session.require_root()
     with session.exclusive():
         session.remove(Layout())
@@ -246,7 +248,7 @@ def down() -> None:
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
-    """What of the lab runs."""
+    """Show what runs in the lab."""
     layout = Layout()
     parts = {name: bool(members(f"site/{name}")) for name in ("dns", "registry", "packages", "haproxy")}
     parts |= {node.name: machine.is_running(layout, node) for node in NODES}
@@ -285,9 +287,11 @@ def _cluster_status(cluster: Cluster) -> dict[str, dict[str, str]]:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="A log's name, or its beginning; left out, they are listed.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines of each.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    name: Annotated[
+        str, typer.Argument(help="Name of a log, or its beginning. Without it, all names are listed.")
+    ] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", help="Number of lines of each log.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new lines until you stop it.")] = False,
 ) -> None:
     """Show the end of the lab's logs."""
     session.require_root()  # only root can read the lab's folder; for others it looks empty
@@ -313,7 +317,7 @@ def logs(
 def shell(
     argv: Annotated[list[str] | None, typer.Argument(help="A command to run there instead of a shell.")] = None,
 ) -> None:
-    """A shell on the operator's laptop of the lab: kubectl, helm and pulumi work there."""
+    """Open a shell on the lab's operator laptop, with kubectl, helm and pulumi."""
     layout, tools = _running()
     with fabric.inside(OPERATOR):
         wanted = command(argv or [os.environ.get("SHELL", "/bin/sh")], part="op", resolver=layout.resolver)
@@ -330,7 +334,7 @@ def _running() -> tuple[Layout, Tools]:
 
 
 def _tools() -> Tools:
-    """The running lab's tools. Where the cache was removed meanwhile they are built again, and not in silence."""
+    """The tools of the running lab. If the cache was removed, they are built again, with progress."""
     found, missing = build.look()
     if not missing:
         return found
@@ -340,20 +344,20 @@ def _tools() -> Tools:
 
 
 def _run(argv: Sequence[str], environment: Mapping[str, str], *, ends_by: signal.Signals) -> int:
-    """Run a program on our own terminal; its exit code. Where we are told to end, it is told first."""
+    """Run a program on this terminal and return its exit code. SIGTERM is passed on to the program first."""
     process = subprocess.Popen(argv, env=environment)
     with ending_with_us(process, by=ends_by, seconds=_STOP_SECONDS):
         return process.wait()
 
 
 def _terminated(number: int, _frame: object) -> None:
-    """SIGTERM as Ctrl-C is: an exception, on whose way out everything ends that the command began."""
+    """Raise an exception at SIGTERM, as for Ctrl-C, so that everything that the command started is stopped."""
     signal.signal(number, lambda *_: None)  # `make` sends the signal a second time; ignore it
     raise SystemExit(128 + number)
 
 
 def main() -> None:
-    """Run the command; a failure is its text and exit code 1, never a traceback. SIGTERM ends it in order, with 143."""
+    """Run the command. A failure prints its message and exits with 1, without a traceback. SIGTERM exits with 143."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         app()

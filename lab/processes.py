@@ -122,7 +122,7 @@ def kill(part: str = "", *, timeout_seconds: float = 60) -> None:
     deadline = time.monotonic() + timeout_seconds
     while group.exists() and not _remove(group):  # busy until the last process is reaped
         if time.monotonic() > deadline:
-            raise LabError(f"processes {members(part)} of {group} did not end; look at them with `ps -fp`")
+            raise LabError(f"processes {members(part)} of {group} did not end; check them with `ps -fp`")
         time.sleep(0.02)
 
 

@@ -79,4 +79,4 @@ def leftovers(layout: Layout) -> list[str]:
 def require_root() -> None:
     """Raises LabError where the lab's namespaces cannot be made."""
     if os.geteuid():
-        raise LabError("the lab is made of network namespaces, which takes root: run the same command with sudo")
+        raise LabError("the lab needs root, for network namespaces: run the same command with sudo")

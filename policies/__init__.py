@@ -1,1 +1,1 @@
-"""What no program may do, ours or anyone's: the policy pack of the real engine."""
+"""The policy pack: it checks any Pulumi program, also one that uses none of our components."""

@@ -1,4 +1,4 @@
-"""A resource's values without the engine's proxies, whose first unknown would end a judgement."""
+"""A resource's values without the engine's proxies, which raise at the first unknown value."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from components.residency.data_flows import UNKNOWN
 
 
 def plain(value: Any) -> Any:
-    """The value, with UNKNOWN where nobody knows it yet."""
+    """The value, with UNKNOWN in place of what is not known yet."""
     if isinstance(value, Mapping):
         return {str(key): plain(_at(value, key)) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

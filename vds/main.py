@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -58,6 +60,7 @@ class _Commands(TyperGroup):
         command.help = "\n\n".join(filter(None, [summary, command.help]))
         for described in (command, *getattr(command, "commands", {}).values()):
             described.epilog = EXIT_CODES
+            described.help = re.sub(r"(?<!\n)\n(?!\n)", " ", cleandoc(described.help))  # typer keeps line breaks
         return command
 
 

@@ -1,5 +1,4 @@
-"""What every kind of CNI answers for itself, so that a new one is one folder, a member of the union and a row of
-`kinds.py`."""
+"""Base class of every CNI. A new CNI is one folder, a member of the union in `model.py`, and a row in `kinds.py`."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -10,26 +9,26 @@ from components.core.model import Spec
 from components.network.compatibility.matrix import Combination
 
 ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
-"""Who carries Services: eBPF programs in kube-proxy's place, or kube-proxy in one of its modes."""
+"""What forwards Services: eBPF programs instead of kube-proxy, or kube-proxy in one of its modes."""
 KubeProxyMode = Literal["iptables", "ipvs", "nftables"]
-"""kube-proxy's own modes on Linux."""
+"""Modes of kube-proxy on Linux."""
 MtuField = Literal["MTU", "calicoNetwork.mtu", "FLANNEL_MTU", "podMtu"]
 Ports = tuple[tuple[int, str], ...]
-"""Ports with who needs them."""
+"""Ports, and what needs them."""
 
 
 class Requirements(NamedTuple):
-    """What a data path needs of the nodes and of the network between them."""
+    """Requirements of a data path for the nodes and the network between them."""
 
     tcp_ports: Ports = ()
-    """Between nodes."""
+    """TCP ports between nodes."""
     udp_ports: Ports = ()
     same_segment: str = ""
-    """Who needs the nodes on one layer-2 segment; empty: nothing does."""
+    """What needs all nodes in one layer-2 segment. Empty: nothing."""
     foreign_sources: str = ""
-    """Who needs the network to carry packets whose source is not the sending node's; empty: nothing does.
+    """What needs packets whose source address is not the sending node's. Empty: nothing.
 
-    Rented networks often filter them: pods' addresses with native routing, the service's address with DSR."""
+    Rented networks often filter them: pods' addresses with native routing, the Service's address with DSR."""
 
 
 class Helm(Spec):
@@ -49,13 +48,13 @@ class CniSpec(Spec):
 
     kind: str
     mtu_field: ClassVar[MtuField]
-    """Where its configuration has the MTU."""
+    """The field of the CNI's own configuration that has the MTU."""
     mtu_is_the_links: ClassVar[bool] = False
-    """Whether that field holds the links' MTU and not the pods'."""
+    """Whether that field has the links' MTU and not the pods'."""
     plain_path: ClassVar[str] = "no encapsulation"
-    """What its packets travel by when nothing wraps them."""
+    """Name of its data path without encapsulation."""
     policies_field: ClassVar[str] = "cni.kind"
-    """The field that says whether it enforces network policies."""
+    """The field of the stack file that decides whether it enforces network policies."""
 
     @property
     def title(self) -> str:
@@ -64,36 +63,36 @@ class CniSpec(Spec):
 
     @property
     def enforces_policies(self) -> bool:
-        """Whether NetworkPolicies keep tenants apart."""
+        """Whether it enforces NetworkPolicy."""
         return True
 
     @property
     def fixed_pod_mtu(self) -> int | None:
-        """The pods' MTU where somebody else has set it."""
+        """The pod MTU if somebody else has set it."""
         return None
 
     @property
     def chart(self) -> tuple[str, str] | None:
-        """Name and version of the chart that installs it; None where somebody else does."""
+        """Name and version of its chart; None if somebody else installs it."""
         return None
 
     @abstractmethod
     def overheads(self) -> dict[str, int]:
-        """Bytes between the links' MTU and the pods', by what takes them."""
+        """Bytes that are subtracted from the links' MTU, by encapsulation."""
 
     @abstractmethod
     def requirements(self) -> Requirements:
-        """What it needs of the nodes and of their network."""
+        """Its requirements for the nodes and their network."""
 
     @abstractmethod
     def combination(self) -> Combination:
-        """What it brings into the table of what works together."""
+        """Its parts and features for the compatibility matrix."""
 
     @abstractmethod
     def summary(self) -> str:
-        """As in `Cilium 1.18.2: VXLAN tunnel, SNAT, kube-proxy replaced by eBPF`."""
+        """For example `Cilium 1.18.2: VXLAN tunnel, SNAT, kube-proxy replaced by eBPF`."""
 
 
 def proxy_words(proxy: ServiceProxy) -> str:
-    """Who carries Services, in words."""
+    """What forwards Services, in words."""
     return "kube-proxy replaced by eBPF" if proxy == "ebpf" else f"kube-proxy with {proxy}"

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
-from components.core.manifests import Fields
+from components.core.manifests import FieldError, Fields
 from components.network.cilium.changes import as_config, config_key, effect
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.nested import leaves
+from components.network.cilium.chart.nested import flatten
 from components.network.cilium.constraints import broken
 from components.network.cilium.data_path import from_config, known_release
 
@@ -18,7 +18,11 @@ _WRONG = (Verdict.FAILS, Verdict.REFUSED, Verdict.IGNORED)
 def chart_problems(values: Mapping[str, Any], version: str) -> Iterator[Finding]:
     """Values that Helm or the agent refuses, or that nothing reads, on this release of Cilium's chart."""
     release = known_release(version)
-    for finding in explain(leaves(values), release):
+    try:
+        written = flatten(values)
+    except ValueError as error:
+        raise FieldError("values", f"cannot be read: {error}") from None
+    for finding in explain(written, release):
         if not finding.as_meant and finding.verdict in _WRONG:
             instead = ", ".join(f"{key}: {value}" for key, value in finding.instead)
             message = f"values.{finding.key} on {release}: {finding.says}"

@@ -66,7 +66,7 @@ def _at(values: Any, path: Path) -> Any:
 
 
 def _cilium_problems(item: str, field: str, written: Any, path: DataPath, underlay: int) -> list[Finding]:
-    if not re.fullmatch(r"\d*|\$.+", text(written)):
+    if not re.fullmatch(r"\d{0,9}|\$.+", text(written)):
         return [Finding("cni-mtu", item, f"{field} is no number", f"write {underlay}, or 0 to have it detected")]
     if path.mtu in (0, underlay):  # 0: detected from the link
         return []

@@ -41,4 +41,4 @@ class ChartContext(NamedTuple):
     gateway_bundle: str | None = None
     """The release of Gateway API's CRDs, where it is known."""
     images: ImageMirror | None = None
-    """Where images come from, if not from their makers."""
+    """The mirror for images, if there is one."""

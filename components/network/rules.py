@@ -11,7 +11,7 @@ from components.network.model import AnyCni, NetworkSpec
 from components.network.mtu import solve
 
 ANY_KERNEL = "3.10"
-"""Where nobody asks for more: kube-proxy's iptables and IPVS modes."""
+"""Where nothing needs more: kube-proxy's iptables and IPVS modes."""
 EBPF_KERNEL = "5.4"
 """Where somebody else's programs replace kube-proxy: no such program that this platform knows takes less."""
 
@@ -48,7 +48,7 @@ def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
 
 
 def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> list[Finding]:
-    """Tenants on a network that keeps nobody apart: their policies would be stored, and enforced by nobody."""
+    """Tenants on a network that does not enforce NetworkPolicies: the API server would take them, without effect."""
     if cni.enforces_policies or not tenants or (cni.kind == "flannel" and not cni.legacy):  # then it is refused anyway
         return []
     return [

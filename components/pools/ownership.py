@@ -40,7 +40,7 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
 def _l2(item: str, version: str, proxy: str, local: bool) -> list[Finding]:
     found = []
     if parse(version) < parse(L2_SINCE):
-        found.append(_problem(item, f"l2 by Cilium came with 1.14, and this is {version}: write install kind: helm"))
+        found.append(_problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {version}: write install kind: helm"))
     if proxy != "ebpf":
         found.append(
             _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}: write cni.serviceProxy: ebpf")
@@ -60,10 +60,10 @@ def _bgp(item: str, version: str, bgp: Bgp) -> list[Finding]:
     found = []
     if parse(version) < parse(BGP_SINCE):
         found.append(
-            _problem(item, f"bgp by Cilium needs 1.16 or newer here, and this is {version}: raise cni.version")
+            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {version}: write a newer cni.version")
         )
     elif bgp.aggregation_length != 32 and parse(version) < parse(AGGREGATION_SINCE):
-        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}: leave it out"))
+        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}: remove it"))
     if bgp.node_selectors:
         found.append(
             _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here: remove them")

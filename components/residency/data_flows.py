@@ -67,8 +67,8 @@ _HOLDS_NO_PLACE = re.compile(
     r"|user|.*_user|database|existing.*|storageClass|size|count|memory|cpu|checksum/.*",
     re.IGNORECASE,
 )
-"""Names of what is a number, a switch, a key or a name that nobody is reached by: in values and configuration anything
-else may be a group, or a text with a place in it."""
+"""Names of numbers, switches, keys and names that are no address: in values and configuration anything else may be a
+group, or a text with a destination in it."""
 _MAY_BE_A_GROUP = ("values", "global")
 """Right under these `database` is a chart's part with a host of its own, and elsewhere a name."""
 _ENVIRONMENT = re.compile(r"env|.*Env|.*[eE]nvVars?")
@@ -188,7 +188,7 @@ def _object_flows(kind: str, manifest: Mapping[str, Any]) -> Iterator[DataFlow]:
 
 
 def _unsealed(data: Any) -> Any:
-    """A Secret's data without what nobody knows: it is encrypted more often than not. What is called an
+    """A Secret's data without unknown values, because a Secret is usually encrypted. A field that is called an
     address stays."""
     if not isinstance(data, Mapping):
         return data
@@ -224,7 +224,7 @@ def _image_of_parts(path: tuple[str, ...], value: Mapping[str, Any]) -> Iterator
 
 
 def _key(path: Sequence[str]) -> str:
-    """What a field is called, or the list that it stands in."""
+    """The name of a field; for an item of a list, the list's name."""
     return next((step for step in reversed(path) if not step.isdigit()), "")
 
 
@@ -273,7 +273,7 @@ def _purpose(path: Sequence[str]) -> str:
 
 
 def _special(kind: str, body: Mapping[str, Any]) -> Iterator[DataFlow]:
-    """What only the kind of an object tells."""
+    """Data flows that depend on the kind of the object."""
     spec = body.get("spec")
     if kind == "StorageClass":
         yield from _driver("provisioner", body.get("provisioner"), "storage")

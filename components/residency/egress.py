@@ -20,7 +20,7 @@ _WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
 
 
 def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A network policy without what lets nobody call: refusals, and a side that its explicit types leave out."""
+    """A network policy without what allows no traffic: refusals, and a side that its explicit types leave out."""
     kept = dict(body)
     if isinstance(body.get("spec"), Mapping):
         kept["spec"] = _allowing(grammar, body["spec"])
@@ -43,7 +43,7 @@ def _may_allow(rule: Any) -> bool:
 
 
 def policy_flows(grammar: Grammar, body: Mapping[str, Any]) -> Iterator[DataFlow]:
-    """Rules that let call anybody, and networks that only Calico's grammar names. `body`: as `in_force` leaves it."""
+    """Rules that allow every destination, and networks in Calico's grammar. `body`: as `in_force` leaves it."""
     specs = body.get("specs")  # Cilium takes several in one object
     for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
         rules = spec.get("egress") if isinstance(spec, Mapping) else None
@@ -59,7 +59,7 @@ def _unbounded(rule: Mapping[str, Any], *, cilium: bool) -> Iterator[DataFlow]:
     named = rule.get("toEntities")
     entities = named if isinstance(named, Sequence) else ()
     peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
-    # Without a peer, Kubernetes lets call everybody; so does Cilium on the ports that are named, and else nobody.
+    # A rule without a peer: in Kubernetes it allows everybody; in Cilium only on the ports that it names.
     open_to_all = not any(peers) and ("toPorts" in rule or not cilium)
     if open_to_all or _WORLD & set(map(str, entities)):
         yield DataFlow(EVERYWHERE, "egress", "spec.egress")
@@ -92,7 +92,7 @@ def listed_flows(field: str, values: Any, purpose: str) -> Iterator[DataFlow]:
 
 
 def named_flow(field: str, value: Any, purpose: str) -> Iterator[DataFlow]:
-    """A name that is called, or every one of a wildcard's."""
+    """A host name, or a wildcard."""
     if value is UNKNOWN:
         yield DataFlow(NOT_KNOWN, purpose, field)
     elif value == "*":

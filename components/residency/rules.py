@@ -1,4 +1,4 @@
-"""Rules for places and data flows: of the stack file, and of resources that anyone declares."""
+"""Rules for places and data flows, in a stack file and in the resources of any program."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
@@ -66,10 +66,12 @@ def data_flow_problems(flow: DataFlow, record: Record) -> list[Finding]:
     if flow.endpoint == NOT_KNOWN:
         why = flow.unknown or f"where bytes go ({flow.purpose}) is not known yet"
         remedy = flow.remedy or "write it as a plain value"
-        return [Finding("residency-closure", flow.where, f"{UNDECIDED}: {why}", remedy, decided=False)]
+        return [Finding("residency-destinations", flow.where, f"{UNDECIDED}: {why}", remedy, decided=False)]
 
     def finding(message: str, remedy: str) -> Finding:
-        return Finding("residency-closure", flow.where, message, f"{remedy}; {flow.remedy}" if flow.remedy else remedy)
+        return Finding(
+            "residency-destinations", flow.where, message, f"{remedy}; {flow.remedy}" if flow.remedy else remedy
+        )
 
     if flow.purpose == "addresses" and outside_of(flow.endpoint) is None:
         return []  # a pool of private addresses needs no place

@@ -57,18 +57,18 @@ def _write(part: Part, version: str, *, by_bundle: bool) -> str:
 
 
 def _problem(conflict: Conflict, ways: list[dict[Part, str]], *, by_bundle: bool) -> Finding:
-    need = conflict.need
-    limits = ((need.at_least, "or newer"), (need.at_most, "at most"))
+    requirement = conflict.requirement
+    limits = ((requirement.at_least, "or newer"), (requirement.at_most, "at most"))
     bounds = " and ".join(f"{bound} {says}" for bound, says in limits if bound)
     remedies = [
         " and ".join(_write(part, version, by_bundle=by_bundle) for part, version in way.items()) for way in ways
     ]
-    if need.instead:
-        remedies.append(need.instead)
+    if requirement.instead:
+        remedies.append(requirement.instead)
     write = f"; write {', or '.join(remedies)}" if remedies else ""
     return Finding(
         "compatibility",
-        _field(need.other, by_bundle=by_bundle),
-        f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {need.why} "
-        f"({need.source}){write}",
+        _field(requirement.other, by_bundle=by_bundle),
+        f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {requirement.why} "
+        f"({requirement.source}){write}",
     )

@@ -104,7 +104,7 @@ def _of_side(spec: Fields, side: Side, grammar: Grammar) -> Iterator[str]:
     blocks: list[Block] = []
     for rule in spec.groups(side):
         found = list(grammar.read(rule, side))
-        # On ports that it names a pod reaches only who lets it in; what leaves the cluster, residency-closure judges.
+        # On named ports a pod reaches only pods that let it in; residency-destinations checks what leaves the cluster.
         if found and not (side == "egress" and _are_named(grammar.ports(rule))):
             yield from found
         blocks += grammar.blocks(rule) if side == "ingress" else ()
@@ -169,7 +169,7 @@ def _cilium(rule: Fields, side: Side, *, own_namespace: bool = True) -> Iterator
     peers = _PEERS[side]
     if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
         yield f"its {side} has {peers}Entities: {', '.join(everything)}"
-    # An empty rule lets nobody through; one of ports alone, everybody.
+    # An empty rule allows nothing; a rule with ports alone allows everybody.
     if rule.items("toPorts") and not any(key.startswith(peers) and key != "toPorts" and rule.raw[key] for key in rule):
         yield f"its {side} has a rule on ports without `{peers}…`, so it lets everybody {_WAY[side]}"
     for selector in rule.groups(f"{peers}Endpoints"):

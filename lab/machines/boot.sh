@@ -1,26 +1,26 @@
-# The first process of a machine, before systemd takes its place. systemd-nspawn has made the namespaces; this gives
-# the machine its own view of the kernel, so that nothing that it sets reaches the machine that the lab runs on.
+# The first process of a machine, before systemd replaces it. systemd-nspawn has made the namespaces. This script gives
+# the machine its own view of the kernel, so that its settings do not reach the host.
 set -eu
 
 mount --make-rprivate /
 
-# Kernel values outside net.* are the whole machine's (kernel.*, vm.*, fs.*, user.*, …): copies take their place, so
-# that software reads what it has written, and a boot begins with this kernel's values again. net.* is the network
-# namespace's own and stays.
+# Kernel values outside net.* belong to the host (kernel.*, vm.*, fs.*, user.*, …). They are replaced with copies, so
+# software reads what it has written, and each boot starts with the host's values. net.* belongs to the network
+# namespace and is not copied.
 copies=/run/vdslab
 mkdir $copies
 mount -t tmpfs -o mode=755,size=8m tmpfs $copies
 for folder in /proc/sys/*/; do
 	name=${folder#/proc/sys/}
 	[ "$name" != net/ ] || continue
-	# One that can't be read is missed by cp; what is mounted there is none of the machine's business.
+	# cp skips a value that can't be read. Mounts in this folder belong to the host.
 	cp -rx "$folder" "$copies/$name" 2>/dev/null || :
 done
 for key in $(cd /proc/sys && find . -xdev -path ./net -prune -o -type f ! -perm -400 -print); do
 	: >"$copies/$key" # write-only, as vm.drop_caches
 done
 cat /proc/sys/kernel/random/boot_id >$copies/kernel/random/boot_id # systemd-nspawn's, new at each boot
-# Of these each machine has its own (UTS, IPC and PID namespaces); uuid is a new one at each reading.
+# These belong to the machine's own namespaces (UTS, IPC, PID); uuid is new at each reading.
 for key in hostname domainname auto_msgmni msgmax msgmnb msgmni msg_next_id sem sem_next_id shmall shmmax shmmni \
 	shm_next_id shm_rmid_forced ns_last_pid random/uuid; do
 	[ ! -e /proc/sys/kernel/$key ] || mount --bind /proc/sys/kernel/$key $copies/kernel/$key
@@ -40,8 +40,8 @@ for path in acpi bus fs irq scsi sysrq-trigger; do
 	mount -o remount,bind,ro /proc/$path
 done
 
-# /sys of the machine's network namespace, in which links are the machine's. Read-only but for those, cgroups and the
-# machine's own BPF file system: a read-only /sys also tells systemd to start no udev, which would set up devices.
+# /sys of the machine's network namespace, with the machine's links. It is read-only, except for links, cgroups and the
+# machine's own BPF file system. With a read-only /sys, systemd does not start udev, which would set up devices.
 new=/run/sys
 mkdir $new
 mount -t sysfs -o nosuid,nodev,noexec sysfs $new
@@ -53,7 +53,7 @@ umount -R -l /sys
 mount --move $new /sys
 rmdir $new
 
-# systemd-nspawn leaves cgroup v1 read-only. A mount with its own options takes the bind, or "busy" is the answer.
+# systemd-nspawn leaves cgroup v1 read-only. A remount with other options needs the bind mount; otherwise it is "busy".
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
 	mount -o remount,bind,rw /sys/fs/cgroup
 	for hierarchy in /sys/fs/cgroup/*/; do
@@ -61,5 +61,5 @@ if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
 	done
 fi
 
-mount --make-rshared / # else mounts that kubelet and Cilium pass on reach no pod
+mount --make-rshared / # otherwise mounts by the kubelet and Cilium do not reach pods
 exec /lib/systemd/systemd

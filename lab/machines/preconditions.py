@@ -59,7 +59,7 @@ _TRY_KERNEL = """
 try() {
 	what=$1
 	shift
-	"$@" >/dev/null 2>&1 || echo "this kernel lacks $what: load its module or use a kernel that has it"
+	"$@" >/dev/null 2>&1 || echo "this kernel lacks $what: load its module, or use a kernel with it"
 }
 mount -t tmpfs none /tmp || exit
 mkdir /tmp/bpf /tmp/sys /tmp/over
@@ -126,14 +126,14 @@ def missing() -> list[Need]:
 def kernel_problems() -> list[str]:
     """What this kernel, or what root may do here, does not suffice for; each with what to do."""
     if os.geteuid():
-        return ["the lab is made of namespaces and mounts, which takes root: run the same command with sudo"]
+        return ["the lab needs root, for namespaces and mounts: run the same command with sudo"]
     found = []
     try:
         cgroup_mount()
     except LabError as error:
         found.append(str(error))
     if not Path("/dev/kmsg").exists():
-        found.append("there is no /dev/kmsg, which kubelet reads: in a container, give it that device (--privileged)")
+        found.append("/dev/kmsg is missing, and the kubelet reads it: in a container, add that device (--privileged)")
     trial = CHECKOUT / ".lab-try"
     shutil.rmtree(trial, ignore_errors=True)
     trial.mkdir()
@@ -146,7 +146,7 @@ def kernel_problems() -> list[str]:
     if done.returncode:
         found.append(
             f"namespaces and mounts cannot be made here: {done.stderr.strip()}; in a container, give it all "
-            "capabilities (--privileged), else use a kernel that has them"
+            "capabilities (--privileged); otherwise use a kernel that has them"
         )
     return found + done.stdout.splitlines()
 

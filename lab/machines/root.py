@@ -44,10 +44,10 @@ MASKED = {
     "console-getty.service": "no console",
     "getty@.service": "no console",
     "getty-static.service": "no console",
-    "proc-sys-fs-binfmt_misc.automount": "the kernel has one table of formats for all",
-    "proc-sys-fs-binfmt_misc.mount": "the kernel has one table of formats for all",
-    "systemd-binfmt.service": "the kernel has one table of formats for all",
-    "systemd-pstore.service": "would move away crash records of the machine that the lab runs on",
+    "proc-sys-fs-binfmt_misc.automount": "the kernel has one table for all machines",
+    "proc-sys-fs-binfmt_misc.mount": "the kernel has one table for all machines",
+    "systemd-binfmt.service": "the kernel has one table for all machines",
+    "systemd-pstore.service": "would move crash records of the host",
     "sys-kernel-config.mount": "the kernel has one for all",
     "sys-kernel-debug.mount": "the kernel has one for all",
     "sys-kernel-tracing.mount": "the kernel has one for all",
@@ -94,7 +94,7 @@ def ensure(progress: Progress) -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
-        progress.detail("waiting for another run that makes the machines' Debian")
+        progress.detail("waiting for another run that makes the Debian root")
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():
             return target
@@ -169,12 +169,12 @@ def _debootstrap(draft: Path, progress: Progress) -> None:
         )
         with ending_with_us(process, by=signal.SIGTERM, seconds=10):
             while process.poll() is None:
-                progress.detail(f"the machines' Debian: {tail(log, 1)}")
+                progress.detail(f"the Debian root: {tail(log, 1)}")
                 time.sleep(0.2)
     if process.returncode:
         raise LabError(
-            f"the machines' Debian could not be made; the log {log} ends:\n{tail(log)}\n"
-            "mmdebstrap must reach a mirror of Debian: if `apt-get update` does, look at the log, else put that right"
+            f"the Debian root could not be made; the log {log} ends:\n{tail(log)}\n"
+            "mmdebstrap needs a Debian mirror: if `apt-get update` fails too, correct that; otherwise read the log"
         )
 
 
@@ -183,13 +183,13 @@ def _require(folder: Path) -> None:
         raise LabError("missing: mmdebstrap; run: apt-get install --no-install-recommends mmdebstrap")
     if not sources(_apt_sources()) and not _KEYRING.exists():
         raise LabError(
-            "missing: the keys that Debian signs its packages with; "
+            "missing: the keys for Debian's package signatures; "
             "run: apt-get install --no-install-recommends debian-archive-keyring"
         )
     free = shutil.disk_usage(folder).free
     if free < _NEEDED_BYTES:
         raise LabError(
-            f"{folder} has {free / 2**30:.1f} GiB free, the machines' Debian needs {_NEEDED_BYTES / 2**30:.0f} GiB: "
+            f"{folder} has {free / 2**30:.1f} GiB free, the Debian root needs {_NEEDED_BYTES / 2**30:.0f} GiB: "
             "free some, or set XDG_CACHE_HOME to a folder on a larger disk"
         )
 

@@ -230,7 +230,7 @@ def _module_dir(folder: str, module: str) -> Path:
         text=True,
     )
     if done.returncode:
-        raise LabError(f"the sources of {module} could not be fetched: {(done.stderr or done.stdout).strip()}")
+        raise LabError(f"the sources of {module} could not be downloaded: {(done.stderr or done.stdout).strip()}")
     found = str(json.loads(done.stdout)["Dir"])
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text(found)

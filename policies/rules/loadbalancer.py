@@ -150,7 +150,7 @@ def announced_traffic_policy(service: Object, stack: Stack) -> tuple[bool, bool]
 )
 def bgp_peer(peer: Object, _: Settings) -> Iterator[Finding]:
     spec = peer.spec
-    open_session = "has no password, so whoever reaches the router's port can announce addresses"
+    open_session = "has no password, so every machine that reaches the router's port can announce addresses"
     problem: tuple[str, str] | None = None
     if peer.kind == "CiliumBGPPeerConfig":
         if not spec.raw.get("authSecretRef"):

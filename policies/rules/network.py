@@ -7,9 +7,7 @@ from pydantic import Field
 
 from components.charts.reference import chart_name
 from components.core.finding import Finding
-from components.core.manifests import FieldError
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
-from components.network.cilium.chart.history import Verdict
 from components.network.manifest_rules import chart_problems, config_problems
 from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.policy import CIS, HIGH, PLATFORM, Namespaces, Object, Settings, Stack, policy
@@ -27,9 +25,6 @@ _DATA_PATH_KEYS = {
 
 def _is_cilium_config(found: Object) -> bool:
     return (found.kind, found.namespace, found.metadata.text("name")) == ("ConfigMap", KUBE_SYSTEM, CILIUM_CONFIG)
-
-
-_WRONG = (Verdict.FAILS, Verdict.REFUSED, Verdict.IGNORED)
 
 
 class MtuSettings(Settings):
@@ -75,19 +70,10 @@ def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]
 )
 def consistent(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
     if found.kind == "Release" and chart_name(found.text("chart")) == "cilium":
-        yield from _chart_problems(found)
+        values = known_where(found.group("values").raw, _DATA_PATH_KEYS)
+        yield from chart_problems(values, found.text("version"))
     elif _is_cilium_config(found):
         yield from config_problems(found.raw)
-
-
-def _chart_problems(release: Object) -> Iterator[Finding]:
-    """Values that Helm or the agent refuses, or that nothing reads, on this release of Cilium's chart."""
-    try:
-        values = known_where(release.group("values").raw, _DATA_PATH_KEYS)
-        for found in chart_problems(values, release.text("version")):
-            yield release.finding(found.message, found.remedy, subject=found.subject)
-    except ValueError as error:
-        raise FieldError("values", f"cannot be read: {error}") from None
 
 
 _FLANNEL_CHART = re.compile(r"(kube-|rke2-)?flannel")
@@ -95,7 +81,8 @@ _FLANNEL_OBJECT = re.compile(r"kube-flannel(-ds.*|-cfg)?")
 _FLANNEL_IMAGE = re.compile(
     r"(^|/)(flanneld?|(mirrored-)?flannel(cni)?-(flannel|cni-plugin)(-cni-plugin)?)(-[a-z0-9]+)?([:@]|$)"
 )
-"""As flannel-io's own manifest and chart, and Rancher's mirrors, name them: a tenant may sell flannel shirts."""
+"""Names in flannel-io's own manifest and chart, and in Rancher's mirrors. A tenant may be called flannel for another
+reason, so no other name counts."""
 
 
 @policy(

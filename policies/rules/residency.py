@@ -87,7 +87,7 @@ def machine_place(stack: Stack, settings: MachineSettings) -> Iterator[Finding]:
         subject = f"node {machine.name}"
         known_country = settings.country_of(machine.address)
         if not machine.country and not known_country:
-            message = f"nothing says in which country {machine.host} stands"
+            message = f"nothing says in which country {machine.host} is"
             remedy = (
                 "put it into a component with `country` among its inputs and outputs, or name its network in the "
                 "policy's `places`"
@@ -145,7 +145,7 @@ class DataFlowSettings(RecordSettings):
 
 @policy(
     "stack",
-    id="residency-closure",
+    id="residency-destinations",
     title="Every destination of data is declared, is in an allowed country, and is controlled from one.",
     severity=CRITICAL,
     framework=SCHREMS,

@@ -223,7 +223,7 @@ def denies_all(found: ManifestView) -> bool:
     severity=MEDIUM,
     framework=PLATFORM,
     reference="docs/architecture.md",
-    why="In a namespace that denies everything and allows no DNS, somebody will open all of egress.",
+    why="Pods need DNS. Where no policy allows it, the next change is often to open all of egress.",
     remedy="Add a NetworkPolicy with egress to kube-dns on port 53.",
     settings=Namespaces,
 )
@@ -232,7 +232,7 @@ def allow_dns(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
         stack,
         settings,
         NETWORK_POLICY,
-        "no NetworkPolicy lets its pods ask for names, so somebody will open all of egress instead",
+        "no NetworkPolicy lets its pods ask for names, so the next change is often to open all of egress",
         f"add one with podSelector: {{}} and egress, {FOR_DNS}",
         _allows_dns,
     )

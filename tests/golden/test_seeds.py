@@ -8,7 +8,7 @@ from components.network.calico.values import calico_namespace, calico_values
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import minors, nearest
 from components.network.cilium.chart.migrate import migrate
-from components.network.cilium.chart.nested import keys, leaves
+from components.network.cilium.chart.nested import flatten, keys
 from components.network.cilium.chart.set_syntax import command_line, merge_words
 from components.network.cilium.data_path import from_values
 from components.network.cilium.values import cilium_values
@@ -72,17 +72,17 @@ def test_a_seeds_values_for_today(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_of_them_is_ignored_or_refused_then_or_now(seed):
     for data, release in ((stack_data(seed), SEEDS[seed]), (of_today(seed), NOW)):
-        assert [item for item in explain(leaves(rendered(data)), release) if not item.as_meant] == []
+        assert [item for item in explain(flatten(rendered(data)), release) if not item.as_meant] == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_the_author_meant_is_what_runs_then_and_now(seed):
     release = SEEDS[seed]
     line = command_line(f"helm install cilium cilium/cilium {WORDS[seed]}")
-    meant = migrate(leaves(merge_words({}, line.words)), release, NOW, meant=True).values
+    meant = migrate(flatten(merge_words({}, line.words)), release, NOW, meant=True).values
     wanted = from_values(meant, NOW)
     for data, here in ((stack_data(seed), release), (of_today(seed), NOW)):
-        values = leaves(rendered(data))
+        values = flatten(rendered(data))
         runs = from_values(values, here)
         assert (runs.native, runs.replaces_proxy) == (wanted.native, wanted.replaces_proxy)
         assert values[keys("loadBalancer.mode")] == meant.get(keys("loadBalancer.mode"), "snat")

@@ -61,7 +61,7 @@ def up() -> dict[str, Any]:
 def first_report() -> Iterator[dict[str, Any]]:
     """What the first `make up` of this session reported."""
     if os.geteuid():
-        pytest.fail("the lab tests make network namespaces, which takes root; run: sudo make test, or make test-fast")
+        pytest.fail("the lab tests need root, for network namespaces; run: sudo make test, or make test-fast")
     was_running = bool(members("site"))
     try:
         yield up()

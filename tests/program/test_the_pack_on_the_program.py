@@ -62,7 +62,7 @@ def test_an_exception_that_has_ended_lets_nothing_through() -> None:
     for item in data["residency"]["exceptions"]:
         item["until"] = "2026-11-20"
     found = judged("oslo", data)
-    assert {v.policy for v in found} == {"residency-exceptions", "residency-closure"}
+    assert {v.policy for v in found} == {"residency-exceptions", "residency-destinations"}
     assert any("(exception 'quay-images' ended on 2026-11-20)" in v.message for v in found)
 
 

@@ -11,6 +11,16 @@ from typing import Any
 import jsonschema
 import yaml
 
+from components.network.cilium.chart.nested import Leaves, flatten
+from tests.support.modules import cilium_chart
+
+
+@cache
+def cilium_values_file(version: str) -> tuple[str, Leaves]:
+    """The text of the values of Cilium's chart, and every value by its path."""
+    text = (cilium_chart(version) / "values.yaml").read_text()
+    return text, flatten(yaml.load(text, Loader=yaml.CSafeLoader))
+
 
 def unknown_keys(values: Mapping[str, Any], chart: Path) -> list[str]:
     """Keys that the chart's `values.yaml` does not have, not even as a comment. Helm would ignore them."""

@@ -6,7 +6,7 @@ from policies.engine import ENGINE_POLICIES
 from tests.support.policy import Reported, Resource, violations
 from tests.support.program import run_program
 
-RESIDENCY = ("residency-closure", "residency-state", "residency-exceptions", "residency-record")
+RESIDENCY = ("residency-destinations", "residency-state", "residency-exceptions", "residency-record")
 ALONE = {name: {"places": [], "stateBackend": "", "today": "2026-11-21"} for name in RESIDENCY}
 """The program's own record counts, and no auditor's."""
 

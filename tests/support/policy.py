@@ -133,7 +133,7 @@ def findings(policy: str, *manifests: Mapping[str, Any], **settings: Any) -> lis
 def pack_config(config: Mapping[str, Mapping[str, Any]] | None) -> dict[str, dict[str, Any]]:
     """The pack's configuration in a test."""
     given = {name: dict(settings) for name, settings in (config or {}).items()}
-    ours = ("residency-closure", "residency-state", "residency-exceptions", "residency-record")
+    ours = ("residency-destinations", "residency-state", "residency-exceptions", "residency-record")
     dated = {name: {"today": HERE["today"], **given.get(name, {})} for name in ("gateway-tls", "tenancy-pod-security")}
     return {**given, **dated, **{name: {**HERE, **given.get(name, {})} for name in ours}}
 

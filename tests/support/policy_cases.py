@@ -55,13 +55,13 @@ _DIGEST = f"quay.io/agency/web@sha256:{'0' * 64}"
 _L2_POLICY = kube("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", "l2", spec={"externalIPs": True})
 
 CASES: dict[str, Case] = {
-    "residency-closure": Case(
+    "residency-destinations": Case(
         [record(PLACE, _RESOLVER), deployment("registry.example.no/web:1")],
         [record(PLACE, _RESOLVER), deployment("quay.io/agency/web:1")],
         "Deployment kube-system/web: spec.template.spec.containers.0.image: bytes go to quay.io (image-registry), "
         "which no declared place holds: write one in residency.places, {name, hosts: [quay.io], entity, ",
         [record(PLACE, _RESOLVER), deployment(UNKNOWN)],
-        config=only("residency-closure"),
+        config=only("residency-destinations"),
     ),
     "residency-state": Case(
         [record({**PLACE, "purposes": ["state", "secrets"]}, _RESOLVER, stateBackend="https://registry.example.no")],
@@ -89,7 +89,7 @@ CASES: dict[str, Case] = {
     "residency-place": Case(
         machine("osl-2"),
         machine("osl-2", None),
-        "node osl-2: nothing says in which country 203.0.113.12 stands: put it into a component",
+        "node osl-2: nothing says in which country 203.0.113.12 is: put it into a component",
         machine("osl-2", None, UNKNOWN),
     ),
     "cni-mtu": Case(

@@ -1,6 +1,6 @@
 """What a measurement puts into the cluster: one namespace, and pods in it that each run one command.
 
-A pod leaves its result as its termination message: the API server has it then, and nobody needs a way into the pod,
+A pod leaves its result as its termination message: the API server has it then, and no connection to the pod is needed,
 its log or its node.
 """
 
@@ -24,7 +24,7 @@ RESULT = "/run/vds-platform-bench-result"
 """The termination message's file. Not the default below /dev, which is the machine's own in the lab."""
 
 _PINGER = Path(__file__).with_name("pinger.py").read_text(encoding="utf-8")
-_USER = 65534  # nobody's in every image
+_USER = 65534  # user nobody in every image
 
 Manifest = dict[str, Any]
 
@@ -65,7 +65,7 @@ def pod(name: str, node: str, image: str, command: Sequence[str], *, lives_secon
             "serviceAccountName": ACCOUNT,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            # By the node's name, which nobody can relabel, and onto any node that is asked for, cordoned or tainted.
+            # By the node's name, which no label can change, and also onto a cordoned or tainted node.
             "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _only(node)}},
             "tolerations": [{"operator": "Exists"}],
             "securityContext": {

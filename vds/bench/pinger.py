@@ -31,7 +31,7 @@ def serve(port: int) -> None:
                 while data := connection.recv(BYTES):
                     connection.sendall(data)
             except OSError:
-                pass  # whoever asked is gone
+                pass  # the client is gone
 
 
 def ask(host: str, port: int, seconds: float) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the measuring pods left, read: iperf3's JSON and the pinger's."""
+"""Reads the results of the pods: the JSON of iperf3 and of the pinger."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class UnreadableError(Exception):
-    """A pod left no result; the text says what it said instead."""
+    """A pod left no result; the text has what it left instead."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def loss(message: str) -> Loss:
 
 def latency(message: str) -> Latency:
     """Raises UnreadableError."""
-    said = _object(message)
-    if "error" in said:
-        raise UnreadableError(str(said["error"]))
+    result = _object(message)
+    if "error" in result:
+        raise UnreadableError(str(result["error"]))
     try:
-        return Latency(int(said["round_trips"]), *(float(said[key]) for key in ("p50_ms", "p99_ms", "max_ms")))
+        return Latency(int(result["round_trips"]), *(float(result[key]) for key in ("p50_ms", "p99_ms", "max_ms")))
     except (KeyError, TypeError, ValueError):
         raise UnreadableError(f"the pinger left {message[:200]!r}") from None
 
@@ -95,18 +95,18 @@ def latency(message: str) -> Latency:
 def _iperf_end(message: str) -> dict[str, Any]:
     """The summary. A kubelet keeps a message's last 4096 bytes: where the beginning is lost, the end is enough."""
     try:
-        said = _object(message)
+        result = _object(message)
     except UnreadableError:
         found = re.search(r'"end":\s*(?=\{)', message)  # an interval's `end` is a number
         if not found:
             raise
         try:
-            said = {"end": json.JSONDecoder().raw_decode(message[found.end() :])[0]}
+            result = {"end": json.JSONDecoder().raw_decode(message[found.end() :])[0]}
         except ValueError:
             raise UnreadableError(f"iperf3's result was cut off: it ends with {message[-100:]!r}") from None
-    if said.get("error"):
-        raise UnreadableError(str(said["error"]))
-    end = said.get("end")
+    if result.get("error"):
+        raise UnreadableError(str(result["error"]))
+    end = result.get("end")
     if not isinstance(end, dict) or not end:
         raise UnreadableError("iperf3's result has no summary: it was ended before its time")
     return end
@@ -116,12 +116,12 @@ def _object(message: str) -> dict[str, Any]:
     if not message.strip():
         raise UnreadableError("it left no result")
     try:
-        said = json.loads(message)
+        result = json.loads(message)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        result = None
+    if not isinstance(result, dict):
         raise UnreadableError(f"what it left is no JSON object: {message.strip()[-300:]}")
-    return said
+    return result
 
 
 def _milliseconds(microseconds: float | None) -> float | None:

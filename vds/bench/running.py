@@ -1,4 +1,4 @@
-"""One measurement in a cluster: makes its namespace, runs its pods, reads what they leave, and takes all of it away."""
+"""One measurement in a cluster: makes a namespace, runs pods, reads their results, and deletes all of it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Bench:
     clock: Clock = field(default_factory=Clock)
 
     def measure(self) -> Measured:
-        """Whatever can be had; nothing of it stays in the cluster, however it ends.
+        """Every measurement that succeeds. Nothing stays in the cluster, also after an error.
 
         Raises:
             OperationError: nothing can be measured, because of the text.
@@ -183,19 +183,19 @@ class Bench:
             raise OperationError(f"{what} can not be made ({error.status}): {error}") from None
 
     def _take_away(self) -> None:
-        """Delete the namespace if it is this run's. A second signal does not get between; nor does one answer lost."""
+        """Delete the namespace if it is this run's. Neither a second signal nor one lost answer stops that."""
         path = f"/api/v1/namespaces/{NAMESPACE}"
         remedy = f"run `kubectl delete namespace {NAMESPACE}`"
         deadline = self.clock.now() + GONE_SECONDS
         with _undisturbed():
             while self.clock.now() < deadline:
                 try:
-                    there = get(self.api, path)
-                    if there is None or (there["metadata"].get("labels") or {}).get(manifests.RUN) != self.run:
+                    live = get(self.api, path)
+                    if live is None or (live["metadata"].get("labels") or {}).get(manifests.RUN) != self.run:
                         return
-                    if "deletionTimestamp" not in there["metadata"]:
-                        self.say("taking the pods away")
-                        uid = {"preconditions": {"uid": there["metadata"]["uid"]}}
+                    if "deletionTimestamp" not in live["metadata"]:
+                        self.say("deleting the pods")
+                        uid = {"preconditions": {"uid": live["metadata"]["uid"]}}
                         self.api.request("DELETE", path, {"apiVersion": "v1", "kind": "DeleteOptions", **uid})
                 except UnreachableError:
                     pass
@@ -233,10 +233,10 @@ def _unstarted(status: dict[str, Any]) -> bool:
 
 def _why(status: dict[str, Any]) -> str:
     """The most particular thing that a pod's status says."""
-    for said in (_state(status, "terminated"), _state(status, "waiting"), status):
-        text = ": ".join(str(said[key]) for key in ("reason", "message") if said.get(key))
+    for part in (_state(status, "terminated"), _state(status, "waiting"), status):
+        text = ": ".join(str(part[key]) for key in ("reason", "message") if part.get(key))
         if text:
-            code = f" (exit code {said['exitCode']})" if "exitCode" in said else ""
+            code = f" (exit code {part['exitCode']})" if "exitCode" in part else ""
             return text[-500:] + code
     for condition in status.get("conditions") or ():
         if condition.get("status") != "True" and condition.get("message"):

@@ -68,12 +68,12 @@ def packed_digest(chart: str, version: str, repository: str, *, folder: Path, ge
         except OSError as error:
             raise UnavailableError(f"{repository}/{file.name} can't be read ({error.strerror})") from None
     if repository.startswith("oci://"):
-        said, body = _from_registry(chart, version, repository.removeprefix("oci://").rstrip("/"), get)
+        named, body = _from_registry(chart, version, repository.removeprefix("oci://").rstrip("/"), get)
     else:
-        said, body = _from_index(chart, version, repository.rstrip("/"), get)
+        named, body = _from_index(chart, version, repository.rstrip("/"), get)
     found = hashlib.sha256(body).hexdigest()
-    if said and said != found:
-        raise UnavailableError(f"{repository} names SHA-256 {said}, and its bytes have {found}: do not use them")
+    if named and named != found:
+        raise UnavailableError(f"{repository} names SHA-256 {named}, and its bytes have {found}: do not use them")
     return found
 
 

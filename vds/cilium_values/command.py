@@ -12,7 +12,7 @@ import yaml
 
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import minors, nearest
-from components.network.cilium.chart.nested import Leaves, leaves, tree
+from components.network.cilium.chart.nested import Leaves, flatten, unflatten
 from components.network.cilium.chart.set_syntax import (
     CommandLine,
     HelmError,
@@ -105,7 +105,7 @@ def migrate_command(
     if as_json:
         print_json(report.migrated(steps, left, begin, end))
     else:
-        print(yaml.safe_dump(tree(last.values), sort_keys=True, allow_unicode=True), end="")
+        print(yaml.safe_dump(unflatten(last.values), sort_keys=True, allow_unicode=True), end="")
         sys.stdout.flush()
         report.show_migration(steps, left, begin, end)
     clean = not left and not any(change.changes_behaviour for change in last.changes)
@@ -121,8 +121,8 @@ def _read(source: list[str], set_words: list[str] | None, set_strings: list[str]
             _refuse("no values given: name a file, write --set, or paste a helm command line after --")
         for name in line.files:
             merge(values, _values(name))
-        found = leaves(merge_words(values, [*line.words, *words]))
-        json.dumps(tree(found), ensure_ascii=False, default=str).encode()
+        found = flatten(merge_words(values, [*line.words, *words]))
+        json.dumps(unflatten(found), ensure_ascii=False, default=str).encode()
         return found, line.version
     except UnicodeEncodeError:
         _refuse("the values hold half a character: write them in UTF-8")
@@ -176,7 +176,7 @@ def _mapping(text: str, name: str) -> dict[str, Any]:
         _refuse(f"{name}: is not YAML{where} ({getattr(error, 'problem', None) or 'unreadable'}): correct it there")
     if loaded is not None and not isinstance(loaded, dict):
         _refuse(f"{name}: has no keys with values ({type(loaded).__name__}): name a Helm values file")
-    leaves(loaded or {})  # before anything copies it: aliases may stand for more than memory holds
+    flatten(loaded or {})  # before anything copies it: aliases may expand to more than memory holds
     return loaded or {}
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from components.network.cilium.chart.explain import Explanation
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.migrate import Change
-from components.network.cilium.chart.nested import keys, shown, tree
+from components.network.cilium.chart.nested import keys, redact, unflatten
 from components.network.cilium.chart.upgrade_path import Step
 from vds.shared.output import console
 
@@ -43,7 +43,7 @@ def migrated(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end
         "ok": not left and not any(change.changes_behaviour for change in last.changes),
         "from": begin,
         "to": end,
-        "values": tree(last.values),
+        "values": unflatten(last.values),
         "neverRan": last.never_ran,
         "changes": [_change(change) for change in last.changes],
         "findings": [_finding(finding) for finding in left],
@@ -52,7 +52,7 @@ def migrated(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end
                 "version": step.release,
                 "upgradeCompatibility": step.upgrade_compatibility or None,
                 "before": list(step.before),
-                "values": tree(step.migration.values),
+                "values": unflatten(step.migration.values),
             }
             for step in steps
         ],
@@ -103,7 +103,7 @@ def _findings(findings: Sequence[Explanation], *, expand: bool) -> Table:
         mark = "✓" if finding.as_meant else "✗"
         says = Text(finding.says)
         for key, value in finding.instead:
-            says.append(f"\n→ {key}: {shown(keys(key), value)}", style="bold")
+            says.append(f"\n→ {key}: {redact(keys(key), value)}", style="bold")
         verdict = Text(f"{mark} {finding.verdict.value}", style=_STYLE[finding.verdict])
         table.add_row(Text(f"{finding.key}: {finding.value}"), verdict, says)
     return table

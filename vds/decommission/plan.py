@@ -15,13 +15,13 @@ Object = Mapping[str, Any]
 MIRROR = "kubernetes.io/config.mirror"
 """Annotation of the kubelet's own static pods: the API server cannot stop them."""
 _MEMBERS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/etcd")
-"""Labels of nodes that run etcd: kubeadm and k3s set the first, k3s the second where etcd stands alone."""
+"""Labels of nodes that run etcd: kubeadm and k3s set the first, k3s the second for nodes with etcd alone."""
 _CORDON_TAINT = "node.kubernetes.io/unschedulable"
 _SERVICE_OF_SLICE = "kubernetes.io/service-name"
 
 
 class Pod(NamedTuple):
-    """One pod; the uid tells it from a later one of the same name."""
+    """One pod; the uid distinguishes it from a later pod of the same name."""
 
     namespace: str
     name: str

@@ -40,9 +40,6 @@ def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) 
     except (ApiError, UnreachableError) as error:
         measured = f"the cluster did not answer ({error})"
         return [GatewayFinding(name, "unknown", measured, "start the API server, or correct the stack's kubeconfig")]
-    except (AttributeError, TypeError, ValueError):
-        measured = "the server in the kubeconfig answers, but not as a Kubernetes API server"
-        return [GatewayFinding(name, "unknown", measured, "correct the server in the stack's kubeconfig")]
     if live is None:
         return [GatewayFinding(name, "fails", "it does not exist", "run `pulumi up`")]
     address = _address(live)

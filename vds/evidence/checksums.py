@@ -1,7 +1,7 @@
-"""A folder's digest, made so that coreutils can check it. Pure.
+"""A folder's digest, which coreutils can check. Pure.
 
-`SHA256SUMS` covers every file but itself and the cover sheet `index.md`; its own SHA-256 is the folder's digest,
-which stands on the cover sheet. So the one line that tells the date changes no digest.
+`SHA256SUMS` covers every file except itself and the cover sheet `index.md`. Its own SHA-256 is the folder's digest and
+is on the cover sheet. The date is only on the cover sheet too, so it does not change the digest.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from components.kubeadm.model import Kubeadm
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
 from vds.evidence.data_flows import Seen, declared, of_spec, of_state
-from vds.evidence.model import Evidence, Exempt, Place, PolicyResult, Standing, Tenant
+from vds.evidence.model import Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
 from vds.evidence.state import State
 
 _AGAIN = "run pulumi up, then make the evidence again"
@@ -30,7 +30,7 @@ def collect(
     policies: Iterable[PolicyResult],
     versions: Iterable[tuple[str, str]],
 ) -> Evidence:
-    """The evidence of `stack`. `backend` is where its state lies; empty: as the program that made it said.
+    """The evidence of `stack`. `backend` is where its state is; empty: as the program declared it.
     `chart_images`: by chart, the registries that the auditor read in its default values.
     """
     backend = backend or _said_backend(state)
@@ -39,7 +39,7 @@ def collect(
     kept = any(one.kind == "state" for one in seen)  # where it is counts, not where else it might be
     seen += [one for one in declared(spec) if (one.kind, one.name) not in used and not (kept and one.kind == "state")]
     if "state" not in {one.kind for one in seen}:
-        seen.append(Seen("state", "Pulumi's state", "", "nobody says where it is kept"))
+        seen.append(Seen("state", "Pulumi's state", "", "its backend is not declared"))
     return Evidence(
         stack=stack,
         environment=spec.environment,
@@ -62,9 +62,9 @@ def _of_state(state: State) -> Iterator[tuple[str, str]]:
 
 
 def _said_backend(state: State) -> str:
-    """Where the program that made the state said that it is kept."""
-    said = (r.inputs.get("stateBackend") for r in state.resources if r.type == token("Residency"))
-    return next((backend for backend in said if isinstance(backend, str)), "")
+    """The state's backend, as the program declared it."""
+    backends = (r.inputs.get("stateBackend") for r in state.resources if r.type == token("Residency"))
+    return next((backend for backend in backends if isinstance(backend, str)), "")
 
 
 # --- places ----------------------------------------------------------------------------------------------
@@ -78,13 +78,13 @@ def _places(seen: Iterable[Seen], spec: PlatformSpec) -> Iterator[Place]:
         known = one._replace(seen_in="", tenant=one.tenant if one.tenant in tenants else "")
         groups.setdefault(_with_record(known, spec), set()).add(one.seen_in)
     for one, sources in groups.items():
-        standing = _standing(one, spec)
+        status = _status(one, spec)
         yield Place(
             *(one.kind, one.name, one.location, one.country, one.entity, one.entity_country),
             seen_in=tuple(sorted(sources)),
-            standing=standing,
+            status=status,
             tenant=one.tenant,
-            excepted=_exception(one, spec) if standing == "excepted" else "",
+            excepted=_exception(one, spec) if status == "excepted" else "",
         )
 
 
@@ -94,21 +94,21 @@ def _address(seen: Seen) -> str:
 
 
 def _with_record(seen: Seen, spec: PlatformSpec) -> Seen:
-    """With what `residency.places` says of it. What a node says of itself stands: it is judged by that."""
+    """With the values of `residency.places`. The values of a node itself take precedence."""
     place = None if seen.kind == "node" else place_of(_address(seen), spec.residency.places)
     if place is None:
         return seen
     return seen._replace(country=place.country, entity=place.entity, entity_country=place.entity_country)
 
 
-def _standing(seen: Seen, spec: PlatformSpec) -> Standing:
+def _status(seen: Seen, spec: PlatformSpec) -> PlaceStatus:
     allowed = set(spec.residency.allowed_countries)
     if isinstance(spec.cluster, Kubeadm) and seen.kind in _SOFTWARE:
         allowed |= set(spec.cluster.source_countries)
-    said = [country for country in (seen.country, seen.entity_country) if country]
-    if any(country not in allowed for country in said):
+    countries = [country for country in (seen.country, seen.entity_country) if country]
+    if any(country not in allowed for country in countries):
         return "excepted" if _exception(seen, spec) else "refused"
-    if len(said) == 2:
+    if len(countries) == 2:
         return "allowed"
     if seen.kind == "reference point":
         return "no data"
@@ -178,13 +178,13 @@ def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
             listeners = json.loads(written) if isinstance(written, str) else {}
         except (ValueError, RecursionError):
             continue  # the policies say that it is no exception
-        for name, said in listeners.items() if isinstance(listeners, dict) else ():
-            if isinstance(said, dict):
+        for name, entry in listeners.items() if isinstance(listeners, dict) else ():
+            if isinstance(entry, dict):
                 what = f"TLS of listener {name} of {resource.name}"
-                yield Exempt(what, str(said.get("until") or ""), str(said.get("reason") or ""))
+                yield Exempt(what, str(entry.get("until") or ""), str(entry.get("reason") or ""))
 
 
-# --- what nobody can decide ------------------------------------------------------------------------------
+# --- what can't be decided -------------------------------------------------------------------------------
 
 
 def _open_points(spec: PlatformSpec, state: State, seen: Sequence[Seen]) -> Iterator[str]:
@@ -199,9 +199,9 @@ def _open_points(spec: PlatformSpec, state: State, seen: Sequence[Seen]) -> Iter
         if tenant.name not in bound:
             yield f"tenant {tenant.name}: in the stack file, not in the state: {_AGAIN}"
         elif bound[tenant.name] != {tenant.owner.group}:
-            has = ", ".join(sorted(bound[tenant.name])) or "nobody"
-            said = f"owned by {tenant.owner.group} in the stack file, by {has} in the state"
-            yield f"tenant {tenant.name}: {said}: {_AGAIN}"
+            has = ", ".join(sorted(bound[tenant.name])) or "no group"
+            difference = f"owned by {tenant.owner.group} in the stack file, by {has} in the state"
+            yield f"tenant {tenant.name}: {difference}: {_AGAIN}"
     for name in sorted(set(bound) - {tenant.name for tenant in spec.tenants}):
         yield f"tenant {name}: in the state, not in the stack file: {_AGAIN}"
 
@@ -219,7 +219,7 @@ def _nodes_that_differ(seen: Sequence[Seen]) -> Iterator[str]:
         else:
             for one in sorted(set(real)):
                 for field in ("location", "country", "entity", "entity_country"):
-                    said, has = getattr(written[0], field), getattr(one, field)
-                    if said != has:
-                        both = f"{said} in the stack file, {has or 'nothing'} in the state"
+                    declared, has = getattr(written[0], field), getattr(one, field)
+                    if declared != has:
+                        both = f"{declared} in the stack file, {has or 'nothing'} in the state"
                         yield f"node {name}: {field.replace('_', ' ')} is {both}: {_AGAIN}"

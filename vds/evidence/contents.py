@@ -6,7 +6,8 @@ from vds.evidence.checksums import COVER, SUMS
 from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided
 from vds.evidence.record import place_words
-from vds.evidence.tables import document, table, words
+from vds.evidence.tables import document, words
+from vds.shared.markdown import table
 
 _SHOWN = 20
 """Violations and open points on the cover: a page that is read; summary.json has all of them."""
@@ -26,7 +27,7 @@ def sentence(evidence: Evidence) -> str:
     """The verdict in words."""
     open_points = f"{evidence.undecided} {'thing is' if evidence.undecided == 1 else 'things are'} undecided"
     if evidence.verdict == "violated":
-        count = f"{evidence.violations} violation{'' if evidence.violations == 1 else 's'} of what is mandatory"
+        count = f"{evidence.violations} violation{'' if evidence.violations == 1 else 's'} of mandatory policies"
         return f"Violated: {count}" + (f", and {open_points}" if evidence.undecided else "")
     if evidence.verdict == "undecided":
         return f"Not proved: no mandatory policy is violated, but {open_points}"
@@ -83,8 +84,8 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
 
 
 def violated(evidence: Evidence) -> list[str]:
-    """Everything that breaks what is mandatory, a line each."""
-    said = [
+    """Every violation of a mandatory policy, a line each."""
+    lines = [
         f"{policy.name}: {finding}"
         for policy in evidence.policies
         if policy.level == "mandatory"
@@ -93,12 +94,12 @@ def violated(evidence: Evidence) -> list[str]:
     ]
     allowed = ", ".join(evidence.allowed_countries)
     places = [
-        f"{place_words(place)}: stands in {place.country or 'no declared country'}, controlled from "
+        f"{place_words(place)}: is in {place.country or 'no declared country'}, controlled from "
         f"{place.entity_country or 'no declared country'}, allowed: {allowed}"
         for place in evidence.places
-        if place.standing == "refused"
+        if place.status == "refused"
     ]
-    return [*said, *places]
+    return [*lines, *places]
 
 
 def _advice(evidence: Evidence) -> list[str]:

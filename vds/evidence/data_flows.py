@@ -33,7 +33,7 @@ class Seen(NamedTuple):
 
 
 def of_spec(spec: PlatformSpec) -> Iterator[Seen]:
-    """The stack file's own: nodes, sources of software, the API server, pools, peers and whoever is pinged."""
+    """The stack file's own: nodes, sources of software, the API server, pools, peers and ping targets."""
     for node in spec.nodes:
         where = (node.country, node.provider.name, node.provider.country)
         yield Seen("node", node.name, str(node.address), f"nodes.{node.name}", *where)
@@ -42,7 +42,7 @@ def of_spec(spec: PlatformSpec) -> Iterator[Seen]:
             field = "charts.mirror" if spec.charts.mirror else f"{chart.field.partition('.')[0]}.install.repository"
             yield Seen("chart-repository", host, host, field)
     if isinstance(spec.cluster, Kubeadm):
-        # Under whose law they are, as the stack file says; where their servers stand, it does not say.
+        # The stack file says under whose law they are, and not where their servers are.
         packages, images = spec.cluster.packages, image_source(spec.cluster, spec.images)
         for host in url_hosts(packages.url):
             yield Seen("package-repository", host, host, "cluster.packages", entity_country=packages.country)
@@ -63,8 +63,8 @@ def declared(spec: PlatformSpec) -> Iterator[Seen]:
     for place in spec.residency.places:
         where = ", ".join([*place.hosts, *map(str, place.networks)])
         for purpose in place.purposes:
-            said = (place.country, place.entity, place.entity_country)
-            yield Seen(purpose, place.name, where, f"residency.places.{place.name}", *said)
+            declared = (place.country, place.entity, place.entity_country)
+            yield Seen(purpose, place.name, where, f"residency.places.{place.name}", *declared)
 
 
 def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str]]) -> Iterator[Seen]:
@@ -80,8 +80,10 @@ def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str
     for resource in state.resources:
         source = f"state: {resource.name}"
         if resource.type.endswith(":index:Node"):
-            said = {**resource.inputs, **resource.outputs}
-            address, *where = (_text(said.get(key)) for key in ("address", "country", "provider", "providerCountry"))
+            declared = {**resource.inputs, **resource.outputs}
+            address, *where = (
+                _text(declared.get(key)) for key in ("address", "country", "provider", "providerCountry")
+            )
             yield Seen("node", resource.name, address, source, *where)
             continue
         for flow in data_flows(resource.type, resource.name, _known(resource.inputs), chart_images):

@@ -61,9 +61,9 @@ def _drawn(item: _Placed) -> Iterator[str]:
     yield f'<text x="{x + 10}" y="{y + 18}" font-weight="bold">{_text(box.title)}</text>'
     for number, row in enumerate(box.rows):
         top = y + _HEAD + number * _ROW
-        fill, stroke = PAINTS[PAINT_OF[row.standing]]
+        fill, stroke = PAINTS[PAINT_OF[row.status]]
         yield f'<rect x="{x + 6}" y="{top}" width="{width - 12}" height="{_ROW - 2}" fill="{fill}" stroke="{stroke}"/>'
-        yield f'<text x="{x + 12}" y="{top + 13}">{_text(f"{MARKS[row.standing]} {row.text}")}</text>'
+        yield f'<text x="{x + 12}" y="{top + 13}">{_text(f"{MARKS[row.status]} {row.text}")}</text>'
 
 
 def _edges(graph: Graph, placed: dict[str, _Placed]) -> Iterator[str]:

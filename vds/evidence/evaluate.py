@@ -1,4 +1,4 @@
-"""The policy pack's judgement of a state, as the evidence shows it: the one place that asks `policies`."""
+"""Judges a state with the policy pack. The only module here that uses `policies`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vds.shared.errors import OperationError
 
 Entry = Mapping[str, Any]
 
-CLOSURE = "residency-closure"
+CLOSURE = "residency-destinations"
 """The policy that is told what images charts have."""
 
 
@@ -34,14 +34,14 @@ def pack_version() -> str:
 
 
 def results(state: State, config: Mapping[str, Any], *, today: str, backend: str) -> list[PolicyResult]:
-    """Every policy of the pack with what it says of the state, those that say nothing among them.
+    """The result of every policy of the pack.
 
-    `config` is as in a file of `--policy-pack-config`; `today`, as in 2026-11-21, is the day that exceptions are held
-    against, and `backend` where the state is, empty if nobody knows.
+    `config` has the form of `--policy-pack-config`. Exceptions are compared with `today`, for example 2026-11-21.
+    `backend` is where the state is; empty if unknown.
 
-    Raises OperationError where `config` is about what is not there.
+    Raises OperationError if `config` is not valid.
     """
-    settings = {name: {TODAY: today, SEEN_BACKEND: backend, **said} for name, said in _settings(config).items()}
+    settings = {name: {TODAY: today, SEEN_BACKEND: backend, **settings} for name, settings in _settings(config).items()}
     entries = [_with_host(entry, state) for entry in parents_first(state.deployment["resources"])]
     try:
         found = judge({**state.deployment, "resources": entries}, settings)
@@ -54,13 +54,13 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
 
 
 def chart_images(config: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """By chart, the registries that whoever wrote `config` read in its default values, as the policies are told.
+    """The registries of each chart, as `config` gives them to the policies.
 
-    Raises OperationError where they are written otherwise.
+    Raises OperationError if they have another form.
     """
-    said = _settings(config)[CLOSURE].get("chartImages", {})
-    if isinstance(said, dict) and all(_names(registries) for registries in said.values()):
-        return said
+    images = _settings(config)[CLOSURE].get("chartImages", {})
+    if isinstance(images, dict) and all(_names(registries) for registries in images.values()):
+        return images
     raise OperationError(
         f"--policy-pack-config: {CLOSURE}: chartImages: is no object with a list of registries by chart: write it as "
         'in {"app": ["registry.example.no"]}'
@@ -86,7 +86,7 @@ def parents_first(entries: list[Entry]) -> list[Entry]:
             for urn, twins in same.items()
         }
     )
-    with suppress(CycleError):  # the engine writes no cycle; what is in one comes last
+    with suppress(CycleError):  # the engine writes no cycle; resources in one come last
         sorter.prepare()
     ordered: list[str] = []
     while ready := sorted(sorter.get_ready()):

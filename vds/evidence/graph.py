@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from vds.evidence.model import NOT_DECLARED, Evidence, Place, Standing
+from vds.evidence.model import NOT_DECLARED, Evidence, Place, PlaceStatus
 from vds.evidence.record import place_words
 
-MARKS: dict[Standing, str] = {
+MARKS: dict[PlaceStatus, str] = {
     "allowed": "✓",
     "own": "✓",
     "no data": "✓",
@@ -16,11 +16,11 @@ MARKS: dict[Standing, str] = {
     "refused": "✗",
     "undeclared": "?",
 }
-"""Said with a sign too: colour alone is not seen by everyone, nor printed."""
+"""Colour alone is not visible to everyone, nor in print."""
 
 PAINTS = {"well": ("#e3f4e3", "#2a7a2a"), "open": ("#fff2cc", "#9a6b00"), "wrong": ("#fbdcdc", "#a11d1d")}
 """Fill and stroke."""
-PAINT_OF: dict[Standing, str] = {
+PAINT_OF: dict[PlaceStatus, str] = {
     **dict.fromkeys(MARKS, "well"),
     "excepted": "open",
     "undeclared": "open",
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     """A line of a box."""
 
     text: str
-    standing: Standing
+    status: PlaceStatus
 
 
 class Box(NamedTuple):
@@ -100,7 +100,7 @@ def mermaid(graph: Graph) -> bytes:
         lines.append(f'  subgraph {box.key}["{_label(box.title)}"]')
         for number, row in enumerate(box.rows):
             lines.append(
-                f'    {box.key}r{number}["{_label(f"{MARKS[row.standing]} {row.text}")}"]:::{PAINT_OF[row.standing]}'
+                f'    {box.key}r{number}["{_label(f"{MARKS[row.status]} {row.text}")}"]:::{PAINT_OF[row.status]}'
             )
         lines.append("  end")
     lines += [f'  {edge.start} -->|"{_label(edge.text)}"| {edge.end}' for edge in graph.edges]
@@ -109,24 +109,24 @@ def mermaid(graph: Graph) -> bytes:
 
 
 def _group(place: Place) -> str:
-    if place.standing == "own":
+    if place.status == "own":
         return "On the stack's own nodes"
     return f"Country {place.country or NOT_DECLARED}"
 
 
 def _row(place: Place) -> Row:
     owner = f" · {place.entity or 'owner'} ({place.entity_country or NOT_DECLARED})"
-    return Row(place_words(place) + ("" if place.standing == "own" else owner), place.standing)
+    return Row(place_words(place) + ("" if place.status == "own" else owner), place.status)
 
 
 def _shown(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """What is worst first, so that what is left out is what is well."""
-    order: tuple[Standing, ...] = ("refused", "undeclared", "excepted", "allowed", "own", "no data")
-    every = sorted(rows, key=lambda row: (order.index(row.standing), row.text))
+    """The worst first: if rows are left out, they are the good ones."""
+    order: tuple[PlaceStatus, ...] = ("refused", "undeclared", "excepted", "allowed", "own", "no data")
+    every = sorted(rows, key=lambda row: (order.index(row.status), row.text))
     if len(every) <= _SHOWN:
         return tuple(every)
     left = len(every) - _SHOWN
-    worst = min((row.standing for row in every[_SHOWN:]), key=order.index)
+    worst = min((row.status for row in every[_SHOWN:]), key=order.index)
     return (*every[:_SHOWN], Row(f"… and {left} more, see record-of-processing.md", worst))
 
 

@@ -1,4 +1,4 @@
-"""What the evidence says, before it is written down: frozen, sorted, and without secrets."""
+"""The content of the evidence: frozen, sorted, and without secrets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from components.core.finding import Finding
 from components.residency.processing import Processing
 
 NOT_DECLARED = "not declared"
-"""Stands wherever nobody has said: an empty cell would read as nothing."""
+"""For a value that the stack file does not have: an empty cell could be read as none."""
 
-Standing = Literal["allowed", "excepted", "own", "no data", "refused", "undeclared"]
-"""`excepted`: the stack file excepts it until a day, which the policies hold against today; `own`: on the stack's
+PlaceStatus = Literal["allowed", "excepted", "own", "no data", "refused", "undeclared"]
+"""`excepted`: the stack file has an exception for it, with a last day that the policies check; `own`: on the stack's
 declared nodes; `no data`: nothing but pings goes there; `refused`: it, or who controls it, is not in an allowed
 country."""
 
@@ -54,14 +54,14 @@ class Place:
     location: str
     """Address, URL or host, without credentials."""
     country: str
-    """Where it stands; empty: not declared."""
+    """Where its machines are; empty: not declared."""
     entity: str
     """Who controls it; empty: not declared."""
     entity_country: str
     """Under whose law that is; empty: not declared."""
     seen_in: tuple[str, ...]
     """Parts of the stack file and resources of the state that name it."""
-    standing: Standing
+    status: PlaceStatus
     tenant: str = ""
     excepted: str = ""
     """The exception's name, last day and reason."""
@@ -105,7 +105,7 @@ class PolicyResult:
 
 @dataclass(frozen=True, order=True)
 class Exempt:
-    """What is let through although a policy is against it, until a day; the policies hold that day against today."""
+    """An exception from a policy, with a last day that the policies check."""
 
     item: str
     until: str
@@ -125,7 +125,7 @@ class Evidence:
     policies: tuple[PolicyResult, ...]
     exempt: tuple[Exempt, ...]
     open_points: tuple[str, ...]
-    """What nobody can decide from this state and this stack file, and what to do about each."""
+    """What can't be decided from this state and this stack file, with the remedy."""
     state_made_at: str
     secrets_provider: str
     """Its type, with its URL where it has one."""
@@ -135,13 +135,13 @@ class Evidence:
     def violations(self) -> int:
         """Decided findings of mandatory policies, and places where nothing may go."""
         mandatory = sum(f.decided for p in self.policies if p.level == "mandatory" for f in p.findings)
-        return mandatory + sum(place.standing == "refused" for place in self.places)
+        return mandatory + sum(place.status == "refused" for place in self.places)
 
     @property
     def undecided(self) -> int:
         """What is open: undeclared places, doubts of policies, differences between state and stack file."""
         doubts = sum(not f.decided for p in self.policies if p.level != "disabled" for f in p.findings)
-        return doubts + len(self.open_points) + sum(place.standing == "undeclared" for place in self.places)
+        return doubts + len(self.open_points) + sum(place.status == "undeclared" for place in self.places)
 
     @property
     def verdict(self) -> Literal["holds", "violated", "undecided"]:

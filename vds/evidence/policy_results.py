@@ -1,4 +1,4 @@
-"""What the policy pack says of the state, as Markdown and JSON. Pure."""
+"""The results of the policies, as Markdown and JSON. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 from vds.evidence.model import Evidence, Place, PolicyResult
 from vds.evidence.record import place_words
-from vds.evidence.tables import document, table, words
+from vds.evidence.tables import document, words
+from vds.shared.markdown import table
 
 
 def undecided(evidence: Evidence) -> list[str]:
-    """Everything that nobody can decide, a line each."""
+    """Everything that can't be decided, a line each."""
     doubts = [
         f"{policy.name}: {finding}"
         for policy in evidence.policies
@@ -18,14 +19,14 @@ def undecided(evidence: Evidence) -> list[str]:
         for finding in policy.findings
         if not finding.decided
     ]
-    places = [_undeclared(place) for place in evidence.places if place.standing == "undeclared"]
+    places = [_undeclared(place) for place in evidence.places if place.status == "undeclared"]
     return [*doubts, *places, *evidence.open_points]
 
 
 def _undeclared(place: Place) -> str:
-    said = (("country", place.country), ("the country of whoever controls it", place.entity_country))
-    missing = " nor ".join(what for what, country in said if not country)
-    return f"{place_words(place)}: nobody declared its {missing}: write it in the stack file"
+    countries = (("country", place.country), ("the country of its controller", place.entity_country))
+    missing = " nor ".join(what for what, country in countries if not country)
+    return f"{place_words(place)}: its {missing} is not declared: write it in the stack file"
 
 
 def policies_json(evidence: Evidence) -> bytes:
@@ -68,7 +69,7 @@ def policies_markdown(evidence: Evidence) -> bytes:
             parts += [f"## {policy.name} is violated\n", "".join(found)]
     if evidence.exempt:
         dated = [(words(one.item), words(one.until), words(one.reason)) for one in evidence.exempt]
-        parts += ["## What is let through, and until when\n", table(("exception from", "last day", "because"), dated)]
+        parts += ["## Exceptions, with their last day\n", table(("exception from", "last day", "because"), dated)]
     doubts = "".join(f"- {words(line)}\n" for line in undecided(evidence)) or "Nothing.\n"
     return "\n".join([*parts, "## What could not be decided\n", doubts]).encode()
 

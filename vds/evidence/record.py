@@ -7,9 +7,10 @@ from typing import Any
 
 from components.residency.processing import Party, Purpose
 from vds.evidence.model import KINDS, NOT_DECLARED, Evidence, Place
-from vds.evidence.tables import document, several, table, words
+from vds.evidence.tables import document, several, words
+from vds.shared.markdown import table
 
-_STANDINGS = {
+_STATUSES = {
     "allowed": "allowed",
     "excepted": "excepted",
     "no data": "only pinged",
@@ -20,7 +21,7 @@ _STANDINGS = {
 
 
 def record_json(evidence: Evidence) -> bytes:
-    """Everything that the record says; null and [] are what nobody declared."""
+    """The whole record; null and [] were not declared."""
     processing = evidence.processing.model_dump(mode="json", by_alias=True)
     return document(
         {
@@ -44,7 +45,7 @@ def record_markdown(evidence: Evidence) -> bytes:
     parts = [
         f"# Record of processing: stack {words(evidence.stack)}\n",
         f"Of the stack file and the state that the engine wrote at {words(evidence.state_made_at)}. Articles are those "
-        f"of Regulation (EU) 2016/679 (GDPR). What nobody wrote down reads “{NOT_DECLARED}”.\n",
+        f"of Regulation (EU) 2016/679 (GDPR). A value that the stack file does not have is “{NOT_DECLARED}”.\n",
         "## Who answers for it\n",
         _parties(evidence),
         "## Purposes and categories\n",
@@ -60,7 +61,7 @@ def record_markdown(evidence: Evidence) -> bytes:
         _transfers(evidence),
         "## Measures\n",
         _measures(evidence),
-        "## What this record cannot tell\n",
+        "## What this record does not cover\n",
         _limits(evidence),
     ]
     return "\n".join(parts).encode()
@@ -72,18 +73,18 @@ def place_words(place: Place) -> str:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    said = asdict(place)
+    fields = asdict(place)
     return {
-        "kind": said["kind"],
-        "name": said["name"],
-        "location": said["location"] or None,
-        "country": said["country"] or None,
-        "entity": said["entity"] or None,
-        "entityCountry": said["entity_country"] or None,
-        "tenant": said["tenant"] or None,
-        "seenIn": said["seen_in"],
-        "standing": said["standing"],
-        "exception": said["excepted"] or None,
+        "kind": fields["kind"],
+        "name": fields["name"],
+        "location": fields["location"] or None,
+        "country": fields["country"] or None,
+        "entity": fields["entity"] or None,
+        "entityCountry": fields["entity_country"] or None,
+        "tenant": fields["tenant"] or None,
+        "seenIn": fields["seen_in"],
+        "status": fields["status"],
+        "exception": fields["excepted"] or None,
     }
 
 
@@ -127,13 +128,13 @@ def _tenants(evidence: Evidence) -> str:
     by_tenant = {controller.tenant: controller for controller in evidence.processing.controllers}
     rows = []
     for tenant in evidence.tenants:
-        said = by_tenant.get(tenant.name)
-        purpose = said or Purpose()
+        declared = by_tenant.get(tenant.name)
+        purpose = declared or Purpose()
         rows.append(
             (
                 words(tenant.name),
                 several(tenant.groups),
-                _party(said.controller if said else None),
+                _party(declared.controller if declared else None),
                 several(purpose.purposes),
                 several(purpose.data_subjects),
                 several(purpose.data_categories),
@@ -153,12 +154,12 @@ def _nodes(evidence: Evidence) -> str:
             words(place.country),
             words(place.entity),
             words(place.entity_country),
-            _STANDINGS[place.standing],
+            _STATUSES[place.status],
         )
         for place in evidence.places
         if place.kind == "node"
     ]
-    return table(("node", "address", "stands in", "provider", "provider's country", ""), rows) if rows else "No node.\n"
+    return table(("node", "address", "country", "provider", "provider's country", ""), rows) if rows else "No node.\n"
 
 
 def _others(evidence: Evidence) -> str:
@@ -167,10 +168,10 @@ def _others(evidence: Evidence) -> str:
         rows = [
             (
                 words(place.location or place.name),
-                words(place.country) if place.standing != "own" else "as the nodes",
-                words(place.entity) if place.standing != "own" else "as the nodes",
-                words(place.entity_country) if place.standing != "own" else "as the nodes",
-                f"excepted: {words(place.excepted)}" if place.excepted else _STANDINGS[place.standing],
+                words(place.country) if place.status != "own" else "as the nodes",
+                words(place.entity) if place.status != "own" else "as the nodes",
+                words(place.entity_country) if place.status != "own" else "as the nodes",
+                f"excepted: {words(place.excepted)}" if place.excepted else _STATUSES[place.status],
                 words(place.tenant) if place.tenant else "",
                 several(place.seen_in),
             )
@@ -195,7 +196,7 @@ def _silent(evidence: Evidence) -> list[str]:
 
 def _transfers(evidence: Evidence) -> str:
     third = [place for place in evidence.places if place.third_country]
-    unknown = sum(place.standing == "undeclared" for place in evidence.places)
+    unknown = sum(place.status == "undeclared" for place in evidence.places)
     lines = [
         f"- {words(place_words(place))}: in {words(place.country)}, controlled from {words(place.entity_country)}"
         f"{f', excepted: {words(place.excepted)}' if place.excepted else ''}\n"

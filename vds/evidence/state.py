@@ -1,6 +1,6 @@
 """A stack's exported state, read: the engine's checkpoint form 3, without anything secret. Pure.
 
-Secrets never get in: `read` empties whatever the engine marked before anyone looks at a value, encrypted or (from
+Secrets never get in: `read` first empties every value that the engine marked, encrypted or (from
 `pulumi stack export --show-secrets`) in plain text.
 """
 
@@ -44,7 +44,7 @@ class Resource:
 
     @property
     def kubernetes(self) -> str:
-        """`apiVersion/Kind` without `Patch`, or empty for what is no Kubernetes object."""
+        """`apiVersion/Kind` without `Patch`, or empty if it is not a Kubernetes object."""
         provider, _, rest = self.type.partition(":")
         api, _, kind = rest.partition(":")
         return f"{api}/{kind.removesuffix('Patch')}" if provider == "kubernetes" and kind else ""
@@ -70,14 +70,14 @@ class State:
 
     @property
     def stacks(self) -> frozenset[str]:
-        """The stacks that the URNs name: one, unless somebody put two states together."""
+        """The stacks that the URNs name: one, unless two states were merged."""
         return frozenset(resource.urn.split(":")[2] for resource in self.resources if resource.urn.count(":") > 2)
 
 
 def read(text: str, source: str) -> State:
     """The state behind an export. `source` is what it is called in messages.
 
-    Raises OperationError for what is no export of this form; its text quotes no value.
+    Raises OperationError if it is not an export of this form; the error quotes no value.
     """
     remedy = "export it with `pulumi stack export --stack STACK --file FILE`"
     try:
@@ -86,8 +86,8 @@ def read(text: str, source: str) -> State:
         raise OperationError(f"{source}: is not JSON: {remedy}") from None
     version = export.get("version") if isinstance(export, dict) else None
     if version != FORM:
-        said = version if isinstance(version, int) else "none"
-        raise OperationError(f"{source}: its form is version {said}, {FORM} can be read: {remedy}")
+        form = version if isinstance(version, int) else "none"
+        raise OperationError(f"{source}: its form is version {form}, {FORM} can be read: {remedy}")
     deployment: Mapping[str, Any] = _mapping(_without_secrets(export.get("deployment")))
     entries: list[Any] = deployment.get("resources", [])  # a stack without any has no list at all
     if not isinstance(export.get("deployment"), dict) or not _are_resources(entries):
@@ -98,7 +98,7 @@ def read(text: str, source: str) -> State:
     manifest = _mapping(deployment.get("manifest"))
     return State(
         resources=tuple(_resource(entry) for entry in ordered),
-        deployment={"resources": ordered},  # nothing else is judged, and the provider's salt is nobody's business
+        deployment={"resources": ordered},  # nothing else is judged; the provider's salt is left out
         made_at=str(manifest.get("time") or ""),
         engine=str(manifest.get("version") or ""),
         plugins=tuple(sorted({(str(p["name"]), str(p.get("version") or "")) for p in manifest.get("plugins") or []})),
@@ -143,7 +143,7 @@ def _are_resources(entries: Any) -> bool:
 
 
 def _sound(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The entry with groups where the engine has groups and names where it has names, whoever edited it by hand."""
+    """The entry with the types that the engine writes, in case it was edited by hand."""
     needs = entry.get("dependencies")
     names = {key: value for key in ("parent", "provider") if isinstance(value := entry.get(key), str)}
     return {

@@ -1,33 +1,23 @@
-"""Markdown that no value can break out of. Pure."""
+"""Values and lists in Markdown, and JSON documents. Pure."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from vds.evidence.model import NOT_DECLARED
-
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~#]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+from vds.shared.markdown import escape
 
 
 def words(value: object) -> str:
-    """The value as one line of text, whatever is in it; what is empty says that it was not declared."""
-    line = _CONTROL.sub(" ", str(value or "")).strip()
-    return _SPECIAL.sub(r"\\\g<0>", line) or NOT_DECLARED
+    """The value as one line of text; an empty value is shown as not declared."""
+    return escape(str(value or "")) or NOT_DECLARED
 
 
 def several(values: Iterable[object]) -> str:
     """Values with commas between."""
     return ", ".join(words(value) for value in values) or NOT_DECLARED
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of texts that are Markdown already."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def document(value: Any) -> bytes:

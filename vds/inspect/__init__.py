@@ -1,1 +1,1 @@
-"""Looks at nodes and into pods: what a debugging session would type by hand, with node, pod and interface picked."""
+"""`vds inspect`: what a debugging session would type by hand on a node."""

@@ -90,5 +90,5 @@ class Capture:
 
     def count(self, errors: str) -> int:
         """Packets, as tcpdump's standard error counts them."""
-        said = _CAPTURED.search(errors)
-        return int(said[1]) if said else len(self.lines)
+        count = _CAPTURED.search(errors)
+        return int(count[1]) if count else len(self.lines)

@@ -29,7 +29,10 @@ _QUICK_SECONDS = 30
 
 @app.command()
 def routes(pod: Pod, stack: StackName, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show addresses, MTU and routes inside a pod. Exit code 1: it has no default route."""
+    """Show addresses, MTU and routes inside a pod.
+
+    Exit code 1: it has no default route.
+    """
     opened = open_stack(stack, config_file=config_file)
     found, node = locate(opened, pod)
     output = output_of(opened, node, scripts.routes(found), _QUICK_SECONDS)
@@ -60,7 +63,10 @@ def capture(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Capture packets in a pod's network with its node's tcpdump. Exit code 1: there were none."""
+    """Capture packets in a pod's network with its node's tcpdump.
+
+    Exit code 1: there were none.
+    """
     opened = open_stack(stack, config_file=config_file)
     found, node = locate(opened, pod)
     if not as_json:
@@ -95,7 +101,10 @@ def drops(
     config_file: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show packets that the CNI drops, with the reason. Exit code 1: there were some."""
+    """Show packets that the CNI drops, with the reason.
+
+    Exit code 1: there were some.
+    """
     if node and pod:
         raise OperationError("--node and --pod: leave out --node, the pod's own node is used")
     opened = open_stack(stack, config_file=config_file)
@@ -133,7 +142,10 @@ def drops(
 
 @app.command()
 def cni(stack: StackName, node: NodeName = None, config_file: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show the status of the CNI's agents. Exit code 1: one of them is not ready."""
+    """Show the status of the CNI's agents.
+
+    Exit code 1: one of them is not ready.
+    """
     opened = open_stack(stack, config_file=config_file)
     nodes = nodes_of(opened, node)
     outputs = Outputs()

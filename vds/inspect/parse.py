@@ -78,7 +78,7 @@ class Drop(NamedTuple):
 
 
 def drop(line: str) -> Drop | None:
-    """A line of `cilium-dbg monitor --type drop --json`; None for what is none, as its greeting or lost events."""
+    """A line of `cilium-dbg monitor --type drop --json`; None for any other line."""
     try:
         event = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A comment that is never too long: what is least risky to leave out goes first, and what went is counted. Pure."""
+"""Cuts a comment to the allowed length: the least risky parts first, with a count of what was cut. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from vds.preview_comment.markdown import count
+from vds.shared.markdown import count
 
 LIMIT = 65_536
 """Characters that GitHub takes in a comment's body; GitLab takes 1,000,000, Forgejo more than this."""
@@ -25,7 +25,7 @@ class Risk(IntEnum):
     """What is replaced or deleted, and why."""
     VERDICT = 5
     HEADING = 6
-    """Which stacks there are and what is said of each: nothing below it makes sense without."""
+    """The stacks and the verdict on each: the parts below need it."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Block:
     text: str
     risk: Risk = Risk.VERDICT
     what: str = ""
-    """What is counted where it is left out, in the singular; empty: it goes without a word."""
+    """The noun, in the singular, for the count of what was cut; empty: it is not counted."""
     short: str = ""
-    """Stands for it when there is no room."""
+    """A shorter text, if there is no room."""
     units: int = 1
     """How many of `what` are in it."""
     whole: str = ""
@@ -50,7 +50,7 @@ def size(text: str) -> int:
 
 
 def fit(blocks: Sequence[Block], *, limit: int = LIMIT, closing: str = "") -> str:
-    """The blocks as one text of at most `limit`, with a last line that says what is not in it."""
+    """The blocks as one text of at most `limit`, with a last line about what was cut."""
     texts: list[str] = [block.text for block in blocks]
     room = limit - _reserve(blocks, closing)
     sizes = [size(text) + 2 for text in texts]
@@ -75,8 +75,8 @@ def fit(blocks: Sequence[Block], *, limit: int = LIMIT, closing: str = "") -> st
 def _note(left_out: Counter[str]) -> str:
     if not left_out:
         return ""
-    said = ", ".join(count(number, what) for what, number in sorted(left_out.items()))
-    return f"✂️ Left out for length, the least risky first: {said}. All of it is in the full report."
+    parts = ", ".join(count(number, what) for what, number in sorted(left_out.items()))
+    return f"✂️ Left out for length, the least risky first: {parts}. All of it is in the full report."
 
 
 def _reserve(blocks: Sequence[Block], closing: str) -> int:

@@ -30,7 +30,7 @@ class Cause:
 
 
 def causes(changes: Sequence[Change], dependencies: Dependencies | None = None) -> tuple[Cause, ...]:
-    """What is replaced or deleted, gathered under what began it; the largest first."""
+    """What is replaced or deleted, grouped by its cause; the largest group first."""
     lost = {change.urn: change for change in changes if change.op in ("replace", "delete")}
     blamed = {urn: _blamed(change, lost, dependencies or {}) for urn, change in lost.items()}
     followers: dict[str, list[Change]] = {}
@@ -47,7 +47,7 @@ def _root(urn: str, blamed: Mapping[str, str]) -> str:
     seen = [urn]
     while (following := blamed[seen[-1]]) and following not in seen:
         seen.append(following)
-    # In a ring nobody began: all of it goes under one name, whichever end it was read from.
+    # A cycle has no cause: the same name for it, in whichever order it was read.
     return min(seen[seen.index(following) :]) if following else seen[-1]
 
 
@@ -90,7 +90,9 @@ def _because(root: Change) -> str:
     own = [key for key in root.keys if key != "provider"]
     if not own:
         provider = "another provider serves it" if "provider" in root.keys else ""
-        return provider or "the engine names no property: it depends on what is replaced, or was marked for it"
+        return (
+            provider or "the engine names no property: it depends on a replaced resource, or was marked for replacement"
+        )
     return "; ".join(_step(root, key) for key in own)
 
 

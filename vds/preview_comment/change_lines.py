@@ -9,8 +9,8 @@ from vds.preview_comment.budget import Block, Risk
 from vds.preview_comment.cause import Cause, causes
 from vds.preview_comment.difference import changed_paths, diff_lines, noise
 from vds.preview_comment.events import Change
-from vds.preview_comment.markdown import code, count, fence, folded, plain, tag_text
 from vds.preview_comment.report import StackReport
+from vds.shared.markdown import code, count, escape_for_forge, fence, folded, tag_text
 
 _STACK = "pulumi:pulumi:Stack"
 _PATHS_SHOWN = 3
@@ -45,9 +45,9 @@ def change_blocks(report: StackReport) -> Iterator[Block]:
     yield from _creates([change for change in shown if change.op == "create"], by_urn)
     if report.spec_change:
         yield from _spec(report.spec_change)
-    said = ", ".join(f"{number} × {reason}" for reason, number in sorted(hidden.items()) if reason)
-    if said:
-        yield Block(f"<sub>Not shown, because nothing that runs changes with it: {said}.</sub>", Risk.NOISE)
+    parts = ", ".join(f"{number} × {reason}" for reason, number in sorted(hidden.items()) if reason)
+    if parts:
+        yield Block(f"<sub>Not shown, because nothing that runs changes with it: {parts}.</sub>", Risk.NOISE)
 
 
 def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
@@ -63,10 +63,11 @@ def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
         verb = {"replace": "replaced", "delete": "deleted"}[first.root.op]
         names = ", ".join(code(cause.root.name) for cause in same[:3])
         names += f" and {len(same) - 3} more" if len(same) > 3 else ""
-        text = f"- **{verb}:** {plain(_label(first.root.kind))} {names}, because {plain(first.because)}."
+        kind, because = escape_for_forge(_label(first.root.kind)), escape_for_forge(first.because)
+        text = f"- **{verb}:** {kind} {names}, because {because}."
         if followers:
             who = "it" if len(same) == 1 else "them"
-            text += f" With {who} {count(len(followers), 'other')}: {plain(_kinds(followers))}."
+            text += f" With {who} {count(len(followers), 'other')}: {escape_for_forge(_kinds(followers))}."
         everything = [*(cause.root for cause in same), *followers]
         text += "".join(f" ⚠️ {effect}." for effect in _effects(everything))
         yield Block(text, Risk.LOSS, "replaced or deleted resource", units=len(everything))
@@ -80,9 +81,9 @@ def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
 
 def _effects(changes: Iterable[Change]) -> list[str]:
     lost = list(changes)
-    said = [effect for kind, effect in _CONSEQUENCES.items() if any(change.kind == kind for change in lost)]
+    parts = [effect for kind, effect in _CONSEQUENCES.items() if any(change.kind == kind for change in lost)]
     protected = [change for change in lost if change.protect]
-    return said + ([f"{count(len(protected), 'is', 'are')} protected: the engine will refuse"] if protected else [])
+    return parts + ([f"{count(len(protected), 'is', 'are')} protected: the engine will refuse"] if protected else [])
 
 
 def _updates(changes: Sequence[Change]) -> Iterator[Block]:
@@ -113,7 +114,7 @@ def _alike(kind: str, where: str, lines: tuple[str, ...], same: Sequence[Change]
     name = same[0].name if len(same) == 1 else f"{len(same)} alike"
     summary = f"<b>{tag_text(_label(kind))}</b> {tag_text(name)}: {tag_text(where)}"
     names = "" if len(same) == 1 else f"{_name_list(same)}\n\n"
-    short = f"- {plain(_label(kind))} {code(name)}: {code(where)}"
+    short = f"- {escape_for_forge(_label(kind))} {code(name)}: {code(where)}"
     return Block(folded(summary, f"{names}{fence(lines)}"), Risk.UPDATE, "update", short=short, units=len(same))
 
 
@@ -123,12 +124,12 @@ def _rows(kind: str, where: str, rows: Sequence[tuple[str, str]]) -> Iterator[Bl
         part = sorted(rows)[start : start + _ROWS_A_FOLD]
         summary = f"<b>{tag_text(_label(kind))}</b> {len(part)} of {len(rows)}: {tag_text(where)}"
         text = folded(summary, fence((f"{name}: {row}" for name, row in part), "text"))
-        short = f"- {plain(_label(kind))} {len(part)} of {len(rows)}: {code(where)}"
+        short = f"- {escape_for_forge(_label(kind))} {len(part)} of {len(rows)}: {code(where)}"
         yield Block(text, Risk.UPDATE, "update", short=short, units=len(part))
 
 
 def _row(lines: Sequence[str], paths: Sequence[str]) -> str:
-    """A diff of a few short values on one line; empty where it is none."""
+    """A diff of a few short values on one line; empty for any other diff."""
     if any(line.startswith("@@") for line in lines):
         return ""
     if len(paths) == 1 and len(lines) == 2:
@@ -164,7 +165,7 @@ def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change]) -> Iterato
             folded(summary, f"{names}{shown}"),
             Risk.CREATE,
             "create",
-            short=f"- {plain(title)}{': ' + plain(inside) + each if inside else ''}",
+            short=f"- {escape_for_forge(title)}{': ' + escape_for_forge(inside) + each if inside else ''}",
             units=len(made),
         )
 

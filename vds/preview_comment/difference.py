@@ -13,12 +13,12 @@ from vds.preview_comment.masking import SECRET
 
 _CONTEXT_LINES = 2
 _LONGEST_VALUE = 300
-"""Characters of one value on one line; what is longer is cut, and says so."""
+"""Characters of one value on one line; a longer value is cut, with a note."""
 
 _PLAIN_KEY = re.compile(r"^[A-Za-z_$][\w$-]*$")
 
 _ORDER = "the order of a list"
-"""Stands for a path where items that have names only change places."""
+"""Instead of a path, if named items only change their order."""
 
 NOISE: dict[str, re.Pattern[str]] = {
     "an SDK's version": re.compile(r"^(version|pluginDownloadURL|__internal\b.*)$"),
@@ -57,7 +57,7 @@ def changed_paths(change: Change) -> tuple[str, ...]:
 
 
 def noise(change: Change) -> str:
-    """Why nobody needs to see this update or creation; empty where somebody does."""
+    """Why this update or creation has no effect; empty if it has one."""
     paths = changed_paths(change)
     if change.op == "update":
         if not paths:
@@ -79,7 +79,7 @@ def _noise_of(path: str, kind: str) -> str:
 def diff_lines(change: Change) -> tuple[str, ...]:
     """A unified diff without headers: `-` as it is, `+` as it will be."""
     old, new = dict(leaves(change.old)), dict(leaves(change.new))
-    # What is hidden on one side is on the other too: a value may have been plain before somebody marked it.
+    # A value that is hidden on one side is hidden on the other: it may have been plain before it was marked.
     hidden = [path for path, value in (*old.items(), *new.items()) if value == SECRET and change.op != "create"]
     lines: list[str] = []
     for path in changed_paths(change):

@@ -76,7 +76,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the engine said that it would do."""
+    """What the engine would do."""
 
     changes: tuple[Change, ...] = ()
     """Every resource once, also those that stay; by URN, as the engine's steps come in another order each time."""
@@ -87,7 +87,7 @@ class Preview:
     """Policies that judged something and found nothing."""
     errors: tuple[str, ...] = ()
     complete: bool = False
-    """The engine came to its end: what is not here does not change."""
+    """The engine finished: no other resource changes."""
 
     def of(self, *ops: Op) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if change.op in ops)
@@ -128,15 +128,15 @@ def read(lines: Iterable[str]) -> Preview:
             raise EventsError(f"line {number} is no event of the engine ({type(error).__name__})") from None
     found = tuple(violations)
     # "preview failed" is how the engine says that a policy was violated: the violation itself says more.
-    said = tuple(error for error in errors if not (found and error == "preview failed"))
-    stopped = result is None or (result == "failed" and bool(said))
+    messages = tuple(error for error in errors if not (found and error == "preview failed"))
+    stopped = result is None or (result == "failed" and bool(messages))
     broken = {verdict.policy for verdict in found}
     return Preview(
         tuple(changes[urn] for urn in sorted(changes)),
         found,
         tuple(sorted(packs.items())),
         frozenset(passed - broken),
-        said,
+        messages,
         not stopped,
     )
 
@@ -156,7 +156,7 @@ def _take(changes: dict[str, Change], metadata: Mapping[str, Any]) -> None:
             return
     if before and before.op == "delete" and op == "create":
         op, old = "replace", {"inputs": before.old, "id": before.old_id}
-    if before and before.op == "replace" and not old:  # what is deleted first is shown by that step alone
+    if before and before.op == "replace" and not old:  # a resource that is deleted first has no other step
         old = {"inputs": before.old, "id": before.old_id}
     some = new or old
     changes[urn] = Change(

@@ -1,4 +1,4 @@
-"""Which values of a preview nobody may read in a comment.
+"""Hides secrets in a preview.
 
 The engine masks what the program marked as secret. That is not enough for what others mark wrongly: a key that came
 in as a plain value is still a key.
@@ -22,7 +22,7 @@ _NAMES = re.compile(
     r"|credentials?|client_?key_?data|certificate_?key|bcrypt|htpasswd|api_?key"
     r"|(client|app|shared|signing|session|cookie|webhook|consumer|jwt|oauth2?)_?secret)(_?\d+)?$|[A-Z0-9]_SECRET$"
 )
-"""Names of properties and of environment variables that hold a secret, whoever wrote the program. Not of those that
+"""Names of properties and of environment variables that hold a secret, in any program. Not of those that
 name a Secret of Kubernetes (`certificateSecret`)."""
 _TEXTS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bAGE-SECRET-KEY-1"
@@ -40,7 +40,7 @@ def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
             return SECRET
         if kind.endswith((":Secret", ":SecretPatch")) and len(path) == 1 and path[0] in ("data", "stringData"):
             return dict.fromkeys(value, SECRET)
-        # A container's environment: the name stands beside the value.
+        # In a container's environment the name is beside the value.
         name = value["name"] if isinstance(value.get("name"), str) else ""
         return {
             key: SECRET

@@ -59,22 +59,24 @@ def thread(environment: Mapping[str, str] | None = None, *, number: int | None =
         names = {"api": "GITHUB_API_URL", "project": "GITHUB_REPOSITORY", "token": "GITHUB_TOKEN"}
         found = re.fullmatch(r"refs/pull/(\d+)/.*", env.get("GITHUB_REF", ""))
         given = found[1] if found else ""
-    said = {key: env.get(name, "") for key, name in names.items()}
-    said["api"] = said["api"].rstrip("/") or "https://api.github.com"
-    missing = [names[key] for key, value in said.items() if not value]
+    settings = {key: env.get(name, "") for key, name in names.items()}
+    settings["api"] = settings["api"].rstrip("/") or "https://api.github.com"
+    missing = [names[key] for key, value in settings.items() if not value]
     if number is None and not given.isdecimal():
         missing.append("the request's number (--pull-request)")
     if missing:
         raise OperationError(f"--post needs {', '.join(missing)}: set it, or write the comment with --output")
-    if not said["api"].startswith("https://"):  # a token travels with every request
-        raise OperationError(f"--post: {said['api']} is not https: correct {names['api']}")
-    return Thread(forge, said["api"], said["project"], int(given) if number is None else number, said["token"])
+    if not settings["api"].startswith("https://"):  # a token travels with every request
+        raise OperationError(f"--post: {settings['api']} is not https: correct {names['api']}")
+    return Thread(
+        forge, settings["api"], settings["project"], int(given) if number is None else number, settings["token"]
+    )
 
 
 def post(to: Thread, body: str, marker: str, *, worth_writing: bool = True) -> str:
     """Edit our comment that begins with `marker`, or write it, if that is worth it.
 
-    Returns `edited`, `written`, `unchanged`, or `not needed` where there was none to put right.
+    Returns `edited`, `written`, `unchanged`, or `not needed` if there is no comment to update.
     """
     me = _login(to)
     for existing in _existing(to):

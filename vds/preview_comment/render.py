@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from vds.preview_comment.budget import LIMIT, Block, fit, size
 from vds.preview_comment.change_lines import change_blocks
-from vds.preview_comment.markdown import code
 from vds.preview_comment.report import StackReport
 from vds.preview_comment.verdict_lines import verdict_blocks
+from vds.shared.markdown import code
 
 
 def marker(stacks: Sequence[str]) -> str:
@@ -44,7 +44,7 @@ def _blocks(reports: Sequence[StackReport]) -> Iterator[Block]:
     untouched = [report.stack for report in reports if not report.touched_by]
     if not touched:
         yield Block("## ✅ No stack is touched by this change")
-    # Every verdict stands before the first detail.
+    # All verdicts come before the first detail.
     for report in sorted(touched, key=lambda report: not report.stopped):
         yield from verdict_blocks(report)
         yield from change_blocks(report)

@@ -1,4 +1,4 @@
-"""What is known of a change to one stack: the renderer's only input. Pure."""
+"""The report on one stack: the only input of the renderer. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from vds.preview_comment.residency import Delta
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a facts file says of the nodes, held against the limits as the stack file now has them."""
+    """The facts of the nodes, compared with the limits of the changed stack file."""
 
     age_hours: float = 0
     good: int = 0
     fails: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     unknown: int = 0
-    """Could not be had, or proves nothing of the node."""
+    """Unknown, or no proof about the node."""
     missing: tuple[str, ...] = ()
     """Nodes of the stack that the file does not know."""
     unusable: str = ""

@@ -37,7 +37,7 @@ def of_changes(changes: Sequence[Change]) -> Delta:
 
 
 def of_specs(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Delta:
-    """From a stack file's spec as it was and as it is, where no engine may look; None where there was none."""
+    """From the specs before and after the change, if there is no preview; None if there was no spec."""
     return Delta(_places(_nodes(before)), _places(_nodes(after)))
 
 
@@ -47,12 +47,12 @@ def _nodes(spec: Mapping[str, Any] | None) -> Iterable[tuple[str, Mapping[str, A
         if isinstance(node, Mapping):
             provider = node.get("provider")
             owner = provider if isinstance(provider, Mapping) else {}
-            said = {
+            fields = {
                 "country": node.get("country"),
                 "provider": owner.get("name"),
                 "providerCountry": owner.get("country"),
             }
-            yield str(node.get("name", "?")), {key: value for key, value in said.items() if value}
+            yield str(node.get("name", "?")), {key: value for key, value in fields.items() if value}
 
 
 def _places(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[Place, tuple[str, ...]]:

@@ -35,17 +35,17 @@ class Base:
 
 def base_of(name: str, project: Path) -> Base:
     """Where this branch left `name`, and what it has changed since. Raises OperationError without git's help."""
-    said = ""
+    errors = ""
     for candidate in (name, f"origin/{name}"):  # CI has no local branch of that name
         found = _git(project, "merge-base", candidate, "HEAD")
-        said = said or found.stderr
+        errors = errors or found.stderr
         if found.returncode == 0:
             commit = found.stdout.strip()
             listed = _git(project, "diff", "--name-only", "--relative", "--no-renames", "-z", commit)
-            said = said or listed.stderr
+            errors = errors or listed.stderr
             if listed.returncode == 0:
                 return Base(commit, tuple(file for file in listed.stdout.split("\0") if file))
-    why = f" ({' '.join(said.split())[:200]})" if said.strip() else ""
+    why = f" ({' '.join(errors.split())[:200]})" if errors.strip() else ""
     raise OperationError(
         f"--base {name}: git finds no common commit with it{why}: fetch it with its history (actions/checkout: "
         "fetch-depth: 0), or name another"
@@ -67,7 +67,7 @@ def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
 
 
 def spec_of(text: str) -> Mapping[str, Any]:
-    """`vds-platform:spec` of a stack file's text. Raises ValueError for what is none."""
+    """`vds-platform:spec` of a stack file's text. Raises ValueError if there is none."""
     try:
         spec = yaml.safe_load(text)["config"][f"{PROJECT}:spec"]
     except (yaml.YAMLError, KeyError, TypeError):
@@ -80,7 +80,7 @@ def spec_of(text: str) -> Mapping[str, Any]:
 def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path | None = None) -> tuple[Preview, str]:
     """What the engine would do, and, where it did not even begin, why not.
 
-    No node is asked: a preview of somebody's branch opens no connection to a machine, and its diff is the same.
+    No node is read: a preview of a branch opens no connection to a machine, and its diff is the same.
     """
     with tempfile.TemporaryDirectory(prefix="vds-platform-preview-") as folder:
         events, config = Path(folder) / "events", Path(folder) / config_file.name
@@ -106,7 +106,7 @@ def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path |
 
 
 def dependencies(stack: str, project: Path) -> Mapping[str, Sequence[str]]:
-    """What each resource was made from, as the state has it; nothing where the state can't be had."""
+    """The dependencies of each resource in the state; empty if the state can't be read."""
     done = _pulumi(project, "stack", "export", "--stack", stack)
     try:
         resources = json.loads(done.stdout)["deployment"].get("resources") or []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from vds.preview_comment.budget import Block, Risk
-from vds.preview_comment.markdown import code, count, fence, plain
 from vds.preview_comment.report import StackReport
 from vds.preview_comment.residency import Place
+from vds.shared.markdown import code, count, escape_for_forge, fence
 
 _NAMES_SHOWN = 5
 _LONGEST_MESSAGE = 2_000
@@ -16,7 +16,7 @@ _LONGEST_MESSAGE = 2_000
 
 def verdict_blocks(report: StackReport) -> Iterator[Block]:
     """The heading, the table of verdicts, and every violation and failure."""
-    heading = f"## {_mark(report)} {code(report.stack)}: {plain(_headline(report))}\n\n{_table(report)}"
+    heading = f"## {_mark(report)} {code(report.stack)}: {escape_for_forge(_headline(report))}\n\n{_table(report)}"
     yield Block(heading, Risk.HEADING, "stack")
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
@@ -42,26 +42,26 @@ def _headline(report: StackReport) -> str:
         wrong = count(len(report.problems), "problem") + " in the stack file"
         return f"no preview; {wrong if report.problems else 'the stack file is sound'}"
     preview = report.preview
-    said = []
+    parts = []
     if preview.mandatory:
-        said.append(count(len(preview.mandatory), "policy violation"))
+        parts.append(count(len(preview.mandatory), "policy violation"))
     failures = report.preflight.fails if report.preflight else ()
     if failures:
-        said.append(f"{count(len(failures), 'failure')} of the preflight")
+        parts.append(f"{count(len(failures), 'failure')} of the preflight")
     if report.preflight and report.preflight.unusable:
-        said.append("facts that can't be judged by")
+        parts.append("facts that can't be judged by")
     if not preview.complete:
-        said.append("the preview did not come to its end")
+        parts.append("the preview did not come to its end")
     tally = [
         (preview.of("replace"), "replaced"),
         (preview.of("delete"), "deleted"),
         (preview.of("update"), "updated"),
         (preview.of("create"), "created"),
     ]
-    said += [f"{len(changes)} {what}" for changes, what in tally if changes]
+    parts += [f"{len(changes)} {what}" for changes, what in tally if changes]
     if not any(changes for changes, _ in tally) and preview.complete:
-        said.append("no change")
-    return ", ".join(said)
+        parts.append("no change")
+    return ", ".join(parts)
 
 
 def _table(report: StackReport) -> str:
@@ -76,10 +76,10 @@ def _table(report: StackReport) -> str:
 
 def _policies(report: StackReport) -> str:
     preview = report.preview
-    packs = ", ".join(f"{code(name)} {plain(version)}" for name, version in preview.packs)
+    packs = ", ".join(f"{code(name)} {escape_for_forge(version)}" for name, version in preview.packs)
     if report.unavailable:
         same = "the stack file was checked with the same predicates"
-        return f"❔ not asked: {plain(report.unavailable)}; {same}"
+        return f"❔ not asked: {escape_for_forge(report.unavailable)}; {same}"
     if not preview.packs:
         return "❔ no policy pack answered"
     advice = len(preview.violations) - len(preview.mandatory)
@@ -92,10 +92,10 @@ def _policies(report: StackReport) -> str:
 
 def _residency(report: StackReport) -> str:
     delta = report.residency
-    said = [f"➕ {_place(place, names)}" for place, names in delta.added.items()]
-    said += [f"➖ {_place(place, names)}" for place, names in delta.removed.items()]
-    if said:
-        return f"{'⚠️' if delta.added else '✅'} {'; '.join(said)}"
+    parts = [f"➕ {_place(place, names)}" for place, names in delta.added.items()]
+    parts += [f"➖ {_place(place, names)}" for place, names in delta.removed.items()]
+    if parts:
+        return f"{'⚠️' if delta.added else '✅'} {'; '.join(parts)}"
     if not delta.after:
         return "❔ nothing in it says where it is"
     return f"✅ unchanged: {_places(delta.after)}"
@@ -123,14 +123,14 @@ def _preflight(report: StackReport) -> str:
     if found is None:
         return "❔ no facts file: `vds doctor --facts FILE` makes one"
     if found.unusable:
-        return f"❌ {plain(found.unusable)}"
+        return f"❌ {escape_for_forge(found.unusable)}"
     mark = "❌" if found.fails else "✅"
-    said = [f"{found.good} good"]
-    said += [count(len(found.fails), "failure")] if found.fails else []
-    said += [f"{len(found.advice)} advised"] if found.advice else []
-    said += [f"{found.unknown} not known"] if found.unknown else []
-    said += [f"nothing of {_names(found.missing)}"] if found.missing else []
-    return f"{mark} {', '.join(said)}; facts are {_age(found.age_hours)} old"
+    parts = [f"{found.good} good"]
+    parts += [count(len(found.fails), "failure")] if found.fails else []
+    parts += [f"{len(found.advice)} advised"] if found.advice else []
+    parts += [f"{found.unknown} not known"] if found.unknown else []
+    parts += [f"nothing of {_names(found.missing)}"] if found.missing else []
+    return f"{mark} {', '.join(parts)}; facts are {_age(found.age_hours)} old"
 
 
 def _age(hours: float) -> str:
@@ -149,8 +149,8 @@ def _violations(report: StackReport) -> Iterator[Block]:
     for verdict in sorted(report.preview.violations, key=lambda found: not found.mandatory):
         level = "mandatory" if verdict.mandatory else "advisory"
         at = f" {code(verdict.urn.rpartition('::')[2])}" if verdict.urn else ""
-        start = f"- **{plain(verdict.policy)}** ({level}){at}: "
-        text, whole = f"{start}{plain(_cut(verdict.message))}", f"{start}{plain(verdict.message)}"
+        start = f"- **{escape_for_forge(verdict.policy)}** ({level}){at}: "
+        text, whole = f"{start}{escape_for_forge(_cut(verdict.message))}", f"{start}{escape_for_forge(verdict.message)}"
         what = "policy violation" if verdict.mandatory else "advisory remark"
         yield Block(text, Risk.VERDICT if verdict.mandatory else Risk.UPDATE, what, whole=whole)
 
@@ -159,7 +159,7 @@ def _listed(title: str, items: tuple[str, ...], what: str, *, risk: Risk = Risk.
     if items:
         yield Block(f"### {title}", risk)
     for item in items:
-        yield Block(f"- {plain(_cut(item))}", risk, what, whole=f"- {plain(item)}")
+        yield Block(f"- {escape_for_forge(_cut(item))}", risk, what, whole=f"- {escape_for_forge(item)}")
 
 
 def _cut(text: str) -> str:

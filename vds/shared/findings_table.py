@@ -1,4 +1,4 @@
-"""The preflight's and the doctor's findings for a reader at a terminal."""
+"""The findings of preflight and doctor as a table for people."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MARKS: dict[State, str] = {
     "unproved": "[dim]~[/dim]",
     "unknown": "[dim]?[/dim]",
 }
-LEGEND = "✓ good · ✗ fails · ! advice · ~ a container's, shared with others · ? could not be had"
+LEGEND = "✓ good · ✗ fails · ! advice · ~ a container's, shared with its host · ? unknown"
 
 
 def findings_table(found: Iterable[CheckResult]) -> Table:
-    """A row a check; nodes that answered alike share a line."""
+    """A row for each check; nodes with the same answer share a line."""
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold", caption=LEGEND)
     table.caption_justify = "left"
     table.add_column("")

@@ -70,7 +70,11 @@ class Cluster:
         self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = ""
     ) -> dict[str, Any]:
         """One request; the answer. Raises ApiError for a status of 400 or more, UnreachableError without an answer."""
-        return dict(json.loads(self.text(method, path, body, query=query, content_type=content_type)))
+        text = self.text(method, path, body, query=query, content_type=content_type)
+        try:
+            return dict(json.loads(text))
+        except (ValueError, TypeError):
+            raise UnreachableError(f"{self.host}: does not answer as a Kubernetes API server") from None
 
     def text(self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = "") -> str:
         """The same for an answer that is not JSON."""

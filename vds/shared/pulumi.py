@@ -5,6 +5,7 @@ The lab runs its own engine in its own network namespace and keeps its own wrapp
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ SECONDS = 60
 class EngineError(NamedTuple):
     """An error of the engine that a user can do something about."""
 
-    text: str
-    """In the engine's output (3.259 and 3.272)."""
+    pattern: str
+    """Of the engine's output (3.259 and 3.272)."""
     remedy: str
     no_preview: str = ""
     """Why a pull request has no preview; empty if that is not the reviewer's concern."""
@@ -42,25 +43,24 @@ _ERRORS = (
         "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds the stack's passphrase",
         f"the stack's passphrase is not set here {_FORK}",
     ),
-    EngineError("no Pulumi.yaml", "run this in the project's folder"),
+    EngineError(r"no Pulumi\.yaml", "run this in the project's folder"),
     EngineError(
         "PULUMI_ACCESS_TOKEN",
         "run `pulumi login` for the backend of the stack, or set PULUMI_BACKEND_URL",
         f"no state backend is set here {_FORK}",
     ),
     EngineError(
-        "open bucket", "check PULUMI_BACKEND_URL, and the credentials for it", "the state backend can't be reached"
-    ),
-    EngineError(
-        "opening bucket", "check PULUMI_BACKEND_URL, and the credentials for it", "the state backend can't be reached"
+        r"open(ing)? bucket",
+        "check PULUMI_BACKEND_URL, and the credentials for it",
+        "the state backend can't be reached",
     ),
 )
-"""The first whose text is in the engine's output counts."""
+"""The first whose pattern is in the engine's output counts."""
 
 
 def known_error(output: str) -> EngineError | None:
     """The error in the engine's output, if it is one that we know."""
-    return next((error for error in _ERRORS if error.text in output), None)
+    return next((error for error in _ERRORS if re.search(error.pattern, output)), None)
 
 
 def run(

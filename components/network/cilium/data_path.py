@@ -139,7 +139,7 @@ def from_values(found: Leaves, release: str) -> DataPath:
         l7_proxy=text(found.get(L7_PROXY)) != "false",
         gateway_api=gateway,
         l2_announcements=on(found.get(ANNOUNCEMENTS)),
-        mtu=int(mtu) if mtu.isdecimal() else 0,
+        mtu=int(mtu) if mtu.isdecimal() and len(mtu) < 10 else 0,
         routing_written=written_routing(found) != "",
     )
 
@@ -179,7 +179,7 @@ def from_config(data: Mapping[str, Any], version: str = "") -> DataPath:
         l7_proxy=is_true("enable-l7-proxy", "true"),
         gateway_api=gateway,
         l2_announcements=is_true("enable-l2-announcements"),
-        mtu=int(mtu) if mtu.isdecimal() else 0,
+        mtu=int(mtu) if mtu.isdecimal() and len(mtu) < 10 else 0,
     )
 
 

@@ -28,7 +28,7 @@ def _version_problems(cni: Cilium) -> list[Finding]:
             "cni-version",
             "cni.version",
             f"{cni.version} is not between {OLDEST} and {NEWEST}, for which this platform knows the chart's "
-            f"spelling and the MTU arithmetic: choose one of these",
+            "values and the MTU arithmetic: choose one of these",
         )
     ]
 

@@ -1,8 +1,8 @@
-"""Helm values of the Cilium chart, spelled for the version asked for: any release from 1.11 to 1.20.
+"""Helm values of the Cilium chart, for the version of the stack file: any release from 1.11 to 1.20.
 
 Written out where a default is a trap, with the trap beside it. The charts' JSON Schemas let misspelt keys
-pass and the older charts have none, so tests hold every key against the release's own table of keys and ask
-`explain` what each of them really does there.
+pass and the older charts have none, so tests look up every key in the release's own table of keys and ask `explain`
+what each of them really does there.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
 from components.network.cilium.advice import certificates_come_late
 from components.network.cilium.chart.keys import closest, has, nearest
-from components.network.cilium.chart.nested import dotted, leaves, tree
+from components.network.cilium.chart.nested import dotted, flatten, unflatten
 from components.network.cilium.chart.settings import proxy_value, routing_values
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.images import mirrored
@@ -77,11 +77,11 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         values["devices"] = " ".join(cni.devices)  # before 1.20 the chart writes it out as it stands
     if cni.upgraded_from:
         values["upgradeCompatibility"] = cni.upgraded_from
-    return merged(values, tree(mirrored(context.images, release)))
+    return merged(values, unflatten(mirrored(context.images, release)))
 
 
 def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> list[Finding]:
-    """What is wrong with the values that the stack file adds: keys of the platform's own, and keys of nobody's."""
+    """What is wrong with the values that the stack file adds: the platform sets the key, or the chart has none."""
     extra, release = cni.install.values, _release(cni)
     if not extra or nearest(cni.version) is None:
         return []
@@ -89,7 +89,7 @@ def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> 
     both = list(taken(own, extra))
     found = [f"{key} is set by the platform, from fields of the stack file: take it out" for key in both]
     try:
-        paths = [path for path in leaves(extra) if has(path, release) is None and dotted(path) not in both]
+        paths = [path for path in flatten(extra) if has(path, release) is None and dotted(path) not in both]
     except ValueError as error:
         return [Finding("cni-values", "cni.install.values", f"{error}: write them out")]
     for path in paths:
@@ -115,11 +115,11 @@ def _mtu(cni: Cilium, network: NetworkSpec, release: str) -> Values:
 
 def _routing(path: DataPath, release: str) -> Values:
     if not path.native:
-        return tree(routing_values(path.protocol, release))
+        return unflatten(routing_values(path.protocol, release))
     values: Values = {
         "autoDirectNodeRoutes": path.direct_routes,
         "ipv4NativeRoutingCIDR": path.native_cidr,
-        **tree(routing_values("native", release)),
+        **unflatten(routing_values("native", release)),
     }
     if path.protocol == "geneve":
         values["tunnelProtocol"] = "geneve"  # of DSR

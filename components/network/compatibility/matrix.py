@@ -1,6 +1,6 @@
 """The table of what works together: Kubernetes, kernel, CNI, kube-proxy, Gateway API and MetalLB, with its sources.
 
-A row is a need: a part in a span of versions, or a feature, needs another part in a span of versions. Versions
+A row is a requirement: a part in a span of versions, or a feature, needs another part in a span of versions. Versions
 compare by as many numbers as the bound has: `1.19` as an upper bound holds 1.19.6.
 """
 
@@ -39,11 +39,11 @@ class Combination(NamedTuple):
     features: frozenset[Feature] = frozenset()
 
 
-class Need(NamedTuple):
+class Requirement(NamedTuple):
     """A row of the table."""
 
     part: Part | None
-    """Whose need it is; None: the feature's alone."""
+    """Whose requirement it is; None: the feature's alone."""
     since: str
     until: str
     feature: Feature | None
@@ -54,20 +54,20 @@ class Need(NamedTuple):
     why: str
     source: str
     instead: str = ""
-    """What to write to be without the need."""
+    """What to write to be without the requirement."""
 
 
-def _cilium(since: str, until: str, other: Part, at_least: str, why: str, source: str) -> Need:
-    return Need(Part.CILIUM, since, until, None, other, at_least, "", why, source)
+def _cilium(since: str, until: str, other: Part, at_least: str, why: str, source: str) -> Requirement:
+    return Requirement(Part.CILIUM, since, until, None, other, at_least, "", why, source)
 
 
-def _gateway(since: str, until: str, at_least: str, at_most: str, why: str, source: str) -> Need:
+def _gateway(since: str, until: str, at_least: str, at_most: str, why: str, source: str) -> Requirement:
     gateway, off = Feature.CILIUM_GATEWAY, "gatewayApi: false"
-    return Need(Part.CILIUM, since, until, gateway, Part.GATEWAY_API, at_least, at_most, why, source, off)
+    return Requirement(Part.CILIUM, since, until, gateway, Part.GATEWAY_API, at_least, at_most, why, source, off)
 
 
-def _feature(feature: Feature, other: Part, at_least: str, why: str, source: str, instead: str) -> Need:
-    return Need(None, "", "", feature, other, at_least, "", why, source, instead)
+def _feature(feature: Feature, other: Part, at_least: str, why: str, source: str, instead: str) -> Requirement:
+    return Requirement(None, "", "", feature, other, at_least, "", why, source, instead)
 
 
 _REQUIREMENTS = "Cilium's system requirements"
@@ -92,8 +92,8 @@ TABLE = (
         "KEP-3866",
         "another mode of kube-proxy",
     ),
-    Need(Part.CALICO, "", "", Feature.CALICO_BPF, Part.KERNEL, "5.10", "", "its programs need 5.10", _CALICO),
-    Need(Part.CALICO, "", "", None, Part.KERNEL, "3.10", "", "its iptables rules need 3.10", _CALICO),
+    Requirement(Part.CALICO, "", "", Feature.CALICO_BPF, Part.KERNEL, "5.10", "", "its programs need 5.10", _CALICO),
+    Requirement(Part.CALICO, "", "", None, Part.KERNEL, "3.10", "", "its iptables rules need 3.10", _CALICO),
     _feature(
         Feature.CALICO_NFTABLES,
         Part.CALICO,
@@ -102,7 +102,7 @@ TABLE = (
         "Calico's page on the nftables data plane; generally available since 3.31",
         "dataplane: Iptables",
     ),
-    Need(
+    Requirement(
         Part.GATEWAY_API,
         "1.5",
         "",
@@ -113,7 +113,7 @@ TABLE = (
         "since 1.5 it comes with a ValidatingAdmissionPolicy of v1, which Kubernetes has since 1.30",
         "the bundle itself, and Kubernetes 1.30's release notes",
     ),
-    Need(
+    Requirement(
         Part.TRAEFIK,
         "3.7",
         "",

@@ -1,6 +1,6 @@
-"""Asks the table of what works together: what is not met, what it takes, and the nearest combination that works.
+"""Queries the table of what works together: unmet requirements, and the nearest combination that works.
 
-What no row speaks of is unknown, and unknown is not refused.
+What has no row is unknown, and what is unknown is not refused.
 """
 
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from itertools import combinations, product
 from typing import NamedTuple
 
 from components.core.versions import between, minor, parse
-from components.network.compatibility.matrix import CATALOGUE, TABLE, TESTED, Combination, Need, Part
+from components.network.compatibility.matrix import CATALOGUE, TABLE, TESTED, Combination, Part, Requirement
 
 
 class Conflict(NamedTuple):
-    """A need that a combination does not meet: the smallest set that can't be together."""
+    """A requirement that a combination does not meet: the smallest set that can't be together."""
 
-    need: Need
+    requirement: Requirement
     subject: str
     """As in `Cilium 1.18.12 with Cilium's Gateway`."""
     found: str
@@ -22,21 +22,21 @@ class Conflict(NamedTuple):
 
 
 def conflicts(combination: Combination) -> list[Conflict]:
-    """Every need that is known not to be met."""
-    return [
-        Conflict(need, _subject(need, combination), f"{need.other} {combination.versions[need.other]}")
-        for need in _asked(combination)
-        if need.other in combination.versions
-        and not between(combination.versions[need.other], need.at_least, need.at_most)
-    ]
+    """Every requirement that is known not to be met."""
+    found = []
+    for requirement in _requirements(combination):
+        version = combination.versions.get(requirement.other)
+        if version is not None and not between(version, requirement.at_least, requirement.at_most):
+            found.append(Conflict(requirement, _subject(requirement, combination), f"{requirement.other} {version}"))
+    return found
 
 
 def floor(combination: Combination, part: Part) -> tuple[str, str] | None:
-    """The oldest version of a part that all needs take, and whose need it is."""
+    """The oldest version of a part that meets all requirements, and whose requirement that is."""
     asks = [
-        (need.at_least, _subject(need, combination))
-        for need in _asked(combination)
-        if need.other is part and need.at_least
+        (requirement.at_least, _subject(requirement, combination))
+        for requirement in _requirements(combination)
+        if requirement.other is part and requirement.at_least
     ]
     return max(asks, key=lambda ask: parse(ask[0]), default=None)
 
@@ -68,30 +68,29 @@ def untested(combination: Combination) -> str:
         if tested:
             return (
                 f"{part} {version} is tested by its makers with Kubernetes {tested[0]} to {tested[1]}, and this is "
-                f"{kubernetes}: it may work, and nobody vouches for it"
+                f"{kubernetes}: it may work, and is not tested"
             )
         return (
             f"{part} {version} is not known to be tested with Kubernetes {kubernetes}: what its makers tested "
-            f"{minor(version)} with is not in the table; their page on compatibility says it"
+            f"{minor(version)} with is not in the table; see their page on compatibility"
         )
     return ""
 
 
-def _asked(combination: Combination) -> Iterator[Need]:
-    for need in TABLE:
-        if need.feature is not None and need.feature not in combination.features:
+def _requirements(combination: Combination) -> Iterator[Requirement]:
+    for requirement in TABLE:
+        if requirement.feature is not None and requirement.feature not in combination.features:
             continue
-        if need.part is None or (
-            need.part in combination.versions and between(combination.versions[need.part], need.since, need.until)
-        ):
-            yield need
+        version = combination.versions.get(requirement.part) if requirement.part else None
+        if requirement.part is None or (version and between(version, requirement.since, requirement.until)):
+            yield requirement
 
 
-def _subject(need: Need, combination: Combination) -> str:
-    if need.part is None:
-        return str(need.feature)
-    named = f"{need.part} {combination.versions[need.part]}"
-    return f"{named} with {need.feature}" if need.feature else named
+def _subject(requirement: Requirement, combination: Combination) -> str:
+    if requirement.part is None:
+        return str(requirement.feature)
+    named = f"{requirement.part} {combination.versions[requirement.part]}"
+    return f"{named} with {requirement.feature}" if requirement.feature else named
 
 
 def _ways(combination: Combination, parts: tuple[Part, ...]) -> Iterator[tuple[int, dict[Part, str]]]:

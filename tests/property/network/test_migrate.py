@@ -8,7 +8,7 @@ from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.history import RENAMED, Verdict
 from components.network.cilium.chart.keys import has, releases
 from components.network.cilium.chart.migrate import migrate
-from components.network.cilium.chart.nested import Leaves, dotted, keys, leaves, tree
+from components.network.cilium.chart.nested import Leaves, dotted, flatten, keys, unflatten
 from components.network.cilium.chart.set_syntax import merge_words
 from components.network.cilium.chart.settings import proxy_value, routing_values
 from components.network.cilium.chart.upgrade_path import upgrade_path
@@ -65,7 +65,7 @@ def test_there_and_back_is_where_one_was_if_nothing_was_lost(meaning, here, ther
     assume(not any(change.kind in ("lost", "left out") for change in back.changes))
     assert from_values(back.values, here) == from_values(values, here)
     newest_words = migrate(spelled(meaning, there), there, here).values
-    assert tree(back.values) in (tree(values), tree(newest_words))
+    assert unflatten(back.values) in (unflatten(values), unflatten(newest_words))
 
 
 @patient
@@ -109,7 +109,7 @@ def test_every_step_of_the_way_renders(meaning, here, there):
 @given(settings_of(), release)
 def test_a_migration_to_the_same_release_changes_nothing(meaning, here):
     values = spelled(meaning, here)
-    assert tree(migrate(values, here, here).values) == tree(values)
+    assert unflatten(migrate(values, here, here).values) == unflatten(values)
 
 
 names = st.text("abcdXYZ./-", min_size=1, max_size=6)
@@ -123,7 +123,7 @@ plain = st.recursive(
 @patient
 @given(st.dictionaries(names, plain, max_size=4))
 def test_leaves_and_tree_are_inverse(values):
-    assert tree(leaves(values)) == values
+    assert unflatten(flatten(values)) == values
 
 
 @patient
@@ -135,10 +135,10 @@ def test_leaves_and_tree_are_inverse(values):
     release,
 )
 def test_no_values_however_strange_stop_the_commands(values, here, there):
-    found = leaves(values)
+    found = flatten(values)
     assert len(explain(found, here)) == len(found)
     for step in upgrade_path(found, here, there):
-        assert isinstance(tree(step.migration.values), dict)
+        assert isinstance(unflatten(step.migration.values), dict)
 
 
 word = st.one_of(st.booleans(), st.integers(1, 10**9), st.text("abcXYZ./:-_", min_size=1, max_size=8))

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from components.core.versions import matches, parse
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import nearest, releases
-from components.network.cilium.chart.nested import leaves
+from components.network.cilium.chart.nested import flatten
 from components.network.cilium.data_path import from_values
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext, Cni
@@ -75,7 +75,7 @@ def test_no_rendered_values_hold_two_settings_that_exclude_each_other(cni):
         return
     values = cilium_values(cni, NETWORK, ChartContext("oslo"))
     balancing = values["loadBalancer"]
-    runs = from_values(leaves(values), nearest(cni.version))
+    runs = from_values(flatten(values), nearest(cni.version))
     if not runs.native:
         assert "autoDirectNodeRoutes" not in values
         assert (runs.protocol, balancing["mode"]) not in {("vxlan", "dsr"), ("vxlan", "hybrid")}
@@ -96,14 +96,14 @@ def test_every_value_is_honoured_and_none_means_something_else(cni):
     if cni_problems(cni, NETWORK):
         return
     values = cilium_values(cni, NETWORK, ChartContext("oslo"))
-    assert [item for item in explain(leaves(values), nearest(cni.version)) if not item.as_meant] == []
+    assert [item for item in explain(flatten(values), nearest(cni.version)) if not item.as_meant] == []
 
 
 @given(ciliums)
 def test_what_runs_is_what_the_model_says(cni):
     if cni_problems(cni, NETWORK):
         return
-    runs = from_values(leaves(cilium_values(cni, NETWORK, ChartContext("oslo"))), nearest(cni.version))
+    runs = from_values(flatten(cilium_values(cni, NETWORK, ChartContext("oslo"))), nearest(cni.version))
     written = cni.data_path(NETWORK)
     # Charts before 1.13 have no key for the MTU, and the pod network is in no value.
     apart = {"release": runs.release, "pod_cidr": runs.pod_cidr, "mtu": runs.mtu or NETWORK.underlay_mtu}

@@ -11,7 +11,8 @@ from tests.support.evidence import DATE, evidence, export
 from tests.support.export import SIGNATURE
 from vds.evidence.render import render
 from vds.evidence.state import read
-from vds.evidence.tables import table, words
+from vds.evidence.tables import words
+from vds.shared.markdown import table
 
 RESOURCES = len(export()["deployment"]["resources"])
 FIRST = render(evidence(), date=DATE)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.stacks import ROOT
 
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DECISIONS = ROOT / "docs" / "adr"
 FOLDERS = sorted(path.name for path in (ROOT / "components").iterdir() if (path / "__init__.py").exists())
 
@@ -47,3 +48,9 @@ def test_a_decision_has_its_price_and_how_to_undo_it(page: Path) -> None:
     assert headings[-2:] == ["Price", "Undo"]
     (title,) = re.findall(r"^# (.+)$", page.read_text(), re.M)
     assert f"- [{title}]({page.name})" in (DECISIONS / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_file_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:components|docs|lab|policies|tests|vds)/[\w./-]+)`", page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []

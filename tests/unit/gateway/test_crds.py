@@ -9,7 +9,7 @@ from components.gateway.bundle import BundleError, read_bundle
 from components.gateway.crd_rules import bundle_problems, crd_problems
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import has, releases
-from components.network.cilium.chart.nested import leaves
+from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.stackfile.parsing import SpecError, parse
@@ -172,7 +172,7 @@ def test_another_bundle_restarts_the_operator_of_every_release_that_knows_gatewa
     changed = copy.deepcopy(after)
     assert changed["operator"].pop("podAnnotations") == {"vds-platform.no/gateway-api": "1.6.1"}
     assert before == changed
-    [found] = [item for item in explain(leaves(after), release) if "podAnnotations" in str(item)]
+    [found] = [item for item in explain(flatten(after), release) if "podAnnotations" in str(item)]
     assert found.as_meant
 
 

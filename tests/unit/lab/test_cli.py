@@ -103,7 +103,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_logs_that_one_may_not_see_are_not_called_missing(nobody: None) -> None:
-    with pytest.raises(LabError, match="takes root: run the same command with sudo") as error:
+    with pytest.raises(LabError, match="run the same command with sudo") as error:
         cli.logs(name="", lines=1, follow=False)
     assert "not started" not in str(error.value)
 
@@ -116,7 +116,7 @@ def test_what_takes_root_names_no_command_that_one_did_not_run(nobody: None) -> 
 
 def test_a_running_labs_status_takes_root_and_says_so(nobody: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "members", lambda _: [1])
-    with pytest.raises(LabError, match="takes root"):
+    with pytest.raises(LabError, match="needs root"):
         cli.status()
 
 

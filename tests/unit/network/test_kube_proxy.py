@@ -4,7 +4,7 @@ from components.network.kube_proxy import kube_proxy_advice, kube_proxy_configur
 from components.network.rules import kernel_floor
 from components.nodes.settings.modules import modules
 from components.stackfile.parsing import parse
-from tests.support.cilium import cilium
+from tests.support.networks import cilium
 from tests.support.stacks import ROOT, existing_data
 
 

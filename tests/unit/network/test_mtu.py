@@ -3,7 +3,7 @@ import pytest
 from components.network.kinds import cni_advice
 from components.network.model import Calico, CalicoHelm
 from components.network.mtu import solve
-from tests.support.cilium import GENEVE, NATIVE, VXLAN, cilium
+from tests.support.networks import GENEVE, NATIVE, VXLAN, cilium
 
 
 @pytest.mark.parametrize(

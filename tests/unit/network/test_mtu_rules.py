@@ -44,5 +44,5 @@ def test_a_configuration_is_counted_alike(data, gets):
 
 def test_what_is_no_number_is_said_without_showing_it():
     [problem] = cilium_config_problems({"data": {"mtu": "hunter2"}}, 1500)
-    assert problem.message == "data.mtu is no number: write 1500, or 0 to have it detected"
+    assert (problem.message, problem.remedy) == ("data.mtu is no number", "write 1500, or 0 to have it detected")
     assert messages("1.18.12", {"MTU": "$MTU"}) == []

@@ -2,7 +2,7 @@ import pytest
 
 from components.network.mtu import solve
 from components.network.rules import kernel_floor
-from tests.support.cilium import cilium
+from tests.support.networks import cilium
 from tests.support.stacks import problems, stack, stack_data
 
 

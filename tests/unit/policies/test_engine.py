@@ -14,7 +14,7 @@ from policies import engine
 from policies.engine import POLICIES, PolicyError, engine_policy, judge_stack, schema
 from policies.offline import judge
 from policies.policy import Object, Policy, Settings
-from tests.support.foreign import cilium_config, deployment, kube, namespace, route, service
+from tests.support.foreign import cilium_config, deployment, kube, namespace, release, route, service
 from tests.support.policy import UNKNOWN, Resource, exported, pack_config, violations
 from tests.support.policy_cases import CASES
 from tests.support.stacks import ROOT
@@ -74,7 +74,7 @@ def test_whether_a_finding_is_decided_is_no_part_of_its_text(monkeypatch: pytest
 
 def test_what_cannot_be_judged_hides_no_other_resource() -> None:
     bad = cilium_config(mtu="1450")
-    unreadable = cilium_config(mtu="hunter2")._replace(name="unreadable")
+    unreadable = release("cilium", {})._replace(props={"chart": "cilium", "values": "hunter2"}, name="unreadable")
     unknown = cilium_config(mtu=UNKNOWN)._replace(name="unknown")
     found = judged("cni-mtu", unreadable, unknown, bad)
     assert {(finding.urn, finding.decided) for finding in found} == {
@@ -83,7 +83,7 @@ def test_what_cannot_be_judged_hides_no_other_resource() -> None:
         (bad.urn, True),
     }
     [message] = [str(finding) for finding in found if finding.urn == unreadable.urn]
-    assert message == "ConfigMap unreadable: cannot be judged: data.mtu is not a whole number: correct the field"
+    assert message == "Release unreadable: cannot be judged: values is not a group of fields: correct the field"
 
 
 def test_each_of_two_policies_that_read_the_same_field_reports_its_own_resource() -> None:
@@ -128,6 +128,16 @@ def test_the_committed_settings_match_their_schemas() -> None:
             document = {"type": "object", "properties": schema(POLICIES[name].settings)}
             jsonschema.validate(settings, document)
             assert set(settings) <= {*document["properties"], "enforcementLevel"}
+
+
+@pytest.mark.parametrize("policy", list(POLICIES))
+def test_every_policy_has_a_remedy_and_so_has_each_finding(policy: str) -> None:
+    made = POLICIES[policy]
+    assert all((made.title, made.severity, made.framework, made.reference, made.why, made.remedy))
+    case = CASES[policy]
+    if policy != "stack-judged":  # an exported state has the properties of every resource
+        found = judge(exported(case.fails), pack_config(case.config))
+        assert [bool(finding.remedy) for finding in found if finding.rule == policy] == [True]
 
 
 def test_policies_are_found_in_every_file_of_rules() -> None:

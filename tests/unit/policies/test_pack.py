@@ -300,7 +300,7 @@ def test_ciliums_pools_are_judged_as_metallbs_are(spec: Props) -> None:
         assert violation.policy == "metallb-pool-addresses"
         assert "contains node osl-2 (203.0.113.12)" in violation.message
     unknown = kube("cilium.io/v2", "CiliumLoadBalancerIPPool", "public", spec={"blocks": UNKNOWN})
-    assert {said.policy for said in found([unknown])} == {"metallb-pool-addresses", "residency-closure"}
+    assert {said.policy for said in found([unknown])} == {"metallb-pool-addresses", "residency-destinations"}
 
 
 def test_what_is_no_address_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Bytes that leave by a side door: wherever a program names a place, the closure finds it."""
+"""Every field of a program that names a destination is found."""
 
 from typing import Any
 
@@ -6,19 +6,20 @@ import pytest
 
 from components.images.model import ImageMirror
 from components.network.cilium.values import cilium_values
+from components.network.model import ChartContext
 from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations
 from tests.support.stacks import stack
 
-RESIDENCY = ("residency-closure", "residency-state")
+RESIDENCY = ("residency-destinations", "residency-state")
 
 
 def said(*resources: Resource, **config: Any) -> list[str]:
-    """What the closure says of a foreign program that declares one place."""
+    """Findings of residency-destinations in a foreign program that declares one place."""
     settings = {"places": [PLACE], **config}
-    found = violations(ENGINE_POLICIES, list(resources), {"residency-closure": settings})
-    return [violation.message for violation in found if violation.policy == "residency-closure"]
+    found = violations(ENGINE_POLICIES, list(resources), {"residency-destinations": settings})
+    return [violation.message for violation in found if violation.policy == "residency-destinations"]
 
 
 def values(**inner: Any) -> Resource:
@@ -205,7 +206,7 @@ def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
 def test_a_chart_whose_every_image_is_known_is_judged_by_those_that_values_leave_to_its_makers() -> None:
     lab = stack("lab")
     mirror = ImageMirror(registry="registry.example.no")
-    ours = cilium_values(lab.cni, lab.network, cluster="lab", images=mirror)
+    ours = cilium_values(lab.cni, lab.network, ChartContext("lab", images=mirror))
     chart = release("oci://registry.example.no/charts/cilium", ours)
     chart = chart._replace(props={**chart.props, "version": "1.20.2"})
     assert said(chart) == []

@@ -12,8 +12,8 @@ CALICO = "projectcalico.org/v3"
 
 
 def said(resource: Resource) -> list[str]:
-    found = violations(ENGINE_POLICIES, [resource], {"residency-closure": {"places": [PLACE]}})
-    return [violation.message for violation in found if violation.policy == "residency-closure"]
+    found = violations(ENGINE_POLICIES, [resource], {"residency-destinations": {"places": [PLACE]}})
+    return [violation.message for violation in found if violation.policy == "residency-destinations"]
 
 
 def kubernetes(**spec: Any) -> Resource:

@@ -13,8 +13,8 @@ APP = "oci://registry.example.no/charts/app"
 
 def said(*resources: Resource, **config: Any) -> list[str]:
     settings = {"places": [PLACE], "chartImages": {"app": []}, **config}
-    found = violations(ENGINE_POLICIES, list(resources), {"residency-closure": settings})
-    return [violation.message for violation in found if violation.policy == "residency-closure"]
+    found = violations(ENGINE_POLICIES, list(resources), {"residency-destinations": settings})
+    return [violation.message for violation in found if violation.policy == "residency-destinations"]
 
 
 def policy(spec: Any, kind: str = "NetworkPolicy") -> Resource:

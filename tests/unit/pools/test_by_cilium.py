@@ -5,7 +5,7 @@ import pytest
 from components.core.manifests import label
 from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
-from components.network.cilium.chart.nested import leaves
+from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.pools.by_cilium import POOL, announcements, cilium_pool_manifests
@@ -97,7 +97,7 @@ def test_the_chart_is_told_who_owns_the_addresses(pool, version, owner, key):
     values = cilium_values(spec.cni, spec.network, ChartContext("oslo", announces=announcements(spec.metallb)))
     assert values.get("defaultLBServiceIPAM") == owner
     assert values[key] == {"enabled": True}
-    assert [item for item in explain(leaves(values), version) if not item.as_meant] == []
+    assert [item for item in explain(flatten(values), version) if not item.as_meant] == []
 
 
 def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
@@ -122,7 +122,7 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
 @pytest.mark.parametrize(
     ("pool", "version", "says"),
     [
-        (BGP, "1.15.19", "bgp by Cilium needs 1.16 or newer"),
+        (BGP, "1.15.19", "bgp by Cilium needs Cilium 1.16"),
         (
             {**BGP, "advertisement": {"kind": "bgp", "peers": ["rack-a"], "aggregationLength": 28}},
             "1.17.18",

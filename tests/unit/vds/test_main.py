@@ -45,6 +45,11 @@ def test_every_command_is_listed_with_its_summary() -> None:
         assert command_of([name]).help.startswith(summary)
 
 
+def test_a_help_text_is_folded_by_the_terminal_and_not_by_the_source() -> None:
+    for words in (["decommission"], ["inspect", "drops"], ["charts", "lock"]):
+        assert "\n" not in command_of(words).help.replace("\n\n", "")
+
+
 @pytest.mark.parametrize(
     ("words", "nearest"), [(["docto"], "doctor"), (["inspect", "route"], "routes"), (["doctor", "--jsn"], "--json")]
 )

@@ -1,4 +1,4 @@
-"""What each key of Cilium values really does on a release, and how its author's meaning is spelled there.
+"""What each key of Cilium values really does on a release, and what to write there for what was meant.
 
 Helm is silent about most of it: keys that a chart does not read, words whose meaning changed, pairs that
 render and make every agent exit.
@@ -10,7 +10,7 @@ from components.core.versions import between
 from components.network.cilium.chart.checks import conflicts, mtu_effect
 from components.network.cilium.chart.history import Removed, Renamed, Verdict, fate, removal_of, rename_of, renamed_from
 from components.network.cilium.chart.keys import Path, closest, has, known_in, type_problem
-from components.network.cilium.chart.nested import Leaves, dotted, keys, shown
+from components.network.cilium.chart.nested import Leaves, dotted, keys, redact
 from components.network.cilium.chart.routing import (
     NO_RENDER,
     SILENT,
@@ -45,7 +45,7 @@ class Explanation(NamedTuple):
     """One key and what became of it."""
 
     key: str
-    """As `--set` spells it."""
+    """As `--set` has it."""
     value: str
     """As a message may show it: short, no secret."""
     verdict: Verdict
@@ -65,8 +65,8 @@ class _Written(NamedTuple):
         self, verdict: Verdict, says: str, instead: dict[Path, Any] | None = None, as_meant: bool | None = None
     ) -> Explanation:
         meant = verdict in _AS_MEANT if as_meant is None else as_meant
-        spelled = tuple((dotted(path), value) for path, value in (instead or {}).items())
-        return Explanation(dotted(self.path), shown(self.path, self.value), verdict, meant, says, spelled)
+        values = tuple((dotted(path), value) for path, value in (instead or {}).items())
+        return Explanation(dotted(self.path), redact(self.path, self.value), verdict, meant, says, values)
 
 
 def explain(found: Leaves, release: str) -> list[Explanation]:

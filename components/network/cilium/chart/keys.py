@@ -1,7 +1,7 @@
 """Which keys each released Cilium chart has, from the generated `chart_keys.txt` (see `lab.chart_keys`).
 
 The charts' schemas have no `additionalProperties: false`: a misspelt key passes Helm without a word. This
-table is what a spelling is held against instead, without a chart at hand.
+table is what keys are looked up in instead, without a chart.
 """
 
 import difflib
@@ -126,7 +126,7 @@ def known_in(path: Path) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=100_000)
 def closest(path: Path, release: str) -> Path | None:
-    """The key of that release whose spelling is nearest, if one is near: what a typo was meant to be."""
+    """The key of that release that is most alike, if one is: what a typo was meant to be."""
     index = releases().index(release)
     keys = _table()[2]
     names = {".".join(other): other for other, runs in keys.items() if _mark(runs, index) is not None}

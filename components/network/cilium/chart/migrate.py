@@ -11,7 +11,7 @@ from components.core.versions import between, matches
 from components.network.cilium.chart.explain import coerced, explain
 from components.network.cilium.chart.history import Renamed, Verdict, fate, removal_of, rename_of, renamed_from
 from components.network.cilium.chart.keys import Path, has, type_problem
-from components.network.cilium.chart.nested import Leaves, dotted, shown
+from components.network.cilium.chart.nested import Leaves, dotted, redact
 from components.network.cilium.chart.routing import judge_routing
 from components.network.cilium.chart.settings import (
     DISPATCH,
@@ -28,7 +28,7 @@ from components.network.cilium.chart.settings import (
 )
 from components.network.cilium.data_path import from_values
 
-Kind = Literal["respelled", "set", "left out", "lost"]
+Kind = Literal["rewritten", "set", "left out", "lost"]
 
 
 _SAYS_NOTHING: tuple[object, ...] = ("", None, {}, [])
@@ -38,7 +38,7 @@ class Change(NamedTuple):
     """One difference between the old values and the new, and why."""
 
     kind: Kind
-    """`respelled`: other words, same effect. `set`: written out, because the default is another. `left out`: it
+    """`rewritten`: other words, same effect. `set`: written out, because the default is another. `left out`: it
     did nothing, or nothing else than is done anyway. `lost`: it did something that the new release cannot."""
     before: tuple[tuple[str, str], ...]
     """Keys and values as they were, fit to be shown."""
@@ -86,11 +86,11 @@ class _Carrier:
         meant = written_routing(self.found)
         runs = "native" if here.native else here.protocol
         meaning = meant if self.meant else runs
-        spelled = self._kept(written, meaning) or routing_values(meaning, self.new)
+        values = self._kept(written, meaning) or routing_values(meaning, self.new)
         geneve = {PROTOCOL: "geneve"} if here.protocol == "geneve" or text(self.found.get(DISPATCH)) == "geneve" else {}
         if meaning == "native" and geneve and matches(self.new, ">=1.14.3"):
-            spelled = {**spelled, **geneve}  # since 1.15 dispatch geneve wants it, native too
-        self.values |= spelled
+            values = {**values, **geneve}  # since 1.15 dispatch geneve wants it, native too
+        self.values |= values
         if meant != runs:
             why = f"what was written ({meant}) did nothing on {self.old}, where {runs} ran"
             why += (
@@ -98,9 +98,9 @@ class _Carrier:
                 if self.meant
                 else f"; that stays. To change it later: {_words(routing_values(meant, self.new))}"
             )
-            self._change("respelled" if self.meant else "left out", written, spelled, why, True)
-        elif spelled != written:
-            self._change("respelled", written, spelled, f"{runs} in the words of {self.new}", False)
+            self._change("rewritten" if self.meant else "left out", written, values, why, True)
+        elif values != written:
+            self._change("rewritten", written, values, f"{runs} in the words of {self.new}", False)
 
     def _kept(self, written: Leaves, meaning: str) -> Leaves:
         """The words as they stand, if the new release honours them and takes the same from them."""
@@ -120,17 +120,17 @@ class _Carrier:
         if proxy_verdict(value, self.new) is Verdict.HONOURED:
             self.values[KPR] = value
             return
-        spelled = {KPR: proxy_value(word in ("strict", "true"), self.new)}
-        self.values |= spelled
+        values = {KPR: proxy_value(word in ("strict", "true"), self.new)}
+        self.values |= values
         if word in ("partial", "probe"):
             why = (
                 f"{self.new} has no {word}: this says that kube-proxy carries Services; to replace it whole write true"
             )
-            self._change("lost", {KPR: value}, spelled, why, True)
+            self._change("lost", {KPR: value}, values, why, True)
         else:
             ran = proxy_verdict(value, self.old) is Verdict.HONOURED
             why = f"the word of {self.new}" + ("" if ran else f"; {self.old} did not take the old one")
-            self._change("respelled", {KPR: value}, spelled, why, not ran)
+            self._change("rewritten", {KPR: value}, values, why, not ran)
 
     def rest(self, path: Path) -> None:
         """Every other key by itself."""
@@ -158,13 +158,13 @@ class _Carrier:
         problem = type_problem(value, key) if key else ""
         if problem and isinstance(value, bool) and has((*target, "enabled"), self.new):
             target = (*target, "enabled")
-            self._change("respelled", {path: value}, {target: value}, f"{problem} on {self.new}", self.never_ran)
+            self._change("rewritten", {path: value}, {target: value}, f"{problem} on {self.new}", self.never_ran)
             problem = ""
         fitting = coerced(value, key.types) if key and problem else value
         if problem and fitting is None:
             self._change("lost", {path: self.found[path]}, {}, f"{problem} on {self.new}", True)
         elif problem and path == target:
-            self._change("respelled", {path: value}, {path: fitting}, f"{problem} on {self.new}", False)
+            self._change("rewritten", {path: value}, {path: fitting}, f"{problem} on {self.new}", False)
         if not problem or fitting is not None:
             self.values[target] = fitting
         return fitting
@@ -197,7 +197,7 @@ class _Carrier:
             return
         why = f"{dotted(path)} is called {dotted(target)} on {self.new}"
         self._change(
-            "respelled",
+            "rewritten",
             {path: value},
             {target: carried},
             why + ("" if ran else f"; it did nothing on {self.old}"),
@@ -232,8 +232,8 @@ class _Carrier:
                 "left out", {path: value}, {}, f"it did nothing on {self.old} and would not on {self.new}", False
             )
 
-    def _did_nothing(self, spelled: Leaves) -> str:
-        return f"it did nothing on {self.old}; on {self.new} it would. To have it: {_words(spelled)}"
+    def _did_nothing(self, values: Leaves) -> str:
+        return f"it did nothing on {self.old}; on {self.new} it would. To have it: {_words(values)}"
 
     def _change(self, kind: Kind, before: Leaves, after: Leaves, why: str, behaviour: bool) -> None:
         self.changes.append(Change(kind, _pairs(before), _pairs(after), why, behaviour))
@@ -248,7 +248,7 @@ def _converted(value: Any, row: Renamed, *, to_new: bool) -> Any:
 
 
 def _pairs(found: Leaves) -> tuple[tuple[str, str], ...]:
-    return tuple((dotted(path), shown(path, value)) for path, value in found.items())
+    return tuple((dotted(path), redact(path, value)) for path, value in found.items())
 
 
 def _words(found: Leaves) -> str:

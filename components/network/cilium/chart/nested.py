@@ -13,7 +13,7 @@ Leaves = dict[Path, Any]
 _SECRET = ("password", "token", "secret", "key", "cert", "ca", "clientsecret", "bundle", "content")
 
 
-def leaves(values: Mapping[Any, Any]) -> Leaves:
+def flatten(values: Mapping[Any, Any]) -> Leaves:
     """Every path with its value, in order; lists and empty groups are values. Raises ValueError for absurd input."""
     found: Leaves = {}
     for count, (path, value) in enumerate(_walk(values, ())):
@@ -53,7 +53,7 @@ def _within(value: Any, path: Path, level: int) -> Iterator[Any]:
         yield from _within(item, path, level + 1)
 
 
-def tree(found: Leaves) -> dict[str, Any]:
+def unflatten(found: Leaves) -> dict[str, Any]:
     """The values that have these leaves, every group sorted."""
     grown: dict[str, Any] = {}
     for path, value in sorted(found.items()):
@@ -68,7 +68,7 @@ def tree(found: Leaves) -> dict[str, Any]:
 
 
 def dotted(path: Path) -> str:
-    """As Helm's --set spells it: `nodeSelector.kubernetes\\.io/os`."""
+    """As Helm's --set has it: `nodeSelector.kubernetes\\.io/os`."""
     return ".".join(step.replace(".", "\\.") for step in path)
 
 
@@ -77,7 +77,7 @@ def keys(name: str) -> Path:
     return tuple(name.split("."))
 
 
-def shown(path: Path, value: Any) -> str:
+def redact(path: Path, value: Any) -> str:
     """A value for a message: as YAML writes it, short, and never a secret."""
     if value is None:
         return "null"
@@ -86,7 +86,7 @@ def shown(path: Path, value: Any) -> str:
     if isinstance(value, dict):
         return "{}" if not value else "{…}"
     if isinstance(value, list):
-        return f"[{', '.join(shown(path, item) for item in value[:4])}{', …' if len(value) > 4 else ''}]"
+        return f"[{', '.join(redact(path, item) for item in value[:4])}{', …' if len(value) > 4 else ''}]"
     text = str(value)
     if (path[-1].lower() in _SECRET and isinstance(value, str) and len(text) > 8) or "PRIVATE KEY" in text:
         return "(hidden)"

@@ -1,4 +1,4 @@
-"""The words whose spelling changed most: how traffic is routed, and who replaces kube-proxy."""
+"""The values that changed most between releases: how traffic is routed, and who replaces kube-proxy."""
 
 from typing import Any
 

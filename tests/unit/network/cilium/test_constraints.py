@@ -3,7 +3,7 @@
 import pytest
 
 from components.network.cilium.changes import as_values
-from components.network.cilium.chart.nested import leaves, tree
+from components.network.cilium.chart.nested import flatten, unflatten
 from components.network.cilium.constraints import CONSTRAINTS, broken
 from components.network.cilium.data_path import DataPath, from_config, from_values
 from components.network.manifest_rules import chart_problems, config_problems
@@ -46,11 +46,11 @@ WRONG = {
 def test_a_state_refused_as_helm_values_is_refused_as_cilium_config(row):
     """The five states of which only the values were refused."""
     values, data, says = WRONG[row]
-    assert [found.id for found in broken(from_values(leaves(values), "1.18.12"))] == [row]
+    assert [found.id for found in broken(from_values(flatten(values), "1.18.12"))] == [row]
     assert [found.id for found in broken(from_config(data, "1.18.12"))] == [row]
     [problem] = config_problems({"data": data})
     assert says in problem.message
-    assert "; write " in problem.message
+    assert problem.remedy.startswith("write ")
     assert any(says in problem.message for problem in chart_problems(values, "1.18.12"))
 
 
@@ -161,8 +161,8 @@ def test_every_remedy_is_one(row, release, settings, index):
 @pytest.mark.parametrize("replaced", [True, False])
 @pytest.mark.parametrize("routing", ["native", "vxlan", "geneve"])
 def test_values_of_each_release_are_read_as_they_are_written(release, replaced, routing):
-    written = tree(as_values({"routing": routing, "replaces_proxy": replaced}, release))
-    path = from_values(leaves(written), release)
+    written = unflatten(as_values({"routing": routing, "replaces_proxy": replaced}, release))
+    path = from_values(flatten(written), release)
     assert (path.native, path.replaces_proxy, path.node_ports) == (routing == "native", replaced, replaced)
     assert path.native or path.protocol == routing
 
@@ -177,7 +177,7 @@ def test_values_of_each_release_are_read_as_they_are_written(release, replaced, 
     ],
 )
 def test_node_ports_may_be_cilium_s_beside_kube_proxy(version, values, node_ports):
-    assert from_values(leaves(values), version).node_ports is node_ports
+    assert from_values(flatten(values), version).node_ports is node_ports
 
 
 @pytest.mark.parametrize(

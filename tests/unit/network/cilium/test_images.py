@@ -12,8 +12,8 @@ from components.network.cilium.chart.keys import nearest
 from components.network.cilium.images import chart_images, from_their_makers
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
-from tests.support.cilium import cilium
 from tests.support.modules import cilium_chart, cilium_versions
+from tests.support.networks import cilium
 from tests.support.stacks import stack
 
 DIGEST = f"sha256:{'a' * 64}"

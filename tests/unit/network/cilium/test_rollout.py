@@ -8,7 +8,7 @@ from components.core.labels import WAITED_FOR
 from components.network.cilium.rollout import rollout_annotations
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
-from tests.support.cilium import cilium
+from tests.support.networks import cilium
 from tests.support.stacks import problems, stack, stack_data
 
 LAB = stack("lab")

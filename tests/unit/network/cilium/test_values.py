@@ -7,14 +7,14 @@ import pytest
 from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import releases
-from components.network.cilium.chart.nested import leaves
+from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.network.rules import cni_problems
 from components.stackfile.parsing import parse
 from tests.support.chart_values import schema_errors, unknown_keys
-from tests.support.cilium import GENEVE, NATIVE, VXLAN, cilium
 from tests.support.modules import cilium_chart, cilium_versions
+from tests.support.networks import GENEVE, NATIVE, VXLAN, cilium
 from tests.support.stacks import ROOT, stack, stack_data
 
 VERSIONS = cilium_versions()
@@ -40,7 +40,8 @@ CASES = [
             {"gatewayApi": True},
         ],
     )
-    if version != "1.11.5" or ("gatewayApi" not in more and balancing.get("dispatch") != "geneve")
+    if (matches(version, ">=1.13") or "gatewayApi" not in more)
+    and (matches(version, ">=1.14") or balancing.get("dispatch") != "geneve")
 ]
 
 
@@ -55,7 +56,9 @@ def test_every_key_is_one_that_the_release_knows(version):
             assert unknown_keys(values(cni), cilium_chart(version)) == []
 
 
-@pytest.mark.parametrize("version", [version for version in VERSIONS if version >= "1.16"])  # older have no schema
+@pytest.mark.parametrize(
+    "version", [version for version in VERSIONS if matches(version, ">=1.16")]
+)  # older have no schema
 def test_every_value_fits_the_releases_schema(version):
     for cni in CASES:
         if cni.version == version:
@@ -70,10 +73,10 @@ def test_everything_rendered_passes_the_rules(cni):
 def test_words_that_a_release_refuses_are_never_written():
     for cni in CASES:
         rendered = values(cni)
-        words = ("strict", "disabled") if cni.version == "1.11.5" else ("true", "false")
+        words = ("strict", "disabled") if matches(cni.version, "<1.14") else ("true", "false")
         assert rendered["kubeProxyReplacement"] in words
         assert rendered["enableIPv4Masquerade"] is True
-        assert ("tunnel" in rendered) == (cni.version in ("1.11.5", "1.14.2")) != ("routingMode" in rendered)
+        assert ("tunnel" in rendered) == matches(cni.version, "<1.14.3") != ("routingMode" in rendered)
         if "gatewayClass" in rendered.get("gatewayAPI", {}):
             assert isinstance(rendered["gatewayAPI"]["gatewayClass"]["create"], str)
 
@@ -99,7 +102,7 @@ def test_no_release_ignores_or_refuses_a_value_of_ours(release):
         for more in ({}, {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard", "l7Proxy": False}):
             cni = cilium(release, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
             if not cni_problems(cni, NETWORK):
-                found = explain(leaves(values(cni)), release)
+                found = explain(flatten(values(cni)), release)
                 assert [finding for finding in found if not finding.as_meant] == []
 
 

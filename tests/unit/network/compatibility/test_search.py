@@ -8,7 +8,7 @@ from components.core.versions import between
 from components.network.compatibility.matrix import CATALOGUE, TABLE, Combination, Feature, Part
 from components.network.compatibility.search import conflicts, floor, nearest, untested
 from components.network.rules import kernel_floor
-from tests.support.cilium import cilium
+from tests.support.networks import cilium
 from tests.support.stacks import problems, stack, stack_data
 
 
@@ -130,12 +130,12 @@ def test_the_production_example_runs_what_ciliums_makers_tested():
 
 
 def test_every_row_can_be_met_and_every_row_can_be_broken():
-    for need in TABLE:
-        versions = [*CATALOGUE.get(need.other, ("3.2", "5.10", "6.12")), "0.0.1", "99.0"]
-        assert any(between(version, need.at_least, need.at_most) for version in versions)
-        assert any(not between(version, need.at_least, need.at_most) for version in versions)
-        assert need.why
-        assert need.source
+    for requirement in TABLE:
+        versions = [*CATALOGUE.get(requirement.other, ("3.2", "5.10", "6.12")), "0.0.1", "99.0"]
+        assert any(between(version, requirement.at_least, requirement.at_most) for version in versions)
+        assert any(not between(version, requirement.at_least, requirement.at_most) for version in versions)
+        assert requirement.why
+        assert requirement.source
 
 
 def test_every_proposal_works_and_nothing_nearer_in_the_same_parts_does():

@@ -120,7 +120,7 @@ def test_migrate_as_json_has_the_values_of_every_step(file):
     assert [step["version"] for step in report["path"]] == ["1.15.19", "1.16.1"]
     assert report["path"][0]["values"]["routingMode"] == "native"
     assert report["values"] == report["path"][-1]["values"]
-    assert {change["kind"] for change in report["changes"]} == {"respelled"}
+    assert {change["kind"] for change in report["changes"]} == {"rewritten"}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ DARK = (GatewayFinding("gateway", "unknown", "the cluster could not be asked", "
 
 
 @pytest.mark.parametrize(
-    ("standing", "gateway", "status"),
+    ("reading", "gateway", "status"),
     [
         (reading("converged"), FINE, 0),
         (reading("drifted"), FINE, 1),
@@ -62,8 +62,8 @@ DARK = (GatewayFinding("gateway", "unknown", "the cluster could not be asked", "
         (UnreachableNode("could not be reached"), DARK, 2),
     ],
 )
-def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, standing, gateway, status):
-    readings(standing, gateway)
+def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, reading, gateway, status):
+    readings(reading, gateway)
     done = run("--json")
     assert done.exit_code == status, done.output
     assert json.loads(done.stdout)["converged"] is (status == 0)

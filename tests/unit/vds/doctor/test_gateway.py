@@ -120,8 +120,8 @@ class Answers(BaseHTTPRequestHandler):
         ((200, b'{"status": {}}'), "fails", "it has no address"),
         ((404, b'{"message": "not found"}'), "fails", "it does not exist"),
         ((403, b'{"message": "forbidden"}'), "unknown", "did not answer (forbidden)"),
-        ((200, b"<html>"), "unknown", "not as a Kubernetes API server"),
-        ((200, b"3"), "unknown", "not as a Kubernetes API server"),
+        ((200, b"<html>"), "unknown", "does not answer as a Kubernetes API server"),
+        ((200, b"3"), "unknown", "does not answer as a Kubernetes API server"),
     ],
 )
 def test_what_the_cluster_answers_is_a_finding_and_never_an_error(answer, state, said):

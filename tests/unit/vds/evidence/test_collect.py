@@ -23,7 +23,7 @@ HERE = "localhost, registry.lab.example.no, packages.lab.example.no, 192.0.2.0/2
 
 def test_every_node_has_place_provider_and_the_provider_s_country() -> None:
     nodes = [p for p in evidence().places if p.kind == "node"]
-    assert [(p.name, p.country, p.entity, p.entity_country, p.standing) for p in nodes] == [
+    assert [(p.name, p.country, p.entity, p.entity_country, p.status) for p in nodes] == [
         (name, "NO", "Lab", "NO", "allowed") for name in ("osl-cp-1", "osl-w-1", "osl-w-2")
     ]
 
@@ -42,7 +42,7 @@ def test_a_node_abroad_in_the_state_is_a_violation_whatever_the_stack_file_says(
     found = evidence(made)
     assert found.verdict == "violated"
     assert "node osl-w-2: country is NO in the stack file, SE in the state: run pulumi up" in str(found.open_points)
-    assert [p.country for p in found.places if p.name == "osl-w-2" and p.standing == "refused"] == ["SE"]
+    assert [p.country for p in found.places if p.name == "osl-w-2" and p.status == "refused"] == ["SE"]
     assert {policy.name for policy in found.policies if policy.outcome == "violated"} >= {"residency"}
 
 
@@ -52,7 +52,7 @@ def test_an_owner_abroad_counts_as_much_as_a_machine_abroad() -> None:
         entry(made, "osl-w-2")[side]["providerCountry"] = "US"
     found = evidence(made)
     assert found.verdict == "violated"
-    [abroad] = [p for p in found.places if p.standing == "refused"]
+    [abroad] = [p for p in found.places if p.status == "refused"]
     assert abroad.third_country
 
 
@@ -69,8 +69,8 @@ def test_the_registry_of_a_pod_s_image_is_a_place(image: str, registry: str) -> 
     made = export()
     add(made, "kubernetes:apps/v1:Deployment", "web", **pod(image))
     found = evidence(made)
-    assert place(found, "image-registry", registry).standing == "undeclared"
-    assert "residency-closure" in {policy.name for policy in found.policies if policy.outcome == "violated"}
+    assert place(found, "image-registry", registry).status == "undeclared"
+    assert "residency-destinations" in {policy.name for policy in found.policies if policy.outcome == "violated"}
     assert found.verdict == "violated"
 
 
@@ -86,15 +86,15 @@ def test_a_chart_s_repository_and_the_images_in_its_values_are_places() -> None:
         values={"server": {"image": {"repository": "ghcr.io/example/extra", "tag": "1"}}},
     )
     found = evidence(made)
-    assert place(found, "chart-repository", "charts.example.com").standing == "undeclared"
-    assert place(found, "image-registry", "ghcr.io").standing == "undeclared"
+    assert place(found, "chart-repository", "charts.example.com").status == "undeclared"
+    assert place(found, "image-registry", "ghcr.io").status == "undeclared"
     assert "TOKEN" not in repr(found)
 
 
 CHART_UNKNOWN = "which registries chart app takes the images from that its values do not name"
 
 
-@pytest.mark.parametrize("group", ["residency-closure", "all"])
+@pytest.mark.parametrize("group", ["residency-destinations", "all"])
 def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str) -> None:
     made, data = export(), stack_data("lab")
     data["residency"]["places"].append(PLACE)
@@ -104,10 +104,10 @@ def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str)
     add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, values={"replicas": 2})
     nobody = evidence(made, data=data)
     assert nobody.verdict == "undecided"
-    assert place(nobody, "image-registry", f"not known: {CHART_UNKNOWN}").standing == "undeclared"
+    assert place(nobody, "image-registry", f"not known: {CHART_UNKNOWN}").status == "undeclared"
     for registry in ("registry.example.no", "registry.example.no/charts"):
         found = evidence(made, data=data, config={group: {"chartImages": {"app": [registry]}}})
-        assert place(found, "image-registry", "registry.example.no").standing == "allowed"
+        assert place(found, "image-registry", "registry.example.no").status == "allowed"
         assert found.verdict == "holds"
     assert evidence(made, data=data, config={group: {"chartImages": {"app": []}}}).verdict == "holds"
 
@@ -116,8 +116,8 @@ def test_a_chart_that_the_program_takes_apart_is_fetched_and_its_objects_speak_f
     made = export()
     add(made, "kubernetes:helm.sh/v4:Chart", "x", chart="x", repositoryOpts={"repo": "https://charts.example.com"})
     found = evidence(made)
-    assert place(found, "chart-repository", "charts.example.com").standing == "undeclared"
-    assert not [p for p in found.places if p.kind == "image-registry" and p.standing == "undeclared"]
+    assert place(found, "chart-repository", "charts.example.com").status == "undeclared"
+    assert not [p for p in found.places if p.kind == "image-registry" and p.status == "undeclared"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_resources_reach_is_a_place(type_: str, inputs: dict[str, Any], kin
     made = export()
     add(made, type_, "extra", **inputs)
     found = evidence(made)
-    assert place(found, kind, host).standing == "undeclared"
+    assert place(found, kind, host).status == "undeclared"
     assert "TOKEN" not in repr(found)
 
 
@@ -211,7 +211,7 @@ def test_a_state_without_resources_proves_nothing() -> None:
 
 
 def states(found: Evidence) -> list[tuple[str, str]]:
-    return [(p.location, p.standing) for p in found.places if p.kind == "state"]
+    return [(p.location, p.status) for p in found.places if p.kind == "state"]
 
 
 def test_a_backend_that_the_record_does_not_hold_is_undeclared() -> None:
@@ -238,12 +238,12 @@ def test_a_backend_that_nobody_names_is_the_one_in_the_record_or_undeclared() ->
 
 
 def test_a_place_abroad_is_excepted_only_where_the_stack_file_says_so() -> None:
-    excepted = {p.name for p in evidence(name="oslo", data=existing_data()).places if p.standing == "excepted"}
+    excepted = {p.name for p in evidence(name="oslo", data=existing_data()).places if p.status == "excepted"}
     assert excepted == {"docker.io", "quay.io", "helm.cilium.io", "metallb.github.io"}
     made = export("oslo")
     add(made, "kubernetes:core/v1:Pod", "web", **pod("ghcr.io/example/web:1")["spec"]["template"])
     found = evidence(made, name="oslo", data=existing_data())
-    assert place(found, "image-registry", "ghcr.io").standing == "undeclared"
+    assert place(found, "image-registry", "ghcr.io").status == "undeclared"
 
 
 def test_every_exception_is_named_with_its_last_day_and_reason() -> None:

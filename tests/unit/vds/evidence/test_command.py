@@ -58,9 +58,9 @@ def test_a_stack_whose_policies_hold_ends_with_0_and_a_folder_that_coreutils_can
     assert result.output.startswith("Holds: ")
     folder = tmp_path / "evidence" / "lab"
     subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=folder, check=True)
-    seal = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
-    assert f"sha256 {seal}" in result.output
-    assert f"`{seal}`" in (folder / "index.md").read_text()
+    sha256 = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
+    assert f"sha256 {sha256}" in result.output
+    assert f"`{sha256}`" in (folder / "index.md").read_text()
     covered = {line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
     assert {path.name for path in folder.iterdir()} == covered | {"SHA256SUMS", "index.md"}
     assert not [words for words in tools.words("pulumi") if "--show-secrets" in words]
@@ -137,11 +137,11 @@ def test_what_the_pack_s_configuration_says_of_a_chart_s_images_reaches_the_verd
     add(made, "kubernetes:helm.sh/v3:Release", "app", chart="app", values={"replicas": 2})
     engine(made)
     assert run().exit_code == 1
-    (tmp_path / "pack.json").write_text('{"residency-closure": {"chartImages": {"app": []}}}')
+    (tmp_path / "pack.json").write_text('{"residency-destinations": {"chartImages": {"app": []}}}')
     assert run("--policy-pack-config", "pack.json").exit_code == 0
     for wrong in ('["app"]', '{"app": "registry.example.no"}', '{"app": [1]}'):
-        (tmp_path / "pack.json").write_text(f'{{"residency-closure": {{"chartImages": {wrong}}}}}')
-        assert "residency-closure: chartImages" in refused("--policy-pack-config", "pack.json")
+        (tmp_path / "pack.json").write_text(f'{{"residency-destinations": {{"chartImages": {wrong}}}}}')
+        assert "residency-destinations: chartImages" in refused("--policy-pack-config", "pack.json")
 
 
 def test_what_cannot_be_read_is_refused_with_what_to_do(engine: Answer, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_values_from_files_are_as_undecided_in_the_record_as_in_the_policy() -> 
     made = release(valueYamlFiles=["values.yaml"])
     [seen] = [seen for seen in recorded(made) if "valueYamlFiles" in seen.seen_in]
     assert seen.location == "not known: the provider has not read these files yet"
-    config = {"residency-closure": {"places": []}}
+    config = {"residency-destinations": {"places": []}}
     messages = [v.message for v in violations(ENGINE_POLICIES, [made], config)]
     assert any("valueYamlFiles: cannot be decided at preview: the provider has not read" in said for said in messages)
 
@@ -68,7 +68,7 @@ def test_a_private_pool_is_in_the_record_and_needs_no_place() -> None:
     private = kube("metallb.io/v1beta1", "IPAddressPool", "inside", "m", spec={"addresses": ["10.0.0.1-10.0.0.9"]})
     [seen] = recorded(private)
     assert seen.location == "10.0.0.1-10.0.0.9"
-    assert violations(ENGINE_POLICIES, [private], {"residency-closure": {"places": []}}) == []
+    assert violations(ENGINE_POLICIES, [private], {"residency-destinations": {"places": []}}) == []
 
 
 def test_an_encrypted_destination_is_in_the_record() -> None:

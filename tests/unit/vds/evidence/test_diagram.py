@@ -23,8 +23,8 @@ def with_places(places: list[Place], tenants: tuple[Tenant, ...] = ()) -> Eviden
 
 
 def node(name: str, country: str = "NO") -> Place:
-    standing = "allowed" if country == "NO" else "refused"
-    return Place("node", name, "192.0.2.1", country, "Lab", country, (), standing)  # type: ignore[arg-type]
+    status = "allowed" if country == "NO" else "refused"
+    return Place("node", name, "192.0.2.1", country, "Lab", country, (), status)  # type: ignore[arg-type]
 
 
 def test_every_country_has_a_box_and_every_place_its_standing_as_a_sign() -> None:

@@ -116,6 +116,13 @@ def test_a_text_that_is_no_kubeconfig_is_not_repeated(text):
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("answer", ["<html>", "3", '"text"', "[1]"])
+def test_a_server_that_is_no_api_server_is_unreachable_and_no_traceback(server, cluster, answer):
+    server.answers = [(200, answer)]
+    with pytest.raises(UnreachableError, match="does not answer as a Kubernetes API server"):
+        cluster.request("GET", "/api/v1/nodes")
+
+
 RESOURCES = {
     "resources": [
         {"name": "networkpolicies/status", "kind": "NetworkPolicy", "namespaced": False},

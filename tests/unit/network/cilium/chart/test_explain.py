@@ -4,14 +4,15 @@ import pytest
 
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.keys import nearest
-from components.network.cilium.chart.nested import keys, leaves
+from components.network.cilium.chart.nested import flatten, keys
 from components.network.cilium.chart.set_syntax import command_line, merge_words
-from tests.support.cilium import VERSIONS, chart
+from tests.support.chart_values import cilium_values_file
+from tests.support.modules import cilium_versions
 
 
 def findings(version, *words, strings=()):
     merged = merge_words({}, [*(("--set", word) for word in words), *(("--set-string", word) for word in strings)])
-    return {finding.key: finding for finding in explain(leaves(merged), version)}
+    return {finding.key: finding for finding in explain(flatten(merged), version)}
 
 
 def verdict(version, word, *others, **more):
@@ -20,7 +21,7 @@ def verdict(version, word, *others, **more):
 
 def of_command(text):
     line = command_line(text)
-    return {f.key: f for f in explain(leaves(merge_words({}, line.words)), line.version)}
+    return {f.key: f for f in explain(flatten(merge_words({}, line.words)), line.version)}
 
 
 SILENT = ["1.15.0", "1.15.7", "1.16.0", "1.16.1"]
@@ -263,9 +264,9 @@ def test_seeds_003_and_004_do_what_they_say(version):
     assert all(finding.as_meant for finding in of_command(SEED_003_004.replace("VERSION", version)).values())
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", cilium_versions())
 def test_a_charts_own_values_do_what_they_say(version):
-    _, found = chart(version)
+    _, found = cilium_values_file(version)
     assert [finding for finding in explain(found, nearest(version)) if not finding.as_meant] == []
 
 

@@ -2,13 +2,13 @@ import pytest
 
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.migrate import migrate
-from components.network.cilium.chart.nested import dotted, leaves, tree
+from components.network.cilium.chart.nested import dotted, flatten, unflatten
 from components.network.cilium.chart.set_syntax import merge_words
 from components.network.cilium.chart.upgrade_path import upgrade_path
 
 
 def values(*words):
-    return leaves(merge_words({}, [("--set", word) for word in words]))
+    return flatten(merge_words({}, [("--set", word) for word in words]))
 
 
 def carried(old, new, *words, **more):
@@ -30,7 +30,7 @@ SEED_000 = (
 
 def test_a_published_configuration_of_1_14_comes_to_1_20_whole_and_works_there():
     migrated = upgrade_path(values(*SEED_000), "1.14.4", "1.20.0")[-1].migration
-    assert tree(migrated.values) == {
+    assert unflatten(migrated.values) == {
         "autoDirectNodeRoutes": True,
         "ipv4NativeRoutingCIDR": "10.0.0.0/8",
         "k8sServiceHost": "10.0.0.1",
@@ -47,7 +47,7 @@ def test_values_that_did_what_they_said_change_no_behaviour():
     words = ("kubeProxyReplacement=strict", "tunnel=disabled", "ipv4NativeRoutingCIDR=10.0.0.0/8")
     migrated = migrate(values(*words), "1.14.4", "1.20.0")
     assert not any(change.changes_behaviour for change in migrated.changes)
-    assert [change.kind for change in migrated.changes] == ["respelled", "respelled"]
+    assert [change.kind for change in migrated.changes] == ["rewritten", "rewritten"]
 
 
 def test_a_word_that_is_still_honoured_stays():
@@ -102,7 +102,7 @@ def test_a_setting_that_every_later_release_has_on_is_left_out_without_loss():
         ("1.13.18", "1.20.0", "hubble.relay.enabled=true", {"hubble.relay.enabled": True}),
     ],
 )  # fmt: skip
-def test_a_setting_is_respelled(old, new, before, after):
+def test_a_setting_is_rewritten(old, new, before, after):
     assert carried(old, new, before) == after
 
 

@@ -1,25 +1,41 @@
-"""Markdown of what somebody else wrote: a name or a value can't open a tag, a link or a mention. Pure."""
+"""Markdown of other people's text: a name or a value can't open a tag, a link or a mention. Pure."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-_SPECIAL = re.compile(r"([\\*_\[\]|~])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+_SPECIAL = re.compile(r"[\\`*_\[\]|~#]")
 _LONGEST_NAME = 200
 
 
-def plain(text: str) -> str:
-    """Running text on one line. Mentions and links of a stranger's text stay text."""
-    escaped = _SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
-    escaped = re.sub(r"(?<!&)#", "&#35;", escaped)  # `#12` would link to an issue
-    return escaped.replace("@", "&#64;").replace("`", "&#96;").replace("://", ":&#47;&#47;")
+def one_line(text: str) -> str:
+    """The text without line breaks and control characters."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def escape(text: str) -> str:
+    """Running text on one line."""
+    return _SPECIAL.sub(r"\\\g<0>", html.escape(one_line(text), quote=False))
+
+
+def escape_for_forge(text: str) -> str:
+    """The same for a comment on a forge: it notifies nobody and links to nothing, not even `#12`."""
+    escaped = escape(text).replace("\\#", "&#35;").replace("\\`", "&#96;")
+    return escaped.replace("@", "&#64;").replace("://", ":&#47;&#47;")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of texts that are Markdown already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def code(text: str) -> str:
     """Inline code on one line; nothing is interpreted in it."""
-    text = " ".join(text.split()) or " "
+    text = one_line(text) or " "
     text = text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
     ticks = "`" * (_longest_run(text) + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
@@ -41,7 +57,7 @@ def folded(summary: str, body: str) -> str:
 
 def tag_text(text: str) -> str:
     """Text inside an HTML tag, where Markdown is not read."""
-    cut = " ".join(text.split())
+    cut = one_line(text)
     cut = cut if len(cut) <= _LONGEST_NAME else f"{cut[:_LONGEST_NAME]}…"
     return html.escape(cut, quote=False).replace("@", "&#64;").replace("`", "&#96;")
 
