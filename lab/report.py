@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Column, Table
 
+from components.nodes.preflight.checks import CHECKS
 from components.nodes.preflight.verdict import CheckResult
 from lab.deploy import Outcome
 from lab.layout import Layout
@@ -83,9 +84,10 @@ def show_facts(console: Console, facts: Facts) -> None:
 
 def preflight_table(preflight: Facts) -> Table:
     """Every check of every node with what was measured."""
+    by_id = {check.id: check for check in CHECKS}
     rows = ((node, checks) for node, checks in preflight.items() if node != "ok")
     return findings_table(
-        CheckResult(node=node, check=name, **row) for node, checks in rows for name, row in checks.items()
+        CheckResult(node=node, check=by_id[name], **row) for node, checks in rows for name, row in checks.items()
     )
 
 

@@ -82,7 +82,7 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
     try:
         settings = policy.settings.model_validate(config)
     except ValidationError as error:
-        for problem in violations(error, config):
+        for problem in violations(error, config, policy.settings):
             yield problem._replace(rule=policy.id, subject=f"configuration of {policy.id}: {problem.subject}")
         return
     try:

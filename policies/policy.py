@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pulumi_policy import PolicyResource, Severity
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
@@ -28,6 +28,8 @@ Scope = Literal["object", "object in stack", "component", "stack"]
 
 class Settings(Spec, extra="ignore"):
     """Configuration of a policy: `--policy-pack-config` by the policy's id. Keys of other policies are ignored."""
+
+    strict_numbers: ClassVar[bool] = False  # Pulumi hands every number on as 1.0
 
 
 class Dated(Settings):

@@ -25,9 +25,11 @@ _MODULES = {
     "doctor": ("vds.doctor.command", "Check nodes and gateway against the stack file."),
     "evidence": ("vds.evidence.command", "Write a report for an auditor: where data is processed, and the proof."),
     "gateway-crds": ("vds.gateway_crds.command", "Compare the CRDs of Gateway API with those in the cluster."),
+    "init": ("vds.init.command", "Write a first stack file."),
     "inspect": ("vds.inspect.command", "Look into a pod's network, and ask the CNI's agents."),
     "preview-comment": ("vds.preview_comment.command", "Write a pull request comment: what the change would do."),
     "recommission": ("vds.decommission.command", "Uncordon a node. Pulumi runs this when a node comes back."),
+    "validate": ("vds.validate.command", "Check stack files, without nodes, engine or login."),
 }
 """Command → its module, which has `register(app)`, and what it does."""
 

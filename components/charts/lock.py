@@ -66,8 +66,8 @@ def read_lock(text: str) -> tuple[ChartLock, list[Finding]]:
         line = f"line {mark.line + 1} " if mark else ""
         return ChartLock(), [Finding("charts-lock", FILE, f"{line}is not YAML: correct it, or run `{REFRESH}`")]
     except ValidationError as error:
-        found = violations(error, data)
-        return ChartLock(), [Finding("charts-lock", f"{FILE}: {item}", message) for _, item, message, *_ in found]
+        found = violations(error, data, ChartLock)
+        return ChartLock(), [one._replace(rule="charts-lock", subject=f"{FILE}: {one.subject}") for one in found]
     twice = duplicates((item.name, item.version) for item in lock.charts)
     problems = [
         Finding("charts-lock", FILE, f"{name} {version} occurs twice: remove one of them") for name, version in twice

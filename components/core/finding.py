@@ -18,7 +18,19 @@ class Finding(NamedTuple):
     """False where a value is not known yet, so that the rule could not be checked."""
     urn: str = ""
     """The resource that a policy shows it at; empty for the stack file, and for what is the stack's own."""
+    value: str = ""
+    """The value alone, for a program that reads findings; empty for a secret and for what is not there."""
+    fields: tuple[str, ...] = ()
+    """Where in the stack file, if `subject` is no path of it: `nodes[osl-2].country`."""
+    advice: bool = False
+    """It may stay as it is: worth knowing, and no reason to refuse anything."""
+    file: str = ""
+    lines: tuple[int, ...] = ()
+    """The line in `file`, or all of them where two places exclude each other."""
 
     def __str__(self) -> str:
         text = f"{self.subject}: {self.message}"
-        return f"{text}: {self.remedy}" if self.remedy else text
+        text = f"{text}: {self.remedy}" if self.remedy else text
+        if len(self.lines) > 1:
+            text += f" (lines {' and '.join(map(str, self.lines))})"
+        return f"{self.file}:{self.lines[0]} {text}" if self.lines else text

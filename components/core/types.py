@@ -6,22 +6,77 @@ Validators write for the author of a stack file: what is wrong and what to write
 import base64
 import binascii
 import re
+import unicodedata
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from components.core.countries import CODES, meant
 
-def _matching(pattern: str, remedy: str, max_length: int) -> tuple[AfterValidator, WithJsonSchema]:
+
+class RefusedError(ValueError):
+    """What is wrong with a value, and what to write instead; a validator that has only the remedy says ValueError."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason, self.remedy = reason, remedy
+
+
+def _matching(
+    pattern: str,
+    remedy: str,
+    max_length: int,
+    example: str,
+    instead: Callable[[str], str] = lambda _: "",
+) -> tuple[AfterValidator, WithJsonSchema]:
+    """A text of a form. `instead` makes the right text of a wrong one, or nothing where it can't."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
-        if len(value) > max_length or not compiled.fullmatch(value):
-            raise ValueError(remedy)
+        if len(value) > max_length:
+            raise RefusedError(f"has {len(value)} characters, at most {max_length}", "shorten it")
+        if not compiled.fullmatch(value):
+            better = instead(value)
+            fits = better and len(better) <= max_length and compiled.fullmatch(better.strip('"'))
+            raise RefusedError("is refused", f"{remedy}: write {better}") if fits else ValueError(remedy)
         return value
 
-    schema = {"type": "string", "pattern": f"^{pattern}$", "maxLength": max_length, "description": remedy}
+    schema = {"type": "string", "pattern": f"^{pattern}$", "maxLength": max_length, "examples": [example]}
     return AfterValidator(check), WithJsonSchema(schema)
+
+
+_LETTERS = str.maketrans({"æ": "ae", "ø": "o", "å": "a", "ä": "a", "ö": "o", "ð": "d", "þ": "th", "ß": "ss"})
+
+
+def _as_label(value: str) -> str:
+    """`Bodø 1` → `bodo-1`."""
+    plain = unicodedata.normalize("NFKD", value.strip().lower().translate(_LETTERS))
+    return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode()).strip("-")
+
+
+def _as_host(value: str) -> str:
+    """`Bøker.example.no` → `xn--bker-gra.example.no`."""
+    import idna  # its tables take a while to load, and few host names need them
+
+    wildcard, rest = ("*.", value[2:]) if value.startswith("*.") else ("", value)
+    try:
+        return wildcard + idna.encode(rest.strip().lower(), uts46=True).decode()
+    except idna.IDNAError:
+        return ""
+
+
+def _as_country(value: str) -> str:
+    return f'"{meant(value)}"'
+
+
+def _as_version(value: str) -> str:
+    return f'"{value.strip().lower().removeprefix("v")}"'
+
+
+def _as_minor(value: str) -> str:
+    return f'"{".".join(value.strip().lower().removeprefix("v").split(".")[:2])}"'
 
 
 def _text(remedy: str) -> BeforeValidator:
@@ -40,19 +95,25 @@ _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 
 DnsLabel = Annotated[
     str,
-    *_matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-', as in 'osl-1'", 63),
+    *_matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-'", 63, "osl-1", _as_label),
 ]
 """A Kubernetes object name, RFC 1123 label."""
 
 EnvironmentName = Annotated[
     str,
-    *_matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32),
+    *_matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32, "oslo", _as_label),
 ]
 """The name of an environment, and so of its cluster among its peers."""
 
 DnsName = Annotated[
     str,
-    *_matching(_DNS_NAME, "use lower-case labels with dots between, as in 'butikk.example.no'", 253),
+    *_matching(
+        _DNS_NAME,
+        "use lower-case labels with dots between, as in 'butikk.example.no'",
+        253,
+        "butikk.example.no",
+        _as_host,
+    ),
 ]
 """A Kubernetes name with dots, RFC 1123 subdomain; also a host name without wildcard."""
 
@@ -62,30 +123,49 @@ HostName = Annotated[
         rf"(\*\.)?{_DNS_NAME}",
         "use a host name in lower case, as in 'butikk.example.no' or '*.example.no'",
         253,
+        "butikk.example.no",
+        _as_host,
     ),
 ]
 """A host name of a listener or route; the first label may be a wildcard."""
 
+
+COUNTRY_PATTERN = "^[A-Z]{2}$"
+
+
+def _known_country(value: str) -> str:
+    if value not in CODES:
+        better = meant(value)
+        raise RefusedError("is no country of ISO 3166", f'write "{better}"' if better else 'write one, as in "NO"')
+    return value
+
+
 CountryCode = Annotated[
     str,
-    _text('write a country as two capital letters in quotes, as in "NO" (YAML reads a bare NO as false)'),
-    *_matching("[A-Z]{2}", 'write a country as two capital letters (ISO 3166), as in "NO"', 2),
+    _text('write a country as two capital letters in quotes, as in "NO"'),
+    *_matching(COUNTRY_PATTERN.strip("^$"), "two capital letters are wanted (ISO 3166)", 64, "NO", _as_country),
+    AfterValidator(_known_country),
 ]
-"""ISO 3166-1 alpha-2. YAML 1.1 reads a bare NO as false: the message says so."""
+"""ISO 3166-1 alpha-2."""
 
 Version = Annotated[
     str,
-    _text('write a version in quotes, as in "1.18.2" (YAML reads 1.30 as the number 1.3)'),
-    *_matching(r"[0-9]+\.[0-9]+\.[0-9]+", "write a whole version, as in '1.18.2'", 32),
+    _text('write a whole version in quotes, as in "1.18.2": without them 1.30 is the number 1.3'),
+    *_matching(r"[0-9]+\.[0-9]+\.[0-9]+", "write a whole version, as in '1.18.2'", 32, "1.18.2", _as_version),
 ]
 """A released version, three numbers."""
 
 MinorVersion = Annotated[
     str,
-    _text('write a version in quotes, as in "1.36" (YAML reads 1.30 as the number 1.3)'),
-    *_matching(r"[0-9]+\.[0-9]+", "write a minor version, as in '1.36'", 16),
+    _text('write a version in quotes, as in "1.36": without them 1.30 is the number 1.3'),
+    *_matching(r"[0-9]+\.[0-9]+", "write a minor version, as in '1.36'", 16, "1.36", _as_minor),
 ]
 """A minor release line, two numbers."""
+
+
+_OCTET = "(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+IPV4_PATTERN = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_ONE_NETWORK = "write one IPv4 network, as in 10.244.0.0/16"
 
 
 def _network(value: Any) -> Any:
@@ -93,36 +173,53 @@ def _network(value: Any) -> Any:
     if isinstance(value, IPv4Network):
         return value
     if not isinstance(value, str) or "/" not in value:
-        raise ValueError("write a network with its prefix length, as in '10.244.0.0/16'")
+        raise ValueError("write a network with its prefix length, as in 10.244.0.0/16")
+    prefix = value.partition("/")[2]
+    if ":" in value:
+        raise RefusedError("has IPv6, and this platform has no IPv6 and no dual stack (ADR 11)", _ONE_NETWORK)
     try:
         loose = IPv4Network(value, strict=False)
     except ValueError:
-        raise ValueError("write an IPv4 network, as in '10.244.0.0/16'") from None
+        if prefix.isdecimal() and int(prefix) > 32:
+            raise RefusedError("has a prefix of more than 32 bits", "write one, as in 10.244.0.0/16") from None
+        raise ValueError(_ONE_NETWORK) from None
     if str(loose) != value:
-        raise ValueError(f"it has host bits set, write '{loose}'")
+        raise RefusedError("has host bits set", f"write {loose}")
     return loose
 
 
 def _address(value: Any) -> Any:
-    if not isinstance(value, str | IPv4Address):  # IPv4Address(7) would be 0.0.0.7
-        raise ValueError("write an IPv4 address, as in '192.0.2.11'")
+    """IPv4Address(7) would be 0.0.0.7."""
+    if isinstance(value, IPv4Address):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+){3}", value):
+        without = ".".join(str(int(part)) for part in value.split("."))
+        if without != value:
+            raise RefusedError("has a leading zero", f"write {without}")
     try:
-        return IPv4Address(value)
+        if isinstance(value, str):
+            return IPv4Address(value)
     except ValueError:
-        raise ValueError("write an IPv4 address, as in '192.0.2.11'") from None
+        if re.fullmatch(rf"{_DNS_NAME}", value) and not value.replace(".", "").isdecimal():
+            raise RefusedError(
+                "is a name, and names are not looked up", "write its IPv4 address, as in 192.0.2.11"
+            ) from None
+    raise ValueError("write an IPv4 address, as in 192.0.2.11")
 
 
 Network = Annotated[
     IPv4Network,
     BeforeValidator(_network),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+/[0-9]{1,2}$", "description": "an IPv4 network"}),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"^{IPV4_PATTERN}/([0-9]|[12][0-9]|3[0-2])$", "examples": ["10.244.0.0/16"]}
+    ),
 ]
 """An IPv4 network (CIDR) without host bits."""
 
 Address = Annotated[
     IPv4Address,
     BeforeValidator(_address),
-    WithJsonSchema({"type": "string", "format": "ipv4", "description": "an IPv4 address"}),
+    WithJsonSchema({"type": "string", "pattern": f"^{IPV4_PATTERN}$", "format": "ipv4", "examples": ["192.0.2.11"]}),
 ]
 """An IPv4 address."""
 
@@ -136,23 +233,33 @@ Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 """A share of a route's traffic; the range is the Gateway API CRD's."""
 
 
+SCAN = "write all of the ed25519 key that `ssh-keyscan -t ed25519 ADDRESS` prints after the address, compared with the "
+SCAN += "provider's console"
+"""The reader of the file puts the node's address in."""
+
+
 def _host_key(value: str) -> str:
-    remedy = "write the ed25519 host key, as `ssh-keyscan -t ed25519 ADDRESS` prints it after the address"
+    if "PRIVATE KEY" in value:
+        raise RefusedError("is a private key (not repeated)", f"take it out of the file, make a new pair, and {SCAN}")
     kind, _, rest = value.strip().partition(" ")
     body = rest.split(" ")[0]
+    if kind != "ssh-ed25519":
+        raise RefusedError("is no ed25519 key", SCAN)
     try:
         blob = base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(remedy) from None
+        blob = b""
     # RFC 8709: length-prefixed "ssh-ed25519", then a length-prefixed key of 32 bytes.
-    if kind != "ssh-ed25519" or blob[:15] != b"\x00\x00\x00\x0bssh-ed25519" or len(blob) != 15 + 4 + 32:
-        raise ValueError(remedy)
+    if len(blob) < 15 + 4 + 32:
+        raise RefusedError("is cut off", SCAN)
+    if blob[:15] != b"\x00\x00\x00\x0bssh-ed25519" or len(blob) != 15 + 4 + 32:
+        raise RefusedError("is no ed25519 key", SCAN)
     return f"{kind} {body}"
 
 
 HostKey = Annotated[
     str,
     AfterValidator(_host_key),
-    WithJsonSchema({"type": "string", "pattern": "^ssh-ed25519 [A-Za-z0-9+/=]+"}),
+    WithJsonSchema({"type": "string", "pattern": "^ssh-ed25519 [A-Za-z0-9+/]{68}( .*)?$"}),
 ]
 """A server's public ed25519 key, `ssh-ed25519 AAAA…`, without comment."""

@@ -1,9 +1,10 @@
 """The stack file's `gateway`: the data plane, the CRDs, listeners, and routes with canaries."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, HostName, Port, Version, Weight
@@ -66,7 +67,9 @@ class HttpListener(Spec):
     """HTTP without encryption."""
 
     name: DnsLabel
+    """Its name, which a route may choose."""
     port: Port
+    """The port that clients connect to."""
     protocol: Literal["HTTP"]
     hostname: HostName | None = None
     """Only requests for this host; left out: all."""
@@ -80,7 +83,9 @@ class HttpsListener(Spec):
     """HTTPS. TLS ends at the gateway."""
 
     name: DnsLabel
+    """Its name, which a route may choose."""
     port: Port
+    """The port that clients connect to."""
     protocol: Literal["HTTPS"]
     hostname: HostName | None = None
     """Only requests for this host. Required with `clusterIssuer`, because cert-manager makes a certificate for it."""
@@ -119,7 +124,9 @@ def shared(one: str | None, other: str | None) -> bool:
 
 def _path(value: str) -> str:
     if not value.startswith("/") or "//" in value or any(c in value for c in "?#% \t") or len(value) > 1024:
-        raise ValueError("write a path from the root, without query, as in '/api/v2'")
+        better = f"/{value.strip().strip('/')}"
+        simple = re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", better)
+        raise ValueError(f"write a path from the root, without query, as in {better if simple else '/api/v2'}")
     return value
 
 
@@ -134,7 +141,9 @@ class Backend(Spec):
     """A Service of the tenant and its share of the traffic."""
 
     service: DnsLabel
+    """The Service's name."""
     port: Port
+    """The Service's port."""
     weight: Weight
     """Share of the requests: this weight divided by the sum of both weights."""
 
@@ -143,9 +152,17 @@ class Route(Spec):
     """A route for one path of one host, in the tenant's namespace."""
 
     name: DnsLabel
+    """Its name in the tenant's namespace."""
     tenant: DnsLabel
+    """The tenant whose Services answer."""
     hostname: HostName
-    path_prefix: Annotated[str, AfterValidator(_path)] = "/"
+    """The host that requests are for."""
+    path_prefix: Annotated[
+        str,
+        AfterValidator(_path),
+        WithJsonSchema({"type": "string", "pattern": "^/", "maxLength": 1024, "examples": ["/api/v2"]}),
+    ] = "/"
+    """The beginning of the path of the requests that it takes."""
     add_headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Headers that the gateway adds to each request."""
     stable: Backend
@@ -166,9 +183,11 @@ class GatewaySpec(Spec):
     namespace: DnsLabel = "gateway-system"
     """Namespace of the Gateway and its data plane. Tenants' network policies allow traffic from it."""
     class_name: DnsLabel = "platform"
+    """Name of the GatewayClass."""
     controller_name: str = Field(default="traefik.io/gateway-controller", pattern=r"^[a-z0-9.-]+/[A-Za-z0-9/._~%-]+$")
     """The `controllerName` of the GatewayClass, which the data plane looks for."""
     name: DnsLabel = "public"
+    """Name of the Gateway."""
     cluster_issuer: DnsName | None = None
     """A cert-manager ClusterIssuer for the certificates of HTTPS listeners. Default: the stack's secret `certificates`
     has them, or their Secrets exist already."""

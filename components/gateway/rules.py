@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
+from components.core.messages import did_you_mean
 from components.gateway.model import (
     PING_PORT,
     GatewaySpec,
@@ -75,6 +76,8 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
                     f"{claim.hostname} belongs to {other.owner} too{over}",
                     "a host name has one owner; take it out of one of them",
                     urn=claim.urn,
+                    value=claim.hostname,
+                    fields=(f"gateway.routes[{claim.route}].hostname",),
                 )
     return list(problems.values())
 
@@ -91,7 +94,14 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
         yield Finding(
             "gateway-listener",
             f"listeners on port {port}",
-            f"two of them have the host {hostname or 'left out'}: the gateway can't tell them apart; merge them",
+            f"two of them have the host {hostname or 'left out'}: the gateway can't tell them apart",
+            "merge them",
+            value=hostname or "",
+            fields=tuple(
+                f"gateway.listeners[{one.name}]"
+                for one in spec.listeners
+                if (one.port, one.hostname) == (port, hostname)
+            ),
         )
     protocols: dict[int, str] = {}
     for listener in spec.listeners:
@@ -166,7 +176,10 @@ def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpe
         yield Finding(
             "gateway-route-tenant",
             item,
-            f"tenant '{route.tenant}' is not one of {', '.join(names) or 'none'}: add it to tenants, or correct it",
+            f"tenant '{route.tenant}' is not one of {', '.join(names) or 'none'}",
+            did_you_mean(route.tenant, names) or "add it to tenants, or correct it",
+            value=route.tenant,
+            fields=(f"gateway.routes[{route.name}].tenant",),
         )
     backends = [route.stable] if route.canary is None else [route.stable, route.canary]
     yield from weight_problems(item, [backend.weight for backend in backends])
@@ -209,7 +222,10 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
         yield Finding(
             "gateway-route-listener",
             item,
-            f"no listener takes {route.hostname} (they have {hosts}): add a listener for it, or correct the host",
+            f"no listener takes {route.hostname} (they have {hosts})",
+            "add a listener for it, or correct the host",
+            value=route.hostname,
+            fields=(f"gateway.routes[{route.name}].hostname",),
         )
 
 

@@ -39,6 +39,7 @@ class Existing(Spec):
 
     kind: Literal["existing"]
     kubernetes_version: MinorVersion
+    """Its minor version, as in "1.36"."""
     kernel_floor: MinorVersion | None = None
     """A newer kernel than the CNI asks for, as in "6.1"."""
 
@@ -70,7 +71,9 @@ class Packages(Spec):
     revision: str = Field(default="1.1", pattern=r"^[0-9][0-9.]*$")
     """The packages' revision after Kubernetes' version, as in `1.36.3-1.1`."""
     cri_tools: PackageVersion
+    """Version of the package `cri-tools`, as `apt-cache madison` shows it."""
     kubernetes_cni: PackageVersion
+    """Version of the package `kubernetes-cni`, as `apt-cache madison` shows it."""
 
 
 class Containerd(Spec):
@@ -79,6 +82,7 @@ class Containerd(Spec):
     package: Literal["containerd", "containerd.io"] = "containerd"
     """The distribution's package, or that of Docker's repository if the server has it."""
     version: PackageVersion
+    """Version of that package, as `apt-cache madison` shows it."""
 
     @property
     def major(self) -> int:

@@ -22,11 +22,11 @@ def cluster_problems(
     allowed: Collection[str],
     mirror: ImageMirror | None = None,
 ) -> list[Finding]:
-    """Everything that is wrong with a cluster of these nodes; one that exists is not judged."""
-    if isinstance(cluster, Existing):
-        return []
-    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
+    """Everything that is wrong with a cluster of these nodes; of one that exists only where its API server is."""
     control_planes = [node for node in nodes if "control-plane" in node.roles]
+    if isinstance(cluster, Existing):
+        return [one for one in endpoint_problems(network, nodes) if not one.advice]
+    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
     if not control_planes:
         problems.append(
             Finding(
@@ -36,7 +36,7 @@ def cluster_problems(
                 "node or three",
             )
         )
-    return problems + _endpoint_problems(network, nodes, control_planes)
+    return problems + [one._replace(advice=False) for one in endpoint_problems(network, nodes)]
 
 
 def _version_problems(cluster: Kubeadm) -> list[Finding]:
@@ -74,19 +74,24 @@ def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMi
     ]
 
 
-def _endpoint_problems(
-    network: NetworkSpec, nodes: Sequence[NodeSpec], control_planes: Sequence[NodeSpec]
-) -> list[Finding]:
-    """The endpoint is in every certificate and kubeconfig. It never changes, so it can't be one machine of several."""
+def endpoint_problems(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Finding]:
+    """The endpoint is in every certificate and kubeconfig: it can't be a worker, and one machine of several is advice.
+
+    A cluster that exists may have it so; one that is made here may not.
+    """
     host = network.api_server.host
+    control_planes = [node for node in nodes if "control-plane" in node.roles]
     holder = next((node for node in nodes if host in (str(node.address), node.name)), None)
-    if holder is None or list(control_planes) == [holder]:
+    if holder is None or control_planes == [holder]:
         return []
     if holder not in control_planes:
-        reason = "which is no control plane: write the name or address in front of the control planes"
+        said = f"{host} is node {holder.name}, a worker: no API server listens there"
+        remedy = "write the name or address in front of the control planes"
     else:
-        reason = (
-            f"one of {len(control_planes)} control planes: without it the others would not be found; write a name or "
-            "address that moves between them, or that is in front of all"
+        said = (
+            f"{host} is node {holder.name}, one of {len(control_planes)} control planes: without it the others would "
+            "not be found"
         )
-    return [Finding("cluster-endpoint", "network.apiServer.host", f"{host} is node {holder.name}, {reason}")]
+        remedy = "write a name or address that moves between them, or that is in front of all"
+    advice = holder in control_planes
+    return [Finding("cluster-endpoint", "network.apiServer.host", said, remedy, value=host, advice=advice)]

@@ -15,6 +15,7 @@ class ApiServer(Spec):
     host: DnsName
     """An address, or a name that every node can resolve."""
     port: int = Field(default=6443, ge=1, le=65535)
+    """TCP port of the API server."""
 
 
 class NetworkSpec(Spec):
@@ -23,7 +24,9 @@ class NetworkSpec(Spec):
     node_cidr: Network
     """Network of the nodes' addresses."""
     pod_cidr: Network
+    """Addresses of pods. Each node gets a part of it."""
     service_cidr: Network
+    """Addresses of Services. They exist only in the cluster."""
     underlay_mtu: Mtu = 1500
     """MTU of the links: the largest packet that every link between two nodes carries."""
     api_server: ApiServer

@@ -9,6 +9,7 @@ from components.network.compatibility.search import floor
 from components.network.kinds import KINDS
 from components.network.model import AnyCni, NetworkSpec
 from components.network.mtu import solve
+from components.network.ranges import holds_nodes, range_problems
 
 ANY_KERNEL = "3.10"
 """Where nothing needs more: kube-proxy's iptables and IPVS modes."""
@@ -23,23 +24,8 @@ def kernel_floor(cni: AnyCni) -> tuple[str, str]:
 
 
 def network_problems(network: NetworkSpec) -> list[Finding]:
-    """Networks that overlap, where an address in two is reached in one only; and an API server that no node finds."""
-    named = [
-        ("nodeCidr", network.node_cidr),
-        ("podCidr", network.pod_cidr),
-        ("serviceCidr", network.service_cidr),
-    ]
-    return [
-        Finding(
-            "cni-networks-apart",
-            f"network.{second}",
-            f"{second_net} overlaps {first} {first_net}: an address of both is reached in one only; "
-            "choose ranges that are apart",
-        )
-        for index, (first, first_net) in enumerate(named)
-        for second, second_net in named[index + 1 :]
-        if first_net.overlaps(second_net)
-    ] + api_server_problems(network)
+    """Networks that overlap or are too small; and an API server that no node finds."""
+    return range_problems(network) + ([] if holds_nodes(network) else api_server_problems(network))
 
 
 def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:

@@ -69,7 +69,9 @@ class Provider(Spec):
     """The company that rents out the server, and the country whose law it is under."""
 
     name: str = Field(min_length=1)
+    """The company's name."""
     country: CountryCode
+    """The country whose law the company is under."""
 
 
 class NodeSpec(Spec):
@@ -83,6 +85,7 @@ class NodeSpec(Spec):
     """Where the machine is."""
     provider: Provider
     roles: tuple[Role, ...] = Field(default=("worker",), min_length=1)
+    """What it does in the cluster."""
     profiles: tuple[Profile, ...] = ("baseline",)
     """Composed in any order: the larger minimum wins, and two exact values that differ are refused."""
     sysctls: tuple[Sysctl, ...] = ()
@@ -104,6 +107,7 @@ class SshSpec(Spec):
     user: str = Field(default="root", pattern=r"^[a-z_][a-z0-9_-]*$")
     """root: the node script sets kernel values and refuses to run as anyone else."""
     port: Port = 22
+    """The port of the nodes' SSH servers."""
     known_hosts_file: str | None = None
     """OpenSSH's known_hosts, relative to the project; it has the host keys of nodes without `hostKey`."""
     dial_seconds: int = Field(default=3, ge=1, le=30)
@@ -116,7 +120,9 @@ class ReferencePoint(Spec):
     """A place outside whose round trip is measured: the internet exchange, a customer's office."""
 
     name: DnsLabel
+    """Its name in reports."""
     address: Address
+    """The address that is measured to."""
     max_milliseconds: float = Field(default=5, gt=0, le=1000)
     """Round trip. 5 ms is what the articles of 2024 expect within Norway; 2023 expects 2 ms within Oslo."""
 

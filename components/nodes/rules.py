@@ -12,7 +12,7 @@ CNI_OWNED = ("rp_filter",)
 """Last parts of keys that Cilium sets in its own file, which sorts after ours and silently wins."""
 
 
-def country_problem(item: str, country: str, allowed: Collection[str], *, what: str) -> list[Finding]:
+def country_problem(item: str, country: str, allowed: Collection[str], *, what: str, field: str = "") -> list[Finding]:
     """A country that is not allowed; `what` is what is in it or under its law."""
     if country in allowed:
         return []
@@ -22,6 +22,8 @@ def country_problem(item: str, country: str, allowed: Collection[str], *, what: 
             item,
             f"{what} is in {country}, allowed: {', '.join(sorted(allowed)) or 'none'}",
             "choose another server, or allow the country in residency.allowedCountries",
+            value=country,
+            fields=(field,) if field else (),
         )
     ]
 
@@ -29,9 +31,10 @@ def country_problem(item: str, country: str, allowed: Collection[str], *, what: 
 def residency_problems(node: NodeSpec, allowed: Collection[str]) -> list[Finding]:
     """Data is in the machine's country and under the law of its provider's: both must be allowed."""
     item = f"node {node.name}"
-    return country_problem(item, node.country, allowed, what="the machine") + country_problem(
-        item, node.provider.country, allowed, what=f"its provider {node.provider.name}"
-    )
+    path = f"nodes[{node.name}]"
+    machine = country_problem(item, node.country, allowed, what="the machine", field=f"{path}.country")
+    what, field = f"its provider {node.provider.name}", f"{path}.provider.country"
+    return machine + country_problem(item, node.provider.country, allowed, what=what, field=field)
 
 
 def setting_problems(node: NodeSpec) -> list[Finding]:
@@ -75,14 +78,14 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
                 "compared with the provider's console, to ssh.knownHostsFile or as hostKey",
             )
         )
-    if node.address not in segment:
-        problems.append(
-            Finding(
-                "nodes-address",
-                item,
-                f"{node.address} is not in network.nodeCidr {segment}: correct one of them",
-            )
-        )
+    here = (f"nodes[{node.name}].address",)
+    if node.address.is_loopback:
+        said = f"{node.address} is a loopback address"
+        remedy = "write the one by which the other nodes reach it"
+        problems.append(Finding("nodes-address", item, said, remedy, value=str(node.address), fields=here))
+    elif node.address not in segment:
+        said = f"{node.address} is not in network.nodeCidr {segment}"
+        problems.append(Finding("nodes-address", item, said, "correct one of them", fields=here))
     elif segment.prefixlen < 31 and node.address in (segment.network_address, segment.broadcast_address):
         problems.append(
             Finding(
@@ -97,14 +100,24 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
 def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
     """What is wrong with the nodes together."""
     problems = [
-        Finding("nodes-unique", f"node {name}", "occurs twice: give each node its own name, and never reuse one")
+        Finding(
+            "nodes-unique",
+            f"node {name}",
+            "occurs twice",
+            "give each node its own name, and never reuse one",
+            value=name,
+            fields=(f"nodes[{name}].name",),
+        )
         for name in duplicates(node.name for node in nodes)
     ]
     problems += [
         Finding(
             "nodes-unique",
             " and ".join(f"node {node.name}" for node in nodes if node.address == address),
-            f"share the address {address}: correct one of them",
+            f"share the address {address}",
+            "correct one of them",
+            value=str(address),
+            fields=tuple(f"nodes[{node.name}].address" for node in nodes if node.address == address),
         )
         for address in duplicates(node.address for node in nodes)
     ]
@@ -115,7 +128,9 @@ def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
                 "nodes-quorum",
                 "nodes",
                 f"{control_planes} control-plane nodes: etcd survives no more failures than with "
-                f"{control_planes - 1}, and one more machine can fail; write an odd number",
+                f"{control_planes - 1}, and one more machine can fail",
+                f"write an odd number, {control_planes - 1} or {control_planes + 1}",
+                value=f"{control_planes} control-plane nodes",
             )
         )
     return problems

@@ -1,13 +1,17 @@
 """Addresses that a pool hands out: a range or a network, IPv4 or IPv6, as a type that knows what is in it."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
 
+from components.core.types import IPV4_PATTERN, RefusedError
+
 IpAddress = IPv4Address | IPv6Address
 
-_REMEDY = "write a range, as in '192.0.2.200-192.0.2.220', or a network, as in '2001:db8:0:1::/112'"
+_REMEDY = "write a range, as in 192.0.2.200-192.0.2.220, or a network, as in 192.0.2.192/27"
+_SHORT = re.compile(r"(([0-9]+\.){3})[0-9]+-([0-9]{1,3})")
 
 
 class AddressBlock(NamedTuple):
@@ -34,6 +38,8 @@ class AddressBlock(NamedTuple):
 def address_block(text: str) -> AddressBlock:
     """`192.0.2.200-192.0.2.220` or `192.0.2.0/28` as MetalLB reads it. Raises ValueError with the remedy."""
     first, dash, last = (part.strip() for part in text.partition("-"))
+    if match := _SHORT.fullmatch(text.replace(" ", "")):
+        raise RefusedError("has an end that is no address", f"write {first}-{match[1]}{match[3]}")
     try:
         if not dash:
             network = ip_network(first, strict=False)
@@ -45,13 +51,13 @@ def address_block(text: str) -> AddressBlock:
     except ValueError:
         raise ValueError(_REMEDY) from None
     if not dash and "/" not in first:
-        raise ValueError(f"one address needs a prefix length: write '{network}'")
+        raise RefusedError("one address needs a prefix length", f"write {network}")
     if not exact:
-        raise ValueError(f"has host bits set: write '{network}'")
+        raise RefusedError("has host bits set", f"write {network}")
     if block.first.version != block.last.version:
-        raise ValueError("the ends are of different IP versions: write two ranges")
+        raise RefusedError("the ends are of different IP versions", "write two ranges")
     if int(block.last) < int(block.first):
-        raise ValueError(f"ends before it begins: write '{last}-{first}'")
+        raise RefusedError("ends before it begins", f"write {last}-{first}")
     return block
 
 
@@ -68,7 +74,11 @@ Block = Annotated[
     BeforeValidator(_read),
     PlainSerializer(str, return_type=str),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9A-Fa-f.:]+ *(- *[0-9A-Fa-f.:]+|/[0-9]{1,3})$", "description": _REMEDY}
+        {
+            "type": "string",
+            "pattern": rf"^{IPV4_PATTERN} *(- *{IPV4_PATTERN}|/([0-9]|[12][0-9]|3[0-2]))$",
+            "examples": ["192.0.2.200-192.0.2.220"],
+        }
     ),
 ]
 """An AddressBlock in a stack file."""

@@ -46,6 +46,7 @@ class NodeSelector(Spec):
     """Nodes that have all of these labels."""
 
     match_labels: dict[str, str] = Field(min_length=1)
+    """Labels of the nodes, with their values."""
 
 
 class L2(Spec):
@@ -82,9 +83,13 @@ class Peer(Spec):
     """A router that hears the announcements."""
 
     name: DnsLabel
+    """Its name in `peers` of pools."""
     address: IPv4Address | IPv6Address
+    """Its address, as the nodes reach it."""
     peer_asn: AutonomousSystem
+    """Its AS number."""
     my_asn: AutonomousSystem
+    """The cluster's AS number."""
     hold_seconds: int = Field(default=90, ge=3, le=65535)
     """Hold time of the BGP session; RFC 4271 requires 3 or more."""
     multihop: bool = False
@@ -98,7 +103,9 @@ class Pool(Spec):
     """Addresses for Services, with one kind of announcement."""
 
     name: DnsLabel
+    """Its name; a Service may ask for it."""
     addresses: tuple[Block, ...] = Field(min_length=1)
+    """Ranges and networks, as in 192.0.2.200-192.0.2.220 or 192.0.2.192/27."""
     advertisement: Advertisement
     auto_assign: bool = True
     """False: only Services that request this pool get an address from it."""

@@ -28,8 +28,6 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
     found = []
     for pool in spec.pools:
         item = f"pools[{pool.name}]"
-        if any(block.first.version == 6 for block in pool.addresses):
-            found.append(_problem(item, "has IPv6 addresses, and Cilium has only IPv4 here: remove them"))
         if isinstance(pool.advertisement, L2):
             found += _l2(f"{item}.advertisement", cni.version, cni.service_proxy, keeps_clients_address)
         else:

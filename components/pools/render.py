@@ -14,8 +14,9 @@ API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
 """API version of BGPPeer; its v1beta1 is deprecated."""
 
-# The chart's default probe starts after 10 seconds and repeats every 10, so each pod is ready late, and an update of
-# the speakers waits that long for each node. With both, a pod becomes not ready after 30 seconds of failures.
+# The chart's default probe starts after 10 seconds and repeats every 10, so an update of the speakers waits that long
+# for each node. With both, a pod becomes not ready after 30 seconds of failures. The controller keeps the chart's
+# probe: it answers before its webhook listens, and a pool that is made in between is refused.
 _FAST_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold": 15}
 
 
@@ -65,11 +66,7 @@ def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[st
         # kubeadm labels control planes with node.kubernetes.io/exclude-from-external-load-balancers, and speakers
         # respect that. If every node is a control plane, no node would announce an address.
         speaker["ignoreExcludeLB"] = True
-    values: dict[str, Any] = {
-        "controller": {"readinessProbe": dict(_FAST_PROBE)},
-        "frrk8s": {"enabled": speaks_bgp},
-        "speaker": speaker,
-    }
+    values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
     for path, value in mirrored(around.images, install.version):
         group = values
         for key in path[:-1]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.network.model import NetworkSpec
+from components.network.ranges import holds_nodes
 from components.nodes.model import NodeSpec
 from components.pools.addresses import AddressBlock, IpAddress, address_block
 from components.pools.model import Bgp, MetalLbSpec
@@ -36,9 +37,23 @@ def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[No
         *_names_twice(spec),
         *(problem for item in pooled for problem in taken_problems(item, taken_addresses(network, nodes))),
         *overlap_problems(pooled),
+        *_family_problems(pooled),
         *_inside_problems(pooled, network),
         *_peer_problems(spec),
     ]
+
+
+def _family_problems(pooled: Sequence[Pooled]) -> Iterator[Finding]:
+    """Services of a cluster with one family get addresses of that family only."""
+    for item in pooled:
+        if item.block.first.version == 6:
+            said = f"{item.block} is IPv6, and this cluster has IPv4 only: no Service ever gets an address of it"
+            yield _of_pool("metallb-pool-addresses", item, said, "write IPv4 addresses")
+
+
+def _of_pool(rule: str, item: Pooled, said: str, remedy: str) -> Finding:
+    fields = (f"metallb.pools[{item.pool}].addresses",)
+    return Finding(rule, f"pool '{item.pool}'", said, remedy, urn=item.urn, value=str(item.block), fields=fields)
 
 
 def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator[Finding]:
@@ -46,13 +61,11 @@ def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator
     for name, cidr in (("podCidr", network.pod_cidr), ("serviceCidr", network.service_cidr)):
         inside = AddressBlock(cidr.network_address, cidr.broadcast_address, str(cidr))
         for item in pooled:
-            if item.block.overlaps(inside):
-                yield Finding(
-                    "metallb-pool-addresses",
-                    f"pool '{item.pool}'",
-                    f"{item.block} is within network.{name} {cidr}, whose addresses the cluster gives out itself: "
-                    f"choose addresses of the nodes' network {network.node_cidr}, or ones that are routed to the nodes",
-                )
+            if item.block.overlaps(inside) and not (name == "podCidr" and holds_nodes(network)):
+                said = f"{item.block} is within network.{name} {cidr}, whose addresses the cluster gives out itself"
+                own = f"choose addresses of the nodes' network {network.node_cidr}"
+                remedy = f"{own}, or ones that are routed to the nodes"
+                yield _of_pool("metallb-pool-addresses", item, said, remedy)
 
 
 def taken_addresses(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Taken]:
@@ -85,12 +98,11 @@ _CONSEQUENCE = {
 def taken_problems(item: Pooled, taken: Sequence[Taken]) -> list[Finding]:
     """A pool that would hand out an address which somebody has: it takes the address away from them."""
     return [
-        Finding(
+        _of_pool(
             "metallb-pool-addresses",
-            f"pool '{item.pool}'",
+            item,
             f"{item.block} contains {who} ({address}): {_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}",
             "shrink the pool",
-            urn=item.urn,
         )
         for who, address in taken
         if item.block.holds(address)
@@ -100,12 +112,11 @@ def taken_problems(item: Pooled, taken: Sequence[Taken]) -> list[Finding]:
 def overlap_problems(pooled: Sequence[Pooled]) -> list[Finding]:
     """Two blocks that share an address: MetalLB's webhook refuses the second, where there is a webhook."""
     return [
-        Finding(
+        _of_pool(
             "metallb-pool-overlap",
-            f"pool '{second.pool}'",
+            second,
             f"{second.block} overlaps {first.block} of pool '{first.pool}'",
             "give each address to one pool",
-            urn=second.urn,
         )
         for first, second in combinations(pooled, 2)
         if first.block.overlaps(second.block)

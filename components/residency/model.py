@@ -72,7 +72,9 @@ class Place(Spec):
     """A destination: hosts or networks that send or receive data of this platform."""
 
     name: DnsLabel
+    """Its name, which exceptions use."""
     hosts: tuple[Endpoint, ...] = ()
+    """Host names at the place; `*.example.no` is all below it."""
     networks: tuple[Cidr, ...] = ()
     """Networks (CIDR): address pools, and destinations that tenants call by address."""
     country: CountryCode
@@ -82,6 +84,7 @@ class Place(Spec):
     entity_country: CountryCode
     """Country of that entity. A foreign company's data centre in Norway is under foreign law, too."""
     purposes: tuple[Purpose, ...] = Field(min_length=1)
+    """What bytes are there for."""
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Place":
@@ -94,6 +97,7 @@ class ResidencyException(Waiver):
     """A waiver for a place in a country that is not allowed, or whose entity is under such a country's law."""
 
     name: DnsLabel
+    """Its name in reports."""
     place: DnsLabel
     """Name of the place in `places`."""
 

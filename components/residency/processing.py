@@ -16,15 +16,18 @@ class Party(Spec):
     """A company, an agency or a person, and how to reach it."""
 
     name: str = Field(min_length=1)
+    """The name."""
     contact: str = Field(min_length=1)
     """An e-mail or postal address."""
     country: CountryCode | None = None
+    """Where it is established."""
 
 
 class Purpose(Spec):
     """What is processed, and why: Article 30(1)(b), (c) and (f)."""
 
     purposes: tuple[str, ...] = ()
+    """Why the data is processed: (b)."""
     data_subjects: tuple[str, ...] = ()
     """Categories of data subjects, for example `applicants`."""
     data_categories: tuple[str, ...] = ()
@@ -39,6 +42,7 @@ class Controller(Purpose):
     """The controller of one tenant's data."""
 
     tenant: DnsLabel
+    """The tenant whose data it is."""
     controller: Party
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from components.core.duplicates import duplicates
 from components.core.endpoints import outside_of
 from components.core.finding import Finding
+from components.core.messages import did_you_mean
 from components.core.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException
 
@@ -201,12 +202,19 @@ def _exceptions_of_nothing(places: Sequence[Place], exceptions: Sequence[Residen
             yield Finding(
                 "residency-exceptions",
                 f"residency exception '{item.name}'",
-                f"is for place '{item.place}', which is not one of {', '.join(names) or 'none'}: correct it",
+                f"is for place '{item.place}', which is not one of {', '.join(names) or 'none'}",
+                did_you_mean(item.place, names) or "correct it",
+                value=item.place,
+                fields=(f"residency.exceptions[{item.name}].place",),
             )
 
 
 def _unexcepted(spec: Residency) -> Iterator[Finding]:
     record = Record(spec.places, spec.exceptions, spec.allowed_countries, today=date.min)  # no exception has ended
+    names = [place.name for place in spec.places]
+    meant = {did_you_mean(item.place, names) for item in spec.exceptions if item.place not in names}
     for place in spec.places:
+        if f"did you mean {place.name}?" in meant:
+            continue  # its exception has a misspelt name, which is reported
         for why in residency_violations(place, record):
             yield Finding("residency-record", f"residency place '{place.name}'", why, _OTHER_PLACE)

@@ -2,10 +2,12 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pulumi
+from pulumi.runtime.config import CONFIG
 
 from components.core.finding import Finding
 from components.core.names import PROJECT
@@ -18,7 +20,8 @@ from components.nodes.preflight.facts import Survey
 from components.residency.model import StateStore
 from components.residency.state_store import state_store
 from components.stackfile.installed_charts import from_mirror
-from components.stackfile.parsing import SpecError, parse
+from components.stackfile.keys import SPEC, key_findings
+from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
 from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
 from components.stackfile.spec import PlatformSpec
 
@@ -41,44 +44,67 @@ class Access(NamedTuple):
     """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
 
 
+class RefusedError(SpecError, pulumi.RunError):
+    """The engine shows the text of a RunError, without a traceback, and stops."""
+
+
 def load() -> PlatformSpec:
-    """The spec of the stack that the engine runs. Raises SpecError with every problem in it."""
+    """The spec of the stack that the engine runs. Raises RefusedError with every problem in it."""
     config = pulumi.Config(PROJECT)
     data = config.get_object("spec")
+    source = _source(data)
     names = (*secret_names(data), "sshPrivateKey")
     given = {name: value for name in names if (value := config.get(name)) is not None}
-    missing = [
-        Finding("stack-file", f"{PROJECT}:{name}", f"is missing: run `pulumi config set --secret {PROJECT}:{name}`")
+    beside = [
+        Finding("stack-file", f"{PROJECT}:{name}", "is missing", f"run `pulumi config set --secret {PROJECT}:{name}`")
         for name in names
         if name not in given
-    ]
+    ] + key_findings(CONFIG.get())
     if data is None:
-        raise SpecError([Finding("stack-file", f"{PROJECT}:spec", "is missing: copy Pulumi.oslo.yaml"), *missing])
+        raise _refused([Finding("stack-file", SPEC, "is missing", "copy Pulumi.oslo.yaml"), *beside], source)
+    if pulumi.runtime.is_config_secret(SPEC):
+        said = "has an encrypted value"
+        raise _refused(
+            [Finding("stack-file", SPEC, said, "write it in clear: secrets have keys of their own"), *beside], source
+        )
     try:
-        spec = parse(data, base_dir=Path.cwd())  # the engine starts programs in their project
+        spec = parse(data, base_dir=Path.cwd(), source=source)  # the engine starts programs in their project
     except SpecError as error:
-        secrets = [
-            *credential_problems(given, None),
-            *certificate_problems(config.get(CERTIFICATES), None, time.time()),
-        ]
-        raise SpecError([*error.problems, *secrets, *missing]) from None
-    charts = chart_problems(spec.wanted_charts, base_dir=Path.cwd())
-    certificates = certificate_problems(config.get(CERTIFICATES), spec.gateway, time.time())
-    if problems := [*credential_problems(given, spec.cluster), *missing, *certificates, *charts]:
-        raise SpecError(problems)
+        beside += credential_problems(given, None)
+        beside += certificate_problems(config.get(CERTIFICATES), None, time.time())
+        raise _refused([*error.problems, *beside], source) from None
+    beside += credential_problems(given, spec.cluster)
+    beside += certificate_problems(config.get(CERTIFICATES), spec.gateway, time.time())
+    beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
+    if beside:
+        raise _refused(beside, source)
     for advice in spec.advice:
-        pulumi.log.warn(advice)
+        pulumi.log.warn(str(source.located(advice) if source else advice))
     return spec.model_copy(update=from_mirror(spec, spec.charts.mirror))
 
 
+def _source(data: Any) -> StackFile | None:
+    """The file that the engine has read, for line numbers; None for another one, which `--config-file` names."""
+    name = f"Pulumi.{pulumi.get_stack()}.yaml"
+    try:
+        source = read_stack_file(read_text(Path(name)), name)
+    except (OSError, SpecError):
+        return None
+    return source if source.config.value.get(SPEC) == data else None
+
+
+def _refused(problems: Sequence[Finding], source: StackFile | None = None) -> RefusedError:
+    return RefusedError([source.located(one) for one in problems] if source else problems)
+
+
 def access(spec: PlatformSpec) -> Access:
-    """The stack's secrets and who may use them, after `load` has found them there. Raises SpecError."""
+    """The stack's secrets and who may use them, after `load` has found them there. Raises RefusedError."""
     config = pulumi.Config(PROJECT)
     file = config.get("factsFile")
     if file is not None and not pulumi.runtime.is_dry_run():
         remedy = f"run `pulumi config rm {PROJECT}:factsFile`"
         said = f"is for previews, and an update reads the nodes themselves before it changes one: {remedy}"
-        raise SpecError([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+        raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said)])
     may_read = config.get_bool("readNodes") is not False and file is None
     bootstraps = secret_names(config.get_object("spec")) == BY_KIND["kubeadm"]
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
@@ -111,14 +137,17 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, 
     except (OSError, ValueError) as error:
         remedy = "correct it, or take it out to read the nodes themselves"
         said = f"'{file}' can't be read ({why_unreadable(error)}): {remedy}"
-    raise SpecError([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+    raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said)])
 
 
 def gateway_crds(spec: PlatformSpec) -> tuple[Bundle, ...]:
-    """The bundle that the platform applies, read and compared anew; none where somebody else does. Raises SpecError."""
+    """The bundle that the platform applies, read and compared anew; none where somebody else does.
+
+    Raises RefusedError.
+    """
     if not isinstance(spec.gateway.crds, CrdBundle):
         return ()
     found = bundle(spec.gateway.crds, Path.cwd())
     if isinstance(found, Finding):
-        raise SpecError([found])
+        raise _refused([found])
     return (found,)

@@ -1,22 +1,27 @@
-"""From a stack file's text to a spec: every mistake in it at once."""
+"""From a stack file to a spec: every mistake in it at once."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import pulumi
 from pydantic import ValidationError, create_model
 
 from components.core.finding import Finding
-from components.core.messages import in_full, violations
+from components.core.messages import ROOT_ITEM, in_full, violations
 from components.core.model import Spec
-from components.stackfile.referenced_files import with_bundle_version, with_host_keys
+from components.core.names import PROJECT
+from components.stackfile.keys import RULE, SPEC, is_encrypted, key_findings, missing_secrets, plain_secrets
+from components.stackfile.lines import located, text_at
+from components.stackfile.reader import Node, ReadError, read
+from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
+from components.stackfile.releases import with_newest
 from components.stackfile.rules import LISTS, platform_problems
 from components.stackfile.spec import PlatformSpec
 
 
-class SpecError(pulumi.RunError):
-    """A stack file with problems, all of them, one a line. The engine shows the text and stops: nothing changed."""
+class SpecError(Exception):
+    """A stack file with problems, all of them, one a line."""
 
     def __init__(self, problems: Sequence[Finding]) -> None:
         self.problems = tuple(problems)
@@ -24,28 +29,148 @@ class SpecError(pulumi.RunError):
         super().__init__(f"the stack file has {count}; nothing was changed:{lines}")
 
 
-def parse(data: Mapping[str, Any], *, base_dir: Path) -> PlatformSpec:
+class StackFile(NamedTuple):
+    """A stack file that could be read as YAML."""
+
+    name: str
+    config: Node
+    """With each key as the engine completes it: `spec` is `vds-platform:spec`."""
+
+    @property
+    def spec(self) -> Node | None:
+        """What is below `vds-platform:spec`; None where there is none."""
+        return self.config.children.get(SPEC)
+
+    def located(self, finding: Finding) -> Finding:
+        """The finding with its lines: of the fields that it names, else of the key."""
+        if finding.lines:
+            return finding
+        if self.spec and not finding.subject.startswith(f"{PROJECT}:"):
+            finding = located(finding, self.spec, self.name)
+        line = self.config.keys.get(finding.subject) or self.config.keys.get(SPEC) or self.config.line
+        return finding if finding.lines else finding._replace(file=self.name, lines=(line,))
+
+
+def read_stack_file(text: str, file: str) -> StackFile:
+    """A stack file's text. Raises SpecError for what the engine could not read either."""
+    try:
+        root = read(text, file=file)
+    except ReadError as error:
+        raise SpecError(error.findings) from None
+    config = root.children.get("config")
+    if not isinstance(root.value, Mapping | None) or (config and not isinstance(config.value, Mapping | None)):
+        raise SpecError([_at(file, root.line, "config", "is not a group of settings", "write its keys below it")])
+    if config is None:
+        return StackFile(file, Node({}, root.line))
+    full = {key if ":" in key else f"{PROJECT}:{key}": key for key in config.children}
+    children = {name: config.children[key] for name, key in full.items()}
+    values = {name: node.value for name, node in children.items()}
+    lines = {name: config.keys[key] for name, key in full.items()}
+    return StackFile(file, Node(values, root.keys["config"], children=children, keys=lines))
+
+
+def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> PlatformSpec:
     """A stack file's `vds-platform:spec` as a spec. Raises SpecError with every problem in it.
 
-    Files that it names are relative to `base_dir`.
+    Files that it names are relative to `base_dir`. With `source`, each problem has its line.
     """
+    node = source.spec if source else None
     try:
-        spec, sound = PlatformSpec.model_validate(data), set(PlatformSpec.model_fields)
+        spec, sound = PlatformSpec.model_validate(data, by_alias=True, by_name=False), set(PlatformSpec.model_fields)
         problems = []
     except ValidationError as error:
         spec, sound = _sound_parts(data, error)
-        problems = violations(error, data)
+        problems = violations(error, data, PlatformSpec, (lambda path: text_at(node, path)) if node else lambda _: None)
+        problems = [
+            with_newest(one)._replace(subject=SPEC if one.subject == ROOT_ITEM else one.subject) for one in problems
+        ]
     sound |= {f"some {name}" for name in LISTS & sound}
     if {"ssh", "some nodes"} <= sound:
         spec, unreadable = with_host_keys(spec, base_dir)
         problems += unreadable
+    else:
+        unreadable = []
     if "gateway" in sound:
         spec, unread = with_bundle_version(spec, base_dir)
         problems += unread
-    problems += platform_problems(spec, sound)
+    found = platform_problems(spec, sound)
+    problems += [one for one in found if not (unreadable and one.rule == "nodes-host-key")]  # they follow from it
     if problems:
-        raise SpecError(problems)
+        raise SpecError([source.located(one) for one in problems] if source else problems)
     return spec
+
+
+class CheckedFile(NamedTuple):
+    """What a stack file itself shows. Neither the engine nor a node was asked."""
+
+    data: Any
+    """What is below `vds-platform:spec`; None where nothing can be read."""
+    spec: PlatformSpec | None
+    """None where something is wrong."""
+    findings: tuple[Finding, ...]
+    """Mistakes in the order of the file, then advice."""
+
+
+def check_file(text: str, file: str, base_dir: Path) -> CheckedFile:
+    """Everything that is wrong with a stack file. Files that it names are relative to `base_dir`."""
+    try:
+        source = read_stack_file(text, file)
+    except SpecError as error:
+        return CheckedFile(None, None, error.problems)
+    config: Mapping[str, Any] = source.config.value
+    found = [*key_findings(config), *plain_secrets(config)]
+    data, spec = _from_json(config.get(SPEC)), None
+    if data is None:
+        follows = any(one.remedy == f"did you mean {SPEC}?" for one in found)
+        remedy = "copy it from Pulumi.oslo.yaml, or run `vds init`"
+        found += [] if follows else [Finding(RULE, SPEC, "is missing", remedy)]
+    elif _encrypted_within(data):
+        found.append(Finding(RULE, SPEC, "has an encrypted value", "write it in clear: secrets have keys of their own"))
+    else:
+        try:
+            spec = parse(data, base_dir=base_dir, source=source)
+        except SpecError as error:
+            found += error.problems
+    wrong = bool(found)
+    found += [*(spec.advice if spec else ()), *missing_secrets(config)]
+    located_ones = sorted(map(source.located, found), key=lambda one: (one.advice, one.lines[:1], one.subject))
+    return CheckedFile(data, None if wrong else spec, tuple(located_ones))
+
+
+def spec_data(text: str) -> Mapping[str, Any] | None:
+    """`vds-platform:spec` of a stack file's text; None where it can't be read, or is no group of settings."""
+    try:
+        data = _from_json(read_stack_file(text, "").config.value.get(SPEC))
+    except SpecError:
+        return None
+    return data if isinstance(data, Mapping) else None
+
+
+def _encrypted_within(data: Any) -> bool:
+    if is_encrypted(data):
+        return True
+    inner = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
+    return any(_encrypted_within(one) for one in inner)
+
+
+def _from_json(data: Any) -> Any:
+    """`pulumi config set vds-platform:spec` writes JSON as text."""
+    try:
+        return json.loads(data) if isinstance(data, str) else data
+    except ValueError:
+        return data
+
+
+def _at(file: str, line: int, subject: str, message: str, remedy: str) -> Finding:
+    return Finding(RULE, subject, message, remedy, file=file, lines=(line,))
+
+
+def read_text(file: Path) -> str:
+    """A stack file's text. Raises OSError, whose text says why."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except ValueError as error:
+        raise OSError(why_unreadable(error)) from None
 
 
 def _sound_parts(data: Any, error: ValidationError) -> tuple[PlatformSpec, set[str]]:
@@ -69,7 +194,7 @@ def _sound_parts(data: Any, error: ValidationError) -> tuple[PlatformSpec, set[s
         for name, field in PlatformSpec.model_fields.items()
         if field.alias not in broken or field.alias in given
     }
-    parts = create_model("SoundParts", __base__=Spec, **sound).model_validate(given)
+    parts = create_model("SoundParts", __base__=Spec, **sound).model_validate(given, by_alias=True, by_name=False)
     return construct(**{name: getattr(parts, name) for name in sound}), {
         f"some {name}" if name in broken else name for name in sound
     }

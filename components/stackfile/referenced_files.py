@@ -39,8 +39,10 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
     except KnownHostsError as error:
         return spec, [Finding("stack-file", "ssh.knownHostsFile", f"{name!r}: {error}")]
     except (OSError, ValueError) as error:
-        said = f"{name!r} can't be read ({why_unreadable(error)}): correct it"
-        return spec, [Finding("stack-file", "ssh.knownHostsFile", said)]
+        said = f"{name!r} can't be read ({why_unreadable(error)})"
+        remedy = "correct it: a path is relative to the project"
+        value = name if name.isprintable() else ""
+        return spec, [Finding("stack-file", "ssh.knownHostsFile", said, remedy, value=value)]
     nodes = tuple(
         node
         if node.host_key

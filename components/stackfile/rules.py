@@ -11,6 +11,7 @@ from components.network.cilium.upgrades import upgrade_problems
 from components.network.compatibility.matrix import Combination
 from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium
+from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
 from components.nodes.rules import fleet_problems, node_problems
 from components.pools.model import Helm as MetalLbHelm
@@ -68,6 +69,10 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
     (
         {"cni", "some tenants"},
         lambda spec: policy_problems(spec.cni, [tenant.name for tenant in spec.tenants]),
+    ),
+    (
+        {"cni", "network", "nodes"},
+        lambda spec: room_problems(spec.network, len(spec.nodes)) if isinstance(spec.cni, Cilium) else [],
     ),
     ({"nodes"}, lambda spec: fleet_problems(spec.nodes)),
     (

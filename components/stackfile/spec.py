@@ -4,6 +4,7 @@ from pydantic import Field
 
 from components.charts.lock import WantedChart
 from components.charts.model import ChartsSpec
+from components.core.finding import Finding
 from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import parse
@@ -11,6 +12,7 @@ from components.gateway.model import GatewaySpec
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
+from components.kubeadm.rules import endpoint_problems
 from components.network.compatibility.search import untested
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice
@@ -24,6 +26,7 @@ from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together
 from components.stackfile.installed_charts import wanted_charts
+from components.stackfile.releases import release_advice
 from components.tenancy.model import TenantSpec
 
 KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
@@ -101,16 +104,26 @@ class PlatformSpec(Spec):
         return AroundMetalLb(self.cilium_version, both, self.images)
 
     @property
-    def advice(self) -> tuple[str, ...]:
+    def advice(self) -> tuple[Finding, ...]:
         """What is not wrong and will not last, for the operator to read at preview."""
         kubernetes = self.cluster.kubernetes_version
-        found = (
-            kube_proxy_advice(self.cni.service_proxy, kubernetes),
-            untested(together(self.cni, kubernetes=kubernetes)),
-            *cni_advice(self.cni, self.network.underlay_mtu),
-            cgroup_advice(self.cluster),
+        combination = together(
+            self.cni,
+            kubernetes=kubernetes,
+            metallb=self.metallb.install.version if self.metallb.install.kind == "helm" else None,
+            traefik=self.gateway.install.version if self.gateway.install.kind == "traefik" else None,
         )
-        return tuple(text for text in found if text)
+        said = (
+            ("cni.serviceProxy", kube_proxy_advice(self.cni.service_proxy, kubernetes)),
+            ("cluster.kubernetesVersion", untested(together(self.cni, kubernetes=kubernetes))),
+            *(text.split(": ", 1) for text in cni_advice(self.cni, self.network.underlay_mtu)),
+            ("cluster.cgroupV1", cgroup_advice(self.cluster).removeprefix("cluster.cgroupV1: ")),
+        )
+        return (
+            *(Finding("advice", field, text, advice=True) for field, text in said if text),
+            *release_advice(combination),
+            *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
+        )
 
     @property
     def wanted_charts(self) -> list[WantedChart]:

@@ -29,6 +29,7 @@ class Quota(Spec):
     """Maximum for the whole namespace."""
 
     pods: int = Field(default=20, ge=1)
+    """How many pods."""
     requests_cpu: Quantity = "4"
     requests_memory: Quantity = "8Gi"
     limits_cpu: Quantity = "8"
@@ -52,6 +53,7 @@ class Tier(Spec):
     """A part of the tenant's application: pods labelled `vds-platform.no/tier: <name>`."""
 
     name: DnsLabel
+    """Its name, which other tiers use in `allowFrom`."""
     port: Port
     """TCP port of its pods, not of the Service."""
     allow_from: tuple[DnsLabel, ...] = ()

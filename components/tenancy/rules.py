@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
+from components.core.messages import did_you_mean
 from components.core.quantities import Quantity, quantity_value
 from components.tenancy.model import GATEWAY, TenantSpec
 
@@ -44,7 +45,10 @@ def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Fin
         yield Finding(
             "tenancy-name",
             item,
-            "is the name of a namespace that is the platform's own: choose another",
+            "is the name of a namespace that is the platform's own",
+            "choose another",
+            value=tenant.name,
+            fields=(f"tenants[{tenant.name}].name",),
         )
     names = [tier.name for tier in tenant.tiers]
     for name in duplicates(names):
@@ -55,9 +59,11 @@ def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Fin
         for caller in sorted(set(tier.allow_from) - {GATEWAY, *names}):
             yield Finding(
                 "tenancy-tier",
-                item,
-                f"tier '{tier.name}' lets '{caller}' call it, which is no tier of this tenant "
-                f"({', '.join([*names, GATEWAY])}): correct it",
+                f"{item}, tier '{tier.name}'",
+                f"lets '{caller}' call it, which is no tier of this tenant ({', '.join([*names, GATEWAY])})",
+                did_you_mean(caller, [*names, GATEWAY]) or "correct it",
+                value=caller,
+                fields=(f"tenants[{tenant.name}].tiers[{tier.name}].allowFrom",),
             )
     yield from _limit_problems(item, tenant)
 

@@ -108,7 +108,7 @@ def test_calico_by_bgp_in_place_of_flannel():
     spec = parse(stack_data("002-calico-bgp"), base_dir=ROOT)
     assert isinstance(spec.cni, Calico)
     assert spec.cni.summary() == ("Calico 3.32.1: encapsulation None, Iptables data plane, BGP, kube-proxy with ipvs")
-    assert "deprecated since Kubernetes 1.35" in spec.advice[0]
+    assert "deprecated since Kubernetes 1.35" in str(spec.advice[0])
     around = [calico_namespace(), *before_calico(spec.cni, spec.network), *after_calico(spec.cni)]
     values = yaml.safe_dump(calico_values(spec.cni, spec.network, ChartContext("oslo")))
     assert_golden("seed-002-calico-bgp.yaml", f"{to_yaml(around)}---\n{values}")

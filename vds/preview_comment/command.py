@@ -6,11 +6,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from components.stackfile.parsing import SpecError, parse
+from components.stackfile.parsing import check_file, read_text, spec_data
 from components.stackfile.spec import PlatformSpec
 from vds.preview_comment import poster, residency, runner
 from vds.preview_comment.events import Change
@@ -95,9 +95,11 @@ def examine(
     """The report on one stack."""
     file = config_file or Path(f"Pulumi.{stack}.yaml")
     try:
-        text = (project / file).read_text(encoding="utf-8")
+        text = read_text(project / file)
     except OSError as error:
-        raise OperationError(f"{file} can't be read ({error.strerror}): correct --stack or --config-file") from None
+        raise OperationError(
+            f"{file} can't be read ({error.strerror or error}): correct --stack or --config-file"
+        ) from None
     name, before = file.as_posix(), None
     tracked = runner.is_tracked(name, project)
     if tracked:
@@ -107,8 +109,10 @@ def examine(
         touched_by = (f"{file.name} (not in git)",)
     if not touched_by:
         return StackReport(stack)
-    after, spec, problems = _read(text, project)
-    before = before if tracked else after  # without git there is nothing to compare with
+    checked = check_file(text, name, project)
+    after, spec = checked.data if isinstance(checked.data, Mapping) else None, checked.spec
+    problems = tuple(str(one) for one in checked.findings if not one.advice)
+    before = before if tracked else after  # of a file that git does not know there is nothing to compare
     report = StackReport(stack, touched_by, problems=problems)
     if facts_file and spec:
         report = replace(report, preflight=_preflight(facts_file, spec))
@@ -126,23 +130,8 @@ def examine(
     return replace(report, preview=preview, dependencies=made_from, residency=delta)
 
 
-def _read(text: str, project: Path) -> tuple[Mapping[str, Any] | None, PlatformSpec | None, tuple[str, ...]]:
-    """The spec as data, as a model if it is valid, and what is wrong with it."""
-    try:
-        data = runner.spec_of(text)
-    except ValueError as error:
-        return None, None, (f"the stack file {error}: copy Pulumi.oslo.yaml",)
-    try:
-        return data, parse(data, base_dir=project), ()
-    except SpecError as error:
-        return data, None, tuple(str(problem) for problem in error.problems)
-
-
 def _files_of(text: str) -> tuple[str, ...]:
-    try:
-        ssh = runner.spec_of(text).get("ssh")
-    except ValueError:
-        return ()
+    ssh = (spec_data(text) or {}).get("ssh")
     named = ssh.get("knownHostsFile") if isinstance(ssh, Mapping) else None
     return (str(named),) if named else ()
 

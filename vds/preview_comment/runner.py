@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from components.core.names import PROJECT
+from components.stackfile.parsing import read_text, spec_data
+from vds.preview_comment.config_copy import without_nodes
 from vds.preview_comment.events import EventsError, Preview, read
 from vds.preview_comment.masking import masked_text
 from vds.shared import pulumi
@@ -60,21 +59,7 @@ def is_tracked(file: str, project: Path) -> bool:
 def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
     """The spec in a stack file at a commit; None where there was none, or none that can be read."""
     shown = _git(project, "show", f"{commit}:./{file}")
-    try:
-        return spec_of(shown.stdout) if shown.returncode == 0 else None
-    except ValueError:
-        return None
-
-
-def spec_of(text: str) -> Mapping[str, Any]:
-    """`vds-platform:spec` of a stack file's text. Raises ValueError if there is none."""
-    try:
-        spec = yaml.safe_load(text)["config"][f"{PROJECT}:spec"]
-    except (yaml.YAMLError, KeyError, TypeError):
-        raise ValueError(f"has no {PROJECT}:spec that can be read") from None
-    if not isinstance(spec, Mapping):
-        raise ValueError(f"{PROJECT}:spec is not a group of settings")
-    return spec
+    return spec_data(shown.stdout) if shown.returncode == 0 else None
 
 
 def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path | None = None) -> tuple[Preview, str]:
@@ -85,10 +70,7 @@ def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path |
     with tempfile.TemporaryDirectory(prefix="vds-platform-preview-") as folder:
         events, config = Path(folder) / "events", Path(folder) / config_file.name
         # A copy: `--config` would write its value into the stack file.
-        content = yaml.safe_load(config_file.read_text(encoding="utf-8"))
-        content["config"][f"{PROJECT}:readNodes"] = False
-        content["config"].pop(f"{PROJECT}:factsFile", None)  # judged beside the preview, so that both are seen
-        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        config.write_text(without_nodes(read_text(config_file)), encoding="utf-8")
         done = _pulumi(
             project,
             *("preview", "--stack", stack, "--color", "never", "--policy-pack", "policies"),

@@ -16,8 +16,11 @@ class CalicoPeer(Spec):
     """A router that nodes tell routes to."""
 
     name: DnsLabel
+    """Its name among the peers."""
     address: IPv4Address
+    """Its address, as the nodes reach it."""
     as_number: AsNumber
+    """Its AS number."""
     node_selector: str = Field(default="all()", min_length=1)
     """In Calico's own language: `all()`, `rack == 'a'`."""
     password_secret: DnsName | None = None

@@ -15,6 +15,7 @@ class CalicoHelm(Helm):
     """Calico's operator, from the tigera-operator chart."""
 
     repository: str = Field(default="https://docs.tigera.io/calico/charts", pattern=r"^(https|oci)://\S+$")
+    """Chart repository, or a mirror of it."""
 
 
 class Calico(CniSpec):
@@ -22,9 +23,12 @@ class Calico(CniSpec):
 
     kind: Literal["calico"]
     version: Version
+    """Version of Calico. The chart's version is the same with a v."""
     install: CalicoHelm
     encapsulation: Literal["None", "VXLAN", "VXLANCrossSubnet", "IPIP", "IPIPCrossSubnet"] = "VXLAN"
+    """Encapsulation of pods' packets between nodes. `CrossSubnet`: only between subnets."""
     dataplane: Literal["Iptables", "Nftables", "BPF"] = "Iptables"
+    """What forwards Services and enforces policies: kube-proxy and Felix's rules, or Calico's BPF programs."""
     bgp: bool = False
     """Routes to other nodes' pods by BGP. Required for encapsulation `None` and IPIP."""
     bgp_peering: CalicoBgp | None = None
@@ -37,6 +41,7 @@ class Calico(CniSpec):
     kube_proxy: Literal["iptables", "ipvs"] = "iptables"
     """Mode of kube-proxy with `dataplane: Iptables`. Other data planes allow no choice."""
     pod_mtu: Mtu | None = None
+    """The pod MTU that you expect. It is refused if the computed value differs."""
 
     mtu_field: ClassVar[MtuField] = "calicoNetwork.mtu"
 

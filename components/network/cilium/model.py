@@ -67,6 +67,7 @@ class DsrGeneve(Spec):
     """DSR with the client's address in a Geneve header."""
 
     mode: Literal["dsr", "hybrid"]
+    """`dsr`, or `hybrid`: DSR for TCP and SNAT for UDP."""
     dispatch: Literal["geneve"]
 
 
@@ -124,6 +125,7 @@ class _Cilium(CniSpec):
 
     kind: Literal["cilium"]
     version: Version
+    """Version of Cilium and of its chart."""
     install: Helm
     service_proxy: ServiceProxy = "ebpf"
     """`ebpf`: Cilium replaces kube-proxy, which must not run. Other values are the mode of kube-proxy."""

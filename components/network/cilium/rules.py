@@ -7,6 +7,7 @@ from components.network.cilium.constraints import broken
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.model import Cilium, CiliumNative
 from components.network.networks import NetworkSpec
+from components.network.ranges import holds_nodes
 
 OLDEST = "1.11"
 """The oldest minor whose charts were read and rendered."""
@@ -64,7 +65,7 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
                 f"addresses; write {network.pod_cidr}",
             )
         )
-    elif network.node_cidr.subnet_of(native):
+    elif network.node_cidr.subnet_of(native) and not holds_nodes(network):
         problems.append(
             Finding(
                 "cni-native-cidr",

@@ -15,6 +15,7 @@ class Flannel(CniSpec):
 
     kind: Literal["flannel"]
     version: Version | None = None
+    """Version of Flannel, if you know it."""
     legacy: bool = False
     """It runs already and will be replaced. MTU and nodes are checked; tenants are not possible."""
     backend: Literal["vxlan", "host-gw"] = "vxlan"
@@ -69,6 +70,7 @@ class Unmanaged(CniSpec):
     pod_mtu: Mtu
     """The pods' MTU: `ip link show eth0` in a pod shows it."""
     service_proxy: ServiceProxy
+    """What forwards Services: eBPF programs, or the mode of kube-proxy."""
     network_policies: bool
     """Whether it enforces NetworkPolicy. Tenants need this."""
 

@@ -39,16 +39,16 @@ def test_a_spec_cannot_be_changed():
 
 @pytest.mark.parametrize("name", ["Osl", "-a", "a-", "a.b", "", "a" * 64, "a\n"])
 def test_what_kubernetes_takes_for_no_name_is_refused(name):
-    assert "lower-case" in said(name=name)
+    assert any(says in said(name=name) for says in ("lower-case", "at most 63"))
 
 
 def test_a_network_with_host_bits_is_told_the_network_it_meant():
-    assert "write '10.244.0.0/16'" in said(network="10.244.0.1/16")
+    assert "write 10.244.0.0/16" in said(network="10.244.0.1/16")
 
 
 @pytest.mark.parametrize("value", ["10.0.0.0", 10, "x/8", "10.0.0.0/33"])
 def test_what_is_no_network_is_refused(value):
-    assert "as in '10.244.0.0/16'" in said(network=value)
+    assert "as in 10.244.0.0/16" in said(network=value)
 
 
 @pytest.mark.parametrize("value", ["1.2.3", None, 7, True, "example.no"])

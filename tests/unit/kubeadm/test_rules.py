@@ -36,7 +36,10 @@ def test_a_name_is_an_endpoint():
     [
         (with_endpoint("198.51.100.11"), "network.apiServer.host: 198.51.100.11 is node osl-cp-1, one of 3 control"),
         (with_endpoint("osl-cp-2"), "network.apiServer.host: osl-cp-2 is node osl-cp-2, one of 3 control planes"),
-        (with_endpoint("198.51.100.21"), "is node osl-w-1, which is no control plane: write the name or address in"),
+        (
+            with_endpoint("198.51.100.21"),
+            "is node osl-w-1, a worker: no API server listens there: write the name or address in",
+        ),
         (with_endpoint("198.51.100.10", control_planes=2), "nodes: 2 control-plane nodes: etcd survives no more"),
         (with_endpoint("198.51.100.10", control_planes=0), "nodes: none has the role control-plane"),
         (changed(kubernetesVersion="1.36"), "cluster.kubernetesVersion: '1.36' is refused: write a whole version"),

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from lab.report import sysctl_table
+from lab.report import preflight_table, sysctl_table
 
 
 def setting(live: str, state: str) -> dict[str, str]:
@@ -24,3 +24,12 @@ def test_every_live_value_is_shown_against_the_wanted_one() -> None:
     assert "1 ✓" in first
     assert "– (1)" in first
     assert "0 ✗ wanted 1" in second
+
+
+def test_every_check_is_shown_by_its_title_with_its_remedy() -> None:
+    row = {"state": "fails", "measured": "1", "limit": "2"}
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(preflight_table({"ok": False, "osl-1": {"cpus": row}, "osl-2": {"cpus": row}}))
+    text = console.export_text()
+    assert "processors" in text
+    assert "1 (limit 2): " in text

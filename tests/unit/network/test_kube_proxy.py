@@ -43,7 +43,7 @@ def test_a_stack_file_with_ipvs_gets_its_modules_and_the_advice():
     assert {"ip_vs", "ip_vs_rr", "ip_vs_sh", "ip_vs_wrr", "nf_conntrack"} <= set(
         modules(spec.node_requirements.service_proxy, [])
     )
-    assert any("nftables, stable since 1.33" in text for text in spec.advice)
+    assert any("nftables, stable since 1.33" in str(text) for text in spec.advice)
 
 
 def test_nftables_needs_a_newer_kernel_than_cilium_does():

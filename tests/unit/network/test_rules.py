@@ -111,7 +111,7 @@ def test_networks_that_overlap_are_refused():
     found = said(network={"serviceCidr": "10.244.128.0/20"})
     assert found == [
         "network.serviceCidr: 10.244.128.0/20 overlaps podCidr 10.244.0.0/16: an address of both is reached in one "
-        "only; choose ranges that are apart"
+        "only: choose ranges that are apart"
     ]
 
 

@@ -140,7 +140,6 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
             "1.18.12",
             "nodeSelectors work only with MetalLB",
         ),
-        ({**L2, "addresses": ["2001:db8::/120"]}, "1.18.12", "has IPv6 addresses"),
     ],
 )
 def test_what_cilium_cannot_own(pool, version, says):

@@ -84,13 +84,16 @@ def test_control_planes_that_run_pods_announce_addresses() -> None:
     assert metallb_values(SPEC, CHART, Around(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
 
 
-def test_pods_are_found_ready_soon_and_not_ready_as_late_as_by_the_charts_own_values() -> None:
+def test_speakers_are_ready_soon_and_not_ready_as_late_as_by_the_charts_own_values() -> None:
     values = metallb_values(SPEC, CHART, Around())
     chart = yaml.safe_load((source(METALLB, pinned("metallb")) / "charts/metallb/values.yaml").read_text())
-    for name in ("controller", "speaker"):
-        own, theirs = values[name]["readinessProbe"], chart[name]["readinessProbe"]
-        assert own["initialDelaySeconds"] + own["periodSeconds"] < theirs["initialDelaySeconds"]
-        assert own["periodSeconds"] * own["failureThreshold"] == theirs["periodSeconds"] * theirs["failureThreshold"]
+    own, theirs = values["speaker"]["readinessProbe"], chart["speaker"]["readinessProbe"]
+    assert own["initialDelaySeconds"] + own["periodSeconds"] < theirs["initialDelaySeconds"]
+    assert own["periodSeconds"] * own["failureThreshold"] == theirs["periodSeconds"] * theirs["failureThreshold"]
+
+
+def test_the_controller_keeps_the_charts_probe_since_its_webhook_listens_after_it_is_ready() -> None:
+    assert "readinessProbe" not in metallb_values(SPEC, CHART, Around()).get("controller", {})
 
 
 def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:

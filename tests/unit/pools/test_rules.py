@@ -26,7 +26,12 @@ def peer(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_pool_apart_from_everything_is_fine() -> None:
-    assert problems([pool("192.0.2.200-192.0.2.220", "2001:db8::/112")]) == []
+    assert problems([pool("192.0.2.200-192.0.2.220")]) == []
+
+
+def test_a_pool_of_ipv6_is_refused_on_a_cluster_that_has_ipv4_only() -> None:
+    [problem] = problems([pool("192.0.2.200-192.0.2.220", "2001:db8::/112")])
+    assert problem.startswith("pool 'public': 2001:db8::/112 is IPv6")
 
 
 def test_a_pool_that_contains_a_node_is_refused() -> None:

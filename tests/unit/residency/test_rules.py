@@ -59,8 +59,10 @@ def test_an_exception_for_no_place_and_a_host_at_two_places_are_refused() -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"until": "2026-02-30"}, "write a date in quotes, as in '2027-06-30'"),
-        ({"reason": "short"}, "has the wrong length"),
+        ({"until": "2026-02-30"}, 'is no day: February 2026 has 28 days: write "2026-02-28" or another day'),
+        ({"until": "30.6.2027"}, 'write "2027-06-30"'),
+        ({"until": "soon"}, "write a date in quotes, as in '2027-06-30'"),
+        ({"reason": "short"}, "has 5 characters, at least 10"),
     ],
 )
 def test_an_exception_has_a_day_that_exists_and_a_reason(change: dict[str, str], message: str) -> None:

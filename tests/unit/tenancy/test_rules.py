@@ -40,7 +40,7 @@ def test_a_tenant_that_occurs_twice_is_refused() -> None:
 
 def test_tiers_are_called_by_tiers_that_there_are() -> None:
     [problem] = problems(tenant(tiers=[{"name": "web", "port": 80, "allowFrom": ["wep"]}]))
-    assert "tier 'web' lets 'wep' call it, which is no tier of this tenant (web, gateway)" in problem
+    assert "tier 'web': lets 'wep' call it, which is no tier of this tenant (web, gateway)" in problem
 
 
 def test_no_tier_is_called_gateway() -> None:

@@ -51,8 +51,8 @@ def test_what_is_said_to_be_left_is_what_the_script_writes():
     ("change", "remedy"),
     [
         ({"whenUnreachable": "ignore"}, "nodes[osl-cp-1].whenUnreachable: 'ignore' is not one of the choices"),
-        ({"drainSeconds": 3601}, "nodes[osl-cp-1].drainSeconds: '3601' is out of range: write at most 3600"),
-        ({"drainSeconds": -1}, "nodes[osl-cp-1].drainSeconds: '-1' is out of range: write at least 0"),
+        ({"drainSeconds": 3601}, "nodes[osl-cp-1].drainSeconds: '3601' is out of range: write a number from 0 to 3600"),
+        ({"drainSeconds": -1}, "nodes[osl-cp-1].drainSeconds: '-1' is out of range: write a number from 0 to 3600"),
     ],
 )
 def test_a_wrong_wish_is_refused(change, remedy):

@@ -1,0 +1,73 @@
+"""The keys of a stack file that are this platform's: `vds-platform:spec` and what is beside it. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.core.finding import Finding
+from components.core.messages import did_you_mean
+from components.core.names import PROJECT
+from components.gateway.certificates import CERTIFICATES
+from components.kubeadm.credentials import BY_KIND, secret_names
+
+RULE = "stack-file-key"
+SPEC = f"{PROJECT}:spec"
+SECRETS = frozenset({*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CERTIFICATES})
+SETTINGS: Mapping[str, tuple[type, str]] = {
+    "readNodes": (bool, "Ask each node for its present settings before a preview or an update, so that drift is seen."),
+    "factsFile": (str, "A file of `vds doctor --facts`: a preview judges nodes by it and does not ask them."),
+    "factsSha256": (str, "SHA-256 of `factsFile`."),
+}
+"""Settings beside the spec, their type and what they do. The engine hands each of them on as text."""
+
+
+def key_findings(config: Mapping[str, Any]) -> list[Finding]:
+    """Keys of ours that there are not, and values of a wrong type."""
+    return [found for key in config if (found := _key_finding(key, config[key])) is not None]
+
+
+def plain_secrets(config: Mapping[str, Any]) -> list[Finding]:
+    """Secrets that a file has in clear. Only a file shows it: a program gets all of them decrypted."""
+    return [
+        Finding(
+            RULE,
+            f"{PROJECT}:{name}",
+            "is a secret, and is not encrypted in the file (not repeated)",
+            f"take it out, make a new one, and run `pulumi config set --secret {PROJECT}:{name}`",
+        )
+        for name in sorted(SECRETS)
+        if f"{PROJECT}:{name}" in config and not is_encrypted(config[f"{PROJECT}:{name}"])
+    ]
+
+
+def missing_secrets(config: Mapping[str, Any]) -> list[Finding]:
+    """Secrets that this file has not yet: a new one has none, so this is advice."""
+    return [
+        Finding(
+            RULE,
+            f"{PROJECT}:{name}",
+            "is not in the file yet",
+            f"before the first `pulumi up`, run `pulumi config set --secret {PROJECT}:{name}`",
+            advice=True,
+        )
+        for name in (*secret_names(config.get(SPEC)), "sshPrivateKey")
+        if f"{PROJECT}:{name}" not in config
+    ]
+
+
+def is_encrypted(value: Any) -> bool:
+    """Whether a value is one that the engine has encrypted."""
+    return isinstance(value, Mapping) and set(value) == {"secure"} and isinstance(value["secure"], str)
+
+
+def _key_finding(key: str, value: Any) -> Finding | None:
+    namespace, colon, name = key.partition(":")
+    if not colon or namespace != PROJECT:
+        near = did_you_mean(namespace, [PROJECT]) if colon else ""
+        return Finding(RULE, key, "is not a key of this project", f"write {PROJECT}:{name}") if near else None
+    if name != "spec" and name not in SETTINGS and name not in SECRETS:
+        choices = ["spec", *SETTINGS, *sorted(SECRETS)]
+        meant = did_you_mean(name, choices).replace("did you mean ", f"did you mean {PROJECT}:")
+        return Finding(RULE, key, "is not a key here", meant or f"the keys are {', '.join(choices)}")
+    if name == "readNodes" and str(value).lower() not in ("true", "false"):
+        return Finding(RULE, key, f"{str(value)[:20]!r} is neither true nor false", "write one of them")
+    return None

@@ -1,0 +1,105 @@
+"""Mistakes that people make in a stack file: one finding each, with item, value, line and remedy."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.stackfile.parsing import check_file
+from tests.support.stack_file_changes import changed
+from tests.support.stacks import ROOT
+
+OSLO = (ROOT / "Pulumi.oslo.yaml").read_text(encoding="utf-8")
+CASES = yaml.safe_load((Path(__file__).parent / "mistakes.yaml").read_text(encoding="utf-8"))
+
+
+def findings(text):
+    found = check_file(text, "Pulumi.oslo.yaml", ROOT).findings
+    return [one for one in found if one.message != "is not in the file yet"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['id']}-{case['mistake']}" for case in CASES])
+def test_a_mistake_is_one_finding_with_item_line_and_remedy(case):
+    text = changed(OSLO, case["change"])
+    found = findings(text)
+    if case.get("accepted"):
+        assert found == []
+        return
+    refused = [one for one in found if not one.advice]
+    if case.get("advice"):
+        assert refused == []
+        refused = [one for one in found if case["says"] in str(one)]
+    (finding,) = refused
+    assert finding.subject == case["item"]
+    assert case["says"] in str(finding)
+    assert case.get("value", "") in str(finding)
+    lines = text.splitlines()
+    assert len(finding.lines) == len(case["at"])
+    for line, begins in zip(finding.lines, case["at"], strict=True):
+        assert lines[line - 1].strip().startswith(begins)
+    assert str(finding).startswith(f"Pulumi.oslo.yaml:{finding.lines[0]} {finding.subject}: ")
+
+
+def test_all_mistakes_of_a_file_are_said_at_once():
+    changes = [
+        {"replace": "    residency:\n", "with": "    resdency:\n"},
+        {"replace": "hubble: true", "with": "hubbel: true"},
+        {"replace": "podCidr: 10.244.0.0/16", "with": "pod_cidr: 10.244.0.0/16"},
+        {"replace": "vds-platform:readNodes", "with": "vds-platform:readNode"},
+    ]
+    text = OSLO
+    for change in changes:
+        text = changed(text, change)
+    assert [one.subject for one in findings(text)] == [
+        "vds-platform:readNode",
+        "resdency",
+        "network.pod_cidr",
+        "cni.hubbel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replace", "by", "item", "says"),
+    [
+        ("readNodes: true", "readNode: true", "vds-platform:readNode", "did you mean vds-platform:readNodes?"),
+        ("readNodes: true", 'readNodes: "true"', "", ""),
+        ("readNodes: true", "readNodes: yes", "vds-platform:readNodes", "'yes' is neither true nor false"),
+        ("  vds-platform:readNodes: true", "  readNodes: true", "", ""),
+        ("  vds-platform:readNodes", "  vds-plattform:readNodes", "vds-plattform:readNodes", "vds-platform:readNodes"),
+        ("vds-platform:spec:", "vds-platform:specs:", "vds-platform:specs", "did you mean vds-platform:spec?"),
+        ("  pulumi:disable", "  kubernetes:context: x\n  pulumi:disable", "", ""),
+    ],
+)
+def test_keys_beside_the_spec(replace, by, item, says):
+    found = findings(changed(OSLO, {"replace": replace, "with": by}))
+    if not item:
+        assert found == []
+        return
+    assert (found[0].subject, says in str(found[0])) == (item, True), found
+
+
+def test_a_secret_is_never_repeated_whatever_is_wrong_with_it():
+    secret = "hunter2-hunter2"
+    for text in (
+        f"config:\n  vds-platform:sshPrivateKey: {secret}\n  vds-platform:spec: {{}}\n",
+        f"config:\n  vds-platform:sshPrivateKey: {{secure: {secret}}}\n  vds-platform:sshKey: {secret}\n",
+        f"config:\n  vds-platform:sshPrivateKey:\n    secure: {secret}\n    secure: {secret}2\n",
+        f"config:\n  vds-platform:spec:\n    environment:\n      secure: {secret}\n",
+        f"config:\n  vds-platform:sshPrivateKey: '{secret}\n",
+        f"config:\n  vds-platform:spec:\n    password: {secret}\n    nodes: [{{token: {secret}}}]\n",
+        f"config:\n  vds-platform:kubeconfig: {secret}\n  vds-platform:kubeconfig: {secret}3\n",
+    ):
+        found = check_file(text, "Pulumi.x.yaml", ROOT).findings
+        assert found
+        assert secret not in "\n".join(map(str, found)) + repr(found)
+
+
+def test_a_secret_in_clear_is_refused_and_a_missing_one_is_advice():
+    found = check_file(OSLO + "  vds-platform:sshPrivateKey: abc\n", "Pulumi.x.yaml", ROOT).findings
+    assert [one.subject for one in found if not one.advice] == ["vds-platform:sshPrivateKey"]
+    assert "vds-platform:caKey" in [one.subject for one in found if one.advice]
+    encrypted = "".join(
+        f"  vds-platform:{name}:\n    secure: v1:x\n"
+        for name in ("sshPrivateKey", "bootstrapToken", "certificateKey", "caKey")
+    )
+    assert check_file(OSLO + encrypted, "Pulumi.x.yaml", ROOT).findings == ()

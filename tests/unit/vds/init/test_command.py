@@ -1,0 +1,125 @@
+"""`vds init`: what it writes is a stack file that `vds validate` takes."""
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.stackfile.parsing import check_file
+from tests.support.stacks import ROOT, host_key
+
+CONTROL_PLANES = [f"--control-plane=osl-cp-{number}=192.0.2.1{number}" for number in (1, 2, 3)]
+ALL = {
+    "--provider": "Nordic VDS AS",
+    "--api-server": "192.0.2.10",
+    "--pool": "192.0.2.200-192.0.2.220",
+    "--domain": "example.no",
+    "--tenant": "butikk",
+}
+ENVIRONMENT = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    addresses = ["192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.21"]
+    (tmp_path / "oslo.known_hosts").write_text("".join(f"{one} {host_key(one)}\n" for one in addresses))
+    return tmp_path
+
+
+def run(folder, *words, **options):
+    command = [sys.executable, "-m", "vds", "init", "oslo", *words]
+    command += [f"{name}={value}" for name, value in options.items()]
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+
+
+def problems(file: Path):
+    return [str(one) for one in check_file(file.read_text(), str(file), file.parent).findings if not one.advice]
+
+
+def advice(file: Path):
+    found = [one for one in check_file(file.read_text(), str(file), file.parent).findings if one.advice]
+    return [one.subject for one in found if one.message != "is not in the file yet"]
+
+
+def test_what_it_writes_is_valid(folder):
+    done = run(folder, *CONTROL_PLANES, "--worker=osl-w-1=192.0.2.21", **ALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    file = folder / "Pulumi.oslo.yaml"
+    assert problems(file) == []
+    assert advice(file) == []
+    text = file.read_text()
+    for answer in ("osl-w-1", "Nordic VDS AS", "192.0.2.10", "192.0.2.200-192.0.2.220", "*.example.no", "butikk"):
+        assert answer in text
+
+
+def test_one_server_is_enough_and_is_the_api_server(folder):
+    options = {name: value for name, value in ALL.items() if name != "--api-server"}
+    done = run(folder, CONTROL_PLANES[0], **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert problems(folder / "Pulumi.oslo.yaml") == []
+
+
+@pytest.mark.parametrize("value", ['NO "x" {a: b}', "no", "1.30", "# x", "- x", "*x", "æøå: AS"])
+def test_an_answer_is_text_whatever_it_looks_like(folder, value):
+    done = run(folder, CONTROL_PLANES[0], **ALL | {"--provider": value})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert problems(folder / "Pulumi.oslo.yaml") == []
+
+
+def test_a_file_that_is_there_is_left_as_it_is(folder):
+    (folder / "Pulumi.oslo.yaml").write_text("mine")
+    done = run(folder, *CONTROL_PLANES, **ALL)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
+    assert (folder / "Pulumi.oslo.yaml").read_text() == "mine"
+
+
+def test_wrong_answers_are_said_at_once_and_nothing_is_written(folder):
+    done = run(folder, *CONTROL_PLANES, **ALL | {"--pool": "192.0.2.10-20", "--tenant": "Butikk", "--country": "no"})
+    assert done.returncode == 1
+    for said in ("write 192.0.2.10-192.0.2.20", "write butikk", 'write "NO"'):
+        assert said in done.stderr
+    assert not (folder / "Pulumi.oslo.yaml").exists()
+
+
+def test_without_a_terminal_all_missing_options_are_named_at_once(folder):
+    done = run(folder)
+    assert done.returncode == 2
+    missing = ("--control-plane", "--provider", "--api-server", "--pool", "--domain", "--tenant")
+    assert all(option in done.stderr for option in missing)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--control-plane=osl-1"], "write NAME=ADDRESS"),
+        (["--control-plane=osl-1=osl-1.example.no"], "has no IPv4 address"),
+        (["--control-plane=osl-1=192.0.2.11", "--known-hosts=nowhere"], "ssh-keyscan -t ed25519 192.0.2.11 > nowhere"),
+    ],
+)
+def test_what_it_cannot_use_is_said_with_what_to_do(folder, words, says):
+    done = run(folder, *words, **ALL)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "Pulumi.oslo.yaml").exists()
+
+
+def test_on_a_terminal_it_asks(folder):
+    terminal, ours = pty.openpty()
+    command = [sys.executable, "-m", "vds", "init", "oslo"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stdin=ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    answers = ["osl-1=192.0.2.11", "osl-w-1=192.0.2.21", "Nordic VDS AS", "192.0.2.200/29", "example.no", "butikk"]
+    os.write(terminal, "".join(f"{answer}\n" for answer in answers).encode())
+    _, said = process.communicate(timeout=60)
+    os.close(terminal)
+    os.close(ours)
+    assert process.returncode == 0, said
+    assert problems(folder / "Pulumi.oslo.yaml") == []

@@ -1,0 +1,1 @@
+"""`vds init`: a first stack file from a few answers."""

@@ -1,0 +1,149 @@
+"""`vds init`: asks a few questions and writes a first stack file, which `vds validate` takes."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vds.init.template import Answers, Server, stack_file
+from vds.shared.errors import IncompleteError, OperationError
+
+_DAYS = 365
+"""For which public chart and image repositories are let through: an exception has an end."""
+_KUBERNETES = "1.36"
+
+
+def init(
+    stack: Annotated[str, typer.Argument(help="The stack's name, as in oslo: writes Pulumi.<stack>.yaml.")],
+    *,
+    control_plane: Annotated[
+        list[str] | None, typer.Option(help="NAME=ADDRESS of a control plane; can be repeated.")
+    ] = None,
+    worker: Annotated[list[str] | None, typer.Option(help="NAME=ADDRESS of a worker; can be repeated.")] = None,
+    known_hosts: Annotated[
+        Path | None,
+        typer.Option(help="The servers' host keys, as ssh-keyscan prints them. Default: STACK.known_hosts."),
+    ] = None,
+    provider: Annotated[str | None, typer.Option(help="The company that rents the servers out.")] = None,
+    provider_country: Annotated[str | None, typer.Option(help="Whose law it is under. Default: --country.")] = None,
+    country: Annotated[str, typer.Option(help="Where the servers are, as in NO.")] = "NO",
+    node_cidr: Annotated[str | None, typer.Option(help="The servers' network. Default: the /24 of the first.")] = None,
+    api_server: Annotated[
+        str | None,
+        typer.Option(help="Name or address in front of the control planes. Default: the only one's address."),
+    ] = None,
+    pool: Annotated[
+        str | None, typer.Option(help="Addresses of load balancers, as in 192.0.2.200-192.0.2.220.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain below which the tenants' hosts are.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The first tenant's name.")] = None,
+    group: Annotated[str | None, typer.Option(help="Its group in the identity provider. Default: its name.")] = None,
+    kubernetes: Annotated[str, typer.Option(help="The cluster's minor version.")] = _KUBERNETES,
+) -> None:
+    """Asks for the missing options on a terminal.
+
+    Exit code 0: the file is written. Exit code 1: an answer is wrong. Exit code 2: an option is missing, or the file
+    exists already.
+    """
+    file = Path(f"Pulumi.{stack}.yaml")
+    if file.exists():
+        raise OperationError(f"{file} is there already: name another stack, or take the file away")
+    ask = _Questions(interactive=sys.stdin.isatty())
+    control_planes = control_plane or ask.list("--control-plane", "Control planes, as NAME=ADDRESS with blanks between")
+    workers = worker if worker is not None or not ask.interactive else ask.list("", "Workers, in the same way")
+    provider = provider or ask.text("--provider", "The company that rents the servers out")
+    if not api_server and len(control_planes) != 1:
+        api_server = ask.text("--api-server", "Name or address in front of the control planes")
+    pool = pool or ask.text("--pool", "Addresses of load balancers, as in 192.0.2.200-192.0.2.220")
+    domain = domain or ask.text("--domain", "Domain of the tenants' hosts, as in example.no")
+    tenant = tenant or ask.text("--tenant", "The first tenant's name")
+    ask.complete()
+    servers = [_server(text, "control-plane") for text in control_planes]
+    servers += [_server(text, "worker") for text in workers or ()]
+    answers = Answers(
+        stack,
+        country,
+        provider,
+        provider_country or country,
+        servers,
+        node_cidr or _segment(servers[0]),
+        api_server or servers[0].address,
+        pool,
+        domain,
+        tenant,
+        group or tenant,
+        str(known_hosts or f"{stack}.known_hosts"),
+        kubernetes,
+        (date.today() + timedelta(days=_DAYS)).isoformat(),
+    )
+    _write(file, answers)
+
+
+class _Questions:
+    """Asks on a terminal; elsewhere it gathers the options that are missing."""
+
+    def __init__(self, *, interactive: bool) -> None:
+        self.interactive = interactive
+        self.missing: list[str] = []
+
+    def text(self, option: str, question: str) -> str:
+        if self.interactive:
+            return str(typer.prompt(question, err=True))
+        self.missing.append(option)
+        return ""
+
+    def list(self, option: str, question: str) -> list[str]:
+        if self.interactive and not option:
+            return str(typer.prompt(question, default="", show_default=False, err=True)).split()
+        return self.text(option, question).split()
+
+    def complete(self) -> None:
+        if self.missing:
+            raise OperationError(f"{', '.join(self.missing)}: give what there is no terminal to ask for")
+
+
+def _server(text: str, role: str) -> Server:
+    name, equals, address = text.partition("=")
+    if not equals:
+        raise OperationError(f"{text!r} is no server: write NAME=ADDRESS, as in osl-1=192.0.2.11")
+    return Server(name, address, role)
+
+
+def _segment(server: Server) -> str:
+    try:
+        return str(IPv4Network(f"{server.address}/24", strict=False))
+    except ValueError:
+        raise OperationError(
+            f"{server.name}={server.address} has no IPv4 address: write one, as in 192.0.2.11"
+        ) from None
+
+
+def _write(file: Path, answers: Answers) -> None:
+    from components.stackfile.parsing import check_file  # half a second: not for `--help`
+
+    if not Path(answers.known_hosts).is_file():
+        scan = (
+            f"ssh-keyscan -t ed25519 {' '.join(server.address for server in answers.servers)} > {answers.known_hosts}"
+        )
+        raise OperationError(
+            f"there is no {answers.known_hosts}: run `{scan}`, and compare each key with the provider's console"
+        )
+    text = stack_file(answers)
+    found = check_file(text, str(file), file.parent).findings
+    wrong = [one._replace(file="", lines=()) for one in found if not one.advice]
+    if wrong:
+        raise IncompleteError("nothing was written, because of the answers", *map(str, wrong))
+    with file.open("x", encoding="utf-8") as opened:
+        opened.write(text)
+    print(f"{file} is written. Next: `pulumi stack init {answers.environment}`, and the secrets that")
+    print(f"`vds validate {file}` names.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)

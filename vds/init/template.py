@@ -1,0 +1,144 @@
+"""The text of a first stack file. Pure."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Server(NamedTuple):
+    """A node, as the answers have it."""
+
+    name: str
+    address: str
+    role: str
+
+
+class Answers(NamedTuple):
+    """What a first stack file is made of."""
+
+    environment: str
+    country: str
+    provider: str
+    provider_country: str
+    servers: Sequence[Server]
+    node_cidr: str
+    api_server: str
+    pool: str
+    domain: str
+    tenant: str
+    group: str
+    known_hosts: str
+    kubernetes: str
+    until: str
+    """The last day of the exceptions for places abroad."""
+
+
+CILIUM, METALLB, TRAEFIK = "1.20.2", "0.16.1", "3.7.9"
+"""Versions that the committed stack files have."""
+_PLACES = (
+    ("charts", "GitHub Inc.", ("helm.cilium.io", "metallb.github.io"), "chart-repository"),
+    ("quay", "Red Hat Inc.", ("quay.io",), "image-registry"),
+    ("docker-hub", "Docker Inc.", ("docker.io",), "image-registry"),
+)
+"""Where charts and images come from without a mirror: all in the United States."""
+
+
+def stack_file(answers: Answers) -> str:
+    """`Pulumi.<stack>.yaml`. Every answer is quoted, so that it is text whatever it looks like."""
+    quoted: dict[str, Any] = {name: _quoted(one) for name, one in answers._asdict().items() if isinstance(one, str)}
+    a = answers._replace(**quoted)
+    abroad = [place for place in _PLACES if answers.country != "US"]
+    exceptions = [f"        - {_exception(name, a.until)}\n" for name, *_ in abroad]
+    workers = {server.name for server in answers.servers if server.role == "worker"}
+    nodes = "".join(_node(server, a, edge=not workers or server.name in workers) for server in answers.servers)
+    return f"""\
+# yaml-language-server: $schema=schemas/stack.schema.json
+#
+# Made by `vds init`. Pulumi.oslo.yaml has every setting with a comment; `vds validate` checks this file.
+config:
+  pulumi:disable-default-providers: [kubernetes, command]
+  vds-platform:readNodes: true
+  vds-platform:spec:
+    environment: {a.environment}
+    residency:
+      allowedCountries: [{a.country}]
+      places: # where bytes go; add the one of Pulumi's state
+        - name: servers
+          networks: [{a.node_cidr}]
+          country: {a.country}
+          entity: {a.provider}
+          entityCountry: {a.provider_country}
+          purposes: [addresses]
+{"".join(_place(*place) for place in _PLACES)}\
+      exceptions:{"" if exceptions else " []"}
+{"".join(exceptions)}\
+    ssh:
+      knownHostsFile: {a.known_hosts}
+    cluster: # it exists, without kube-proxy and without a CNI; docs/howto/bootstrap-a-cluster.md has the other kind
+      kind: existing
+      kubernetesVersion: {a.kubernetes}
+    network:
+      nodeCidr: {a.node_cidr}
+      podCidr: 10.244.0.0/16
+      serviceCidr: 10.96.0.0/16
+      apiServer: {{ host: {a.api_server} }}
+    nodes:
+{nodes}\
+    cni:
+      kind: cilium
+      version: {CILIUM}
+      install: {{ kind: helm }}
+      routing: {{ mode: tunnel, protocol: vxlan }}
+    metallb:
+      install: {{ kind: helm, version: {METALLB} }}
+      pools:
+        - name: public
+          addresses: [{a.pool}]
+          advertisement: {{ kind: l2 }}
+    gateway:
+      install: {{ kind: traefik, version: {TRAEFIK} }}
+      listeners:
+        - {{ name: http, port: 80, protocol: HTTP, redirect: https }}
+        - name: https
+          port: 443
+          protocol: HTTPS
+          hostname: {_quoted(f"*.{answers.domain}")}
+          certificateSecret: wildcard # docs/howto/first-environment.md: who makes it
+    tenants:
+      - name: {a.tenant}
+        owner: {{ group: {a.group} }}
+        tiers:
+          - {{ name: web, port: 8080, allowFrom: [gateway] }}
+"""
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _node(server: Server, answers: Answers, *, edge: bool) -> str:
+    profiles = "[baseline, edge]" if edge else "[baseline]"
+    return f"""\
+      - name: {_quoted(server.name)}
+        address: {_quoted(server.address)}
+        country: {answers.country}
+        provider: {{ name: {answers.provider}, country: {answers.provider_country} }}
+        roles: [{server.role}]
+        profiles: {profiles}
+"""
+
+
+def _place(name: str, entity: str, hosts: Sequence[str], purpose: str) -> str:
+    return f"""\
+        - name: {name}
+          hosts: [{", ".join(hosts)}]
+          country: US
+          entity: {entity}
+          entityCountry: US
+          purposes: [{purpose}]
+"""
+
+
+def _exception(place: str, until: str) -> str:
+    reason = _quoted("public software is read and no personal data is sent; a mirror is planned")
+    return f"{{ name: {place}, place: {place}, until: {until}, reason: {reason} }}"

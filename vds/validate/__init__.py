@@ -1,0 +1,1 @@
+"""`vds validate`: everything that a stack file itself shows."""

@@ -1,0 +1,70 @@
+"""`vds validate`: what is wrong with stack files, by file and line. Asks neither the engine nor a node."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.core.finding import Finding
+from components.core.messages import in_full
+from vds.shared.options import AsJson
+from vds.shared.output import print_json
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Stack files, as in Pulumi.oslo.yaml.", metavar="FILE...")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Changes nothing. Exit code 0: all files are valid. Exit code 1: a file has mistakes. Exit code 2: a file can't be
+    read.
+    """
+    from components.stackfile.parsing import check_file, read_text  # half a second: not for `--help`
+
+    found: list[Finding] = []
+    unreadable = False
+    for file in files:
+        try:
+            found += check_file(read_text(file), str(file), file.parent).findings
+        except OSError as error:
+            unreadable = True
+            why = error.strerror or str(error)
+            print(f"error: {file} can't be read ({why}): correct its name", file=sys.stderr)
+    if as_json:
+        print_json([_as_json(one) for one in found])
+    else:
+        _print(files, found, unreadable=unreadable)
+    raise typer.Exit(2 if unreadable else 1 if any(not one.advice for one in found) else 0)
+
+
+def _print(files: list[Path], found: list[Finding], *, unreadable: bool) -> None:
+    for one in found:
+        print(f"advice: {one}" if one.advice else one)
+    problems = [one for one in found if not one.advice]
+    names = ", ".join(map(str, files))
+    if problems:
+        print(f"{names}: {in_full(problems)[0]}")
+    elif not unreadable:
+        print(f"{names}: valid")
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "file": finding.file,
+        "line": finding.lines[0] if finding.lines else None,
+        "lines": list(finding.lines),
+        "item": finding.subject,
+        "value": finding.value,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "rule": finding.rule,
+        "severity": "advice" if finding.advice else "error",
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(validate)
