@@ -92,7 +92,7 @@ cni = Cni(
     members=members,
 )
 network = [*members, cni]
-pools = MetalLb("metallb", platform.metallb, platform.around_metallb, provider=cluster, depends_on=network)
+pools = MetalLb("metallb", platform.metallb, platform.metallb_context, provider=cluster, depends_on=network)
 tenants = {
     spec.name: Tenant(
         spec.name,

@@ -6,8 +6,6 @@ import os
 import subprocess
 from pathlib import Path
 
-MIB = 1 << 20
-
 
 def available_mib() -> int:
     """Memory that programs could still have; what the kernel only keeps of files counts as free."""

@@ -8,6 +8,10 @@ Grammar = Literal["kubernetes", "cilium", "calico"]
 TYPES = {"kubernetes": "policyTypes", "calico": "types"}
 """The field with the directions that a policy is for; rules for other directions have no effect. Cilium has none."""
 
+PEERS = {"ingress": "from", "egress": "to"}
+"""The field with the peers of a rule, in Kubernetes. Cilium has several, which all start with it."""
+
+CALICO_PEERS = {"ingress": "source", "egress": "destination"}
 CALICO_SELECTORS = ("selector", "namespaceSelector", "serviceAccounts", "services", "domains")
 """Fields by which a rule of Calico's names a peer, beside its networks (`nets`, `notNets`)."""
 
@@ -36,3 +40,15 @@ def leaves_out(types: Any, side: str) -> bool:
 def calico_allows(rule: Mapping[str, Any]) -> bool:
     """Whether a rule of Calico's lets traffic through: its action may also be Deny, Log or Pass."""
     return str(rule.get("action")).lower() == "allow"
+
+
+def names_no_peer(grammar: Grammar, rule: Mapping[str, Any], side: str) -> bool:
+    """Whether a rule allows everybody because it names no peer."""
+    if grammar == "calico":
+        peer = rule.get(CALICO_PEERS[side])
+        return not isinstance(peer, Mapping) or not any(peer.get(key) for key in ("nets", *CALICO_SELECTORS))
+    if grammar == "kubernetes":
+        return not rule.get(PEERS[side])
+    # Cilium: an empty rule allows nothing; a rule with ports alone allows everybody on these ports.
+    peers = [rule[key] for key in rule if key.startswith(PEERS[side]) and key != "toPorts"]
+    return bool(rule.get("toPorts")) and not any(peers)

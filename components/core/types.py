@@ -80,7 +80,7 @@ def _as_minor(value: str) -> str:
 
 
 def _text(remedy: str) -> BeforeValidator:
-    """Refuse what YAML reads otherwise (NO is false, 1.30 is a number) with a remedy."""
+    """Refuse what YAML reads otherwise (1.30 is a number) with a remedy."""
 
     def check(value: Any) -> Any:
         if not isinstance(value, str):

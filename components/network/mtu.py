@@ -18,7 +18,7 @@ WIREGUARD_OVERHEAD = 80  # outer IPv6 40 + UDP 8 + WireGuard 32
 WIREGUARD_OVERHEAD_IPV4 = 60  # outer IPv4 20 + UDP 8 + WireGuard 32, as Calico's page on MTU counts: 1500 → 1440
 IPSEC_OVERHEAD = 77  # outer IPv4 20 + ESP 8 + next header 1 + ICV 16 + padding 16 + key 16: Cilium's pkg/mtu/mtu.go
 DSR_OPTION_BYTES = 8  # the IPv4 option of dispatch `opt`: the service's address and port, on a client's packet
-WIREGUARD_OVERHEAD_1_19 = 95  # since Cilium 1.19 padding to 16 bytes counts too
+WIREGUARD_OVERHEAD_PADDED = 95  # since Cilium 1.19.5 padding to 16 bytes counts too (cilium#45940)
 
 
 class Mtu(NamedTuple):
@@ -78,9 +78,9 @@ def cilium_overheads(tunnel: str, encryption: str, release: str) -> dict[str, in
         return wrapped
     if encryption == "ipsec":
         return {**wrapped, "IPsec; not measured: prove it with DF pings": IPSEC_OVERHEAD}
-    if wrapped and matches(release, "<1.16"):  # those agents take off the encryption's bytes only
-        return {"WireGuard, the tunnel not counted before 1.16" + _unmeasured(release): WIREGUARD_OVERHEAD}
-    overhead = WIREGUARD_OVERHEAD_1_19 if matches(release, ">=1.19") else WIREGUARD_OVERHEAD
+    if wrapped and matches(release, "<=1.14.5"):  # those agents take off the encryption's bytes only
+        return {"WireGuard, the tunnel not counted up to 1.14.5" + _unmeasured(release): WIREGUARD_OVERHEAD}
+    overhead = WIREGUARD_OVERHEAD_PADDED if matches(release, ">=1.19.5") else WIREGUARD_OVERHEAD
     return {**wrapped, "WireGuard" + _unmeasured(release): overhead}
 
 
@@ -89,5 +89,9 @@ def _unmeasured(version: str) -> str:
 
 
 def measured(version: str) -> bool:
-    """Whether Cilium's own arithmetic with WireGuard was run on this release, or on ones around it that agree."""
-    return any(matches(version, span) for span in ("<=1.14.4", ">=1.16,<=1.18.2", ">=1.19.6"))
+    """Whether Cilium's own arithmetic with WireGuard was run or read on this release, or on ones around it that agree.
+
+    Read in pkg/mtu/mtu.go of 1.14.5, 1.14.7, 1.14.19, 1.15.0, 1.15.19, 1.16.1, 1.17.0, 1.18.2, 1.18.11, and 1.19.0, .4,
+    .5 and .6; run on 1.11.5 to 1.14.4, 1.16.1 to 1.18.2, 1.19.6 and 1.20.0.
+    """
+    return any(matches(version, span) for span in ("<=1.14.5", ">=1.14.7,<=1.18.11", ">=1.19"))

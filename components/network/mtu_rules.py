@@ -12,16 +12,9 @@ from pydantic import ValidationError
 from components.charts.reference import chart_name
 from components.core.finding import Finding
 from components.core.manifests import FieldError, Fields
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.keys import Path
-from components.network.cilium.chart.settings import (
-    ENCRYPTION,
-    ENCRYPTION_TYPE,
-    MTU,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    text,
-)
+from components.network.cilium.chart.settings import text
 from components.network.cilium.data_path import DataPath, from_config, from_values, known_release
 from components.network.model import Calico, CalicoHelm
 from components.network.mtu import arithmetic, solve
@@ -29,7 +22,14 @@ from components.network.mtu import arithmetic, solve
 ETHERNET_MTU = 1500
 """IEEE 802.3's payload: what a link carries unless somebody has set all of it otherwise."""
 
-_VALUES = (TUNNEL, ROUTING_MODE, PROTOCOL, ENCRYPTION, ENCRYPTION_TYPE, MTU)
+_VALUES = (
+    settings.TUNNEL,
+    settings.ROUTING_MODE,
+    settings.PROTOCOL,
+    settings.ENCRYPTION,
+    settings.ENCRYPTION_TYPE,
+    settings.MTU,
+)
 _CONFIG = ("tunnel", "routing-mode", "tunnel-protocol", "enable-wireguard", "enable-ipsec", "mtu")
 """All that decides packet sizes: what else is unknown at preview does not matter to them."""
 
@@ -48,7 +48,7 @@ def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]
     if chart == "cilium":
         read = {path: _at(values.raw, path) for path in _VALUES}
         path = from_values(read, known_release(fields.text("version")))
-        return _cilium_problems("Release of chart cilium", "values.MTU", read[MTU], path, underlay)
+        return _cilium_problems("Release of chart cilium", "values.MTU", read[settings.MTU], path, underlay)
     if chart == "tigera-operator":
         return _calico_problems("Release of chart tigera-operator", values.group("installation"), underlay)
     return []

@@ -9,14 +9,14 @@ from components.apply import apply, apply_chart, apply_patch
 from components.core.manifests import Manifest
 from components.core.names import METALLB_SYSTEM, child, token
 from components.pools.by_cilium import cilium_pool_manifests
-from components.pools.model import Around, ByCilium, Helm, MetalLbSpec
+from components.pools.model import ByCilium, Helm, MetalLbContext, MetalLbSpec
 from components.pools.render import (
     address_pool,
     advertisement,
     bgp_peer,
     metallb_namespace,
     metallb_values,
-    webhook_mark,
+    webhook_wait_annotation,
 )
 
 
@@ -30,7 +30,7 @@ class MetalLb(pulumi.ComponentResource):
         self,
         name: str,
         spec: MetalLbSpec,
-        around: Around,
+        context: MetalLbContext,
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
@@ -42,13 +42,13 @@ class MetalLb(pulumi.ComponentResource):
         if isinstance(spec.install, Helm):
             namespace = apply(child(name, "namespace"), metallb_namespace(), options)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
-            values = metallb_values(spec, spec.install, around)
+            values = metallb_values(spec, spec.install, context)
             chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
-            ready = apply_patch(child(name, "webhook"), webhook_mark(), after)
+            ready = apply_patch(child(name, "webhook"), webhook_wait_annotation(), after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
-            for item in cilium_pool_manifests(spec, around.cilium_version or ""):
+            for item in cilium_pool_manifests(spec, context.cilium_version or ""):
                 apply(_name(name, item), item, options)
         else:
             _by_metallb(name, spec, self, provider, options)

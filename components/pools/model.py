@@ -111,7 +111,7 @@ class Pool(Spec):
     """False: only Services that request this pool get an address from it."""
 
 
-class Around(NamedTuple):
+class MetalLbContext(NamedTuple):
     """Facts from other parts of the stack file that the installation needs."""
 
     cilium_version: str | None = None

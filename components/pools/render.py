@@ -8,7 +8,7 @@ from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
 from components.pools.images import mirrored
-from components.pools.model import L2, Around, Bgp, Helm, MetalLbSpec, NodeSelector, Peer, Pool
+from components.pools.model import L2, Bgp, Helm, MetalLbContext, MetalLbSpec, NodeSelector, Peer, Pool
 
 API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
@@ -53,21 +53,21 @@ def bgp_peer(peer: Peer) -> Manifest:
     return manifest(PEER_API, "BGPPeer", peer.name, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def metallb_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+def metallb_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -> dict[str, Any]:
     """Values of MetalLB's chart, including those of the stack file."""
-    return merged(platform_values(spec, install, around), install.values)
+    return merged(platform_values(spec, install, context), install.values)
 
 
-def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[str, Any]:
+def platform_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -> dict[str, Any]:
     """The platform's values. FRR only with BGP, because it adds a pod to every node."""
     speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
     speaker: dict[str, Any] = {"frr": {"enabled": False}, "readinessProbe": dict(_FAST_PROBE)}
-    if around.from_control_planes:
+    if context.from_control_planes:
         # kubeadm labels control planes with node.kubernetes.io/exclude-from-external-load-balancers, and speakers
         # respect that. If every node is a control plane, no node would announce an address.
         speaker["ignoreExcludeLB"] = True
     values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
-    for path, value in mirrored(around.images, install.version):
+    for path, value in mirrored(context.images, install.version):
         group = values
         for key in path[:-1]:
             group = group.setdefault(key, {})
@@ -75,18 +75,18 @@ def platform_values(spec: MetalLbSpec, install: Helm, around: Around) -> dict[st
     return dict(sorted(values.items()))
 
 
-def extra_problems(spec: MetalLbSpec, around: Around) -> list[Finding]:
+def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:
     """Values of the stack file with keys that the platform sets."""
     if not isinstance(spec.install, Helm):
         return []
-    own = platform_values(spec, spec.install, around)
+    own = platform_values(spec, spec.install, context)
     said = "is set by the platform, from fields of the stack file: take it out"
     return [
         Finding("metallb-values", "metallb.install.values", f"{key} {said}") for key in taken(own, spec.install.values)
     ]
 
 
-def webhook_mark() -> Manifest:
+def webhook_wait_annotation() -> Manifest:
     """An annotation on the webhook's Service, so that Pulumi waits until the Service has an endpoint.
 
     Every write is refused while the chart's webhook does not answer. A Deployment can be ready before the API server

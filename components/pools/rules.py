@@ -48,7 +48,7 @@ def _family_problems(pooled: Sequence[Pooled]) -> Iterator[Finding]:
     for item in pooled:
         if item.block.first.version == 6:
             said = f"{item.block} is IPv6, and this cluster has IPv4 only: no Service ever gets an address of it"
-            yield _of_pool("metallb-pool-addresses", item, said, "write IPv4 addresses")
+            yield _of_pool("metallb-pool-family", item, said, "write IPv4 addresses")
 
 
 def _of_pool(rule: str, item: Pooled, said: str, remedy: str) -> Finding:

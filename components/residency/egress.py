@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.core.endpoints import host_of, outside_of
-from components.core.network_policies import CALICO_SELECTORS, TYPES, Grammar, calico_allows, leaves_out
+from components.core.network_policies import TYPES, Grammar, calico_allows, leaves_out, names_no_peer
 from components.residency.rules import EVERYWHERE, NOT_KNOWN, DataFlow
 
 
@@ -51,28 +51,20 @@ def policy_flows(grammar: Grammar, body: Mapping[str, Any]) -> Iterator[DataFlow
             if isinstance(rule, Mapping) and grammar == "calico":
                 yield from _by_calico(index, rule)
             elif isinstance(rule, Mapping):
-                yield from _unbounded(rule, cilium=grammar == "cilium")
-
-
-def _unbounded(rule: Mapping[str, Any], *, cilium: bool) -> Iterator[DataFlow]:
-    """Rules without a peer, or with Cilium's entities for all."""
-    named = rule.get("toEntities")
-    entities = named if isinstance(named, Sequence) else ()
-    peers = [peer for key, peer in rule.items() if key.startswith("to") and key != "toPorts"]
-    # A rule without a peer: in Kubernetes it allows everybody; in Cilium only on the ports that it names.
-    open_to_all = not any(peers) and ("toPorts" in rule or not cilium)
-    if open_to_all or _WORLD & set(map(str, entities)):
-        yield DataFlow(EVERYWHERE, "egress", "spec.egress")
+                named = rule.get("toEntities")
+                entities = map(str, named) if isinstance(named, Sequence) else ()
+                if names_no_peer(grammar, rule, "egress") or not _WORLD.isdisjoint(entities):
+                    yield DataFlow(EVERYWHERE, "egress", "spec.egress")
 
 
 def _by_calico(index: int, rule: Mapping[str, Any]) -> Iterator[DataFlow]:
     action, destination = rule.get("action"), rule.get("destination")
     field = f"spec.egress.{index}"
     if action is None or destination is UNKNOWN:
-        return  # no rule, or a group in which a place may stand
-    destination = destination if isinstance(destination, Mapping) else {}
-    if not any(destination.get(key) for key in ("nets", *CALICO_SELECTORS)):
+        return  # no rule, or a group in which a destination may be
+    if names_no_peer("calico", rule, "egress"):
         yield DataFlow(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", field)
+    destination = destination if isinstance(destination, Mapping) else {}
     if "nets" in destination:
         yield from listed_flows(f"{field}.destination.nets", destination["nets"], "egress")
     domains = destination.get("domains")

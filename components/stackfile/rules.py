@@ -59,7 +59,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
     ),
     (
         {"cni", "metallb", "nodes", "images"},
-        lambda spec: metallb_values_problems(spec.metallb, spec.around_metallb),
+        lambda spec: metallb_values_problems(spec.metallb, spec.metallb_context),
     ),
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
     (

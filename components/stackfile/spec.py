@@ -20,8 +20,7 @@ from components.network.model import ChartContext, Cni, NetworkSpec
 from components.network.rules import kernel_floor
 from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
 from components.pools.by_cilium import announcements
-from components.pools.model import Around as AroundMetalLb
-from components.pools.model import MetalLbSpec
+from components.pools.model import MetalLbContext, MetalLbSpec
 from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together
@@ -98,10 +97,10 @@ class PlatformSpec(Spec):
         return ChartContext(self.environment, operators, announces, bundle, self.images)
 
     @property
-    def around_metallb(self) -> AroundMetalLb:
+    def metallb_context(self) -> MetalLbContext:
         """What else of the stack the owner of its addresses depends on."""
         both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
-        return AroundMetalLb(self.cilium_version, both, self.images)
+        return MetalLbContext(self.cilium_version, both, self.images)
 
     @property
     def advice(self) -> tuple[Finding, ...]:

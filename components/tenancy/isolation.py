@@ -13,14 +13,23 @@ from components.core.endpoints import RFC_1918
 from components.core.finding import Finding
 from components.core.manifests import FieldError, Fields, ManifestView
 from components.core.names import FOR_DNS
-from components.core.network_policies import CALICO_SELECTORS, TYPES, calico_allows, grammar_of, leaves_out
+from components.core.network_policies import (
+    CALICO_PEERS,
+    CALICO_SELECTORS,
+    PEERS,
+    TYPES,
+    calico_allows,
+    grammar_of,
+    leaves_out,
+    names_no_peer,
+)
 
 Side = Literal["ingress", "egress"]
 Network = IPv4Network | IPv6Network
 
 _CLUSTERWIDE = "CiliumClusterwideNetworkPolicy"
 _SIDES: tuple[Side, ...] = ("ingress", "egress")
-_PEERS, _WAY = {"ingress": "from", "egress": "to"}, {"ingress": "in", "egress": "out"}
+_WAY = {"ingress": "in", "egress": "out"}
 _REMEDY = {
     "ingress": "from the gateway: its namespace, or fromEntities: [ingress] with Cilium's",
     "egress": FOR_DNS,
@@ -122,10 +131,9 @@ def _are_named(ports: Iterable[Any]) -> bool:
 
 
 def _kubernetes(rule: Fields, side: Side) -> Iterator[str]:
-    peers = rule.groups(_PEERS[side])
-    if not peers:
-        yield f"its {side} has a rule without `{_PEERS[side]}`, so it lets everybody {_WAY[side]}"
-    for peer in peers:
+    if names_no_peer("kubernetes", rule.raw, side):
+        yield f"its {side} has a rule without `{PEERS[side]}`, so it lets everybody {_WAY[side]}"
+    for peer in rule.groups(PEERS[side]):
         which = _all_namespaces(peer.group("namespaceSelector")) if "namespaceSelector" in peer else ""
         # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
         if which and (side == "ingress" or selects_everything(peer.group("podSelector"))):
@@ -166,11 +174,10 @@ def _all_by(operators: set[str]) -> str:
 
 def _cilium(rule: Fields, side: Side, *, own_namespace: bool = True) -> Iterator[str]:
     """A rule of Cilium's; `own_namespace`: a selector that names no namespace means the policy's own."""
-    peers = _PEERS[side]
+    peers = PEERS[side]
     if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
         yield f"its {side} has {peers}Entities: {', '.join(everything)}"
-    # An empty rule allows nothing; a rule with ports alone allows everybody.
-    if rule.items("toPorts") and not any(key.startswith(peers) and key != "toPorts" and rule.raw[key] for key in rule):
+    if names_no_peer("cilium", rule.raw, side):
         yield f"its {side} has a rule on ports without `{peers}…`, so it lets everybody {_WAY[side]}"
     for selector in rule.groups(f"{peers}Endpoints"):
         if which := _all_endpoints(selector, side, own_namespace=own_namespace):
@@ -227,9 +234,9 @@ def _selects_tenants(spec: Fields, is_tenant: Callable[[str], bool]) -> bool:
 def _calico(rule: Fields, side: Side) -> Iterator[str]:
     if not calico_allows(rule.raw):
         return
-    field = "source" if side == "ingress" else "destination"
+    field = CALICO_PEERS[side]
     peer = rule.group(field)
-    if not any(peer.raw.get(key) for key in (*CALICO_SELECTORS, "nets", "notNets")):
+    if names_no_peer("calico", rule.raw, side) and not peer.raw.get("notNets"):
         yield f"its {side} has a rule without `{field}`, so it lets everybody {_WAY[side]}"
     everywhere = peer.text("namespaceSelector").replace(" ", "") in _CALICO_EVERYWHERE
     if everywhere and (side == "ingress" or peer.text("selector", "all()").replace(" ", "") == "all()"):

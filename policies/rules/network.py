@@ -7,8 +7,14 @@ from pydantic import Field
 
 from components.charts.reference import chart_name
 from components.core.finding import Finding
+from components.core.manifests import FieldError
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
-from components.network.manifest_rules import chart_problems, config_problems
+from components.network.cilium.changes import as_config, config_key, effect
+from components.network.cilium.chart.explain import explain
+from components.network.cilium.chart.history import Verdict
+from components.network.cilium.chart.nested import flatten
+from components.network.cilium.constraints import broken
+from components.network.cilium.data_path import from_config, known_release
 from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.policy import CIS, HIGH, PLATFORM, Namespaces, Object, Settings, Stack, policy
 from policies.rules.loadbalancer import announced_traffic_policy
@@ -70,10 +76,43 @@ def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]
 )
 def consistent(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
     if found.kind == "Release" and chart_name(found.text("chart")) == "cilium":
-        values = known_where(found.group("values").raw, _DATA_PATH_KEYS)
-        yield from chart_problems(values, found.text("version"))
+        yield from _chart_problems(found)
     elif _is_cilium_config(found):
-        yield from config_problems(found.raw)
+        yield from _config_problems(found)
+
+
+_WRONG = (Verdict.FAILS, Verdict.REFUSED, Verdict.IGNORED)
+
+
+def _chart_problems(chart: Object) -> Iterator[Finding]:
+    """Values that Helm or the agent refuses, or that nothing reads, on this release of Cilium's chart."""
+    release = known_release(chart.text("version"))
+    try:
+        values = flatten(known_where(chart.group("values").raw, _DATA_PATH_KEYS))
+    except ValueError as error:
+        raise FieldError("values", f"cannot be read: {error}") from None
+    for found in explain(values, release):
+        if not found.as_meant and found.verdict in _WRONG:
+            instead = ", ".join(f"{key}: {value}" for key, value in found.instead)
+            yield chart.finding(
+                f"values.{found.key} on {release}: {found.says}",
+                f"write {instead}" if instead else "remove it",
+                subject="Release of chart cilium",
+            )
+
+
+def _config_problems(config: Object) -> Iterator[Finding]:
+    """The `cilium-config` that every agent reads: what makes it exit, or do something else than was written."""
+    data = config.group("data").raw
+    path = from_config(data)
+    for row in broken(path):
+        key = config_key(row.field, path.encryption)
+        value = f" {data[key]}" if key in data else ""
+        yield config.finding(
+            f"{key}{value}: {effect(row, row.reason(path))} ({row.source})",
+            f"write {' or '.join(as_config(change) for change in row.remedies(path))}",
+            subject="ConfigMap cilium-config",
+        )
 
 
 _FLANNEL_CHART = re.compile(r"(kube-|rke2-)?flannel")

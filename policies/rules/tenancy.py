@@ -163,49 +163,15 @@ def one_bundle(stack: Stack, _: Settings) -> Iterator[Finding]:
 # --- what a tenant's namespace must have -----------------------------------------------------------------
 
 
-def _tenants(stack: Stack, settings: Namespaces) -> list[Object]:
-    return [found for found in stack.objects("core:Namespace") if settings.is_tenant(found.name)]
+def _lacks(
+    namespace: Object, settings: Namespaces, stack: Stack, kind: str, fits: Callable[[Object], bool] = lambda _: True
+) -> bool:
+    """Whether it is a tenant's namespace and has no object of this kind that fits."""
+    name = namespace.name
+    return settings.is_tenant(name) and not any(fits(found) for found in stack.objects(kind) if found.namespace == name)
 
 
-def _lacking(
-    stack: Stack,
-    settings: Namespaces,
-    kind: str,
-    message: str,
-    remedy: str,
-    fits: Callable[[Object], bool] = lambda _: True,
-) -> Iterator[Finding]:
-    """Tenants' namespaces without an object of this kind that fits."""
-    namespaces = _tenants(stack, settings)
-    have = {found.namespace for found in stack.objects(kind) if fits(found)} if namespaces else set()
-    for namespace in sorted(namespaces, key=lambda found: found.name):
-        if namespace.name not in have:
-            yield namespace.finding(message, remedy, subject=_subject(namespace.name))
-
-
-@policy(
-    "stack",
-    id="tenancy-default-deny",
-    title="Every tenant's namespace denies all traffic that no policy allows.",
-    severity=HIGH,
-    framework=CIS,
-    reference="5.3.2",
-    why="Without a policy every pod of every tenant reaches every other.",
-    remedy="Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules.",
-    settings=Namespaces,
-)
-def default_deny(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
-    return _lacking(
-        stack,
-        settings,
-        NETWORK_POLICY,
-        "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods",
-        "add one with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
-        denies_all,
-    )
-
-
-def denies_all(found: ManifestView) -> bool:
+def _denies_all(found: ManifestView) -> bool:
     """Whether a NetworkPolicy denies both directions for every pod of its namespace."""
     spec = found.spec
     return (
@@ -216,8 +182,36 @@ def denies_all(found: ManifestView) -> bool:
     )
 
 
+def _allows_dns(found: ManifestView) -> bool:
+    ports = [port for rule in found.spec.groups("egress") for port in rule.groups("ports")]
+    return selects_everything(found.spec.group("podSelector")) and any(
+        port.text("port") == "53" and port.text("protocol") == "UDP" for port in ports
+    )
+
+
 @policy(
-    "stack",
+    "object in stack",
+    id="tenancy-default-deny",
+    title="Every tenant's namespace denies all traffic that no policy allows.",
+    severity=HIGH,
+    framework=CIS,
+    reference="5.3.2",
+    why="Without a policy every pod of every tenant reaches every other.",
+    remedy="Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules.",
+    kinds=("core:Namespace",),
+    settings=Namespaces,
+)
+def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
+    if _lacks(namespace, settings, stack, NETWORK_POLICY, _denies_all):
+        yield namespace.finding(
+            "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods",
+            "add one with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
+            subject=_subject(namespace.name),
+        )
+
+
+@policy(
+    "object in stack",
     id="tenancy-allow-dns",
     title="Every tenant's namespace lets its pods ask for names.",
     severity=MEDIUM,
@@ -225,28 +219,20 @@ def denies_all(found: ManifestView) -> bool:
     reference="docs/architecture.md",
     why="Pods need DNS. Where no policy allows it, the next change is often to open all of egress.",
     remedy="Add a NetworkPolicy with egress to kube-dns on port 53.",
+    kinds=("core:Namespace",),
     settings=Namespaces,
 )
-def allow_dns(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
-    return _lacking(
-        stack,
-        settings,
-        NETWORK_POLICY,
-        "no NetworkPolicy lets its pods ask for names, so the next change is often to open all of egress",
-        f"add one with podSelector: {{}} and egress, {FOR_DNS}",
-        _allows_dns,
-    )
-
-
-def _allows_dns(found: ManifestView) -> bool:
-    ports = [port for rule in found.spec.groups("egress") for port in rule.groups("ports")]
-    return selects_everything(found.spec.group("podSelector")) and any(
-        port.text("port") in ("53", "53.0") and port.text("protocol") == "UDP" for port in ports
-    )
+def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
+    if _lacks(namespace, settings, stack, NETWORK_POLICY, _allows_dns):
+        yield namespace.finding(
+            "no NetworkPolicy lets its pods ask for names, so the next change is often to open all of egress",
+            f"add one with podSelector: {{}} and egress, {FOR_DNS}",
+            subject=_subject(namespace.name),
+        )
 
 
 @policy(
-    "stack",
+    "object in stack",
     id="tenancy-quota",
     title="Every tenant's namespace has a quota.",
     severity=MEDIUM,
@@ -254,15 +240,20 @@ def _allows_dns(found: ManifestView) -> bool:
     reference="Kubernetes Pod security, resource policies",
     why="One tenant without a quota can take the nodes of all.",
     remedy="Add a ResourceQuota.",
+    kinds=("core:Namespace",),
     settings=Namespaces,
 )
-def quota(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
-    message = "has no ResourceQuota, so one tenant can take every node"
-    return _lacking(stack, settings, "core:ResourceQuota", message, "add one")
+def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
+    if _lacks(namespace, settings, stack, "core:ResourceQuota"):
+        yield namespace.finding(
+            "has no ResourceQuota, so one tenant can take every node",
+            "add one",
+            subject=_subject(namespace.name),
+        )
 
 
 @policy(
-    "stack",
+    "object in stack",
     id="tenancy-limits",
     title="Every tenant's namespace has default limits.",
     severity=MEDIUM,
@@ -270,11 +261,16 @@ def quota(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
     reference="Kubernetes Pod security, resource policies",
     why="A container that asks for nothing gets everything, or nothing where there is a quota.",
     remedy="Add a LimitRange with defaults.",
+    kinds=("core:Namespace",),
     settings=Namespaces,
 )
-def limits(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
-    message = "has no LimitRange, so a container that asks for nothing may take everything"
-    return _lacking(stack, settings, "core:LimitRange", message, "add one")
+def limits(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
+    if _lacks(namespace, settings, stack, "core:LimitRange"):
+        yield namespace.finding(
+            "has no LimitRange, so a container that asks for nothing may take everything",
+            "add one",
+            subject=_subject(namespace.name),
+        )
 
 
 # --- rights ----------------------------------------------------------------------------------------------

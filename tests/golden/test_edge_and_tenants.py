@@ -8,7 +8,7 @@ from components.gateway.render import gateway, gateway_class, gateway_namespace,
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
-from components.pools.render import metallb_namespace, metallb_values, webhook_mark
+from components.pools.render import metallb_namespace, metallb_values, webhook_wait_annotation
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import metallb_manifests, to_yaml
@@ -47,16 +47,16 @@ def test_what_is_installed_from_mirrors_is_what_it_was() -> None:
     assert isinstance(lab.gateway.install, Traefik)
     assert isinstance(lab.metallb.install, Helm)
     assert_golden("lab-traefik.yaml", to_yaml(traefik_manifests(lab.gateway, lab.gateway.install, PINNED)))
-    around = lab.around_metallb._replace(images=PINNED)
+    around = lab.metallb_context._replace(images=PINNED)
     assert_golden("lab-metallb-values.yaml", yaml.safe_dump(metallb_values(lab.metallb, lab.metallb.install, around)))
 
 
 def test_what_goes_with_a_chart_is_what_it_was() -> None:
     oslo = stack("oslo")
     assert isinstance(oslo.metallb.install, Helm)
-    values = metallb_values(oslo.metallb, oslo.metallb.install, oslo.around_metallb)
+    values = metallb_values(oslo.metallb, oslo.metallb.install, oslo.metallb_context)
     assert_golden("oslo-metallb-values.yaml", yaml.safe_dump(values))
     assert isinstance(oslo.gateway.install, Traefik)
     assert_golden("oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.images)))
-    around = [metallb_namespace(), webhook_mark(), gateway_namespace(oslo.gateway)]
+    around = [metallb_namespace(), webhook_wait_annotation(), gateway_namespace(oslo.gateway)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))

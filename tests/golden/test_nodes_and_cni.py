@@ -3,12 +3,11 @@
 import pytest
 import yaml
 
-from components.network.calico.values import calico_values, installation
+from components.network.calico.values import calico_values
 from components.network.cilium.values import cilium_values
 from components.network.model import Calico, CalicoHelm, ChartContext
 from components.nodes.settings.script import node_script
 from tests.support.golden import assert_golden
-from tests.support.manifests import to_yaml
 from tests.support.stacks import stack
 
 
@@ -29,5 +28,4 @@ def test_cilium_values(name):
 def test_a_calico_installation_without_encapsulation():
     cni = Calico(kind="calico", version="3.32.1", install=CalicoHelm(kind="helm"), encapsulation="None", bgp=True)
     network = stack("oslo").network
-    assert_golden("calico-installation.yaml", to_yaml([installation(cni, network)]))
     assert_golden("calico-values.yaml", yaml.safe_dump(calico_values(cni, network, ChartContext("oslo"))))

@@ -71,7 +71,7 @@ def test_a_run_that_is_ended_takes_its_pods_with_it(lab: Lab) -> None:
         process.kill()
         process.wait()
     assert process.returncode == 143, said
-    assert "taking the pods away" in said
+    assert "deleting the pods" in said
     assert not is_there(lab)
 
 

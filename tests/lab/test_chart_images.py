@@ -83,7 +83,7 @@ def test_ciliums_images_are_the_mirrors(helm: Path, tmp_path: Path, cni: dict[st
 def test_metallbs_images_are_the_mirrors(helm: Path, tmp_path: Path, *, bgp: bool) -> None:
     spec = lab()
     assert isinstance(spec.metallb.install, Helm)
-    values = metallb_values(spec.metallb, spec.metallb.install, spec.around_metallb)
+    values = metallb_values(spec.metallb, spec.metallb.install, spec.metallb_context)
     values["frrk8s"] = {"enabled": bgp}
     found = rendered(helm, source(METALLB, pinned("metallb")) / "charts/metallb", values, tmp_path)
     assert {f"{MIRROR}/metallb/{name}:v0.16.1@{DIGEST}" for name in ("controller", "speaker")} <= set(found)

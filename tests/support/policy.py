@@ -124,9 +124,9 @@ def of_manifest(manifest: Mapping[str, Any], index: int = 0) -> Resource:
     return Resource(f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}", manifest, f"{kind}-{index}")
 
 
-def findings(policy: str, *manifests: Mapping[str, Any], **settings: Any) -> list[Finding]:
-    """What one policy finds in rendered manifests."""
-    resources = [of_manifest(manifest, index) for index, manifest in enumerate(manifests)]
+def findings(policy: str, *given: Mapping[str, Any] | Resource, **settings: Any) -> list[Finding]:
+    """What one policy finds in resources and rendered manifests."""
+    resources = [one if isinstance(one, Resource) else of_manifest(one, index) for index, one in enumerate(given)]
     return [found for found in judge(exported(resources), pack_config({policy: settings})) if found.rule == policy]
 
 

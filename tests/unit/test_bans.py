@@ -37,7 +37,7 @@ def test_what_computes_may_not_ask_outside(code):
 
 
 def test_policies_may_not_either_and_commands_may():
-    assert refused("policies/network.py", INPUT_AND_OUTPUT[0])
+    assert refused("policies/rules/network.py", INPUT_AND_OUTPUT[0])
     assert not refused("vds/shared/stack.py", INPUT_AND_OUTPUT[0])
     assert not refused("policies/context.py", INPUT_AND_OUTPUT[4])
 

@@ -13,7 +13,7 @@ from components.charts.lock import FILE, ChartLock, WantedChart, lock_text, read
 from vds.charts.fetch import packed_digest
 from vds.charts.pin import ChartResult, Digest, checked, refreshed
 from vds.shared.errors import OperationError
-from vds.shared.options import AsJson
+from vds.shared.options import AsJson, stack_names
 from vds.shared.output import print_json
 from vds.shared.stack import open_spec
 
@@ -58,7 +58,7 @@ def register(root: typer.Typer) -> None:
 
 
 def _wanted(stacks: Sequence[str] | None, folder: Path) -> list[WantedChart]:
-    names = stacks or sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
+    names = stacks or stack_names(folder)
     if not names:
         raise OperationError("there is no Pulumi.<stack>.yaml here: run this in the project's folder")
     return [chart for name in names for chart in open_spec(name, project=folder).wanted_charts]

@@ -16,11 +16,6 @@ CALICOCTL = "quay.io/calico/ctl"
 """Of the chart's hook that takes Calico away."""
 
 
-def installation(cni: Calico, network: NetworkSpec) -> Manifest:
-    """The one Installation, named `default`: the operator looks for no other name."""
-    return manifest("operator.tigera.io/v1", "Installation", "default", spec=_spec(cni, network))
-
-
 def calico_namespace() -> Manifest:
     """The operator's namespace: it runs on the nodes' own network, before there is any other."""
     enforce = {"pod-security.kubernetes.io/enforce": "privileged"}

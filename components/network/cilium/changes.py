@@ -2,43 +2,25 @@
 
 from typing import Any
 
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.keys import Path
 from components.network.cilium.chart.nested import Leaves, dotted
-from components.network.cilium.chart.settings import (
-    ACCELERATION,
-    ANNOUNCEMENTS,
-    AUTO_ROUTES,
-    BPF_MASQUERADE,
-    CIDR,
-    DISPATCH,
-    ENCRYPTION,
-    ENCRYPTION_TYPE,
-    GATEWAY,
-    KPR,
-    L7_PROXY,
-    LB_MODE,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    proxy_value,
-    routing_values,
-)
 from components.network.cilium.constraints import Change, Constraint
 
 _VALUES: dict[str, Path] = {
-    "routing": ROUTING_MODE,
-    "protocol": PROTOCOL,
-    "lb_mode": LB_MODE,
-    "dispatch": DISPATCH,
-    "acceleration": ACCELERATION,
-    "replaces_proxy": KPR,
-    "direct_routes": AUTO_ROUTES,
-    "bpf_masquerade": BPF_MASQUERADE,
-    "native_cidr": CIDR,
-    "encryption": ENCRYPTION_TYPE,
-    "l7_proxy": L7_PROXY,
-    "gateway_api": GATEWAY,
-    "l2_announcements": ANNOUNCEMENTS,
+    "routing": settings.ROUTING_MODE,
+    "protocol": settings.PROTOCOL,
+    "lb_mode": settings.LB_MODE,
+    "dispatch": settings.DISPATCH,
+    "acceleration": settings.ACCELERATION,
+    "replaces_proxy": settings.KPR,
+    "direct_routes": settings.AUTO_ROUTES,
+    "bpf_masquerade": settings.BPF_MASQUERADE,
+    "native_cidr": settings.CIDR,
+    "encryption": settings.ENCRYPTION_TYPE,
+    "l7_proxy": settings.L7_PROXY,
+    "gateway_api": settings.GATEWAY,
+    "l2_announcements": settings.ANNOUNCEMENTS,
 }
 _CONFIG = {
     "routing": "routing-mode",
@@ -66,9 +48,9 @@ _SPEC = {
 def values_key(field: str, found: Leaves) -> Path:
     """The key of Helm values that a setting was written in."""
     if field in ("routing", "native_cidr"):
-        return ROUTING_MODE if found.get(ROUTING_MODE) else TUNNEL
-    if field == "encryption" and ENCRYPTION_TYPE not in found:
-        return ENCRYPTION
+        return settings.ROUTING_MODE if found.get(settings.ROUTING_MODE) else settings.TUNNEL
+    if field == "encryption" and settings.ENCRYPTION_TYPE not in found:
+        return settings.ENCRYPTION
     return _VALUES[field]
 
 
@@ -77,9 +59,9 @@ def as_values(change: Change, release: str) -> dict[Path, Any]:
     found: dict[Path, Any] = {}
     for field, value in change.items():
         if field == "routing":
-            found |= routing_values(value, release)
+            found |= settings.routing_values(value, release)
         elif field == "replaces_proxy":
-            found[KPR] = proxy_value(value, release)
+            found[settings.KPR] = settings.proxy_value(value, release)
         else:
             found[_VALUES[field]] = value
     return found
@@ -94,10 +76,13 @@ def config_key(field: str, value: Any) -> str:
 
 def as_config(change: Change) -> str:
     """A change as entries of `cilium-config`."""
-    return ", ".join(
-        f'{config_key(field, value)}: "{_text(True if field == "encryption" else value)}"'
-        for field, value in change.items()
-    )
+    entries: dict[str, Any] = {}
+    for field, value in change.items():
+        if field == "encryption":
+            entries |= {f"enable-{name}": name == value for name in ("wireguard", "ipsec")}
+        else:
+            entries[config_key(field, value)] = value
+    return ", ".join(f'{key}: "{_text(value)}"' for key, value in entries.items())
 
 
 def spec_field(field: str) -> str:
@@ -110,7 +95,7 @@ def as_spec(change: Change) -> str:
     return " with ".join(
         f"serviceProxy: {'ebpf' if value else 'iptables'}"
         if field == "replaces_proxy"
-        else f"{_SPEC[field]}: {_text(value)}"
+        else f"{_SPEC.get(field, field)}: {_text(value)}"
         for field, value in change.items()
     )
 

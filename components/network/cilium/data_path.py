@@ -6,38 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.core.versions import matches
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.keys import Path, nearest, releases
 from components.network.cilium.chart.nested import Leaves, keys
-from components.network.cilium.chart.settings import (
-    ACCELERATION,
-    ANNOUNCEMENTS,
-    AUTO_ROUTES,
-    BPF_MASQUERADE,
-    CIDR,
-    DISPATCH,
-    ENCRYPTION,
-    ENCRYPTION_TYPE,
-    GATEWAY,
-    KPR,
-    L7_PROXY,
-    LB_MODE,
-    MASQUERADE,
-    MTU,
-    NODE_PORT,
-    OLD_CIDR,
-    POD_NETWORK,
-    POD_POOL,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    on,
-    proxy_verdict,
-    routing_mode_verdict,
-    text,
-    tunnel_verdict,
-    written_routing,
-)
+from components.network.cilium.chart.settings import on, text
 from components.network.mtu import cilium_overheads, measured
 
 AUTO_CIDR = "auto"
@@ -65,7 +38,7 @@ class DataPath:
     masquerades: bool = True
     bpf_masquerade: bool = False
     native_cidr: str = ""
-    pod_cidr: str = POD_NETWORK
+    pod_cidr: str = settings.POD_NETWORK
     """Which native CIDR to propose."""
     encryption: str = ""
     """`wireguard` or `ipsec`; empty: none."""
@@ -106,41 +79,43 @@ def known_release(version: str) -> str:
 def from_values(found: Leaves, release: str) -> DataPath:
     """The data path of Helm values, as far as the release's chart and agents take them."""
 
-    def word(path: Path, default: str) -> str:
+    def word(path: Path, default: str = "") -> str:
         value = text(found.get(path))
         return default if not value or "$" in value else value  # a shell variable holds what is not seen here
 
-    tunnel = word(TUNNEL, "") if tunnel_verdict(release) is Verdict.HONOURED else ""
-    old = routing_mode_verdict(release) is Verdict.IGNORED
-    mode, protocol = ("", "") if old else (word(ROUTING_MODE, ""), word(PROTOCOL, ""))
+    tunnel = word(settings.TUNNEL) if settings.tunnel_verdict(release) is Verdict.HONOURED else ""
+    old = settings.routing_mode_verdict(release) is Verdict.IGNORED
+    mode, protocol = ("", "") if old else (word(settings.ROUTING_MODE), word(settings.PROTOCOL))
     routing, encapsulates = _of_tunnel(tunnel)
-    proxy = text(found.get(KPR))
-    replaces = proxy in ("strict", "true") and proxy_verdict(found.get(KPR), release) is Verdict.HONOURED
-    gateway, mtu = on(found.get(GATEWAY)), text(found.get(MTU))
-    pool = found.get(POD_POOL)
+    proxy, honoured = found.get(settings.KPR), settings.proxy_verdict(found.get(settings.KPR), release)
+    replaces = text(proxy) in ("strict", "true") and honoured is Verdict.HONOURED
+    gateway, mtu = on(found.get(settings.GATEWAY)), text(found.get(settings.MTU))
+    node_ports = on(found.get(settings.NODE_PORT)) or _enables_node_ports(gateway, release)
+    off = [text(found.get(path)) == "false" for path in (settings.MASQUERADE, settings.IPV4)]
+    encryption = text(found.get(settings.ENCRYPTION_TYPE)) or "ipsec"
+    pool = found.get(settings.POD_POOL)
     return DataPath(
         release=release,
         routing=mode or routing or "tunnel",
         protocol=protocol or encapsulates or "vxlan",
-        lb_mode=word(LB_MODE, "snat"),
-        dispatch=word(DISPATCH, "opt"),
-        acceleration=word(ACCELERATION, "disabled"),
+        lb_mode=word(settings.LB_MODE, "snat"),
+        dispatch=word(settings.DISPATCH, "opt"),
+        acceleration=word(settings.ACCELERATION, "disabled"),
         replaces_proxy=replaces,
-        node_ports=replaces
-        or (_selects(proxy, release) and (on(found.get(NODE_PORT)) or _enables_node_ports(gateway, release))),
-        direct_routes=text(found.get(AUTO_ROUTES)) == "true",
-        masquerades="false" not in (text(found.get(MASQUERADE)), text(found.get(keys("ipv4.enabled")))),
-        bpf_masquerade=text(found.get(BPF_MASQUERADE)) == "true",
+        node_ports=replaces or (_selects(text(proxy), release) and node_ports),
+        direct_routes=text(found.get(settings.AUTO_ROUTES)) == "true",
+        masquerades=not any(off),
+        bpf_masquerade=text(found.get(settings.BPF_MASQUERADE)) == "true",
         native_cidr=_native_cidr(found, release),
-        pod_cidr=text(found.get(OLD_CIDR))
-        or (text(pool[0]) if isinstance(pool, list) and pool else text(pool))
-        or POD_NETWORK,
-        encryption=(text(found.get(ENCRYPTION_TYPE)) or "ipsec") if on(found.get(ENCRYPTION)) else "",
-        l7_proxy=text(found.get(L7_PROXY)) != "false",
+        pod_cidr=text(found.get(settings.OLD_CIDR))
+        or text(pool[0] if isinstance(pool, list) and pool else pool)
+        or settings.POD_NETWORK,
+        encryption=encryption if on(found.get(settings.ENCRYPTION)) else "",
+        l7_proxy=text(found.get(settings.L7_PROXY)) != "false",
         gateway_api=gateway,
-        l2_announcements=on(found.get(ANNOUNCEMENTS)),
+        l2_announcements=on(found.get(settings.ANNOUNCEMENTS)),
         mtu=int(mtu) if mtu.isdecimal() and len(mtu) < 10 else 0,
-        routing_written=written_routing(found) != "",
+        routing_written=settings.written_routing(found) != "",
     )
 
 
@@ -148,34 +123,34 @@ def from_config(data: Mapping[str, Any], version: str = "") -> DataPath:
     """The data path of the `cilium-config` ConfigMap's data. Without a version it is judged as the newest release; one
     that has `tunnel` and no `routing-mode` was written for 1.13 or older."""
 
+    def word(*keys: str) -> str:
+        return next((value for key in keys if (value := text(data.get(key)))), "")
+
     def is_true(key: str, default: str = "false") -> bool:
-        return text(data.get(key, default)) == "true"
+        return (word(key) or default) == "true"
 
     old = "routing-mode" not in data and bool(data.get("tunnel"))
     release = known_release(version or (_LAST_WITH_TUNNEL if old else ""))
-    routing, protocol = _of_tunnel(text(data.get("tunnel"))) if old else (text(data.get("routing-mode")), "")
-    proxy, mtu = text(data.get("kube-proxy-replacement")), text(data.get("mtu"))
+    routing, protocol = _of_tunnel(word("tunnel")) if old else (word("routing-mode"), "")
+    proxy, mtu, gateway = word("kube-proxy-replacement"), word("mtu"), is_true("enable-gateway-api")
     replaces = proxy in ("true", "strict")
-    gateway = is_true("enable-gateway-api")
-    encryption = [name for name in ("wireguard", "ipsec") if is_true(f"enable-{name}")]
-    own = text(data.get("ipam")) in _FINDS_ITS_OWN_CIDR or is_true("enable-ip-masq-agent")
-    cidr = text(data.get("ipv4-native-routing-cidr")) or text(data.get("native-routing-cidr"))
+    node_ports = is_true("enable-node-port") or _enables_node_ports(gateway, release)
+    own = word("ipam") in _FINDS_ITS_OWN_CIDR or is_true("enable-ip-masq-agent")
     return DataPath(
         release=release,
         routing=routing or "tunnel",
-        protocol=text(data.get("tunnel-protocol")) or protocol or "vxlan",
-        lb_mode=text(data.get("bpf-lb-mode")) or text(data.get("node-port-mode")) or "snat",
-        dispatch=text(data.get("bpf-lb-dsr-dispatch")) or "opt",
-        acceleration=text(data.get("bpf-lb-acceleration")) or text(data.get("node-port-acceleration")) or "disabled",
+        protocol=word("tunnel-protocol") or protocol or "vxlan",
+        lb_mode=word("bpf-lb-mode", "node-port-mode") or "snat",
+        dispatch=word("bpf-lb-dsr-dispatch") or "opt",
+        acceleration=word("bpf-lb-acceleration", "node-port-acceleration") or "disabled",
         replaces_proxy=replaces,
-        node_ports=replaces
-        or (_selects(proxy, release) and (is_true("enable-node-port") or _enables_node_ports(gateway, release))),
+        node_ports=replaces or (_selects(proxy, release) and node_ports),
         direct_routes=is_true("auto-direct-node-routes"),
         masquerades=is_true("enable-ipv4-masquerade", "true") and is_true("enable-ipv4", "true"),
         bpf_masquerade=is_true("enable-bpf-masquerade"),
-        native_cidr=cidr or (AUTO_CIDR if own else ""),
-        pod_cidr=text(data.get("cluster-pool-ipv4-cidr")) or POD_NETWORK,
-        encryption=" and ".join(encryption),
+        native_cidr=word("ipv4-native-routing-cidr", "native-routing-cidr") or (AUTO_CIDR if own else ""),
+        pod_cidr=word("cluster-pool-ipv4-cidr") or settings.POD_NETWORK,
+        encryption=" and ".join(name for name in ("wireguard", "ipsec") if is_true(f"enable-{name}")),
         l7_proxy=is_true("enable-l7-proxy", "true"),
         gateway_api=gateway,
         l2_announcements=is_true("enable-l2-announcements"),
@@ -207,7 +182,7 @@ def _native_cidr(found: Leaves, release: str) -> str:
 
     Clouds' own IPAM modes and the masquerade agent know it by themselves.
     """
-    cidr = text(found.get(CIDR)) or (text(found.get(OLD_CIDR)) if matches(release, "<1.12") else "")
+    cidr = text(found.get(settings.CIDR)) or (text(found.get(settings.OLD_CIDR)) if matches(release, "<1.12") else "")
     own = found.get(keys("ipam.mode")) in _FINDS_ITS_OWN_CIDR or on(found.get(keys("eni.enabled")))
     from_pool = on(found.get(keys("nativeRoutingCIDRFromClusterPool"))) and matches(release, ">=1.20")
     masked = on(found.get(keys("ipMasqAgent.enabled")))

@@ -39,7 +39,7 @@ def _data_path_problems(path: DataPath) -> list[Finding]:
     for row in broken(path):
         upgrade = [f"version {row.fixed_in} or newer"] if row.fixed_in else []
         remedies = [*upgrade, *(as_spec(change) for change in row.remedies(path))]
-        value = as_spec({row.field: getattr(path, row.field)})
+        value = as_spec({row.field: getattr(path, row.field)}).partition(": ")[2]
         problems.append(
             Finding(
                 "cni-consistent",

@@ -12,9 +12,9 @@ from components.core.finding import Finding
 from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
 from components.network.cilium.advice import certificates_come_late
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.keys import closest, has, nearest
 from components.network.cilium.chart.nested import dotted, flatten, unflatten
-from components.network.cilium.chart.settings import proxy_value, routing_values
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.images import mirrored
 from components.network.cilium.model import Cilium
@@ -49,7 +49,7 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         "k8sServiceHost": network.api_server.host,  # there is no kube-proxy to find the API server by
         "k8sServicePort": str(network.api_server.port),
         # A word before 1.14, and a string ever since: 1.16 and later fail on the words of before.
-        "kubeProxyReplacement": proxy_value(replaces_proxy, release),
+        "kubeProxyReplacement": settings.proxy_value(replaces_proxy, release),
         "l7Proxy": cni.l7_proxy,
         "loadBalancer": _load_balancer(path),
         # A changed value is a changed ConfigMap, which no agent reads twice: it takes other pods.
@@ -115,11 +115,11 @@ def _mtu(cni: Cilium, network: NetworkSpec, release: str) -> Values:
 
 def _routing(path: DataPath, release: str) -> Values:
     if not path.native:
-        return unflatten(routing_values(path.protocol, release))
+        return unflatten(settings.routing_values(path.protocol, release))
     values: Values = {
         "autoDirectNodeRoutes": path.direct_routes,
         "ipv4NativeRoutingCIDR": path.native_cidr,
-        **unflatten(routing_values("native", release)),
+        **unflatten(settings.routing_values("native", release)),
     }
     if path.protocol == "geneve":
         values["tunnelProtocol"] = "geneve"  # of DSR

@@ -21,7 +21,7 @@ WIREGUARD = {"encryption": {"enabled": True, "type": "wireguard"}}
         ("1.13.18", {"tunnel": "geneve"}, "1450 − 50 (Geneve) = 1400"),
         ("1.18.12", IPSEC, "1450 − 50 (VXLAN) − 77 (IPsec; not measured: prove it with DF pings) = 1323"),
         ("1.18.2", WIREGUARD, "1450 − 50 (VXLAN) − 80 (WireGuard) = 1320"),
-        ("1.14.4", WIREGUARD, "1450 − 80 (WireGuard, the tunnel not counted before 1.16) = 1370"),
+        ("1.14.4", WIREGUARD, "1450 − 80 (WireGuard, the tunnel not counted up to 1.14.5) = 1370"),
     ],
 )
 def test_the_data_path_of_the_release_is_counted(version, values, gets):

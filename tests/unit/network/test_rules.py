@@ -14,13 +14,13 @@ def said(name="oslo", network=None, **cni):
 
 
 @pytest.mark.parametrize("mode", ["dsr", "hybrid"])
-def test_dsr_over_vxlan_has_no_spelling(mode):
+def test_dsr_over_vxlan_cannot_be_written(mode):
     (problem,) = said("lab", loadBalancing={"mode": mode, "dispatch": "opt"})
     assert problem.startswith(f"cni.loadBalancing: is refused: {mode} over a VXLAN tunnel does not exist")
     assert "write mode: snat" in problem
 
 
-def test_an_ip_option_in_a_geneve_tunnel_has_no_spelling():
+def test_an_ip_option_in_a_geneve_tunnel_cannot_be_written():
     (problem,) = said(
         "lab", routing={"mode": "tunnel", "protocol": "geneve"}, loadBalancing={"mode": "dsr", "dispatch": "opt"}
     )
@@ -51,7 +51,7 @@ def test_links_too_small_for_the_overlay_are_refused():
 
 
 @pytest.mark.parametrize("version", ["1.10.20", "1.21.0", "2.0.0"])
-def test_a_version_whose_spelling_is_not_known_is_refused(version):
+def test_a_version_whose_charts_are_not_known_is_refused(version):
     (problem,) = said(version=version)
     assert f"cni.version: {version} is not between 1.11 and 1.20" in problem
 
@@ -86,7 +86,7 @@ def test_what_a_release_does_not_have_is_refused(cni, rule):
 @pytest.mark.parametrize("version", ["1.11.20", "1.13.18"])
 def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(version):
     (problem,) = said(version=version, encryption="wireguard", podMtu=None)
-    assert problem.startswith(f"cni.encryption: encryption: wireguard on Cilium {version}: every agent exits")
+    assert problem.startswith(f"cni.encryption: wireguard on Cilium {version}: every agent exits")
     assert "or l7Proxy: false" in problem
     assert said(version=version, encryption="wireguard", podMtu=None, l7Proxy=False) == []
     assert said(version="1.14.0", encryption="wireguard", podMtu=None) == []
@@ -95,7 +95,7 @@ def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(versio
 @pytest.mark.parametrize("version", ["1.13.18", "1.15.19"])
 def test_ipsec_beside_kube_proxy_replacement_is_refused_where_every_agent_exits(version):
     (problem,) = said(version=version, encryption="ipsec", podMtu=None)
-    assert problem.startswith(f"cni.encryption: encryption: ipsec on Cilium {version}: every agent exits")
+    assert problem.startswith(f"cni.encryption: ipsec on Cilium {version}: every agent exits")
     assert "or serviceProxy: iptables" in problem
     assert said(version=version, encryption="ipsec", podMtu=None, serviceProxy="iptables") == []
     assert said(version="1.16.0", encryption="ipsec", podMtu=None) == []

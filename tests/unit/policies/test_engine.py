@@ -15,14 +15,9 @@ from policies.engine import POLICIES, PolicyError, engine_policy, judge_stack, s
 from policies.offline import judge
 from policies.policy import Object, Policy, Settings
 from tests.support.foreign import cilium_config, deployment, kube, namespace, release, route, service
-from tests.support.policy import UNKNOWN, Resource, exported, pack_config, violations
+from tests.support.policy import UNKNOWN, exported, findings, pack_config, violations
 from tests.support.policy_cases import CASES
 from tests.support.stacks import ROOT
-
-
-def judged(policy: str, *resources: Resource, **settings: Any) -> list[Finding]:
-    found = judge(exported(resources), pack_config({policy: settings}))
-    return [finding for finding in found if finding.rule == policy]
 
 
 def failing(policy: str, monkeypatch: pytest.MonkeyPatch) -> Policy:
@@ -58,7 +53,7 @@ def test_a_fault_names_the_resource(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_namespace_is_found_by_its_resource_and_not_by_its_name_in_a_sentence() -> None:
     odd, other = namespace("o'b"), namespace("zz")
     for policy in ("tenancy-default-deny", "tenancy-quota", "tenancy-limits", "tenancy-allow-dns"):
-        found = judged(policy, odd, other)
+        found = findings(policy, odd, other)
         assert [finding.subject for finding in found] == ["namespace 'o'b'", "namespace 'zz'"]
         assert [finding.urn for finding in found] == [odd.urn, other.urn]
 
@@ -68,7 +63,7 @@ def test_whether_a_finding_is_decided_is_no_part_of_its_text(monkeypatch: pytest
         yield route.finding("cannot be decided at preview, says this message", "write it")
 
     monkeypatch.setitem(POLICIES, "gateway-weights", dataclasses.replace(POLICIES["gateway-weights"], check=check))
-    [finding] = judged("gateway-weights", route(1))
+    [finding] = findings("gateway-weights", route(1))
     assert finding.decided
 
 
@@ -76,7 +71,7 @@ def test_what_cannot_be_judged_hides_no_other_resource() -> None:
     bad = cilium_config(mtu="1450")
     unreadable = release("cilium", {})._replace(props={"chart": "cilium", "values": "hunter2"}, name="unreadable")
     unknown = cilium_config(mtu=UNKNOWN)._replace(name="unknown")
-    found = judged("cni-mtu", unreadable, unknown, bad)
+    found = findings("cni-mtu", unreadable, unknown, bad)
     assert {(finding.urn, finding.decided) for finding in found} == {
         (unreadable.urn, True),
         (unknown.urn, False),
@@ -86,11 +81,17 @@ def test_what_cannot_be_judged_hides_no_other_resource() -> None:
     assert message == "Release unreadable: cannot be judged: values is not a group of fields: correct the field"
 
 
+def test_a_network_policy_that_is_not_known_leaves_only_its_own_namespace_undecided() -> None:
+    unknown = kube("networking.k8s.io/v1", "NetworkPolicy", "n", "one", spec=UNKNOWN)
+    found = findings("tenancy-default-deny", namespace("one"), namespace("two"), unknown)
+    assert [(finding.urn.rpartition("-")[2], finding.decided) for finding in found] == [("one", False), ("two", True)]
+
+
 def test_each_of_two_policies_that_read_the_same_field_reports_its_own_resource() -> None:
     announced = kube("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", "l2", spec={"externalIPs": True})
     balanced = service(type="LoadBalancer", externalTrafficPolicy="Local")
-    assert len(judged("cni-l2-not-local", announced, balanced)) == 1
-    assert judged("metallb-client-address", announced, balanced) == []
+    assert len(findings("cni-l2-not-local", announced, balanced)) == 1
+    assert findings("metallb-client-address", announced, balanced) == []
 
 
 @pytest.mark.parametrize(
@@ -157,7 +158,7 @@ def test_a_stack_without_resources_keeps_most_policies() -> None:
 
 
 def test_a_deployment_is_judged_without_a_clock() -> None:
-    [finding] = judged("gateway-tls", *CASES["gateway-tls"].fails, today=None)
+    [finding] = findings("gateway-tls", *CASES["gateway-tls"].fails, today=None)
     assert not finding.decided
     assert "today is not known yet" in finding.message
-    assert judged("gateway-tls", deployment("quay.io/a")) == []
+    assert findings("gateway-tls", deployment("quay.io/a")) == []

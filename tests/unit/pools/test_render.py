@@ -10,8 +10,8 @@ import yaml
 
 from components.images.model import ImageMirror
 from components.pools.images import CHART_IMAGES, from_their_makers
-from components.pools.model import Around, Helm, MetalLbSpec
-from components.pools.render import metallb_values, webhook_mark
+from components.pools.model import Helm, MetalLbContext, MetalLbSpec
+from components.pools.render import metallb_values, webhook_wait_annotation
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source
@@ -75,17 +75,17 @@ def test_routers_come_before_what_names_them() -> None:
 
 def test_frr_runs_only_where_somebody_speaks_bgp() -> None:
     quiet = SPEC.model_copy(update={"pools": SPEC.pools[:2]})
-    assert metallb_values(SPEC, CHART, Around())["frrk8s"] == {"enabled": True}
-    assert metallb_values(quiet, CHART, Around())["frrk8s"] == {"enabled": False}
+    assert metallb_values(SPEC, CHART, MetalLbContext())["frrk8s"] == {"enabled": True}
+    assert metallb_values(quiet, CHART, MetalLbContext())["frrk8s"] == {"enabled": False}
 
 
 def test_control_planes_that_run_pods_announce_addresses() -> None:
-    assert "ignoreExcludeLB" not in metallb_values(SPEC, CHART, Around())["speaker"]
-    assert metallb_values(SPEC, CHART, Around(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
+    assert "ignoreExcludeLB" not in metallb_values(SPEC, CHART, MetalLbContext())["speaker"]
+    assert metallb_values(SPEC, CHART, MetalLbContext(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
 
 
 def test_speakers_are_ready_soon_and_not_ready_as_late_as_by_the_charts_own_values() -> None:
-    values = metallb_values(SPEC, CHART, Around())
+    values = metallb_values(SPEC, CHART, MetalLbContext())
     chart = yaml.safe_load((source(METALLB, pinned("metallb")) / "charts/metallb/values.yaml").read_text())
     own, theirs = values["speaker"]["readinessProbe"], chart["speaker"]["readinessProbe"]
     assert own["initialDelaySeconds"] + own["periodSeconds"] < theirs["initialDelaySeconds"]
@@ -93,12 +93,12 @@ def test_speakers_are_ready_soon_and_not_ready_as_late_as_by_the_charts_own_valu
 
 
 def test_the_controller_keeps_the_charts_probe_since_its_webhook_listens_after_it_is_ready() -> None:
-    assert "readinessProbe" not in metallb_values(SPEC, CHART, Around()).get("controller", {})
+    assert "readinessProbe" not in metallb_values(SPEC, CHART, MetalLbContext()).get("controller", {})
 
 
 def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
     pins = {"metallb/speaker": f"sha256:{'1' * 64}"}
-    values = metallb_values(SPEC, CHART, Around(images=ImageMirror(registry="r.example.no", pins=pins)))
+    values = metallb_values(SPEC, CHART, MetalLbContext(images=ImageMirror(registry="r.example.no", pins=pins)))
     assert values["controller"]["image"] == {"repository": "r.example.no/metallb/controller"}
     assert values["speaker"]["image"] == {
         "repository": "r.example.no/metallb/speaker",
@@ -115,7 +115,7 @@ def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
 @pytest.mark.parametrize("pools", [SPEC.pools, SPEC.pools[:2]], ids=["bgp", "l2"])
 def test_the_charts_values_are_keys_of_the_chart_and_fit_its_schema(pools: object) -> None:
     chart = source(METALLB, pinned("metallb")) / "charts/metallb"
-    around = Around(from_control_planes=True, images=ImageMirror(registry="r.example.no"))
+    around = MetalLbContext(from_control_planes=True, images=ImageMirror(registry="r.example.no"))
     values = metallb_values(SPEC.model_copy(update={"pools": pools}), CHART, around)
     inside = values.pop("frr-k8s")
     assert unknown_keys(values, chart) == []
@@ -154,4 +154,4 @@ def test_the_chart_refuses_what_it_does_not_know() -> None:
 
 
 def test_what_waits_for_the_webhook_touches_nothing_of_helms() -> None:
-    assert set(webhook_mark()["metadata"]) == {"name", "namespace", "annotations"}
+    assert set(webhook_wait_annotation()["metadata"]) == {"name", "namespace", "annotations"}

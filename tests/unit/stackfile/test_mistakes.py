@@ -78,6 +78,13 @@ def test_keys_beside_the_spec(replace, by, item, says):
     assert (found[0].subject, says in str(found[0])) == (item, True), found
 
 
+def test_keys_that_a_missing_file_would_give_are_not_missed_too():
+    text = "\n".join(line for line in OSLO.splitlines() if "hostKey" not in line)
+    (found,) = findings(changed(text, {"set": {"ssh.knownHostsFile": "nowhere"}}))
+    assert found.subject == "ssh.knownHostsFile"
+    assert {one.rule for one in findings(text)} == {"nodes-host-key"}
+
+
 def test_a_secret_is_never_repeated_whatever_is_wrong_with_it():
     secret = "hunter2-hunter2"
     for text in (
@@ -88,6 +95,7 @@ def test_a_secret_is_never_repeated_whatever_is_wrong_with_it():
         f"config:\n  vds-platform:sshPrivateKey: '{secret}\n",
         f"config:\n  vds-platform:spec:\n    password: {secret}\n    nodes: [{{token: {secret}}}]\n",
         f"config:\n  vds-platform:kubeconfig: {secret}\n  vds-platform:kubeconfig: {secret}3\n",
+        f"config:\n  vds-platform:spec:\n    password: {secret}\n    password: {secret}4\n",
     ):
         found = check_file(text, "Pulumi.x.yaml", ROOT).findings
         assert found

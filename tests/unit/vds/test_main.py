@@ -94,7 +94,9 @@ def test_no_line_is_folded_or_cut_off_in_a_pipe(capsys: pytest.CaptureFixture[st
     assert len(capsys.readouterr().out.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(("words", "offered"), [("vds do", "doctor"), ("vds doctor --js", "--json")])
+@pytest.mark.parametrize(
+    ("words", "offered"), [("vds do", "doctor"), ("vds doctor --js", "--json"), ("vds doctor -s o", "oslo")]
+)
 def test_the_shell_completes_commands_and_options(words: str, offered: str) -> None:
     asked = {"_VDS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     argv = [sys.executable, "-m", "vds"]

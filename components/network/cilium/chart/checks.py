@@ -5,21 +5,11 @@ from typing import Any
 
 from components.core.versions import matches, minor
 from components.network.cilium.changes import as_values, effect, values_key, written
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.keys import Path
 from components.network.cilium.chart.nested import Leaves, keys
-from components.network.cilium.chart.settings import (
-    KPR,
-    L7_PROXY,
-    MASQUERADE,
-    MTU,
-    UPGRADE_COMPATIBILITY,
-    default_proxy,
-    on,
-    proxy_value,
-    proxy_verdict,
-    text,
-)
+from components.network.cilium.chart.settings import on, text
 from components.network.cilium.constraints import broken
 from components.network.cilium.data_path import DataPath, from_values
 from components.network.mtu import VXLAN_OVERHEAD
@@ -32,9 +22,13 @@ for pods."""
 Conflict = tuple[Path, Verdict, str, tuple[tuple[str, Any], ...]]
 
 _CHART_FAILS: dict[str, Callable[[Leaves, str], bool]] = {
-    "native-routing-needs-cidr": lambda found, release: on(found.get(MASQUERADE)) and matches(release, ">=1.18"),
+    "native-routing-needs-cidr": lambda found, release: (
+        on(found.get(settings.MASQUERADE)) and matches(release, ">=1.18")
+    ),
     # The template takes the text "false" for true.
-    "gateway-needs-l7-proxy": lambda found, release: found.get(L7_PROXY) is False and matches(release, ">=1.13.7"),
+    "gateway-needs-l7-proxy": lambda found, release: (
+        found.get(settings.L7_PROXY) is False and matches(release, ">=1.13.7")
+    ),
     "gateway-needs-replacement": lambda _, release: matches(release, "<1.14"),
 }
 """Where a chart stops before any agent reads what it would have rendered, by constraint."""
@@ -73,21 +67,26 @@ def _mtu(path: DataPath) -> Iterator[Conflict]:
             f"takes effect as {mtu_effect(path)}; right only where links carry no more than {mtu}. "
             f"Over links of {link} pods get {link - overhead} if you write {link}, or leave it out"
         )
-        yield MTU, Verdict.OTHERWISE, says, written({MTU: link})
+        yield settings.MTU, Verdict.OTHERWISE, says, written({settings.MTU: link})
 
 
 def _names(found: Leaves, release: str) -> Iterator[Conflict]:
     name = text(found.get(CLUSTER_NAME))
     bad = len(name) > 32 or name != name.lower() or name.strip("-_.") != name
-    spared = minor(release) == "1.16" and text(found.get(UPGRADE_COMPATIBILITY))
+    spared = minor(release) == "1.16" and text(found.get(settings.UPGRADE_COMPATIBILITY))
     if CLUSTER_NAME in found and "$" not in name and bad and matches(release, ">=1.16") and not spared:
         says = "Helm renders nothing: a cluster's name has at most 32 characters, lower case, digits and '-'"
         yield CLUSTER_NAME, Verdict.FAILS, says, ()
 
 
 def _compatibility(found: Leaves, release: str) -> Iterator[Conflict]:
-    default = default_proxy(found, release)
-    asked = UPGRADE_COMPATIBILITY in found and text(found.get(KPR)) == ""
-    if asked and proxy_verdict(default, release) is Verdict.FAILS:
+    default = settings.default_proxy(found, release)
+    asked = settings.UPGRADE_COMPATIBILITY in found and text(found.get(settings.KPR)) == ""
+    if asked and settings.proxy_verdict(default, release) is Verdict.FAILS:
         says = f"Helm renders nothing: it makes {default} the default of kubeProxyReplacement, which {release} refuses"
-        yield UPGRADE_COMPATIBILITY, Verdict.FAILS, says, written({KPR: proxy_value(False, release)})
+        yield (
+            settings.UPGRADE_COMPATIBILITY,
+            Verdict.FAILS,
+            says,
+            written({settings.KPR: settings.proxy_value(False, release)}),
+        )

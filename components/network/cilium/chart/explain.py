@@ -7,6 +7,7 @@ render and make every agent exit.
 from typing import Any, NamedTuple
 
 from components.core.versions import between
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.checks import conflicts, mtu_effect
 from components.network.cilium.chart.history import Removed, Renamed, Verdict, fate, removal_of, rename_of, renamed_from
 from components.network.cilium.chart.keys import Path, closest, has, known_in, type_problem
@@ -20,25 +21,18 @@ from components.network.cilium.chart.routing import (
     proxy_instead,
     routing_instead,
 )
-from components.network.cilium.chart.settings import (
-    AUTO_ROUTES,
-    GATEWAY,
-    KPR,
-    LB_MODE,
-    MASQUERADE,
-    MTU,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    UPGRADE_COMPATIBILITY,
-    text,
-)
+from components.network.cilium.chart.settings import text
 from components.network.cilium.data_path import from_values
 
 IPAM_MODE = keys("ipam.mode")
 _API_SERVER = ("k8sServiceHost", "k8sServiceHostRef", "k8s")
 _AS_MEANT = (Verdict.HONOURED, Verdict.KNOWN)
-_READ_BACK = (LB_MODE, MASQUERADE, AUTO_ROUTES, GATEWAY)  # found again in what the charts rendered
+_READ_BACK = (
+    settings.LB_MODE,
+    settings.MASQUERADE,
+    settings.AUTO_ROUTES,
+    settings.GATEWAY,
+)  # found again in what the charts rendered
 
 
 class Explanation(NamedTuple):
@@ -70,7 +64,7 @@ class _Written(NamedTuple):
 
 
 def explain(found: Leaves, release: str) -> list[Explanation]:
-    """A finding for every key, in the order of the values. `release` is one of `chart_keys.releases()`."""
+    """A finding for every key, in the order of the values. `release` is one of `keys.releases()`."""
     findings = {path: _judge(_Written(path, value), found, release) for path, value in found.items()}
     for path, verdict, says, instead in conflicts(found, release):
         if path in findings and findings[path].as_meant:
@@ -80,12 +74,12 @@ def explain(found: Leaves, release: str) -> list[Explanation]:
 
 def _judge(written: _Written, found: Leaves, release: str) -> Explanation:
     path, value = written
-    if path in (TUNNEL, ROUTING_MODE, PROTOCOL):
+    if path in (settings.TUNNEL, settings.ROUTING_MODE, settings.PROTOCOL):
         verdict, says = judge_routing(path, value, found, release)
         instead = routing_instead(found, release) if verdict is not Verdict.HONOURED else {}
         harmless = verdict is Verdict.HONOURED or (verdict is Verdict.IGNORED and not instead)
         return written.found(verdict, says, instead, as_meant=harmless)
-    if path == KPR:
+    if path == settings.KPR:
         verdict, says = judge_proxy(value, release)
         alone = verdict is Verdict.HONOURED and text(value) in ("strict", "true")
         if alone and not any(step[0] in _API_SERVER for step in found):
@@ -153,7 +147,7 @@ def _by_the_chart(written: _Written, found: Leaves, release: str) -> Explanation
     key = has(path, release)
     if key is None:
         return _unknown(written, release)
-    if path == UPGRADE_COMPATIBILITY and isinstance(value, int | float):
+    if path == settings.UPGRADE_COMPATIBILITY and isinstance(value, int | float):
         return written.found(Verdict.FAILS, f"{NO_RENDER}: a version is text, in quotes", {path: text(value)})
     if problem := type_problem(value, key):
         instead: dict[Path, Any] = {}
@@ -164,7 +158,7 @@ def _by_the_chart(written: _Written, found: Leaves, release: str) -> Explanation
         return written.found(Verdict.FAILS, f"{NO_RENDER}: {problem}", instead)
     if isinstance(value, str) and value.startswith("$"):
         return written.found(Verdict.KNOWN, "a shell variable: the chart gets what it holds, which is not seen here")
-    if path == MTU:
+    if path == settings.MTU:
         effect = mtu_effect(from_values(found, release))
         return written.found(Verdict.HONOURED, f"takes effect{': ' if effect else ''}{effect}")
     return written.found(

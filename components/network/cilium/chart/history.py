@@ -2,7 +2,7 @@
 
 Bounds of renames and refusals were found by rendering the released charts with Helm and reading the
 `cilium-config` that came out; those of removals by looking which charts still have the key. Both bounds of a
-span count. What no row here says, `chart_keys` knows from the charts themselves.
+span count. What has no row here, `keys` knows from the charts themselves.
 """
 
 from enum import StrEnum

@@ -8,24 +8,13 @@ nothing to keep: of those, and with `meant=True`, what was meant is carried.
 from typing import Any, Literal, NamedTuple
 
 from components.core.versions import between, matches
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.explain import coerced, explain
 from components.network.cilium.chart.history import Renamed, Verdict, fate, removal_of, rename_of, renamed_from
 from components.network.cilium.chart.keys import Path, has, type_problem
 from components.network.cilium.chart.nested import Leaves, dotted, redact
 from components.network.cilium.chart.routing import judge_routing
-from components.network.cilium.chart.settings import (
-    DISPATCH,
-    KPR,
-    OLD_CIDR,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    proxy_value,
-    proxy_verdict,
-    routing_values,
-    text,
-    written_routing,
-)
+from components.network.cilium.chart.settings import text
 from components.network.cilium.data_path import from_values
 
 Kind = Literal["rewritten", "set", "left out", "lost"]
@@ -57,7 +46,7 @@ class Migration(NamedTuple):
 
 
 def migrate(found: Leaves, old: str, new: str, *, meant: bool = False) -> Migration:
-    """Carry values from release `old` to release `new`, both of `chart_keys.releases()`, in either direction."""
+    """Carry values from release `old` to release `new`, both of `keys.releases()`, in either direction."""
     carrier = _Carrier(found, old, new, meant)
     carrier.routing()
     carrier.proxy()
@@ -78,16 +67,24 @@ class _Carrier:
 
     def routing(self) -> None:
         """`tunnel`, `routingMode` and `tunnelProtocol` are one setting."""
-        written = {path: self.found[path] for path in (TUNNEL, ROUTING_MODE, PROTOCOL) if text(self.found.get(path))}
-        self.done |= {TUNNEL, ROUTING_MODE, PROTOCOL}
+        written = {
+            path: self.found[path]
+            for path in (settings.TUNNEL, settings.ROUTING_MODE, settings.PROTOCOL)
+            if text(self.found.get(path))
+        }
+        self.done |= {settings.TUNNEL, settings.ROUTING_MODE, settings.PROTOCOL}
         if not written:
             return
         here = from_values(self.found, self.old)
-        meant = written_routing(self.found)
+        meant = settings.written_routing(self.found)
         runs = "native" if here.native else here.protocol
         meaning = meant if self.meant else runs
-        values = self._kept(written, meaning) or routing_values(meaning, self.new)
-        geneve = {PROTOCOL: "geneve"} if here.protocol == "geneve" or text(self.found.get(DISPATCH)) == "geneve" else {}
+        values = self._kept(written, meaning) or settings.routing_values(meaning, self.new)
+        geneve = (
+            {settings.PROTOCOL: "geneve"}
+            if here.protocol == "geneve" or text(self.found.get(settings.DISPATCH)) == "geneve"
+            else {}
+        )
         if meaning == "native" and geneve and matches(self.new, ">=1.14.3"):
             values = {**values, **geneve}  # since 1.15 dispatch geneve wants it, native too
         self.values |= values
@@ -96,7 +93,7 @@ class _Carrier:
             why += (
                 "; now it takes effect"
                 if self.meant
-                else f"; that stays. To change it later: {_words(routing_values(meant, self.new))}"
+                else f"; that stays. To change it later: {_words(settings.routing_values(meant, self.new))}"
             )
             self._change("rewritten" if self.meant else "left out", written, values, why, True)
         elif values != written:
@@ -112,25 +109,25 @@ class _Carrier:
 
     def proxy(self) -> None:
         """`kubeProxyReplacement`: a word, a truth, and a truth in quotes."""
-        self.done.add(KPR)
-        value = self.found.get(KPR)
+        self.done.add(settings.KPR)
+        value = self.found.get(settings.KPR)
         if text(value) == "":
             return
         word = text(value)
-        if proxy_verdict(value, self.new) is Verdict.HONOURED:
-            self.values[KPR] = value
+        if settings.proxy_verdict(value, self.new) is Verdict.HONOURED:
+            self.values[settings.KPR] = value
             return
-        values = {KPR: proxy_value(word in ("strict", "true"), self.new)}
+        values = {settings.KPR: settings.proxy_value(word in ("strict", "true"), self.new)}
         self.values |= values
         if word in ("partial", "probe"):
             why = (
                 f"{self.new} has no {word}: this says that kube-proxy carries Services; to replace it whole write true"
             )
-            self._change("lost", {KPR: value}, values, why, True)
+            self._change("lost", {settings.KPR: value}, values, why, True)
         else:
-            ran = proxy_verdict(value, self.old) is Verdict.HONOURED
+            ran = settings.proxy_verdict(value, self.old) is Verdict.HONOURED
             why = f"the word of {self.new}" + ("" if ran else f"; {self.old} did not take the old one")
-            self._change("rewritten", {KPR: value}, values, why, not ran)
+            self._change("rewritten", {settings.KPR: value}, values, why, not ran)
 
     def rest(self, path: Path) -> None:
         """Every other key by itself."""
@@ -209,7 +206,7 @@ class _Carrier:
         if row.old not in self.found or row.new not in self.found or isinstance(self.found[row.old], dict):
             return None
         old_counts = fate(row, self.old) is Verdict.HONOURED
-        new_counts = between(self.old, row.new_since, "") and bool(self.found[row.new]) and row.old != OLD_CIDR
+        new_counts = between(self.old, row.new_since, "") and bool(self.found[row.new]) and row.old != settings.OLD_CIDR
         return row.old if old_counts and not new_counts else row.new
 
     def _name_there(self, path: Path, row: Renamed) -> Path:

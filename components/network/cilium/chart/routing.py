@@ -3,24 +3,11 @@
 from typing import Any
 
 from components.core.versions import matches
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.keys import Path
 from components.network.cilium.chart.nested import Leaves
-from components.network.cilium.chart.settings import (
-    CIDR,
-    KPR,
-    POD_NETWORK,
-    PROTOCOL,
-    ROUTING_MODE,
-    TUNNEL,
-    proxy_value,
-    proxy_verdict,
-    routing_mode_verdict,
-    routing_values,
-    text,
-    tunnel_verdict,
-    written_routing,
-)
+from components.network.cilium.chart.settings import text
 from components.network.cilium.constraints import PROTOCOLS, ROUTINGS, lacks_cidr
 from components.network.cilium.data_path import from_values
 
@@ -40,14 +27,14 @@ def does(verdict: Verdict) -> str:
 def judge_routing(path: Path, value: Any, found: Leaves, release: str) -> Judgement:
     """What becomes of `tunnel`, `routingMode` or `tunnelProtocol`."""
     here, word = from_values(found, release), text(value)
-    if path == TUNNEL:
+    if path == settings.TUNNEL:
         return _judge_tunnel(word, found, release)
-    verdict = routing_mode_verdict(release)
+    verdict = settings.routing_mode_verdict(release)
     if not word:
         return Verdict.HONOURED, "says nothing: the default stays"
     if verdict is Verdict.IGNORED:
         return verdict, f"{SILENT}: the key came with 1.14; {here.name} runs"
-    if path == PROTOCOL:
+    if path == settings.PROTOCOL:
         only = " for DSR only: nothing is tunnelled" if here.native else f": {here.name}"
         return Verdict.HONOURED, f"takes effect{only}"
     if verdict is Verdict.OTHERWISE:
@@ -59,12 +46,12 @@ def judge_routing(path: Path, value: Any, found: Leaves, release: str) -> Judgem
 
 
 def _judge_tunnel(word: str, found: Leaves, release: str) -> Judgement:
-    here, verdict = from_values(found, release), tunnel_verdict(release)
+    here, verdict = from_values(found, release), settings.tunnel_verdict(release)
     if verdict is Verdict.IGNORED:
         return verdict, f"{SILENT}: the tunnel key went in 1.15; {here.name} runs"
     if verdict is Verdict.FAILS and word:
         return verdict, f"{NO_RENDER}: the tunnel key went in 1.15"
-    if text(found.get(ROUTING_MODE)) and matches(release, ">=1.14.3"):
+    if text(found.get(settings.ROUTING_MODE)) and matches(release, ">=1.14.3"):
         return Verdict.IGNORED, f"does nothing: routingMode is written too and wins; {here.name} runs"
     if word not in ("disabled", *PROTOCOLS, ""):
         return Verdict.REFUSED, f"{AGENT_EXITS}: the agents know disabled, vxlan and geneve"
@@ -75,16 +62,20 @@ def routing_instead(found: Leaves, release: str) -> dict[Path, Any]:
     """What to write where the written routing is not the one that runs; nothing where it is."""
     here = from_values(found, release)
     runs = "native" if here.native else here.protocol
-    meant = written_routing(found)
+    meant = settings.written_routing(found)
     if meant in ("", runs):
         return {}
-    values = routing_values(meant, release)
-    return {**values, CIDR: POD_NETWORK} if lacks_cidr(from_values({**found, **values}, release)) else values
+    values = settings.routing_values(meant, release)
+    return (
+        {**values, settings.CIDR: settings.POD_NETWORK}
+        if lacks_cidr(from_values({**found, **values}, release))
+        else values
+    )
 
 
 def judge_proxy(value: Any, release: str) -> Judgement:
     """What becomes of `kubeProxyReplacement`."""
-    verdict, word = proxy_verdict(value, release), text(value)
+    verdict, word = settings.proxy_verdict(value, release), text(value)
     if verdict is Verdict.HONOURED:
         effect = {"strict": "kube-proxy is replaced", "true": "kube-proxy is replaced"}
         effect |= dict.fromkeys(("partial", "probe"), "kube-proxy carries what is not switched on one by one")
@@ -101,4 +92,4 @@ def judge_proxy(value: Any, release: str) -> Judgement:
 
 def proxy_instead(value: Any, release: str) -> dict[Path, Any]:
     """The word for what was meant."""
-    return {KPR: proxy_value(text(value) in ("strict", "true", "probe", "partial"), release)}
+    return {settings.KPR: settings.proxy_value(text(value) in ("strict", "true", "probe", "partial"), release)}

@@ -3,18 +3,12 @@
 from typing import NamedTuple
 
 from components.core.versions import minor, parse
+from components.network.cilium.chart import settings
 from components.network.cilium.chart.history import Verdict
 from components.network.cilium.chart.keys import minors, releases
 from components.network.cilium.chart.migrate import Change, Migration, migrate
 from components.network.cilium.chart.nested import Leaves
-from components.network.cilium.chart.settings import (
-    KPR,
-    UPGRADE_COMPATIBILITY,
-    default_proxy,
-    proxy_value,
-    proxy_verdict,
-    text,
-)
+from components.network.cilium.chart.settings import text
 from components.network.cilium.data_path import from_values
 
 BEFORE = {
@@ -56,14 +50,14 @@ def upgrade_path(found: Leaves, old: str, new: str, *, meant: bool = False) -> l
     if parse(new) < parse(old):
         between.reverse()
     way = [*(_newest(m) for m in between), new]
-    first = text(found.get(UPGRADE_COMPATIBILITY)) or (line[0] if parse(line[1]) > parse(line[0]) else "")
+    first = text(found.get(settings.UPGRADE_COMPATIBILITY)) or (line[0] if parse(line[1]) > parse(line[0]) else "")
     steps: list[Step] = []
     up = parse(new) > parse(old)
     before, values = old, found
     for release in way:
         migration = migrate(found, old, release, meant=meant)
         if first:
-            migration = _compatible(migration, first, default_proxy(found, old), release)
+            migration = _compatible(migration, first, settings.default_proxy(found, old), release)
         notes = BEFORE.get(minor(release), ()) if up and minor(release) != line[0] else ()
         back = () if up or steps or len(way) == 1 else ("Cilium supports going back to the minor before, not further",)
         pods = _mtu(values, before, migration.values, release)
@@ -74,15 +68,15 @@ def upgrade_path(found: Leaves, old: str, new: str, *, meant: bool = False) -> l
 
 def _compatible(migration: Migration, first: str, ran: str, release: str) -> Migration:
     """With `upgradeCompatibility`, and with the word whose default it would turn into one that Helm fails on."""
-    values: Leaves = {**migration.values, UPGRADE_COMPATIBILITY: first}
-    default = default_proxy(values, release)
-    if text(values.get(KPR)) or proxy_verdict(default, release) is Verdict.HONOURED:
+    values: Leaves = {**migration.values, settings.UPGRADE_COMPATIBILITY: first}
+    default = settings.default_proxy(values, release)
+    if text(values.get(settings.KPR)) or settings.proxy_verdict(default, release) is Verdict.HONOURED:
         return migration._replace(values=values)
-    word = proxy_value(False, release)
+    word = settings.proxy_value(False, release)
     why = f"the default was {ran}, and upgradeCompatibility {first} would make it {default}, which {release} refuses"
     lost = ran == "probe"
     change = Change("lost" if lost else "set", (), (("kubeProxyReplacement", f'"{word}"'),), why, lost)
-    return migration._replace(values={**values, KPR: word}, changes=(*migration.changes, change))
+    return migration._replace(values={**values, settings.KPR: word}, changes=(*migration.changes, change))
 
 
 def _newest(line: str) -> str:

@@ -6,7 +6,8 @@ from components.network.cilium.changes import as_values
 from components.network.cilium.chart.nested import flatten, unflatten
 from components.network.cilium.constraints import CONSTRAINTS, broken
 from components.network.cilium.data_path import DataPath, from_config, from_values
-from components.network.manifest_rules import chart_problems, config_problems
+from tests.support.foreign import cilium_config, release
+from tests.support.policy import findings
 
 NATIVE = {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"}
 NATIVE_CONFIG = {"routing-mode": "native", "ipv4-native-routing-cidr": "10.244.0.0/16"}
@@ -48,10 +49,10 @@ def test_a_state_refused_as_helm_values_is_refused_as_cilium_config(row):
     values, data, says = WRONG[row]
     assert [found.id for found in broken(from_values(flatten(values), "1.18.12"))] == [row]
     assert [found.id for found in broken(from_config(data, "1.18.12"))] == [row]
-    [problem] = config_problems({"data": data})
+    [problem] = findings("cni-consistent", cilium_config(**data))
     assert says in problem.message
     assert problem.remedy.startswith("write ")
-    assert any(says in problem.message for problem in chart_problems(values, "1.18.12"))
+    assert any(says in problem.message for problem in findings("cni-consistent", release("cilium", values)))
 
 
 PATH = DataPath(release="1.18.12")
@@ -196,3 +197,8 @@ def test_node_ports_may_be_cilium_s_beside_kube_proxy(version, values, node_port
 def test_a_configuration_of_any_release_is_read(data, read):
     path = from_config(data)
     assert {field: getattr(path, field) for field in read} == read
+
+
+def test_of_two_encryptions_one_is_switched_off():
+    [problem] = findings("cni-consistent", cilium_config(**{"enable-wireguard": "true", "enable-ipsec": "true"}))
+    assert problem.remedy == 'write enable-wireguard: "true", enable-ipsec: "false"'

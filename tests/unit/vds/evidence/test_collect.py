@@ -1,15 +1,18 @@
 """Where bytes go, and what nobody can decide."""
 
+import dataclasses
 import json
 import math
 from typing import Any
 
 import pytest
 
+from policies.engine import POLICIES
 from tests.support.evidence import add, entry, evidence, export
 from tests.support.foreign import PLACE
 from tests.support.stacks import existing_data, stack_data
 from vds.evidence.model import Evidence, Place
+from vds.shared.errors import OperationError
 
 
 def place(found: Evidence, kind: str, host: str) -> Place:
@@ -282,6 +285,15 @@ def test_a_policy_that_lets_call_anybody_is_named() -> None:
         spec={"egress": [{"ports": [{"port": 443}]}]},
     )
     assert place(evidence(made), "egress", "0.0.0.0/0").tenant == "butikk"
+
+
+def test_a_fault_of_the_pack_is_an_error_with_the_policy_s_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*_: Any) -> list[Any]:
+        raise LookupError
+
+    monkeypatch.setitem(POLICIES, "residency", dataclasses.replace(POLICIES["residency"], check=check))
+    with pytest.raises(OperationError, match=r"policy residency failed on .*LookupError at test_collect.py"):
+        evidence()
 
 
 def test_a_pool_is_named_with_its_range() -> None:

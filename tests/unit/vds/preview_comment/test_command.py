@@ -143,7 +143,7 @@ def test_facts_too_old_to_judge_by_stop_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["Pulumi.oslo.yaml", "components/network/mtu.py", "policies/pack.py", "requirements.txt"]
+    "file", ["Pulumi.oslo.yaml", "components/network/mtu.py", "policies/engine.py", "requirements.txt"]
 )
 def test_what_a_stack_is_made_of_touches_it(file: str) -> None:
     assert reasons([file, "docs/x.md"], ["Pulumi.oslo.yaml"]) == (file,)
