@@ -28,6 +28,7 @@ SUITES = (gateway_api.SUITE, network_policy.SUITE, network_policy_api.SUITE)
 _STOP_SECONDS = 5  # the suites do not clean up after SIGTERM; this module does
 _GONE_SECONDS = 180  # a namespace with a dozen pods, on a machine that is busy with nothing else
 _LOOK_SECONDS = 5
+_STARTS = 3  # of a suite that says when it may be started again
 _NAMESPACES = "/api/v1/namespaces"
 # Lines that show the progress: starts of Go tests and of cyclonus cases.
 _BEGINS = re.compile(r"^=== RUN +\S+?/(?P<test>\S+)$|^starting (?P<case>test case #\d+)", re.MULTILINE)
@@ -44,17 +45,18 @@ def run(layout: Layout, tools: Tools, suites: Sequence[Suite], progress: Progres
     cluster = Cluster(layout.kubeconfig)
     place = folder(layout)
     place.mkdir(exist_ok=True)
-    gateway_api.put_back(cluster, place / gateway_api.ASIDE)  # of a run that was killed
+    deployment = Deployment(layout, tools)
+    gateway_api.put_back(cluster, place / gateway_api.ASIDE)  # of a run that was killed, as is the next
+    network_policy_api.put_back(cluster, deployment, place / network_policy_api.ON)
     spec = verify.load_spec(layout)
-    environment = Deployment(layout, tools).environment()
     found: Facts = {}
     with images.substituted(cluster, verify.images(layout)):
         for suite in suites:
-            this = Run(cluster, spec, tools, place / suite.report, expected.load(suite.name))
+            this = Run(cluster, spec, tools, deployment, place / suite.report, expected.load(suite.name))
             started = time.monotonic()
             with progress.step(suite.name):
                 try:
-                    facts = _run(layout, environment, suite, this, progress)
+                    facts = _run(layout, suite, this, progress)
                 except LabError as error:
                     facts = {"ok": False, "error": str(error)}
             seconds = round(time.monotonic() - started)
@@ -63,21 +65,31 @@ def run(layout: Layout, tools: Tools, suites: Sequence[Suite], progress: Progres
     return found
 
 
-def _run(layout: Layout, environment: dict[str, str], suite: Suite, this: Run, progress: Progress) -> Facts:
+def _run(layout: Layout, suite: Suite, this: Run, progress: Progress) -> Facts:
     this.report.unlink(missing_ok=True)
     log = this.report.with_suffix(".log")
     with _namespaces_removed(this.cluster, suite), suite.prepared(this):
-        argv = [str(this.tools.path(suite.tool)), *suite.arguments(this)]
-        there = command(argv, part="op", resolver=layout.resolver)
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                there, cwd=log.parent, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
-            )
-            with ending_with_us(process, by=signal.SIGTERM, seconds=_STOP_SECONDS):
-                _wait(process, suite, log, progress, lambda: _require_images(this.cluster, suite))
-    if not this.report.exists():
-        raise LabError(f"{suite.name} ended without a report; its log {log} ends:\n{tail(log)}")
+        for _ in range(_STARTS):
+            _start(layout, suite, this, log, progress)
+            if this.report.exists():
+                break
+            if not (met := _meets(suite, log)):
+                raise LabError(f"{suite.name} ended without a report; its log {log} ends:\n{tail(log)}")
+        else:
+            raise LabError(f"{suite.name} was started {_STARTS} times and each time ended with: {met} (log: {log})")
     return {**judged(suite.read(this.report.read_text()), this.expected), "report": str(this.report)}
+
+
+def _start(layout: Layout, suite: Suite, this: Run, log: Path, progress: Progress) -> None:
+    """Let a suite run to its end."""
+    argv = [str(this.tools.path(suite.tool)), *suite.arguments(this)]
+    there, environment = command(argv, part="op", resolver=layout.resolver), this.deployment.environment()
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            there, cwd=log.parent, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+        )
+        with ending_with_us(process, by=signal.SIGTERM, seconds=_STOP_SECONDS):
+            _wait(process, suite, log, progress, lambda: _require_images(this.cluster, suite))
 
 
 def _wait(
@@ -94,6 +106,12 @@ def _wait(
             return
         if time.monotonic() > deadline:
             raise LabError(f"{suite.name} was ended after {suite.minutes:g} minutes; its log {log} ends:\n{tail(log)}")
+
+
+def _meets(suite: Suite, log: Path) -> str:
+    """What a suite's log says for which it may be started again; nothing where it is not to be."""
+    found = suite.again.search(log.read_text(errors="replace")) if suite.again else None
+    return found[0] if found else ""
 
 
 def whereabouts(log: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import yaml
 from components.stackfile.spec import PlatformSpec
 from lab.cluster import Cluster
 from lab.conformance.expected import Expected
+from lab.deploy import Deployment
 from lab.toolchain.build import Tools
 
 
@@ -41,6 +43,7 @@ class Run:
     cluster: Cluster
     spec: PlatformSpec
     tools: Tools
+    deployment: Deployment
     report: Path
     """Where the suite writes its report."""
     expected: Expected
@@ -70,6 +73,8 @@ class Suite:
     """The result in a report's text."""
     prepared: Callable[[Run], AbstractContextManager[None]] = field(default=nothing)
     """Makes in the cluster what the suite expects to find, and takes it away again."""
+    again: re.Pattern[str] | None = None
+    """Where a run without a report has this in its log, it is started again, with what it made in the cluster."""
 
 
 def read_profiles(text: str, levels: tuple[str, str]) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from components.gateway.render import redirect_route, redirects
@@ -21,9 +23,12 @@ from lab.cluster import Cluster, Manifest
 from lab.conformance import SUITES, expected, gateway_api, images, network_policy, network_policy_api, runner, show
 from lab.conformance.expected import Expected
 from lab.conformance.suite import Counts, Result, Run, Suite
+from lab.deploy import Deployment, Outcome
 from lab.layout import REGISTRY_NAME, Layout
+from lab.plugins import Plugin
 from lab.processes import LabError
 from lab.progress import Progress
+from lab.stack_file import SPEC
 from lab.toolchain import pins
 from lab.toolchain.build import Tools
 from tests.support.stacks import stack
@@ -86,7 +91,7 @@ def test_every_suite_is_a_program_of_the_second_list(suite: Suite) -> None:
 
 
 def test_every_expectation_is_of_a_suite_and_has_a_reason() -> None:
-    content = expected.yaml.safe_load(expected.FILE.read_text())
+    content = yaml.safe_load(expected.FILE.read_text())
     assert set(content) <= {suite.name for suite in SUITES}
     for suite in SUITES:
         known = expected.load(suite.name)
@@ -106,20 +111,46 @@ def tools() -> Tools:
     return Tools({name: Path("/tools", name) for name in names}, {}, dict.fromkeys(names, "1.2.3"))
 
 
+class Engine(Deployment):
+    """An engine that only notes which values of Cilium's chart it is to deploy."""
+
+    def __init__(self, state: Path) -> None:
+        self.layout, self.exit_code = Layout(state), 0
+        self.deployed: list[Any] = []
+        self.config_file.write_text(json.dumps({"config": {SPEC: {"cni": {"install": {"values": {"own": 1}}}}}}))
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def prepare(self) -> dict[str, Plugin]:
+        return {}
+
+    def recover(self) -> None:
+        pass
+
+    def run(self, operation: str, *_: str, config_file: Path | None = None, **__: Any) -> Outcome:
+        assert operation == "up"
+        content = yaml.safe_load((config_file or self.config_file).read_text())
+        self.deployed.append(content["config"][SPEC]["cni"]["install"]["values"])
+        return Outcome(self.exit_code, output="error: refused")
+
+
 def a_run(tools: Tools, cluster: Cluster, report: Path, known: Expected | None = None) -> Run:
-    return Run(cluster, stack("lab"), tools, report, known or Expected())
+    return Run(cluster, stack("lab"), tools, Engine(report.parent), report, known or Expected())
 
 
-def test_the_gateway_suite_tests_what_the_class_says_it_supports_without_what_is_exempt(tools: Tools) -> None:
+def test_the_gateway_suite_tests_what_the_class_says_it_supports_without_what_is_exempt(
+    tools: Tools, tmp_path: Path
+) -> None:
     features = [{"name": name} for name in ("Gateway", "HTTPRoute", "GatewayPort8080")]
     path = "/apis/gateway.networking.k8s.io/v1/gatewayclasses/platform"
     cluster = Fake({path: named("platform", status={"supportedFeatures": features})})
     known = Expected(exempt={"GatewayPort8080": "nobody listens there"})
-    told = gateway_api.SUITE.arguments(a_run(tools, cluster, Path("/r.yaml"), known))
+    told = gateway_api.SUITE.arguments(a_run(tools, cluster, tmp_path / "r.yaml", known))
     assert "--gateway-class=platform" in told
     assert "--supported-features=Gateway,HTTPRoute" in told
     assert "--version=v1.2.3" in told
-    assert "--report-output=/r.yaml" in told
+    assert f"--report-output={tmp_path}/r.yaml" in told
 
 
 def test_a_class_that_names_no_feature_is_said_and_not_taken_for_one_without_any() -> None:
@@ -221,21 +252,69 @@ def test_what_a_killed_run_set_aside_is_known_to_the_next(tmp_path: Path) -> Non
     assert len(json.loads(file.read_text())) == 1
 
 
-@pytest.mark.parametrize("there_before", [True, False])
-def test_the_crd_goes_after_the_suite_unless_it_was_there(
-    tmp_path: Path, tools: Tools, there_before: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = "clusternetworkpolicies.policy.networking.k8s.io"
-    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}}
-    crd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+CRD: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "clusternetworkpolicies.policy.networking.k8s.io"},
+    "status": {"conditions": [{"type": "Established", "status": "True"}]},
+}
+ON_TOP = {"own": 1, **network_policy_api._VALUES}
+
+
+@pytest.fixture
+def policies(tmp_path: Path, tools: Tools, monkeypatch: pytest.MonkeyPatch) -> tuple[Run, Fake, Engine]:
+    """A run of ClusterNetworkPolicy's suite, on a cluster that lacks its CRD."""
     file = tmp_path / network_policy_api._CRD
     file.parent.mkdir(parents=True)
-    file.write_text(json.dumps(crd))
+    file.write_text(json.dumps(CRD))
     monkeypatch.setattr(Tools, "module_dir", lambda *_: tmp_path)
-    cluster = Fake({path_of(crd): crd} if there_before else {})
-    with network_policy_api.SUITE.prepared(a_run(tools, cluster, tmp_path / "r.yaml")):
+    monkeypatch.setattr(network_policy_api, "agents_follow", lambda _: None)
+    cluster = Fake({})
+    run = a_run(tools, cluster, tmp_path / "r.yaml")
+    assert isinstance(run.deployment, Engine)
+    return run, cluster, run.deployment
+
+
+@pytest.mark.parametrize("there_before", [True, False])
+def test_the_crd_goes_after_the_suite_unless_it_was_there(
+    policies: tuple[Run, Fake, Engine], there_before: bool
+) -> None:
+    run, cluster, _ = policies
+    cluster.objects |= {path_of(CRD): CRD} if there_before else {}
+    with network_policy_api.SUITE.prepared(run):
         assert cluster.objects
     assert bool(cluster.objects) is there_before
+
+
+def test_cilium_has_cluster_network_policies_only_during_their_suite(policies: tuple[Run, Fake, Engine]) -> None:
+    run, _, engine = policies
+    with network_policy_api.SUITE.prepared(run):
+        assert engine.deployed == [ON_TOP]
+    assert engine.deployed == [ON_TOP, {"own": 1}]
+    network_policy_api.put_back(run.cluster, engine, run.report.with_name(network_policy_api.ON))
+    assert len(engine.deployed) == 2
+
+
+def test_cluster_network_policies_of_a_killed_run_are_switched_off_by_the_next(
+    policies: tuple[Run, Fake, Engine],
+) -> None:
+    run, cluster, engine = policies
+    left = network_policy_api.SUITE.prepared(run)
+    left.__enter__()  # and killed
+    assert cluster.objects
+    network_policy_api.put_back(cluster, engine, run.report.with_name(network_policy_api.ON))
+    assert engine.deployed[-1] == {"own": 1}
+    assert not cluster.objects
+
+
+def test_where_the_lab_s_own_values_are_not_deployed_the_next_run_tries_again(
+    policies: tuple[Run, Fake, Engine],
+) -> None:
+    run, cluster, engine = policies
+    with pytest.raises(LabError, match="pulumi up failed:\nerror: refused"), network_policy_api.SUITE.prepared(run):
+        engine.exit_code = 1
+    assert run.report.with_name(network_policy_api.ON).exists()
+    assert cluster.objects  # agents that still watch the API must find it
 
 
 # Reports.
@@ -312,6 +391,10 @@ report, what = sys.argv[1:]
 print("=== RUN   TestConformance/First/Part", flush=True)
 if what == "waits":
     time.sleep(60)
+starts = pathlib.Path(report).with_name("starts")
+starts.write_text((starts.read_text() if starts.exists() else "") + "+")
+if what == "conflicts" or what == "conflicts once" and starts.read_text() == "+":
+    sys.exit("somebody else was there")
 if what != "nothing":
     pathlib.Path(report).write_text("1")
 sys.exit(1)  # as a Go test whose report has failures
@@ -358,7 +441,7 @@ def without_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_suite_s_report_counts_and_not_its_exit_code(program: Any, tmp_path: Path) -> None:
     suite, this, cluster = program("reports")
-    facts = runner._run(Layout(tmp_path), {}, suite, this, QUIET)
+    facts = runner._run(Layout(tmp_path), suite, this, QUIET)
     assert facts["ok"]
     assert set(cluster.objects) == {"/api/v1/namespaces/other"}
     assert "First" in (tmp_path / "r.log").read_text()
@@ -368,14 +451,44 @@ def test_a_suite_without_a_report_did_not_run_even_where_an_older_report_lies(pr
     suite, this, cluster = program("nothing")
     this.report.write_text("9")
     with pytest.raises(LabError, match="sample ended without a report"):
-        runner._run(Layout(tmp_path), {}, suite, this, QUIET)
+        runner._run(Layout(tmp_path), suite, this, QUIET)
     assert set(cluster.objects) == {"/api/v1/namespaces/other"}
+
+
+@pytest.mark.parametrize(("what", "starts"), [("reports", 1), ("conflicts once", 2), ("conflicts", 3)])
+def test_a_suite_is_started_again_at_most_three_times_and_only_for_what_it_names(
+    program: Any, tmp_path: Path, what: str, starts: int
+) -> None:
+    suite, this, cluster = program(what)
+    suite = replace(suite, again=re.compile("somebody else was .*"))
+    if what == "conflicts":
+        with pytest.raises(
+            LabError, match="sample was started 3 times and each time ended with: somebody else was there"
+        ):
+            runner._run(Layout(tmp_path), suite, this, QUIET)
+    else:
+        assert runner._run(Layout(tmp_path), suite, this, QUIET)["ok"]
+    assert (tmp_path / "starts").read_text() == "+" * starts
+    assert set(cluster.objects) == {"/api/v1/namespaces/other"}
+
+
+def test_a_suite_that_ends_for_another_reason_is_not_started_again(program: Any, tmp_path: Path) -> None:
+    suite, this, _ = program("nothing")
+    with pytest.raises(LabError, match="sample ended without a report"):
+        runner._run(Layout(tmp_path), replace(suite, again=re.compile("somebody else")), this, QUIET)
+    assert (tmp_path / "starts").read_text() == "+"
+
+
+def test_the_conflict_for_which_cyclonus_is_started_again_is_its_own_message() -> None:
+    said = r'msg="Operation cannot be fulfilled on pods \"b\": the object has been modified; please apply your changes"'
+    assert network_policy.SUITE.again
+    assert network_policy.SUITE.again.search(said)
 
 
 def test_a_suite_that_takes_too_long_is_ended_and_what_it_made_is_removed(program: Any, tmp_path: Path) -> None:
     suite, this, cluster = program("waits")
     with pytest.raises(LabError, match=r"sample was ended after 0\.01 minutes"):
-        runner._run(Layout(tmp_path), {}, replace(suite, minutes=0.01), this, QUIET)
+        runner._run(Layout(tmp_path), replace(suite, minutes=0.01), this, QUIET)
     assert set(cluster.objects) == {"/api/v1/namespaces/other"}
 
 
@@ -385,14 +498,14 @@ def test_a_suite_whose_image_is_missing_is_not_waited_for(program: Any, tmp_path
     pod = {"metadata": {"namespace": "sample-1", "name": "p"}, "status": {"containerStatuses": [waiting]}}
     cluster.objects["/api/v1/pods"] = {"items": [pod]}
     with pytest.raises(LabError, match="does not have: x/unheard-of:1"):
-        runner._run(Layout(tmp_path), {}, suite, this, QUIET)
+        runner._run(Layout(tmp_path), suite, this, QUIET)
 
 
 def test_a_namespace_that_is_there_already_is_not_taken_for_the_suite_s(program: Any, tmp_path: Path) -> None:
     suite, this, cluster = program("reports")
     cluster.objects["/api/v1/namespaces/sample-9"] = named("sample-9")
     with pytest.raises(LabError, match="kubectl delete namespace sample-9"):
-        runner._run(Layout(tmp_path), {}, suite, this, QUIET)
+        runner._run(Layout(tmp_path), suite, this, QUIET)
     assert "/api/v1/namespaces/sample-9" in cluster.objects
 
 
@@ -405,7 +518,7 @@ def test_sigterm_ends_the_suite_and_removes_what_it_made(program: Any, tmp_path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "_require_images", look)
         with pytest.raises(SystemExit):
-            runner._run(Layout(tmp_path), {}, suite, this, QUIET)
+            runner._run(Layout(tmp_path), suite, this, QUIET)
     assert not this.report.exists()
     assert set(cluster.objects) == {"/api/v1/namespaces/other"}
 
