@@ -59,13 +59,13 @@ MACHINES: dict[int, tuple[Host, ...]] = {
 }
 _NAMESPACE = "benchmark"
 _POLL_SECONDS = 0.5
-_ANSWER_SECONDS = 600  # after whoever makes the cluster is done: it answers by then, or never does
+_ANSWER_SECONDS = 600  # after the cluster is made; if it does not answer by then, it never will
 _KUBECONFIG = "/etc/kubernetes/admin.conf"
 _ANSWERS = "the cluster answers"
 
 
 class Watch(threading.Thread):
-    """Notes when the cluster comes to be, whoever makes it: from its first kubeconfig to an answering app."""
+    """Notes the times of a cluster, from its first kubeconfig to an answering app."""
 
     def __init__(self, layout: Layout, machines: Sequence[Host]) -> None:
         super().__init__(daemon=True)

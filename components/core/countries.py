@@ -40,7 +40,7 @@ _NAMES = {
 
 
 def meant(text: str) -> str:
-    """The code that a text stands for; empty where nobody can know."""
+    """The code that a text stands for; empty if it is not known."""
     word = text.strip().lower()
     if word.upper() in CODES:
         return word.upper()

@@ -138,7 +138,10 @@ def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Findi
         return
     if listener.plain_text is not None:
         yield Finding(
-            "gateway-listener", item, "has redirect and plainText, and what only redirects serves nobody: take one out"
+            "gateway-listener",
+            item,
+            "has redirect and plainText, and a listener that only redirects serves no content",
+            "remove one of them",
         )
     if redirect_port(listener, spec.listeners) is None:
         yield Finding(

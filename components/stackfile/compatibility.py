@@ -1,4 +1,4 @@
-"""What a stack file brings together, held against the table of `components.network.compatibility.search`."""
+"""The versions of a stack file, checked with the table of `components.network.compatibility.search`."""
 
 from components.core.finding import Finding
 from components.network.compatibility.matrix import Combination, Feature, Part

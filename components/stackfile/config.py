@@ -35,7 +35,7 @@ class Access(NamedTuple):
     """None where the cluster exists."""
     ssh_private_key: pulumi.Output[str]
     reading_key: str | None
-    """The private key for reading nodes from this process; None where nobody may (`readNodes: false`)."""
+    """The private key for reading nodes from this process; None if `readNodes: false`."""
     state: StateStore
     """Where the engine keeps the stack, as far as a program can know."""
     certificates: dict[str, pulumi.Output[KeyPair]]

@@ -55,7 +55,7 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
 
 
 def with_bundle_version(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, list[Finding]]:
-    """The spec with the version of the bundle that it applies, so that it is held against all that works with it."""
+    """The spec with the version of the bundle that it applies, so that its compatibility is checked."""
     if not isinstance(spec.gateway.crds, CrdBundle):
         return spec, []
     found = bundle(spec.gateway.crds, base_dir)

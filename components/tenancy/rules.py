@@ -23,8 +23,8 @@ PLATFORM_NAMESPACES = frozenset(
         "tigera-operator",
     }
 )
-"""Kubernetes' own and this platform's. Any other namespace is taken for a tenant's: a list of tenants would
-let the one through that nobody wrote down."""
+"""Kubernetes' own and this platform's. Any other namespace counts as a tenant's, so that one that is in no list is
+checked too."""
 
 
 def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> list[Finding]:
@@ -91,5 +91,5 @@ def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Finding]:
 
 
 def is_tenant_namespace(namespace: str, *, platform: Iterable[str] = ()) -> bool:
-    """Whether a namespace is taken for a tenant's."""
+    """Whether a namespace counts as a tenant's."""
     return namespace not in PLATFORM_NAMESPACES and namespace not in set(platform)

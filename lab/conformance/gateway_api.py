@@ -91,7 +91,7 @@ def _essence(live: Manifest) -> Manifest:
 
 
 def _manager(live: Manifest) -> str:
-    """Who applied it: whoever makes it anew under another name would own its fields too."""
+    """Who applied it: under another name, two managers would own its fields."""
     fields = live["metadata"].get("managedFields") or []
     return next(
         (str(f["manager"]) for f in fields if f.get("operation") == "Apply" and not f.get("subresource")), FIELD_MANAGER

@@ -31,7 +31,7 @@ def remarks(facts: Facts) -> list[str]:
     """What is to be said of a suite's result, a sentence each."""
     if "error" in facts:
         return [facts["error"]]
-    lines = [f"{test} fails, and nobody expected it" for test in facts["unexpected"]]
+    lines = [f"{test} fails, and is not in expected.yaml" for test in facts["unexpected"]]
     lines += [f"{test} fails as expected: {reason}" for test, reason in facts["expected"].items()]
     lines += [f"{test} does not fail any more: take it out of expected.yaml" for test in facts["passes_now"]]
     return [*lines, f"its report: {facts['report']}"]

@@ -58,7 +58,7 @@ async def _serve(
 
 
 async def _end_with_engine(engine: int, ended: asyncio.Event) -> None:
-    """A killed engine tells nobody; then we get another parent.
+    """A killed engine sends no message; then we get another parent.
 
     PR_SET_PDEATHSIG would not do: it fires when the *thread* that started us ends, and Go ends threads.
     """

@@ -108,7 +108,7 @@ CONSTRAINTS = (
         lambda path: path.lb_mode not in ("snat", *DSR_MODES) and (path.node_ports or matches(path.release, ">=1.18")),
         Verdict.REFUSED,
         _says("the agents know snat, dsr and hybrid"),
-        f"{_KPR_GO}; since 1.18 pkg/loadbalancer/config.go, whoever carries Services",
+        f"{_KPR_GO}; since 1.18 pkg/loadbalancer/config.go, with and without kube-proxy",
         lambda path: ({"lb_mode": path.lb_mode.lower() if path.lb_mode.lower() in DSR_MODES else "snat"},),
     ),
     Constraint(

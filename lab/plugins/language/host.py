@@ -67,7 +67,7 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
         )
 
     async def InstallDependencies(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """Nothing to do: whoever set up this machine installed the project's requirements."""
+        """Nothing to do: `setup.sh` has installed the project's requirements."""
         nothing: tuple[Any, ...] = ()
         for message in nothing:
             yield message
