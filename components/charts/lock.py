@@ -64,13 +64,13 @@ def read_lock(text: str) -> tuple[ChartLock, list[Finding]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1} " if mark else ""
-        return ChartLock(), [Finding("charts-lock", FILE, f"{line}is not YAML: correct it, or run `{REFRESH}`")]
+        return ChartLock(), [Finding("charts-lock", FILE, f"{line}is not YAML", f"correct it, or run `{REFRESH}`")]
     except ValidationError as error:
         found = violations(error, data, ChartLock)
         return ChartLock(), [one._replace(rule="charts-lock", subject=f"{FILE}: {one.subject}") for one in found]
     twice = duplicates((item.name, item.version) for item in lock.charts)
     problems = [
-        Finding("charts-lock", FILE, f"{name} {version} occurs twice: remove one of them") for name, version in twice
+        Finding("charts-lock", FILE, f"{name} {version} occurs twice", "remove one of them") for name, version in twice
     ]
     return lock, problems
 
@@ -107,8 +107,8 @@ def _missing(lock: ChartLock, chart: WantedChart) -> list[Finding]:
     if not others and not lock.enforce:
         return []
     has = f"which has {', '.join(others)}" if others else "which is enforced"
-    said = f"chart {chart.name} {chart.version} is not in {FILE}, {has}: run `{REFRESH}`, or correct the version"
-    return [Finding("charts-lock", chart.field, said)]
+    said = f"chart {chart.name} {chart.version} is not in {FILE}, {has}"
+    return [Finding("charts-lock", chart.field, said, f"run `{REFRESH}`, or correct the version")]
 
 
 def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str], str]) -> Finding | None:
@@ -117,16 +117,15 @@ def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str],
         found = digest(path)
     except (OSError, ValueError) as error:  # a path with a NUL is the latter
         reason = getattr(error, "strerror", None) or "no file has such a name"
-        said = f"'{path}' can't be read ({reason}): put the chart archive there, or correct charts.mirror.path"
-        return Finding("charts-mirror", chart.field, said)
+        said = f"'{path}' can't be read ({reason})"
+        remedy = "put the chart archive there, or correct charts.mirror.path"
+        return Finding("charts-mirror", chart.field, said, remedy)
     entry = lock.find(chart.name, chart.version)
     if entry is None or entry.sha256 == found:
         return None
-    said = (
-        f"'{path}' has SHA-256 {found}, and {FILE} says {entry.sha256}: it is not the chart of {entry.repository}; "
-        f"download it again, and if the project replaced it, run `{REFRESH}` and read the difference"
-    )
-    return Finding("charts-mirror", chart.field, said)
+    said = f"'{path}' has SHA-256 {found}, and {FILE} says {entry.sha256}: it is not the chart of {entry.repository}"
+    remedy = f"download it again, and if the project replaced it, run `{REFRESH}` and read the difference"
+    return Finding("charts-mirror", chart.field, said, remedy)
 
 
 _HEAD = f"""\

@@ -11,8 +11,8 @@ class Finding(NamedTuple):
     subject: str
     """What it is about, as the author wrote it: `node osl-2`, `pool public`; for a resource, its name or URN."""
     message: str
-    """The value and why it is wrong; and, where `remedy` is empty, what to do about it."""
-    remedy: str = ""
+    """The value and why it is wrong."""
+    remedy: str
     """What to do about it, as an order: `write 1450`."""
     decided: bool = True
     """False where a value is not known yet, so that the rule could not be checked."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from components.core.manifests import Manifest
+from components.core.types import RefusedError
 from components.core.versions import parse
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
@@ -22,8 +23,8 @@ _GUARDS = {
 }  # since 1.5: no downgrade, no experimental over standard
 
 
-class BundleError(ValueError):
-    """The file is no bundle that can be applied; the text says why and what to do."""
+class BundleError(RefusedError):
+    """The file is no bundle that can be applied: why, and what to do."""
 
 
 class Bundle(NamedTuple):
@@ -56,15 +57,15 @@ def read_bundle(text: str) -> Bundle:
         foreign = [item["metadata"]["name"] for item in crds if item["spec"]["group"] not in GROUPS]
         marks = {(mark(item, VERSION), mark(item, CHANNEL)) for item in crds}  # 1.5.1's policy says v1.5.0-dev
     except (yaml.YAMLError, KeyError, TypeError, AttributeError):
-        raise BundleError("is not a YAML file of Kubernetes objects: download the release's file again") from None
+        raise BundleError("is not a YAML file of Kubernetes objects", "download the release's file again") from None
     if not crds:
-        raise BundleError("has no CustomResourceDefinition: write the path of the release's standard-install.yaml")
+        raise BundleError("has no CustomResourceDefinition", "write the path of the release's standard-install.yaml")
     if others or foreign:
         what = ", ".join([*(kind for _, kind in others), *foreign])
-        raise BundleError(f"has objects besides Gateway API's CRDs and their admission policy ({what}): remove them")
+        raise BundleError(f"has objects besides Gateway API's CRDs and their admission policy ({what})", "remove them")
     if len(marks) > 1:
         said = ", ".join(sorted(f"{version or 'none'} {channel or 'none'}" for version, channel in marks))
-        raise BundleError(f"has several releases or channels ({said}): use one release's file as it is")
+        raise BundleError(f"has several releases or channels ({said})", "use one release's file as it is")
     [(version, channel)] = marks
     return Bundle(_release(version), _channel(channel), _sorted(crds), _sorted(guards))
 
@@ -87,12 +88,12 @@ def _release(text: str) -> str:
             return text.removeprefix("v")
     except ValueError:
         pass
-    raise BundleError(f"its {VERSION} is '{text}': use a release, not a candidate")
+    raise BundleError(f"its {VERSION} is '{text}'", "use a release, not a candidate")
 
 
 def _channel(text: str) -> str:
     if text not in ("standard", "experimental"):
-        raise BundleError(f"its {CHANNEL} is '{text}': use a file of the standard or the experimental channel")
+        raise BundleError(f"its {CHANNEL} is '{text}'", "use a file of the standard or the experimental channel")
     return text
 
 

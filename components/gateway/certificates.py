@@ -13,11 +13,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import PROJECT
+from components.core.types import RefusedError
 from components.gateway.model import GatewaySpec, HttpsListener
 
 CERTIFICATES = "certificates"
 """The secret's name, in `vds-platform:`."""
 
+_Wrong = tuple[str, str]
+"""What is wrong, and the remedy."""
 _FORM = "set an object, {<name of the Secret>: {certificate: <PEM chain>, key: <PEM>}}"
 
 
@@ -32,13 +35,13 @@ class KeyPair(NamedTuple):
 
 
 def key_pairs(text: str | None) -> dict[str, KeyPair]:
-    """By name of the Secret, what the stack's secret says. Raises ValueError, whose text has none of it."""
+    """By name of the Secret, what the stack's secret says. Raises RefusedError, whose text has none of it."""
     if text is None:
         return {}
     try:
         return {str(name): _key_pair(value) for name, value in json.loads(text).items()}
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise ValueError(f"has the wrong form: {_FORM}") from None
+        raise RefusedError("has the wrong form", _FORM) from None
 
 
 def _key_pair(value: Mapping[str, Any]) -> KeyPair:
@@ -54,53 +57,55 @@ def certificate_problems(text: str | None, spec: GatewaySpec | None, now: float)
     """
     try:
         given = key_pairs(text)
-    except ValueError as error:
-        return [_problem(None, str(error))]
+    except RefusedError as error:
+        return [_problem(None, error.reason, error.remedy)]
     return [
-        _problem(name, said)
+        _problem(name, said, remedy)
         for name, pair in sorted(given.items())
-        for said in (*_of_pair(pair, spec, name, now), *_of_owner(spec, name))
+        for said, remedy in (*_of_pair(pair, spec, name, now), *_of_owner(spec, name))
     ]
 
 
-def _of_owner(spec: GatewaySpec | None, name: str) -> Iterator[str]:
+def _of_owner(spec: GatewaySpec | None, name: str) -> Iterator[_Wrong]:
     if spec is None:
         return
     if not _listeners(spec, name):
         names = sorted({item.certificate_secret for item in spec.listeners if isinstance(item, HttpsListener)})
-        yield f"no listener has this certificateSecret (existing: {', '.join(names) or 'none'}): correct its name"
+        yield f"no listener has this certificateSecret (existing: {', '.join(names) or 'none'})", "correct its name"
     if spec.cluster_issuer is not None:
-        yield f"cert-manager ({spec.cluster_issuer}) writes the same Secret: remove clusterIssuer, or this certificate"
+        said = f"cert-manager ({spec.cluster_issuer}) writes the same Secret"
+        yield said, "remove clusterIssuer, or this certificate"
 
 
-def _of_pair(pair: KeyPair, spec: GatewaySpec | None, name: str, now: float) -> Iterator[str]:
+def _of_pair(pair: KeyPair, spec: GatewaySpec | None, name: str, now: float) -> Iterator[_Wrong]:
     try:
         chain = x509.load_pem_x509_certificates(pair.certificate.encode())
     except ValueError:
-        yield "its certificate is not PEM: set it with its chain, from BEGIN CERTIFICATE to the last END line"
+        yield "its certificate is not PEM", "set it with its chain, from BEGIN CERTIFICATE to the last END line"
         return
     own = chain[0]
     try:
         fits = load_pem_private_key(pair.key.encode(), password=None).public_key() == own.public_key()
     except (TypeError, ValueError, UnsupportedAlgorithm):
-        yield "its key is not an unencrypted private key in PEM: set one without a passphrase"
+        yield "its key is not an unencrypted private key in PEM", "set one without a passphrase"
     else:
         if not fits:
-            yield "its key does not belong to its first certificate: set the two that were made together"
+            yield "its key does not belong to its first certificate", "set the two that were made together"
     for before, after in pairwise(chain):
         if before.issuer != after.subject:
-            yield "its chain is not in order: set each certificate before the one that signed it"
+            yield "its chain is not in order", "set each certificate before the one that signed it"
             break
     if own.not_valid_after_utc.timestamp() <= now:
-        yield f"it expired on {own.not_valid_after_utc.date()}: set a new one"
+        yield f"it expired on {own.not_valid_after_utc.date()}", "set a new one"
     elif own.not_valid_before_utc.timestamp() > now:
-        yield f"it is valid from {own.not_valid_before_utc.date()}: set one that is valid now"
+        yield f"it is valid from {own.not_valid_before_utc.date()}", "set one that is valid now"
     names = _names(own)
     for listener in _listeners(spec, name) if spec else ():
         if listener.hostname and not any(_covers(item, listener.hostname) for item in names):
             yield (
                 f"it is for {', '.join(names) or 'no host name'}, and listener '{listener.name}' takes "
-                f"{listener.hostname}: set one with that name among its alternative names"
+                f"{listener.hostname}",
+                "set one with that name among its alternative names",
             )
 
 
@@ -131,6 +136,6 @@ def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _problem(name: str | None, said: str) -> Finding:
+def _problem(name: str | None, said: str, remedy: str) -> Finding:
     item = f"{PROJECT}:{CERTIFICATES}" + (f" {name}" if name else "")
-    return Finding("gateway-certificate", item, said)
+    return Finding("gateway-certificate", item, said, remedy)

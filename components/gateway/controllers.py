@@ -13,25 +13,25 @@ def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Finding]:
     name, ciliums = spec.controller_name, spec.controller_name.partition("/")[0] == "io.cilium"
     if isinstance(spec.install, Traefik) and name != TRAEFIK_CONTROLLER:
         other = "install: { kind: existing } if Cilium is the gateway" if ciliums else "install kind: existing"
-        return [_problem(f"{name}, but install is traefik: write {TRAEFIK_CONTROLLER}, or {other}")]
+        return [_problem(f"{name}, but install is traefik", f"write {TRAEFIK_CONTROLLER}, or {other}")]
     if not ciliums:
         return []
     if name != CILIUM_CONTROLLER:
-        return [_problem(f"{name} is not a controller of Cilium: write {CILIUM_CONTROLLER}")]
+        return [_problem(f"{name} is not a controller of Cilium", f"write {CILIUM_CONTROLLER}")]
     if isinstance(cni, Unmanaged):
         return []  # the CNI is not visible here; the name says that it is Cilium
     if isinstance(cni, Calico | Flannel):
         return [
-            _problem(f"{name}, but cni.kind is {cni.kind}: write cni.kind: cilium, or your gateway's controllerName")
+            _problem(f"{name}, but cni.kind is {cni.kind}", "write cni.kind: cilium, or your gateway's controllerName")
         ]
     if not cni.gateway_api:
         return [
             _problem(
-                f"{name}, but cni.gatewayApi is false: write cni.gatewayApi: true, or your gateway's controllerName"
+                f"{name}, but cni.gatewayApi is false", "write cni.gatewayApi: true, or your gateway's controllerName"
             )
         ]
     return []
 
 
-def _problem(says: str) -> Finding:
-    return Finding("gateway-controller", "gateway.controllerName", says)
+def _problem(says: str, remedy: str) -> Finding:
+    return Finding("gateway-controller", "gateway.controllerName", says, remedy)

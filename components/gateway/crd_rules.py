@@ -8,6 +8,9 @@ from components.core.manifests import Manifest
 from components.core.versions import parse
 from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
 
+_Wrong = tuple[str, str]
+"""What is wrong, and the remedy."""
+
 
 def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Finding]:
     """Everything wrong with applying `new`. CRDs that are not in it are not changed."""
@@ -24,34 +27,37 @@ def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:
     """No downgrade, no experimental over standard, and no removal of a version in which objects are stored."""
     item = f"CustomResourceDefinition {live['metadata']['name']}"
     found = [_downgrade(live, new), _channel(live, new), *_dropped(live, new)]
-    return [Finding("gateway-crds", item, said) for said in found if said]
+    return [Finding("gateway-crds", item, said, remedy) for said, remedy in filter(None, found)]
 
 
-def _downgrade(live: Manifest, new: Manifest) -> str:
+def _downgrade(live: Manifest, new: Manifest) -> _Wrong | None:
     was, will = mark(live, VERSION), mark(new, VERSION)
     try:
         older = bool(was) and parse(will) < parse(was)
     except ValueError:
-        return f"its release '{was}' can't be compared with {will}: find out what it is before you replace it"
+        return f"its release '{was}' can't be compared with {will}", "find out what it is before you replace it"
     if not older:
-        return ""
-    return f"has release {was}, and {will} is older: objects would lose fields; use {was} or newer"
+        return None
+    return f"has release {was}, and {will} is older: objects would lose fields", f"use {was} or newer"
 
 
-def _channel(live: Manifest, new: Manifest) -> str:
+def _channel(live: Manifest, new: Manifest) -> _Wrong | None:
     if (mark(live, CHANNEL), mark(new, CHANNEL)) != ("standard", "experimental"):
-        return ""
+        return None
     return (
-        "is of the standard channel; a change to the experimental one can't be undone without losing fields: "
-        "use the standard channel's file"
+        "is of the standard channel; a change to the experimental one can't be undone without losing fields",
+        "use the standard channel's file",
     )
 
 
-def _dropped(live: Manifest, new: Manifest) -> list[str]:
+def _dropped(live: Manifest, new: Manifest) -> list[_Wrong]:
     served = {str(item["name"]) for item in _versions(new) if item.get("served")}
     return [
-        f"objects are stored as {version}, which the new CRD does not serve: store them in another version "
-        "(read and write each once), remove it from status.storedVersions, then update"
+        (
+            f"objects are stored as {version}, which the new CRD does not serve",
+            "store them in another version (read and write each once), remove it from status.storedVersions, then "
+            "update",
+        )
         for version in _stored(live)
         if version not in served
     ]

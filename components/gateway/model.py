@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from components.core.model import Spec
-from components.core.types import DnsLabel, DnsName, HostName, Port, Version, Weight
+from components.core.types import DnsLabel, DnsName, HostName, Port, RefusedError, Version, Weight
 from components.core.waivers import Waiver
 
 CILIUM_CONTROLLER = "io.cilium/gateway-controller"
@@ -133,7 +133,7 @@ def _path(value: str) -> str:
 def _headers(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not name or not all(c.isascii() and (c.isalnum() or c in "!#$%&'*+-.^_`|~") for c in name):
-            raise ValueError(f"'{name}' is no header name: write one as in 'X-Region-Context'")
+            raise RefusedError(f"'{name}' is no header name", "write one as in 'X-Region-Context'")
     return value
 
 

@@ -89,7 +89,7 @@ def intersects(listener: str | None, route: str) -> bool:
 
 def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
     for name in duplicates(listener.name for listener in spec.listeners):
-        yield Finding("gateway-listener", f"listener '{name}'", "occurs twice: rename one of them")
+        yield Finding("gateway-listener", f"listener '{name}'", "occurs twice", "rename one of them")
     for port, hostname in duplicates((listener.port, listener.hostname) for listener in spec.listeners):
         yield Finding(
             "gateway-listener",
@@ -109,23 +109,24 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
             yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
-                f"{listener.protocol} on port {listener.port}, where another listener has "
-                f"{protocols[listener.port]}: choose another port",
+                f"{listener.protocol} on port {listener.port}, where another listener has {protocols[listener.port]}",
+                "choose another port",
             )
         if isinstance(listener, HttpsListener) and spec.cluster_issuer and not listener.hostname:
             yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
-                f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names: add one",
+                f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names",
+                "add one",
             )
-
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
         if isinstance(spec.install, Traefik) and listener.port == PING_PORT:
             yield Finding(
                 "gateway-listener",
                 f"listener '{listener.name}'",
-                f"has port {PING_PORT}, where Traefik answers probes: choose another port",
+                f"has port {PING_PORT}, where Traefik answers probes",
+                "choose another port",
             )
 
 
@@ -148,7 +149,8 @@ def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Findi
             "gateway-listener",
             item,
             f"redirects {listener.hostname or 'every host'} to HTTPS, and no HTTPS listener, or more than one port but "
-            "443, takes it: add one on port 443",
+            "443, takes it",
+            "add one on port 443",
         )
 
 
@@ -196,7 +198,7 @@ def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpe
         yield Finding(
             "gateway-route-canary",
             item,
-            f"stable and canary are the same Service {route.canary.service}:{route.canary.port}: "
+            f"stable and canary are the same Service {route.canary.service}:{route.canary.port}",
             "name the canary's own, or leave canary out",
         )
     yield from _attachment_problems(route, spec)
@@ -210,7 +212,8 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
         yield Finding(
             "gateway-route-listener",
             item,
-            f"{', '.join(listener.name for listener in wanted)} only redirects to HTTPS: write an HTTPS listener",
+            f"{', '.join(listener.name for listener in wanted)} only redirects to HTTPS",
+            "write an HTTPS listener",
         )
         return
     wanted = [item for item in wanted if not (isinstance(item, HttpListener) and item.redirect)]
@@ -218,7 +221,8 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
         yield Finding(
             "gateway-route-listener",
             item,
-            f"listener '{route.listener}' is not one of {names}: correct it, or leave it out",
+            f"listener '{route.listener}' is not one of {names}",
+            "correct it, or leave it out",
         )
     elif not any(intersects(listener.hostname, route.hostname) for listener in wanted):
         hosts = ", ".join(sorted({str(listener.hostname) for listener in wanted}))
@@ -234,12 +238,13 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
 
 def _routes_twice(routes: Sequence[Route]) -> Iterator[Finding]:
     for tenant, name in duplicates((route.tenant, route.name) for route in routes):
-        yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice: rename one of them")
+        yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice", "rename one of them")
     places = [(route.tenant, route.hostname, route.path_prefix) for route in routes]
     for place in duplicates(places):
         same = sorted({route.name for route, at in zip(routes, places, strict=True) if at == place})
         yield Finding(
             "gateway-route-unique",
             f"routes {' and '.join(same)}",
-            f"answer the same {place[1]}{place[2]}: the older one wins; merge them",
+            f"answer the same {place[1]}{place[2]}: the older one wins",
+            "merge them",
         )

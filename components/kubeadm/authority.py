@@ -6,11 +6,15 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from components.core.types import RefusedError
+
 
 def certificate(pem: str) -> str:
     """The certificate in its normal form. Raises ValueError with a remedy."""
     if "PRIVATE KEY" in pem:
-        raise ValueError("it has a private key: write only the certificate here, and set the secret vds-platform:caKey")
+        raise RefusedError(
+            "has a private key", "write only the certificate here, and set the secret vds-platform:caKey"
+        )
     try:
         found = x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
@@ -18,7 +22,7 @@ def certificate(pem: str) -> str:
     if len(found) != 1:
         raise ValueError("write one certificate, from its BEGIN CERTIFICATE line to its END line")
     if not _may_sign(found[0]):
-        raise ValueError("it is not allowed to sign certificates: make one with CA:TRUE and keyCertSign")
+        raise RefusedError("is not allowed to sign certificates", "make one with CA:TRUE and keyCertSign")
     return found[0].public_bytes(Encoding.PEM).decode()
 
 

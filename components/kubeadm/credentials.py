@@ -47,7 +47,7 @@ def secret_names(data: Any) -> tuple[str, ...]:
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
     """What is wrong with the given secrets. No message has their values."""
     found = [
-        Finding("cluster-secrets", f"{PROJECT}:{name}", f"has the wrong form: set {form}")
+        Finding("cluster-secrets", f"{PROJECT}:{name}", "has the wrong form", f"set {form}")
         for name, (pattern, form) in _FORMS.items()
         if name in given and not pattern.fullmatch(given[name])
     ]
@@ -55,5 +55,5 @@ def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]
         problem = key_problem(given["caKey"], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None)
         if problem:
             remedy = "set the key that was made together with the certificate"
-            found.append(Finding("cluster-secrets", f"{PROJECT}:caKey", f"{problem}: {remedy}"))
+            found.append(Finding("cluster-secrets", f"{PROJECT}:caKey", problem, remedy))
     return found

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
-from components.core.types import CountryCode, DnsName, MinorVersion, Version
+from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, Version
 from components.images.model import REGISTRY, ImageMirror
 from components.kubeadm import authority, signing
 from components.network.model import NetworkSpec
@@ -56,7 +56,7 @@ class SigningKey(Spec):
     def _is_what_it_says(self) -> Self:
         found = signing.fingerprint(self.armoured)
         if found != self.fingerprint:
-            raise ValueError(f"the armoured key has the fingerprint {found}: write the key that you have compared")
+            raise RefusedError(f"the armoured key has the fingerprint {found}", "write the key that you have compared")
         return self
 
 

@@ -32,8 +32,8 @@ def cluster_problems(
             Finding(
                 "cluster-control-plane",
                 "nodes",
-                "none has the role control-plane, which makes the cluster: write roles: [control-plane] at one "
-                "node or three",
+                "none has the role control-plane, which makes the cluster",
+                "write roles: [control-plane] at one node or three",
             )
         )
     return problems + [one._replace(advice=False) for one in endpoint_problems(network, nodes)]
@@ -47,7 +47,8 @@ def _version_problems(cluster: Kubeadm) -> list[Finding]:
             "cluster-version",
             "cluster.kubernetesVersion",
             f"{cluster.kubernetes_version} is not between {OLDEST} and {NEWEST}, whose kubeadm reads what this "
-            "platform writes: choose one of these",
+            "platform writes",
+            "choose one of these",
         )
     ]
 
@@ -55,8 +56,8 @@ def _version_problems(cluster: Kubeadm) -> list[Finding]:
 def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMirror | None) -> list[Finding]:
     images = image_source(cluster, mirror)
     if images.country is None:
-        said = f"nothing says under whose law {images.registry} is: write {images.field}.country"
-        return [Finding("cluster-sources", images.field, said)]
+        said = f"nothing says under whose law {images.registry} is"
+        return [Finding("cluster-sources", images.field, said, f"write {images.field}.country")]
     sources = (
         ("cluster.packages", cluster.packages.url, cluster.packages.country),
         (images.field, images.registry, images.country),
@@ -66,8 +67,8 @@ def _source_problems(cluster: Kubeadm, allowed: Collection[str], mirror: ImageMi
             "cluster-sources",
             item,
             f"{name} is under the law of {country}, allowed: "
-            f"{', '.join(sorted({*allowed, *cluster.source_countries}))}: use a mirror, or let software come from "
-            "there with cluster.sourceCountries",
+            f"{', '.join(sorted({*allowed, *cluster.source_countries}))}",
+            "use a mirror, or let software come from there with cluster.sourceCountries",
         )
         for item, name, country in sources
         if country not in allowed and country not in cluster.source_countries

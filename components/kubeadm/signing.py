@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+from components.core.types import RefusedError
+
 _BLOCK = re.compile(
     r"-----BEGIN PGP PUBLIC KEY BLOCK-----\n(?:[A-Za-z]+: .*\n)*\n?([A-Za-z0-9+/=\n]+?)(?:=[A-Za-z0-9+/]{4}\n)?"
     r"-----END PGP PUBLIC KEY BLOCK-----"
@@ -21,14 +23,14 @@ def fingerprint(armoured: str) -> str:
     try:
         packets = list(_packets(base64.b64decode(match[1], validate=False)))
     except (binascii.Error, IndexError, ValueError):
-        raise ValueError("the armoured key is damaged: copy it again, as a whole") from None
+        raise RefusedError("the armoured key is damaged", "copy it again, as a whole") from None
     keys = [body for tag, body in packets if tag == _PUBLIC_KEY]
     if len(keys) != 1 or packets[0][0] != _PUBLIC_KEY:
-        raise ValueError(
-            f"the block has {len(keys)} keys, and apt would trust all of them: write only the repository's key"
+        raise RefusedError(
+            f"the block has {len(keys)} keys, and apt would trust all of them", "write only the repository's key"
         )
     if keys[0][:1] != b"\x04":
-        raise ValueError("only keys of OpenPGP version 4 are supported: write the repository's version 4 key")
+        raise RefusedError("only keys of OpenPGP version 4 are supported", "write the repository's version 4 key")
     # RFC 9580 section 5.5.4.2: SHA-1 of 0x99, the body's length in two bytes, the body. A name, not a signature.
     named = b"\x99" + len(keys[0]).to_bytes(2, "big") + keys[0]
     return hashlib.sha1(named, usedforsecurity=False).hexdigest().upper()

@@ -15,7 +15,7 @@ def api_server_problems(network: NetworkSpec) -> list[Finding]:
     """An address that no node reaches by itself, or that is none."""
     host = network.api_server.host
     wrong = _of_address(host, network) if host.rpartition(".")[2].isdecimal() else _of_name(host, network)
-    return [Finding("cni-api-server", "network.apiServer.host", f"{host} {wrong}; {REMEDY}")] if wrong else []
+    return [Finding("cni-api-server", "network.apiServer.host", f"{host} {wrong}", REMEDY)] if wrong else []
 
 
 def _of_address(host: str, network: NetworkSpec) -> str:

@@ -25,7 +25,7 @@ class Kind(NamedTuple):
     """Everything wrong with it on these networks, beyond what is asked of every CNI."""
     values_problems: Callable[[Any, NetworkSpec, ChartContext], list[Finding]] = lambda *_: []
     """What is wrong with the chart values that the stack file adds."""
-    advice: Callable[[Any, int], list[str]] = lambda *_: []
+    advice: Callable[[Any, int], list[Finding]] = lambda *_: []
     """What is not wrong and will surprise, over links of so many bytes."""
     install: Callable[[Any, NetworkSpec, ChartContext], Install | None] = lambda *_: None
     """How it is installed; None where somebody else does."""
@@ -44,8 +44,8 @@ def values_problems(cni: AnyCni, network: NetworkSpec, context: ChartContext) ->
     return KINDS[cni.kind].values_problems(cni, network, context)
 
 
-def cni_advice(cni: AnyCni, underlay: int) -> list[str]:
-    """Every remark on this CNI over links of `underlay` bytes, a line each."""
+def cni_advice(cni: AnyCni, underlay: int) -> list[Finding]:
+    """Every remark on this CNI over links of `underlay` bytes."""
     return KINDS[cni.kind].advice(cni, underlay)
 
 

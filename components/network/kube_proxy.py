@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from components.core.finding import Finding
 from components.core.versions import matches
 from components.network.kind import KubeProxyMode, ServiceProxy
 
@@ -25,18 +26,21 @@ def kube_proxy_configuration(mode: KubeProxyMode) -> dict[str, Any]:
     return configuration
 
 
-def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> str:
-    """What an operator should know of the mode on this Kubernetes; empty for nothing."""
+def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> list[Finding]:
+    """What an operator should know of the mode on this Kubernetes."""
     if proxy == "ipvs" and matches(kubernetes_version, IPVS_DEPRECATED):
-        return (
-            f"serviceProxy ipvs: kube-proxy's IPVS mode is deprecated since Kubernetes 1.35, and this is "
-            f"{kubernetes_version}: nftables does the same in constant time, eBPF without kube-proxy"
-        )
+        said = f"kube-proxy's IPVS mode is deprecated since Kubernetes 1.35, and this is {kubernetes_version}"
+        return [
+            _advice(proxy, said, "write nftables, which does the same in constant time, or ebpf without kube-proxy")
+        ]
     if proxy == "ipvs" and matches(kubernetes_version, NFTABLES_STABLE):
-        return (
-            "serviceProxy ipvs: kube-proxy's IPVS mode is deprecated from Kubernetes 1.35 on; nftables, stable since "
-            "1.33, does the same in constant time"
-        )
+        said = "kube-proxy's IPVS mode is deprecated from Kubernetes 1.35 on"
+        return [_advice(proxy, said, "write nftables, which is stable since 1.33 and does the same in constant time")]
     if proxy == "nftables" and not matches(kubernetes_version, NFTABLES_STABLE):
-        return f"serviceProxy nftables: it is stable since Kubernetes 1.33, and this is {kubernetes_version}"
-    return ""
+        said = f"it is stable since Kubernetes 1.33, and this is {kubernetes_version}"
+        return [_advice(proxy, said, "write iptables, or a Kubernetes of 1.33 or newer")]
+    return []
+
+
+def _advice(proxy: ServiceProxy, said: str, remedy: str) -> Finding:
+    return Finding("advice", "cni.serviceProxy", f"serviceProxy {proxy}: {said}", remedy, advice=True)

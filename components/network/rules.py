@@ -41,8 +41,8 @@ def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> list[Finding]:
         Finding(
             "cni-policies",
             cni.policies_field,
-            f"{cni.title} enforces no NetworkPolicy, so nothing keeps {', '.join(tenants)} apart: write kind: cilium "
-            "or calico, or take the tenants out",
+            f"{cni.title} enforces no NetworkPolicy, so nothing keeps {', '.join(tenants)} apart",
+            "write kind: cilium or calico, or take the tenants out",
         )
     ]
 
@@ -55,8 +55,8 @@ def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-pod-mtu",
                 "cni.podMtu",
-                f"{cni.pod_mtu}, but pods get {mtu.arithmetic}: write podMtu: {mtu.pod}, or leave it out"
-                + _link_meant(cni.pod_mtu, network.underlay_mtu),
+                f"{cni.pod_mtu}, but pods get {mtu.arithmetic}",
+                f"write podMtu: {mtu.pod}, or leave it out" + _link_meant(cni.pod_mtu, network.underlay_mtu),
             )
         )
     if mtu.pod < 1280:
@@ -64,7 +64,7 @@ def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-pod-mtu",
                 "network.underlayMtu",
-                f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on: "
+                f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on",
                 "choose native routing, no encryption, or links with a larger MTU",
             )
         )

@@ -2,8 +2,10 @@
 
 import asyncssh
 
+from components.core.types import RefusedError
 
-class KnownHostsError(ValueError):
+
+class KnownHostsError(RefusedError):
     """A line that is not an entry of known_hosts. The text gives its number and never repeats it."""
 
 
@@ -18,7 +20,9 @@ def known_hosts(text: str) -> asyncssh.SSHKnownHosts:
         try:
             entries.load(line)
         except ValueError:
-            raise KnownHostsError(f"line {number} is not an entry of known_hosts: correct it or take it out") from None
+            raise KnownHostsError(
+                f"line {number} is not an entry of known_hosts", "correct it or take it out"
+            ) from None
     return entries
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
-from components.core.types import Address, CountryCode, DnsLabel, HostKey, HostName, Port
+from components.core.types import Address, CountryCode, DnsLabel, HostKey, HostName, Port, RefusedError
 
 Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 """Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
@@ -56,7 +56,7 @@ class Sysctl(Spec):
     @model_validator(mode="after")
     def _only_one_number_grows(self) -> "Sysctl":
         if self.per_gib and (self.how == "exact" or " " in self.value):
-            raise ValueError("perGib goes with one number and how: minimum")
+            raise RefusedError("perGib goes with one number and how: minimum", "write these, or take perGib out")
         return self
 
     @property

@@ -44,7 +44,8 @@ def setting_problems(node: NodeSpec) -> list[Finding]:
         Finding(
             "nodes-sysctl-conflict",
             item,
-            f"{key} is wanted as {' and as '.join(values)}: leave out one of them ({_sources(node, key)})",
+            f"{key} is wanted as {' and as '.join(values)}",
+            f"leave out one of them ({_sources(node, key)})",
         )
         for key, values in conflicts(asked(node)).items()
     ]
@@ -52,7 +53,8 @@ def setting_problems(node: NodeSpec) -> list[Finding]:
         Finding(
             "nodes-sysctl-owner",
             item,
-            f"{setting.key} is set by the CNI, whose file sorts after ours and wins: leave it out",
+            f"{setting.key} is set by the CNI, whose file sorts after ours and wins",
+            "leave it out",
         )
         for setting in node.sysctls
         if setting.key.rsplit(".", 1)[-1] in CNI_OWNED
@@ -74,8 +76,9 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
             Finding(
                 "nodes-host-key",
                 item,
-                f"{node.address} has no ed25519 host key: add what `ssh-keyscan -t ed25519 {node.address}` prints, "
-                "compared with the provider's console, to ssh.knownHostsFile or as hostKey",
+                f"{node.address} has no ed25519 host key",
+                f"add what `ssh-keyscan -t ed25519 {node.address}` prints, compared with the provider's console, "
+                "to ssh.knownHostsFile or as hostKey",
             )
         )
     here = (f"nodes[{node.name}].address",)
@@ -91,7 +94,8 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
             Finding(
                 "nodes-address",
                 item,
-                f"{node.address} is the network or broadcast address of {segment}: write the node's own",
+                f"{node.address} is the network or broadcast address of {segment}",
+                "write the node's own",
             )
         )
     return problems

@@ -23,7 +23,9 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
         return _two_announcers(spec, cni)
     if not isinstance(cni, CiliumVxlan | CiliumGeneve | CiliumNative):
         return [
-            _problem("install", f"kind cilium, but cni.kind is {cni.kind}: write kind: helm here, or cni.kind: cilium")
+            _problem(
+                "install", f"kind cilium, but cni.kind is {cni.kind}", "write kind: helm here, or cni.kind: cilium"
+            )
         ]
     found = []
     for pool in spec.pools:
@@ -38,17 +40,20 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
 def _l2(item: str, version: str, proxy: str, local: bool) -> list[Finding]:
     found = []
     if parse(version) < parse(L2_SINCE):
-        found.append(_problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {version}: write install kind: helm"))
+        found.append(
+            _problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {version}", "write install kind: helm")
+        )
     if proxy != "ebpf":
         found.append(
-            _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}: write cni.serviceProxy: ebpf")
+            _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}", "write cni.serviceProxy: ebpf")
         )
     if local:
         found.append(
             _problem(
                 item,
                 "l2 by Cilium does not work with externalTrafficPolicy: Local, which the gateway's Service has to keep "
-                "the client's address: write kind: bgp, or metallb.install kind: helm",
+                "the client's address",
+                "write kind: bgp, or metallb.install kind: helm",
             )
         )
     return found
@@ -58,13 +63,13 @@ def _bgp(item: str, version: str, bgp: Bgp) -> list[Finding]:
     found = []
     if parse(version) < parse(BGP_SINCE):
         found.append(
-            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {version}: write a newer cni.version")
+            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {version}", "write a newer cni.version")
         )
     elif bgp.aggregation_length != 32 and parse(version) < parse(AGGREGATION_SINCE):
-        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}: remove it"))
+        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}", "remove it"))
     if bgp.node_selectors:
         found.append(
-            _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here: remove them")
+            _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here", "remove them")
         )
     return found
 
@@ -77,7 +82,8 @@ def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Finding]:
         _problem(
             f"pools[{pool.name}]",
             f"{block} is announced by MetalLB ({pool.advertisement.kind}) and, as part of "
-            f"cni.bgpPeering.serviceNetworks {network}, by Calico: an address has one owner; remove one",
+            f"cni.bgpPeering.serviceNetworks {network}, by Calico: an address has one owner",
+            "remove one",
         )
         for pool in spec.pools
         for block in pool.addresses
@@ -93,7 +99,7 @@ def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Finding]:
     return [
         _problem(
             f"peers[{ours.name}]",
-            f"{ours.address} is cni.bgpPeering.peers[{theirs.name}] too, and a router takes one session from a node: "
+            f"{ours.address} is cni.bgpPeering.peers[{theirs.name}] too, and a router takes one session from a node",
             "take it out of one, and let Calico announce the pools (cni.bgpPeering.serviceNetworks) if it stays there",
         )
         for ours in spec.peers
@@ -102,5 +108,5 @@ def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Finding]:
     ]
 
 
-def _problem(item: str, says: str) -> Finding:
-    return Finding("metallb-owner", f"metallb.{item}", says)
+def _problem(item: str, says: str, remedy: str) -> Finding:
+    return Finding("metallb-owner", f"metallb.{item}", says, remedy)

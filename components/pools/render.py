@@ -80,9 +80,10 @@ def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:
     if not isinstance(spec.install, Helm):
         return []
     own = platform_values(spec, spec.install, context)
-    said = "is set by the platform, from fields of the stack file: take it out"
+    said = "is set by the platform, from fields of the stack file"
     return [
-        Finding("metallb-values", "metallb.install.values", f"{key} {said}") for key in taken(own, spec.install.values)
+        Finding("metallb-values", "metallb.install.values", f"{key} {said}", "take it out")
+        for key in taken(own, spec.install.values)
     ]
 
 

@@ -129,7 +129,7 @@ def _names_twice(spec: MetalLbSpec) -> Iterator[Finding]:
         ("peer", [peer.name for peer in spec.peers]),
     ):
         for name in duplicates(names):
-            yield Finding("metallb-unique", f"{what} '{name}'", "occurs twice: rename one of them")
+            yield Finding("metallb-unique", f"{what} '{name}'", "occurs twice", "rename one of them")
 
 
 def _peer_problems(spec: MetalLbSpec) -> Iterator[Finding]:
@@ -141,7 +141,8 @@ def _peer_problems(spec: MetalLbSpec) -> Iterator[Finding]:
                     "metallb-peer",
                     f"pool '{pool.name}'",
                     f"names the peer '{missing}', which metallb.peers does not have"
-                    f" ({', '.join(sorted(names)) or 'it is empty'}): add it, or correct the name",
+                    f" ({', '.join(sorted(names)) or 'it is empty'})",
+                    "add it, or correct the name",
                 )
             yield from _aggregation_problems(pool.name, pool.addresses, pool.advertisement)
     for peer in spec.peers:
@@ -149,7 +150,8 @@ def _peer_problems(spec: MetalLbSpec) -> Iterator[Finding]:
             yield Finding(
                 "metallb-peer",
                 f"peer '{peer.name}'",
-                f"multihop with the same AS {peer.my_asn} on both ends (iBGP needs none): leave multihop out",
+                f"multihop with the same AS {peer.my_asn} on both ends (iBGP needs none)",
+                "leave multihop out",
             )
 
 
@@ -161,5 +163,6 @@ def _aggregation_problems(pool: str, blocks: Sequence[AddressBlock], bgp: Bgp) -
                 "metallb-aggregation",
                 f"pool '{pool}'",
                 f"{block} is smaller than a /{bgp.aggregation_length}: routers would be told of addresses that are "
-                "not yours; write a larger aggregationLength",
+                "not yours",
+                "write a larger aggregationLength",
             )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
-from components.core.types import CountryCode, DnsLabel
+from components.core.types import CountryCode, DnsLabel, RefusedError
 from components.core.waivers import Waiver
 
 Purpose = Literal[
@@ -89,7 +89,7 @@ class Place(Spec):
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Place":
         if not self.hosts and not self.networks:
-            raise ValueError("it has neither hosts nor networks: write what is reached there")
+            raise RefusedError("has neither hosts nor networks", "write what is reached there")
         return self
 
 

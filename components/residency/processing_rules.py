@@ -15,7 +15,9 @@ def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -
     known = ", ".join(sorted(names)) or "none"
     return [
         *(
-            Finding("processing-controller", f"controller of {name}", f"there is no such tenant, write one of: {known}")
+            Finding(
+                "processing-controller", f"controller of {name}", "there is no such tenant", f"write one of: {known}"
+            )
             for name in given
             if name not in names
         ),
@@ -23,7 +25,8 @@ def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -
             Finding(
                 "processing-controller",
                 f"controller of {name}",
-                "occurs twice: write joint controllers to `jointControllers`",
+                "occurs twice",
+                "write joint controllers to `jointControllers`",
             )
             for name in duplicates(given)
         ),

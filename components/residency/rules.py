@@ -189,10 +189,10 @@ def _names(spec: Residency) -> Iterator[Finding]:
         ("exception", [item.name for item in spec.exceptions]),
     ):
         for name in duplicates(names):
-            yield Finding("residency-record", f"residency {what} '{name}'", "occurs twice: rename one of them")
+            yield Finding("residency-record", f"residency {what} '{name}'", "occurs twice", "rename one of them")
     for host in duplicates(host for place in spec.places for host in place.hosts):
         both = " and ".join(place.name for place in spec.places if host in place.hosts)
-        yield Finding("residency-record", f"residency places {both}", f"both have {host}: leave it to one of them")
+        yield Finding("residency-record", f"residency places {both}", f"both have {host}", "leave it to one of them")
 
 
 def _exceptions_of_nothing(places: Sequence[Place], exceptions: Sequence[ResidencyException]) -> Iterator[Finding]:

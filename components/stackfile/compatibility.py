@@ -2,7 +2,7 @@
 
 from components.core.finding import Finding
 from components.network.compatibility.matrix import Combination, Feature, Part
-from components.network.compatibility.search import Conflict, conflicts, nearest
+from components.network.compatibility.search import Conflict, conflicts, nearest, untested
 from components.network.model import AnyCni
 
 FIELDS = {
@@ -46,6 +46,12 @@ def compatibility_problems(found: Combination, *, by_bundle: bool = False) -> li
     return [_problem(conflict, ways, by_bundle=by_bundle) for conflict in wrong]
 
 
+def untested_advice(found: Combination) -> list[Finding]:
+    """A CNI on a Kubernetes that its makers do not list."""
+    said, remedy = untested(found)
+    return [Finding("advice", FIELDS[Part.KUBERNETES], said, remedy, advice=True)] if said else []
+
+
 def _field(part: Part, *, by_bundle: bool) -> str:
     return "gateway.crds" if by_bundle and part is Part.GATEWAY_API else FIELDS[part]
 
@@ -65,10 +71,10 @@ def _problem(conflict: Conflict, ways: list[dict[Part, str]], *, by_bundle: bool
     ]
     if requirement.instead:
         remedies.append(requirement.instead)
-    write = f"; write {', or '.join(remedies)}" if remedies else ""
     return Finding(
         "compatibility",
         _field(requirement.other, by_bundle=by_bundle),
         f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {requirement.why} "
-        f"({requirement.source}){write}",
+        f"({requirement.source})",
+        f"write {', or '.join(remedies)}" if remedies else "do without one of the two",
     )

@@ -103,8 +103,8 @@ def access(spec: PlatformSpec) -> Access:
     file = config.get("factsFile")
     if file is not None and not pulumi.runtime.is_dry_run():
         remedy = f"run `pulumi config rm {PROJECT}:factsFile`"
-        said = f"is for previews, and an update reads the nodes themselves before it changes one: {remedy}"
-        raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+        said = "is for previews, and an update reads the nodes themselves before it changes one"
+        raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said, remedy)])
     may_read = config.get_bool("readNodes") is not False and file is None
     bootstraps = secret_names(config.get_object("spec")) == BY_KIND["kubeadm"]
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
@@ -133,11 +133,11 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, 
             pulumi.log.warn(f"node {name} is not judged: '{file}' does not have it; make the file while it answers")
         return surveys
     except facts.FactsError as error:
-        said = f"'{file}' {error}"
+        said, remedy = f"'{file}' {error.reason}", error.remedy
     except (OSError, ValueError) as error:
         remedy = "correct it, or take it out to read the nodes themselves"
-        said = f"'{file}' can't be read ({why_unreadable(error)}): {remedy}"
-    raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said)])
+        said = f"'{file}' can't be read ({why_unreadable(error)})"
+    raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said, remedy)])
 
 
 def gateway_crds(spec: PlatformSpec) -> tuple[Bundle, ...]:

@@ -54,7 +54,8 @@ def mirror_problems(spec: Installing, mirror: Mirror | None) -> list[Finding]:
         Finding(
             "charts-mirror",
             f"{found.part}.install.repository",
-            f"{found.helm.repository} beside charts.mirror, which every chart comes from: take one of them out",
+            f"{found.helm.repository} beside charts.mirror, which every chart comes from",
+            "take one of them out",
         )
         for found in _installs(spec)
         if found.helm.repository != type(found.helm).model_fields["repository"].default

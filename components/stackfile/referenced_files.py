@@ -25,7 +25,7 @@ def chart_problems(wanted: Sequence[WantedChart], *, base_dir: Path) -> list[Fin
     except FileNotFoundError:
         lock, problems = read_lock("")
     except (OSError, ValueError) as error:
-        return [Finding("charts-lock", CHART_LOCK, f"can't be read ({why_unreadable(error)}): correct it")]
+        return [Finding("charts-lock", CHART_LOCK, f"can't be read ({why_unreadable(error)})", "correct it")]
     return [*problems, *lock_problems(lock, wanted), *folder_problems(lock, wanted, digest)]
 
 
@@ -37,7 +37,7 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
     try:
         entries = known_hosts((base_dir / name).read_text(encoding="utf-8"))
     except KnownHostsError as error:
-        return spec, [Finding("stack-file", "ssh.knownHostsFile", f"{name!r}: {error}")]
+        return spec, [Finding("stack-file", "ssh.knownHostsFile", f"{name!r}: {error.reason}", error.remedy)]
     except (OSError, ValueError) as error:
         said = f"{name!r} can't be read ({why_unreadable(error)})"
         remedy = "correct it: a path is relative to the project"
@@ -63,8 +63,8 @@ def with_bundle_version(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpe
         return spec, [found]
     written = spec.gateway.bundle_version
     if written not in (None, found.version):
-        said = f"{written}, and the bundle of gateway.crds is {found.version}: take it out"
-        return spec, [Finding("gateway-crds", "gateway.bundleVersion", said)]
+        said = f"{written}, and the bundle of gateway.crds is {found.version}"
+        return spec, [Finding("gateway-crds", "gateway.bundleVersion", said, "take it out")]
     return spec.model_copy(update={"gateway": spec.gateway.model_copy(update={"bundle_version": found.version})}), []
 
 
@@ -75,14 +75,14 @@ def bundle(crds: CrdBundle, base_dir: Path) -> Bundle | Finding:
         digest = hashlib.sha256(content).hexdigest()
         if digest == crds.sha256:
             return read_bundle(content.decode())
-        said = f"has SHA-256 {digest}, not {crds.sha256}: fetch it anew, or correct gateway.crds.sha256"
+        said, remedy = f"has SHA-256 {digest}, not {crds.sha256}", "fetch it anew, or correct gateway.crds.sha256"
     except UnicodeDecodeError:
-        said = "is no text: fetch the release's file anew"
+        said, remedy = "is no text", "fetch the release's file anew"
     except BundleError as error:
-        said = str(error)
+        said, remedy = error.reason, error.remedy
     except (OSError, ValueError) as error:
-        said = f"can't be read ({why_unreadable(error)}): correct it"
-    return Finding("gateway-crds", "gateway.crds.path", f"{crds.path!r} {said}")
+        said, remedy = f"can't be read ({why_unreadable(error)})", "correct it"
+    return Finding("gateway-crds", "gateway.crds.path", f"{crds.path!r} {said}", remedy)
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

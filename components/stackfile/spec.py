@@ -13,7 +13,6 @@ from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
 from components.kubeadm.rules import endpoint_problems
-from components.network.compatibility.search import untested
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
@@ -23,7 +22,7 @@ from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
 from components.residency.model import Residency
 from components.residency.processing import Processing
-from components.stackfile.compatibility import together
+from components.stackfile.compatibility import together, untested_advice
 from components.stackfile.installed_charts import wanted_charts
 from components.stackfile.releases import release_advice
 from components.tenancy.model import TenantSpec
@@ -112,14 +111,11 @@ class PlatformSpec(Spec):
             metallb=self.metallb.install.version if self.metallb.install.kind == "helm" else None,
             traefik=self.gateway.install.version if self.gateway.install.kind == "traefik" else None,
         )
-        said = (
-            ("cni.serviceProxy", kube_proxy_advice(self.cni.service_proxy, kubernetes)),
-            ("cluster.kubernetesVersion", untested(together(self.cni, kubernetes=kubernetes))),
-            *(text.split(": ", 1) for text in cni_advice(self.cni, self.network.underlay_mtu)),
-            ("cluster.cgroupV1", cgroup_advice(self.cluster).removeprefix("cluster.cgroupV1: ")),
-        )
         return (
-            *(Finding("advice", field, text, advice=True) for field, text in said if text),
+            *kube_proxy_advice(self.cni.service_proxy, kubernetes),
+            *untested_advice(together(self.cni, kubernetes=kubernetes)),
+            *cni_advice(self.cni, self.network.underlay_mtu),
+            *cgroup_advice(self.cluster),
             *release_advice(combination),
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
         )

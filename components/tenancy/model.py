@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from components.core.model import Spec
 from components.core.quantities import Quantity
-from components.core.types import DnsLabel, Port
+from components.core.types import DnsLabel, Port, RefusedError
 
 GATEWAY = "gateway"
 """Name of the platform's gateway in `allowFrom`. No tier may have this name."""
@@ -14,7 +14,7 @@ GATEWAY = "gateway"
 
 def _group(value: str) -> str:
     if value.startswith("system:"):
-        raise ValueError(f"'{value}' is one of the cluster's own groups: write the agency's")
+        raise RefusedError("is one of the cluster's own groups", "write the agency's")
     return value
 
 

@@ -32,7 +32,7 @@ def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] =
     taken = PLATFORM_NAMESPACES | set(platform)
     return [
         *(
-            Finding("tenancy-unique", f"tenant '{name}'", "occurs twice: rename one of them")
+            Finding("tenancy-unique", f"tenant '{name}'", "occurs twice", "rename one of them")
             for name in duplicates(tenant.name for tenant in tenants)
         ),
         *(problem for tenant in tenants for problem in _tenant_problems(tenant, taken)),
@@ -52,9 +52,9 @@ def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Fin
         )
     names = [tier.name for tier in tenant.tiers]
     for name in duplicates(names):
-        yield Finding("tenancy-tier", item, f"tier '{name}' occurs twice: rename one of them")
+        yield Finding("tenancy-tier", item, f"tier '{name}' occurs twice", "rename one of them")
     if GATEWAY in names:
-        yield Finding("tenancy-tier", item, f"'{GATEWAY}' means the platform's gateway: call the tier otherwise")
+        yield Finding("tenancy-tier", item, f"'{GATEWAY}' means the platform's gateway", "call the tier otherwise")
     for tier in tenant.tiers:
         for caller in sorted(set(tier.allow_from) - {GATEWAY, *names}):
             yield Finding(
@@ -86,7 +86,8 @@ def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Finding]:
             yield Finding(
                 "tenancy-limits",
                 item,
-                f"{smaller} {small} is more than {larger} {large}: no pod could start; lower one or raise the other",
+                f"{smaller} {small} is more than {larger} {large}: no pod could start",
+                "lower one or raise the other",
             )
 
 

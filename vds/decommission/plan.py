@@ -90,8 +90,8 @@ def refusals(node: str, state: ClusterState, *, abandon: bool) -> list[Finding]:
         Finding(
             "drain-orphan",
             f"pod {pod}",
-            f"is on node {node} and has no controller, so nothing would start it elsewhere: give it a controller, "
-            "or delete it",
+            f"is on node {node} and has no controller, so nothing would start it elsewhere",
+            "give it a controller, or delete it",
         )
         for pod in todo.orphans
     ]
@@ -100,8 +100,9 @@ def refusals(node: str, state: ClusterState, *, abandon: bool) -> list[Finding]:
             Finding(
                 "drain-not-ready",
                 f"node {node}",
-                "is not Ready, so nothing would stop its pods: repair it. If it is lost, add it to the stack file "
-                "again with `whenUnreachable: abandon`, run `pulumi up`, and remove it again",
+                "is not Ready, so nothing would stop its pods",
+                "repair it. If it is lost, add it to the stack file again with "
+                "`whenUnreachable: abandon`, run `pulumi up`, and remove it again",
             )
         )
     return problems
@@ -144,7 +145,8 @@ def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object]) -> Iterato
             "drain-quorum",
             f"node {node}",
             f"is one of {len(members)} control-plane nodes, and {left} ready {'one' if left == 1 else 'ones'} would be "
-            f"left{_beside(node, lost & names)}: etcd needs {majority}; add one or bring one back first",
+            f"left{_beside(node, lost & names)}: etcd needs {majority}",
+            "add one or bring one back first",
         )
 
 
@@ -164,8 +166,8 @@ def _gateways(node: str, lost: frozenset[str], state: ClusterState) -> Iterator[
             yield Finding(
                 "drain-last-gateway",
                 f"Service {metadata['namespace']}/{metadata['name']}",
-                f"has its only ready pods on node {node}{_beside(node, lost & on)}: the gateway would be down; run "
-                "another pod on another node first",
+                f"has its only ready pods on node {node}{_beside(node, lost & on)}: the gateway would be down",
+                "run another pod on another node first",
             )
 
 

@@ -35,7 +35,7 @@ def gateway_crds_command(stack: StackName, *, config_file: ConfigFile = None, as
     live = live_crds(Cluster(opened.kubeconfig), bundles[0])
     problems = bundle_problems(live, bundles[0])
     if as_json:
-        rows = [{"item": problem.subject, "message": problem.message} for problem in problems]
+        rows = [{"item": one.subject, "message": one.message, "remedy": one.remedy} for one in problems]
         print_json({"live": len(live), "bundle": bundles[0].version, "problems": rows})
     else:
         releases = ", ".join(sorted({mark(item, VERSION) or "of no release" for item in live})) or "none"

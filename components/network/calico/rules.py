@@ -18,7 +18,8 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-version",
                 "cni.version",
-                f"{cni.version} is from before Calico's operator, which came with 3.15: write a version of today",
+                f"{cni.version} is from before Calico's operator, which came with 3.15",
+                "write a version of today",
             )
         )
     if not cni.bgp and (cni.encapsulation == "None" or cni.encapsulation.startswith("IPIP")):
@@ -26,7 +27,7 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-calico-routes",
                 "cni.encapsulation",
-                f"{cni.encapsulation} without BGP: no node would know where another's pods are; "
+                f"{cni.encapsulation} without BGP: no node would know where another's pods are",
                 "write bgp: true, or encapsulation: VXLAN",
             )
         )
@@ -35,8 +36,8 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-calico-dsr",
                 "cni.externalServices",
-                f"dsr is the BPF data plane's, and this is {cni.dataplane}: write dataplane: BPF, or "
-                "externalServices: snat",
+                f"dsr is the BPF data plane's, and this is {cni.dataplane}",
+                "write dataplane: BPF, or externalServices: snat",
             )
         )
     if cni.kube_proxy == "ipvs" and cni.dataplane != "Iptables":
@@ -45,8 +46,8 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
                 "cni-calico-proxy",
                 "cni.kubeProxy",
                 f"ipvs, but the {cni.dataplane} data plane "
-                + ("replaces kube-proxy" if cni.dataplane == "BPF" else "needs kube-proxy with nftables")
-                + ": leave kubeProxy out, or write dataplane: Iptables",
+                + ("replaces kube-proxy" if cni.dataplane == "BPF" else "needs kube-proxy with nftables"),
+                "leave kubeProxy out, or write dataplane: Iptables",
             )
         )
     return problems + _bgp_problems(cni)
@@ -62,7 +63,8 @@ def _bgp_problems(cni: Calico) -> list[Finding]:
             Finding(
                 "cni-calico-bgp",
                 "cni.bgpPeering",
-                "is for nodes that speak BGP, and bgp is false: write bgp: true, or take bgpPeering out",
+                "is for nodes that speak BGP, and bgp is false",
+                "write bgp: true, or take bgpPeering out",
             )
         )
     if not peering.node_mesh and not peering.peers:
@@ -70,11 +72,12 @@ def _bgp_problems(cni: Calico) -> list[Finding]:
             Finding(
                 "cni-calico-bgp",
                 "cni.bgpPeering.nodeMesh",
-                "false without peers: no node would hear of another's pods; write peers, or nodeMesh: true",
+                "false without peers: no node would hear of another's pods",
+                "write peers, or nodeMesh: true",
             )
         )
     problems += [
-        Finding("cni-calico-bgp", "cni.bgpPeering.peers", f"'{name}' occurs twice: rename one of them")
+        Finding("cni-calico-bgp", "cni.bgpPeering.peers", f"'{name}' occurs twice", "rename one of them")
         for name in duplicates(peer.name for peer in peering.peers)
     ]
     return problems

@@ -45,7 +45,8 @@ def extra_problems(cni: Calico, network: NetworkSpec, context: ChartContext) -> 
         Finding(
             "cni-values",
             "cni.install.values",
-            f"{key} is set by the platform, from fields of the stack file: take it out",
+            f"{key} is set by the platform, from fields of the stack file",
+            "take it out",
         )
         for key in taken(platform_values(cni, network, context), cni.install.values)
     ]

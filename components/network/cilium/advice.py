@@ -1,5 +1,6 @@
 """What is not wrong with Cilium and will surprise: said at every preview, refused by nothing."""
 
+from components.core.finding import Finding
 from components.core.versions import matches
 from components.network.cilium.chart.keys import nearest
 from components.network.cilium.model import Cilium, DsrOption
@@ -9,19 +10,24 @@ CLIENTS_MTU = 1500
 """What clients outside send at most: Ethernet's, and the internet's."""
 
 
-def cilium_advice(cni: Cilium, underlay: int) -> list[str]:
+def cilium_advice(cni: Cilium, underlay: int) -> list[Finding]:
     """Every remark, over links of `underlay` bytes."""
     found = []
     if cni.hubble and certificates_come_late(nearest(cni.version) or cni.version):
         found.append(
-            f"cni.hubble: flows are recorded, without Hubble's relay: the chart of Cilium {cni.version} makes the "
-            "relay's certificates only after a Release that waits for the relay (cilium#40381); write version 1.19 or "
-            "newer to have it, and until then ask an agent itself: hubble observe in its pod"
+            Finding(
+                "advice",
+                "cni.hubble",
+                f"flows are recorded, without Hubble's relay: the chart of Cilium {cni.version} makes the relay's "
+                "certificates only after a Release that waits for the relay (cilium#40381)",
+                "write version 1.19 or newer to have it, and until then ask an agent itself: hubble observe in its pod",
+                advice=True,
+            )
         )
     return found + _dsr(cni, underlay)
 
 
-def _dsr(cni: Cilium, underlay: int) -> list[str]:
+def _dsr(cni: Cilium, underlay: int) -> list[Finding]:
     """Headroom for the option of DSR (cilium#32601, #39690): no pod's MTU helps, the packets are the clients'.
 
     TCP carries it on its first packet only, which is small; `hybrid` is SNAT for UDP.
@@ -30,10 +36,16 @@ def _dsr(cni: Cilium, underlay: int) -> list[str]:
     if not isinstance(balancing, DsrOption) or balancing.mode != "dsr" or fits >= CLIENTS_MTU:
         return []
     return [
-        f"cni.loadBalancing: dispatch opt adds {DSR_OPTION_BYTES} bytes to clients' UDP packets from node to node: "
-        f"{underlay} − {DSR_OPTION_BYTES} (IPv4 option) = {fits} fit, and larger ones are lost unless the client heeds "
-        "ICMP. podMtu has no say in it; write mode: hybrid (SNAT for UDP), or give the links between nodes "
-        f"{CLIENTS_MTU + DSR_OPTION_BYTES} or more"
+        Finding(
+            "advice",
+            "cni.loadBalancing",
+            f"dispatch opt adds {DSR_OPTION_BYTES} bytes to clients' UDP packets from node to node: {underlay} − "
+            f"{DSR_OPTION_BYTES} (IPv4 option) = {fits} fit, and larger ones are lost unless the client heeds ICMP. "
+            "podMtu has no say in it",
+            "write mode: hybrid (SNAT for UDP), or give the links between nodes "
+            f"{CLIENTS_MTU + DSR_OPTION_BYTES} or more",
+            advice=True,
+        )
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from components.core.model import Spec
-from components.core.types import MinorVersion, Mtu, Network, Version
+from components.core.types import MinorVersion, Mtu, Network, RefusedError, Version
 from components.core.versions import matches
 from components.network.cilium.data_path import DataPath
 from components.network.compatibility.matrix import Combination, Feature, Part
@@ -73,16 +73,16 @@ class DsrGeneve(Spec):
 
 def _no_dsr_over_vxlan(value: Any) -> Any:
     if isinstance(value, dict) and value.get("mode") in ("dsr", "hybrid"):
-        raise ValueError(
-            f"{value['mode']} over a VXLAN tunnel does not exist (the agent exits): write mode: snat, or routing "
-            "with protocol: geneve and dispatch: geneve, or mode: native"
+        raise RefusedError(
+            f"{value['mode']} over a VXLAN tunnel does not exist (the agent exits)",
+            "write mode: snat, or routing with protocol: geneve and dispatch: geneve, or mode: native",
         )
     return value
 
 
 def _only_geneve_in_geneve(value: Any) -> Any:
     if isinstance(value, dict) and value.get("dispatch") == "opt":
-        raise ValueError("an IP option does not survive a Geneve tunnel: write dispatch: geneve")
+        raise RefusedError("an IP option does not survive a Geneve tunnel", "write dispatch: geneve")
     return value
 
 
@@ -90,9 +90,10 @@ def _one_of_the_routings(value: Any) -> Any:
     mode, protocol = member(value, "mode"), member(value, "protocol")
     if isinstance(value, dict) and (mode, protocol) != ("tunnel", "vxlan"):
         wrong = "protocol" if mode == "tunnel" else "mode"
-        raise ValueError(
-            f"its {wrong} is none that there is: write mode: native with nativeCidr and routes, or mode: tunnel with "
-            "protocol: vxlan, or mode: tunnel with protocol: geneve"
+        raise RefusedError(
+            f"its {wrong} is none that there is",
+            "write mode: native with nativeCidr and routes, or mode: tunnel with protocol: vxlan, or mode: tunnel with "
+            "protocol: geneve",
         )
     return value
 

@@ -29,7 +29,8 @@ def _version_problems(cni: Cilium) -> list[Finding]:
             "cni-version",
             "cni.version",
             f"{cni.version} is not between {OLDEST} and {NEWEST}, for which this platform knows the chart's "
-            "values and the MTU arithmetic: choose one of these",
+            "values and the MTU arithmetic",
+            "choose one of these",
         )
     ]
 
@@ -62,7 +63,8 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
                 "cni-native-cidr",
                 "cni.routing.nativeCidr",
                 f"{native} does not hold podCidr {network.pod_cidr}: pods on other nodes would see masqueraded "
-                f"addresses; write {network.pod_cidr}",
+                "addresses",
+                f"write {network.pod_cidr}",
             )
         )
     elif network.node_cidr.subnet_of(native) and not holds_nodes(network):
@@ -71,7 +73,8 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
                 "cni-native-cidr",
                 "cni.routing.nativeCidr",
                 f"{native} holds the nodes' network {network.node_cidr} too: pods would reach it with addresses "
-                f"that a provider's reverse-path filter drops; write {network.pod_cidr}",
+                "that a provider's reverse-path filter drops",
+                f"write {network.pod_cidr}",
             )
         )
     return problems

@@ -16,31 +16,35 @@ def _jump(cni: Cilium) -> list[Finding]:
         return []
     running, wanted = parse(cni.running_version), parse(cni.version)
     if running.major != wanted.major:
-        return [_refused(f"{cni.version}, but {cni.running_version} runs, and no way over a major version is known")]
+        says = f"{cni.version}, but {cni.running_version} runs, and no way over a major version is known"
+        return [_refused(says, f"write {cni.running_version}, or another {running.major}.x")]
     step = 1 if running < wanted else -1
     between = [f"{running.major}.{number}" for number in range(running.minor + step, wanted.minor, step)]
     if not between:
         return []
     path = " → ".join([cni.running_version, *map(_newest, between), cni.version])
     goes = "goes back" if step < 0 else "goes"
-    says = f"{cni.version}, but {cni.running_version} runs, and Cilium {goes} one minor at a time: take the path {path}"
+    says = f"{cni.version}, but {cni.running_version} runs, and Cilium {goes} one minor at a time"
     known = minors()
     if not set(between) <= set(known):
         return [
             _refused(
-                f"{says}, with Cilium's own tools where this platform has no charts (it has {known[0]} to {known[-1]})"
+                says,
+                f"take the path {path}, with Cilium's own tools where this platform has no charts (it has "
+                f"{known[0]} to {known[-1]})",
             )
         ]
     return [
         _refused(
-            f"{says}, one update each, the first to version: {_newest(between[0])} (`vds "
-            "cilium-values migrate` has each step's values)"
+            says,
+            f"take the path {path}, one update each, the first to version: {_newest(between[0])} (`vds cilium-values "
+            "migrate` has each step's values)",
         )
     ]
 
 
-def _refused(says: str) -> Finding:
-    return Finding("cni-upgrade", "cni.version", says)
+def _refused(says: str, remedy: str) -> Finding:
+    return Finding("cni-upgrade", "cni.version", says, remedy)
 
 
 def _first(cni: Cilium) -> list[Finding]:
@@ -53,8 +57,8 @@ def _first(cni: Cilium) -> list[Finding]:
         Finding(
             "cni-upgrade",
             "cni.upgradedFrom",
-            f"{cni.upgraded_from} is newer than {limit}: write the first minor that this cluster "
-            "ran, or leave it out on a new one",
+            f"{cni.upgraded_from} is newer than {limit}",
+            "write the first minor that this cluster ran, or leave it out on a new one",
         )
     ]
 

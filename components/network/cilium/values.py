@@ -87,16 +87,21 @@ def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> 
         return []
     own = platform_values(cni, network, context)
     both = list(taken(own, extra))
-    found = [f"{key} is set by the platform, from fields of the stack file: take it out" for key in both]
+    found = [_problem(f"{key} is set by the platform, from fields of the stack file", "take it out") for key in both]
     try:
         paths = [path for path in flatten(extra) if has(path, release) is None and dotted(path) not in both]
     except ValueError as error:
-        return [Finding("cni-values", "cni.install.values", f"{error}: write them out")]
+        return [_problem(str(error), "write them out")]
     for path in paths:
         near = closest(path, release)
         meant = f"write {dotted(near)}" if near else "take it out, or correct it"
-        found.append(f"{dotted(path)} is no key of the chart of Cilium {release}, which would ignore it: {meant}")
-    return [Finding("cni-values", "cni.install.values", said) for said in found]
+        said = f"{dotted(path)} is no key of the chart of Cilium {release}, which would ignore it"
+        found.append(_problem(said, meant))
+    return found
+
+
+def _problem(said: str, remedy: str) -> Finding:
+    return Finding("cni-values", "cni.install.values", said, remedy)
 
 
 def _release(cni: Cilium) -> str:

@@ -55,8 +55,8 @@ def nearest(combination: Combination) -> list[dict[Part, str]]:
     return []
 
 
-def untested(combination: Combination) -> str:
-    """What to know of a CNI on a Kubernetes that its makers do not list; empty for nothing."""
+def untested(combination: Combination) -> tuple[str, str]:
+    """What to know of a CNI on a Kubernetes that its makers do not list, and what to do; empty for nothing."""
     kubernetes = combination.versions.get(Part.KUBERNETES)
     for part in (Part.CILIUM, Part.CALICO):
         version = combination.versions.get(part, "")
@@ -68,13 +68,15 @@ def untested(combination: Combination) -> str:
         if tested:
             return (
                 f"{part} {version} is tested by its makers with Kubernetes {tested[0]} to {tested[1]}, and this is "
-                f"{kubernetes}: it may work, and is not tested"
+                f"{kubernetes}: it may work, and is not tested",
+                f"write a Kubernetes from {tested[0]} to {tested[1]}, or another version of {part}",
             )
         return (
             f"{part} {version} is not known to be tested with Kubernetes {kubernetes}: what its makers tested "
-            f"{minor(version)} with is not in the table; see their page on compatibility"
+            f"{minor(version)} with is not in the table",
+            "see their page on compatibility",
         )
-    return ""
+    return "", ""
 
 
 def _requirements(combination: Combination) -> Iterator[Requirement]:

@@ -16,8 +16,9 @@ def flannel_problems(cni: Flannel, network: NetworkSpec) -> list[Finding]:
         Finding(
             "cni-flannel",
             "cni.kind",
-            "flannel enforces no NetworkPolicy: every tenant could reach every other; write kind: cilium or calico. "
-            f"Where it runs already and is to go later, write legacy: true (pods then get {mtu.arithmetic})",
+            "flannel enforces no NetworkPolicy: every tenant could reach every other",
+            "write kind: cilium or calico. Where it runs already and is to go later, write legacy: true "
+            f"(pods then get {mtu.arithmetic})",
         )
     ]
 
@@ -25,7 +26,9 @@ def flannel_problems(cni: Flannel, network: NetworkSpec) -> list[Finding]:
 def unmanaged_problems(cni: Unmanaged, network: NetworkSpec) -> list[Finding]:
     """Layers and an MTU that can't be right."""
     twice = [
-        Finding("cni-layers", "cni.layers", f"{layer} occurs twice: write each once; what is nested twice is unknown")
+        Finding(
+            "cni-layers", "cni.layers", f"{layer} occurs twice, and what is nested twice is unknown", "write each once"
+        )
         for layer in duplicates(cni.layers)
     ]
     fits = fitting(cni, network.underlay_mtu)
@@ -37,7 +40,8 @@ def unmanaged_problems(cni: Unmanaged, network: NetworkSpec) -> list[Finding]:
             "cni-pod-mtu",
             "cni.podMtu",
             f"{cni.pod_mtu}, but of {cni.name}'s packets {fits.arithmetic} fit: larger ones are lost between nodes "
-            f"without a word; set {cni.name}'s pod MTU to {fits.pod}, then write it here"
+            "without a word",
+            f"set {cni.name}'s pod MTU to {fits.pod}, then write it here"
             + ("" if cni.layers else ", or correct network.underlayMtu"),
         ),
     ]

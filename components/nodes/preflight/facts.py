@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from components.core.types import RefusedError
+
 Fact = Mapping[str, Any]
 
 
@@ -51,8 +53,8 @@ def parse(output: str, *, received_at: float, in_container: bool = False) -> Sur
 # --- a file of them, for a preview that must not reach the nodes ---------------------------------------------
 
 
-class FactsError(ValueError):
-    """A facts file that can't be used; the text gives the reason and the remedy."""
+class FactsError(RefusedError):
+    """A facts file that can't be used: the reason and the remedy."""
 
 
 def dump(surveys: Sequence[Survey], *, environment: str, made_at: float) -> str:
@@ -78,14 +80,14 @@ def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str
         age_hours = (now - document["madeAt"]) / 3600
         surveys = tuple(Survey(**survey) for survey in document["surveys"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise FactsError(f"is not a facts file: {again}") from None
+        raise FactsError("is not a facts file", again) from None
     found = _hash(document)
     if found != stated or (sha256 is not None and sha256 != found):
-        raise FactsError(f"has the hash {found}, not {sha256 or stated}: the file was changed; {again}")
+        raise FactsError(f"has the hash {found}, not {sha256 or stated}: the file was changed", again)
     if document["environment"] != environment:
-        raise FactsError(f"is of {document['environment']}, this stack is {environment}: {again}")
+        raise FactsError(f"is of {document['environment']}, this stack is {environment}", again)
     if not -1 <= age_hours <= max_hours:
-        raise FactsError(f"is {age_hours:.0f} hours old, limit {max_hours} (preflight.maxFactsHours): {again}")
+        raise FactsError(f"is {age_hours:.0f} hours old, limit {max_hours} (preflight.maxFactsHours)", again)
     return surveys
 
 

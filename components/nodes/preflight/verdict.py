@@ -27,10 +27,14 @@ class CheckResult(NamedTuple):
         """What to do about it; empty where nothing is wrong."""
         return self.check.remedy if self.state in ("fails", "advice") else ""
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
+        """What was measured, its limit and whose that is."""
         limit = f", limit {self.limit}" if self.limit else ""
-        remedy = f": {self.remedy}" if self.remedy else ""
-        return f"{self.check.title} {self.measured}{limit} ({self.check.source}){remedy}"
+        return f"{self.check.title} {self.measured}{limit} ({self.check.source})"
+
+    def __str__(self) -> str:
+        return f"{self.said}: {self.remedy}" if self.remedy else self.said
 
 
 def findings(surveys: Sequence[Survey], nodes: Sequence[NodeSpec], requirements: NodeRequirements) -> list[CheckResult]:
@@ -61,7 +65,7 @@ def advice(results: Iterable[CheckResult]) -> list[Finding]:
 
 
 def _finding(result: CheckResult) -> Finding:
-    return Finding(f"preflight-{result.check.id}", f"node {result.node}", str(result))
+    return Finding(f"preflight-{result.check.id}", f"node {result.node}", result.said, result.remedy)
 
 
 def _judge(check: Check, context: Context) -> CheckResult:

@@ -73,7 +73,7 @@ def test_a_downgrade_is_refused_by_number_and_not_by_letter():
     [problem] = crd_problems(crd(release="v1.10.0"), crd(release="v1.9.0"))
     assert str(problem) == (
         "CustomResourceDefinition httproutes.gateway.networking.k8s.io: has release v1.10.0, and v1.9.0 is older: "
-        "objects would lose fields; use v1.10.0 or newer"
+        "objects would lose fields: use v1.10.0 or newer"
     )
 
 

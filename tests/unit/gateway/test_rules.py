@@ -70,7 +70,7 @@ def test_a_host_has_one_owner_and_a_wildcard_does_not_reach_over_anothers() -> N
 
 def test_two_routes_for_the_same_path_are_refused() -> None:
     [problem] = problems(route(), route(name="again"))
-    assert problem == "routes again and api: answer the same butikk.example.no/api: the older one wins; merge them"
+    assert problem == "routes again and api: answer the same butikk.example.no/api: the older one wins: merge them"
 
 
 def test_a_route_that_no_listener_takes_is_refused() -> None:

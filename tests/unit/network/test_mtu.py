@@ -64,8 +64,8 @@ def test_the_option_of_dsr_is_said_where_a_clients_packet_leaves_it_no_room():
     dsr = cilium(routing=NATIVE, hubble=False, loadBalancing={"mode": "dsr", "dispatch": "opt"})
     assert solve(dsr, 1500).pod == 1500
     (said,) = cni_advice(dsr, 1500)
-    assert "1500 − 8 (IPv4 option) = 1492 fit" in said
-    assert "write mode: hybrid" in said
+    assert "1500 − 8 (IPv4 option) = 1492 fit" in said.message
+    assert "write mode: hybrid" in said.remedy
     assert cni_advice(dsr, 1507) != []
     assert cni_advice(dsr, 1508) == cni_advice(dsr, 9000) == []
     for balancing in ({"mode": "hybrid", "dispatch": "opt"}, {"mode": "dsr", "dispatch": "geneve"}, {"mode": "snat"}):

@@ -33,7 +33,7 @@ def spec(cni, tenants=True):
 def test_flannel_is_refused_with_the_reason_and_the_way_out():
     (problem,) = problems(data(FLANNEL))
     assert problem == (
-        "cni.kind: flannel enforces no NetworkPolicy: every tenant could reach every other; write kind: cilium or "
+        "cni.kind: flannel enforces no NetworkPolicy: every tenant could reach every other: write kind: cilium or "
         "calico. Where it runs already and is to go later, write legacy: true (pods then get 1500 − 50 (VXLAN) = 1450)"
     )
 

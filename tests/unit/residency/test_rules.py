@@ -77,7 +77,7 @@ def test_an_exception_has_a_day_that_exists_and_a_reason(change: dict[str, str],
     [
         ({"networks": ["198.51.100.1/24"]}, "write a network without host bits"),
         ({"hosts": ["https://x.example.no"]}, "write a host without scheme or port"),
-        ({"hosts": [], "networks": []}, "it has neither hosts nor networks"),
+        ({"hosts": [], "networks": []}, "has neither hosts nor networks"),
     ],
 )
 def test_a_place_is_written_as_what_is_reached_there(change: dict[str, Any], message: str) -> None:

@@ -30,6 +30,7 @@ def test_a_mistake_is_one_finding_with_item_line_and_remedy(case):
         assert refused == []
         refused = [one for one in found if case["says"] in str(one)]
     (finding,) = refused
+    assert finding.remedy
     assert finding.subject == case["item"]
     assert case["says"] in str(finding)
     assert case.get("value", "") in str(finding)

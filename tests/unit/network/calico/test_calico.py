@@ -187,7 +187,7 @@ def test_ipip_with_the_bpf_data_plane_is_slow_and_no_mistake():
     slow = {"dataplane": "BPF", "encapsulation": "IPIP", "bgp": True}
     assert said(**slow) == []
     (advice,) = cni_advice(calico(**slow), 1500)
-    assert "VXLAN is much faster there" in advice
+    assert "VXLAN is much faster there" in advice.message
     assert cni_advice(calico(**{**slow, "encapsulation": "VXLAN"}), 1500) == cni_advice(calico(), 1500) == []
 
 

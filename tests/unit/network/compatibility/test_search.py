@@ -24,7 +24,7 @@ def test_a_gateway_api_too_new_for_cilium_names_both_ways_out():
     (problem,) = said({"gatewayApi": True}, bundleVersion="1.6.1")
     assert problem == (
         "gateway.bundleVersion: Gateway API 1.6.1 does not work with Cilium 1.18.12 with Cilium's Gateway, which needs "
-        "1.4.1 at most: its controller knows no later kinds (Cilium 1.20's upgrade notes); write "
+        "1.4.1 at most: its controller knows no later kinds (Cilium 1.20's upgrade notes): write "
         "gateway.bundleVersion: 1.4.1, or cni.version: 1.20.0, or gatewayApi: false"
     )
     assert said({"gatewayApi": True}, bundleVersion="1.4.1") == []
@@ -113,16 +113,18 @@ def test_a_first_minor_from_the_future_is_refused():
 
 
 def test_a_kubernetes_that_the_makers_do_not_list_is_advice_and_no_refusal():
-    found = untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.36"}))
+    found, remedy = untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.36"}))
     assert "tested by its makers with Kubernetes 1.30 to 1.33, and this is 1.36" in found
-    assert untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.33.4"})) == ""
-    assert untested(Combination({Part.KUBERNETES: "1.36"})) == ""
+    assert remedy == "write a Kubernetes from 1.30 to 1.33, or another version of Cilium"
+    assert untested(Combination({Part.CILIUM: "1.18.12", Part.KUBERNETES: "1.33.4"})) == ("", "")
+    assert untested(Combination({Part.KUBERNETES: "1.36"})) == ("", "")
 
 
 def test_what_a_minors_makers_tested_is_unknown_where_their_page_was_not_read():
     for part, version in ((Part.CILIUM, "1.17.18"), (Part.CALICO, "3.28.0")):
-        found = untested(Combination({part: version, Part.KUBERNETES: "1.30"}))
+        found, remedy = untested(Combination({part: version, Part.KUBERNETES: "1.30"}))
         assert found.startswith(f"{part} {version} is not known to be tested with Kubernetes 1.30")
+        assert remedy
 
 
 def test_the_production_example_runs_what_ciliums_makers_tested():

@@ -60,6 +60,8 @@ def test_a_downgrade_is_status_1_and_names_what_to_use(monkeypatch):
     assert done.exit_code == 1
     assert "in the cluster: 1 of 2 CRDs (v1.6.1); bundle: v1.5.1" in done.output
     assert "use v1.6.1 or newer" in done.output
+    [problem] = json.loads(run(monkeypatch, crd(release="v1.6.1"), words=["--json"]).output)["problems"]
+    assert problem["remedy"] == "use v1.6.1 or newer"
 
 
 def test_an_empty_cluster_takes_any_bundle(monkeypatch):
