@@ -60,6 +60,7 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
+	for program in tests/lab/*/__main__.py tests/lab/programs/*/__main__.py; do $(VENV)/bin/mypy $$program || exit 1; done
 	$(VENV)/bin/lint-imports
 	for script in setup.sh .ci/run components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run lab/machines/*.sh tests/golden/files/*.sh

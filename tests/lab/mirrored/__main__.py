@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
-from components.network.model import Chart
+from components.network.install import Chart
 from components.stackfile.parsing import SpecError
 from components.stackfile.referenced_files import chart_problems
 
@@ -19,7 +19,7 @@ apply_chart(
     "note",
     wanted.name,
     "default",
-    Chart(wanted.version, wanted.source, 60),
+    Chart(wanted.name, "default", wanted.version, wanted.source, 60),
     {"words": config.require("words")},
     pulumi.ResourceOptions(provider=kubernetes.Provider("cluster")),
 )
