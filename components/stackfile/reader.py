@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from math import isinf
+from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -24,6 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from components.core.finding import Finding
 from components.core.names import PROJECT
@@ -31,6 +33,10 @@ from components.stackfile.syntax_errors import syntax_error
 
 RULE = "stack-file-yaml"
 MERGE = "<<"
+_DEEPEST = 100
+"""A stack file has 8 levels."""
+_MOST_BY_ALIAS = 100_000
+"""The engine refuses 'excessive aliasing' too; 9 lines of aliases can stand for 400 million values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Node:
     children: "Mapping[Any, Node]" = field(default_factory=dict)
     keys: Mapping[str, int] = field(default_factory=dict)
     """The line of each key of a mapping."""
+    size: int = 1
+    """How many values it is, itself and all within, each alias written out."""
 
 
 class ReadError(Exception):
@@ -64,11 +72,15 @@ def read(text: str, *, file: str) -> Node:
     except MarkedYAMLError as error:
         found = syntax_error(error, text)
         raise ReadError([*builder.found, found._replace(rule=RULE, file=file)]) from None
-    except (YAMLError, RecursionError):
-        said = Finding(
-            RULE, "the file", "can't be read as YAML", "write it as in Pulumi.oslo.yaml", file=file, lines=(1,)
-        )
-        raise ReadError([*builder.found, said]) from None
+    except ReaderError as error:
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        line = text[: max(text.find(chr(code)), 0)].count("\n") + 1
+        said = f"has the character U+{code:04X}, which YAML does not take"
+        raise ReadError([Finding(RULE, f"line {line}", said, "take it out", file=file, lines=(line,))]) from None
+    except YAMLError:
+        said = "can't be read as YAML"
+        found = Finding(RULE, "the file", said, "write it as in Pulumi.oslo.yaml", file=file, lines=(1,))
+        raise ReadError([*builder.found, found]) from None
     if builder.found:
         raise ReadError(builder.found)
     return root
@@ -79,6 +91,8 @@ class _Builder:
         self.file = file
         self.found: list[Finding] = []
         self.anchors: dict[str, Node | None] = {}  # None: begun and not yet ended
+        self.depth = 0
+        self.by_alias = 0
 
     def document(self, text: str) -> Node:
         events = iter(YAML(typ="rt", pure=True).parse(text.removeprefix("\ufeff")))
@@ -105,10 +119,13 @@ class _Builder:
             self.anchors[event.anchor] = None
         if isinstance(event, ScalarEvent):
             node = Node(_scalar(event), line, event.value)
-        elif isinstance(event, SequenceStartEvent):
-            node = self._sequence(events, line, path)
         else:
-            node = self._mapping(events, line, path)
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                self._stop(line, f"more than {_DEEPEST} lists and groups are within each other", "close them")
+            inner = self._sequence if isinstance(event, SequenceStartEvent) else self._mapping
+            node = inner(events, line, path)
+            self.depth -= 1
         if event.anchor:
             self.anchors[event.anchor] = node
         return node
@@ -119,13 +136,21 @@ class _Builder:
             wrong = "is the value that it stands in" if name in self.anchors else "has no anchor before it"
             self._add(line, f"'*{name}' {wrong}", f"write '&{name}' at the value that is meant, above this line")
             return Node(None, line)
+        self.by_alias += node.size
+        if self.by_alias > _MOST_BY_ALIAS:
+            self._stop(line, f"aliases stand for more than {_MOST_BY_ALIAS} values", "write the values themselves")
         return node
+
+    def _stop(self, line: int, message: str, remedy: str) -> NoReturn:
+        self._add(line, message, remedy)
+        raise ReadError(self.found)
 
     def _sequence(self, events: Iterator[Event], line: int, path: str) -> Node:
         items: list[Node] = []
         while not isinstance(event := next(events), SequenceEndEvent):
             items.append(self._node(event, events, f"{path}[{len(items) + 1}]"))
-        return Node([item.value for item in items], line, children=dict(enumerate(items)))
+        size = 1 + sum(item.size for item in items)
+        return Node([item.value for item in items], line, children=dict(enumerate(items)), size=size)
 
     def _mapping(self, events: Iterator[Event], line: int, path: str) -> Node:
         own: dict[str, Node] = {}
@@ -147,7 +172,7 @@ class _Builder:
             if key == MERGE:
                 merged += self._merged(node, begins)
             else:
-                own[key] = Node(node.value, node.line, node.text, node.children, node.keys)
+                own[key] = node
                 name = _go_text(key_node.value)
                 if name != key:
                     own[name], lines[name] = own.pop(key), begins
@@ -155,7 +180,8 @@ class _Builder:
             for inner, child in base.children.items():
                 own.setdefault(inner, child)
                 lines.setdefault(inner, base.keys.get(inner, base.line))
-        return Node({key: node.value for key, node in own.items()}, line, children=own, keys=lines)
+        size = 1 + sum(node.size for node in own.values())
+        return Node({key: node.value for key, node in own.items()}, line, children=own, keys=lines, size=size)
 
     def _merged(self, node: Node, line: int) -> list[Node]:
         bases = list(node.children.values()) if isinstance(node.value, list) else [node]
@@ -182,6 +208,7 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_INT = 70  # characters of 64 bits in base 2, sign and prefix
 _INT = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]+|0|[1-9][0-9]*)")
 _TIME = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:(?:[Tt ])(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d+)?(Z|[-+]\d\d:\d\d)?)?"
@@ -216,10 +243,13 @@ def _plain(text: str) -> Any:
         return stamp
     digits = text.replace("_", "") if text[0] != "." else text
     if match := _INT.fullmatch(digits):
-        number = _integer(match[2]) * (-1 if match[1] == "-" else 1)
-        return number if -(2**63) <= number < 2**64 else float(number)
+        number = _integer(match[2]) * (-1 if match[1] == "-" else 1) if len(digits) <= _LONGEST_INT else None
+        if number is not None and -(2**63) <= number < 2**64:
+            return number
     if _FLOAT.fullmatch(digits):
         real = float(digits)
+        if isinf(real):
+            return text  # as the engine does
         return int(real) if real.is_integer() and abs(real) < 1e21 else real  # as JSON says it
     return text
 

@@ -57,12 +57,22 @@ SCALARS = {
 }
 
 
+LAUGHS = "x0: &x0 [a, a, a, a, a, a, a, a, a]\n" + "".join(
+    f"x{number}: &x{number} [{', '.join([f'*x{number - 1}'] * 9)}]\n" for number in range(1, 9)
+)
+
+
 @pytest.mark.parametrize("text", SCALARS)
 def test_a_scalar_is_what_the_engine_makes_of_it(text):
     value = read(f"a: {text}\n", file="f").value["a"]
     assert value == SCALARS[text]
     assert type(value) is type(SCALARS[text])
     assert not isinstance(value, float) or math.isfinite(value)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "0x" + "f" * 5000, "-0x" + "f" * 20, "1e400", "-1e400"])
+def test_a_number_that_go_has_no_type_for_is_text(text):
+    assert read(f"a: {text}\n", file="f").value == {"a": text}
 
 
 def test_keys_are_text_as_go_prints_them():
@@ -93,7 +103,9 @@ def test_an_alias_has_its_anchors_value_and_a_key_stands_before_a_merged_one():
         ("a:\n  - [1, 2\nb: 1\n", (2,), "a bracket opens here"),
         ("a: b: c\n", (1,), "a ': ' is in a value"),
         ("a: @b\n", (1,), "write the value in quotes"),
-        ("a: " + "[" * 3000, (1,), "can't be read as YAML"),
+        ("a:\n  " + "[" * 3000, (2,), "more than 100 lists and groups are within each other"),
+        ("a: 1\nb: x\x07y\n", (2,), "has the character U+0007, which YAML does not take: take it out"),
+        (LAUGHS, (6,), "aliases stand for more than 100000 values"),
     ],
 )
 def test_what_the_engine_refuses_is_said_with_its_line(text, lines, says):
