@@ -17,6 +17,8 @@ ROOT_ITEM = "the stack file"
 Path = tuple[int | str, ...]
 Written = Callable[[Path], str | None]
 """A scalar as the file has it, where a file is known: `1.30`, which is the number 1.3."""
+Line = Callable[[Path], int | None]
+"""The line of a value, where a file is known; of what is missing, the line of the group that it belongs in."""
 
 _GROUP = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _LIST = frozenset({"tuple_type", "list_type"})
@@ -59,15 +61,28 @@ def item_at(path: Sequence[int | str], data: Any) -> str:
         if isinstance(step, int):
             value = value[step] if isinstance(value, list | tuple) and step < len(value) else None
             name = value.get("name") if isinstance(value, Mapping) else None
-            text += f"[{name if isinstance(name, str) and 0 < len(name) <= 63 else step + 1}]"
+            named = isinstance(name, str) and 0 < len(name) <= 63 and name.isprintable() and "PRIVATE" not in name
+            text += f"[{name if named else step + 1}]"
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
-            text += f".{step}" if text else str(step)
+            text += f".{_as_key(step)}" if text else _as_key(step)
     return text or ROOT_ITEM
 
 
+def _as_key(key: str) -> str:
+    """A key on one line, without what may be a secret in the wrong place."""
+    if "PRIVATE" in key:
+        return "(a private key, not repeated)"
+    shown = key if len(key) <= 63 else f"{key[:40]}…"
+    return shown if shown.isprintable() and shown else repr(shown)
+
+
 def violations(
-    error: ValidationError, data: Any, model: type[BaseModel], written: Written = lambda _: None
+    error: ValidationError,
+    data: Any,
+    model: type[BaseModel],
+    written: Written = lambda _: None,
+    line: Line = lambda _: None,
 ) -> list[Finding]:
     """A finding for each mistake, in the order of the file. `data` is what was validated."""
     details = [_Detail(detail, data) for detail in error.errors(include_url=False)]
@@ -83,7 +98,7 @@ def violations(
         if detail.kind == "extra_forbidden" and (name := _meant(detail, properties_at(model, detail.path[:-1], data)))
     }
     return [
-        detail.finding(model, data, written)
+        detail.finding(model, data, written)._replace(lines=(at,) if (at := line(detail.path)) else ())
         for detail in sound
         if detail.kind != "missing" or detail.path not in misspelt
     ]
@@ -100,7 +115,7 @@ class _Detail:
         self.path, self.value, self.present = _locate(self.location, data, self.kind)
         if self.kind == "union_tag_invalid":
             tag = str(self.context["discriminator"]).strip("'")
-            self.path, self.value = (*self.path, tag), self.context["tag"]
+            self.path, self.value = (*self.path, tag), self.value[tag]
 
     def follows(self, details: Sequence["_Detail"]) -> bool:
         """A list is too short only because its items are wrong: the items are reported, the list is not."""
@@ -141,7 +156,7 @@ class _Detail:
         if self.kind in _GROUP:
             return self._no_group(schema, value)
         if self.kind in _LIST:
-            scalar = isinstance(value, str | int | float) and str(value).isprintable()
+            scalar = isinstance(value, str | int | float) and _shown(value, ()) and str(value).isprintable()
             return "is not a list", f"write [{value}]" if scalar else "write one item a line, each after a '-'"
         return self._simple(schema, value)
 
@@ -180,7 +195,7 @@ class _Detail:
             return "is not a setting here", f"write {camel}"
         if near := _meant(self, known):
             return "is not a setting here", f"did you mean {near}?"
-        parts = [name for name in known if key.lower() in name.lower()]
+        parts = [name for name in known if len(key) > 1 and key.lower() in name.lower()]
         listed = f"the settings here are {_words(list(known))}" if 0 < len(known) <= 12 else "take it out"
         return "is not a setting here", f"did you mean {' or '.join(parts)}? {listed}" if parts else listed
 
@@ -221,7 +236,7 @@ def _add(schema: Schema) -> str:
 def _as_group(schema: Schema, value: Any) -> str:
     """A text where a group belongs, as the group that it probably stands for."""
     known = schema.get("properties", {})
-    if not known or not isinstance(value, str | int) or not str(value).isprintable() or len(str(value)) > 60:
+    if not known or not isinstance(value, str | int) or not str(value).isprintable() or not _shown(value, ()):
         return ""
     host, colon, port = str(value).rpartition(":")
     if {"host", "port"} <= set(known) and colon and port.isdecimal():

@@ -51,6 +51,17 @@ def text_at(spec: Node, path: Sequence[int | str]) -> str | None:
     return node.text if node else None
 
 
+def line_at(spec: Node, line: int, path: Sequence[int | str]) -> int:
+    """The line of the value at a path, or of the last one on the way that there is; `line` is the spec's."""
+    node = spec
+    for step in path:
+        if step not in node.children:
+            break
+        inner = node.children[step]
+        line, node = node.keys.get(step, inner.line) if isinstance(step, str) else inner.line, inner
+    return line
+
+
 def _may_be_shown(text: str) -> bool:
     return len(text) <= 40 and text.isprintable() and "PRIVATE" not in text
 

@@ -1,18 +1,28 @@
 """From a stack file to a spec: every mistake in it at once."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError, create_model
 
 from components.core.finding import Finding
-from components.core.messages import ROOT_ITEM, in_full, violations
+from components.core.messages import ROOT_ITEM, did_you_mean, in_full, item_at, violations
 from components.core.model import Spec
 from components.core.names import PROJECT
-from components.stackfile.keys import RULE, SPEC, is_encrypted, key_findings, missing_secrets, plain_secrets
-from components.stackfile.lines import located, text_at
+from components.stackfile.keys import (
+    RULE,
+    SECRETS,
+    SETTINGS,
+    SPEC,
+    is_encrypted,
+    key_findings,
+    missing_secrets,
+    plain_secrets,
+)
+from components.stackfile.lines import line_at, located, text_at
 from components.stackfile.reader import Node, ReadError, read
 from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
 from components.stackfile.releases import with_newest
@@ -41,10 +51,15 @@ class StackFile(NamedTuple):
         """What is below `vds-platform:spec`; None where there is none."""
         return self.config.children.get(SPEC)
 
+    def line_at(self, path: Sequence[int | str]) -> int | None:
+        """The line of what is at a path of the spec, or nearest to it."""
+        line = self.config.keys.get(SPEC)
+        return line_at(self.spec, line, path) if self.spec and line else None
+
     def located(self, finding: Finding) -> Finding:
         """The finding with its lines: of the fields that it names, else of the key."""
         if finding.lines:
-            return finding
+            return finding._replace(file=self.name)
         if self.spec and not finding.subject.startswith(f"{PROJECT}:"):
             finding = located(finding, self.spec, self.name)
         line = self.config.keys.get(finding.subject) or self.config.keys.get(SPEC) or self.config.line
@@ -60,8 +75,25 @@ def read_stack_file(text: str, file: str) -> StackFile:
     config = root.children.get("config")
     if not isinstance(root.value, Mapping | None) or (config and not isinstance(config.value, Mapping | None)):
         raise SpecError([_at(file, root.line, "config", "is not a group of settings", "write its keys below it")])
+    stray = [
+        _at(file, line, item_at((key,), None), "is not below config, so the engine does not read it", "move it there")
+        for key, line in root.keys.items()
+        if ":" in key or key in ("spec", *SETTINGS, *SECRETS)
+    ]
+    stray += [
+        _at(file, line, item_at((key,), None), "is not a key here", "did you mean config?")
+        for key, line in root.keys.items()
+        if config is None and did_you_mean(key, ["config"])
+    ]
+    if stray:
+        raise SpecError(stray)
     if config is None:
         return StackFile(file, Node({}, root.line))
+    for key in config.children:
+        if f"{PROJECT}:{key}" in config.children:
+            both = (config.keys[key], config.keys[f"{PROJECT}:{key}"])
+            said = f"is there twice, also as {PROJECT}:{key}, and the engine takes one of them"
+            raise SpecError([_at(file, both[0], key, said, "keep one")._replace(lines=both)])
     full = {key if ":" in key else f"{PROJECT}:{key}": key for key in config.children}
     children = {name: config.children[key] for name, key in full.items()}
     values = {name: node.value for name, node in children.items()}
@@ -75,12 +107,16 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> Plat
     Files that it names are relative to `base_dir`. With `source`, each problem has its line.
     """
     node = source.spec if source else None
+    line_of = source.line_at if source else lambda _: None
+    if refused := _misplaced_secrets(data, line_of):
+        raise SpecError([source.located(one) for one in refused] if source else refused)
     try:
         spec, sound = PlatformSpec.model_validate(data, by_alias=True, by_name=False), set(PlatformSpec.model_fields)
         problems = []
     except ValidationError as error:
         spec, sound = _sound_parts(data, error)
-        problems = violations(error, data, PlatformSpec, (lambda path: text_at(node, path)) if node else lambda _: None)
+        text_of = (lambda path: text_at(node, path)) if node else lambda _: None
+        problems = violations(error, data, PlatformSpec, text_of, line_of)
         problems = [
             with_newest(one)._replace(subject=SPEC if one.subject == ROOT_ITEM else one.subject) for one in problems
         ]
@@ -94,7 +130,8 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> Plat
         spec, unread = with_bundle_version(spec, base_dir)
         problems += unread
     found = platform_problems(spec, sound)
-    problems += [one for one in found if not (unreadable and one.rule == "nodes-host-key")]  # they follow from it
+    follows = unreadable or any(_is_about_ssh(one) for one in problems)
+    problems += [one for one in found if not (follows and one.rule == "nodes-host-key")]
     if problems:
         raise SpecError([source.located(one) for one in problems] if source else problems)
     return spec
@@ -124,8 +161,6 @@ def check_file(text: str, file: str, base_dir: Path) -> CheckedFile:
         follows = any(one.remedy == f"did you mean {SPEC}?" for one in found)
         remedy = "copy it from Pulumi.oslo.yaml, or run `vds init`"
         found += [] if follows else [Finding(RULE, SPEC, "is missing", remedy)]
-    elif _encrypted_within(data):
-        found.append(Finding(RULE, SPEC, "has an encrypted value", "write it in clear: secrets have keys of their own"))
     else:
         try:
             spec = parse(data, base_dir=base_dir, source=source)
@@ -146,18 +181,45 @@ def spec_data(text: str) -> Mapping[str, Any] | None:
     return data if isinstance(data, Mapping) else None
 
 
-def _encrypted_within(data: Any) -> bool:
-    if is_encrypted(data):
-        return True
-    inner = data.values() if isinstance(data, Mapping) else data if isinstance(data, list) else ()
-    return any(_encrypted_within(one) for one in inner)
+_JUDGED = ("hostKey", "caCertificate", "armoured")
+"""Settings that say themselves what to do about a private key."""
+
+
+def _misplaced_secrets(data: Any, line: Callable[[tuple[int | str, ...]], int | None]) -> list[Finding]:
+    """Encrypted values and private keys within the spec. No value is repeated."""
+    found: list[tuple[tuple[int | str, ...], str, str]] = []
+    for path, value in _values(data):
+        if is_encrypted(value):
+            found.append((path, "is encrypted", "write it in clear: secrets have keys of their own"))
+        elif isinstance(value, str) and "PRIVATE KEY" in value and path[-1:] not in [(name,) for name in _JUDGED]:
+            remedy = "take it out of the file and make a new one: secrets have keys of their own"
+            found.append((path, "is a private key (not repeated)", remedy))
+    return [
+        Finding(RULE, item_at(path, data) if path else SPEC, said, remedy, lines=(at,) if (at := line(path)) else ())
+        for path, said, remedy in found
+    ]
+
+
+def _values(data: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:
+    """Every value with its path. No recursion: JSON text may be deep."""
+    left: list[tuple[tuple[int | str, ...], Any]] = [((), data)]
+    while left:
+        path, value = left.pop()
+        yield path, value
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        left += [((*path, step), one) for step, one in inner]
+
+
+def _is_about_ssh(problem: Finding) -> bool:
+    """Host keys may only be missing because `ssh` could not be read."""
+    return re.match(r"ssh\b", problem.subject) is not None or problem.remedy in ("write ssh", "did you mean ssh?")
 
 
 def _from_json(data: Any) -> Any:
     """`pulumi config set vds-platform:spec` writes JSON as text."""
     try:
         return json.loads(data) if isinstance(data, str) else data
-    except ValueError:
+    except (ValueError, RecursionError):
         return data
 
 

@@ -8,6 +8,10 @@ from components.core.finding import Finding
 
 _KEY = re.compile(r"\s*(?:- +)*([A-Za-z_][\w:.-]*):(?:\s|$)")
 
+_COLON = re.compile(r"\s*(?:- +)*[^\s:#]+:\s+\S")
+"""A key and the beginning of its value."""
+_OPEN_QUOTE = re.compile(r"""\s*(?:- +)*[^\s:#"']+:\s+(["'])(?!.*\1).*""")
+
 
 def syntax_error(error: MarkedYAMLError, text: str) -> Finding:
     """The finding, without rule and file. No value of the file is repeated, as it may be a secret."""
@@ -22,6 +26,14 @@ def syntax_error(error: MarkedYAMLError, text: str) -> Finding:
         named = _key(here)
         before = f" before '{named}'" if named else ""
         return _at(number, f"a tab{before}: YAML takes no tab for indentation", "indent with blanks")
+    if "escape" in problem:
+        return _at(number, "a '\\' in double quotes begins no character that YAML knows", "write single quotes")
+    if "block scalar" in context:
+        return _at(number, "something follows '|' or '>'", "write the text below it, indented")
+    if "mapping values" in problem and _COLON.match(here[: mark.column if mark else 0]):
+        return _at(number, "a ': ' is in a value", "write the value in quotes")
+    if "block" in context and (opened := _open_quote(lines, number)) is not None:
+        return _at(opened, "a quoted text begins here and does not end", "write the closing quote")
     if "quoted scalar" in context:
         return _at(begun - 1, "a quoted text begins here and does not end", "write the closing quote")
     if "flow" in context and "block" not in context:
@@ -36,6 +48,16 @@ def syntax_error(error: MarkedYAMLError, text: str) -> Finding:
 def _indentation(lines: list[str], number: int, problem: str) -> Finding:
     """A key that is indented as none of its neighbours is."""
     here = lines[number]
+    above_it = next((at for at in range(number - 1, -1, -1) if lines[at].strip() and "#" not in lines[at][:1]), number)
+    before = lines[above_it]
+    if (
+        _key(here)
+        and not _key(before)
+        and _depth(before) == _depth(here)
+        and not before.lstrip().startswith(("-", "#"))
+    ):
+        said = "has no ': ' between a key and its value, or is the rest of the line above it"
+        return _at(above_it, said, "write them as the lines around it")
     depth = len(here) - len(here.lstrip(" "))
     named = _key(here)
     above = [(_depth(line), _key(line)) for line in lines[:number] if _key(line) and not line.lstrip().startswith("- ")]
@@ -73,7 +95,14 @@ def _depth(line: str) -> int:
 
 def _key(line: str) -> str:
     match = _KEY.match(line)
-    return match[1] if match else ""
+    return match[1][:63] if match else ""
+
+
+def _open_quote(lines: list[str], number: int) -> int | None:
+    """The last line up to `number` whose value begins with a quote that it does not close."""
+    if not set("\"'") & set(lines[number]):
+        return None
+    return next((at for at in range(number, -1, -1) if _OPEN_QUOTE.fullmatch(lines[at])), None)
 
 
 def _at(index: int, message: str, remedy: str) -> Finding:

@@ -79,6 +79,69 @@ def test_keys_beside_the_spec(replace, by, item, says):
     assert (found[0].subject, says in str(found[0])) == (item, True), found
 
 
+@pytest.mark.parametrize(
+    ("change", "line", "says"),
+    [
+        ({"replace": "config:\n", "with": "confg:\n"}, "confg:", "confg: is not a key here: did you mean config?"),
+        ({"replace": "config:\n", "with": "config:\n  spec: {}\n"}, "spec: {}", "spec: is there twice"),
+        ({"replace": "config:\n", "with": "vds-platform:readNodes: true\nconfig:\n"}, "vds-", "is not below config"),
+        ({"replace": "      port: 22\n", "with": '      "": 22\n'}, '"": 22', "ssh.'': is not a setting here: the set"),
+        ({"replace": "      port: 22\n", "with": '      "a\\nb": 22\n'}, '"a', r"ssh.'a\nb': is not a setting here"),
+        ({"replace": "      port: 22\n", "with": "      a.b[c]: 22\n"}, "a.b[c]", "ssh.a.b[c]: is not a setting here"),
+        (
+            {"replace": "user: root", "with": "user: {secure: v1:x}"},
+            "user:",
+            "ssh.user: is encrypted: write it in clear",
+        ),
+        ({"replace": "name: butikk-api", "with": 'name: "a\\tb"'}, '- name: "a', r"gateway.routes[1].name: 'a\tb' is"),
+    ],
+)
+def test_keys_and_values_in_odd_places(change, line, says):
+    text = changed(OSLO, change)
+    (finding,) = findings(text)
+    assert says in str(finding)
+    assert text.splitlines()[finding.lines[0] - 1].strip().startswith(line)
+    assert str(finding).isprintable()
+
+
+@pytest.mark.parametrize("place", ["ssh", "ssh.user", "metallb.pools", "metallb.pools[public].name", "gateway.install"])
+@pytest.mark.parametrize(
+    "key", ["-----BEGIN OPENSSH PRIVATE KEY----- hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n"]
+)
+def test_a_private_key_is_never_repeated(place, key):
+    (finding,) = findings(changed(OSLO, {"set": {place: key}}))
+    assert "is a private key (not repeated): take it out of the file" in str(finding)
+    assert "hunter2" not in repr(finding)
+
+
+def test_a_private_key_is_refused_where_any_text_is_good():
+    for place in ("residency.places[quay].entity", "gateway.routes[butikk-api].addHeaders.X-Region-Context"):
+        (finding,) = findings(changed(OSLO, {"set": {place: "-----BEGIN PRIVATE KEY----- x"}}))
+        assert "is a private key" in str(finding)
+
+
+def test_a_kind_that_is_a_group_is_not_repeated():
+    (finding,) = findings(changed(OSLO, {"set": {"gateway.install.kind": {"password": "hunter2"}}}))
+    assert "hunter2" not in repr(finding)
+    assert finding.subject == "gateway.install.kind"
+
+
+def test_a_long_text_is_not_repeated():
+    (finding,) = findings(changed(OSLO, {"set": {"gateway.listeners": "x" * 5000}}))
+    assert len(str(finding)) < 200
+
+
+def test_json_text_that_is_too_deep_is_a_finding():
+    (finding,) = findings(f"config:\n  vds-platform:spec: '{'[' * 3000}'\n")
+    assert "is not a group of settings" in finding.message
+
+
+def test_host_keys_are_not_missed_where_ssh_can_not_be_read():
+    text = "\n".join(line for line in OSLO.splitlines() if "hostKey" not in line)
+    for change in ({"replace": "    ssh:", "with": "    SSH:"}, {"set": {"ssh.user": "Root!"}}):
+        assert [one.rule for one in findings(changed(text, change))] == ["stack-file"]
+
+
 def test_keys_that_a_missing_file_would_give_are_not_missed_too():
     text = "\n".join(line for line in OSLO.splitlines() if "hostKey" not in line)
     (found,) = findings(changed(text, {"set": {"ssh.knownHostsFile": "nowhere"}}))
