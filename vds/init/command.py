@@ -16,6 +16,8 @@ from vds.shared.errors import IncompleteError, OperationError
 _DAYS = 365
 """For which public chart and image repositories are let through: an exception has an end."""
 _KUBERNETES = "1.36"
+_LONGEST_NAME = 32
+"""It is also the cluster's name to its peers, for which Cilium takes 32 characters."""
 
 
 def init(
@@ -50,6 +52,11 @@ def init(
     Exit code 0: the file is written. Exit code 1: an answer is wrong. Exit code 2: an option is missing, or the file
     exists already.
     """
+    if not stack or len(stack) > _LONGEST_NAME or not stack.isprintable() or "/" in stack:
+        raise OperationError(
+            f"{stack[:_LONGEST_NAME]!r} is no name of a stack: use at most {_LONGEST_NAME} lower-case letters, digits "
+            "and '-', as in oslo"
+        )
     file = Path(f"Pulumi.{stack}.yaml")
     if file.exists():
         raise OperationError(f"{file} is there already: name another stack, or take the file away")
@@ -138,8 +145,11 @@ def _write(file: Path, answers: Answers) -> None:
     wrong = [one._replace(file="", lines=()) for one in found if not one.advice]
     if wrong:
         raise IncompleteError("nothing was written, because of the answers", *map(str, wrong))
-    with file.open("x", encoding="utf-8") as opened:
-        opened.write(text)
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise OperationError(f"{file} can't be written ({error.strerror}): run it in the project's folder") from None
     print(f"{file} is written. Next: `pulumi stack init {answers.environment}`, and the secrets that")
     print(f"`vds validate {file}` names.")
 

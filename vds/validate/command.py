@@ -13,14 +13,16 @@ from components.core.messages import in_full
 from vds.shared.options import AsJson
 from vds.shared.output import print_json
 
+_NO_TEXT = "it is no UTF-8 text"
+
 
 def validate(
     files: Annotated[list[Path], typer.Argument(help="Stack files, as in Pulumi.oslo.yaml.", metavar="FILE...")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Changes nothing. Exit code 0: all files are valid. Exit code 1: a file has mistakes. Exit code 2: a file can't be
-    read.
+    """Changes nothing. `-` is standard input. Exit code 0: all files are valid. Exit code 1: a file has mistakes. Exit
+    code 2: a file can't be read.
     """
     from components.stackfile.parsing import check_file, read_text  # half a second: not for `--help`
 
@@ -28,16 +30,31 @@ def validate(
     unreadable = False
     for file in files:
         try:
-            found += check_file(read_text(file), str(file), file.parent).findings
+            text = _standard_input() if str(file) == "-" else read_text(file)
+            found += check_file(text, str(file), file.parent).findings
         except OSError as error:
             unreadable = True
-            why = error.strerror or str(error)
-            print(f"error: {file} can't be read ({why}): correct its name", file=sys.stderr)
+            problem = _unreadable(file, error)
+            print(f"error: {file} {problem.message}: {problem.remedy}", file=sys.stderr)
+            found += [problem] if as_json else []
     if as_json:
         print_json([_as_json(one) for one in found])
     else:
         _print(files, found, unreadable=unreadable)
     raise typer.Exit(2 if unreadable else 1 if any(not one.advice for one in found) else 0)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise OSError(_NO_TEXT) from None
+
+
+def _unreadable(file: Path, error: OSError) -> Finding:
+    why = error.strerror or str(error)
+    remedy = "save it as UTF-8" if why == _NO_TEXT else "name a stack file that you may read"
+    return Finding("stack-file", "the file", f"can't be read ({why})", remedy, file=str(file))
 
 
 def _print(files: list[Path], found: list[Finding], *, unreadable: bool) -> None:

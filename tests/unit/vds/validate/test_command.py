@@ -13,10 +13,10 @@ from tests.support.stacks import ROOT
 OSLO = (ROOT / "Pulumi.oslo.yaml").read_text(encoding="utf-8")
 
 
-def run(*words, cwd=ROOT):
+def run(*words, cwd=ROOT, given=""):
     command = [sys.executable, "-m", "vds", "validate", *map(str, words)]
     environment = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}  # no engine, no login
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, env=environment, input=given, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
@@ -77,6 +77,27 @@ def test_a_file_that_cannot_be_read_ends_with_2_and_the_others_are_checked(tmp_p
     assert "it is no UTF-8 text" in done.stderr
     assert "did you mean hubble?" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_in_the_json_too(tmp_path, wrong):
+    (tmp_path / "latin").write_bytes(b"config: \xff\xfe")
+    done = run("--json", "nowhere.yaml", tmp_path / "latin", wrong)
+    assert done.returncode == 2
+    first, second, *others = json.loads(done.stdout)
+    assert (first["file"], first["line"], first["remedy"]) == (
+        "nowhere.yaml",
+        None,
+        "name a stack file that you may read",
+    )
+    assert (first["severity"], second["remedy"]) == ("error", "save it as UTF-8")
+    assert others
+
+
+def test_a_dash_is_standard_input():
+    done = run("-", given=OSLO.replace("hubble: true", "hubbel: true"))
+    assert done.returncode == 1
+    assert "\n-:" in f"\n{done.stdout}"
+    assert "cni.hubbel: is not a setting here" in done.stdout
 
 
 def test_files_that_it_names_are_looked_for_beside_it(tmp_path):
