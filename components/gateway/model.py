@@ -130,10 +130,18 @@ def _path(value: str) -> str:
     return value
 
 
+_LONGEST_HEADER = 4096
+"""HTTPHeaderValue of Gateway API's CRDs: 1 to 4096 characters."""
+
+
 def _headers(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if not name or not all(c.isascii() and (c.isalnum() or c in "!#$%&'*+-.^_`|~") for c in name):
-            raise RefusedError(f"'{name}' is no header name", "write one as in 'X-Region-Context'")
+            raise RefusedError(f"{name[:63]!r} is no header name", "write one as in 'X-Region-Context'")
+        if not 0 < len(value[name]) <= _LONGEST_HEADER or not value[name].isprintable():
+            raise RefusedError(
+                f"the value of {name[:63]} needs 1 to {_LONGEST_HEADER} characters on one line", "correct it"
+            )
     return value
 
 

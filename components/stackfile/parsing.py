@@ -108,7 +108,7 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> Plat
     """
     node = source.spec if source else None
     line_of = source.line_at if source else lambda _: None
-    if refused := _misplaced_secrets(data, line_of):
+    if refused := _misplaced(data, line_of):
         raise SpecError([source.located(one) for one in refused] if source else refused)
     try:
         spec, sound = PlatformSpec.model_validate(data, by_alias=True, by_name=False), set(PlatformSpec.model_fields)
@@ -185,8 +185,11 @@ _JUDGED = ("hostKey", "caCertificate", "armoured")
 """Settings that say themselves what to do about a private key."""
 
 
-def _misplaced_secrets(data: Any, line: Callable[[tuple[int | str, ...]], int | None]) -> list[Finding]:
-    """Encrypted values and private keys within the spec. No value is repeated."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _misplaced(data: Any, line: Callable[[tuple[int | str, ...]], int | None]) -> list[Finding]:
+    """Encrypted values, private keys and control characters within the spec. No value is repeated."""
     found: list[tuple[tuple[int | str, ...], str, str]] = []
     for path, value in _values(data):
         if is_encrypted(value):
@@ -194,6 +197,8 @@ def _misplaced_secrets(data: Any, line: Callable[[tuple[int | str, ...]], int | 
         elif isinstance(value, str) and "PRIVATE KEY" in value and path[-1:] not in [(name,) for name in _JUDGED]:
             remedy = "take it out of the file and make a new one: secrets have keys of their own"
             found.append((path, "is a private key (not repeated)", remedy))
+        elif isinstance(value, str) and (control := _CONTROL.search(value)):
+            found.append((path, f"has the character U+{ord(control[0]):04X}, which is not printed", "take it out"))
     return [
         Finding(RULE, item_at(path, data) if path else SPEC, said, remedy, lines=(at,) if (at := line(path)) else ())
         for path, said, remedy in found

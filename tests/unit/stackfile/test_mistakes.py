@@ -120,6 +120,21 @@ def test_a_private_key_is_refused_where_any_text_is_good():
         assert "is a private key" in str(finding)
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        ("nodes[osl-w-1].provider.name", "a\0b", "has the character U+0000, which is not printed: take it out"),
+        ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "", "1 to 4096 characters on one line"),
+        ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "x" * 4097, "1 to 4096 characters on one line"),
+        ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "a\nb", "1 to 4096 characters on one line"),
+    ],
+)
+def test_text_that_no_server_takes(place, value, says):
+    (finding,) = findings(changed(OSLO, {"set": {place: value}}))
+    assert says in str(finding)
+    assert len(str(finding)) < 300
+
+
 def test_a_kind_that_is_a_group_is_not_repeated():
     (finding,) = findings(changed(OSLO, {"set": {"gateway.install.kind": {"password": "hunter2"}}}))
     assert "hunter2" not in repr(finding)
