@@ -60,12 +60,14 @@ def interrupted_up(when: Callable[[], bool]) -> bool:
         [sys.executable, "-m", "lab", "up", "--json"], cwd=CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 240
-    while not (reached := when()) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    kill("op")  # the engine and its plugins too, at the same moment
-    process.wait()
+    try:
+        while not (reached := when()) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        kill("op")  # the engine and its plugins too, at the same moment
+        process.wait()
     return reached
 
 
@@ -75,7 +77,7 @@ def begun(word: str) -> Callable[[], bool]:
     def is_begun() -> bool:
         for file in (Layout().state / "pulumi" / ".pulumi" / "stacks").rglob("lab.json"):
             with contextlib.suppress(ValueError, OSError):  # it is being written
-                state = json.loads(file.read_text())["checkpoint"]["latest"]
+                state = json.loads(file.read_text())["checkpoint"].get("latest") or {}  # a new stack has none
                 pending = [operation["resource"] for operation in state.get("pending_operations") or []]
                 return any(word in resource["urn"] for resource in [*pending, *(state.get("resources") or [])])
         return False
