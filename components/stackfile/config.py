@@ -44,12 +44,12 @@ class Access(NamedTuple):
     """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
 
 
-class RefusedError(SpecError, pulumi.RunError):
+class RefusedStackError(SpecError, pulumi.RunError):
     """The engine shows the text of a RunError, without a traceback, and stops."""
 
 
 def load() -> PlatformSpec:
-    """The spec of the stack that the engine runs. Raises RefusedError with every problem in it."""
+    """The spec of the stack that the engine runs. Raises RefusedStackError with every problem in it."""
     config = pulumi.Config(PROJECT)
     data = config.get_object("spec")
     source = _source(data)
@@ -93,12 +93,12 @@ def _source(data: Any) -> StackFile | None:
     return source if source.config.value.get(SPEC) == data else None
 
 
-def _refused(problems: Sequence[Finding], source: StackFile | None = None) -> RefusedError:
-    return RefusedError([source.located(one) for one in problems] if source else problems)
+def _refused(problems: Sequence[Finding], source: StackFile | None = None) -> RefusedStackError:
+    return RefusedStackError([source.located(one) for one in problems] if source else problems)
 
 
 def access(spec: PlatformSpec) -> Access:
-    """The stack's secrets and who may use them, after `load` has found them there. Raises RefusedError."""
+    """The stack's secrets and who may use them, after `load` has found them there. Raises RefusedStackError."""
     config = pulumi.Config(PROJECT)
     file = config.get("factsFile")
     if file is not None and not pulumi.runtime.is_dry_run():
@@ -143,7 +143,7 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, 
 def gateway_crds(spec: PlatformSpec) -> tuple[Bundle, ...]:
     """The bundle that the platform applies, read and compared anew; none where somebody else does.
 
-    Raises RefusedError.
+    Raises RefusedStackError.
     """
     if not isinstance(spec.gateway.crds, CrdBundle):
         return ()

@@ -8,13 +8,13 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
 from components.network.install import Chart
-from components.stackfile.parsing import SpecError
+from components.stackfile.config import RefusedStackError
 from components.stackfile.referenced_files import chart_problems
 
 config = pulumi.Config("mirrored")
 wanted = WantedChart("vdslab-note", config.require("version"), "https://charts.example.no", "mirror", "note.version")
 if problems := chart_problems([wanted], base_dir=Path.cwd()):
-    raise SpecError(problems)
+    raise RefusedStackError(problems)
 apply_chart(
     "note",
     wanted.name,
