@@ -9,11 +9,12 @@ from components.network.mtu import solve, trap
 from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ask, from_pod, ssh
 from lab.layout import Layout
-from lab.processes import LabError
+from lab.processes import LabError, wait_until
 from lab.workloads import PROBE_NAMESPACE
 
 # The agent's own command, in its container on the node, as an administrator would run it.
 _STATUS = 'crictl exec "$(crictl ps --quiet --name cilium-agent | head -n 1)" cilium-dbg status --output json'
+_AGENT_SECONDS = 120  # its images are on the node or a second away; a busy machine starts it late
 
 
 def network_facts(layout: Layout, spec: PlatformSpec, there: list[Facts]) -> Facts:
@@ -55,11 +56,21 @@ def _mtu_pairs(layout: Layout, source: Facts, probes: list[Facts], expected: int
 
 
 def agent_path(layout: Layout, address: str) -> Facts:
-    """How one node's agent says that it carries packets."""
-    done = ssh(layout, address, _STATUS)
-    if done.returncode:
-        raise LabError(f"cilium-dbg status failed on {address}: {done.stderr.strip()}")
-    status = json.loads(done.stdout)
+    """How one node's agent says that it carries packets.
+
+    `pulumi up` ends before the agent of a node that has just joined again runs, so it is waited for.
+    """
+    answers: list[str] = []
+
+    def answered() -> bool:
+        done = ssh(layout, address, _STATUS)
+        if done.returncode:
+            raise LabError(f"cilium-dbg status failed on {address}: {done.stderr.strip()}")
+        answers.append(done.stdout)
+        return True
+
+    wait_until(answered, _AGENT_SECONDS, lambda: f"the Cilium agent on {address} does not answer")
+    status = json.loads(answers[-1])
     return {
         "version": status["cilium"]["msg"].split(" ")[0],
         "routing": status["routing"],
