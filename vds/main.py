@@ -111,6 +111,10 @@ def run(words: Sequence[str]) -> int:
     except OperationError as error:
         status = error.exit_code
         _report(error.problems, status, as_json="--json" in options)
+    except OSError as error:  # a full disk, a closed pipe, a folder that may not be written
+        status = OperationError.exit_code
+        named = f"{error.filename}: " if error.filename else ""
+        _report([f"{named}{error.strerror or error}"], status, as_json="--json" in options)
     except TyperException as error:  # wrong use
         status = WRONG_USE
         context = getattr(error, "ctx", None)

@@ -133,8 +133,8 @@ def secrets_host(provider: str, backend: str) -> str | None:
 def without_secrets(url: str) -> str:
     """The URL of a state backend or secrets provider, with nothing but what decides on its host and path."""
     parts = _split(url)
-    if not parts.scheme:
-        return url
+    if "://" not in url or not parts.scheme:
+        return url.partition("?")[0].partition("#")[0].rpartition("@")[2]
     kept = {name: value for name in _DECIDE_HOST if (value := _parameter(parts, name))}
     if "endpoint" in kept:
         user, at, host = kept["endpoint"].rpartition("@")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts
+from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts, without_secrets
 from components.kubeadm.model import Kubeadm, image_source
 from components.residency.data_flows import UNKNOWN, data_flows
 from components.stackfile.spec import PlatformSpec
-from vds.evidence.state import State, address_of, is_secret
+from vds.evidence.state import State, is_secret
 
 ENCRYPTED = "encrypted in the state"
 
@@ -73,7 +73,7 @@ def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str
     `chart_images`: by chart, the registries that the auditor read in its default values.
     """
     if backend:
-        yield Seen("state", address_of(backend), backend_host(backend), "Pulumi's state backend")
+        yield Seen("state", without_secrets(backend), backend_host(backend), "Pulumi's state backend")
     kind, _, url = state.secrets_provider.partition(" ")
     if holder := secrets_host(url or kind, backend):
         yield Seen("secrets", holder, holder, "the stack's secrets provider")

@@ -107,13 +107,6 @@ def read(text: str, source: str) -> State:
     )
 
 
-def address_of(url: str) -> str:
-    """The URL without user, password, query and fragment: those may be secret, and are no place."""
-    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
-    host, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
-
-
 def _without_secrets(value: Any) -> Any:
     """The value with every secret's mark kept, for policies to see that something is there, and its content gone."""
     if isinstance(value, dict):

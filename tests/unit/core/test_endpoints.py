@@ -137,6 +137,8 @@ def test_urls_in_comments_and_inside_the_cluster_are_nobodys() -> None:
         ("awskms:///arn:aws:kms:eu-north-1:1:key/x", "awskms:///arn:aws:kms:eu-north-1:1:key/x"),
         ("file://~", "file://~"),
         ("passphrase", "passphrase"),
+        ("me:hunter2@registry.example.no/x?hunter2#hunter2", "registry.example.no/x"),
+        ("192.0.2.10", "192.0.2.10"),
     ],
 )
 def test_a_url_is_shown_without_secrets_and_names_the_same_host(url: str, shown: str) -> None:

@@ -84,6 +84,11 @@ def test_an_interrupt_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch) -> No
     assert vds("doctor", "-s", "oslo") == (130, "", "interrupted\n")
 
 
+def test_a_full_disk_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack, "_config", raises(OSError(28, "No space left on device", "evidence/index.html")))
+    assert vds("doctor", "-s", "oslo") == (2, "", "error: evidence/index.html: No space left on device\n")
+
+
 def test_no_line_is_folded_or_cut_off_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table(box=None)
     table.add_column()

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.evidence import entry, export
 from tests.support.export import SIGNATURE
-from vds.evidence.state import address_of, read
+from vds.evidence.state import read
 from vds.shared.errors import OperationError
 
 
@@ -65,16 +65,3 @@ def test_the_secrets_provider_is_named_and_nothing_else_of_it(provider: Any, sho
     made = export()
     made["deployment"]["secrets_providers"] = provider
     assert read(json.dumps(made), "it").secrets_provider == shown
-
-
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("https://ada:TOKEN@charts.example.no/x?key=TOKEN#TOKEN", "https://charts.example.no/x"),
-        ("s3://bucket?region=eu-north-1&token=TOKEN", "s3://bucket"),
-        ("ada:TOKEN@registry.example.no/x", "registry.example.no/x"),
-        ("192.0.2.10", "192.0.2.10"),
-    ],
-)
-def test_an_address_has_no_credentials(url: str, address: str) -> None:
-    assert address_of(url) == address
