@@ -36,6 +36,7 @@ from by_hand import Steps
 from footprint import available_mib, busy_seconds, disk_mib
 
 from components.kubeadm.credentials import Credentials
+from components.kubernetes_api import ApiError
 from components.stackfile.installed_charts import from_mirror
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
@@ -50,7 +51,6 @@ from lab.progress import Progress
 from lab.toolchain import build
 from lab.toolchain.build import Tools
 from lab.verify import images
-from vds.shared.kubernetes import ApiError
 
 MACHINES: dict[int, tuple[Host, ...]] = {
     1: CONTROL_PLANES[:1],

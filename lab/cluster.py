@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from components import kubernetes_api
+from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, Query, UnreachableError
 from lab.processes import LabError
-from vds.shared import kubernetes
-from vds.shared.kubernetes import SERVER_SIDE_APPLY, ApiError, Query, UnreachableError
 
 Manifest = dict[str, Any]
 
 FIELD_MANAGER = "vds-platform-lab"
 
 
-class Cluster(kubernetes.Cluster):
+class Cluster(kubernetes_api.Cluster):
     """A connection by a kubeconfig file."""
 
     answer_seconds: ClassVar = 30  # a new API server on a busy machine is slow with the first custom resources

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
+from components.kubernetes_api import KubeconfigError
 from vds.shared.errors import OperationError
 
 _MODULES = {
@@ -111,6 +112,9 @@ def run(words: Sequence[str]) -> int:
     except OperationError as error:
         status = error.exit_code
         _report(error.problems, status, as_json="--json" in options)
+    except KubeconfigError as error:
+        status = OperationError.exit_code
+        _report([str(error)], status, as_json="--json" in options)
     except OSError as error:  # a full disk, a closed pipe, a folder that may not be written
         status = OperationError.exit_code
         named = f"{error.filename}: " if error.filename else ""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.processes import LabError
-from vds.shared.kubernetes import SERVER_SIDE_APPLY, ApiError
 
 
 def items(cluster: Cluster, path: str) -> dict[str, Manifest]:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from components.kubernetes_api import ApiError
 from lab.layout import CHECKOUT, NODES
 from lab.processes import wait_until
 from lab.verify import images
 from tests.lab.conftest import Lab, lab_command
 from vds.bench.manifests import NAMESPACE
-from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 

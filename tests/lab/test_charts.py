@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from components.kubernetes_api import ApiError
 from components.pools.by_cilium import cilium_pool_manifests
 from components.pools.model import MetalLbSpec
 from lab.layout import CHECKOUT
 from tests.lab.conftest import Lab
 from tests.support.charts import lock, pack, sha256, written
 from tests.support.stacks import stack
-from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 

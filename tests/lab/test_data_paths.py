@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from components.kubernetes_api import ApiError
 from components.network.mtu import trap
 from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
 from lab.layout import CHECKOUT, NODES, Host
 from lab.processes import wait_until
 from tests.lab.conftest import Lab
 from tests.support.stacks import problems, stack_data
-from vds.shared.kubernetes import ApiError
 
 pytestmark = pytest.mark.lab
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.kubernetes_api import ApiError, UnreachableError
 from vds.bench.manifests import NAMESPACE
-from vds.shared.kubernetes import ApiError, UnreachableError
 
 RECORDED = Path(__file__).parent / "recorded"
 TCP, UDP, REFUSED = ((RECORDED / f"iperf3-3.12-{name}.json").read_text() for name in ("tcp", "udp", "refused"))

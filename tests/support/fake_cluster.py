@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.core import labels
+from components.kubernetes_api import ApiError, UnreachableError
 from vds.shared.clock import Clock
-from vds.shared.kubernetes import ApiError, UnreachableError
 
 Object = dict[str, Any]
 

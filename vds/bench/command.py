@@ -14,12 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.core.endpoints import image_registry
+from components.kubernetes_api import ApiError, Cluster, UnreachableError
 from components.residency.rules import DataFlow, Record, data_flow_problems
 from components.stackfile.spec import PlatformSpec
 from vds.bench.running import Bench
 from vds.bench.verdict import CAVEAT, SOURCE, Comparison, Row, document_of, rows
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, Cluster, UnreachableError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
 from vds.shared.stack import open_stack

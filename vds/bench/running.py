@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from components.kubernetes_api import Api, ApiError, UnreachableError, get
 from vds.bench import manifests
 from vds.bench.manifests import NAMESPACE
 from vds.bench.readings import UnreadableError, latency, loss, throughput
 from vds.bench.verdict import Measured
 from vds.shared.clock import Clock
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, UnreachableError, get
 
 START_SECONDS = 120
 """For a pod to be scheduled, its image pulled and its program started."""

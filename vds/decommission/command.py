@@ -13,13 +13,13 @@ import typer
 from pydantic import ValidationError
 
 from components.core.names import KUBE_SYSTEM, RECORD
+from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, get
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeServer, RefusedError, UnansweredError
 from vds.shared.clock import Clock
 from vds.shared.errors import IncompleteError, OperationError
-from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, get
 from vds.shared.options import AsJson
 from vds.shared.output import print_json
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from components.core import labels
 from components.core.finding import Finding
+from components.kubernetes_api import Api, ApiError, UnreachableError, get, list_items
 from vds.decommission import plan
 from vds.decommission.plan import ClusterState, Pod, Work
 from vds.shared.clock import Clock
 from vds.shared.errors import IncompleteError
-from vds.shared.kubernetes import Api, ApiError, UnreachableError, get, list_items
 
 _TURN_SECONDS = 2.0
 

@@ -10,11 +10,10 @@ from typing import Any
 from cryptography import x509
 
 from components.gateway.model import GatewaySpec, HttpsListener
+from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get
 from components.nodes.preflight.verdict import State
 from components.stackfile.spec import PlatformSpec
 from vds.doctor.diagnosis import GatewayFinding
-from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, get
 
 EXPIRY_DAYS = 21
 """cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
@@ -34,7 +33,7 @@ def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) 
         return [GatewayFinding(name, "advice", "no cluster yet", "run `pulumi up`: it makes the cluster")]
     try:
         live = get(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
-    except OperationError:  # its text is for a command
+    except KubeconfigError:  # its text is for a command
         measured = "the stack's kubeconfig can't be read"
         return [GatewayFinding(name, "unknown", measured, "set the kubeconfig again, from the cluster's administrator")]
     except (ApiError, UnreachableError) as error:

@@ -7,10 +7,10 @@ import typer
 from components.core.manifests import Manifest
 from components.gateway.bundle import VERSION, Bundle, mark
 from components.gateway.crd_rules import bundle_problems
+from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, get
 from components.stackfile.config import gateway_crds
 from components.stackfile.parsing import SpecError
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, Cluster, UnreachableError, get
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import print_json
 from vds.shared.stack import open_stack

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import typer
 
+from components.kubernetes_api import Cluster
 from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
 from vds.inspect import pods, scripts
 from vds.inspect.capture import Outputs
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Cluster
 from vds.shared.ssh import OnOutput, Run, private_key, run_everywhere
 from vds.shared.stack import Opened
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from components.kubernetes_api import Api, ApiError, UnreachableError, list_items
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Api, ApiError, UnreachableError, list_items
 from vds.shared.suggestions import did_you_mean
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")

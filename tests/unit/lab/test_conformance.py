@@ -18,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from components.gateway.render import redirect_route, redirects
+from components.kubernetes_api import ApiError
 from lab.asking import Facts
 from lab.cluster import Cluster, Manifest
 from lab.conformance import SUITES, expected, gateway_api, images, network_policy, network_policy_api, runner, show
@@ -32,7 +33,6 @@ from lab.stack_file import SPEC
 from lab.toolchain import pins
 from lab.toolchain.build import Tools
 from tests.support.stacks import stack
-from vds.shared.kubernetes import ApiError
 
 IMAGES = {
     name: f"{REGISTRY_NAME}/{name}@sha256:{'0' * 64}"

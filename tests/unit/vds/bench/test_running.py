@@ -5,13 +5,13 @@ import signal
 
 import pytest
 
+from components.kubernetes_api import ApiError, UnreachableError
 from tests.support.bench_api import REFUSED, TCP, FakeApi, ended, running, waiting
 from tests.support.fake_cluster import fake_clock
 from vds.bench.manifests import NAMESPACE, RUN
 from vds.bench.readings import Latency, Loss, Throughput
 from vds.bench.running import GONE_SECONDS, Bench
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, UnreachableError
 
 
 class Run(Bench):

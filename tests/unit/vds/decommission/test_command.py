@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from components.core import labels
+from components.kubernetes_api import ApiError
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission, decommission_document
 from tests.support.fake_cluster import FakeCluster, attachment, fake_clock, gateway, node, pod
 from tests.support.stacks import stack
@@ -14,7 +15,6 @@ from vds.decommission.command import Clients, Outcome, decommission, recommissio
 from vds.decommission.node import RefusedError, UnansweredError
 from vds.shared.clock import Clock
 from vds.shared.errors import IncompleteError, OperationError
-from vds.shared.kubernetes import ApiError
 
 SECRET = "hunter2hunter2"
 REMOVED = (

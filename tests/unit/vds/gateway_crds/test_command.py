@@ -7,12 +7,12 @@ import typer
 from typer.testing import CliRunner
 
 from components.gateway.bundle import read_bundle
+from components.kubernetes_api import ApiError, UnreachableError
 from tests.support.bundles import crd, text
 from tests.support.stacks import stack
 from vds.gateway_crds import command
 from vds.gateway_crds.command import live_crds
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, UnreachableError
 from vds.shared.stack import Opened
 
 BUNDLE = read_bundle(text(crd(release="v1.5.1"), crd("gateways", "v1.5.1")))

@@ -2,10 +2,10 @@
 
 import pytest
 
+from components.kubernetes_api import Cluster
 from tests.support.api import kubeconfig, pod, serving
 from vds.inspect.pods import find, running, split
 from vds.shared.errors import OperationError
-from vds.shared.kubernetes import Cluster
 
 PODS = [pod("butikk", "api-6d5f", "osl-2"), pod("butikk", "frontend-77c", "osl-1")]
 

@@ -9,13 +9,15 @@ from typing import Any, ClassVar, Protocol
 
 import yaml
 
-from vds.shared.errors import OperationError
-
 MERGE_PATCH = "application/merge-patch+json"
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 
 Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
+
+
+class KubeconfigError(ValueError):
+    """The text of a kubeconfig is not one; the error does not repeat it, because it holds credentials."""
 
 
 class UnreachableError(Exception):
@@ -47,7 +49,7 @@ class Cluster:
     retries: ClassVar[int | bool] = False  # a command has its own time limit, and reports what it waits for
 
     def __init__(self, kubeconfig: str) -> None:
-        """Raises OperationError if this is not a kubeconfig. The error does not repeat it: it holds credentials."""
+        """Raises KubeconfigError if this is not a kubeconfig."""
         from kubernetes import client, config
         from kubernetes.config.config_exception import ConfigException
 
@@ -57,7 +59,7 @@ class Cluster:
                 yaml.safe_load(kubeconfig), client_configuration=settings, persist_config=False
             )
         except (yaml.YAMLError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
-            raise OperationError(
+            raise KubeconfigError(
                 "the stack's kubeconfig is not a kubeconfig: set it again, "
                 "pulumi config set --secret vds-platform:kubeconfig"
             ) from None

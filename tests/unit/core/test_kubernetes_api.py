@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vds.shared.errors import OperationError
-from vds.shared.kubernetes import ApiError, Cluster, UnreachableError, get, list_items
+from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -111,7 +110,7 @@ def test_nobody_there_is_said_at_once_with_the_address(server):
 
 @pytest.mark.parametrize("text", ["", "hunter2hunter2", "[1]", "a: [", "apiVersion: v1"])
 def test_a_text_that_is_no_kubeconfig_is_not_repeated(text):
-    with pytest.raises(OperationError, match="config set --secret vds-platform:kubeconfig") as caught:
+    with pytest.raises(KubeconfigError, match="config set --secret vds-platform:kubeconfig") as caught:
         Cluster(text)
     assert "hunter2" not in str(caught.value)
 
