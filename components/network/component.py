@@ -74,6 +74,9 @@ class Cni(pulumi.ComponentResource):
         if install.namespace:
             ready = [apply(child(name, install.kind, "namespace"), install.namespace, after(*ready))]
         ready += [apply(_name(name, item), item, after(*ready)) for item in install.before]
+        if crds := install.crds:
+            own = child(name, install.kind, "crds")
+            ready += [apply_chart(own, crds.name, crds.namespace, crds, {}, after(*ready))]
         chart = install.chart
         release = apply_chart(
             child(name, install.kind), chart.name, chart.namespace, chart, install.values, after(*ready)

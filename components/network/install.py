@@ -32,6 +32,8 @@ class Install(NamedTuple):
     values: Mapping[str, Any]
     namespace: Manifest | None = None
     """Where the chart does not bring its own."""
+    crds: Chart | None = None
+    """The chart of the CNI's CRDs, where `chart` has none."""
     before: tuple[Manifest, ...] = ()
     waits: tuple[WaitAnnotation, ...] = ()
     one_by_one: bool = False

@@ -76,6 +76,11 @@ class CniSpec(Spec):
         """Name and version of its chart; None if somebody else installs it."""
         return None
 
+    @property
+    def crd_chart(self) -> tuple[str, str] | None:
+        """Name and version of the chart that has its CRDs; None if `chart` has them."""
+        return None
+
     @abstractmethod
     def overheads(self) -> dict[str, int]:
         """Bytes that are subtracted from the links' MTU, by encapsulation."""

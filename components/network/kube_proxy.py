@@ -42,5 +42,13 @@ def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> list[Find
     return []
 
 
+def others_kube_proxy_advice(proxy: ServiceProxy) -> list[Finding]:
+    """What to set in the kube-proxy of a cluster that the platform did not make: it does not change that one."""
+    if proxy != "ipvs":
+        return []
+    said = "the platform does not configure kube-proxy of an existing cluster, and layer-2 pools need strictARP"
+    return [_advice(proxy, said, "write ipvs.strictARP: true to kube-proxy's ConfigMap in kube-system and restart it")]
+
+
 def _advice(proxy: ServiceProxy, said: str, remedy: str) -> Finding:
     return Finding("advice", "cni.serviceProxy", f"serviceProxy {proxy}: {said}", remedy, advice=True)

@@ -13,6 +13,7 @@ from components.charts.reference import chart_name
 from components.core.endpoints import host_of, image_registry, url_hosts
 from components.core.manifests import kind_of
 from components.core.network_policies import grammar_of
+from components.network.calico.model import CRD_CHART as CALICO_CRDS
 from components.network.calico.values import from_their_makers as calico_images
 from components.network.cilium.images import from_their_makers as cilium_images
 from components.pools.images import from_their_makers as metallb_images
@@ -22,6 +23,7 @@ from components.residency.rules import NOT_KNOWN, DataFlow
 __all__ = ["NOT_KNOWN", "UNKNOWN", "chart_registries", "data_flows"]
 
 CHART_IMAGES: dict[str, tuple[str, ...]] = {
+    CALICO_CRDS: (),
     "cert-manager": ("quay.io",),
     "traefik": ("docker.io",),
 }

@@ -50,15 +50,19 @@ def mirror_problems(spec: Installing, mirror: Mirror | None) -> list[Finding]:
     """Somebody's repository beside a mirror: one of the two would be ignored. The maker's own may stay written."""
     if mirror is None:
         return []
+    own = {
+        found.part: found.helm.repository
+        for found in _installs(spec)
+        if found.helm.repository != type(found.helm).model_fields["repository"].default
+    }
     return [
         Finding(
             "charts-mirror",
-            f"{found.part}.install.repository",
-            f"{found.helm.repository} beside charts.mirror, which every chart comes from",
+            f"{part}.install.repository",
+            f"{repository} beside charts.mirror, which every chart comes from",
             "take one of them out",
         )
-        for found in _installs(spec)
-        if found.helm.repository != type(found.helm).model_fields["repository"].default
+        for part, repository in own.items()
     ]
 
 
@@ -76,8 +80,8 @@ def from_mirror(spec: Installing, mirror: Mirror | None) -> dict[str, Any]:
 def _installs(spec: Installing) -> Iterator[_Install]:
     cni: Any = spec.cni
     if isinstance(getattr(cni, "install", None), CniHelm):
-        name, version = cni.chart
-        yield _Install("cni", name, version, "cni.version", cni.install)
+        for name, version in filter(None, (cni.chart, cni.crd_chart)):
+            yield _Install("cni", name, version, "cni.version", cni.install)
     if isinstance(spec.metallb.install, MetalLbHelm):
         install = spec.metallb.install
         yield _Install("metallb", "metallb", install.version, "metallb.install.version", install)

@@ -14,7 +14,7 @@ from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
 from components.kubeadm.rules import endpoint_problems
 from components.network.kinds import cni_advice
-from components.network.kube_proxy import kube_proxy_advice
+from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
 from components.network.rules import kernel_floor
 from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
@@ -113,6 +113,7 @@ class PlatformSpec(Spec):
         )
         return (
             *kube_proxy_advice(self.cni.service_proxy, kubernetes),
+            *(others_kube_proxy_advice(self.cni.service_proxy) if self.cluster.kind == "existing" else ()),
             *untested_advice(together(self.cni, kubernetes=kubernetes)),
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),

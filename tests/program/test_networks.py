@@ -50,6 +50,30 @@ def test_calicos_endpoint_comes_before_the_operator_and_its_objects_after():
     assert kinds["cni-bgppeer-rack-a"] == "BGPPeer"
 
 
+# No Go module has Calico's charts. Read and run by hand on 2026-11-26 with the charts of 3.31.7 and 3.32.1 (repository
+# projectcalico/calico at these tags), Helm 3.22 and an API server 1.36.3: without the CRD chart Helm refuses the
+# operator's ("no matches for kind Installation"); after it our values make Installation and APIServer, and neither
+# Goldmane nor Whisker, and every field of our Installation is stored.
+def test_calicos_crds_come_before_its_operator_and_that_before_the_installation():
+    program = run_program("oslo", with_cni())
+    by_name = {item.name: item for item in program.resources.values()}
+    namespace, crds = by_name["cni-calico-namespace"], by_name["cni-calico-crds"]
+    operator, rollout = by_name["cni-calico"], by_name["cni-calico-installation"]
+    assert namespace.urn in crds.depends_on
+    assert crds.urn in operator.depends_on
+    assert operator.urn in rollout.depends_on
+    wanted = {"chart": "crd.projectcalico.org.v1", "version": "v3.32.1", "namespace": "tigera-operator"}
+    assert wanted.items() <= crds.inputs.items()
+    assert crds.inputs["repositoryOpts"] == operator.inputs["repositoryOpts"]
+    assert judged("oslo", with_cni()) == []
+
+
+def test_an_older_calicos_operator_brings_its_crds():
+    names = {item.name for item in run_program("oslo", with_cni(version="3.31.7")).resources.values()}
+    assert "cni-calico" in names
+    assert "cni-calico-crds" not in names
+
+
 def test_calicos_own_objects_wait_for_its_api_server_and_that_for_its_rollout():
     """The Release waits for the operator only, which has then just begun."""
     program = run_program("oslo", with_cni(encryption="wireguard"))

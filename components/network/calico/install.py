@@ -9,11 +9,15 @@ from components.network.networks import ChartContext, NetworkSpec
 
 
 def calico_install(cni: Calico, network: NetworkSpec, context: ChartContext) -> Install:
-    """The operator, then Calico: the chart's Release waits for the operator only."""
-    name, version = cni.chart
+    """The CRDs, the operator, then Calico: the chart's Release waits for the operator only."""
+
+    def chart(name: str, version: str) -> Chart:
+        return Chart(name, TIGERA_OPERATOR, version, cni.install.repository, cni.install.timeout_seconds)
+
     return Install(
         kind="calico",
-        chart=Chart(name, TIGERA_OPERATOR, version, cni.install.repository, cni.install.timeout_seconds),
+        chart=chart(*cni.chart),
+        crds=chart(*cni.crd_chart) if cni.crd_chart else None,
         values=calico_values(cni, network, context),
         namespace=calico_namespace(),
         before=tuple(before_calico(cni, network)),

@@ -5,10 +5,16 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from components.core.types import Mtu, Version
+from components.core.versions import matches
 from components.network.calico.bgp import CalicoBgp
 from components.network.compatibility.matrix import Combination, Feature, Part
 from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, ServiceProxy
 from components.network.mtu import IPIP_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD_IPV4
+
+CRD_CHART = "crd.projectcalico.org.v1"
+"""The chart of Calico's CRDs and of its operator's."""
+CRDS_APART = ">=3.32"
+"""README of charts/tigera-operator, 3.32: the operator's chart has no CRDs; they are installed before it."""
 
 
 class CalicoHelm(Helm):
@@ -55,6 +61,10 @@ class Calico(CniSpec):
     @property
     def chart(self) -> tuple[str, str]:
         return "tigera-operator", f"v{self.version}"  # the project tags its charts with a v
+
+    @property
+    def crd_chart(self) -> tuple[str, str] | None:
+        return (CRD_CHART, f"v{self.version}") if matches(self.version, CRDS_APART) else None
 
     def overheads(self) -> dict[str, int]:
         """One of them, the largest: packets between nodes go by WireGuard or by the tunnel, never by one in the other.

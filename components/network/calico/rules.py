@@ -9,6 +9,10 @@ from components.network.networks import NetworkSpec
 OLDEST = "3.15"
 """Calico 3.15's release notes: the operator, and with it Installation."""
 
+NOT_YET = "3.33"
+"""Helm keeps a release in a Secret, of at most 1,048,576 bytes. Helm 3.22 on an API server 1.36.3 needed 948,940 for
+crd.projectcalico.org.v1 3.32.1, and was refused with that chart of the project's main branch of 2026-08-22."""
+
 
 def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
     """Everything wrong with it by itself."""
@@ -20,6 +24,16 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
                 "cni.version",
                 f"{cni.version} is from before Calico's operator, which came with 3.15",
                 "write a version of today",
+            )
+        )
+    if parse(cni.version) >= parse(NOT_YET):
+        problems.append(
+            Finding(
+                "cni-version",
+                "cni.version",
+                f"{cni.version} can't be installed with Helm: the chart of its CRDs is likely to be larger than the "
+                "1 MiB that Kubernetes allows for Helm's record of a release",
+                "write a version of 3.32",
             )
         )
     if not cni.bgp and (cni.encapsulation == "None" or cni.encapsulation.startswith("IPIP")):

@@ -7,11 +7,18 @@ from components.charts.values import merged, taken
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
+from components.core.versions import matches
 from components.images.model import image_at
 from components.network.calico.model import Calico
 from components.network.mtu import solve
 from components.network.networks import ChartContext, NetworkSpec
 
+FLOW_LOGS = ">=3.30"
+"""Release notes of Calico 3.30: Goldmane collects flow logs and Whisker shows them."""
+FLOW_LOGS_OFF: Mapping[str, Any] = {"goldmane": {"enabled": False}, "whisker": {"enabled": False}}
+"""The chart installs both by default: two more Deployments, and a record of each connection of each tenant.
+
+A stack file that wants them writes so in `cni.install.values`."""
 CALICOCTL = "quay.io/calico/ctl"
 """Of the chart's hook that takes Calico away."""
 
@@ -24,13 +31,14 @@ def calico_namespace() -> Manifest:
 
 def calico_values(cni: Calico, network: NetworkSpec, context: ChartContext) -> dict[str, Any]:
     """Values of the tigera-operator chart, which makes the Installation once its CRDs are there."""
-    return merged(platform_values(cni, network, context), cni.install.values)
+    defaults = FLOW_LOGS_OFF if matches(cni.version, FLOW_LOGS) else {}
+    return merged(platform_values(cni, network, context), merged(cni.install.values, defaults))
 
 
 def platform_values(cni: Calico, network: NetworkSpec, context: ChartContext) -> dict[str, Any]:
     """The values that are the platform's own."""
     images = context.images
-    values: dict[str, Any] = {"installation": {"enabled": True, **_spec(cni, network)}}
+    values: dict[str, Any] = {"installation": {"enabled": True, **_spec(cni, network)}, "apiServer": {"enabled": True}}
     if images:
         # The operator adds the images' paths (calico/node, …) to the registry, which ends in a slash.
         values["installation"]["registry"] = f"{images.registry}/"

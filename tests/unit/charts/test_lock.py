@@ -44,6 +44,19 @@ def test_every_chart_of_a_stack_is_wanted_from_the_mirror_and_read_at_its_maker(
     assert all(chart.origin.startswith("https://") for chart in wanted)
 
 
+@pytest.mark.parametrize(
+    ("version", "names"),
+    [("3.31.7", ["tigera-operator"]), ("3.32.1", ["tigera-operator", "crd.projectcalico.org.v1"])],
+)
+def test_calicos_chart_of_crds_is_wanted_where_the_operators_has_none(version, names):
+    data = stack_data("oslo") | {"cni": {"kind": "calico", "version": version, "install": {"kind": "helm"}}}
+    wanted = parse(data, base_dir=ROOT).wanted_charts
+    assert [chart.name for chart in wanted] == [*names, "metallb"]
+    assert {chart.version for chart in wanted[:-1]} == {f"v{version}"}
+    for chart in wanted[:-1]:
+        assert chart_name(reference(chart.name, chart.version, "mirror").chart) == chart.name
+
+
 def test_without_a_mirror_nothing_moves():
     spec = stack("oslo")
     assert from_mirror(spec, None) == {}

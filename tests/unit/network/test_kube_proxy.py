@@ -5,7 +5,7 @@ from components.network.rules import kernel_floor
 from components.nodes.settings.modules import modules
 from components.stackfile.parsing import parse
 from tests.support.networks import cilium
-from tests.support.stacks import ROOT, existing_data
+from tests.support.stacks import ROOT, existing_data, stack_data
 
 
 def test_ipvs_answers_arp_only_for_what_is_its_own():
@@ -44,6 +44,13 @@ def test_a_stack_file_with_ipvs_gets_its_modules_and_the_advice():
         modules(spec.node_requirements.service_proxy, [])
     )
     assert any("write nftables, which is stable since 1.33" in str(text) for text in spec.advice)
+    assert any("ipvs.strictARP: true" in str(text) for text in spec.advice)
+
+
+def test_kubeadms_kube_proxy_gets_strict_arp_from_the_platform():
+    data = stack_data("oslo")
+    data["cni"]["serviceProxy"] = "ipvs"
+    assert not any("strictARP" in str(text) for text in parse(data, base_dir=ROOT).advice)
 
 
 def test_nftables_needs_a_newer_kernel_than_cilium_does():

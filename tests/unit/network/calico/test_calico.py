@@ -220,6 +220,22 @@ def test_a_router_takes_one_session_from_a_node():
     assert problems(data) == []
 
 
+def test_flow_logs_are_off_unless_the_stack_file_wants_them():
+    """Calico 3.30's chart installs Goldmane and Whisker by default."""
+    made = calico_values(calico(), NETWORK, ChartContext("oslo"))
+    assert (made["goldmane"], made["whisker"]) == ({"enabled": False}, {"enabled": False})
+    wanted = {"kind": "helm", "values": {"goldmane": {"enabled": True}}}
+    assert said(install=wanted) == []
+    made = calico_values(calico(install=wanted), NETWORK, ChartContext("oslo"))
+    assert (made["goldmane"], made["whisker"]) == ({"enabled": True}, {"enabled": False})
+    assert "goldmane" not in calico_values(calico(version="3.29.3"), NETWORK, ChartContext("oslo"))
+
+
+def test_a_chart_of_crds_that_helm_can_not_record_is_refused():
+    assert any("can't be installed with Helm" in problem for problem in said(version="3.33.0"))
+    assert said(version="3.32.2") == []
+
+
 def test_each_of_them_alone_is_right():
     assert said(dataplane="BPF", externalServices="dsr", encryption="wireguard", podMtu=1440) == []
     assert said(kubeProxy="ipvs") == []
