@@ -7,7 +7,7 @@ import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
 from components.gateway.component import Gateway, GatewayCrds
-from components.kubeadm.component import Kubeadm
+from components.kubeadm.component import DestroyProtection, Kubeadm
 from components.kubeadm.scripts import script_without_secrets
 from components.network.component import Cni
 from components.nodes.component import Node
@@ -75,9 +75,10 @@ for name, node in nodes.items():
         kubeconfig,
         gateway_namespace=platform.gateway.namespace,
         leaving_script=leaving.get(name, ""),
+        protect=bool(made) and name not in leaving,  # a control plane, whose membership is protected
         depends_on=made,
     )
-Record("record", platform.environment, nodes, provider=cluster, depends_on=list(nodes.values()))
+record = Record("record", platform.environment, nodes, provider=cluster, depends_on=list(nodes.values()))
 
 crds = [
     GatewayCrds("gateway-crds", bundle, provider=cluster, depends_on=api_server) for bundle in gateway_crds(platform)
@@ -113,6 +114,9 @@ gateway = Gateway(
     pools=[pools],
     tenants=list(tenants.values()),
 )
+if made:  # control planes, which are protected
+    parts = [ssh, cluster, residency, *nodes.values(), *made, record, *crds, cni, pools, *tenants.values(), gateway]
+    DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})
 pulumi.export("network", {"dataPath": cni.data_path, "podMtu": cni.pod_mtu, "podMtuBecause": cni.mtu_arithmetic})

@@ -145,6 +145,21 @@ class Kubeadm(pulumi.ComponentResource):
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 
 
+class DestroyProtection(pulumi.ComponentResource):
+    """Refuses `pulumi destroy` before the first deletion.
+
+    The engine deletes a resource before what it depends on, and meets `protect` only when it comes to the resource.
+    The memberships of control planes come last: everything else would be gone by then.
+    """
+
+    def __init__(self, name: str, *, depends_on: Sequence[pulumi.Resource]) -> None:
+        """`depends_on`: every other resource of the stack."""
+        super().__init__(
+            token("DestroyProtection"), name, None, pulumi.ResourceOptions(depends_on=list(depends_on), protect=True)
+        )
+        self.register_outputs({})
+
+
 def _connection(node: NodeSpec, bootstrap: Bootstrap, private_key: pulumi.Input[str]) -> remote.ConnectionArgs:
     return remote.ConnectionArgs(
         host=str(node.address),

@@ -81,12 +81,14 @@ class Node(pulumi.ComponentResource):
         *,
         gateway_namespace: str,
         leaving_script: str = "",
+        protect: bool = False,
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
         """Declare how the node is decommissioned. Call it once the cluster is known: kubeadm may make it of the nodes.
 
         `gateway_namespace` is where the data plane's pods are; `leaving_script` takes the node out of a cluster that
-        kubeadm made; `depends_on` is deleted after the node is drained.
+        kubeadm made; `protect` refuses to drain a node that may not leave; `depends_on` is deleted after the node is
+        drained.
         """
 
         def document(secrets: Sequence[str]) -> str:
@@ -106,5 +108,7 @@ class Node(pulumi.ComponentResource):
             stdin=pulumi.Output.secret(written),  # type: ignore[arg-type]  # the SDK's own generic has no type here
             add_previous_output_in_env=False,
             logging=local.Logging.STDERR,  # progress and warnings; nothing of the document is ever printed
-            opts=pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=[self.setup, *depends_on]),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=self._provider, depends_on=[self.setup, *depends_on], protect=protect
+            ),
         )

@@ -167,8 +167,32 @@ def test_the_clusters_provider_has_the_first_control_planes_kubeconfig():
 
 
 def test_control_planes_are_protected_and_workers_are_not():
-    found = memberships(run())
-    assert {name for name, item in found.items() if item.protected} == {f"osl-cp-{n}-membership" for n in (1, 2, 3)}
+    """With the command that drains a node, which is deleted before its membership."""
+    commands = [item for item in run().resources.values() if item.type.endswith(":Command") and item.protected]
+    planes = [f"osl-cp-{number}" for number in (1, 2, 3)]
+    assert {item.name for item in commands} == {
+        f"{name}-{what}" for name in planes for what in ("membership", "decommission")
+    }
+    assert not [item for item in run_program("oslo", existing_data()).resources.values() if item.protected]
+
+
+def test_the_first_thing_that_a_destroy_would_delete_is_protected():
+    """The engine deletes first what nothing depends on: that is the protection alone."""
+    for program in (run(), run_program("lab")):
+        [protection] = program.of(":DestroyProtection")
+        assert protection.protected
+        needed, waiting = set(), [protection.urn]
+        while waiting:
+            item = program.resources[waiting.pop()]
+            for urn in {item.parent, item.provider.rpartition("::")[0], *item.depends_on} & set(program.resources):
+                if urn not in needed:
+                    needed.add(urn)
+                    waiting.append(urn)
+        assert {item.urn for item in program.resources.values() if item.custom} <= needed
+
+
+def test_a_cluster_that_exists_can_be_destroyed_without_asking():
+    assert run_program("oslo", existing_data()).of(":DestroyProtection") == []
 
 
 def test_an_output_of_an_earlier_run_goes_to_no_node():

@@ -100,7 +100,7 @@ class _Recorder(mocks.MockMonitor):
         return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  the SDK's name
-        if "pulumi:pulumi:Stack" in request.urn:
+        if "::pulumi:pulumi:Stack::" in request.urn:  # a part of it has it before a `$`
             self.outputs = _plain(rpc.deserialize_properties(request.outputs))
             self.secret_exports = frozenset(_secrets(json_format.MessageToDict(request.outputs)))
         return super().RegisterResourceOutputs(request)
