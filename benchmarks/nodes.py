@@ -46,7 +46,7 @@ from components.nodes.settings.script import command, node_script
 
 SSH = SshSpec(dial_seconds=30)  # a fleet on one busy machine shakes hands slowly, which is no fault of a node
 DEMANDS = NodeRequirements("iptables", "4.19", "the benchmark")
-FILES = ("/etc/sysctl.d/90-vds-platform.conf", "/etc/modules-load.d/vds-platform.conf")
+FILES = ("/etc/sysctl.d/zz-vds-platform.conf", "/etc/modules-load.d/vds-platform.conf")
 _READY_SECONDS = 60
 
 

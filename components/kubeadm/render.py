@@ -1,6 +1,7 @@
 """What kubeadm, containerd and apt read on a node. kubeadm's fields are those of v1beta4 in Kubernetes 1.36.3."""
 
 import json
+from collections.abc import Sequence
 
 from components.core.manifests import Manifest
 from components.core.versions import minor
@@ -9,6 +10,7 @@ from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
 from components.network.kube_proxy import kube_proxy_configuration
 from components.nodes.model import NodeSpec
+from components.nodes.settings.profiles import wanted
 
 KUBEADM = "kubeadm.k8s.io/v1beta4"
 SOCKET = "unix:///run/containerd/containerd.sock"
@@ -79,7 +81,35 @@ def _cluster(bootstrap: Bootstrap) -> Manifest:
 
 
 def _kube_proxy(bootstrap: Bootstrap) -> list[Manifest]:
-    return [] if bootstrap.service_proxy == "ebpf" else [kube_proxy_configuration(bootstrap.service_proxy)]
+    if bootstrap.service_proxy == "ebpf":
+        return []
+    return [kube_proxy_configuration(bootstrap.service_proxy, _conntrack(bootstrap.nodes))]
+
+
+_KUBE_PROXY_MIN = 131072
+"""kube-proxy's own default of `conntrack.min`."""
+_CONNTRACK_MAX = "net.netfilter.nf_conntrack_max"
+_CONNTRACK_TIMEOUTS = {
+    "net.netfilter.nf_conntrack_tcp_timeout_established": "tcpEstablishedTimeout",
+    "net.netfilter.nf_conntrack_tcp_timeout_close_wait": "tcpCloseWaitTimeout",
+}
+
+
+def _conntrack(nodes: Sequence[NodeSpec]) -> Manifest:
+    """What kube-proxy must not take back: at each start it sets 32768 entries a core, 131072 at least, and timeouts.
+
+    Its configuration is one for all nodes. Where each node's number can't follow from it, 0 lets every node keep its
+    own: kubeproxy.config.k8s.io/v1alpha1, KubeProxyConntrackConfiguration.
+    """
+    asked = [setting for node in nodes for setting in wanted(node)]
+    entries = [setting for setting in asked if setting.key == _CONNTRACK_MAX]
+    found: Manifest = {}
+    if any(setting.how == "exact" or setting.per_gib for setting in entries):
+        found = {"maxPerCore": 0}
+    elif entries:
+        found = {"min": max(_KUBE_PROXY_MIN, *(int(setting.value.split()[0]) for setting in entries))}
+    keys = {setting.key for setting in asked}
+    return found | {field: "0s" for key, field in _CONNTRACK_TIMEOUTS.items() if key in keys}
 
 
 def _join(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Manifest:

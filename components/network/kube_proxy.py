@@ -1,5 +1,6 @@
 """kube-proxy's configuration where it carries Services, and what to know before choosing a mode."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from components.core.finding import Finding
@@ -12,8 +13,8 @@ NFTABLES_STABLE = ">=1.33"
 """KEP-3866: the nftables mode is alpha in 1.29, beta in 1.31, stable in 1.33."""
 
 
-def kube_proxy_configuration(mode: KubeProxyMode) -> dict[str, Any]:
-    """The KubeProxyConfiguration that kubeadm is given, or that belongs in kube-proxy's ConfigMap."""
+def kube_proxy_configuration(mode: KubeProxyMode, conntrack: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The KubeProxyConfiguration that kubeadm is given. `conntrack`: what its defaults would take back on nodes."""
     configuration: dict[str, Any] = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
@@ -23,6 +24,8 @@ def kube_proxy_configuration(mode: KubeProxyMode) -> dict[str, Any]:
         # Every service address is on every node's kube-ipvs0: without strictARP all of them answer ARP for it,
         # and MetalLB's layer-2 announcement is one voice among many (MetalLB's own installation page).
         configuration["ipvs"] = {"scheduler": "rr", "strictARP": True}
+    if conntrack:
+        configuration["conntrack"] = dict(conntrack)
     return configuration
 
 

@@ -39,6 +39,11 @@ SysctlValue = Annotated[
 """One or more whole numbers. This platform does not set sysctls that hold words, such as paths and algorithms."""
 
 
+def sysctl_path(key: str) -> str:
+    """The file of a sysctl key."""
+    return "/proc/sys/" + key.replace(".", "/")
+
+
 class Sysctl(Spec):
     """One kernel setting."""
 
@@ -62,7 +67,7 @@ class Sysctl(Spec):
     @property
     def path(self) -> str:
         """Its file under /proc/sys."""
-        return "/proc/sys/" + self.key.replace(".", "/")
+        return sysctl_path(self.key)
 
 
 class Provider(Spec):

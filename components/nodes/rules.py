@@ -6,10 +6,10 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.types import Network
 from components.nodes.model import NodeSpec
-from components.nodes.settings.profiles import PROFILES, asked, conflicts
+from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, asked, conflicts
 
 CNI_OWNED = ("rp_filter",)
-"""Last parts of keys that Cilium sets in its own file, which sorts after ours and silently wins."""
+"""Last parts of keys that Cilium sets in a file of its own, which sorts before ours: our value would win."""
 
 
 def country_problem(item: str, country: str, allowed: Collection[str], *, what: str, field: str = "") -> list[Finding]:
@@ -49,16 +49,29 @@ def setting_problems(node: NodeSpec) -> list[Finding]:
         )
         for key, values in conflicts(asked(node)).items()
     ]
-    return found + [
-        Finding(
-            "nodes-sysctl-owner",
-            item,
-            f"{setting.key} is set by the CNI, whose file sorts after ours and wins",
-            "leave it out",
-        )
-        for setting in node.sysctls
-        if setting.key.rsplit(".", 1)[-1] in CNI_OWNED
-    ]
+    return (
+        found
+        + [
+            Finding(
+                "nodes-sysctl-owner",
+                item,
+                f"{setting.key} is set by the CNI, and works only with its value",
+                "leave it out",
+            )
+            for setting in node.sysctls
+            if setting.key.rsplit(".", 1)[-1] in CNI_OWNED
+        ]
+        + [
+            Finding(
+                "nodes-sysctl-owner",
+                item,
+                f"{setting.key} is set from the ports of the cluster, and added to what the node reserves already",
+                "leave it out; reserve ports of your own in a file of the node's /etc/sysctl.d before it is set up",
+            )
+            for setting in node.sysctls
+            if setting.key == RESERVED_PORTS
+        ]
+    )
 
 
 def _sources(node: NodeSpec, key: str) -> str:

@@ -20,7 +20,7 @@ from tests.lab.conftest import Lab, up
 pytestmark = pytest.mark.lab
 
 GATEWAY_NAMESPACE = "gateway-system"
-OURS = "/etc/sysctl.d/90-vds-platform.conf /etc/modules-load.d/vds-platform.conf /var/lib/vds-platform"
+OURS = "/etc/sysctl.d/zz-vds-platform.conf /etc/modules-load.d/vds-platform.conf /var/lib/vds-platform"
 BUDGET = {
     "apiVersion": "policy/v1",
     "kind": "PodDisruptionBudget",
@@ -175,5 +175,5 @@ def test_a_dead_node_is_kept_without_consent_and_left_with_it(lab: Lab) -> None:
     started = time.monotonic()
     left = without(lab, node, whenUnreachable="abandon")
     assert left.exit_code == 0, left.diagnostics
-    assert "/etc/sysctl.d/90-vds-platform.conf" in left.output
+    assert "/etc/sysctl.d/zz-vds-platform.conf" in left.output
     assert time.monotonic() - started < 180  # forty of them until the cluster knows that the node is dead

@@ -16,7 +16,7 @@ from tests.support.stacks import host_key
 
 pytestmark = pytest.mark.lab
 
-FILE = "/etc/sysctl.d/90-vds-platform.conf"
+FILE = "/etc/sysctl.d/zz-vds-platform.conf"
 KEY = "net.ipv4.tcp_keepalive_time"
 
 

@@ -21,7 +21,7 @@ DECOMMISSION = f"exec {PYTHON} -m vds decommission"
 RECOMMISSION = f"exec {PYTHON} -m vds recommission"
 
 FILES_ON_NODE = (
-    "/etc/sysctl.d/90-vds-platform.conf",
+    "/etc/sysctl.d/zz-vds-platform.conf",
     "/etc/modules-load.d/vds-platform.conf",
     "/var/lib/vds-platform",
 )

@@ -2,13 +2,26 @@
 
 They come from five articles on Kubernetes networking for Nordic operators, by year:
 2018 (Kubernetes 1.10), 2022 (1.24), 2023, and two of 2024.
-No profile has keys that the CNI sets. Cilium sets `rp_filter` in its own file, which sorts after ours and silently
-wins.
+No profile has keys that the CNI sets: our file sorts after Cilium's, which sets `rp_filter`, and would win.
 """
 
 from collections.abc import Iterable
 
-from components.nodes.model import NodeSpec, Profile, Sysctl
+from components.nodes.model import NodeRequirements, NodeSpec, Profile, Sysctl
+
+RESERVED_PORTS = "net.ipv4.ip_local_reserved_ports"
+"""The kernel takes none of these ports for a connection that a program opens: a client that happened to hold 10250
+would keep the kubelet from starting again."""
+
+CLUSTER_PORTS = (
+    (2379, 2381),  # etcd: clients, peers, metrics
+    (6443, 6443),  # the API server
+    (10248, 10250),  # the kubelet's health, kube-proxy's metrics, the kubelet
+    (10256, 10257),  # kube-proxy's health, the controller manager
+    (10259, 10259),  # the scheduler
+    (30000, 32767),  # NodePorts, by the API server's default
+)
+"""Kubernetes' own ports on a node (kubernetes.io/docs/reference/networking/ports-and-protocols), of every role."""
 
 
 def _minimum(key: str, value: str, *, required: bool = False) -> Sysctl:
@@ -42,7 +55,11 @@ PROFILES: dict[Profile, tuple[Sysctl, ...]] = {
         _minimum("net.netfilter.nf_conntrack_max", "262144"),
     ),
     # "Taming the Packet Storm on Bare Metal" (2018): a node that opens and accepts for the whole cluster.
+    # The two queues of a listener are not the article's. Kernels have 4096 and at most 4096; listen(2) cuts the queue
+    # to somaxconn, and what does not fit is dropped and counted as ListenDrops. A pod has its own somaxconn.
     "edge": (
+        _minimum("net.core.somaxconn", "16384"),
+        _minimum("net.ipv4.tcp_max_syn_backlog", "16384"),
         _exact("net.ipv4.ip_local_port_range", "1024 65535"),
         _exact("net.ipv4.tcp_fastopen", "3"),
     ),
@@ -93,3 +110,15 @@ def asked(node: NodeSpec) -> tuple[Sysctl, ...]:
 def wanted(node: NodeSpec) -> tuple[Sysctl, ...]:
     """What a node should be set to: one setting a key, sorted."""
     return compose(asked(node))
+
+
+def reserved_ports(requirements: NodeRequirements) -> str:
+    """The ports that no client may hold, as the kernel writes them: sorted, with neighbours in one range."""
+    spans = sorted((*CLUSTER_PORTS, *((need.port, need.port) for need in requirements.ports)))
+    joined: list[tuple[int, int]] = []
+    for first, last in spans:
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in joined)

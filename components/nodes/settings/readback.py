@@ -17,6 +17,16 @@ class Setting(NamedTuple):
     """applied · raised-already · host-wide-left-alone · not-visible · drifted · refused."""
 
 
+class Override(NamedTuple):
+    """A line of another sysctl file, which is applied after ours and sets the same key otherwise."""
+
+    path: str
+    key: str
+    value: str
+    state: str
+    """set-aside: commented out by us · undoes: it stands, and the next boot or `sysctl --system` undoes our value."""
+
+
 class Readback(NamedTuple):
     """One run of the script."""
 
@@ -33,6 +43,7 @@ class Readback(NamedTuple):
     refused; of a node that was decommissioned: restored or refused."""
     verdict: str
     """The last line: changed, unchanged, converged, drifted, outdated or absent."""
+    overrides: tuple[Override, ...] = ()
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -45,7 +56,12 @@ class Readback(NamedTuple):
         modules = [f"module {name} is gone" for name, state in self.modules.items() if state == "drifted"]
         files = [f"{path} {state}" for path, state in self.files.items() if state in ("missing", "differs")]
         services = [_SERVICE_DRIFTED[name] for name, state in self.services.items() if state == "drifted"]
-        return tuple(settings + modules + files + services)
+        overrides = [
+            f"{found.path} sets {found.key} = {found.value} after our file"
+            for found in self.overrides
+            if found.state == "undoes"
+        ]
+        return tuple(settings + modules + files + services + overrides)
 
 
 def parse(output: str) -> Readback:
@@ -72,6 +88,11 @@ def parse(output: str) -> Readback:
         files={fact["file"]: fact["state"] for fact in facts if "file" in fact},
         services={fact["service"]: fact["state"] for fact in facts if "service" in fact},
         verdict=lines[-1],
+        overrides=tuple(
+            Override(fact["override"], fact["sysctl"], fact["value"], fact["state"])
+            for fact in facts
+            if "override" in fact
+        ),
     )
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from shlex import quote
 
 from components.core.shell import for_each, shell_script
-from components.nodes.model import NodeRequirements, NodeSpec
+from components.nodes.model import NodeRequirements, NodeSpec, sysctl_path
 from components.nodes.settings.modules import modules
-from components.nodes.settings.profiles import wanted
+from components.nodes.settings.profiles import RESERVED_PORTS, reserved_ports, wanted
 
 RUN_SECONDS = 90
 """The script's own limit, kept by timeout(1) on the node: a lost connection leaves no process behind for ever.
@@ -29,10 +29,13 @@ def command(verb: str, *words: str) -> str:
 def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
     """The POSIX shell text for one node; it goes in on standard input and holds no secret."""
     settings = wanted(node)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (item.key, item.path, item.how, "required" if item.required else "optional", item.value, str(item.per_gib))
         for item in settings
     ]
+    # Added to what the node reserves already.
+    path = sysctl_path(RESERVED_PORTS)
+    rows.append((RESERVED_PORTS, path, "ports", "optional", reserved_ports(requirements), "0"))
     wanted_modules = modules(requirements.service_proxy, settings)
     functions = for_each("settings", rows) + for_each("modules", [(name,) for name in wanted_modules])
     facts = {

@@ -12,12 +12,13 @@ node=osl-w-1
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=248d8fbc248724ee
+digest=c8506b3f0cc37aac
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0
 	"$1" net.core.netdev_max_backlog /proc/sys/net/core/netdev_max_backlog minimum optional 5000 0
 	"$1" net.core.rmem_max /proc/sys/net/core/rmem_max minimum optional 16777216 0
+	"$1" net.core.somaxconn /proc/sys/net/core/somaxconn minimum optional 16384 0
 	"$1" net.core.wmem_max /proc/sys/net/core/wmem_max minimum optional 16777216 0
 	"$1" net.ipv4.ip_forward /proc/sys/net/ipv4/ip_forward exact required 1 0
 	"$1" net.ipv4.ip_local_port_range /proc/sys/net/ipv4/ip_local_port_range exact optional '1024 65535' 0
@@ -25,9 +26,11 @@ settings() {
 	"$1" net.ipv4.tcp_keepalive_intvl /proc/sys/net/ipv4/tcp_keepalive_intvl exact optional 60 0
 	"$1" net.ipv4.tcp_keepalive_probes /proc/sys/net/ipv4/tcp_keepalive_probes exact optional 10 0
 	"$1" net.ipv4.tcp_keepalive_time /proc/sys/net/ipv4/tcp_keepalive_time exact optional 600 0
+	"$1" net.ipv4.tcp_max_syn_backlog /proc/sys/net/ipv4/tcp_max_syn_backlog minimum optional 16384 0
 	"$1" net.ipv4.tcp_rmem /proc/sys/net/ipv4/tcp_rmem minimum optional '4096 87380 16777216' 0
 	"$1" net.ipv4.tcp_wmem /proc/sys/net/ipv4/tcp_wmem minimum optional '4096 65536 16777216' 0
 	"$1" net.netfilter.nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_max minimum optional 262144 0
+	"$1" net.ipv4.ip_local_reserved_ports /proc/sys/net/ipv4/ip_local_reserved_ports ports optional 2379-2381,4240,6443,7946,10248-10250,10256-10257,10259,30000-32767 0
 }
 
 modules() {
@@ -50,9 +53,11 @@ stop_if_problems() { # exit status
 
 state=/var/lib/vds-platform
 swaps=/proc/swaps
-sysctl_file=/etc/sysctl.d/90-vds-platform.conf
+# Boot applies the files of sysctl.d by name and the last value wins: ours comes after 99-sysctl.conf and k8s.conf.
+sysctl_file=/etc/sysctl.d/zz-vds-platform.conf
 modules_file=/etc/modules-load.d/vds-platform.conf
 header="# Written by vds-platform for node $node. Do not edit: the next run puts it back."
+mark='# set aside by vds-platform: '
 
 # --- facts -----------------------------------------------------------------------------------------------
 
@@ -127,12 +132,25 @@ scaled() { # value per-GiB; sets value: what grows with memory is at least so mu
 	value=$larger
 }
 
-goal_of() { # how value; needs live; sets goal. A minimum is raised and never lowered
+goal_of() { # how value; needs live; sets goal. A minimum is raised and never lowered, a list of ports only added to
 	goal=$2
-	if [ "$1" = minimum ]; then
+	case $1 in
+	minimum)
 		larger "$2" "$live"
 		goal=$larger
-	fi
+		;;
+	ports) if covers "$live" "$2"; then goal=$live; else goal="$live${live:+,}$2"; fi ;;
+	esac
+}
+
+covers() { # list list: does the first, as the kernel prints it, have every port of the second?
+	for range in $(printf '%s' "$2" | tr , ' '); do
+		found=false
+		for wider in $(printf '%s' "$1" | tr , ' '); do
+			if at_least "${range%-*}" "${wider%-*}" && at_least "${wider#*-}" "${range#*-}"; then found=true; fi
+		done
+		[ "$found" = true ] || return 1
+	done
 }
 
 # --- report ----------------------------------------------------------------------------------------------
@@ -159,7 +177,7 @@ line() { # pairs of name and text; one JSON object
 preflight() {
 	[ "$(id -u)" = 0 ] ||
 		complain "runs as $(id -un), limit root: kernel values are root's to set; let ssh.user be root"
-	for tool in cat date flock mkdir mv readlink rm rmdir stat sync tr; do
+	for tool in cat cp date flock mkdir mv readlink rm rmdir sort stat sync tr; do
 		command -v "$tool" >/dev/null || complain "lacks the tool $tool: install it (util-linux, coreutils)"
 	done
 	[ -r /proc/sys/kernel/osrelease ] || complain "shows no /proc/sys: mount proc"
@@ -229,6 +247,158 @@ restore() { # key
 	rm -f "$state/before/$1" "$state/written/$1"
 }
 
+# --- other files that set the same keys -------------------------------------------------------------------
+
+sysctl_files() { # name/path of every file that sets kernel values, in the order in which boot applies them
+	# By name; of two files with one name only that of the first folder counts (sysctl.d(5)).
+	{
+		printf '%s/%s\n' "${sysctl_file##*/}" "$sysctl_file"
+		for folder in /etc /run /usr/local/lib /usr/lib; do
+			for path in "$folder"/sysctl.d/*.conf; do
+				[ ! -e "$path" ] || printf '%s/%s\n' "${path##*/}" "$path"
+			done
+		done
+	} | sort -s -t / -k 1,1
+	# Boot reads it as 99-sysctl.conf, if at all; `sysctl --system` reads it last.
+	[ ! -e /etc/sysctl.conf ] || printf 'last//etc/sysctl.conf\n'
+}
+
+assignment() { # line of such a file; sets key, empty if the line sets none, and value
+	key='' value=''
+	case $1 in *=*) ;; *) return 0 ;; esac
+	value=${1#*=}
+	set -f
+	# shellcheck disable=SC2086  # split on purpose
+	set -- ${1%%=*}
+	key=${1-}
+	# shellcheck disable=SC2086  # split on purpose
+	set -- $value
+	set +f
+	value=$* key=${key#-}
+	# A pattern counts only for keys that no file names, and ours names them.
+	case $key in '#'* | ';'* | *[*?[]*) key= ;; esac
+	case ${key#"${key%%[./]*}"} in /*) key=$(printf '%s' "$key" | tr ./ /.) ;; esac # net/ipv4/ip_forward
+}
+
+read_assignments() { # start of lines that is left out; sets assignments, one a line: before or after us, key, file, value
+	assignments='' rank=before previous=
+	while IFS=/ read -r name path; do
+		[ "$name" != "$previous" ] || continue
+		previous=$name
+		if [ "$path" = "$sysctl_file" ]; then
+			rank=after
+			continue
+		fi
+		while IFS= read -r text || [ -n "$text" ]; do
+			assignment "${text#"$1"}"
+			[ -z "$key" ] || assignments="$assignments$rank	$key	$path	$value
+"
+		done <"$path"
+	done <<-END
+		$(sysctl_files)
+	END
+}
+
+contradicts() { # how wanted other: would the other value undo ours?
+	case $1 in
+	minimum) larger "$2" "$3" && [ "$larger" != "$3" ] ;;
+	ports) ! covers "$3" "$2" ;;
+	*) [ "$2" != "$3" ] ;;
+	esac
+}
+
+override_of() { # key path how need value per-GiB; adds to overrides what later files set otherwise
+	reach_of "$1" "$2"
+	[ "$reach" = own ] || return 0
+	scaled "$5" "$6"
+	wanted=$value
+	while IFS='	' read -r rank key path value; do
+		if [ "$rank $key" = "after $1" ] && contradicts "$3" "$wanted" "$value"; then
+			overrides="$overrides$key	$path	$value
+"
+		fi
+	done <<-END
+		$assignments
+	END
+}
+
+put_aside() { # file; comments out its lines that undo ours, and lets in again those that do no longer
+	content='' touched=false
+	while IFS= read -r original || [ -n "$original" ]; do
+		text=${original#"$mark"}
+		assignment "$text"
+		case "
+$overrides" in
+		*"
+$key	$1	$value
+"*) [ -z "$key" ] || text=$mark$text ;;
+		esac
+		[ "$text" = "$original" ] || touched=true
+		content="$content$text
+"
+	done <"$1"
+	[ "$touched" = true ] || return 0
+	place=$(readlink -f "$1")
+	cp -p "$place" "$place.new" # with its owner and mode
+	save "$place" "${content%?}"
+	changed=changed
+}
+
+apply_overrides() {
+	read_assignments "$mark"
+	overrides='' places=''
+	settings override_of
+	[ ! -e "$state/aside" ] || places=$(cat "$state/aside")
+	while IFS='	' read -r key path value; do
+		outcome=set-aside
+		case $path in
+		'') continue ;;
+		/etc/*) case "
+$places
+" in *"
+$path
+"*) ;; *) places="$places${places:+
+}$path" ;; esac ;;
+		*)
+			outcome=undoes
+			complain "$path sets $key = $value at boot, after us: take that line out, or leave the setting out here"
+			;;
+		esac
+		line override "$path" sysctl "$key" value "$value" state "$outcome"
+	done <<-END
+		$overrides
+	END
+	[ -z "$places" ] || save "$state/aside" "$places"
+	let_in_or_put_aside
+}
+
+let_in_or_put_aside() { # needs places and overrides
+	while IFS= read -r path; do
+		[ ! -f "$path" ] || put_aside "$path"
+	done <<-END
+		$places
+	END
+}
+
+check_overrides() {
+	read_assignments ''
+	overrides=''
+	settings override_of
+	while IFS='	' read -r key path value; do
+		[ -n "$key" ] || continue
+		verdict=drifted
+		line override "$path" sysctl "$key" value "$value" state undoes
+	done <<-END
+		$overrides
+	END
+}
+
+remove_overrides() {
+	[ -e "$state/aside" ] || return 0
+	overrides='' places=$(cat "$state/aside")
+	let_in_or_put_aside
+}
+
 # --- settings --------------------------------------------------------------------------------------------
 
 apply_setting() { # key path how need value per-GiB
@@ -280,7 +450,7 @@ judge() { # key how value; needs live; sets outcome
 	outcome=applied
 	if [ "$live" != "$goal" ]; then
 		outcome=drifted
-	elif [ "$2" = minimum ] && [ "$live" != "$3" ] && [ ! -e "$state/written/$1" ]; then
+	elif [ "$2" != exact ] && [ "$live" != "$3" ] && [ ! -e "$state/written/$1" ]; then
 		outcome=raised-already
 	fi
 }
@@ -299,19 +469,30 @@ setting_line() { # key path how need value per-GiB; adds to content what the nod
 -$1 = $value"
 		return
 	fi
-	if [ "$3" = minimum ] && [ -n "$before" ]; then
+	[ -z "$before" ] || case $3 in
+	minimum)
 		larger "$value" "$before"
-		if [ "$larger" = "$before" ]; then # written here, it would lower the value at boot
+		value=$larger
+		if [ "$larger" = "$before" ] && ! lowered_at_boot "$1" "$before"; then # a line might lower it after an upgrade
 			content="$content
-# $1: $before before us, $value at least is wanted"
+# $1: $before before us, $5 at least is wanted"
 			return
 		fi
-		content="$content
-$1 = $larger"
-		return
-	fi
+		;;
+	ports) if covers "$before" "$value"; then value=$before; else value="$before,$value"; fi ;;
+	esac
 	content="$content
 $1 = $value"
+}
+
+lowered_at_boot() { # key value; does the last of the other files that set the key set less?
+	least=
+	while IFS='	' read -r rank key path other; do
+		[ "$rank $key" != "before $1" ] || least=$other
+	done <<-END
+		$assignments
+	END
+	[ -n "$least" ] && contradicts minimum "$2" "$least"
 }
 
 # --- modules ---------------------------------------------------------------------------------------------
@@ -563,6 +744,7 @@ apply() {
 	apply_time
 	forget_unwanted
 	settings apply_setting
+	apply_overrides
 	apply_file "$sysctl_file"
 	apply_file "$modules_file"
 	stop_if_problems 5
@@ -584,6 +766,7 @@ check() {
 	check_swap
 	check_time
 	settings check_setting
+	check_overrides
 	check_file "$sysctl_file"
 	check_file "$modules_file"
 	[ "$standing_verdict" = converged ] || verdict=$standing_verdict # only what was applied can drift
@@ -608,10 +791,11 @@ remove() {
 		done
 		remove_swap
 		remove_time
+		remove_overrides
 		remove_file "$sysctl_file"
 		remove_file "$modules_file"
 		if [ -e "$state/swap" ] || [ -e "$state/time" ]; then # refused: what stood before stays known
-			rm -rf "$state/before" "$state/written" "$state/modules" "$state/files" "$state/applied"
+			rm -rf "$state/before" "$state/written" "$state/modules" "$state/files" "$state/applied" "$state/aside"
 		else
 			rm -rf "$state"
 		fi

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
-from components.nodes.settings.profiles import PROFILES, compose, larger
+from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, compose, larger, reserved_ports
 from components.nodes.settings.readback import parse
 from components.nodes.settings.script import node_script
 
@@ -40,7 +40,8 @@ printf '%s\\0' "$node" "$kernel_reason"
     script = hostile(name, key, value, reason).replace('\nmain "$@"\n', show)
     done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, timeout=20, check=True)
     assert done.stderr == b""
-    assert done.stdout.decode().split("\0") == [key, value, name, reason, ""]
+    ports = [RESERVED_PORTS, reserved_ports(NodeRequirements("ebpf", "5.10", reason))]
+    assert done.stdout.decode().split("\0") == [key, value, *ports, name, reason, ""]
 
 
 @settings(max_examples=60, deadline=None)

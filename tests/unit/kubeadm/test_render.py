@@ -44,6 +44,35 @@ def test_kube_proxy_has_the_mode_that_the_cni_counts_on(mode):
     assert "proxy" not in made["ClusterConfiguration"]
 
 
+@pytest.mark.parametrize(
+    ("profiles", "sysctls", "conntrack"),
+    [
+        (["large-cluster"], [], {"min": 262144}),
+        (["high-throughput"], [], {"min": 131072}),
+        (["baseline"], [], None),
+        (
+            ["large-cluster"],
+            [("net.netfilter.nf_conntrack_max", {"value": "200000", "how": "exact"})],
+            {"maxPerCore": 0},
+        ),
+        (["baseline"], [("net.netfilter.nf_conntrack_max", {"value": "1000", "perGib": 32768})], {"maxPerCore": 0}),
+        (
+            ["baseline"],
+            [("net.netfilter.nf_conntrack_tcp_timeout_established", {"value": "7200", "how": "exact"})],
+            {"tcpEstablishedTimeout": "0s"},
+        ),
+    ],
+)
+def test_kube_proxy_does_not_take_back_what_the_nodes_conntrack_is_set_to(profiles, sysctls, conntrack):
+    def change(data):
+        data["cni"]["serviceProxy"] = "iptables"
+        for node in data["nodes"]:
+            node["profiles"] = profiles
+        data["nodes"][-1]["sysctls"] = [{"key": key, **given} for key, given in sysctls]
+
+    assert given("osl-cp-1", change)["KubeProxyConfiguration"].get("conntrack") == conntrack
+
+
 def test_the_networks_are_the_ones_of_the_stack_file():
     cluster = given("osl-cp-1")["ClusterConfiguration"]
     assert cluster["networking"] == {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/16"}

@@ -111,7 +111,7 @@ def test_what_is_the_whole_machines_is_left_alone(machine):
 
 def test_a_key_that_is_not_there_is_reported_and_not_fatal(machine):
     done = machine.run("apply", script(Sysctl(key="net.core.no_such_key", value="1"), profiles=()))
-    assert states(done) == {"net.core.no_such_key": "not-visible"}
+    assert states(done)["net.core.no_such_key"] == "not-visible"
     assert word(done) == "changed"
 
 
@@ -142,7 +142,7 @@ def test_minimums_are_raised_and_never_lowered(machine):
     machine.sysctl(key, "9999")
     done = machine.run("apply", script(Sysctl(key=key, value="5000"), profiles=()))
     assert (machine.sysctl(key), states(done)[key]) == ("9999", "raised-already")
-    assert f"\n{key} = " not in machine.file("etc/sysctl.d/90-vds-platform.conf").read_text()
+    assert f"\n{key} = " not in machine.file("etc/sysctl.d/zz-vds-platform.conf").read_text()
     machine.sysctl(key, "100")
     assert word(machine.run("check", script(Sysctl(key=key, value="5000"), profiles=()))) == "drifted"
     machine.run("apply", script(Sysctl(key=key, value="5000"), profiles=()))
@@ -182,13 +182,13 @@ def test_a_node_is_decommissioned_as_it_was(machine):
     assert word(machine.run("remove", script())) == "changed"
     assert [machine.sysctl(key) for key in keys] == before
     assert list(machine.file("lib").iterdir()) == []
-    assert not machine.file("etc/sysctl.d/90-vds-platform.conf").exists()
+    assert not machine.file("etc/sysctl.d/zz-vds-platform.conf").exists()
     assert not machine.file("etc/modules-load.d").exists(), "the folder was not there before"
     assert word(machine.run("remove", script())) == "unchanged"
 
 
 def test_a_file_of_our_name_that_was_there_before_comes_back(machine):
-    ours = machine.file("etc/sysctl.d/90-vds-platform.conf")
+    ours = machine.file("etc/sysctl.d/zz-vds-platform.conf")
     ours.parent.mkdir()
     ours.write_text("# somebody else's\n")
     machine.run("apply", script())
@@ -204,6 +204,119 @@ def test_a_value_that_the_kernel_refuses_is_said_and_the_rest_is_done(machine):
     assert "the kernel refused net.ipv4.tcp_syn_retries = 100000" in done.stderr
     assert machine.sysctl(FORWARD) == "1"
     assert word(machine.run("check", script(bad))) == "absent", "a run that failed was not applied"
+
+
+# --- other files -------------------------------------------------------------------------------------------------
+
+# What Debian 12 has (procps), Ubuntu 24.04 has (procps, ufw), the Kubernetes guide writes, and Cilium's agent writes.
+SYSCTL_CONF = "#net.ipv4.conf.all.rp_filter=1\n\n# turned off by hand\nnet.ipv4.ip_forward=0\nkernel.printk = 4 4 1 7\n"
+THEIRS = {
+    "10-network-security.conf": "net.ipv4.conf.default.rp_filter=2\nnet.ipv4.conf.all.rp_filter=2\n",
+    "99-zzz-override_cilium.conf": "net.ipv4.conf.all.rp_filter = 0\nnet.ipv4.conf.*.rp_filter = 0\n",
+    "k8s.conf": "net.ipv4.tcp_keepalive_time = 7200\nnet/ipv4/tcp_fastopen = 1\n",
+}
+
+
+def with_their_files(machine, **more):
+    folder = machine.file("etc/sysctl.d")
+    folder.mkdir(exist_ok=True)
+    machine.file("etc/sysctl.conf").write_text(SYSCTL_CONF)
+    (folder / "99-sysctl.conf").symlink_to("../sysctl.conf")
+    for name, text in (THEIRS | more).items():
+        (folder / name).write_text(text)
+
+
+def after_boot(machine, *, by_procps):
+    """What the files say, in the order of systemd-sysctl or of `sysctl --system`."""
+    files = sorted(machine.file("etc/sysctl.d").glob("*.conf"), key=lambda file: file.name)
+    found = {}
+    for file in [*files, *([machine.file("etc/sysctl.conf")] if by_procps else [])]:
+        for line in file.read_text().splitlines():
+            if "=" in line and line[0] not in "#;":
+                key, _, value = line.partition("=")
+                found[key.strip().lstrip("-").replace("/", ".")] = value.strip()
+    return found
+
+
+def test_nothing_that_is_applied_later_undoes_a_setting(machine):
+    with_their_files(machine)
+    assert word(machine.run("apply", script())) == "changed"
+    assert word(machine.run("apply", script())) == "unchanged"
+    assert word(machine.run("check", script())) == "converged"
+    for by_procps in (False, True):
+        found = after_boot(machine, by_procps=by_procps)
+        assert found[FORWARD] == "1"
+        assert found["net.ipv4.tcp_keepalive_time"] == "600"
+        assert found["net.ipv4.tcp_fastopen"] == "3"
+        assert found["net.ipv4.conf.all.rp_filter"] == "0", "Cilium's own value"
+    conf = machine.file("etc/sysctl.conf")
+    assert conf.read_text() == SYSCTL_CONF.replace(FORWARD, f"# set aside by vds-platform: {FORWARD}")
+    assert machine.file("etc/sysctl.d/99-sysctl.conf").is_symlink()
+    machine.run("remove", script())
+    assert conf.read_text() == SYSCTL_CONF
+    assert list(machine.file("lib").iterdir()) == []
+
+
+def test_a_later_file_that_sets_the_same_key_otherwise_is_drift(machine):
+    machine.run("apply", script())
+    later = machine.file("etc/sysctl.d/zzz-admin.conf")
+    later.write_text("; ours\n-net.ipv4.ip_forward = 0\nnet.ipv4.tcp_rmem = 4096 87380 33554432\n")
+    later.chmod(0o600)
+    done = machine.run("check", script())
+    assert word(done) == "drifted"
+    assert parse(done.stdout).drifted == (
+        "/etc/sysctl.d/zzz-admin.conf sets net.ipv4.ip_forward = 0 after our file",
+    ), "a larger minimum is none"
+    assert word(machine.run("apply", script())) == "changed"
+    assert word(machine.run("check", script())) == "converged"
+    assert later.stat().st_mode & 0o777 == 0o600
+    assert after_boot(machine, by_procps=False)[FORWARD] == "1"
+    # A setting that leaves the stack file lets the other file's line in again.
+    other = Sysctl(key="net.core.somaxconn", value="5000")
+    assert word(machine.run("apply", script(other, profiles=()))) == "changed"
+    assert "\n-net.ipv4.ip_forward = 0\n" in later.read_text()
+
+
+def test_a_package_that_undoes_a_setting_is_named(machine):
+    package = "mount -t tmpfs none /usr/lib/sysctl.d; echo net.ipv4.ip_forward=0 >/usr/lib/sysctl.d/zzz.conf; "
+    done = machine.enter("sh", "-c", package + "sh -s apply", stdin=script())
+    assert done.returncode == 5
+    assert "/usr/lib/sysctl.d/zzz.conf sets net.ipv4.ip_forward = 0 at boot, after us" in done.stderr
+    hidden = package + "echo >/etc/sysctl.d/zzz.conf; sh -s apply"
+    assert machine.enter("sh", "-c", hidden, stdin=script()).returncode == 0, "/etc has a file of the same name"
+
+
+def test_an_earlier_file_does_not_lower_what_stood_higher_by_hand(machine):
+    key = "net.core.somaxconn"
+    machine.sysctl(key, "9999")
+    with_their_files(machine, **{"50-small.conf": f"{key} = 128\n"})
+    machine.run("apply", script(Sysctl(key=key, value="5000"), profiles=()))
+    assert after_boot(machine, by_procps=True)[key] == "9999"
+
+
+def test_the_clusters_ports_are_added_to_those_that_are_reserved(machine):
+    key = "net.ipv4.ip_local_reserved_ports"
+    machine.sysctl(key, "5000,10240-10249")
+    done = machine.run("apply", script())
+    assert machine.sysctl(key) == "2379-2381,5000,6443,10240-10250,10256-10257,10259,30000-32767"
+    assert states(done)[key] == "applied"
+    assert word(machine.run("check", script())) == "converged"
+    assert after_boot(machine, by_procps=False)[key].startswith("5000,10240-10249,2379-2381")
+    machine.sysctl(key, "1-65535")
+    assert word(machine.run("check", script())) == "converged"
+    machine.sysctl(key, "5000")
+    assert word(machine.run("check", script())) == "drifted"
+    machine.run("remove", script())
+    assert machine.sysctl(key) == "5000,10240-10249"
+
+
+def test_no_reserved_port_before_is_none_again(machine):
+    key = "net.ipv4.ip_local_reserved_ports"
+    machine.run("apply", script())
+    assert machine.sysctl(key)
+    assert word(machine.run("apply", script())) == "unchanged"
+    machine.run("remove", script())
+    assert machine.sysctl(key) == ""
 
 
 FAKE = """#!/bin/sh
@@ -395,7 +508,7 @@ def test_a_run_that_is_killed_at_any_write_leaves_only_whole_files_and_the_next_
         if machine.run("apply", text).returncode == 0:
             break
         killed += 1
-        for path in ("etc/sysctl.d/90-vds-platform.conf", "etc/modules-load.d/vds-platform.conf"):
+        for path in ("etc/sysctl.d/zz-vds-platform.conf", "etc/modules-load.d/vds-platform.conf"):
             file = machine.file(path)
             assert not file.exists() or file.read_text().startswith("# Written by vds-platform")
         assert word(machine.run("apply", script())) in ("changed", "unchanged")
@@ -412,7 +525,7 @@ READ_ONLY = "mount -o remount,bind,ro /etc; "
 def test_a_full_disk_is_said_and_nothing_half_written_stays(machine):
     done = machine.enter("sh", "-c", FULL + "sh -s apply; ended=$?; ls -A /etc/sysctl.d; exit $ended", stdin=script())
     assert done.returncode == 6
-    assert "90-vds-platform.conf could not be written: look whether its disk is full" in done.stderr
+    assert "zz-vds-platform.conf could not be written: look whether its disk is full" in done.stderr
     assert done.stdout.endswith("full\n"), "only what filled it is there"
     assert word(machine.run("check", script())) == "absent"
     assert word(machine.run("apply", script())) == "changed"

@@ -20,7 +20,7 @@ SECRET = "hunter2hunter2"
 REMOVED = (
     '{"node": "osl-w-2", "kernel": "6.18.44"}\n'
     '{"key": "net.ipv4.ip_forward", "before": "0", "live": "0", "state": "restored"}\n'
-    '{"file": "/etc/sysctl.d/90-vds-platform.conf", "state": "restored"}\nchanged\n'
+    '{"file": "/etc/sysctl.d/zz-vds-platform.conf", "state": "restored"}\nchanged\n'
 )
 
 

@@ -80,7 +80,7 @@ def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key
     assert json.loads(done.stdout)["server"] == "abandoned"
     warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-w-2: warning: ")]
     assert len(warnings) == 2
-    assert "/etc/sysctl.d/90-vds-platform.conf" in warnings[1]
+    assert "/etc/sysctl.d/zz-vds-platform.conf" in warnings[1]
 
 
 def test_without_it_status_1_and_the_remedy(key):
