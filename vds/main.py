@@ -31,6 +31,7 @@ _MODULES = {
     "preview-comment": ("vds.preview_comment.command", "Write a pull request comment: what the change would do."),
     "recommission": ("vds.decommission.command", "Uncordon a node. Pulumi runs this when a node comes back."),
     "validate": ("vds.validate.command", "Check stack files, without nodes, engine or login."),
+    "versions": ("vds.versions.command", "Show which versions of a stack file are old, past their end or vulnerable."),
 }
 """Command → its module, which has `register(app)`, and what it does."""
 

@@ -1,8 +1,10 @@
 """The versions of a stack file, checked with the table of `components.network.compatibility.search`."""
 
+from collections.abc import Callable, Sequence
+
 from components.core.finding import Finding
 from components.network.compatibility.matrix import Combination, Feature, Part
-from components.network.compatibility.search import Conflict, conflicts, nearest, untested
+from components.network.compatibility.search import Conflict, Way, conflicts, nearest, untested
 from components.network.model import AnyCni
 
 FIELDS = {
@@ -36,13 +38,16 @@ def together(
     return Combination(versions, base.features | {Feature.METALLB_POOLS})
 
 
-def compatibility_problems(found: Combination, *, by_bundle: bool = False) -> list[Finding]:
+def compatibility_problems(
+    found: Combination, *, by_bundle: bool = False, accepts: Callable[[Way], bool] = lambda _: True
+) -> list[Finding]:
     """A violation for every need that is not met, each with the nearest combinations that work.
 
     `by_bundle`: Gateway API's version is that of the file in `gateway.crds`, and is written nowhere.
+    `accepts`: whether a change of versions breaks no other rule.
     """
     wrong = conflicts(found)
-    ways = nearest(found) if wrong else []
+    ways = nearest(found, accepts) if wrong else []
     return [_problem(conflict, ways, by_bundle=by_bundle) for conflict in wrong]
 
 
@@ -62,7 +67,7 @@ def _write(part: Part, version: str, *, by_bundle: bool) -> str:
     return f"{FIELDS[part]}: {version}"
 
 
-def _problem(conflict: Conflict, ways: list[dict[Part, str]], *, by_bundle: bool) -> Finding:
+def _problem(conflict: Conflict, ways: Sequence[Way], *, by_bundle: bool) -> Finding:
     requirement = conflict.requirement
     limits = ((requirement.at_least, "or newer"), (requirement.at_most, "at most"))
     bounds = " and ".join(f"{bound} {says}" for bound, says in limits if bound)

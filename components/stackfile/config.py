@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from components.stackfile.installed_charts import from_mirror
 from components.stackfile.keys import SPEC, key_findings
 from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
 from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
+from components.stackfile.releases import release_advice
 from components.stackfile.spec import PlatformSpec
 
 
@@ -78,7 +80,7 @@ def load() -> PlatformSpec:
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
         raise _refused(beside, source)
-    for advice in spec.advice:
+    for advice in (*spec.advice, *release_advice(spec.combination.versions, date.today())):
         pulumi.log.warn(str(source.located(advice) if source else advice))
     return spec.model_copy(update=from_mirror(spec, spec.charts.mirror))
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from components.core.finding import Finding
 from components.core.messages import ROOT_ITEM, did_you_mean, in_full, item_at, violations
 from components.core.model import Spec
 from components.core.names import PROJECT
+from components.network.compatibility.releases import table
 from components.stackfile.keys import (
     RULE,
     SECRETS,
@@ -25,7 +27,7 @@ from components.stackfile.keys import (
 from components.stackfile.lines import line_at, located, text_at
 from components.stackfile.reader import Node, ReadError, read
 from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
-from components.stackfile.releases import with_newest
+from components.stackfile.releases import release_advice, with_newest
 from components.stackfile.rules import LISTS, platform_problems
 from components.stackfile.spec import PlatformSpec
 
@@ -148,8 +150,11 @@ class CheckedFile(NamedTuple):
     """Mistakes in the order of the file, then advice."""
 
 
-def check_file(text: str, file: str, base_dir: Path) -> CheckedFile:
-    """Everything that is wrong with a stack file. Files that it names are relative to `base_dir`."""
+def check_file(text: str, file: str, base_dir: Path, today: date | None = None) -> CheckedFile:
+    """Everything that is wrong with a stack file. Files that it names are relative to `base_dir`.
+
+    Releases are judged as of `today`; without it, as of the day of their table.
+    """
     try:
         source = read_stack_file(text, file)
     except SpecError as error:
@@ -167,7 +172,9 @@ def check_file(text: str, file: str, base_dir: Path) -> CheckedFile:
         except SpecError as error:
             found += error.problems
     wrong = bool(found)
-    found += [*(spec.advice if spec else ()), *missing_secrets(config)]
+    if spec:
+        found += [*spec.advice, *release_advice(spec.combination.versions, today or table().day)]
+    found += missing_secrets(config)
     located_ones = sorted(map(source.located, found), key=lambda one: (one.advice, one.lines[:1], one.subject))
     return CheckedFile(data, None if wrong else spec, tuple(located_ones))
 

@@ -1,70 +1,139 @@
-"""Releases that are known by number, for an author who wrote one that is not, or only half of one. Pure."""
+"""The pins of a stack file, judged by the table of releases. Pure: the day is the caller's."""
 
 import re
+from collections.abc import Mapping
+from datetime import date
+from typing import NamedTuple
 
 from components.core.finding import Finding
-from components.core.versions import parse
-from components.network.compatibility.matrix import CATALOGUE, Combination, Part
+from components.core.versions import minor, parse
+from components.network.compatibility.matrix import Part
+from components.network.compatibility.releases import Releases, candidates, table
 from components.stackfile.compatibility import FIELDS
 
-_MORE: dict[Part, tuple[str, ...]] = {Part.CILIUM: ("1.20.2",), Part.TRAEFIK: ("3.7.9",)}
-"""Beside the catalogue, from which remedies choose: what this project's own stack files and lock have."""
-SUPPORTED = 4
-"""Minors of Kubernetes that its project maintains at a time: 14 months each, three a year."""
+_NAMED = 3
+"""Advisories that a finding names; `vds versions` lists all."""
 
 
 def with_newest(finding: Finding) -> Finding:
-    """A version that is only a minor line, with the newest release of that line that is known."""
+    """A version that is only a minor, with the newest release of that minor that is known."""
     match = re.fullmatch(r"v?([0-9]+\.[0-9]+)", finding.value)
     parts = [part for part, field in FIELDS.items() if field == finding.subject and part is not Part.KUBERNETES]
     if match is None:
         return finding
-    newest = [version for part in parts for version in _known(part) if version.startswith(f"{match[1]}.")]
-    if not newest:
+    lines = [line for part in parts for line in [_releases(part).line(match[1])] if line]
+    if not lines:
         return finding
-    return finding._replace(remedy=f'write a whole version in quotes; the newest known of {match[1]} is "{newest[-1]}"')
+    newest = lines[-1].newest
+    return finding._replace(remedy=f'write a whole version in quotes; the newest known of {match[1]} is "{newest}"')
 
 
-def release_advice(found: Combination) -> list[Finding]:
-    """Releases that are newer than every known one of their line, or of no known line."""
-    return [advice for part, version in found.versions.items() if (advice := _unknown(part, version)) is not None]
+def release_problems(pins: Mapping[Part, str]) -> list[Finding]:
+    """Versions of a minor that was never released and can't be any more."""
+    return [
+        _finding(
+            "release-known",
+            part,
+            version,
+            f"{version}: {part} {minor(version)} was never released, because {_last(releases, version)} was the last "
+            "of its major version",
+            f"write {releases.newest}, or another release",
+        )
+        for part, version, releases in _judged(pins)
+        if releases.never_existed(version)
+    ]
 
 
-def _unknown(part: Part, version: str) -> Finding | None:
-    known = _known(part)
-    if not known:
-        return None
-    here = parse(version).release
-    if part is Part.KUBERNETES:
-        return _kubernetes(version, known)
-    line = [one for one in known if parse(one).release[:2] == here[:2]]
-    newest, of_line = (line or known)[-1], f" of {'.'.join(map(str, here[:2]))}" if line else ""
-    if here <= parse(newest).release:
-        return None
-    return _advice(part, version, newest, of_line)
+def release_advice(pins: Mapping[Part, str], today: date) -> list[Finding]:
+    """Versions that are not known yet, past their end of life or vulnerable."""
+    return [
+        finding._replace(advice=True)
+        for part, version, releases in _judged(pins)
+        if not releases.never_existed(version)
+        for finding in (
+            *_unknown(part, version, releases),
+            *_ended(part, version, releases, today),
+            *_vulnerable(part, version, releases),
+        )
+    ]
 
 
-def _kubernetes(version: str, known: tuple[str, ...]) -> Finding | None:
-    minor, newest = parse(version).release[:2], parse(known[-1]).release
-    if minor > newest:
-        return _advice(Part.KUBERNETES, version, known[-1], "")
-    if minor <= (newest[0], newest[1] - SUPPORTED):
-        said = f"{version} has reached its end of life: Kubernetes maintains a minor for 14 months"
-        remedy = f"write a supported one, {known[-SUPPORTED + 1]} to {known[-1]}"
-        return Finding("release-known", FIELDS[Part.KUBERNETES], said, remedy, value=version, advice=True)
-    return None
+class Pin(NamedTuple):
+    """A version that a stack file chooses, and what the table says of it."""
+
+    part: Part
+    field: str
+    version: str
+    newest: str | None
+    """The newest known patch of its minor; None where the table does not have the minor."""
+    end: date | None
+    """The last day with fixes; None where no day is known."""
+    findings: tuple[Finding, ...]
+    """What is wrong with it, and as advice what is not known and that there is a newer patch."""
 
 
-def _advice(part: Part, version: str, newest: str, of_line: str) -> Finding:
-    return Finding(
-        "release-known",
-        FIELDS[part],
-        f"{version}: no release of {part} with that number is known, and the table may be older than it",
-        f"the newest known{of_line} is {newest}",
-        value=version,
-        advice=True,
-    )
+def pins(versions: Mapping[Part, str], today: date) -> list[Pin]:
+    """Every version of a stack file that is in the table, judged as of a day."""
+    problems = release_problems(versions)
+    serious = [one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today)]
+    found = []
+    for part, version, releases in _judged(versions):
+        line = releases.line(version)
+        own = [one for one in (*problems, *serious) if one.subject == FIELDS[part] and one.value == version]
+        whole = len(parse(version).release) > 2  # a minor alone does not say which patch runs
+        if line and whole and parse(line.newest) > parse(version) and not own:
+            said = f"{version} is not the newest patch of {part} {minor(version)}"
+            own.append(_finding("release-old", part, version, said, f"write {line.newest}")._replace(advice=True))
+        end = line.end if line else releases.has_ended(version, today)
+        found.append(Pin(part, FIELDS[part], version, line.newest if line else None, end, tuple(own)))
+    return found
 
 
-def _known(part: Part) -> tuple[str, ...]:
-    return tuple(sorted((*CATALOGUE.get(part, ()), *_MORE.get(part, ())), key=parse))
+def _judged(pins: Mapping[Part, str]) -> list[tuple[Part, str, Releases]]:
+    known = table().parts
+    return [(part, version, known[part]) for part, version in pins.items() if part in known]
+
+
+def _releases(part: Part) -> Releases:
+    return table().parts[part]
+
+
+def _unknown(part: Part, version: str, releases: Releases) -> list[Finding]:
+    line = releases.line(version)
+    newest = line.newest if line else releases.newest
+    if not (releases.is_newer(version) or (line and parse(version) > parse(newest))):
+        return []
+    of_line = f" of {minor(version)}" if line else ""
+    said = f"{version}: no release of {part} with that number was known on {table().day}"
+    return [_finding("release-known", part, version, said, f"the newest known{of_line} is {newest}")]
+
+
+def _ended(part: Part, version: str, releases: Releases, today: date) -> list[Finding]:
+    end = releases.has_ended(version, today)
+    if end is None:
+        return []
+    when = f"on {end}" if releases.line(version) else f"on {end} or before"
+    said = f"{version}: {part} {minor(version)} reached its end of life {when} and gets no more fixes"
+    living = candidates(part)
+    one_of = living[0] if len(living) == 1 else f"one of {living[0]} to {living[-1]}"
+    return [_finding("release-end", part, version, said, f"write {one_of}")]
+
+
+def _vulnerable(part: Part, version: str, releases: Releases) -> list[Finding]:
+    found = releases.vulnerable(version)
+    if not found:
+        return []
+    named = ", ".join(f"{one.id} ({one.about})" for one in found[-_NAMED:])
+    more = len(found) - _NAMED
+    said = f"{version} is vulnerable: {named}" + (f", and {more} more (`vds versions` lists them)" if more > 0 else "")
+    line = releases.line(version)
+    fixed = line.newest if line and not releases.vulnerable(line.newest) else releases.newest
+    return [_finding("release-vulnerable", part, version, said, f"write {fixed}")]
+
+
+def _last(releases: Releases, version: str) -> str:
+    return f"{parse(version).major}.{releases.majors[parse(version).major]}"
+
+
+def _finding(rule: str, part: Part, version: str, said: str, remedy: str) -> Finding:
+    return Finding(rule, FIELDS[part], said, remedy, value=version)

@@ -1,27 +1,32 @@
 """The checks between the parts of a stack file."""
 
 from collections.abc import Callable, Collection
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from components.core.finding import Finding
 from components.gateway.controllers import controller_problems
-from components.gateway.model import CrdBundle, Traefik
+from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
+from components.kubeadm.model import Cluster
 from components.kubeadm.rules import cluster_problems
 from components.network.cilium.upgrades import upgrade_problems
-from components.network.compatibility.matrix import Combination
+from components.network.compatibility.search import Way
 from components.network.kinds import values_problems
-from components.network.model import ChartContext, Cilium
+from components.network.model import ChartContext, Cilium, Cni
 from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
 from components.nodes.rules import fleet_problems, node_problems
-from components.pools.model import Helm as MetalLbHelm
+from components.pools.model import MetalLbSpec
 from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
 from components.pools.rules import metallb_problems
 from components.residency.processing_rules import processing_problems
 from components.residency.rules import residency_problems
-from components.stackfile.compatibility import compatibility_problems, together
+from components.stackfile.compatibility import FIELDS, compatibility_problems
 from components.stackfile.installed_charts import mirror_problems
+from components.stackfile.releases import release_problems
 from components.stackfile.spec import PlatformSpec
 from components.tenancy.rules import tenancy_problems
 
@@ -31,22 +36,52 @@ LISTS = frozenset({"nodes", "tenants"})
 
 def platform_problems(spec: PlatformSpec, sound: Collection[str]) -> list[Finding]:
     """Everything that is wrong between the parts of a spec that are right by themselves."""
-    return [problem for needs, check in _CHECKS if needs <= set(sound) for problem in check(spec)]
+    found = [problem for needs, check in _CHECKS if needs <= set(sound) for problem in check(spec)]
+    if not set(sound) >= _VERSIONS:
+        return found
+    known = {(one.rule, one.subject) for one in found}
+
+    def breaks_nothing_else(way: Way) -> bool:
+        changed = _with_versions(spec, way)
+        return changed is not None and all(
+            (problem.rule, problem.subject) in known
+            for needs, check in _CHECKS
+            if needs <= set(sound)
+            for problem in check(changed)
+        )
+
+    by_bundle = isinstance(spec.gateway.crds, CrdBundle)
+    return [*found, *compatibility_problems(spec.combination, by_bundle=by_bundle, accepts=breaks_nothing_else)]
+
+
+def _with_versions(spec: PlatformSpec, way: Way) -> PlatformSpec | None:
+    """The spec with other versions; None where its models refuse them."""
+    parts: dict[str, Any] = {}
+    for part, version in way.items():
+        name, *groups, field = FIELDS[part].split(".")
+        data = parts.setdefault(name, getattr(spec, name).model_dump(mode="json", by_alias=True, exclude_unset=True))
+        for group in groups:
+            data = data[group]
+        data[field] = version
+    try:
+        return spec.model_copy(update={name: _MODELS[name].validate_python(data) for name, data in parts.items()})
+    except ValidationError:
+        return None
+
+
+_MODELS: dict[str, TypeAdapter[Any]] = {
+    "cluster": TypeAdapter(Cluster),
+    "cni": TypeAdapter(Cni),
+    "metallb": TypeAdapter(MetalLbSpec),
+    "gateway": TypeAdapter(GatewaySpec),
+}
+"""The parts that have versions."""
+_VERSIONS = frozenset(_MODELS)
 
 
 def _each_node(spec: PlatformSpec) -> list[Finding]:
     allowed, segment = spec.residency.allowed_countries, spec.network.node_cidr
     return [problem for node in spec.nodes for problem in node_problems(node, allowed, segment)]
-
-
-def _together(spec: PlatformSpec) -> Combination:
-    return together(
-        spec.cni,
-        kubernetes=spec.cluster.kubernetes_version,
-        gateway_api=spec.gateway.bundle_version,
-        metallb=spec.metallb.install.version if isinstance(spec.metallb.install, MetalLbHelm) else None,
-        traefik=spec.gateway.install.version if isinstance(spec.gateway.install, Traefik) else None,
-    )
 
 
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = (
@@ -62,10 +97,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
         lambda spec: metallb_values_problems(spec.metallb, spec.metallb_context),
     ),
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
-    (
-        {"cluster", "cni", "gateway", "metallb"},
-        lambda spec: compatibility_problems(_together(spec), by_bundle=isinstance(spec.gateway.crds, CrdBundle)),
-    ),
+    (set(_VERSIONS), lambda spec: release_problems(spec.combination.versions)),
     (
         {"cni", "some tenants"},
         lambda spec: policy_problems(spec.cni, [tenant.name for tenant in spec.tenants]),

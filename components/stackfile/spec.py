@@ -13,6 +13,7 @@ from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
 from components.kubeadm.rules import endpoint_problems
+from components.network.compatibility.matrix import Combination
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
@@ -24,7 +25,6 @@ from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together, untested_advice
 from components.stackfile.installed_charts import wanted_charts
-from components.stackfile.releases import release_advice
 from components.tenancy.model import TenantSpec
 
 KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
@@ -102,22 +102,26 @@ class PlatformSpec(Spec):
         return MetalLbContext(self.cilium_version, both, self.images)
 
     @property
-    def advice(self) -> tuple[Finding, ...]:
-        """What is not wrong and will not last, for the operator to read at preview."""
-        kubernetes = self.cluster.kubernetes_version
-        combination = together(
+    def combination(self) -> Combination:
+        """The versions that work together or do not."""
+        return together(
             self.cni,
-            kubernetes=kubernetes,
+            kubernetes=self.cluster.kubernetes_version,
+            gateway_api=self.gateway.bundle_version,
             metallb=self.metallb.install.version if self.metallb.install.kind == "helm" else None,
             traefik=self.gateway.install.version if self.gateway.install.kind == "traefik" else None,
         )
+
+    @property
+    def advice(self) -> tuple[Finding, ...]:
+        """What is not wrong and will surprise. What a day decides is in `releases.release_advice`."""
+        kubernetes = self.cluster.kubernetes_version
         return (
             *kube_proxy_advice(self.cni.service_proxy, kubernetes),
             *(others_kube_proxy_advice(self.cni.service_proxy) if self.cluster.kind == "existing" else ()),
-            *untested_advice(together(self.cni, kubernetes=kubernetes)),
+            *untested_advice(self.combination),
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),
-            *release_advice(combination),
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
         )
 

@@ -47,8 +47,8 @@ def of_today(seed):
     data["cni"]["version"] = NOW
     if "bundleVersion" in data["gateway"]:
         (problem,) = problems(data)
-        assert "gateway.bundleVersion: 1.6.1" in problem
-        data["gateway"]["bundleVersion"] = "1.6.1"
+        assert "gateway.bundleVersion: 1.6.3" in problem
+        data["gateway"]["bundleVersion"] = "1.6.3"
     return data
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from components.charts.lock import ChartLock, LockedChart, lock_text
+from components.network.compatibility.releases import table
 from tests.support.stacks import ROOT, stack
 
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -43,6 +44,15 @@ def test_the_versions_of_an_environment_are_found(name: str) -> None:
     assert versions("Cilium", path) == [{"currentValue": spec.cni.version}]
     assert versions("MetalLB", path) == [{"currentValue": spec.metallb.install.version}]
     assert versions("Traefik", path) == [{"currentValue": spec.gateway.install.version}]
+
+
+def test_every_newest_patch_of_the_table_is_found_and_stays_in_its_minor() -> None:
+    path = "components/network/compatibility/releases.yaml"
+    found = versions("table", path)
+    newest = [line.newest for releases in table().parts.values() for line in releases.lines.values()]
+    assert [one["currentValue"] for one in found] == newest
+    (rule,) = [rule for rule in CONFIG["packageRules"] if rule.get("matchFileNames") == [path] and "enabled" in rule]
+    assert (rule["matchUpdateTypes"], rule["enabled"]) == (["major", "minor"], False)
 
 
 def test_the_engine_is_found_in_every_workflow_that_runs_it() -> None:

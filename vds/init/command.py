@@ -141,7 +141,7 @@ def _write(file: Path, answers: Answers) -> None:
             f"there is no {answers.known_hosts}: run `{scan}`, and compare each key with the provider's console"
         )
     text = stack_file(answers)
-    found = check_file(text, str(file), file.parent).findings
+    found = check_file(text, str(file), file.parent, date.today()).findings
     wrong = [one._replace(file="", lines=()) for one in found if not one.advice]
     if wrong:
         raise IncompleteError("nothing was written, because of the answers", *map(str, wrong))

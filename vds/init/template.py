@@ -33,7 +33,7 @@ class Answers(NamedTuple):
     """The last day of the exceptions for places abroad."""
 
 
-CILIUM, METALLB, TRAEFIK = "1.20.2", "0.16.1", "3.7.9"
+CILIUM, METALLB, TRAEFIK = "1.20.2", "0.16.1", "3.7.16"
 """Versions that the committed stack files have."""
 _PLACES = (
     ("charts", "GitHub Inc.", ("helm.cilium.io", "metallb.github.io"), "chart-repository"),

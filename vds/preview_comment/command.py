@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -109,7 +110,7 @@ def examine(
         touched_by = (f"{file.name} (not in git)",)
     if not touched_by:
         return StackReport(stack)
-    checked = check_file(text, name, project)
+    checked = check_file(text, name, project, date.today())
     after, spec = checked.data if isinstance(checked.data, Mapping) else None, checked.spec
     problems = tuple(str(one) for one in checked.findings if not one.advice)
     before = before if tracked else after  # of a file that git does not know there is nothing to compare

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ def validate(
     for file in files:
         try:
             text = _standard_input() if str(file) == "-" else read_text(file)
-            found += check_file(text, str(file), file.parent).findings
+            found += check_file(text, str(file), file.parent, date.today()).findings
         except OSError as error:
             unreadable = True
             problem = _unreadable(file, error)

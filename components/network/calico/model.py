@@ -104,10 +104,8 @@ class Calico(CniSpec):
         return Requirements(tcp, udp, segment, "DSR" if self.external_services == "dsr" else sources)
 
     def combination(self) -> Combination:
-        planes = {"BPF": {Feature.CALICO_BPF}, "Nftables": {Feature.CALICO_NFTABLES, Feature.PROXY_NFTABLES}}
-        features = planes.get(self.dataplane, set())
-        if self.encryption == "wireguard":
-            features = features | {Feature.WIREGUARD}
+        nftables = {Feature.CALICO_NFTABLES, Feature.PROXY_NFTABLES}
+        features: set[Feature] = nftables if self.dataplane == "Nftables" else set()
         return Combination({Part.CALICO: self.version}, frozenset(features))
 
     def summary(self) -> str:

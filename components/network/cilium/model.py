@@ -208,8 +208,6 @@ class _Cilium(CniSpec):
         features = set()
         if self.service_proxy == "nftables":
             features.add(Feature.PROXY_NFTABLES)
-        if self.encryption == "wireguard":
-            features.add(Feature.WIREGUARD)
         if self.gateway_api:
             features.add(Feature.CILIUM_GATEWAY)
         return Combination({Part.CILIUM: self.version}, frozenset(features))

@@ -3,12 +3,16 @@
 What has no row is unknown, and what is unknown is not refused.
 """
 
-from collections.abc import Iterator
-from itertools import combinations, product
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations, islice, product
 from typing import NamedTuple
 
 from components.core.versions import between, minor, parse
-from components.network.compatibility.matrix import CATALOGUE, TABLE, TESTED, Combination, Part, Requirement
+from components.network.compatibility.matrix import TABLE, Combination, Part, Requirement
+from components.network.compatibility.releases import candidates, table
+
+_EASIEST_FIRST = (Part.METALLB, Part.GATEWAY_API, Part.TRAEFIK, Part.CILIUM, Part.CALICO, Part.KUBERNETES)
+"""Of parts that are equally far, the one that is easier to change comes first."""
 
 
 class Conflict(NamedTuple):
@@ -41,14 +45,18 @@ def floor(combination: Combination, part: Part) -> tuple[str, str] | None:
     return max(asks, key=lambda ask: parse(ask[0]), default=None)
 
 
-def nearest(combination: Combination) -> list[dict[Part, str]]:
+Way = Mapping[Part, str]
+"""A change of versions."""
+
+
+def nearest(combination: Combination, accepts: Callable[[Way], bool] = lambda _: True) -> list[Way]:
     """The nearest combinations that work: one part changed where that is enough, nearest first; else two.
 
-    Nothing where no change of versions helps.
+    `accepts` asks everything else that is checked of a version. Nothing where no change of versions helps.
     """
-    parts = [part for part in CATALOGUE if part in combination.versions]
+    parts = [part for part in _EASIEST_FIRST if part in combination.versions]
     for size in (1, 2):
-        ways = [way for chosen in combinations(parts, size) for way in _ways(combination, chosen)]
+        ways = [way for chosen in combinations(parts, size) for way in _ways(combination, chosen, accepts)]
         if ways:
             ways.sort(key=lambda way: way[0])
             return [change for _, change in (ways if size == 1 else ways[:1])]
@@ -62,7 +70,8 @@ def untested(combination: Combination) -> tuple[str, str]:
         version = combination.versions.get(part, "")
         if not version or not kubernetes:
             continue
-        tested = TESTED.get((part, minor(version)))
+        line = table().parts[part].line(version)
+        tested = line.tested if line else None
         if tested and between(kubernetes, *tested):
             continue
         if tested:
@@ -95,18 +104,20 @@ def _subject(requirement: Requirement, combination: Combination) -> str:
     return f"{named} with {requirement.feature}" if requirement.feature else named
 
 
-def _ways(combination: Combination, parts: tuple[Part, ...]) -> Iterator[tuple[int, dict[Part, str]]]:
+def _ways(
+    combination: Combination, parts: tuple[Part, ...], accepts: Callable[[Way], bool]
+) -> Iterator[tuple[int, Way]]:
     """The nearest way to change exactly these parts, if one works."""
-    found: list[tuple[int, dict[Part, str]]] = []
-    for versions in product(*(CATALOGUE[part] for part in parts)):
+    found: list[tuple[int, Way]] = []
+    for versions in product(*(candidates(part) for part in parts)):
         change = dict(zip(parts, versions, strict=True))
         if not conflicts(Combination({**combination.versions, **change}, combination.features)):
             far = sum(_distance(part, combination.versions[part], version) for part, version in change.items())
             found.append((far, change))
-    yield from sorted(found, key=lambda way: way[0])[:1]
+    yield from islice((way for way in sorted(found, key=lambda way: way[0]) if accepts(way[1])), 1)
 
 
 def _distance(part: Part, here: str, there: str) -> int:
-    """Releases of the catalogue between two versions."""
+    """Candidates between two versions."""
     low, high = sorted((parse(here), parse(there)))
-    return sum(1 for version in CATALOGUE[part] if low < parse(version) <= high)
+    return sum(1 for version in candidates(part) if low < parse(version) <= high)

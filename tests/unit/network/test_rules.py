@@ -153,7 +153,7 @@ def test_bgp_or_encapsulation_calico_needs_one():
 
 @pytest.mark.parametrize(
     ("version", "encryption", "floor"),
-    [("1.18.0", "none", "5.10"), ("1.17.18", "none", "5.4"), ("1.17.18", "wireguard", "5.6")],
+    [("1.18.0", "none", "5.10"), ("1.20.2", "wireguard", "5.10")],
 )
 def test_the_kernel_floor_follows_the_version(version, encryption, floor):
     assert kernel_floor(cilium(version, encryption=encryption))[0] == floor

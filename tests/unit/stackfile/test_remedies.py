@@ -52,7 +52,7 @@ CILIUMS = both(cni(gatewayApi=True, version="1.18.12"), gateway(install={"kind":
 BUNDLED = both(CILIUMS, bundle("1.6.1"))
 CASES: list[tuple[Callable[[Data], None], str, Callable[[Data], None]]] = [
     (BUNDLED, "gateway.crds: path and sha256 of Gateway API 1.4.1's standard-install.yaml", bundle("1.4.1")),
-    (BUNDLED, "cni.version: 1.20.0", cni(version="1.20.0")),
+    (BUNDLED, "cni.version: 1.20.3", cni(version="1.20.3")),
     (BUNDLED, "gatewayApi: false", cni(gatewayApi=False)),
     (
         both(CILIUMS, gateway(bundleVersion="1.6.1")),

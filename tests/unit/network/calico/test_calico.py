@@ -160,9 +160,9 @@ def test_calico_without_encapsulation_is_not_called_native_routing():
     assert cni.requirements().udp_ports == ()
 
 
-def test_wireguard_needs_its_kernel():
-    assert kernel_floor(calico(encryption="wireguard")) == ("5.6", "WireGuard")
-    assert kernel_floor(calico(dataplane="BPF", encryption="wireguard"))[0] == "5.10"
+def test_every_data_plane_needs_the_kernel_of_calicos_requirements():
+    for dataplane in ("Iptables", "BPF"):
+        assert kernel_floor(calico(dataplane=dataplane, encryption="wireguard"))[0] == "5.10"
 
 
 @pytest.mark.parametrize(

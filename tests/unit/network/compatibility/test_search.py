@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from components.core.versions import between
-from components.network.compatibility.matrix import CATALOGUE, TABLE, Combination, Feature, Part
+from components.network.compatibility.matrix import TABLE, Combination, Feature, Part
+from components.network.compatibility.releases import candidates
 from components.network.compatibility.search import conflicts, floor, nearest, untested
 from components.network.rules import kernel_floor
 from tests.support.networks import cilium
@@ -25,16 +26,28 @@ def test_a_gateway_api_too_new_for_cilium_names_both_ways_out():
     assert problem == (
         "gateway.bundleVersion: Gateway API 1.6.1 does not work with Cilium 1.18.12 with Cilium's Gateway, which needs "
         "1.4.1 at most: its controller knows no later kinds (Cilium 1.20's upgrade notes): write "
-        "gateway.bundleVersion: 1.4.1, or cni.version: 1.20.0, or gatewayApi: false"
+        "gateway.bundleVersion: 1.4.1, or cni.version: 1.20.3, or gatewayApi: false"
     )
     assert said({"gatewayApi": True}, bundleVersion="1.4.1") == []
     assert said({"gatewayApi": True, "version": "1.20.0"}, bundleVersion="1.6.1") == []
 
 
+def test_a_proposed_version_is_asked_of_every_other_rule():
+    (problem,) = said({"gatewayApi": True, "runningVersion": "1.18.2"}, bundleVersion="1.6.1")
+    assert problem.endswith("write gateway.bundleVersion: 1.4.1, or gatewayApi: false")  # 1.20 would jump over 1.19
+    (problem,) = said({"gatewayApi": True, "runningVersion": "1.19.6", "version": "1.19.6"}, bundleVersion="1.6.1")
+    assert "write gateway.bundleVersion: 1.4.1, or cni.version: 1.20.3" in problem
+
+
+def test_a_gateway_api_needs_a_kubernetes_that_validates_its_crds():
+    (problem,) = said(kubernetes="1.24", bundleVersion="1.4.1")
+    assert "write cluster.kubernetesVersion: 1.35, or gateway.bundleVersion: 1.0.0" in problem
+
+
 def test_a_gateway_api_too_old_for_cilium():
     (problem,) = said({"gatewayApi": True, "version": "1.20.0"}, bundleVersion="1.4.1")
     assert "which needs 1.6.1 or newer" in problem
-    assert "write cni.version: 1.19.6, or gateway.bundleVersion: 1.6.1" in problem
+    assert "write cni.version: 1.19.8, or gateway.bundleVersion: 1.6.3" in problem
 
 
 def test_what_is_not_on_and_what_is_not_known_is_not_refused():
@@ -45,13 +58,13 @@ def test_what_is_not_on_and_what_is_not_known_is_not_refused():
 def test_nftables_needs_a_kubernetes_that_has_it_on():
     (problem,) = said({"serviceProxy": "nftables"}, kubernetes="1.29")
     assert "Kubernetes 1.29 does not work with kube-proxy with nftables, which needs 1.31 or newer" in problem
-    assert "write cluster.kubernetesVersion: 1.31, or another mode of kube-proxy" in problem
+    assert "write cluster.kubernetesVersion: 1.35, or another mode of kube-proxy" in problem
     assert said({"serviceProxy": "nftables"}, kubernetes="1.31") == []
 
 
 def test_a_bundle_with_an_admission_policy_needs_a_kubernetes_that_has_them():
     (problem,) = said(kubernetes="1.29", bundleVersion="1.5.1")
-    assert "write gateway.bundleVersion: 1.4.1, or cluster.kubernetesVersion: 1.30" in problem
+    assert "write gateway.bundleVersion: 1.4.1, or cluster.kubernetesVersion: 1.35" in problem
 
 
 def test_a_metallb_without_objects_is_refused():
@@ -59,14 +72,14 @@ def test_a_metallb_without_objects_is_refused():
     data["metallb"]["install"]["version"] = "0.12.1"
     (problem,) = problems(data)
     assert "metallb.install.version: MetalLB 0.12.1" in problem
-    assert "write metallb.install.version: 0.13.12" in problem
+    assert "write metallb.install.version: 0.16.2" in problem
 
 
 def test_calicos_nftables_came_late():
     data = stack_data("oslo")
     data["cni"] = {"kind": "calico", "version": "3.28.5", "install": {"kind": "helm"}, "dataplane": "Nftables"}
     (problem,) = problems(data)
-    assert "write cni.version: 3.29.0, or dataplane: Iptables" in problem
+    assert "write cni.version: 3.31.7, or dataplane: Iptables" in problem
 
 
 def test_a_jump_over_minors_is_refused_with_the_path_to_take():
@@ -133,7 +146,7 @@ def test_the_production_example_runs_what_ciliums_makers_tested():
 
 def test_every_row_can_be_met_and_every_row_can_be_broken():
     for requirement in TABLE:
-        versions = [*CATALOGUE.get(requirement.other, ("3.2", "5.10", "6.12")), "0.0.1", "99.0"]
+        versions = [*(candidates(requirement.other) or ("3.2", "5.10", "6.12")), "0.0.1", "99.0"]
         assert any(between(version, requirement.at_least, requirement.at_most) for version in versions)
         assert any(not between(version, requirement.at_least, requirement.at_most) for version in versions)
         assert requirement.why
@@ -143,7 +156,7 @@ def test_every_row_can_be_met_and_every_row_can_be_broken():
 def test_every_proposal_works_and_nothing_nearer_in_the_same_parts_does():
     features = [frozenset(), frozenset({Feature.CILIUM_GATEWAY}), frozenset({Feature.PROXY_NFTABLES})]
     parts = (Part.CILIUM, Part.GATEWAY_API, Part.KUBERNETES)
-    for *versions, on in product(*(CATALOGUE[part] for part in parts), features):
+    for *versions, on in product(*(candidates(part) for part in parts), features):
         combination = Combination(dict(zip(parts, versions, strict=True)), on)
         if not conflicts(combination):
             continue
@@ -155,6 +168,7 @@ def test_every_proposal_works_and_nothing_nearer_in_the_same_parts_does():
 
 
 def test_the_kernel_that_nodes_need_comes_from_the_table():
-    both = Combination({Part.CILIUM: "1.17.18", Part.KERNEL: "5.4"}, frozenset({Feature.WIREGUARD}))
-    assert [item.subject for item in conflicts(both)] == ["WireGuard"]
-    assert floor(both, Part.KERNEL) == ("5.6", "WireGuard") == kernel_floor(cilium("1.17.18", encryption="wireguard"))
+    both = Combination({Part.CILIUM: "1.20.2", Part.KERNEL: "5.10"}, frozenset({Feature.PROXY_NFTABLES}))
+    assert [item.subject for item in conflicts(both)] == ["kube-proxy with nftables"]
+    nftables = cilium("1.20.2", serviceProxy="nftables")
+    assert floor(both, Part.KERNEL) == ("5.13", "kube-proxy with nftables") == kernel_floor(nftables)
