@@ -16,8 +16,8 @@ up: $(VENV)/ready ## Start the whole platform on this machine and test it
 down: $(VENV)/ready ## Stop and remove it; built tools and installed packages stay
 	@$(RUN) down
 
-tools: $(VENV)/ready ## Install missing packages and build the lab's tools
-	@$(RUN) tools
+tools: $(VENV)/ready ## Install missing packages and build the lab's tools; NAME=helm builds one, without root
+	@$(RUN) tools $(NAME)
 
 start: $(VENV)/ready ## Start only the lab: services and bare machines
 	@$(RUN) start
@@ -65,7 +65,9 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	for script in setup.sh .ci/run components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run lab/machines/*.sh tests/golden/files/*.sh
 
+# Helm first, and with progress: the tests render charts with it.
 fast-tests: $(VENV)/ready
+	@$(RUN) tools helm
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
 # Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.

@@ -88,14 +88,21 @@ def _say(result: dict[str, Any], *, as_json: bool) -> None:
 
 
 @app.command()
-def tools(as_json: AsJson = False) -> None:
+def tools(
+    names: Annotated[list[str] | None, typer.Argument(help="Build only these; needs no root.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Install missing packages and build the tools. Start nothing."""
-    progress = Progress(total=2, quiet=as_json)
-    with progress.step("machine"):
-        preconditions.ensure(progress)
+    wanted = [tool for tool in pins.TOOLS if not names or tool.name in names]
+    if len(wanted) < len(set(names or ())):
+        raise LabError(f"the tools are {', '.join(tool.name for tool in pins.TOOLS)}")
+    progress = Progress(total=1 if names else 2, quiet=as_json)
+    if not names:
+        with progress.step("machine"):
+            preconditions.ensure(progress)
     with progress.step("tools"):
-        found = build.ensure(progress)
-    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in pins.TOOLS}
+        found = build.ensure(progress, wanted)
+    rows = {t.name: {"version": found.version(t.name), "origin": found.origin(t.name)} for t in wanted}
     if as_json:
         print(json.dumps({"tools": rows, "seconds": progress.seconds}, indent=2))
     else:

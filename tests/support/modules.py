@@ -26,12 +26,16 @@ CILIUM = "github.com/cilium/cilium"
 METALLB = "go.universe.tf/metallb"
 GATEWAY_API = "sigs.k8s.io/gateway-api"
 CALICO_API = "github.com/projectcalico/api"
+TRAEFIK_CHART = "github.com/traefik/traefik-helm-chart"
+CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
 _KEPT = {
     CILIUM: ("install/kubernetes/cilium", "pkg/k8s/apis/cilium.io/client/crds"),
     METALLB: ("config/crd/bases", "charts/metallb"),
     GATEWAY_API: ("config/crd/standard",),
     CALICO_API: ("pkg/apis/projectcalico/v3",),
+    TRAEFIK_CHART: ("traefik",),
+    CERT_MANAGER: ("deploy/charts/cert-manager", "deploy/crds"),
 }
 """What of a module tests read: the rest, up to 100 MB, is not kept."""
 
@@ -63,6 +67,27 @@ def source(module: str, version: str) -> Path:
 def cilium_chart(version: str) -> Path:
     """The folder of Cilium's chart. A release's tag has it as published, but for the images' digests."""
     return source(CILIUM, version) / "install/kubernetes/cilium"
+
+
+def metallb_chart() -> Path:
+    """The folder of MetalLB's chart, with its subchart."""
+    return source(METALLB, pinned("metallb")) / "charts/metallb"
+
+
+def traefik_chart() -> Path:
+    """The folder of Traefik's chart."""
+    [version] = versions(TRAEFIK_CHART)
+    return source(TRAEFIK_CHART, version) / "traefik"
+
+
+def cert_manager_chart(folder: Path) -> Path:
+    """cert-manager's chart, copied to a folder, with the version that the project's release tool fills in."""
+    [version] = versions(CERT_MANAGER)
+    target = folder / "cert-manager"
+    shutil.copytree(source(CERT_MANAGER, version) / "deploy/charts/cert-manager", target)
+    about = target / "Chart.yaml"
+    about.write_text(about.read_text().replace("ersion: v0.0.0", f"ersion: v{version}"))
+    return target
 
 
 @cache  # a failure too: without a network every further test would wait for the same answer
