@@ -12,6 +12,7 @@ from components.kubeadm.scripts import script_without_secrets
 from components.network.component import Cni
 from components.nodes.component import Node
 from components.nodes.inventory import Record
+from components.nodes.placement import Placement
 from components.nodes.preflight.gate import require_fit
 from components.nodes.preflight.verdict import findings
 from components.nodes.reading import read_fleet
@@ -92,6 +93,7 @@ cni = Cni(
     depends_on=[*api_server, *crds],
     members=members,
 )
+placement = Placement("placement", platform.nodes, provider=cluster, depends_on=members)
 network = [*members, cni]
 pools = MetalLb("metallb", platform.metallb, platform.metallb_context, provider=cluster, depends_on=network)
 tenants = {
@@ -110,12 +112,13 @@ gateway = Gateway(
     images=platform.images,
     certificates=secrets.certificates,
     provider=cluster,
-    depends_on=[*network, *crds],
+    depends_on=[*network, placement, *crds],
     pools=[pools],
     tenants=list(tenants.values()),
 )
 if made:  # control planes, which are protected
-    parts = [ssh, cluster, residency, *nodes.values(), *made, record, *crds, cni, pools, *tenants.values(), gateway]
+    parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
+    parts += [*tenants.values(), gateway]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})

@@ -10,6 +10,8 @@ TENANT = f"{PREFIX}tenant"
 TIER = f"{PREFIX}tier"
 """On a tenant's pods: `frontend`, `api`, `database`, …; the tier policies select by it."""
 
+EDGE = f"{PREFIX}edge"
+"""On nodes with the profile `edge`: `"true"`. Gateway pods and the announcer of addresses go there."""
 CORDONED = f"{PREFIX}cordoned-by-decommission"
 """On a Node that we cordoned because it left the stack file. We remove such a cordon, and never an operator's."""
 CANARY = f"{PREFIX}canary"
@@ -21,6 +23,9 @@ GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 
 WAITED_FOR = f"{PREFIX}waited-for"
 """Annotation of a chart's own object: writing it makes an update wait for something, which it names."""
+
+PATCH_FORCE = "pulumi.com/patchForce"
+"""Annotation for Pulumi's provider: take over fields that another writer has."""
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Set by the API server on every namespace; it can't be set to another name."""

@@ -117,6 +117,30 @@ DnsName = Annotated[
 ]
 """A Kubernetes name with dots, RFC 1123 subdomain; also a host name without wildcard."""
 
+_LABEL_TEXT = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+LabelKey = Annotated[
+    str,
+    *_matching(
+        rf"({_DNS_NAME}/)?{_LABEL_TEXT}",
+        "use letters, digits, '-', '_' and '.', at most 63, after a prefix if you like, as in 'example.no/rack'",
+        253 + 1 + 63,
+        "example.no/rack",
+    ),
+]
+"""The key of a Kubernetes label or taint (qualified name)."""
+
+LabelValue = Annotated[
+    str,
+    *_matching(
+        rf"({_LABEL_TEXT})?",
+        "use at most 63 letters, digits, '-', '_' and '.', or nothing; write numbers and true in quotes",
+        63,
+        "a1",
+    ),
+]
+"""The value of a Kubernetes label or taint."""
+
 HostName = Annotated[
     str,
     *_matching(

@@ -5,13 +5,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from components.core.labels import PATCH_FORCE
 from components.core.manifests import Manifest
 from components.core.types import RefusedError
 from components.core.versions import parse
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
-FORCE = "pulumi.com/patchForce"
-"""Makes the provider take fields over that somebody else has written."""
 CHANNEL = "gateway.networking.k8s.io/channel"
 GROUPS = ("gateway.networking.k8s.io", "gateway.networking.x-k8s.io")
 """Of standard and experimental kinds; a bundle of anything else is another file."""
@@ -74,7 +73,10 @@ def taken_over(item: Manifest) -> Manifest:
     """The object, written over one that an earlier life of the stack left behind: they stay when a stack goes, with
     their fields in the name of who wrote them, and another writer is refused them otherwise."""
     metadata = item["metadata"]
-    return {**item, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), FORCE: "true"}}}
+    return {
+        **item,
+        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), PATCH_FORCE: "true"}},
+    }
 
 
 def mark(item: Manifest, name: str) -> str:

@@ -10,6 +10,7 @@ from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
 from components.network.kube_proxy import kube_proxy_configuration
 from components.nodes.model import NodeSpec
+from components.nodes.placement_render import taints as own_taints
 from components.nodes.settings.profiles import wanted
 
 KUBEADM = "kubeadm.k8s.io/v1beta4"
@@ -17,6 +18,10 @@ SOCKET = "unix:///run/containerd/containerd.sock"
 API_PORT = 6443
 """The port of a node's own API server; the endpoint in front of it may have another."""
 KEYRING = "/etc/apt/keyrings/vds-platform-kubernetes.asc"
+
+RESERVED = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"}
+"""Kept from pods, once for the system and once for kubelet and containerd: without it a full node starves its kubelet.
+What Debian 12 with sshd and journald, and kubelet and containerd with some thirty pods use, rounded up."""
 
 TOKEN_LIFE = "2h0m0s"  # noqa: S105  how long it lives; kubeadm keeps the uploaded certificates as long
 """Long enough for every join of one run, and too short to be useful to a thief."""
@@ -138,19 +143,24 @@ def _kubelet(spec: Kubeadm) -> Manifest:
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "cgroupDriver": "systemd",
+        "systemReserved": RESERVED,
+        "kubeReserved": RESERVED,
         # True since Kubernetes 1.35 (KEP-5573): a kubelet does not start on cgroup v1.
         **({"failCgroupV1": False} if spec.cgroup_v1 else {}),
     }
 
 
 def _registration(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
+    taints = own_taints(node)
+    if taints is None and {"control-plane", "worker"} <= set(node.roles):
+        taints = []
     return {
         "name": node.name,
         "criSocket": SOCKET,
         # Without it a kubelet takes the address of its default route, which need not be the nodes' segment.
         "kubeletExtraArgs": [{"name": "node-ip", "value": str(node.address)}],
         # Left out, kubeadm keeps pods off control planes; an empty list lets them in.
-        **({"taints": []} if {"control-plane", "worker"} <= set(node.roles) else {}),
+        **({"taints": taints} if taints is not None else {}),
         # kubeadm's own check fails on cgroup v1 since 1.35; it is one of several in SystemVerification.
         **({"ignorePreflightErrors": ["SystemVerification"]} if bootstrap.cluster.cgroup_v1 else {}),
     }

@@ -6,7 +6,17 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
-from components.core.types import Address, CountryCode, DnsLabel, HostKey, HostName, Port, RefusedError
+from components.core.types import (
+    Address,
+    CountryCode,
+    DnsLabel,
+    HostKey,
+    HostName,
+    LabelKey,
+    LabelValue,
+    Port,
+    RefusedError,
+)
 
 Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 """Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
@@ -79,6 +89,17 @@ class Provider(Spec):
     """The country whose law the company is under."""
 
 
+class Taint(Spec):
+    """Keeps pods without a toleration off a node."""
+
+    key: LabelKey
+    """As in `example.no/only`."""
+    value: LabelValue = ""
+    """What a toleration compares; it may be empty."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
+    """What happens to pods without a toleration: no new ones, rather no new ones, or running ones are evicted too."""
+
+
 class NodeSpec(Spec):
     """One rented server."""
 
@@ -95,6 +116,11 @@ class NodeSpec(Spec):
     """Composed in any order: the larger minimum wins, and two exact values that differ are refused."""
     sysctls: tuple[Sysctl, ...] = ()
     """Settings of this node in addition to its profiles; an exact value here replaces theirs."""
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+    """Labels of its Node object. The profile `edge` adds `vds-platform.no/edge: "true"`."""
+    taints: tuple[Taint, ...] | None = None
+    """All taints of its Node object besides those that Kubernetes sets by itself. Left out: they are not managed. Write
+    `[]` to take them off: a taint stays when this field leaves the stack file."""
     keep_swap: bool = False
     """True leaves swap as it is; otherwise it is switched off, and on again when the node is decommissioned."""
     host_key: HostKey | None = None
@@ -104,6 +130,9 @@ class NodeSpec(Spec):
     we put there. Write it and deploy while the node is still in the file: a removal uses what was deployed."""
     drain_seconds: int = Field(default=300, ge=0, le=3600)
     """How long its pods may take to move when it leaves the stack file; 0 does not move them."""
+
+    def __hash__(self) -> int:
+        return hash(self.name)  # labels have no hash
 
 
 class SshSpec(Spec):

@@ -1,9 +1,10 @@
 """What is wrong with nodes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
+from components.core.labels import PREFIX
 from components.core.types import Network
 from components.nodes.model import NodeSpec
 from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, asked, conflicts
@@ -74,6 +75,51 @@ def setting_problems(node: NodeSpec) -> list[Finding]:
     )
 
 
+_KUBERNETES_DOMAINS = ("kubernetes.io", "k8s.io")
+_OPEN_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io", "node-restriction.kubernetes.io")
+_OPEN_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
+"""What of Kubernetes' own labels an operator may set (kubernetes.io/docs/reference/labels-annotations-taints)."""
+
+
+def _is_within(key: str, domains: Iterable[str]) -> bool:
+    prefix = key.rpartition("/")[0]
+    return any(prefix == domain or prefix.endswith(f".{domain}") for domain in domains)
+
+
+def placement_problems(node: NodeSpec) -> list[Finding]:
+    """Labels and taints that are Kubernetes' or ours to set."""
+    item, path = f"node {node.name}", f"nodes[{node.name}]"
+    found = []
+    for key in node.labels:
+        said = ""
+        if key.startswith(PREFIX):
+            said, remedy = "is the platform's own label", "leave it out; the profile edge sets vds-platform.no/edge"
+        elif _is_within(key, _KUBERNETES_DOMAINS) and not _is_within(key, _OPEN_PREFIXES) and key not in _OPEN_LABELS:
+            said = "is a label that Kubernetes sets by itself"
+            remedy = f"leave it out, or write a prefix of your own; open are {', '.join(_OPEN_LABELS)} and those of "
+            remedy += ", ".join(_OPEN_PREFIXES)
+        if said:
+            found.append(Finding("nodes-labels", item, f"{key} {said}", remedy, fields=(f"{path}.labels.{key}",)))
+    own, here = node.taints or (), f"{path}.taints"
+    found += [
+        Finding(
+            "nodes-taints",
+            item,
+            f"{taint.key} is a taint that Kubernetes sets by itself",
+            "leave it out; `roles: [control-plane]` keeps other pods off a control plane",
+            fields=(here,),
+        )
+        for taint in own
+        if _is_within(taint.key, _KUBERNETES_DOMAINS)
+    ]
+    return found + [
+        Finding(
+            "nodes-taints", item, f"{key} has the effect {effect} twice", "leave one out", fields=(f"{path}.taints",)
+        )
+        for key, effect in duplicates((taint.key, taint.effect) for taint in own)
+    ]
+
+
 def _sources(node: NodeSpec, key: str) -> str:
     named = [name for name in node.profiles if any(setting.key == key for setting in PROFILES[name])]
     own = ["its own sysctls"] if any(setting.key == key for setting in node.sysctls) else []
@@ -83,7 +129,7 @@ def _sources(node: NodeSpec, key: str) -> str:
 def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) -> list[Finding]:
     """Everything that is wrong with one node."""
     item = f"node {node.name}"
-    problems = residency_problems(node, allowed) + setting_problems(node)
+    problems = residency_problems(node, allowed) + setting_problems(node) + placement_problems(node)
     if node.host_key is None:
         problems.append(
             Finding(

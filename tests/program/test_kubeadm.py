@@ -148,7 +148,8 @@ def test_another_node_changes_nothing_but_the_record_of_all_nodes():
         if urn in before.resources and item.inputs != before.resources[urn].inputs
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
-    assert new == {"osl-w-9", *(f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "decommission"))}
+    commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "decommission")}
+    assert new == {"osl-w-9", "placement-osl-w-9"} | commands
     assert changed == {"record-nodes"}
 
 
@@ -256,3 +257,14 @@ def test_objects_that_nobody_showed_are_named_and_stop_nothing():
     found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("stack-judged", False)}
     assert any("HTTPRoute gateway-route-butikk-butikk-api: is not judged yet" in item.message for item in found)
+
+
+def test_labels_are_set_on_members_before_the_gateways_pods_are_scheduled_by_them():
+    program = run()
+    members = {item.urn for item in memberships(program).values()}
+    patches = {item.name: item for item in program.resources.values() if item.name.startswith("placement-")}
+    assert set(patches) == {"placement-osl-w-1", "placement-osl-w-2"}
+    for patch in patches.values():
+        assert patch.inputs["metadata"]["labels"] == {"vds-platform.no/edge": "true"}
+        assert members <= patch.depends_on
+    assert {item.urn for item in patches.values()} <= named(program, "gateway-namespace").depends_on

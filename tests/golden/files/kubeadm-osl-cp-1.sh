@@ -88,7 +88,17 @@ kubeadm_config='{
 {
   "apiVersion": "kubelet.config.k8s.io/v1beta1",
   "kind": "KubeletConfiguration",
-  "cgroupDriver": "systemd"
+  "cgroupDriver": "systemd",
+  "systemReserved": {
+    "cpu": "100m",
+    "memory": "256Mi",
+    "ephemeral-storage": "1Gi"
+  },
+  "kubeReserved": {
+    "cpu": "100m",
+    "memory": "256Mi",
+    "ephemeral-storage": "1Gi"
+  }
 }'
 
 packages() {

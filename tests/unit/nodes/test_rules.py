@@ -1,4 +1,8 @@
-from tests.support.stacks import problems, stack_data
+import pytest
+
+from components.nodes.placement_render import patch
+from components.stackfile.parsing import parse
+from tests.support.stacks import ROOT, problems, stack_data
 
 
 def changed(index=0, **values):
@@ -43,3 +47,41 @@ def test_the_broadcast_address_is_no_node():
 def test_an_even_number_of_control_planes_is_refused():
     (problem,) = changed(roles=["worker"])
     assert "2 control-plane nodes" in problem
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"labels": {"kubernetes.io/hostname": "a"}},
+            "kubernetes.io/hostname is a label that Kubernetes",
+        ),
+        ({"labels": {"node-role.kubernetes.io/edge": ""}}, "node-role.kubernetes.io/edge is a label that Kubernetes"),
+        ({"labels": {"vds-platform.no/edge": "false"}}, "vds-platform.no/edge is the platform's own label"),
+        ({"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]}, "is a taint that Kubernetes"),
+        ({"taints": [{"key": "a", "effect": "NoExecute"}] * 2}, "a has the effect NoExecute twice"),
+        ({"labels": {"bad key": "a"}}, "use letters, digits"),
+        ({"labels": {"rack": "two words"}}, "use at most 63 letters"),
+        ({"labels": {"example.no/rack": "a1", "topology.kubernetes.io/zone": "oslo-1"}}, ""),
+    ],
+)
+def test_labels_and_taints_of_kubernetes_and_of_the_platform_are_refused(values, said):
+    found = changed(**values)
+    assert len(found) == bool(said)
+    assert said in "".join(found)
+
+
+def test_the_patch_of_a_node_has_what_the_stack_file_says_and_no_more():
+    def patch_of(index=0, **values):
+        data = stack_data("oslo")
+        data["nodes"][index] |= {"profiles": ["baseline"], **values}
+        return patch(parse(data, base_dir=ROOT).nodes[index])
+
+    assert patch_of() is None
+    edge = patch_of(profiles=["baseline", "edge"])
+    assert edge["metadata"]["labels"] == {"vds-platform.no/edge": "true"}
+    assert "spec" not in edge
+    assert patch_of(3, taints=[])["spec"] == {"taints": []}
+    own = [{"key": "example.no/only", "value": "x", "effect": "NoSchedule"}]
+    taints = patch_of(taints=own)["spec"]["taints"]
+    assert taints == [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}, *own]
