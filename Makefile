@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,11 @@ lab-tests: $(VENV)/ready
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests need root; run: sudo make test, or make test-fast" >&2; exit 1; }
 	@$(RUN) tools
 	$(VENV)/bin/pytest -v --durations=25 tests/lab
+
+guide: $(VENV)/ready ## Type docs/howto/first-environment.md on bare machines (stops a running lab; 6 minutes)
+	@[ "$$(id -u)" = 0 ] || { echo "error: the lab needs root; run: sudo make guide" >&2; exit 1; }
+	@$(RUN) tools
+	$(VENV)/bin/pytest -v -s tests/lab/test_first_environment.py
 
 benchmark-nodes: $(VENV)/ready ## Measure the setup of 20 nodes, compared with plain SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from collections.abc import Mapping
 from datetime import date, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from vds.init.template import Answers, Server, stack_file
+from vds.init.template import Answers, Bundle, MadeCluster, Server, stack_file
 from vds.shared.errors import IncompleteError, OperationError
 
 _DAYS = 365
 """For which public chart and image repositories are let through: an exception has an end."""
-_KUBERNETES = "1.36"
+_KUBERNETES = {"kubeadm": "1.36.3", "existing": "1.36"}
+_RELEASE_KEY = "https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key"
+_GATEWAY_API = "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
+_OPTIONS = {
+    "metallb": "--pool",
+    "network.nodeCidr": "--node-cidr",
+    "network.apiServer": "--api-server",
+    "nodes": "--control-plane or --worker",
+    "tenants": "--tenant or --group",
+    "residency.allowedCountries": "--country",
+    "residency.places": "--country, --provider, --provider-country or --state",
+    "ssh": "--known-hosts",
+    "gateway.crds": "--gateway-crds",
+    "gateway": "--domain or --tenant",
+    "cluster.kubernetesVersion": "--kubernetes",
+    "cluster.containerd": "--containerd",
+    "cluster.packages.signingKey": "--signing-key",
+    "cluster.caCertificate": "--ca-certificate",
+    "environment": "STACK",
+}
+"""The option whose answer becomes a part of the stack file. The first that fits is the one."""
 _LONGEST_NAME = 32
 """It is also the cluster's name to its peers, for which Cilium takes 32 characters."""
 
@@ -45,7 +67,27 @@ def init(
     domain: Annotated[str | None, typer.Option(help="The domain below which the tenants' hosts are.")] = None,
     tenant: Annotated[str | None, typer.Option(help="The first tenant's name.")] = None,
     group: Annotated[str | None, typer.Option(help="Its group in the identity provider. Default: its name.")] = None,
-    kubernetes: Annotated[str, typer.Option(help="The cluster's minor version.")] = _KUBERNETES,
+    state: Annotated[
+        str | None, typer.Option(help="Host that keeps Pulumi's state, as in state.example.no; localhost for files.")
+    ] = None,
+    cluster: Annotated[
+        Literal["kubeadm", "existing"], typer.Option(help="Whether the platform makes the cluster, or it exists.")
+    ] = "kubeadm",
+    kubernetes: Annotated[
+        str | None, typer.Option(help="Version of Kubernetes. Default: 1.36.3, or 1.36 of an existing cluster.")
+    ] = None,
+    containerd: Annotated[
+        str | None, typer.Option(help="kubeadm: version of the servers' package, as `apt-cache madison` prints it.")
+    ] = None,
+    signing_key: Annotated[Path, typer.Option(help="kubeadm: file with the key of the Kubernetes packages.")] = Path(
+        "Release.key"
+    ),
+    ca_certificate: Annotated[
+        Path, typer.Option(help="kubeadm: file with the certificate of the cluster's authority.")
+    ] = Path("ca.crt"),
+    gateway_crds: Annotated[
+        Path, typer.Option(help="File with Gateway API's CRDs. An existing cluster may have them without it.")
+    ] = Path("standard-install.yaml"),
 ) -> None:
     """Asks for the missing options on a terminal.
 
@@ -69,6 +111,9 @@ def init(
     pool = pool or ask.text("--pool", "Addresses of load balancers, as in 192.0.2.200-192.0.2.220")
     domain = domain or ask.text("--domain", "Domain of the tenants' hosts, as in example.no")
     tenant = tenant or ask.text("--tenant", "The first tenant's name")
+    state = state or ask.text("--state", "Host that keeps Pulumi's state, as in state.example.no")
+    if cluster == "kubeadm":
+        containerd = containerd or ask.text("--containerd", "Version of the servers' package containerd")
     ask.complete()
     servers = [_server(text, "control-plane") for text in control_planes]
     servers += [_server(text, "worker") for text in workers or ()]
@@ -85,8 +130,11 @@ def init(
         tenant,
         group or tenant,
         str(known_hosts or f"{stack}.known_hosts"),
-        kubernetes,
+        state,
         (date.today() + timedelta(days=_DAYS)).isoformat(),
+        kubernetes or _KUBERNETES[cluster],
+        _made(containerd or "", signing_key, ca_certificate) if cluster == "kubeadm" else None,
+        _bundle(gateway_crds, required=cluster == "kubeadm"),
     )
     _write(file, answers)
 
@@ -130,6 +178,41 @@ def _segment(server: Server) -> str:
         ) from None
 
 
+def _made(containerd: str, signing_key: Path, ca_certificate: Path) -> MadeCluster:
+    from components.core.types import RefusedError  # half a second: not for `--help`
+    from components.kubeadm.signing import fingerprint
+
+    make_key = f"curl -fsSLo {signing_key} {_RELEASE_KEY}"
+    armoured = _read(signing_key, "--signing-key", f"run `{make_key}`, and compare the key's fingerprint")
+    authority = _read(ca_certificate, "--ca-certificate", "make it as docs/howto/first-environment.md shows")
+    try:
+        found = fingerprint(armoured.decode("utf-8", "replace"))
+    except RefusedError as error:
+        raise OperationError(f"--signing-key {signing_key} {error.reason}: {error.remedy}") from None
+    except ValueError as error:
+        raise OperationError(f"--signing-key {signing_key} is no armoured key: {error}") from None
+    return MadeCluster(containerd, armoured.decode(), found, authority.decode("utf-8", "replace"))
+
+
+def _bundle(file: Path, *, required: bool) -> Bundle | None:
+    if not required and not file.is_file():
+        return None
+    content = _read(file, "--gateway-crds", f"run `curl -fsSLo {file} {_GATEWAY_API}`")
+    return Bundle(str(file), hashlib.sha256(content).hexdigest())
+
+
+def _read(file: Path, option: str, remedy: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise OperationError(f"{option} {file} can't be read ({error.strerror}): {remedy}") from None
+
+
+def _option(subject: str, options: Mapping[str, str] = _OPTIONS) -> str:
+    """The option that an answer was given with; the subject itself, if no answer became it."""
+    return next((option for part, option in options.items() if subject.startswith(part)), subject)
+
+
 def _write(file: Path, answers: Answers) -> None:
     from components.stackfile.parsing import check_file  # half a second: not for `--help`
 
@@ -142,7 +225,7 @@ def _write(file: Path, answers: Answers) -> None:
         )
     text = stack_file(answers)
     found = check_file(text, str(file), file.parent, date.today()).findings
-    wrong = [one._replace(file="", lines=()) for one in found if not one.advice]
+    wrong = [one._replace(subject=_option(one.subject), file="", lines=()) for one in found if not one.advice]
     if wrong:
         raise IncompleteError("nothing was written, because of the answers", *map(str, wrong))
     try:
@@ -152,6 +235,8 @@ def _write(file: Path, answers: Answers) -> None:
         raise OperationError(f"{file} can't be written ({error.strerror}): run it in the project's folder") from None
     print(f"{file} is written. Next: `pulumi stack init {answers.environment}`, and the secrets that")
     print(f"`vds validate {file}` names.")
+    if answers.made:
+        print(f"Packages must be signed by the key {answers.made.fingerprint}: compare it with another source.")
 
 
 def register(app: typer.Typer) -> None:

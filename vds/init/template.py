@@ -13,6 +13,25 @@ class Server(NamedTuple):
     role: str
 
 
+class MadeCluster(NamedTuple):
+    """What kubeadm's cluster is made of."""
+
+    containerd: str
+    """Version of the servers' package."""
+    signing_key: str
+    """The armoured public key of the package repository."""
+    fingerprint: str
+    ca_certificate: str
+    """PEM."""
+
+
+class Bundle(NamedTuple):
+    """A file with the CRDs of Gateway API."""
+
+    path: str
+    sha256: str
+
+
 class Answers(NamedTuple):
     """What a first stack file is made of."""
 
@@ -28,16 +47,25 @@ class Answers(NamedTuple):
     tenant: str
     group: str
     known_hosts: str
-    kubernetes: str
+    state: str
+    """The host that keeps Pulumi's state."""
     until: str
     """The last day of the exceptions for places abroad."""
+    kubernetes: str
+    """The cluster's minor version, or the whole version that kubeadm installs."""
+    made: MadeCluster | None
+    """None: the cluster exists."""
+    gateway_crds: Bundle | None
+    """None: somebody else installs the CRDs of Gateway API."""
 
 
 CILIUM, METALLB, TRAEFIK = "1.20.2", "0.16.1", "3.7.16"
+CRI_TOOLS, KUBERNETES_CNI, PAUSE = "1.36.0-1.1", "1.9.1-1.1", "3.10.2"
 """Versions that the committed stack files have."""
 _PLACES = (
     ("charts", "GitHub Inc.", ("helm.cilium.io", "metallb.github.io"), "chart-repository"),
     ("quay", "Red Hat Inc.", ("quay.io",), "image-registry"),
+    ("kubernetes", "Google LLC", ("registry.k8s.io",), "image-registry"),
     ("docker-hub", "Docker Inc.", ("docker.io",), "image-registry"),
 )
 """Where charts and images come from without a mirror: all in the United States."""
@@ -62,21 +90,25 @@ config:
     environment: {a.environment}
     residency:
       allowedCountries: [{a.country}]
-      places: # where bytes go; add the one of Pulumi's state
-        - name: servers
+      places: # where bytes go
+        - name: servers # with the provider's resolvers and time servers; add a place for others
           networks: [{a.node_cidr}]
           country: {a.country}
           entity: {a.provider}
           entityCountry: {a.provider_country}
-          purposes: [addresses]
+          purposes: [addresses, dns, time]
+        - name: state # of Pulumi: write the company that runs it
+          hosts: [{a.state}]
+          country: {a.country}
+          entity: {a.provider}
+          entityCountry: {a.provider_country}
+          purposes: [state]
 {"".join(_place(*place) for place in _PLACES)}\
       exceptions:{"" if exceptions else " []"}
 {"".join(exceptions)}\
     ssh:
       knownHostsFile: {a.known_hosts}
-    cluster: # it exists, without kube-proxy and without a CNI; docs/howto/bootstrap-a-cluster.md has the other kind
-      kind: existing
-      kubernetesVersion: {a.kubernetes}
+{_cluster(a)}\
     network:
       nodeCidr: {a.node_cidr}
       podCidr: 10.244.0.0/16
@@ -97,13 +129,21 @@ config:
           advertisement: {{ kind: l2 }}
     gateway:
       install: {{ kind: traefik, version: {TRAEFIK} }}
+{_crds(a.gateway_crds)}\
       listeners:
         - {{ name: http, port: 80, protocol: HTTP, redirect: https }}
         - name: https
           port: 443
           protocol: HTTPS
           hostname: {_quoted(f"*.{answers.domain}")}
-          certificateSecret: wildcard # docs/howto/first-environment.md: who makes it
+          certificateSecret: wildcard # made from the stack's secret `certificates`
+      routes:
+        - name: web
+          tenant: {a.tenant}
+          hostname: {_quoted(f"{answers.tenant}.{answers.domain}")}
+          pathPrefix: /
+          stable: {{ service: web-stable, port: 8080, weight: 90 }}
+          canary: {{ service: web-canary, port: 8080, weight: 10 }}
     tenants:
       - name: {a.tenant}
         owner: {{ group: {a.group} }}
@@ -114,6 +154,43 @@ config:
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _cluster(a: Answers) -> str:
+    if a.made is None:
+        return f"""\
+    cluster: # it exists, without kube-proxy and without a CNI
+      kind: existing
+      kubernetesVersion: {a.kubernetes}
+"""
+    return f"""\
+    cluster:
+      kind: kubeadm
+      kubernetesVersion: {a.kubernetes}
+      packages: # of https://pkgs.k8s.io
+        country: US
+        signingKey:
+          fingerprint: {_quoted(a.made.fingerprint)}
+          armoured: |
+{_indented(a.made.signing_key, 12)}\
+        criTools: {CRI_TOOLS}
+        kubernetesCni: {KUBERNETES_CNI}
+      containerd: {{ version: {_quoted(a.made.containerd)} }} # from the servers' own distribution
+      images: {{ country: US, pause: {PAUSE} }} # of registry.k8s.io
+      sourceCountries: [US] # software may come from there; no data is sent there
+      caCertificate: |
+{_indented(a.made.ca_certificate, 10)}\
+"""
+
+
+def _indented(text: str, blanks: int) -> str:
+    return "".join(f"{' ' * blanks}{line}".rstrip() + "\n" for line in text.strip().splitlines())
+
+
+def _crds(bundle: Bundle | None) -> str:
+    if bundle is None:
+        return ""
+    return f"      crds: {{ kind: bundle, path: {_quoted(bundle.path)}, sha256: {_quoted(bundle.sha256)} }}\n"
 
 
 def _node(server: Server, answers: Answers, *, edge: bool) -> str:

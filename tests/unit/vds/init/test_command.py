@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from components.stackfile.parsing import check_file
-from tests.support.stacks import ROOT, host_key
+from tests.support.bundles import crd, digest, text
+from tests.support.stacks import ROOT, host_key, stack_data
 
 CONTROL_PLANES = [f"--control-plane=osl-cp-{number}=192.0.2.1{number}" for number in (1, 2, 3)]
 ALL = {
@@ -18,7 +19,11 @@ ALL = {
     "--pool": "192.0.2.200-192.0.2.220",
     "--domain": "example.no",
     "--tenant": "butikk",
+    "--state": "state.example.no",
+    "--containerd": "2.2.1-0ubuntu1~24.04.1",
 }
+EXISTING = {name: value for name, value in ALL.items() if name != "--containerd"} | {"--cluster": "existing"}
+BUNDLE = text(crd("gateways", "v1.5.1"), crd("httproutes", "v1.5.1"))
 ENVIRONMENT = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 
@@ -26,6 +31,10 @@ ENVIRONMENT = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 def folder(tmp_path):
     addresses = ["192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.21"]
     (tmp_path / "oslo.known_hosts").write_text("".join(f"{one} {host_key(one)}\n" for one in addresses))
+    cluster = stack_data("oslo")["cluster"]
+    (tmp_path / "Release.key").write_text(cluster["packages"]["signingKey"]["armoured"])
+    (tmp_path / "ca.crt").write_text(cluster["caCertificate"])
+    (tmp_path / "standard-install.yaml").write_text(BUNDLE)
     return tmp_path
 
 
@@ -39,6 +48,10 @@ def run(folder, *words, **options):
 
 def problems(file: Path):
     return [str(one) for one in check_file(file.read_text(), str(file), file.parent).findings if not one.advice]
+
+
+def spec_of(file: Path):
+    return check_file(file.read_text(), str(file), file.parent).spec
 
 
 def advice(file: Path):
@@ -55,6 +68,62 @@ def test_what_it_writes_is_valid(folder):
     text = file.read_text()
     for answer in ("osl-w-1", "Nordic VDS AS", "192.0.2.10", "192.0.2.200-192.0.2.220", "*.example.no", "butikk"):
         assert answer in text
+
+
+def test_the_cluster_is_made_by_kubeadm_from_the_files_that_it_is_given(folder):
+    done = run(folder, *CONTROL_PLANES, "--worker=osl-w-1=192.0.2.21", **ALL)
+    spec = spec_of(folder / "Pulumi.oslo.yaml")
+    assert spec.cluster.kind == "kubeadm"
+    assert spec.cluster.kubernetes_version == "1.36.3"
+    assert spec.cluster.containerd.version == ALL["--containerd"]
+    assert spec.cluster.ca_certificate.strip() == (folder / "ca.crt").read_text().strip()
+    fingerprint = stack_data("oslo")["cluster"]["packages"]["signingKey"]["fingerprint"]
+    assert spec.cluster.packages.signing_key.fingerprint == fingerprint
+    assert fingerprint in done.stdout
+    assert (spec.gateway.crds.path, spec.gateway.crds.sha256) == ("standard-install.yaml", digest(BUNDLE))
+    [route] = spec.gateway.routes
+    assert (route.hostname, route.stable.weight, route.canary.weight) == ("butikk.example.no", 90, 10)
+
+
+def test_an_existing_cluster_needs_no_files(folder):
+    for name in ("Release.key", "ca.crt", "standard-install.yaml"):
+        (folder / name).unlink()
+    done = run(folder, CONTROL_PLANES[0], **{**EXISTING, "--api-server": "192.0.2.11"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert problems(folder / "Pulumi.oslo.yaml") == []
+    spec = spec_of(folder / "Pulumi.oslo.yaml")
+    assert (spec.cluster.kind, spec.cluster.kubernetes_version) == ("existing", "1.36")
+    assert spec.gateway.crds.kind == "existing"
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (
+            "Release.key",
+            "--signing-key Release.key can't be read (No such file or directory): run `curl -fsSLo Release",
+        ),
+        ("ca.crt", "--ca-certificate ca.crt can't be read"),
+        (
+            "standard-install.yaml",
+            "run `curl -fsSLo standard-install.yaml https://github.com/kubernetes-sigs/gateway-api",
+        ),
+    ],
+)
+def test_a_file_that_is_missing_is_named_with_how_to_get_it(folder, name, says):
+    (folder / name).unlink()
+    done = run(folder, *CONTROL_PLANES, **ALL)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not (folder / "Pulumi.oslo.yaml").exists()
+
+
+def test_a_key_that_is_none_is_no_traceback(folder):
+    (folder / "Release.key").write_bytes(b"<html>\xff")
+    done = run(folder, *CONTROL_PLANES, **ALL)
+    assert done.returncode == 2
+    assert "--signing-key Release.key is no armoured key" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_one_server_is_enough_and_is_the_api_server(folder):
@@ -84,13 +153,17 @@ def test_wrong_answers_are_said_at_once_and_nothing_is_written(folder):
     assert done.returncode == 1
     for said in ("write 192.0.2.10-192.0.2.20", "write butikk", 'write "NO"'):
         assert said in done.stderr
+    for option in ("--pool: ", "--tenant or --group: ", "--country: "):
+        assert option in done.stderr, "the option, and not the place in a file that is not there"
+    assert "metallb.pools" not in done.stderr
     assert not (folder / "Pulumi.oslo.yaml").exists()
 
 
 def test_without_a_terminal_all_missing_options_are_named_at_once(folder):
     done = run(folder)
     assert done.returncode == 2
-    missing = ("--control-plane", "--provider", "--api-server", "--pool", "--domain", "--tenant")
+    missing = ("--control-plane", "--provider", "--api-server", "--pool", "--domain", "--tenant", "--state")
+    assert "--containerd" in done.stderr
     assert all(option in done.stderr for option in missing)
 
 
@@ -126,6 +199,7 @@ def test_on_a_terminal_it_asks(folder):
         command, cwd=folder, env=ENVIRONMENT, stdin=ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     answers = ["osl-1=192.0.2.11", "osl-w-1=192.0.2.21", "Nordic VDS AS", "192.0.2.200/29", "example.no", "butikk"]
+    answers += ["state.example.no", "2.2.1-0ubuntu1~24.04.1"]
     os.write(terminal, "".join(f"{answer}\n" for answer in answers).encode())
     _, said = process.communicate(timeout=60)
     os.close(terminal)

@@ -1,0 +1,155 @@
+"""docs/howto/first-environment.md, typed word for word on bare machines: to a canary behind HTTPS, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import fabric
+from lab.deploy import Deployment
+from lab.layout import CHECKOUT, NODES, OPERATOR, Layout
+from lab.processes import command
+from lab.proof.binomial import SIGNIFICANCE, binomial_p
+from lab.stack_file import SPEC
+from lab.verify import images
+from tests.lab.conftest import built_tools, lab_command
+from tests.support.first_environment import (
+    AFTER_INIT,
+    APP,
+    CLOSED_NETWORK,
+    IMAGE,
+    REQUESTS,
+    STACK,
+    UP,
+    WAY_BACK,
+    blocks,
+    typed,
+)
+
+pytestmark = pytest.mark.lab
+
+_OF_THE_LABS_STACK = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "KUBECONFIG")
+_REQUESTS = 200
+_LIMIT_SECONDS = 180
+"""From `pulumi up` to the last answer, on two cores with images in the lab."""
+
+
+class Terminal:
+    """A shell on the operator's laptop, in a copy of the project: what one block exports, the next one has."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.folder = layout.state / "guide"
+        self.seconds: dict[str, float] = {}
+        deployment = Deployment(layout, built_tools())
+        deployment.prepare()  # Pulumi's plugins, where the engine finds them
+        self._lab_stack_file = deployment.config_file
+        self._environment = {k: v for k, v in deployment.environment().items() if k not in _OF_THE_LABS_STACK}
+        self._copy_project()
+
+    def _copy_project(self) -> None:
+        """As a fresh clone: no stack file but the example's, no lab, no environment of its own."""
+        shutil.copytree(CHECKOUT, self.folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "site", "evidence"))
+        (self.folder / ".venv").symlink_to(sys.prefix)
+        (self.folder / ".gitignore").write_text("*\n")
+        app = self.folder / APP.relative_to(CHECKOUT)
+        app.write_text(app.read_text().replace(IMAGE, images(self.layout)["e2e/agnhost"]))
+        home = self.folder / "home"
+        (home / ".ssh").mkdir(parents=True, mode=0o700)
+        shutil.copy(self.layout.ssh_key, home / ".ssh" / "vds_ed25519")
+        self._environment |= {"HOME": str(home), "LAB": str(self.layout.state)}
+
+    def type(self, block: str) -> str:
+        """Type a block of the page; what it prints. Fails with everything that it printed."""
+        if block.startswith(AFTER_INIT):
+            self._close_network()
+        kept = self.folder / "home" / "exported"
+        script = f"[ ! -e {kept} ] || . {kept}\nset -aeu -o pipefail\n{typed(block)}\nexport -p > {kept}\n"
+        began = time.monotonic()
+        done = subprocess.run(
+            command(["bash", "-c", script], part="op", resolver=self.layout.resolver),
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+        )
+        first = block.splitlines()[0][:60]
+        self.seconds[first] = time.monotonic() - began
+        print(f"{self.seconds[first]:6.1f} s  {first}")
+        assert done.returncode == 0, f"the guide's block failed:\n{block}\nprinted:\n{done.stdout}"
+        return done.stdout
+
+    def _close_network(self) -> None:
+        """The settings of the lab's closed network, in the file that `vds init` wrote."""
+        file = self.folder / f"Pulumi.{STACK}.yaml"
+        content = yaml.safe_load(file.read_text())
+        labs = yaml.safe_load(self._lab_stack_file.read_text())["config"][SPEC]
+        for path in CLOSED_NETWORK:
+            _take(path.split("."), labs, content["config"][SPEC])
+        file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+    def took(self, first: str, last: str) -> float:
+        """Seconds of all blocks from one to another, by how they begin."""
+        names = list(self.seconds)
+        [begin], [end] = ([n for n, name in enumerate(names) if name.startswith(word)] for word in (first, last))
+        return sum(self.seconds[name] for name in names[begin : end + 1])
+
+
+def _take(path: list[str], source: dict[str, Any], target: dict[str, Any]) -> None:
+    *above, last = path
+    for step in above:
+        source, target = source[step], target[step]
+    if last in source:
+        target[last] = source[last]
+    else:
+        target.pop(last, None)
+
+
+@pytest.fixture(scope="module")
+def terminal() -> Iterator[Terminal]:
+    """Bare machines and the services of a closed network; a lab that runs is taken down before, and this one after."""
+    if os.geteuid():
+        pytest.fail("the lab tests need root, for network namespaces; run: sudo make guide")
+    try:
+        assert lab_command("down").returncode == 0
+        started = lab_command("start")
+        assert started.returncode == 0, started.stderr
+        with fabric.inside(OPERATOR):
+            yield Terminal(Layout())
+    finally:
+        lab_command("down")
+
+
+def test_the_guide_ends_with_a_canary_behind_https(terminal: Terminal) -> None:
+    there = [block for block in blocks() if not block.startswith(WAY_BACK)]
+    printed = {block: terminal.type(block) for block in there}
+
+    def of(word: str) -> str:
+        return next(text for block, text in printed.items() if word in block)
+
+    nodes = [line.split() for line in of("kubectl get nodes").splitlines() if " v1." in line]
+    assert {line[0]: line[1] for line in nodes} == {node.name: "Ready" for node in NODES}
+    counts = {name: int(count) for count, name in (line.split() for line in of(REQUESTS).splitlines())}
+    assert set(counts) == {"web-stable", "web-canary"}
+    assert sum(counts.values()) == _REQUESTS
+    assert binomial_p(counts["web-canary"], _REQUESTS, 0.1) > SIGNIFICANCE
+    assert terminal.took(UP, REQUESTS) <= _LIMIT_SECONDS, terminal.seconds
+
+
+def test_the_way_back_leaves_bare_servers(terminal: Terminal) -> None:
+    [block] = [block for block in blocks() if block.startswith(WAY_BACK)]
+    terminal.type(block)
+    state: list[Path] = list((terminal.folder / "state").rglob(f"{STACK}.json"))
+    assert state == []

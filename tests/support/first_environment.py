@@ -1,0 +1,68 @@
+"""docs/howto/first-environment.md as a shell script, and what the lab has in another place than a customer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from tests.support.stacks import ROOT
+
+PAGE = ROOT / "docs" / "howto" / "first-environment.md"
+APP = ROOT / "examples" / "first-app.yaml"
+STACK = "first"
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+"""Of the first application. The lab has the same program under another name."""
+
+SUBSTITUTIONS: Mapping[str, str] = {
+    "make .venv/ready": "test -x .venv/bin/vds",  # the test has an environment
+    "198.51.100.": "192.0.2.",  # the lab's network: the rest of each address is the same
+    "https://pkgs.k8s.io/core:/stable:/": "https://packages.lab.example.no/",
+    "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml": (
+        "file://$LAB/gateway-api.yaml"
+    ),
+    # The lab has no S3 storage: its state is a folder.
+    "curl -fsS --config - --aws-sigv4 aws:amz:no-1:s3 --request PUT https://state.example.no/vds-state": (
+        "{ cat > /dev/null; mkdir state; }"
+    ),
+    "'s3://vds-state?endpoint=state.example.no&region=no-1&s3ForcePathStyle=true'": '"file://$PWD/state"',
+    "--state=state.example.no": "--state=localhost",
+}
+"""What the test types instead of what is on the page. Everything else is typed word for word."""
+
+CLOSED_NETWORK = (
+    "cluster.cgroupV1",
+    "cluster.kubernetesVersion",
+    "cluster.images",
+    "cluster.packages",
+    "charts",
+    "cni.devices",
+    "cni.hubble",
+    "cni.install",
+    "cni.l7Proxy",
+    "cni.version",
+    "gateway.install",
+    "images",
+    "metallb.install",
+    "residency.exceptions",
+    "residency.places",
+)
+"""Settings of the stack file that the test takes from the lab's own after `vds init`: a closed network with registry,
+charts and packages of its own, and the versions that it builds. A setting that the lab's file lacks is taken out."""
+
+AFTER_INIT = ".venv/bin/vds validate"
+"""The block before which these settings are written."""
+UP = "pulumi up"
+REQUESTS = "for request in"
+WAY_BACK = "pulumi state unprotect"
+
+
+def blocks() -> list[str]:
+    """The page's shell blocks, in order, as they are printed. Other blocks show output, or are for other clusters."""
+    return re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def typed(block: str) -> str:
+    """A block as the test types it."""
+    for old, new in SUBSTITUTIONS.items():
+        block = block.replace(old, new)
+    return block

@@ -1,0 +1,156 @@
+"""The first-environment guide is complete: the lab types what is printed, and the page names what the program needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.core.endpoints import image_registry
+from components.core.labels import TIER
+from components.gateway.model import HttpsListener
+from components.kubeadm.credentials import BY_KIND
+from components.stackfile.keys import SECRETS
+from components.stackfile.parsing import CheckedFile, check_file
+from tests.support.bundles import crd, text
+from tests.support.first_environment import (
+    AFTER_INIT,
+    APP,
+    IMAGE,
+    PAGE,
+    REQUESTS,
+    SUBSTITUTIONS,
+    UP,
+    WAY_BACK,
+    blocks,
+    typed,
+)
+from tests.support.judged import judged
+from tests.support.stacks import ROOT, host_key, stack_data
+from vds.init import command
+
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def position(word: str) -> int:
+    """Which block begins so; there is exactly one."""
+    [found] = [number for number, block in enumerate(blocks()) if block.startswith(word)]
+    return found
+
+
+def test_every_shell_block_is_typed_in_the_order_of_the_page() -> None:
+    assert len(blocks()) == TEXT.count("```sh\n") > 10
+    assert position(".venv/bin/vds init") < position(AFTER_INIT) < position(UP) < position(REQUESTS)
+    assert position(WAY_BACK) == len(blocks()) - 1
+
+
+@pytest.mark.parametrize("old", SUBSTITUTIONS)
+def test_every_substitution_of_the_lab_is_needed(old: str) -> None:
+    assert any(old in block for block in blocks())
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.splitlines()[0][:40])
+def test_a_block_is_a_whole_piece_of_shell_as_printed_and_as_typed(block: str) -> None:
+    for script in (block, typed(block)):
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, timeout=10)
+        assert done.stderr == ""
+
+
+def test_the_guide_sets_every_secret_of_a_cluster_that_it_makes() -> None:
+    before_preview = "".join(blocks()[: position("pulumi preview")])
+    needed = {*BY_KIND["kubeadm"], "sshPrivateKey", "certificates"}
+    assert needed <= set(SECRETS)
+    for name in needed:
+        assert f"pulumi config set --secret vds-platform:{name}" in before_preview
+    assert "vds-platform:kubeconfig" in TEXT, "of a cluster that exists already"
+
+
+def test_the_guide_names_pulumi_as_the_workflow_has_it() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "up.yml").read_text()
+    [version] = re.findall(r"pulumi-version: (\S+)", workflow)
+    assert f"version {version} or newer" in TEXT
+
+
+def test_the_files_come_from_where_init_says() -> None:
+    for url in (command._RELEASE_KEY, command._GATEWAY_API):
+        assert f" {url}\n" in "".join(blocks())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the page's `vds init` was typed."""
+    folder = tmp_path_factory.mktemp("guide")
+    (folder / ".venv").symlink_to(sys.prefix)
+    cluster = stack_data("oslo")["cluster"]
+    addresses = ["198.51.100.11", "198.51.100.21", "198.51.100.22"]
+    (folder / "first.known_hosts").write_text("".join(f"{one} {host_key(one)}\n" for one in addresses))
+    (folder / "Release.key").write_text(cluster["packages"]["signingKey"]["armoured"])
+    (folder / "ca.crt").write_text(cluster["caCertificate"])
+    (folder / "standard-install.yaml").write_text(text(crd("gateways", "v1.5.1"), crd("httproutes", "v1.5.1")))
+    script = f"set -eu; containerd=2.2.1-0ubuntu1~24.04.1\n{blocks()[position('.venv/bin/vds init')]}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(folder: Path) -> CheckedFile:
+    """The stack file that the page's `vds init` writes."""
+    file = folder / "Pulumi.first.yaml"
+    return check_file(file.read_text(), file.name, folder, date.today())
+
+
+def test_init_writes_a_stack_file_without_a_mistake(written: CheckedFile) -> None:
+    assert [str(one) for one in written.findings if not one.advice] == []
+
+
+def test_no_policy_stops_the_environment_of_the_guide(
+    folder: Path, written: CheckedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    [backend] = re.findall(r"PULUMI_BACKEND_URL='(s3:\S+)'", "".join(blocks()))
+    assert judged("first", written.data, backend=backend) == []
+
+
+@pytest.mark.parametrize("backend", ["https://api.pulumi.com", "file:///home/engineer/state"])
+def test_the_backends_that_the_guide_warns_of_end_in_a_residency_finding(
+    backend: str, folder: Path, written: CheckedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    assert {found.policy for found in judged("first", written.data, backend=backend)} == {"residency-state"}
+
+
+def test_the_first_application_fits_the_stack_file_that_init_writes(written: CheckedFile) -> None:
+    spec = written.spec
+    assert spec is not None
+    items = list(yaml.safe_load_all(APP.read_text()))
+    [tenant], [route] = spec.tenants, spec.gateway.routes
+    assert route.canary is not None
+    assert {item["metadata"]["namespace"] for item in items} == {tenant.name}
+    services = {
+        item["metadata"]["name"]: item["spec"]["ports"][0]["port"] for item in items if item["kind"] == "Service"
+    }
+    assert services == {one.service: one.port for one in (route.stable, route.canary)}
+    for pod in (item["spec"]["template"] for item in items if item["kind"] == "Deployment"):
+        assert pod["metadata"]["labels"][TIER] == tenant.tiers[0].name
+        [container] = pod["spec"]["containers"]
+        assert container["image"] == IMAGE
+        assert image_registry(IMAGE) in {host for place in spec.residency.places for host in place.hosts}
+    requests = blocks()[position(REQUESTS)]
+    assert f"https://{route.hostname}/" in requests
+
+
+def test_the_certificate_of_the_guide_is_the_one_that_the_listener_names(written: CheckedFile) -> None:
+    assert written.spec is not None
+    [listener] = [one for one in written.spec.gateway.listeners if isinstance(one, HttpsListener)]
+    assert f" {listener.certificate_secret} wildcard.crt wildcard.key |" in TEXT
+    assert f"subjectAltName=DNS:{listener.hostname}" in TEXT
