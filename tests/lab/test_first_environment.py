@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.support.first_environment import (
     APP,
     CLOSED_NETWORK,
     IMAGE,
+    NODE_SETTINGS,
     REQUESTS,
     STACK,
     UP,
@@ -98,6 +100,10 @@ class Terminal:
         labs = yaml.safe_load(self._lab_stack_file.read_text())["config"][SPEC]
         for path in CLOSED_NETWORK:
             _take(path.split("."), labs, content["config"][SPEC])
+        labs_nodes = {node["name"]: node for node in labs["nodes"]}
+        for node in content["config"][SPEC]["nodes"]:
+            for setting in NODE_SETTINGS:
+                _take([setting], labs_nodes[node["name"]], node)
         file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
     def took(self, first: str, last: str) -> float:
@@ -141,7 +147,7 @@ def test_the_guide_ends_with_a_canary_behind_https(terminal: Terminal) -> None:
 
     nodes = [line.split() for line in of("kubectl get nodes").splitlines() if " v1." in line]
     assert {line[0]: line[1] for line in nodes} == {node.name: "Ready" for node in NODES}
-    counts = {name: int(count) for count, name in (line.split() for line in of(REQUESTS).splitlines())}
+    counts = {name: int(count) for count, name in re.findall(r"^ *(\d+) (\S+)$", of(REQUESTS), re.M)}
     assert set(counts) == {"web-stable", "web-canary"}
     assert sum(counts.values()) == _REQUESTS
     assert binomial_p(counts["web-canary"], _REQUESTS, 0.1) > SIGNIFICANCE

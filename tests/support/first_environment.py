@@ -43,11 +43,15 @@ CLOSED_NETWORK = (
     "gateway.install",
     "images",
     "metallb.install",
+    "preflight",
     "residency.exceptions",
     "residency.places",
 )
 """Settings of the stack file that the test takes from the lab's own after `vds init`: a closed network with registry,
 charts and packages of its own, and the versions that it builds. A setting that the lab's file lacks is taken out."""
+
+NODE_SETTINGS = ("machine",)
+"""The same for each node: what kind of machine it is."""
 
 AFTER_INIT = ".venv/bin/vds validate"
 """The block before which these settings are written."""
