@@ -14,7 +14,7 @@ from components.nodes.component import Node
 from components.nodes.inventory import Record
 from components.nodes.placement import Placement
 from components.nodes.preflight.gate import require_fit
-from components.nodes.preflight.verdict import findings
+from components.nodes.preflight.verdict import accepted, findings
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from components.pools.component import MetalLb
@@ -26,7 +26,8 @@ platform = load()
 secrets = access(platform)
 scripts = {node.name: node_script(node, platform.node_requirements) for node in platform.nodes}
 fleet = read_fleet(platform.nodes, scripts, platform.node_requirements, platform.ssh, secrets.reading_key)
-require_fit(findings(secrets.facts or fleet.surveys, platform.nodes, platform.node_requirements))
+found = findings(secrets.facts or fleet.surveys, platform.nodes, platform.node_requirements)
+require_fit(accepted(found, platform.preflight.accept, secrets.today))
 residency = Residency("residency", platform.residency, secrets.state)
 
 ssh = command.Provider("ssh")

@@ -17,6 +17,7 @@ from components.core.types import (
     Port,
     RefusedError,
 )
+from components.core.waivers import Waiver
 
 Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 """Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
@@ -110,6 +111,9 @@ class NodeSpec(Spec):
     country: CountryCode
     """Where the machine is."""
     provider: Provider
+    machine: Literal["server", "container"] = "server"
+    """`server`: a machine with its own kernel, physical or virtual. `container`: a machine of a lab, which shares the
+    kernel and the disk of its host; its checks are then accepted in `preflight.accept`, or it is refused."""
     roles: tuple[Role, ...] = Field(default=("worker",), min_length=1)
     """What it does in the cluster."""
     profiles: tuple[Profile, ...] = ("baseline",)
@@ -161,6 +165,44 @@ class ReferencePoint(Spec):
     """Round trip. 5 ms is what the articles of 2024 expect within Norway; 2023 expects 2 ms within Oslo."""
 
 
+CheckId = Literal[
+    "announcements",
+    "api-server",
+    "bpf",
+    "cgroup",
+    "cluster",
+    "cluster-cni",
+    "cluster-crds",
+    "cluster-kube-proxy",
+    "cluster-labels",
+    "cluster-nodes",
+    "cluster-pod-cidrs",
+    "cluster-version",
+    "cpus",
+    "etcd-disk",
+    "kernel",
+    "machine",
+    "memory",
+    "path-mtu",
+    "ports",
+    "segment",
+    "source-address-filtering",
+]
+"""Every check that may be undecided and then stops a run: of a node, and of a cluster that exists."""
+
+
+class AcceptedCheck(Waiver):
+    """A check that may stay undecided: that could not be made, or not proved in a container.
+
+    What was measured and is over its limit can't be accepted.
+    """
+
+    check: CheckId
+    """The check, as `vds doctor` and the documentation name it."""
+    nodes: tuple[DnsLabel, ...] = ()
+    """Names of the nodes; left out: all."""
+
+
 class PreflightSpec(Spec):
     """What the preflight asks of nodes, in addition to what the rest of the stack file requires."""
 
@@ -171,14 +213,29 @@ class PreflightSpec(Spec):
     """The name whose resolution is timed."""
     max_facts_hours: int = Field(default=24, ge=1, le=24 * 31)
     """The maximum age of a facts file, by which a preview judges nodes without reaching them."""
+    accept: tuple[AcceptedCheck, ...] = ()
+    """Checks that may stay undecided until a day. Without it, a required check that can't be made stops the run."""
 
 
 class PortNeed(NamedTuple):
-    """A port that every node must reach on every other one."""
+    """A port that nodes must reach on other nodes."""
 
     port: int
     protocol: Literal["tcp", "udp"]
     reason: str
+    on: Literal["nodes", "control-planes"] = "nodes"
+    """Which nodes listen."""
+    asked_by: Literal["nodes", "control-planes"] = "nodes"
+    """Which nodes connect."""
+
+
+class ApiEndpoint(NamedTuple):
+    """The API server as every node must find it."""
+
+    host: str
+    port: int
+    exists: bool = False
+    """True: the cluster exists, so it must answer. False: kubeadm makes it, maybe in this run."""
 
 
 class NodeRequirements(NamedTuple):
@@ -204,3 +261,9 @@ class NodeRequirements(NamedTuple):
     preflight: PreflightSpec = PreflightSpec()
     cgroup_v1: bool = False
     """True: the stack file allows cgroup v1."""
+    api_server: ApiEndpoint | None = None
+    """None: not asked for."""
+    cluster_dns: str = "10.96.0.10"
+    """The address of the cluster's DNS Service."""
+    node_cidr: str = "192.0.2.0/24"
+    """The nodes' network, for remedies."""

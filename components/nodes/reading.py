@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import secrets
 import threading
 import time
@@ -55,12 +56,13 @@ def read_fleet(
     private_key: str | None,
     *,
     ask: Ask = "change",
-    window_seconds: float = 1.5,
+    window_seconds: float = 0,
     measure_disk: bool | None = None,
 ) -> Fleet:
     """What every node reports; nothing without a key. A node that can't be read gives a reason and raises nothing.
 
-    `measure_disk` None: on nodes that have never been set up.
+    `window_seconds` 0: counters are compared with those of an earlier survey, or of the node's start. `measure_disk`
+    None: on control planes that are servers. Where etcd runs it is never measured.
     """
     if private_key is None:
         return Fleet({})
@@ -134,13 +136,13 @@ class _Reader:
     ) -> tuple[Survey, ...]:
         """All nodes at the same time, because they listen to each other."""
         asked = {node: reading for node, reading in readings.items() if isinstance(reading, Readback)}
-        new = {node for node, reading in asked.items() if reading.verdict == "absent"}
-        to_change = new or any(reading.verdict == "outdated" for reading in asked.values())
+        to_change = any(reading.verdict in ("absent", "outdated") for reading in asked.values())
         if self._ask == "none" or (self._ask == "change" and not to_change):
             return ()
 
         async def survey(node: NodeSpec) -> Survey | UnreachableNode:
-            measure = node in new if self._measure_disk is None else self._measure_disk
+            by_default = "control-plane" in node.roles and node.machine == "server"
+            measure = by_default if self._measure_disk is None else self._measure_disk
             text = survey_script(
                 node,
                 list(asked),
@@ -151,7 +153,7 @@ class _Reader:
             )
 
             def facts(output: str) -> Survey:
-                return parse_survey(output, received_at=time.time(), in_container=asked[node].in_container)
+                return parse_survey(output, received_at=time.time())
 
             limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
             return await self._run_script(node, connections[node], survey_command(limit), text, limit + 10, facts)
@@ -180,6 +182,9 @@ class _Reader:
             return UnreachableNode(f"{where} was lost during the reading ({reason(error)})")
         if done.exit_status == 127 and "python3" in command_line:
             return UnreachableNode("it has no python3, by which it is surveyed: apt-get install python3")
+        if lacking := re.search(r"^ModuleNotFoundError: No module named '(\w+)'", str(done.stderr), re.MULTILINE):
+            said = f"its python3 lacks the module {lacking[1]}, as Debian's python3-minimal does"
+            return UnreachableNode(f"{said}: apt-get install python3")
         if done.exit_status in _ENDED_BY_TIMEOUT:
             return UnreachableNode(
                 "it did not end its reading in time: check whether it is overloaded or waits for a disk"

@@ -6,7 +6,7 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.labels import PREFIX
 from components.core.types import Network
-from components.nodes.model import NodeSpec
+from components.nodes.model import AcceptedCheck, NodeSpec
 from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, asked, conflicts
 
 CNI_OWNED = ("rp_filter",)
@@ -158,6 +158,23 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
             )
         )
     return problems
+
+
+def accept_problems(accept: Sequence[AcceptedCheck], nodes: Sequence[NodeSpec]) -> list[Finding]:
+    """Accepted checks of nodes that do not exist."""
+    names = {node.name for node in nodes}
+    return [
+        Finding(
+            "nodes-accept",
+            f"preflight.accept[{number}].nodes",
+            f"{name} is no node",
+            f"write one of {', '.join(sorted(names))}, or take it out",
+            value=name,
+        )
+        for number, one in enumerate(accept)
+        for name in one.nodes
+        if name not in names
+    ]
 
 
 def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:

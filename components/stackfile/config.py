@@ -44,6 +44,8 @@ class Access(NamedTuple):
     """By name of the Secret, what HTTPS listeners are served with; empty where others bring them."""
     facts: tuple[Survey, ...]
     """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
+    today: date
+    """The day of this run, for what is accepted until a day."""
 
 
 class RefusedStackError(SpecError, pulumi.RunError):
@@ -122,6 +124,7 @@ def access(spec: PlatformSpec) -> Access:
             for name, pair in key_pairs(config.get(CERTIFICATES)).items()
         },
         _facts(Path(file), config.get("factsSha256"), spec) if file is not None else (),
+        date.today(),
     )
 
 

@@ -17,7 +17,7 @@ from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium, Cni
 from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
-from components.nodes.rules import fleet_problems, node_problems
+from components.nodes.rules import accept_problems, fleet_problems, node_problems
 from components.pools.model import MetalLbSpec
 from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
@@ -107,6 +107,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
         lambda spec: room_problems(spec.network, len(spec.nodes)) if isinstance(spec.cni, Cilium) else [],
     ),
     ({"nodes"}, lambda spec: fleet_problems(spec.nodes)),
+    ({"nodes", "preflight"}, lambda spec: accept_problems(spec.preflight.accept, spec.nodes)),
     (
         {"cluster", "network", "nodes", "residency", "images"},
         lambda spec: cluster_problems(

@@ -11,14 +11,15 @@ from components.core.versions import parse
 from components.gateway.model import GatewaySpec
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
-from components.kubeadm.model import Bootstrap, Cluster, Kubeadm
+from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
+from components.kubeadm.render import API_PORT
 from components.kubeadm.rules import endpoint_problems
 from components.network.compatibility.matrix import Combination
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
 from components.network.rules import kernel_floor
-from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
+from components.nodes.model import ApiEndpoint, NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
 from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
 from components.residency.model import Residency
@@ -28,6 +29,12 @@ from components.stackfile.installed_charts import wanted_charts
 from components.tenancy.model import TenantSpec
 
 KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
+CONTROL_PLANE = (
+    # Pods reach every API server through the Service `kubernetes`.
+    PortNeed(API_PORT, "tcp", "the API server", on="control-planes"),
+    PortNeed(2379, "tcp", "etcd's clients", on="control-planes", asked_by="control-planes"),
+    PortNeed(2380, "tcp", "etcd's members", on="control-planes", asked_by="control-planes"),
+)
 
 
 class PlatformSpec(Spec):
@@ -69,13 +76,20 @@ class PlatformSpec(Spec):
             ports=(
                 *(PortNeed(port, "tcp", why) for port, why in tcp),
                 *(PortNeed(port, "udp", why) for port, why in udp),
+                *CONTROL_PLANE,
             ),
             same_segment=requirements.same_segment,
             source_address_filtering=requirements.foreign_sources,
             announcements=self._announcements,
             pod_source=str(self.network.pod_cidr.broadcast_address - 1),
-            preflight=self.preflight,
+            # What is accepted changes no node, so no node is set up again for it.
+            preflight=self.preflight.model_copy(update={"accept": ()}),
             cgroup_v1=isinstance(self.cluster, Kubeadm) and self.cluster.cgroup_v1,
+            api_server=ApiEndpoint(
+                self.network.api_server.host, self.network.api_server.port, exists=isinstance(self.cluster, Existing)
+            ),
+            cluster_dns=str(self.network.service_cidr[10]),  # kubeadm's and k3s' choice
+            node_cidr=str(self.network.node_cidr),
         )
 
     @property

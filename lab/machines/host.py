@@ -52,6 +52,11 @@ def cgroup_v1() -> bool:
     return not Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
+def publishes_kernel_configuration() -> bool:
+    """Whether a machine of the lab can read how its kernel, this one, was built."""
+    return Path("/proc/config.gz").exists()
+
+
 def host_state() -> State:
     """How this machine stands, without what changes by itself: taken before the lab and after it, both must be equal.
 

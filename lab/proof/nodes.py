@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from concurrent.futures import ThreadPoolExecutor
 
 from components.nodes.model import NodeSpec
-from components.nodes.preflight.verdict import findings, problems
+from components.nodes.preflight.verdict import accepted, findings, problems
 from components.nodes.reading import read_fleet
 from components.nodes.settings import readback
 from components.nodes.settings.profiles import wanted
@@ -26,9 +27,10 @@ def preflight_facts(layout: Layout, spec: PlatformSpec) -> Facts:
         spec.ssh,
         layout.ssh_key.read_text(),
         ask="all",
-        measure_disk=True,
     )
-    found = findings(fleet.surveys, spec.nodes, spec.node_requirements)
+    today = datetime.datetime.now(datetime.UTC).date()
+    measured = findings(fleet.surveys, spec.nodes, spec.node_requirements)
+    found = accepted(measured, spec.preflight.accept, today)
     rows: Facts = {node.name: {} for node in spec.nodes}
     for row in found:
         rows[row.node][row.check.id] = {"state": row.state, "measured": row.measured, "limit": row.limit}

@@ -89,3 +89,42 @@ def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, 
     assert wrong.exit_code
     others = f"{NODES[1].name}: 1500, {NODES[2].name}: 1500"
     assert f"node {NODES[0].name}: path MTU to other nodes to {others}, limit 9000" in wrong.output
+
+
+def test_a_container_is_recognised_and_refused_unless_the_stack_file_says_what_it_is(lab: Lab) -> None:
+    _, found = examined(lab)
+    for node in NODES:
+        row = found["nodes"][node.name]["checks"]["machine"]
+        assert row["state"] == "accepted"
+        assert row["measured"].startswith("a container (systemd-nspawn)")
+
+    def as_servers(spec: dict[str, Any]) -> None:
+        spec["preflight"]["etcdFolder"] = "/var/lib/etcd/."  # other requirements, so the nodes are surveyed
+        for node in spec["nodes"]:
+            node.pop("machine")
+
+    refused = lab.deployment.run("preview", config_file=lab.variant(as_servers))
+    assert refused.exit_code
+    for node in NODES:
+        assert f"node {node.name}: machine a container (systemd-nspawn)" in refused.output
+    assert "rent a virtual machine or a physical server" in refused.output
+
+    def without_accepting(spec: dict[str, Any]) -> None:
+        spec["preflight"] |= {"etcdFolder": "/var/lib/etcd/.", "accept": []}
+
+    refused = lab.deployment.run("preview", config_file=lab.variant(without_accepting))
+    assert refused.exit_code
+    assert "accept check machine in preflight.accept" in refused.output
+
+
+def test_the_disk_is_measured_without_a_program_of_its_own_and_nothing_stays(lab: Lab) -> None:
+    done = doctor(lab, "--disk", "--json")
+    found = json.loads(done.stdout)["nodes"]
+    for node in NODES[1:]:
+        row = found[node.name]["checks"]["etcd-disk"]
+        assert row["measured"].split(" ms ")[0].replace(".", "").isdigit(), row
+        assert row["measured"].endswith((" writes", "slower than NVMe")), row
+        assert ssh(lab.layout, node.address, "ls -A /var/lib/etcd").stdout == ""
+    first = found[NODES[0].name]["checks"]["etcd-disk"]
+    assert "of the running etcd" in first["measured"], first
+    assert first["state"] == "accepted"

@@ -8,9 +8,16 @@ from components.nodes.preflight.facts import Survey, dump
 from components.nodes.preflight.gate import PreflightError
 from components.stackfile.parsing import SpecError
 from tests.support.program import run_program
-from tests.support.stacks import stack
+from tests.support.stacks import stack, stack_data
+from tests.support.surveys import fit_facts
 
 NAMES = [node.name for node in stack("oslo").nodes]
+
+
+def fit(name: str) -> Survey:
+    heard = ["8472/udp", "7946/udp", "arp", "pod-source"]
+    wire = {"heard": dict.fromkeys(NAMES, heard), "passed": {}, "free": []}
+    return Survey(name, fit_facts(name, NAMES) | {"wire": wire})
 
 
 @pytest.fixture
@@ -30,7 +37,7 @@ def said(program, words: str) -> list[str]:
 
 
 def test_an_update_never_judges_by_a_facts_file(made):
-    file = made(*(Survey(name, {}) for name in NAMES))
+    file = made(*map(fit, NAMES))
     assert run_program("oslo", preview=True, factsFile=file).of("remote:Command")
     with pytest.raises(SpecError, match=r"factsFile: is for previews, .*pulumi config rm") as caught:
         run_program("oslo", factsFile=file)
@@ -43,7 +50,7 @@ def test_a_preview_by_a_facts_file_says_so_and_what_an_update_will_do(made):
 
 
 def test_a_facts_file_without_a_node_says_whom_it_does_not_judge(made):
-    some = run_program("oslo", preview=True, factsFile=made(*(Survey(name, {}) for name in NAMES[1:])))
+    some = run_program("oslo", preview=True, factsFile=made(*map(fit, NAMES[1:])))
     assert [NAMES[0] in str(line) for line in said(some, "is not judged")] == [True]
     assert len(said(run_program("oslo", preview=True, factsFile=made()), "is not judged")) == len(NAMES)
 
@@ -52,3 +59,15 @@ def test_a_node_that_was_not_read_when_the_file_was_made_stops_the_preview(made)
     file = made(Survey(NAMES[0], {}, failure="it has no python3"))
     with pytest.raises(PreflightError, match=f"node {NAMES[0]}: survey of the node it has no python3"):
         run_program("oslo", preview=True, factsFile=file)
+
+
+def test_a_required_fact_that_is_not_in_the_file_stops_the_preview(made):
+    short = fit(NAMES[0])._replace(facts={**fit(NAMES[0]).facts, "ports": {"unknown": "it was not asked"}})
+    with pytest.raises(PreflightError, match="ports between nodes is not known: it was not asked") as caught:
+        run_program("oslo", preview=True, factsFile=made(short, *map(fit, NAMES[1:])))
+    assert "accept check ports in preflight.accept" in str(caught.value)
+    accept = [{"check": "ports", "nodes": [NAMES[0]], "until": "2999-12-31", "reason": "opened by the provider"}]
+    data = stack_data("oslo")
+    data["preflight"]["accept"] = accept
+    accepted = run_program("oslo", data, preview=True, factsFile=made(short, *map(fit, NAMES[1:])))
+    assert said(accepted, "accepted until 2999-12-31: opened by the provider")

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from components.core.names import PROJECT, child, token
 from components.nodes.preflight import facts
+from components.nodes.preflight.judges import WINDOW_SECONDS
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from vds.doctor.diagnosis import Diagnosis, diagnose, document_of
@@ -29,6 +30,9 @@ from vds.shared.findings_table import MARKS, findings_table
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
 from vds.shared.stack import Opened, open_stack
+
+PAUSE_SECONDS = 5
+"""Between two readings of --watch."""
 
 
 def doctor(
@@ -43,9 +47,19 @@ def doctor(
     disk: Annotated[
         bool, typer.Option("--disk", help="Measure the disk also where etcd does not run yet. Writes 22 MB.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Advice counts too: CPU steal, lost packets, a nearly full conntrack table."),
+    ] = False,
     window: Annotated[
-        float, typer.Option(min=0.5, max=60, help="Seconds during which CPU steal and dropped packets are counted.")
-    ] = 2,
+        float | None,
+        typer.Option(
+            min=WINDOW_SECONDS,
+            max=600,
+            help="Seconds during which CPU steal and dropped packets are counted. Default: the time since an earlier "
+            "doctor or preview, or since the node's start.",
+        ),
+    ] = None,
     facts_file: Annotated[
         Path | None, typer.Option("--facts", help="Write the facts to this file. A preview can read it.")
     ] = None,
@@ -53,8 +67,8 @@ def doctor(
 ) -> None:
     """Opens one SSH connection to each node, all at the same time. Changes nothing without --fix.
 
-    Exit code 1: a node has drifted or fails a check, or the gateway does not answer. Exit code 2: no node could be
-    read.
+    Exit code 1: a node has drifted, fails a check or could not be checked, or the gateway does not answer; with
+    --strict also if there is advice. Exit code 2: no node could be read.
     """
     if watch and (fix or as_json or facts_file or disk):
         raise OperationError("--watch does not end: leave out --fix, --json, --facts and --disk")
@@ -64,11 +78,11 @@ def doctor(
         _refuse_unwritable(facts_file)
     opened = open_stack(stack, config_file=config_file)
     if watch:
-        _watch(opened, window)
+        _watch(opened, window or 0)
         return
     progress = console(stderr=True)
     with progress.status(f"reading {len(opened.spec.nodes)} nodes"):
-        diagnosis, document = measure(opened, window_seconds=window, measure_disk=disk)
+        diagnosis, document = measure(opened, window_seconds=window or 0, measure_disk=disk)
     if facts_file:
         _write(facts_file, document)
         progress.print(f"facts: {facts_file}, sha256 {json.loads(document)['sha256']}", soft_wrap=True)
@@ -79,7 +93,8 @@ def doctor(
     if fix and diagnosis.to_fix:
         _fix(stack, diagnosis.to_fix, config_file, yes=yes, quiet=as_json)
         return
-    raise typer.Exit(2 if diagnosis.all_unread else 0 if diagnosis.converged else 1)
+    good = diagnosis.converged and not (strict and diagnosis.advised)
+    raise typer.Exit(2 if diagnosis.all_unread else 0 if good else 1)
 
 
 def _refuse_unwritable(file: Path) -> None:
@@ -118,7 +133,8 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
     )
     now = datetime.datetime.now(datetime.UTC)
     gateway = tuple(examine(spec, opened.admin, now))
-    diagnosis = replace(diagnose(fleet, spec.nodes, spec.node_requirements), gateway=gateway)
+    found = diagnose(fleet, spec.nodes, spec.node_requirements, spec.preflight.accept, today=now.date())
+    diagnosis = replace(found, gateway=gateway)
     return diagnosis, facts.dump(fleet.surveys, environment=spec.environment, made_at=time.time())
 
 
@@ -139,9 +155,8 @@ def _watch(opened: Opened, window_seconds: float) -> None:
         while True:
             diagnosis, _ = measure(opened, window_seconds=window_seconds)
             now = datetime.datetime.now().strftime("%H:%M:%S")
-            live.update(
-                Group(f"{opened.name} at {now}, about every {window_seconds:g} s", table(diagnosis)), refresh=True
-            )
+            live.update(Group(f"{opened.name} at {now}, again after {PAUSE_SECONDS} s", table(diagnosis)), refresh=True)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: bool, quiet: bool = False) -> None:

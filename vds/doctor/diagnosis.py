@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
-from components.nodes.model import NodeRequirements, NodeSpec
-from components.nodes.preflight.verdict import CheckResult, State, findings
+from components.nodes.model import AcceptedCheck, NodeRequirements, NodeSpec
+from components.nodes.preflight.verdict import CheckResult, State, accepted, findings
 from components.nodes.reading import Fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
@@ -54,14 +55,21 @@ class Diagnosis:
 
     @property
     def converged(self) -> bool:
-        """Whether every node is as the stack file says, no check fails and the gateway is reachable.
+        """Whether every node is as the stack file says, no required check fails or is undecided, and the gateway is
+        reachable.
 
-        Advice does not count. An unknown fact of a node is no failure (fio is not installed); an unknown state of the
-        gateway is one.
+        Advice does not count, except for what is as bad as a failure: a full conntrack table, a slow disk under etcd.
         """
-        node_fails = any(finding.state == "fails" for finding in self.findings)
+        node_fails = any(finding.unfit for finding in self.findings)
         gateway_fails = any(row.state in ("fails", "unknown") for row in self.gateway)
         return all(status.converged for status in self.nodes) and not node_fails and not gateway_fails
+
+    @property
+    def advised(self) -> bool:
+        """Whether there is advice: with `--strict` it counts."""
+        return any(finding.state == "advice" for finding in self.findings) or any(
+            row.state == "advice" for row in self.gateway
+        )
 
     @property
     def all_unread(self) -> bool:
@@ -74,10 +82,17 @@ class Diagnosis:
         return tuple(s.node for s in self.nodes if s.verdict in ("drifted", "outdated", "absent"))
 
 
-def diagnose(fleet: Fleet, nodes: Sequence[NodeSpec], requirements: NodeRequirements) -> Diagnosis:
-    """The diagnosis of the nodes; it has nothing about the gateway yet."""
+def diagnose(
+    fleet: Fleet,
+    nodes: Sequence[NodeSpec],
+    requirements: NodeRequirements,
+    accept: Sequence[AcceptedCheck] = (),
+    *,
+    today: date = date.max,
+) -> Diagnosis:
+    """The diagnosis of the nodes; it has nothing about the gateway yet. `accept` holds until a day."""
     statuses = tuple(_status(node.name, fleet.readings.get(node.name)) for node in nodes)
-    return Diagnosis(statuses, tuple(findings(fleet.surveys, nodes, requirements)))
+    return Diagnosis(statuses, tuple(accepted(findings(fleet.surveys, nodes, requirements), accept, today)))
 
 
 def _status(node: str, reading: Readback | UnreachableNode | None) -> NodeStatus:
@@ -90,6 +105,7 @@ def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:
     """The diagnosis as JSON."""
     return {
         "converged": diagnosis.converged,
+        "advice": diagnosis.advised,
         "nodes": {
             status.node: {
                 "verdict": status.verdict,

@@ -16,8 +16,10 @@ MARKS: dict[State, str] = {
     "advice": "[yellow]![/yellow]",
     "unproved": "[dim]~[/dim]",
     "unknown": "[dim]?[/dim]",
+    "accepted": "[yellow]~[/yellow]",
 }
-LEGEND = "✓ good · ✗ fails · ! advice · ~ a container's, shared with its host · ? unknown"
+UNDECIDED = "[red]?[/red]"
+LEGEND = "✓ good · ✗ fails · ! advice · ? not known; red: required, so it stops a run · ~ not known, and accepted"
 
 
 def findings_table(found: Iterable[CheckResult]) -> Table:
@@ -27,18 +29,19 @@ def findings_table(found: Iterable[CheckResult]) -> Table:
     table.add_column("")
     table.add_column("check", max_width=26)
     table.add_column("measured, per node where they differ")
-    rows: dict[Check, dict[tuple[State, str, str], list[str]]] = {}
+    rows: dict[Check, dict[tuple[State, str, str, str, bool], list[str]]] = {}
     everyone: dict[str, None] = {}
     for finding in found:
         everyone[finding.node] = None
         answers = rows.setdefault(finding.check, {})
-        answers.setdefault((finding.state, finding.measured, finding.limit), []).append(finding.node)
+        answer = (finding.state, finding.measured, finding.limit, finding.remedy, finding.undecided)
+        answers.setdefault(answer, []).append(finding.node)
     for check, answers in rows.items():
         title = check.title
-        for (state, measured, limit), nodes in answers.items():
+        for (state, measured, limit, remedy, undecided), nodes in answers.items():
             where = "" if len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
             wanted = f" (limit {limit})" if limit else ""
-            remedy = f": {check.remedy}" if state in ("fails", "advice") and check.remedy else ""
-            table.add_row(MARKS[state], title, escape(f"{where}{measured}{wanted}{remedy}"))
+            mark = UNDECIDED if undecided else MARKS[state]
+            table.add_row(mark, title, escape(f"{where}{measured}{wanted}{f': {remedy}' if remedy else ''}"))
             title = ""
     return table

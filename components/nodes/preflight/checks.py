@@ -11,6 +11,7 @@ class Check(NamedTuple):
     """One check of every node."""
 
     id: str
+    """Of `CheckId` where it is required."""
     judge: Callable[[Context], Measurement]
     """Raises MissingFactError where the node does not know."""
     title: str
@@ -24,6 +25,10 @@ class Check(NamedTuple):
     """False: a value over the limit is reported and does not stop a run."""
     of_machine: bool = False
     """It measures the machine. A container shares that with others, so its value proves nothing."""
+    known_by: str = "correct what the reason says, and run again"
+    """What makes it known, if it could not be made."""
+    unfit: bool = False
+    """A value over the limit does not stop a run, which may be the remedy; the doctor does not call it converged."""
 
 
 CHECKS = (
@@ -34,6 +39,16 @@ CHECKS = (
         limit="an answer",
         source="without facts nothing can be judged",
         remedy="correct what it reports; the survey needs python3 3.9 or newer, and a minute and a quarter at most",
+    ),
+    Check(
+        "machine",
+        judges.machine,
+        "machine",
+        limit="a kernel of its own",
+        source="a container shares its host's kernel: no modules, kernel settings or BPF programs of its own",
+        remedy="rent a virtual machine or a physical server. Only for a lab: write `machine: container` at the node",
+        of_machine=True,
+        known_by="mount /proc as the kernel shows it",
     ),
     Check(
         "kernel",
@@ -50,6 +65,7 @@ CHECKS = (
         limit="all that Cilium needs, where it carries Services",
         source="Cilium's system requirements",
         remedy="boot a distribution's own kernel: minimal and container kernels leave these out",
+        known_by="boot a distribution's own kernel, which has its configuration in /boot",
     ),
     Check(
         "cpus",
@@ -119,6 +135,7 @@ CHECKS = (
         f"than {judges.NVME_SYNC_MILLISECONDS} ms",
         remedy="use this server's own NVMe storage for the control plane",
         of_machine=True,
+        known_by="correct what the reason says, and measure with `vds doctor --disk` before etcd runs",
     ),
     Check(
         "nic-speed",
@@ -133,8 +150,9 @@ CHECKS = (
         "nic-drops",
         judges.nic_drops,
         "packets dropped by the link",
-        limit="none in the window",
-        source="article of 2023: a drop means a slow processor or a small buffer",
+        limit=f"{judges.LINK_DROPS_PERCENT} % of {judges.LINK_DROPS_PACKETS} packets or more",
+        source="Netdata's alarm inbound_packets_dropped_ratio; article of 2023: drops mean a slow processor or a small "
+        "buffer",
         remedy="raise the receive ring (ethtool -G), use profile high-throughput, and look at CPU steal",
         required=False,
     ),
@@ -151,8 +169,8 @@ CHECKS = (
         "softnet",
         judges.softnet,
         "packets dropped by the kernel's backlog",
-        limit="none in the window",
-        source="article of 2024: overflowing soft-interrupt queues",
+        limit=f"{judges.SOFTNET_DROPS_PER_SECOND} per second",
+        source="Netdata's alarm 1min_netdev_backlog_exceeded; article of 2024: overflowing soft-interrupt queues",
         remedy="use profile high-throughput (net.core.netdev_max_backlog)",
         required=False,
     ),
@@ -167,12 +185,23 @@ CHECKS = (
         required=False,
     ),
     Check(
+        "conntrack-full",
+        judges.conntrack_full,
+        "conntrack table full",
+        limit=f"{judges.CONNTRACK_FULL_PERCENT} %, or a connection dropped since an earlier survey",
+        source="the kernel drops new connections when the table is full",
+        remedy="use profile high-throughput or large-cluster, or raise net.netfilter.nf_conntrack_max",
+        required=False,
+        unfit=True,
+    ),
+    Check(
         "path-mtu",
         judges.path_mtu,
         "path MTU to other nodes",
         limit="network.underlayMtu",
         source="network.underlayMtu of the stack file",
         remedy="correct network.underlayMtu, or ask the provider why larger packets are lost",
+        known_by="apt-get install iputils-ping, and correct what the reason says",
     ),
     Check(
         "round-trip",
@@ -219,10 +248,27 @@ CHECKS = (
     Check(
         "ports",
         judges.ports,
-        "ports between nodes (UDP is seen at the link, before the node's own firewall)",
-        limit="all that the CNI, MetalLB and the kubelet need",
-        source="the CNI's, MetalLB's and the kubelet's documentation",
-        remedy="open them in the provider's firewall for the nodes' network",
+        "ports between nodes",
+        limit="all that Kubernetes, etcd, the CNI and MetalLB need",
+        source="the documentation of Kubernetes, the CNI and MetalLB",
+        remedy=judges.PROVIDERS_FIREWALL,
+    ),
+    Check(
+        "api-server",
+        judges.api_server,
+        "API server's endpoint",
+        limit="a name with an address; an answer, if the cluster exists",
+        source="network.apiServer: without kube-proxy the CNI's agents find the API server by it",
+        remedy="correct network.apiServer, or the load balancer and firewall in front of the control planes",
+    ),
+    Check(
+        "cluster-names",
+        judges.cluster_names,
+        "name look-up in the cluster's DNS",
+        limit=f"{judges.LOOKUP_MILLISECONDS} ms",
+        source="as for `names`; asked at the address that pods ask",
+        remedy="see that CoreDNS has two ready pods and no CPU limit that throttles it",
+        required=False,
     ),
     Check(
         "names",

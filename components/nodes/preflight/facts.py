@@ -21,8 +21,6 @@ class Survey(NamedTuple):
     """By name. A fact that is not known has `unknown`, the reason."""
     clock_offset: float = 0.0
     """Seconds by which the node's clock is ahead of the machine that asked."""
-    in_container: bool = False
-    """The node is a container, and shares its machine with others."""
     failure: str = ""
     """Why there are no facts at all; empty where there are."""
 
@@ -31,7 +29,7 @@ class Survey(NamedTuple):
         return self.facts.get(name, {"unknown": self.failure or "the node did not report it"})
 
 
-def parse(output: str, *, received_at: float, in_container: bool = False) -> Survey:
+def parse(output: str, *, received_at: float) -> Survey:
     """The facts in a survey's output. Raises ValueError where it is not one, or was cut short."""
     facts: dict[str, Fact] = {}
     for line in (line for line in output.split("\n") if line.strip()):
@@ -42,12 +40,7 @@ def parse(output: str, *, received_at: float, in_container: bool = False) -> Sur
             raise ValueError(f"the survey printed an unknown line: {line[:80]}") from None
     if "node" not in facts or "clock" not in facts:
         raise ValueError("the survey was cut short")
-    return Survey(
-        facts["node"]["name"],
-        facts,
-        clock_offset=float(facts["clock"]["seconds"]) - received_at,
-        in_container=in_container,
-    )
+    return Survey(facts["node"]["name"], facts, clock_offset=float(facts["clock"]["seconds"]) - received_at)
 
 
 # --- a file of them, for a preview that must not reach the nodes ---------------------------------------------

@@ -8,7 +8,7 @@ from statistics import median
 from typing import NamedTuple
 
 from components.core.versions import parse
-from components.nodes.model import NodeRequirements, NodeSpec
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed
 from components.nodes.preflight.facts import Fact, Survey
 
 CONTROL_PLANE_CPUS = 2
@@ -17,6 +17,11 @@ CLOCK_SECONDS = 30
 STEAL_PERCENT = 0.5
 ETCD_SYNC_MILLISECONDS = 10
 NVME_SYNC_MILLISECONDS = 2
+WINDOW_SECONDS = 60  # at 100 ticks a second, 0.5 % of two processors are then 60 ticks, and one tick is no alarm
+LINK_DROPS_PERCENT = 2
+LINK_DROPS_PACKETS = 10_000  # fewer packets give no share
+SOFTNET_DROPS_PER_SECOND = 10
+CONNTRACK_FULL_PERCENT = 99
 CONNTRACK_PERCENT = 75  # node-mixin's alert NodeHighNumberConntrackEntriesUsed: 0.75
 NODE_ROUND_TRIP_MILLISECONDS = 5
 LOOKUP_MILLISECONDS = 100  # this project's choice: check `names` gives the reason
@@ -30,6 +35,10 @@ class Measurement(NamedTuple):
     good: bool = True
     limit: str = ""
     """The limit for this node; empty where it has none."""
+    remedy: str = ""
+    """What to do about this value, where the check's own remedy is too general."""
+    advisory: bool = False
+    """True: over the limit it stops no run, because the run would not make it worse."""
 
 
 class MissingFactError(Exception):
@@ -64,6 +73,11 @@ class Context(NamedTuple):
         return sorted(other.node for other in self.fleet if other.node != self.survey.node)
 
     @property
+    def in_container(self) -> bool:
+        """Whether the node is a container, and the stack file says so."""
+        return self.node.machine == "container" and bool(self.survey.get("machine").get("container"))
+
+    @property
     def paths(self) -> Fact:
         """The paths to other nodes, by their names. Raises MissingFactError where there is none."""
         return _not_empty(self.fact("paths")["peers"])
@@ -80,6 +94,24 @@ def survey(context: Context) -> Measurement:
 
 
 # --- the machine ---------------------------------------------------------------------------------------------
+
+
+_VIRTUAL = {"": "its own kernel", "none": "a physical machine"}
+
+
+def machine(context: Context) -> Measurement:
+    fact = context.fact("machine")
+    kind, stated = fact["container"], context.node.machine == "container"
+    limit = "a kernel of its own"
+    if kind:
+        return Measurement(f"a container ({kind}), says {fact['said_by']}", stated, limit)
+    virtual = fact["virtual"]
+    measured = _VIRTUAL.get(virtual, f"a virtual machine ({virtual})")
+    if stated:
+        return Measurement(
+            measured, good=False, limit="a container", remedy="take out `machine: container` at the node"
+        )
+    return Measurement(measured, limit=limit)
 
 
 def kernel(context: Context) -> Measurement:
@@ -156,21 +188,61 @@ def steal_percent(before: Sequence[int], after: Sequence[int]) -> float:
     return 100 * passed[7] / sum(passed)
 
 
+class Window(NamedTuple):
+    """Counters over a time that is long enough to be judged."""
+
+    seconds: float
+    before: Fact | None
+    """None: since the node's start, when all were 0."""
+    after: Fact
+
+    @property
+    def said(self) -> str:
+        """Its length, for people."""
+        minutes = self.seconds / 60
+        long = f"{minutes / 60 / 24:.1f} days" if minutes >= 2880 else f"{minutes / 60:.1f} hours"
+        return f"in {minutes:.0f} minutes" if minutes < 120 else f"in {long}"
+
+    def difference(self, group: str, name: str) -> int:
+        """By how much a counter grew. Raises MissingFactError if it ran backwards."""
+        grew = int(self.after[group][name]) - (int(self.before[group][name]) if self.before else 0)
+        if grew < 0:
+            raise MissingFactError("the link's or the kernel's counters were reset in the window: measure again")
+        return grew
+
+
+def window_of(context: Context) -> Window:
+    """The node's counters. Raises MissingFactError where the time is too short to mean something."""
+    fact = context.fact("window")
+    before, after = fact["before"], fact["after"]
+    seconds = after["uptime"] - (before["uptime"] if before else 0)
+    if seconds < WINDOW_SECONDS:
+        said = f"counted for {seconds:.0f} s only, and {WINDOW_SECONDS} s mean something"
+        raise MissingFactError(f"{said}: run the doctor again later, or with --window {WINDOW_SECONDS}")
+    return Window(seconds, before, after)
+
+
 def steal(context: Context) -> Measurement:
-    window = context.fact("window")
-    share = steal_percent(window["before"]["cpu"], window["after"]["cpu"])
-    return Measurement(f"{share:.2f} % in {window['seconds']:g} s", share <= STEAL_PERCENT, f"{STEAL_PERCENT} %")
+    window = window_of(context)
+    after = window.after["cpu"]
+    share = steal_percent(window.before["cpu"] if window.before else [0] * len(after), after)
+    return Measurement(f"{share:.2f} % {window.said}", share <= STEAL_PERCENT, f"{STEAL_PERCENT} %")
 
 
 def etcd_disk(context: Context) -> Measurement:
+    if not context.is_control_plane and "unknown" in (about := context.survey.get("disk")):
+        return Measurement(f"no etcd here; not measured: {about['unknown']}")
     fact = context.fact("disk")
     limit = f"{ETCD_SYNC_MILLISECONDS} ms" if context.is_control_plane else ""
     place = f"on {fact['filesystem']} at {fact['folder']}"
     if "slow" in fact:
         return Measurement(f"not measured {place}: {fact['slow']}", not limit, limit)
     delay = fact["p99_ns"] / 1e6
+    place += f", {fact['writes']} writes{' of the running etcd' if fact.get('by') == 'etcd' else ''}"
     if limit:
-        return Measurement(f"{delay:.2f} ms {place}", delay <= ETCD_SYNC_MILLISECONDS, limit)
+        # Where etcd runs already, other changes are no worse for it.
+        runs = fact.get("by") == "etcd"
+        return Measurement(f"{delay:.2f} ms {place}", delay <= ETCD_SYNC_MILLISECONDS, limit, advisory=runs)
     slow = "" if delay <= NVME_SYNC_MILLISECONDS else ", slower than NVMe"
     return Measurement(f"{delay:.2f} ms {place}{slow}")
 
@@ -190,12 +262,11 @@ def nic_speed(context: Context) -> Measurement:
 
 
 def nic_drops(context: Context) -> Measurement:
-    window = context.fact("window")
-    before, after = window["before"]["nic"], window["after"]["nic"]
-    names = [name for name in after if name != "rx_packets" and before.get(name) is not None]
-    dropped = sum(max(0, after[name] - before[name]) for name in names)
-    since_boot = sum(after[name] for name in names)
-    return Measurement(f"{dropped} in {window['seconds']:g} s, {since_boot} since boot", not dropped)
+    window = window_of(context)
+    packets, dropped = window.difference("nic", "packets"), window.difference("nic", "dropped")
+    share = 100 * dropped / packets if packets >= LINK_DROPS_PACKETS else 0
+    measured = f"{dropped} of {packets} packets ({share:.2f} %) {window.said}"
+    return Measurement(measured, share < LINK_DROPS_PERCENT, f"{LINK_DROPS_PERCENT} %")
 
 
 def nic_ring(context: Context) -> Measurement:
@@ -206,18 +277,36 @@ def nic_ring(context: Context) -> Measurement:
 
 
 def softnet(context: Context) -> Measurement:
-    window = context.fact("window")
-    dropped = window["after"]["softnet"]["dropped"] - window["before"]["softnet"]["dropped"]
-    return Measurement(f"{dropped} in {window['seconds']:g} s", dropped <= 0)
+    window = window_of(context)
+    dropped = window.difference("softnet", "dropped")
+    good = dropped / window.seconds <= SOFTNET_DROPS_PER_SECOND
+    return Measurement(f"{dropped} {window.said}", good, f"{SOFTNET_DROPS_PER_SECOND} per second")
 
 
 def conntrack(context: Context) -> Measurement:
+    measured, share = _conntrack(context)
+    return Measurement(measured, share <= CONNTRACK_PERCENT, f"{CONNTRACK_PERCENT} %")
+
+
+def conntrack_full(context: Context) -> Measurement:
+    measured, share = _conntrack(context)
+    good, limit = share < CONNTRACK_FULL_PERCENT, f"{CONNTRACK_FULL_PERCENT} %"
+    try:
+        window = window_of(context)
+    except MissingFactError:
+        return Measurement(measured, good, limit)
+    dropped = max(0, window.after["conntrack"] - (window.before["conntrack"] if window.before else 0))
+    recent = window.before is not None and dropped > 0  # since the start: maybe before the table was enlarged
+    return Measurement(f"{measured}, {dropped} connections dropped {window.said}", good and not recent, limit)
+
+
+def _conntrack(context: Context) -> tuple[str, float]:
+    """Entries and their limit in words, and in percent."""
     fact = context.fact("conntrack")
     if not fact["max"]:  # so the kernel writes "as many as there is memory for"
-        return Measurement(f"{fact['count']}, no limit")
+        return f"{fact['count']}, no limit", 0
     share = 100 * fact["count"] / fact["max"]
-    measured = f"{fact['count']} of {fact['max']} ({share:.0f} %)"
-    return Measurement(measured, share <= CONNTRACK_PERCENT, f"{CONNTRACK_PERCENT} %")
+    return f"{fact['count']} of {fact['max']} ({share:.0f} %)", share
 
 
 def names(context: Context) -> Measurement:
@@ -295,15 +384,80 @@ def _needed_by(user: str, measured: str, *, present: bool) -> Measurement:
 
 
 def ports(context: Context) -> Measurement:
-    answers, heard = context.fact("ports")["peers"], context.fact("wire")["heard"]
-    needed = context.requirements.ports
-    closed = []
-    for need in needed:
+    answers, wire = context.fact("ports")["peers"], context.fact("wire")
+    at_link, passed, free = wire["heard"], wire["passed"], wire["free"]
+    others = set(context.others)
+    closed: list[str] = []
+    asked: list[str] = []
+    unseen: list[str] = []
+    remedies: dict[str, None] = {}
+    for need in context.requirements.ports:
         key = f"{need.port}/{need.protocol}"
-        for peer in context.others:
-            if need.protocol == "tcp" and answers.get(peer, {}).get(key) == "silent":
+        asked.append(key)
+        if need.protocol == "tcp":
+            for peer in sorted(name for name, found in answers.items() if found.get(key) == "silent"):
                 closed.append(f"{key} to {peer} ({need.reason})")
-            if need.protocol == "udp" and key not in heard.get(peer, ()):
+                remedies[_open_port(context, peer, need)] = None
+            continue
+        unseen += [key] * (key not in free)
+        for peer in sorted(others):
+            if key not in at_link.get(peer, ()):
                 closed.append(f"{key} from {peer} ({need.reason})")
-    wanted = ", ".join(f"{need.port}/{need.protocol}" for need in needed) or "none"
-    return Measurement(f"closed: {', '.join(closed)}" if closed else f"{wanted} pass", not closed)
+                remedies[PROVIDERS_FIREWALL] = None
+            elif key in free and key not in passed.get(peer, ()):
+                closed.append(f"{key} from {peer} at this node's own firewall ({need.reason})")
+                remedies[_open_port(context, context.node.name, need)] = None
+    if closed:
+        return Measurement(f"closed: {', '.join(closed)}", good=False, remedy="; ".join(remedies))
+    in_use = f"; {', '.join(unseen)} in use, so seen at the link only" if unseen else ""
+    return Measurement(f"{', '.join(asked) or 'none'} pass{in_use}")
+
+
+PROVIDERS_FIREWALL = "open them in the provider's firewall for the nodes' network"
+_FIREWALLS = {
+    "ufw": "on {node}: ufw allow proto {protocol} from {source} to any port {port}",
+    "firewalld": "on {node}: firewall-cmd --permanent --zone=trusted --add-source={source} && firewall-cmd --reload",
+    "nftables": "on {node}: in the nftables input chain, accept `ip saddr {source} {protocol} dport {port}`",
+    "iptables": "on {node}: iptables -I INPUT -s {source} -p {protocol} --dport {port} -j ACCEPT, and keep it",
+}
+
+
+def _open_port(context: Context, listener: str, need: PortNeed) -> str:
+    """The remedy for a port that a node does not let in: its own firewall's words, or the provider's firewall."""
+    survey = next((other for other in context.fleet if other.node == listener), context.survey)
+    words = _FIREWALLS.get(survey.get("firewall").get("kind", ""))
+    if not words:
+        return PROVIDERS_FIREWALL
+    network = context.requirements.node_cidr
+    return words.format(node=listener, protocol=need.protocol, source=network, port=need.port)
+
+
+def api_server(context: Context) -> Measurement:
+    endpoint = context.requirements.api_server
+    if endpoint is None:
+        return Measurement("not asked for")
+    fact = context.fact("api_server")
+    where = f"{endpoint.host} port {endpoint.port}"
+    if not fact["addresses"]:
+        said = f"{endpoint.host} has no address here ({fact['reason']})"
+        return Measurement(
+            said, good=False, limit="an answer", remedy="correct network.apiServer.host, or its DNS record"
+        )
+    known = ", ".join(fact["addresses"])
+    measured = f"{where} ({known})" if known != endpoint.host else where
+    if fact["answer"] == "open":
+        return Measurement(f"{measured} answers", limit="an answer")
+    answering = [other.node for other in context.fleet if other.get("api_server").get("answer") == "open"]
+    if not endpoint.exists and not answering:
+        return Measurement(f"nothing answers at {measured} yet: kubeadm makes the cluster")
+    elsewhere = f", and it answers {', '.join(answering)}" if answering else ""
+    said = {"refused": "refuses the connection"}.get(fact["answer"], "does not answer")
+    return Measurement(f"{measured} {said}{elsewhere}", good=False, limit="an answer")
+
+
+def cluster_names(context: Context) -> Measurement:
+    fact = context.fact("cluster_dns")
+    if fact["code"]:
+        return Measurement(f"{fact['name']}: error {fact['code']}", good=False, limit=f"{LOOKUP_MILLISECONDS} ms")
+    delay = fact["milliseconds"]
+    return Measurement(f"{fact['name']} in {delay:.0f} ms", delay <= LOOKUP_MILLISECONDS, f"{LOOKUP_MILLISECONDS} ms")

@@ -1,13 +1,13 @@
 """The program that surveys one node: `survey.py` with a request."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from components.nodes.model import NodeRequirements, NodeSpec
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed
 
 SURVEY_SECONDS = 75
-"""Time limit of a survey on the node, without its window: lost pings, and 45 s for a slow disk."""
+"""Time limit of a survey on the node, without its window: lost pings, and 30 s for a slow disk."""
 
 _SURVEY = (Path(__file__).parent / "survey.py").read_text(encoding="utf-8")
 
@@ -23,22 +23,28 @@ def survey_script(
     requirements: NodeRequirements,
     *,
     run: str,
-    window_seconds: float = 1.5,
+    window_seconds: float = 0,
     measure_disk: bool = False,
 ) -> str:
     """The Python text that asks one node; it goes in on standard input and holds no secret.
 
     `peers` are the nodes that are asked at the same time; `run` identifies this run, so that nodes recognise
-    each other's probes; `measure_disk` writes 22 MB where etcd will.
+    each other's probes; `window_seconds` counts now instead of since an earlier survey; `measure_disk` writes 22 MB
+    where etcd will.
     """
-    preflight = requirements.preflight
+    preflight, endpoint = requirements.preflight, requirements.api_server
     request = {
         "node": node.name,
         "address": str(node.address),
         "run": run,
         "mtu": requirements.underlay_mtu,
         "peers": [{"name": peer.name, "address": str(peer.address)} for peer in peers if peer.name != node.name],
-        "ports": [{"port": need.port, "protocol": need.protocol} for need in requirements.ports],
+        "ports": [
+            {"port": need.port, "protocol": need.protocol, "peers": listeners(need, node, peers)}
+            for need in requirements.ports
+        ],
+        "api_server": {"host": endpoint.host, "port": endpoint.port} if endpoint else None,
+        "cluster_dns": requirements.cluster_dns,
         "references": [{"name": point.name, "address": str(point.address)} for point in preflight.reference_points],
         "pod_source": requirements.pod_source,
         "lookup": preflight.lookup,
@@ -48,3 +54,11 @@ def survey_script(
         "window_seconds": window_seconds,
     }
     return f"{_SURVEY}\n\nmain(json.loads({json.dumps(request)!r}))\n"
+
+
+def listeners(need: PortNeed, node: NodeSpec, peers: Iterable[NodeSpec]) -> list[str]:
+    """The names of peers on which a node must reach a port."""
+    if need.asked_by == "control-planes" and "control-plane" not in node.roles:
+        return []
+    here = [peer for peer in peers if need.on == "nodes" or "control-plane" in peer.roles]
+    return [peer.name for peer in here if peer.name != node.name]

@@ -2,7 +2,8 @@
 
 `script.survey_script` sends this file to the node on standard input, with a call of `main` at its end. It prints one
 JSON line for each fact: `{"fact": "kernel", …}`, or `{"fact": "disk", "unknown": "reason"}`. It needs only
-Python 3.9 or newer and its standard library: nothing is installed on a node to examine it. It judges nothing.
+Python 3.9 or newer and its standard library: nothing is installed on a node to examine it. It judges nothing. It
+keeps its counters in /run, so that the next survey has a longer time to compare with.
 
 All nodes run it at the same time. Each sends probes and listens on its link: which nodes hear which probes shows
 whether the provider's network filters source addresses or ARP announcements.
@@ -14,6 +15,7 @@ import array
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -38,8 +40,17 @@ WIRE_SECONDS = 1.5  # nodes begin within half a second of each other, by far mos
 SENDS = 6  # in that time
 LATEST = 3  # times as long for a peer that was not heard yet: a session that takes long to open, a slow processor
 HEADERS = 28  # IPv4 20 + ICMP 8
-FIO_SECONDS = 30  # fio's own end, with percentiles of what it wrote until then: 22 MB take 10,030 fdatasyncs
-FIO_HANGS_SECONDS = 45  # fio looks at its end between two writes: this is for one that does not come back
+DISK_BYTES = 22 * 2**20  # as etcd's documentation measures: fio --rw=write --fdatasync=1 --size=22m --bs=2300
+DISK_BLOCK = 2300
+DISK_SECONDS = 30  # then it ends, with the percentile of what it has written
+DISK_LEAST = 100  # writes, for a 99th percentile
+METRICS = "http://127.0.0.1:2381"  # kubeadm's --listen-metrics-urls, and k3s' with etcd-expose-metrics
+COUNTERS = "/run/vds-platform/counters.json"
+KEEP_SECONDS = 60  # between two kept samples
+COMPARE_SECONDS = 600  # the newest kept sample that is at least so old is compared with
+PID_NAMESPACE, USER_NAMESPACE = "pid:[4026531836]", "user:[4026531837]"  # of the kernel itself: PROC_*_INIT_INO
+KUBELET = 10250
+CLUSTER_NAME = "kubernetes.default.svc.cluster.local"
 IN_MEMORY = ("overlay", "ramfs", "tmpfs")
 SMALLEST = 1280
 # Cilium's system requirements: without these its programs don't load, or don't see traffic.
@@ -118,17 +129,59 @@ def cgroup(_: Request) -> Fact:
     return {"version": 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1}
 
 
+def machine(_: Request) -> Fact:
+    """Whether this is a container, which shares its kernel with others, and who says so.
+
+    systemd knows most kinds by name. The namespaces show the others: a container has its own, and the numbers of the
+    kernel's first ones are constants. What a container's owner hides or forges in files does not change them.
+    """
+    if _has("systemd-detect-virt"):
+        found = output_of("systemd-detect-virt", "--container").strip()
+        if found not in ("", "none"):
+            return {"container": found, "said_by": "systemd-detect-virt"}
+    if Path("/proc/vz").exists() and not Path("/proc/bc").exists():  # a host of OpenVZ has both
+        return {"container": "openvz", "said_by": "/proc/vz"}
+    for file in ("/run/systemd/container", "/run/host/container-manager"):
+        with suppress(OSError):
+            return {"container": text_of(file), "said_by": file}
+    with suppress(OSError):
+        said = re.search(r"(?:^|\0)container=([^\0]+)", text_of("/proc/1/environ"))
+        if said:
+            return {"container": said.group(1), "said_by": "/proc/1/environ"}
+    with suppress(OSError):
+        said = re.search(r"/(lxc|docker|libpod|kubepods)\b", text_of("/proc/1/cgroup"))
+        if said:
+            return {"container": said.group(1), "said_by": "/proc/1/cgroup"}
+    for kind, first in (("pid", PID_NAMESPACE), ("user", USER_NAMESPACE)):
+        try:
+            own = str(Path(f"/proc/self/ns/{kind}").readlink())
+        except OSError:
+            raise NotHereError(f"/proc/self/ns/{kind} is missing: mount proc as the kernel shows it") from None
+        if own != first:
+            return {"container": "unknown kind", "said_by": f"its {kind} namespace {own} is not the kernel's first"}
+    virtual = output_of("systemd-detect-virt", "--vm").strip() if _has("systemd-detect-virt") else ""
+    return {"container": "", "virtual": virtual}
+
+
 def time_sync(_: Request) -> Fact:
     """From the kernel: its clock is unsynchronised until a time service sets it."""
     try:
         import ctypes
-    except ImportError:  # Debian's python3-minimal
-        raise NotHereError("this python3 has no ctypes: apt-get install python3") from None
+    except ImportError:
+        return time_sync_by_systemd()
     state = ctypes.create_string_buffer(256)  # struct timex, all modes zero: only read
     answer = ctypes.CDLL(None, use_errno=True).adjtimex(state)
     if answer < 0:
         raise NotHereError("the kernel does not say (adjtimex is refused)")
     return {"synchronised": answer != 5}  # TIME_ERROR
+
+
+def time_sync_by_systemd() -> Fact:
+    """The same by systemd, where Python has no ctypes."""
+    said = output_of("timedatectl", "show", "--property=NTPSynchronized", "--value").strip()
+    if said not in ("yes", "no"):
+        raise NotHereError("this python3 has no ctypes, and timedatectl does not answer: apt-get install python3")
+    return {"synchronised": said == "yes"}
 
 
 def conntrack(_: Request) -> Fact:
@@ -139,40 +192,91 @@ def conntrack(_: Request) -> Fact:
 
 
 def disk(request: Request) -> Fact:
-    """The delay of fdatasync as etcd will see it. The file is always deleted afterwards.
+    """The delay of fdatasync as etcd sees it: etcd's own histogram where it runs, and otherwise measured.
 
-    `slow` instead of it: fio did not end in time.
+    `slow` instead of it: too little could be written in time.
     """
     folder = Path(request["etcd_folder"])
     while not folder.is_dir():
         folder = folder.parent
     about = {"folder": str(folder), "filesystem": filesystem(str(folder))}
-    if not request["measure_disk"]:
-        return {**about, "unknown": "not asked for: it is measured before a node's first change, and by doctor --disk"}
-    if about["filesystem"] in IN_MEMORY:
-        kind = about["filesystem"]
-        said = f"{folder} is on {kind}, which is not a disk: data may stay in memory"
-        return {**about, "unknown": said}
     owner = etcd_process()
     if owner:
-        return {**about, "unknown": f"etcd runs here (process {owner}): writing would slow it down"}
-    if not shutil.which("fio"):
-        return {**about, "unknown": "fio is not installed: apt-get install fio"}
-    with tempfile.TemporaryDirectory(prefix=".vds-platform-fio-", dir=str(folder)) as place:
+        return {**about, **etcd_delay(owner)}
+    if not request["measure_disk"]:
+        return {**about, "unknown": "not asked for: run `vds doctor --disk`, which writes 22 MB"}
+    if about["filesystem"] in IN_MEMORY:
+        kind = about["filesystem"]
+        said = f"{folder} is on {kind}, which is not a disk: data may stay in memory; mount a disk there"
+        return {**about, "unknown": said}
+    delays = sync_delays(str(folder))
+    if len(delays) < DISK_LEAST:
+        return {**about, "slow": f"{len(delays)} writes in {DISK_SECONDS:g} s"}
+    p99 = sorted(delays)[-(-99 * len(delays) // 100) - 1]
+    return {**about, "p99_ns": p99, "mean_ns": sum(delays) // len(delays), "writes": len(delays)}
+
+
+def sync_delays(folder: str) -> list[int]:
+    """Nanoseconds of each fdatasync, one after each write of DISK_BLOCK bytes. The file never has a name."""
+    delays = []
+    ends = time.monotonic() + DISK_SECONDS
+    block = os.urandom(DISK_BLOCK)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        number = file.fileno()
+        with suppress(OSError):
+            os.posix_fallocate(number, 0, DISK_BYTES)  # as etcd does with its log
+        for offset in range(0, DISK_BYTES, DISK_BLOCK):
+            if time.monotonic() > ends:
+                break
+            os.pwrite(number, block, offset)
+            began = time.monotonic_ns()
+            os.fdatasync(number)
+            delays.append(time.monotonic_ns() - began)
+    return delays
+
+
+def etcd_delay(process: int) -> Fact:
+    """The 99th percentile of a running etcd, from its own metrics since it started. Nothing is written to its disk."""
+    reason = f"etcd runs here (process {process}), so its disk is not written to, and its metrics "
+    with suppress(OSError):
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        urls = [word.partition("=")[2] for word in words if word.startswith("--listen-metrics-urls=")]
+        plain = [url for url in ",".join(urls).split(",") if url.startswith("http://")]
         try:
-            report = output_of(
-                *("fio", "--name=etcd", "--rw=write", "--ioengine=sync", "--fdatasync=1", "--size=22m", "--bs=2300"),
-                *(f"--runtime={FIO_SECONDS}", "--thread"),  # one process: nothing of it outlives its end
-                *(f"--directory={place}", "--output-format=json"),
-                seconds=FIO_HANGS_SECONDS,
-            )
-        except TooSlowError as reason:
-            return {**about, "slow": str(reason)}
+            text = metrics_of((plain or [METRICS])[0])
+        except OSError as error:
+            wanted = f"start it with --listen-metrics-urls={METRICS}"
+            return {"unknown": f"{reason}are not served without TLS ({getattr(error, 'reason', error)}): {wanted}"}
+        rows = re.findall(r'^etcd_disk_wal_fsync_duration_seconds_bucket\{le="([^"]+)"\} (\S+)$', text, re.MULTILINE)
+        buckets = [(float(bound), float(count)) for bound, count in rows]
+        if buckets and buckets[-1][1] >= DISK_LEAST:
+            return {"p99_ns": int(quantile(buckets, 0.99) * 1e9), "writes": int(buckets[-1][1]), "by": "etcd"}
+    return {"unknown": f"{reason}count fewer than {DISK_LEAST} writes: run again later"}
+
+
+def metrics_of(url: str) -> str:
+    """The metrics of a program on this node. Raises OSError."""
+    from http.client import HTTPException
+    from urllib.request import ProxyHandler, build_opener
+
     try:
-        delays = json.loads(report[report.index("{") :])["jobs"][0]["sync"]["lat_ns"]
-        return {**about, "p99_ns": delays["percentile"]["99.000000"], "mean_ns": delays["mean"]}
-    except (ValueError, KeyError, IndexError):
-        return {**about, "unknown": "fio gave no fdatasync percentiles: update it to version 3.5 or newer"}
+        with build_opener(ProxyHandler({})).open(f"{url.rstrip('/')}/metrics", timeout=3) as answer:
+            return str(answer.read(2**22), errors="replace")
+    except HTTPException as error:
+        raise OSError(type(error).__name__) from None
+
+
+def quantile(buckets: list[tuple[float, float]], share: float) -> float:
+    """A quantile of a Prometheus histogram, by its upper bounds and cumulated counts, as histogram_quantile does it."""
+    wanted = share * buckets[-1][1]
+    lower, below = 0.0, 0.0
+    for bound, count in buckets:
+        if count >= wanted:
+            if bound == float("inf"):
+                return lower
+            return lower + (bound - lower) * (wanted - below) / (count - below)
+        lower, below = bound, count
+    return lower
 
 
 def filesystem(folder: str) -> str:
@@ -206,7 +310,6 @@ def resolver(request: Request) -> Fact:
     search = [word for words in lines if words[0] in ("search", "domain") for word in words[1:]]
     dots = [int(word[6:]) for word in options if word.startswith("ndots:") and word[6:].isdigit()]
     about = {"servers": servers, "ndots": dots[-1] if dots else 1, "search": search, "name": request["lookup"]}
-    os.environ["RES_OPTIONS"] = "timeout:2 attempts:1"  # the C library's own words: a dead server costs 2 s, not 10
     started = time.monotonic()
     try:
         socket.getaddrinfo(request["lookup"], 443, type=socket.SOCK_STREAM)
@@ -226,22 +329,72 @@ def services(request: Request) -> Fact:
 
 
 def counters(interface: str) -> Fact:
-    """Counters, of which only differences are used."""
-    folder = Path("/sys/class/net") / interface / "statistics"
-    names = ("rx_packets", "rx_dropped", "tx_dropped", "rx_missed_errors", "rx_errors", "tx_errors")
-    rows = [[int(word, 16) for word in line.split()] for line in text_of("/proc/net/softnet_stat").splitlines()]
+    """Counters since the start, of which only differences are used. Those of links are of this network namespace."""
+    softnet = [[int(word, 16) for word in line.split()] for line in text_of("/proc/net/softnet_stat").splitlines()]
+    links = {line.partition(":")[0].strip(): line.partition(":")[2].split() for line in _lines("/proc/net/dev")}
+    received, sent = links[interface][:8], links[interface][8:]
     return {
+        "uptime": float(text_of("/proc/uptime").split()[0]),
+        "boot": text_of("/proc/sys/kernel/random/boot_id"),
         "cpu": [int(word) for word in text_of("/proc/stat").splitlines()[0].split()[1:]],
-        "nic": {name: number_in(f"{folder}/{name}") for name in names},
-        "softnet": {"dropped": sum(row[1] for row in rows), "squeezed": sum(row[2] for row in rows)},
+        "nic": {"packets": int(received[1]) + int(sent[1]), "dropped": sum(map(int, received[2:4] + sent[2:4]))},
+        "softnet": {"dropped": sum(row[1] for row in softnet), "squeezed": sum(row[2] for row in softnet)},
+        "conntrack": conntrack_losses(),
     }
 
 
+def _lines(path: str) -> list[str]:
+    return [line for line in text_of(path).splitlines() if ":" in line]
+
+
+def conntrack_losses() -> int:
+    """Connections that the conntrack table dropped because it was full; 0 where nothing is tracked."""
+    try:
+        names, *rows = [line.split() for line in text_of("/proc/net/stat/nf_conntrack").splitlines()]
+    except (OSError, ValueError):
+        return 0
+    columns = [names.index(name) for name in ("drop", "early_drop") if name in names]
+    return sum(int(row[column], 16) for row in rows for column in columns)
+
+
 def window(request: Request) -> Fact:
+    """Counters at two moments: over `window_seconds`; where that is 0, since an earlier survey or the start."""
     interface = interface_of(request["address"])
-    before = counters(interface)
-    time.sleep(request["window_seconds"])
-    return {"seconds": request["window_seconds"], "before": before, "after": counters(interface)}
+    if request["window_seconds"]:
+        before = counters(interface)
+        time.sleep(request["window_seconds"])
+        after = counters(interface)
+        return {"since": "now", "before": before, "after": after}
+    after = counters(interface)
+    kept = kept_samples(interface, after["boot"])
+    ages = [(after["uptime"] - sample["uptime"], sample) for sample in kept]
+    old = [(age, sample) for age, sample in ages if age >= COMPARE_SECONDS]
+    if not ages or min(age for age, _ in ages) >= KEEP_SECONDS:
+        # What is older than the sample to compare with is not needed again.
+        oldest = min(age for age, _ in old) if old else float("inf")
+        keep_samples(interface, [*(sample for age, sample in ages if age <= oldest), after])
+    if old:
+        return {"since": "an earlier survey", "before": min(old, key=lambda row: row[0])[1], "after": after}
+    return {"since": "the start", "before": None, "after": after}
+
+
+def kept_samples(interface: str, boot: str) -> list[Fact]:
+    """Samples of earlier surveys since this start, oldest first."""
+    try:
+        found = json.loads(text_of(COUNTERS))
+        return [sample for sample in found[interface] if sample["boot"] == boot]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def keep_samples(interface: str, samples: list[Fact]) -> None:
+    """Whole or not at all. Where /run can't be written, the next survey compares with the start."""
+    with suppress(OSError):
+        place = Path(COUNTERS)
+        place.parent.mkdir(mode=0o755, exist_ok=True)
+        draft = place.with_name(f".{os.getpid()}")
+        draft.write_text(json.dumps({interface: samples}))
+        draft.replace(place)
 
 
 # --- links ---------------------------------------------------------------------------------------------------
@@ -249,25 +402,32 @@ def window(request: Request) -> Fact:
 
 def interface_of(address: str) -> str:
     """The name of the link that carries an address of this node."""
-    for link in json.loads(output_of("ip", "-j", "-4", "address", "show") or "[]"):
-        if any(entry.get("local") == address for entry in link.get("addr_info", [])):
-            return str(link["ifname"])
+    return str(link_of(address)["ifname"])
+
+
+def link_of(address: str) -> Fact:
+    """The link that carries an address of this node, as `ip -j address` shows it: in this network namespace."""
+    found: list[Fact] = json.loads(output_of("ip", "-j", "address", "show") or "[]")
+    for one in found:
+        if any(entry.get("local") == address for entry in one.get("addr_info", [])):
+            return one
     raise NotHereError(f"no link carries {address}: correct the node's address, or its network configuration")
 
 
 def link(request: Request) -> Fact:
-    name = interface_of(request["address"])
+    found = link_of(request["address"])
+    name, mac = found["ifname"], found.get("address", "")
     folder = f"/sys/class/net/{name}"
-    speed = number_in(f"{folder}/speed")
-    try:
-        driver = Path(f"{folder}/device/driver").resolve(strict=True).name
-    except OSError:
-        driver = ""
+    speed, driver = None, ""
+    with suppress(OSError):  # a container's /sys may be its host's
+        if text_of(f"{folder}/address") == mac:
+            speed = number_in(f"{folder}/speed")
+            driver = Path(f"{folder}/device/driver").resolve(strict=True).name
     rings = re.findall(r"^RX:\s+(\d+)", output_of("ethtool", "-g", name), re.MULTILINE) if _has("ethtool") else []
     return {
         "interface": name,
-        "mtu": number_in(f"{folder}/mtu"),
-        "mac": text_of(f"{folder}/address"),
+        "mtu": found["mtu"],
+        "mac": mac,
         "speed_mbit": speed if speed and speed > 0 else None,
         "driver": driver,
         "ring": {"rx_max": int(rings[0]), "rx": int(rings[1])} if len(rings) > 1 else None,
@@ -311,8 +471,9 @@ def path_mtu(address: str, largest: int) -> tuple[int | None, float | None]:
 
 def paths(request: Request) -> Fact:
     """Path MTU, round trip and MAC address of every peer."""
-    interface = interface_of(request["address"])
-    largest = max(number_in(f"/sys/class/net/{interface}/mtu") or request["mtu"], request["mtu"])
+    own = link_of(request["address"])
+    interface = own["ifname"]
+    largest = max(own["mtu"], request["mtu"])
 
     def one(peer: dict[str, str]) -> Fact:
         mtu, delay = path_mtu(peer["address"], largest)
@@ -340,56 +501,137 @@ def in_parallel(ask: Callable[[Any], Fact], rows: list[Any]) -> dict[str, Fact]:
 
 def ports(request: Request) -> Fact:
     """Whether TCP ports of peers can be reached. `refused` counts: the network let the packet pass."""
-    asked = [(peer, port) for peer in request["peers"] for port in request["ports"] if port["protocol"] == "tcp"]
-
-    def one(pair: tuple[dict[str, str], dict[str, Any]]) -> str:
-        try:
-            socket.create_connection((pair[0]["address"], pair[1]["port"]), timeout=1.5).close()
-        except ConnectionRefusedError:
-            return "refused"
-        except OSError:
-            return "silent"
-        return "open"
+    by_name = {peer["name"]: peer["address"] for peer in request["peers"]}
+    asked = [(name, port["port"]) for port in request["ports"] if port["protocol"] == "tcp" for name in port["peers"]]
 
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(one, asked))
+        answers = list(pool.map(lambda row: tcp_answer(by_name[row[0]], row[1], 1.5), asked))
     found: dict[str, dict[str, str]] = {}
-    for (peer, port), answer in zip(asked, answers):
-        found.setdefault(peer["name"], {})[f"{port['port']}/tcp"] = answer
+    for (name, port), answer in zip(asked, answers):
+        found.setdefault(name, {})[f"{port}/tcp"] = answer
     return {"peers": found}
+
+
+def tcp_answer(address: str, port: int, seconds: float) -> str:
+    """`open`, `refused`, or `silent` for a packet that is dropped or rejected on its way."""
+    try:
+        socket.create_connection((address, port), timeout=seconds).close()
+    except ConnectionRefusedError:
+        return "refused"
+    except OSError:
+        return "silent"
+    return "open"
+
+
+def api_server(request: Request) -> Fact:
+    """Whether this node finds the API server's name, and whether something answers there."""
+    endpoint = request["api_server"]
+    if not endpoint:
+        raise NotHereError("not asked for")
+    host, port = endpoint["host"], endpoint["port"]
+    try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return {"addresses": [], "answer": "", "reason": str(error.strerror or error)}
+    addresses = sorted({str(row[4][0]) for row in rows})
+    answers = [tcp_answer(address, port, 2) for address in addresses[:4]]
+    return {"addresses": addresses, "answer": "open" if "open" in answers else answers[0]}
+
+
+def cluster_dns(request: Request) -> Fact:
+    """How long the cluster's DNS takes for one name, asked at the address that pods ask."""
+    question = b"".join(bytes([len(word)]) + word.encode() for word in CLUSTER_NAME.split("."))
+    packet = struct.pack("!6H", 0x7664, 0x0100, 1, 0, 0, 0) + question + b"\0" + struct.pack("!2H", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.settimeout(2)
+        started = time.monotonic()
+        try:
+            one.sendto(packet, (request["cluster_dns"], 53))
+            code = one.recv(512)[3] & 0x0F
+        except OSError:
+            raise NotHereError(
+                f"no answer from {request['cluster_dns']}: there is no cluster here yet, or no DNS"
+            ) from None
+    return {"milliseconds": round((time.monotonic() - started) * 1000, 2), "code": code, "name": CLUSTER_NAME}
+
+
+def firewall(_: Request) -> Fact:
+    """Which firewall of its own the node has, so that a remedy can name it; `kind` is empty without one."""
+    if _has("ufw") and re.search(r"^Status: active", output_of("ufw", "status"), re.MULTILINE):
+        return {"kind": "ufw"}
+    if _has("firewall-cmd") and output_of("firewall-cmd", "--state").strip() == "running":
+        return {"kind": "firewalld"}
+    if _has("nft"):
+        # A chain of its own table at the input hook that drops by its policy or by a rule.
+        for chain in re.findall(r"chain \S+ \{(.*?)\n\s*\}", output_of("nft", "list", "ruleset"), re.DOTALL):
+            if "hook input" in chain and re.search(r"policy drop|\b(drop|reject)\b", chain):
+                return {"kind": "nftables"}
+    if _has("iptables"):
+        rules = output_of("iptables", "-S", "INPUT")
+        if re.search(r"^-P INPUT DROP|^-A INPUT .*-j (DROP|REJECT)", rules, re.MULTILINE):
+            return {"kind": "iptables"}
+    return {"kind": ""}
 
 
 def wire(request: Request) -> Fact:
     """Send probes to every peer and listen for theirs: `heard` has each peer's probes that came through.
 
     A node that begins late must still be heard and must still hear. So every node sends and listens until it has heard
-    all others, and a little longer, up to a limit.
+    all others, and a little longer, up to a limit. `passed` is what came through the node's own firewall too; it is
+    known of the UDP ports in `free`, which no program had.
     """
     interface = interface_of(request["address"])
     listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     listener.setsockopt(socket.SOL_SOCKET, 26, probe_filter())  # SO_ATTACH_FILTER
     listener.bind((interface, 0))
-    usual = min(request["window_seconds"], WIRE_SECONDS)
+    behind = udp_sockets(request)
     awaited = {peer["name"] for peer in request["peers"]}
     heard: dict[str, set[str]] = {}
+    passed: dict[str, set[str]] = {}
     begun = next_send = newest = time.monotonic()
-    listener.settimeout(0.05)
-    while time.monotonic() < (begun + LATEST * usual if awaited else max(begun + usual, newest + usual / 2)):
+    while time.monotonic() < (
+        begun + LATEST * WIRE_SECONDS if awaited else max(begun + WIRE_SECONDS, newest + WIRE_SECONDS / 2)
+    ):
         if time.monotonic() >= next_send:
             send_probes(request, interface)
-            next_send += usual / SENDS
-        try:
-            frame, where = listener.recvfrom(2048)
-        except socket.timeout:  # another class before Python 3.10
-            continue
-        if where[2] != 4:  # PACKET_OUTGOING: our own
-            name, what = read_probe(frame, request)
-            heard.setdefault(name, set()).add(what)
-            if name in awaited:
-                awaited.remove(name)
-                newest = time.monotonic()
-    listener.close()
-    return {"heard": {name: sorted(what) for name, what in sorted(heard.items()) if name}}
+            next_send += WIRE_SECONDS / SENDS
+        for ready in select.select([listener, *behind], [], [], 0.05)[0]:
+            frame, where = ready.recvfrom(2048)
+            if ready is not listener:
+                name = sender_of(frame, request)
+                passed.setdefault(name, set()).add(f"{behind[ready]}/udp")
+            elif where[2] != 4:  # PACKET_OUTGOING: our own
+                name, what = read_probe(frame, request)
+                heard.setdefault(name, set()).add(what)
+                if name in awaited:
+                    awaited.remove(name)
+                    newest = time.monotonic()
+    for each in (listener, *behind):
+        each.close()
+    return {
+        "heard": {name: sorted(what) for name, what in sorted(heard.items()) if name},
+        "passed": {name: sorted(what) for name, what in sorted(passed.items()) if name},
+        "free": sorted(f"{port}/udp" for port in behind.values()),
+    }
+
+
+def udp_sockets(request: Request) -> dict[socket.socket, int]:
+    """A socket on each UDP port that is free: what it receives has passed this node's own firewall.
+
+    None where a kubelet runs: it may be about to start the program that needs the port.
+    """
+    found: dict[socket.socket, int] = {}
+    if tcp_answer(request["address"], KUBELET, 0.5) == "open":
+        return found
+    for port in request["ports"]:
+        if port["protocol"] == "udp":
+            one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            try:
+                one.bind((request["address"], port["port"]))
+                found[one] = port["port"]
+            except OSError:  # the program that needs it runs already
+                one.close()
+    return found
 
 
 def probe_filter() -> bytes:
@@ -425,7 +667,7 @@ def announced(number: int) -> str:
 
 
 def send_probes(request: Request, interface: str) -> None:
-    own = bytes.fromhex(text_of(f"/sys/class/net/{interface}/address").replace(":", ""))
+    own = bytes.fromhex(link_of(request["address"])["address"].replace(":", ""))
     number = identity(request, request["node"])
     body = MAGIC + request["run"].encode() + bytes([number])
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -465,20 +707,26 @@ def read_probe(frame: bytes, request: Request) -> tuple[str, str]:
         return next(((n, "arp") for i, n in enumerate(names) if announced(i) == sender), ("", ""))
     source = socket.inet_ntoa(frame[26:30])
     udp = frame[23] == 17
-    body = frame[42:] if udp else frame[34:]
-    run = request["run"].encode()
-    if not body.startswith(MAGIC + run) or len(body) <= len(MAGIC + run):
+    name = sender_of(frame[42:] if udp else frame[34:], request)
+    if not name:
         return "", ""
-    number = body[len(MAGIC + run)]
-    name = names[number] if number < len(names) else ""
     if udp:
         return name, f"{struct.unpack('!H', frame[36:38])[0]}/udp"
     return name, {request["pod_source"]: "pod-source", BENCHMARK_SOURCE: "foreign-source"}.get(source, "rewritten")
 
 
+def sender_of(body: bytes, request: Request) -> str:
+    """The node that sent a probe; empty where it is none of this run."""
+    names = sorted([request["node"], *(peer["name"] for peer in request["peers"])])
+    mark = MAGIC + request["run"].encode()
+    number = body[len(mark)] if body.startswith(mark) and len(body) > len(mark) else len(names)
+    return names[number] if number < len(names) else ""
+
+
 # --- all of it -----------------------------------------------------------------------------------------------
 
 FACTS: dict[str, Callable[[Request], Fact]] = {
+    "machine": machine,
     "kernel": kernel,
     "system": system,
     "memory": memory,
@@ -490,8 +738,11 @@ FACTS: dict[str, Callable[[Request], Fact]] = {
     "paths": paths,
     "references": references,
     "ports": ports,
+    "firewall": firewall,
+    "api_server": api_server,
     "wire": wire,
     "resolver": resolver,
+    "cluster_dns": cluster_dns,
     "services": services,
 }
 
@@ -507,7 +758,8 @@ def answer(name: str, ask: Callable[[Request], Fact], request: Request) -> Fact:
 
 def main(request: Request) -> None:
     """Print every fact. The disk comes last and alone: its writing must not disturb what else is measured."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # from timeout(1): what fio wrote goes, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # from timeout(1)
+    os.environ["RES_OPTIONS"] = "timeout:2 attempts:1"  # the C library's own words: a dead server costs 2 s, not 10
     sys.stdout.write(json.dumps({"fact": "node", "name": request["node"]}) + "\n")
     with ThreadPoolExecutor(len(FACTS)) as pool:
         for fact in pool.map(lambda row: answer(row[0], row[1], request), FACTS.items()):

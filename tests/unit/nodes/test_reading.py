@@ -59,6 +59,18 @@ def test_a_server_without_python_is_read_and_its_survey_says_what_to_install(tmp
     assert "apt-get install python3" in fleet.surveys[0].get("kernel")["unknown"]
 
 
+def test_a_python_without_its_library_is_named_with_what_to_install(tmp_path):
+    for name in ("timeout", "sh", "cat", "date", "flock", "id", "mkdir", "mv", "readlink", "rm", "rmdir", "sync", "tr"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    said = "Traceback (most recent call last):\\nModuleNotFoundError: No module named 'json'\\n"
+    (tmp_path / "python3").write_text(f'#!/bin/sh\nprintf "{said}" >&2\nexit 1\n')
+    (tmp_path / "python3").chmod(0o755)
+    with listening(["127.0.0.1"], str(tmp_path)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, ask="all")
+    said = "its python3 lacks the module json, as Debian's python3-minimal does: apt-get install python3"
+    assert fleet.surveys[0].failure == said
+
+
 def test_an_sshd_that_takes_no_more_connections_is_said_and_the_others_are_read():
     with (
         listening(["127.0.0.1"], os.environ["PATH"]) as server,

@@ -3,8 +3,10 @@
 import inspect
 import re
 from pathlib import Path
+from typing import get_args
 
 from components.core.duplicates import duplicates
+from components.nodes.model import CheckId
 from components.nodes.preflight import judges, survey
 from components.nodes.preflight.checks import CHECKS
 
@@ -17,7 +19,13 @@ def test_ids_are_unique():
 
 def test_judges_use_exactly_the_facts_that_the_survey_collects():
     named = set(re.findall(r'fact\("(\w+)"\)', inspect.getsource(judges)))
-    assert named == {*survey.FACTS, "disk"}
+    assert named | {"firewall"} == {*survey.FACTS, "disk"}, "the firewall is named in a remedy"
+
+
+def test_the_stack_file_names_exactly_the_checks_that_may_be_undecided():
+    never = {"survey", "clock"}  # both come with any answer
+    required = {check.id for check in CHECKS if check.required} - never
+    assert {name for name in get_args(CheckId) if not name.startswith("cluster")} == required
 
 
 def test_what_has_a_limit_has_a_remedy():

@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 from components.nodes.model import NodeRequirements, NodeSpec, PortNeed
 from components.nodes.preflight import survey
 from components.nodes.preflight.facts import Survey, parse
-from components.nodes.preflight.script import SURVEY_SECONDS, survey_command, survey_script
+from components.nodes.preflight.script import SURVEY_SECONDS, listeners, survey_command, survey_script
 from components.nodes.preflight.survey import FACTS, MAGIC, NotHereError, answer, disk, ip_header, path_mtu, read_probe
 from components.nodes.preflight.verdict import findings
-from lab.processes import wait_until
 from tests.support.stacks import stack
 
 REQUEST: dict[str, Any] = {
@@ -54,7 +53,10 @@ def test_the_request_says_everything_and_no_secret_goes_with_it():
     request = ast.parse(text).body[-1].value.args[0].args[0].value
     asked = json.loads(request)
     assert [peer["name"] for peer in asked["peers"]] == [node.name for node in platform.nodes[1:]]
-    assert {"port": 10250, "protocol": "tcp"} in asked["ports"]
+    by_port = {port["port"]: port["peers"] for port in asked["ports"]}
+    assert by_port[10250] == [node.name for node in platform.nodes[1:]]
+    assert by_port[2380] == by_port[2379] == by_port[6443] == ["osl-cp-2", "osl-cp-3"]
+    assert asked["api_server"] == {"host": "198.51.100.10", "port": 6443}
     assert asked["measure_disk"] is False
     assert "PRIVATE" not in text
 
@@ -92,10 +94,130 @@ def test_what_is_not_of_this_run_is_nobodys(body):
     assert read_probe(frame(ip_header("198.18.0.1", "192.0.2.11", len(body)) + body), REQUEST)[0] == ""
 
 
-def test_a_python_without_ctypes_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ctypes", None)  # as Debian's python3-minimal
+def test_a_python_without_ctypes_asks_systemd_and_else_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    monkeypatch.setattr(survey, "output_of", lambda *_: "yes\n")
+    assert survey.time_sync({}) == {"synchronised": True}
+    monkeypatch.setattr(survey, "output_of", lambda *_: "Failed to connect to bus\n")
     with pytest.raises(survey.NotHereError, match="apt-get install python3"):
         survey.time_sync({})
+
+
+@pytest.fixture
+def plain_machine(monkeypatch):
+    """A machine with its own kernel; a test changes what its files and systemd say."""
+    files = {"/proc/1/environ": "HOME=/\0TERM=linux\0", "/proc/1/cgroup": "0::/init.scope"}
+    links = {"/proc/self/ns/pid": survey.PID_NAMESPACE, "/proc/self/ns/user": survey.USER_NAMESPACE}
+    virtual = {"--container": "none\n", "--vm": "kvm\n"}
+
+    def text_of(path):
+        if path not in files:
+            raise FileNotFoundError(path)
+        return files[path].strip()
+
+    monkeypatch.setattr(survey, "text_of", text_of)
+    monkeypatch.setattr(survey, "_has", lambda _: bool(virtual))
+    monkeypatch.setattr(survey, "output_of", lambda _, what: virtual[what])
+    monkeypatch.setattr(Path, "exists", lambda self: str(self) in files)
+    monkeypatch.setattr(Path, "readlink", lambda self: Path(links[str(self)]))
+    return files, links, virtual
+
+
+def test_a_virtual_machine_is_no_container(plain_machine):
+    assert survey.machine({}) == {"container": "", "virtual": "kvm"}
+    plain_machine[2].clear()
+    assert survey.machine({}) == {"container": "", "virtual": ""}, "without systemd"
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value", "kind"),
+    [
+        ("systemd", "--container", "openvz\n", "openvz"),
+        ("files", "/proc/vz", "", "openvz"),
+        ("files", "/run/systemd/container", "lxc", "lxc"),
+        ("files", "/run/host/container-manager", "systemd-nspawn", "systemd-nspawn"),
+        ("files", "/proc/1/environ", "A=b\0container=lxc\0C=d", "lxc"),
+        ("files", "/proc/1/cgroup", "4:memory:/lxc/vps17\n", "lxc"),
+        ("links", "/proc/self/ns/pid", "pid:[4026532191]", "unknown kind"),
+        ("links", "/proc/self/ns/user", "user:[4026532190]", "unknown kind"),
+    ],
+)
+def test_a_container_is_recognised_by_any_one_sign(plain_machine, where, key, value, kind):
+    plain_machine[("files", "links", "systemd").index(where)][key] = value
+    assert survey.machine({})["container"] == kind
+
+
+def test_a_host_of_openvz_is_none(plain_machine):
+    plain_machine[0].update({"/proc/vz": "", "/proc/bc": ""})
+    assert survey.machine({})["container"] == ""
+
+
+def test_a_machine_that_shows_no_namespaces_is_unknown(plain_machine, monkeypatch):
+    def missing(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "readlink", missing)
+    assert "mount proc" in answer("machine", survey.machine, REQUEST)["unknown"]
+
+
+def test_a_private_pid_namespace_of_this_kernel_is_a_container():
+    if os.geteuid():
+        pytest.skip("needs root to make a namespace")
+    code = f"{Path(survey.__file__).read_text()}\n_has = lambda _: False\nprint(json.dumps(machine({{}})))\n"
+    words = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-I", "-"]
+    done = subprocess.run(words, input=code, text=True, capture_output=True, check=True)
+    assert json.loads(done.stdout)["container"]
+
+
+# --- counters ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(tmp_path, monkeypatch):
+    """Counters at a moment that the test sets, in seconds since the start, and the samples that are kept."""
+    monkeypatch.setattr(survey, "COUNTERS", f"{tmp_path}/run/counters.json")
+    monkeypatch.setattr(survey, "interface_of", lambda _: "eth0")
+    boot = ["first"]
+
+    def window(uptime: float, *, start: str = "first") -> dict[str, Any]:
+        boot[0] = start
+        monkeypatch.setattr(survey, "counters", lambda _: {"uptime": uptime, "boot": start})
+        return survey.window({"address": "192.0.2.11", "window_seconds": 0})
+
+    return window
+
+
+def test_counters_are_compared_with_the_newest_survey_that_is_ten_minutes_old(counted):
+    assert counted(5000)["before"] is None, "since the start"
+    assert counted(5001)["before"] is None
+    assert counted(5300)["before"] is None, "five minutes say less than the time since the start"
+    assert counted(5650)["before"]["uptime"] == 5000
+    assert counted(5950)["before"]["uptime"] == 5300
+    assert counted(9000)["before"]["uptime"] == 5950
+    assert counted(9001)["before"]["uptime"] == 5950, "a sample of a second ago is none"
+
+
+def test_samples_do_not_grow_in_number_and_end_with_a_restart(counted):
+    for uptime in range(1000, 9000, 70):
+        counted(uptime)
+    assert len(json.loads(Path(survey.COUNTERS).read_text())["eth0"]) <= 11
+    assert counted(100, start="second")["before"] is None
+
+
+def test_a_damaged_or_unwritable_file_of_samples_is_as_none(counted):
+    counted(5000)
+    Path(survey.COUNTERS).write_text("{")
+    assert counted(6000)["before"] is None
+    Path(survey.COUNTERS).unlink()
+    Path(survey.COUNTERS).mkdir()
+    assert counted(7000)["before"] is None
+
+
+def test_what_the_kernel_counts_is_read():
+    found = survey.counters("lo")
+    assert found["uptime"] > 0
+    assert len(found["cpu"]) >= 8
+    assert set(found["nic"]) == {"packets", "dropped"}
 
 
 def test_a_fact_that_cannot_be_had_says_why_and_stops_no_other():
@@ -109,83 +231,100 @@ def test_a_fact_that_cannot_be_had_says_why_and_stops_no_other():
     assert "/proc/x" in answer("link", broken, REQUEST)["unknown"]
 
 
-FIO = """#!/bin/sh
-for word; do case $word in --directory=*) touch "${word#*=}/etcd.0.0" ;; esac; done
-echo "$*" >"$ARGUMENTS"
-exec cat "$ANSWER"
-"""
+# --- etcd's disk -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def fio(tmp_path, monkeypatch):
-    """A fio that answers what it is told to and leaves its file behind."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/fio").write_text(FIO)
-    (tmp_path / "bin/fio").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+def etcd(tmp_path, monkeypatch):
+    """A folder on a disk, without an etcd."""
     monkeypatch.setattr(survey, "etcd_process", lambda: 0)  # a lab may run on this machine
     monkeypatch.setattr(survey, "filesystem", lambda _: "ext4")  # wherever the test's own folder is
-    monkeypatch.setenv("ARGUMENTS", f"{tmp_path}/arguments")
-    monkeypatch.setenv("ANSWER", f"{tmp_path}/answer")
     (tmp_path / "etcd").mkdir()
-    return tmp_path
+    return tmp_path / "etcd"
 
 
-def test_the_disk_is_asked_as_etcd_will_write_and_the_file_is_gone_afterwards(fio):
-    delays = {"mean": 612_345.6, "percentile": {"99.000000": 1_204_224}}
-    report = {"jobs": [{"sync": {"lat_ns": delays}}]}
-    (fio / "answer").write_text(f"fio: a note before the report\n{json.dumps(report)}")
-    found = disk(REQUEST | {"etcd_folder": f"{fio}/etcd/not-made-yet"})
-    assert found["p99_ns"] == 1_204_224
-    words = (fio / "arguments").read_text().split()
-    assert {"--rw=write", "--ioengine=sync", "--fdatasync=1", "--size=22m", "--bs=2300"} <= set(words)
-    assert list((fio / "etcd").iterdir()) == []
+def test_the_disk_is_measured_as_etcd_writes_and_nothing_is_left(etcd, monkeypatch):
+    written, synced = [], []
+    sync, write = os.fdatasync, os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda n, data, at: written.append((len(data), at)) or write(n, data, at))
+    monkeypatch.setattr(os, "fdatasync", lambda n: synced.append(len(written)) or (len(synced) < 20 and sync(n)))
+    found = disk(REQUEST | {"etcd_folder": f"{etcd}/not-made-yet"})
+    assert found["writes"] == len(written) == len(synced) == 10_030, "22 MiB in 2300 bytes"
+    assert synced == list(range(1, 10_031)), "one after each write"
+    assert written[:2] == [(2300, 0), (2300, 2300)]
+    assert found["p99_ns"] > 0
+    assert list(etcd.iterdir()) == []
 
 
-@pytest.mark.parametrize("said", ["", "out of space\n", '{"jobs": []}'])
-def test_a_fio_that_fails_is_unknown_and_leaves_nothing(fio, said):
-    (fio / "answer").write_text(said)
-    assert "unknown" in disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
-    assert list((fio / "etcd").iterdir()) == []
+def test_the_percentile_is_the_99th(etcd, monkeypatch):
+    monkeypatch.setattr(survey, "sync_delays", lambda _: [*range(1, 1001)])
+    assert disk(REQUEST | {"etcd_folder": str(etcd)})["p99_ns"] == 990
 
 
-def test_a_disk_too_slow_for_fio_to_finish_is_refused_and_not_unknown(fio, monkeypatch):
-    (fio / "bin/fio").write_text("#!/bin/sh\nexec sleep 60\n")
-    monkeypatch.setattr(survey, "FIO_HANGS_SECONDS", 0.2)
-    found = disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
+def test_the_file_has_no_name_while_it_is_written(etcd, monkeypatch):
+    seen = []
+    monkeypatch.setattr(survey, "DISK_BYTES", 2300)
+    monkeypatch.setattr(os, "fdatasync", lambda _: seen.append(list(etcd.iterdir())))
+    disk(REQUEST | {"etcd_folder": str(etcd)})
+    assert seen == [[]], "so whatever ends the survey leaves no file"
+
+
+def test_a_disk_that_is_too_slow_is_refused_and_not_unknown(etcd, monkeypatch):
+    monkeypatch.setattr(survey, "DISK_SECONDS", 0.2)
+    monkeypatch.setattr(os, "fdatasync", lambda _: time.sleep(0.05))
+    found = disk(REQUEST | {"etcd_folder": str(etcd)})
     first = node(1).model_copy(update={"roles": ("control-plane",)})
-    [finding] = [f for f in findings([Survey("osl-1", {"disk": found})], [first], DEMANDS) if f.check.id == "etcd-disk"]
-    assert (finding.state, finding.limit) == ("fails", "10 ms")
-    assert finding.measured == f"not measured on ext4 at {fio}/etcd: fio did not end within 0.2 s"
-    assert list((fio / "etcd").iterdir()) == []
+    [row] = [f for f in findings([Survey("osl-1", {"disk": found})], [first], DEMANDS) if f.check.id == "etcd-disk"]
+    assert (row.state, row.limit) == ("fails", "10 ms")
+    assert row.measured.startswith(f"not measured on ext4 at {etcd}: ")
+    assert row.measured.endswith(" writes in 0.2 s")
 
 
-def test_fio_ends_itself_before_it_is_ended_so_that_a_slow_disk_has_a_percentile(fio):
-    (fio / "answer").write_text("{}")
-    disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})
-    [runtime] = [word for word in (fio / "arguments").read_text().split() if word.startswith("--runtime=")]
-    assert int(runtime.removeprefix("--runtime=")) <= survey.FIO_HANGS_SECONDS - 10
-    assert survey.FIO_HANGS_SECONDS <= SURVEY_SECONDS - 20
+def test_the_disk_ends_before_the_survey_must():
+    assert survey.DISK_SECONDS <= SURVEY_SECONDS - 30
+
+
+METRICS = """# TYPE etcd_disk_wal_fsync_duration_seconds histogram
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 900
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.002"} 980
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.004"} 1000
+etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 1000
+etcd_disk_wal_fsync_duration_seconds_count 1000
+"""
+
+
+def test_a_running_etcd_is_asked_and_its_disk_is_never_written_to(etcd, monkeypatch):
+    monkeypatch.setattr(survey, "etcd_process", os.getpid)
+    monkeypatch.setattr(survey, "metrics_of", lambda _: METRICS)
+    monkeypatch.setattr(os, "pwrite", None)
+    found = disk(REQUEST | {"etcd_folder": str(etcd)})
+    assert (found["by"], found["writes"], found["p99_ns"]) == ("etcd", 1000, 3_000_000)
+
+
+@pytest.mark.parametrize("text", ["", METRICS.replace("1000", "99").replace("980", "9").replace("900", "9")])
+def test_a_running_etcd_that_has_written_little_is_unknown(etcd, monkeypatch, text):
+    monkeypatch.setattr(survey, "etcd_process", os.getpid)
+    monkeypatch.setattr(survey, "metrics_of", lambda _: text)
+    assert "fewer than 100 writes" in disk(REQUEST | {"etcd_folder": str(etcd)})["unknown"]
+
+
+def test_a_running_etcd_without_plain_metrics_says_how_to_serve_them(etcd, monkeypatch):
+    monkeypatch.setattr(survey, "etcd_process", os.getpid)
+    monkeypatch.setattr(survey, "METRICS", "http://127.0.0.1:1")
+    assert "--listen-metrics-urls=http://127.0.0.1:1" in disk(REQUEST | {"etcd_folder": str(etcd)})["unknown"]
 
 
 @pytest.mark.parametrize("kind", ["overlay", "ramfs", "tmpfs"])
-def test_what_has_no_disk_of_its_own_is_not_measured_and_says_so_first(fio, monkeypatch, kind):
+def test_what_has_no_disk_of_its_own_is_not_measured_and_says_so_first(etcd, monkeypatch, kind):
     monkeypatch.setattr(survey, "filesystem", lambda _: kind)
-    (fio / "bin/fio").unlink()
-    said = f"{fio}/etcd is on {kind}, which is not a disk: data may stay in memory"
-    assert disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})["unknown"] == said
+    said = f"{etcd} is on {kind}, which is not a disk: data may stay in memory; mount a disk there"
+    assert disk(REQUEST | {"etcd_folder": str(etcd)})["unknown"] == said
 
 
 def test_of_two_mounts_on_one_point_the_later_one_is_seen(monkeypatch):
     rows = "1 0 8:1 / / rw - ext4 /dev/vda rw\n2 1 0:9 / /var rw - xfs /dev/vdb rw\n3 2 0:5 / /var rw - tmpfs t rw"
     monkeypatch.setattr(survey, "text_of", lambda _: rows)
     assert [survey.filesystem(folder) for folder in ("/var/lib", "/variable")] == ["tmpfs", "ext4"]
-
-
-def test_a_disk_on_which_etcd_runs_is_never_written_to(fio, monkeypatch):
-    monkeypatch.setattr(survey, "etcd_process", lambda: 4711)
-    assert "process 4711" in disk(REQUEST | {"etcd_folder": f"{fio}/etcd"})["unknown"]
-    assert not (fio / "arguments").exists()
 
 
 @pytest.mark.parametrize("folder", ["member/wal", "db/etcd/member/snap"])
@@ -200,20 +339,22 @@ def test_an_etcd_is_found_by_its_open_files_whatever_its_program_and_wherever_it
     assert survey.etcd_process(f"{processes}") == 0
 
 
-def test_a_survey_that_is_ended_leaves_no_file(fio):
-    (fio / "bin/fio").write_text(FIO.replace('exec cat "$ANSWER"', "exec sleep 60"))
-    request = REQUEST | {"etcd_folder": f"{fio}/etcd"}
+def test_a_survey_that_is_ended_ends_at_once_and_leaves_no_file(etcd):
+    request = REQUEST | {"etcd_folder": str(etcd)}
     changes = 'FACTS = {"cgroup": cgroup}\netcd_process = lambda: 0\nfilesystem = lambda _: "ext4"\n'
+    changes += 'os.fdatasync = lambda _: (print("syncs", flush=True), time.sleep(20))\n'
     text = f"{Path(survey.__file__).read_text()}\n{changes}\nmain({request!r})\n"
-    with subprocess.Popen([sys.executable, "-I", "-"], stdin=subprocess.PIPE, text=True) as process:
+    words = [sys.executable, "-I", "-"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
+        assert process.stdout
         process.stdin.write(text)
         process.stdin.close()
-        wait_until(lambda: (fio / "arguments").exists(), 20, lambda: "fio did not begin")
-        assert list((fio / "etcd").iterdir()) != []
+        while "syncs" not in process.stdout.readline():
+            pass
         process.terminate()
         assert process.wait(10) == 143
-    assert list((fio / "etcd").iterdir()) == []
+    assert list(etcd.iterdir()) == []
 
 
 # --- for real ----------------------------------------------------------------------------------------------------
@@ -261,14 +402,24 @@ def ask_both(namespaces: list[str], *, apart_seconds: float = 0) -> list[Any]:
     return [parse(done.stdout, received_at=0) for done in said]
 
 
+def test_a_worker_asks_no_port_of_etcd_and_the_api_servers_of_all_control_planes():
+    platform = stack("oslo")
+    ports = {need.port: need for need in platform.node_requirements.ports}
+    worker = platform.nodes[-1]
+    assert listeners(ports[2379], worker, platform.nodes) == []
+    assert listeners(ports[6443], worker, platform.nodes) == ["osl-cp-1", "osl-cp-2", "osl-cp-3"]
+
+
 def test_nodes_find_each_others_ports_mtu_segment_and_what_passes(two_nodes):
     first, second = ask_both(two_nodes)
     assert set(first.facts) == {"node", *FACTS, "disk", "clock"}
     assert first.get("wire")["heard"] == {"osl-2": ["8472/udp", "arp", "foreign-source", "pod-source"]}
+    assert first.get("wire")["passed"] == {"osl-2": ["8472/udp"]}
+    assert first.get("wire")["free"] == ["8472/udp"]
     assert first.get("ports")["peers"] == {"osl-2": {"22/tcp": "refused"}}
     assert second.get("paths")["peers"]["osl-1"]["mtu"] == 1400, "its own link is the narrow one"
     assert first.get("paths")["peers"]["osl-2"]["mac"] == second.get("link")["mac"]
-    assert "not asked for" in first.get("disk")["unknown"]
+    assert "unknown" in first.get("disk"), "it is not asked for, or a lab's etcd runs on this machine"
     assert first.get("kernel")["release"] == os.uname().release
 
 
@@ -276,3 +427,27 @@ def test_a_node_that_begins_two_seconds_later_is_heard_and_hears(two_nodes):
     first, second = ask_both(two_nodes, apart_seconds=2)
     passes = ["8472/udp", "arp", "foreign-source", "pod-source"]
     assert (first.get("wire")["heard"], second.get("wire")["heard"]) == ({"osl-2": passes}, {"osl-1": passes})
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="needs nftables for a firewall of the node's own")
+def test_a_nodes_own_firewall_is_told_from_the_network(two_nodes):
+    rules = """
+        add table inet own
+        add chain inet own input { type filter hook input priority 0; policy accept; }
+        add rule inet own input udp dport { 8472, 8473 } drop
+        add rule inet own input tcp dport 22 drop
+    """
+    words = ["ip", "netns", "exec", two_nodes[0], "nft", "-f", "-"]
+    subprocess.run(words, input=rules, text=True, check=True)
+    surveys = ask_both(two_nodes)
+    first, second = surveys
+    assert first.get("firewall") == {"fact": "firewall", "kind": "nftables"}
+    assert second.get("firewall")["kind"] == ""
+    assert "8472/udp" in first.get("wire")["heard"]["osl-2"], "the link has it"
+    assert first.get("wire")["passed"] == {}, "and the program would not get it"
+    assert second.get("wire")["passed"] == {"osl-1": ["8472/udp"]}
+    rows = {r.node: r for r in findings(surveys, [node(1), node(2)], DEMANDS) if r.check.id == "ports"}
+    assert "at this node's own firewall" in rows["osl-1"].measured
+    assert rows["osl-2"].measured == "closed: 22/tcp to osl-1 (ssh)"
+    for row in rows.values():
+        assert row.remedy.startswith("on osl-1: in the nftables input chain"), row.remedy

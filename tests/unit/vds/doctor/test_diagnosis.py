@@ -1,12 +1,16 @@
 """What the doctor makes of what it saw: one judgement for the table, the JSON and the exit status."""
 
 import json
+from datetime import date
+from typing import get_args
 
 import pytest
 from rich.console import Console
 
+from components.nodes.model import AcceptedCheck, CheckId
+from components.nodes.preflight.checks import CHECKS
 from components.nodes.preflight.facts import Survey
-from components.nodes.preflight.verdict import CheckResult
+from components.nodes.preflight.verdict import CheckResult, State
 from components.nodes.reading import Fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback, Setting
@@ -55,13 +59,50 @@ def test_what_is_not_converged_says_why_and_whether_a_run_would_help(first, said
     assert found.to_fix == to_fix
 
 
-def test_a_failing_check_is_not_converged_and_advice_is():
-    kernel = {"release": "4.9.0", "btf": False, "options": {}}
-    surveys = (Survey("osl-cp-1", {"kernel": kernel}),)
+BY_ID = {check.id: check for check in CHECKS}
+
+
+def row(check: str, state: State) -> CheckResult:
+    return CheckResult("osl-cp-1", BY_ID[check], state, "as it is")
+
+
+@pytest.mark.parametrize(
+    ("found", "converged", "advised"),
+    [
+        (row("kernel", "ok"), True, False),
+        (row("kernel", "fails"), False, False),
+        (row("path-mtu", "unknown"), False, False),
+        (row("machine", "unproved"), False, False),
+        (row("machine", "accepted"), True, False),
+        (row("swap", "advice"), True, True),
+        (row("steal", "advice"), True, True),
+        (row("softnet", "advice"), True, True),
+        (row("conntrack", "advice"), True, True),
+        (row("conntrack-full", "advice"), False, True),
+        (row("etcd-disk", "advice"), False, True),  # of a running etcd, so it stops no run
+        (row("nic-ring", "unknown"), True, False),
+    ],
+)
+def test_a_required_check_that_could_not_be_made_is_as_one_that_fails_and_advice_counts_if_strict(
+    found: CheckResult, converged: bool, advised: bool
+):
+    diagnosis = Diagnosis((NodeStatus("osl-cp-1", "converged"),), (found,))
+    assert (diagnosis.converged, diagnosis.advised) == (converged, advised)
+    assert document_of(diagnosis)["advice"] is advised
+
+
+def test_what_the_stack_file_accepts_until_a_day_is_converged_until_then():
     readings = {node.name: reading("converged") for node in LAB.nodes}
-    assert not diagnose(Fleet(readings, surveys), LAB.nodes, LAB.node_requirements).converged
-    swap = (Survey("osl-cp-1", {"memory": {"bytes": 2**34, "swap_bytes": 2**30}}),)
-    assert diagnose(Fleet(readings, swap), LAB.nodes, LAB.node_requirements).converged
+    facts = {"machine": {"container": "systemd-nspawn", "said_by": "systemd-detect-virt"}}
+    nodes = [LAB.nodes[0].model_copy(update={"machine": "container"})]
+    accept = [
+        AcceptedCheck.model_validate({"check": name, "until": "2026-11-26", "reason": "a machine of a lab"})
+        for name in get_args(CheckId)
+    ]
+    fleet = Fleet(readings, (Survey("osl-cp-1", facts),))
+    for day, converged in ((26, True), (27, False)):
+        found = diagnose(fleet, nodes, LAB.node_requirements, accept, today=date(2026, 11, day))
+        assert found.converged is converged
 
 
 def test_a_gateway_that_does_not_answer_is_not_converged():
@@ -75,11 +116,10 @@ def test_a_cluster_that_cannot_be_asked_is_not_converged():
     assert not Diagnosis(statuses, (), (dark,)).converged
 
 
-def test_a_cluster_that_is_yet_to_be_made_and_a_fact_that_cannot_be_had_are_no_failures():
+def test_a_cluster_that_is_yet_to_be_made_is_no_failure():
     statuses = (NodeStatus("osl-cp-1", "converged"),)
-    unknown = CheckResult("osl-cp-1", "etcd-disk", "unknown", "fio is not installed")
     yet = GatewayFinding("gateway", "advice", "no cluster yet", "pulumi up")
-    assert Diagnosis(statuses, (unknown,), (yet,)).converged
+    assert Diagnosis(statuses, (), (yet,)).converged
 
 
 def test_a_node_that_could_not_be_surveyed_is_not_converged():
