@@ -79,6 +79,10 @@ def init(
     containerd: Annotated[
         str | None, typer.Option(help="kubeadm: version of the servers' package, as `apt-cache madison` prints it.")
     ] = None,
+    containerd_package: Annotated[
+        Literal["containerd", "containerd.io"],
+        typer.Option(help="kubeadm: the distribution's package, or the one of Docker's repository."),
+    ] = "containerd",
     signing_key: Annotated[Path, typer.Option(help="kubeadm: file with the key of the Kubernetes packages.")] = Path(
         "Release.key"
     ),
@@ -133,7 +137,7 @@ def init(
         state,
         (date.today() + timedelta(days=_DAYS)).isoformat(),
         kubernetes or _KUBERNETES[cluster],
-        _made(containerd or "", signing_key, ca_certificate) if cluster == "kubeadm" else None,
+        _made(containerd_package, containerd or "", signing_key, ca_certificate) if cluster == "kubeadm" else None,
         _bundle(gateway_crds, required=cluster == "kubeadm"),
     )
     _write(file, answers)
@@ -178,7 +182,7 @@ def _segment(server: Server) -> str:
         ) from None
 
 
-def _made(containerd: str, signing_key: Path, ca_certificate: Path) -> MadeCluster:
+def _made(package: str, containerd: str, signing_key: Path, ca_certificate: Path) -> MadeCluster:
     from components.core.types import RefusedError  # half a second: not for `--help`
     from components.kubeadm.signing import fingerprint
 
@@ -191,7 +195,7 @@ def _made(containerd: str, signing_key: Path, ca_certificate: Path) -> MadeClust
         raise OperationError(f"--signing-key {signing_key} {error.reason}: {error.remedy}") from None
     except ValueError as error:
         raise OperationError(f"--signing-key {signing_key} is no armoured key: {error}") from None
-    return MadeCluster(containerd, armoured.decode(), found, authority.decode("utf-8", "replace"))
+    return MadeCluster(package, containerd, armoured.decode(), found, authority.decode("utf-8", "replace"))
 
 
 def _bundle(file: Path, *, required: bool) -> Bundle | None:

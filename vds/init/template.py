@@ -16,8 +16,9 @@ class Server(NamedTuple):
 class MadeCluster(NamedTuple):
     """What kubeadm's cluster is made of."""
 
+    package: str
     containerd: str
-    """Version of the servers' package."""
+    """The servers' package of containerd, and its version."""
     signing_key: str
     """The armoured public key of the package repository."""
     fingerprint: str
@@ -175,7 +176,7 @@ def _cluster(a: Answers) -> str:
 {_indented(a.made.signing_key, 12)}\
         criTools: {CRI_TOOLS}
         kubernetesCni: {KUBERNETES_CNI}
-      containerd: {{ version: {_quoted(a.made.containerd)} }} # from the servers' own distribution
+      containerd: {{ package: {a.made.package}, version: {_quoted(a.made.containerd)} }}
       images: {{ country: US, pause: {PAUSE} }} # of registry.k8s.io
       sourceCountries: [US] # software may come from there; no data is sent there
       caCertificate: |

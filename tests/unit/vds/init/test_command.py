@@ -71,8 +71,10 @@ def test_what_it_writes_is_valid(folder):
 
 
 def test_the_cluster_is_made_by_kubeadm_from_the_files_that_it_is_given(folder):
-    done = run(folder, *CONTROL_PLANES, "--worker=osl-w-1=192.0.2.21", **ALL)
+    options = ALL | {"--containerd-package": "containerd.io"}
+    done = run(folder, *CONTROL_PLANES, "--worker=osl-w-1=192.0.2.21", **options)
     spec = spec_of(folder / "Pulumi.oslo.yaml")
+    assert spec.cluster.containerd.package == "containerd.io"
     assert spec.cluster.kind == "kubeadm"
     assert spec.cluster.kubernetes_version == "1.36.3"
     assert spec.cluster.containerd.version == ALL["--containerd"]
