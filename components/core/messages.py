@@ -17,8 +17,8 @@ ROOT_ITEM = "the stack file"
 Path = tuple[int | str, ...]
 Written = Callable[[Path], str | None]
 """A scalar as the file has it, where a file is known: `1.30`, which is the number 1.3."""
-Line = Callable[[Path], int | None]
-"""The line of a value, where a file is known; of what is missing, the line of the group that it belongs in."""
+Place = Callable[[Path], tuple[str, int] | None]
+"""File and line of a value, where a file is known; of what is missing, those of the group that it belongs in."""
 
 _GROUP = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _LIST = frozenset({"tuple_type", "list_type"})
@@ -82,7 +82,7 @@ def violations(
     data: Any,
     model: type[BaseModel],
     written: Written = lambda _: None,
-    line: Line = lambda _: None,
+    place: Place = lambda _: None,
 ) -> list[Finding]:
     """A finding for each mistake, in the order of the file. `data` is what was validated."""
     details = [_Detail(detail, data) for detail in error.errors(include_url=False)]
@@ -98,10 +98,14 @@ def violations(
         if detail.kind == "extra_forbidden" and (name := _meant(detail, properties_at(model, detail.path[:-1], data)))
     }
     return [
-        detail.finding(model, data, written)._replace(lines=(at,) if (at := line(detail.path)) else ())
+        _at(detail.finding(model, data, written), place(detail.path))
         for detail in sound
         if detail.kind != "missing" or detail.path not in misspelt
     ]
+
+
+def _at(finding: Finding, place: tuple[str, int] | None) -> Finding:
+    return finding._replace(file=place[0], lines=(place[1],)) if place else finding
 
 
 class _Detail:

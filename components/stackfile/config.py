@@ -16,10 +16,12 @@ from components.gateway.bundle import Bundle
 from components.gateway.certificates import CERTIFICATES, KeyPair, certificate_problems, key_pairs
 from components.gateway.model import CrdBundle
 from components.kubeadm.credentials import BY_KIND, Credentials, credential_problems, secret_names
+from components.kubeadm.model import Kubeadm
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Survey
 from components.residency.model import StateStore
 from components.residency.state_store import state_store
+from components.stackfile.defaults import DefaultsError, merged, read_defaults
 from components.stackfile.installed_charts import from_mirror
 from components.stackfile.keys import SPEC, key_findings
 from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
@@ -57,6 +59,12 @@ def load() -> PlatformSpec:
     config = pulumi.Config(PROJECT)
     data = config.get_object("spec")
     source = _source(data)
+    if (file := config.get("defaults")) is not None:
+        try:
+            shared = read_defaults(file, lambda name: read_text(Path(name)))
+        except DefaultsError as error:
+            raise _refused(error.findings, source) from None
+        data, source = merged(data or {}, shared.value), source.over(shared) if source else None
     names = (*secret_names(data), "sshPrivateKey")
     given = {name: value for name in names if (value := config.get(name)) is not None}
     beside = [
@@ -72,7 +80,8 @@ def load() -> PlatformSpec:
             [Finding("stack-file", SPEC, said, "write it in clear: secrets have keys of their own"), *beside], source
         )
     try:
-        spec = parse(data, base_dir=Path.cwd(), source=source)  # the engine starts programs in their project
+        # The engine starts programs in their project.
+        spec = parse(data, base_dir=Path.cwd(), source=source, stack=pulumi.get_stack())
     except SpecError as error:
         beside += credential_problems(given, None)
         beside += certificate_problems(config.get(CERTIFICATES), None, time.time())
@@ -110,7 +119,7 @@ def access(spec: PlatformSpec) -> Access:
         said = "is for previews, and an update reads the nodes themselves before it changes one"
         raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said, remedy)])
     may_read = config.get_bool("readNodes") is not False and file is None
-    bootstraps = secret_names(config.get_object("spec")) == BY_KIND["kubeadm"]
+    bootstraps = isinstance(spec.cluster, Kubeadm)
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
     return Access(
         None if bootstraps else config.require_secret("kubeconfig"),

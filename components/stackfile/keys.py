@@ -12,7 +12,9 @@ from components.kubeadm.credentials import BY_KIND, secret_names
 RULE = "stack-file-key"
 SPEC = f"{PROJECT}:spec"
 SECRETS = frozenset({*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CERTIFICATES})
+DEFAULTS = f"{PROJECT}:defaults"
 SETTINGS: Mapping[str, tuple[type, str]] = {
+    "defaults": (str, "A file with settings that several stack files share, as in defaults.yaml. The spec's own win."),
     "readNodes": (bool, "Ask each node for its present settings before a preview or an update, so that drift is seen."),
     "factsFile": (str, "A file of `vds doctor --facts`: a preview judges nodes by it and does not ask them."),
     "factsSha256": (str, "SHA-256 of `factsFile`."),

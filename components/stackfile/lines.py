@@ -32,12 +32,17 @@ class Place:
 
 
 def located(finding: Finding, spec: Node, file: str) -> Finding:
-    """The finding with file and lines, and with the value where the file has one and the finding not."""
+    """The finding with file and lines, and with the value where the file has one and the finding not.
+
+    `file` is the stack file's name. Of places in two files the lines of the first one's are named.
+    """
     if finding.lines:
         return finding
     fields = finding.fields or _fields(finding.subject)
     places = [place for field in fields for place in _places(spec, field)]
-    lines = tuple(dict.fromkeys(place.line for place in places if place.node is not spec))
+    inner = [place for place in places if place.node is not spec]
+    file = inner[0].node.file or file if inner else file
+    lines = tuple(dict.fromkeys(place.line for place in inner if (place.node.file or file) == file))
     text = places[0].node.text if len(places) == 1 and finding.fields else None
     value = finding.value or (text if text is not None and _may_be_shown(text) else "")
     return finding._replace(file=file, lines=lines, value=value) if lines else finding
@@ -51,15 +56,15 @@ def text_at(spec: Node, path: Sequence[int | str]) -> str | None:
     return node.text if node else None
 
 
-def line_at(spec: Node, line: int, path: Sequence[int | str]) -> int:
-    """The line of the value at a path, or of the last one on the way that there is; `line` is the spec's."""
+def place_at(spec: Node, line: int, path: Sequence[int | str]) -> tuple[str, int]:
+    """File and line of the value at a path, or of the last one on the way that there is; `line` is the spec's."""
     node = spec
     for step in path:
         if step not in node.children:
             break
         inner = node.children[step]
         line, node = node.keys.get(step, inner.line) if isinstance(step, str) else inner.line, inner
-    return line
+    return node.file, line
 
 
 def _may_be_shown(text: str) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,9 @@ from components.core.messages import ROOT_ITEM, did_you_mean, in_full, item_at, 
 from components.core.model import Spec
 from components.core.names import PROJECT
 from components.network.compatibility.releases import table
+from components.stackfile.defaults import DefaultsError, Read, merged_node, read_defaults
 from components.stackfile.keys import (
+    DEFAULTS,
     RULE,
     SECRETS,
     SETTINGS,
@@ -24,7 +27,7 @@ from components.stackfile.keys import (
     missing_secrets,
     plain_secrets,
 )
-from components.stackfile.lines import line_at, located, text_at
+from components.stackfile.lines import located, place_at, text_at
 from components.stackfile.reader import Node, ReadError, read
 from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
 from components.stackfile.releases import release_advice, with_newest
@@ -53,15 +56,31 @@ class StackFile(NamedTuple):
         """What is below `vds-platform:spec`; None where there is none."""
         return self.config.children.get(SPEC)
 
-    def line_at(self, path: Sequence[int | str]) -> int | None:
-        """The line of what is at a path of the spec, or nearest to it."""
+    def place_at(self, path: Sequence[int | str]) -> tuple[str, int] | None:
+        """File and line of what is at a path of the spec, or nearest to it."""
         line = self.config.keys.get(SPEC)
-        return line_at(self.spec, line, path) if self.spec and line else None
+        return place_at(self.spec, line, path) if self.spec and line else None
+
+    @property
+    def defaults(self) -> Any:
+        """The name of the file with shared settings; None without one."""
+        return self.config.value.get(DEFAULTS)
+
+    def over(self, shared: Node) -> "StackFile":
+        """The stack file over shared settings, each with its own file and line."""
+        own = self.spec or Node({}, self.config.line, file=self.name)
+        if isinstance(own.value, str):
+            own = replace(own, value=_from_json(own.value))
+        spec = merged_node(own, shared)
+        config = self.config
+        keys = {SPEC: config.keys.get(DEFAULTS, config.line), **config.keys}
+        value, children = {**config.value, SPEC: spec.value}, {**config.children, SPEC: spec}
+        return StackFile(self.name, replace(config, value=value, children=children, keys=keys))
 
     def located(self, finding: Finding) -> Finding:
         """The finding with its lines: of the fields that it names, else of the key."""
         if finding.lines:
-            return finding._replace(file=self.name)
+            return finding if finding.file else finding._replace(file=self.name)
         if self.spec and not finding.subject.startswith(f"{PROJECT}:"):
             finding = located(finding, self.spec, self.name)
         line = self.config.keys.get(finding.subject) or self.config.keys.get(SPEC) or self.config.line
@@ -90,7 +109,7 @@ def read_stack_file(text: str, file: str) -> StackFile:
     if stray:
         raise SpecError(stray)
     if config is None:
-        return StackFile(file, Node({}, root.line))
+        return StackFile(file, Node({}, root.line, file=file))
     for key in config.children:
         if f"{PROJECT}:{key}" in config.children:
             both = (config.keys[key], config.keys[f"{PROJECT}:{key}"])
@@ -100,17 +119,18 @@ def read_stack_file(text: str, file: str) -> StackFile:
     children = {name: config.children[key] for name, key in full.items()}
     values = {name: node.value for name, node in children.items()}
     lines = {name: config.keys[key] for name, key in full.items()}
-    return StackFile(file, Node(values, root.keys["config"], children=children, keys=lines))
+    return StackFile(file, Node(values, root.keys["config"], children=children, keys=lines, file=file))
 
 
-def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> PlatformSpec:
+def parse(data: Any, *, base_dir: Path, source: StackFile | None = None, stack: str | None = None) -> PlatformSpec:
     """A stack file's `vds-platform:spec` as a spec. Raises SpecError with every problem in it.
 
-    Files that it names are relative to `base_dir`. With `source`, each problem has its line.
+    Files that it names are relative to `base_dir`. With `source`, each problem has its line. `stack` is the name of the
+    stack, where it is known.
     """
     node = source.spec if source else None
-    line_of = source.line_at if source else lambda _: None
-    if refused := _misplaced(data, line_of):
+    place_of = source.place_at if source else lambda _: None
+    if refused := _misplaced(data, place_of):
         raise SpecError([source.located(one) for one in refused] if source else refused)
     try:
         spec, sound = PlatformSpec.model_validate(data, by_alias=True, by_name=False), set(PlatformSpec.model_fields)
@@ -118,7 +138,7 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> Plat
     except ValidationError as error:
         spec, sound = _sound_parts(data, error)
         text_of = (lambda path: text_at(node, path)) if node else lambda _: None
-        problems = violations(error, data, PlatformSpec, text_of, line_of)
+        problems = violations(error, data, PlatformSpec, text_of, place_of)
         problems = [
             with_newest(one)._replace(subject=SPEC if one.subject == ROOT_ITEM else one.subject) for one in problems
         ]
@@ -132,11 +152,38 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None) -> Plat
         spec, unread = with_bundle_version(spec, base_dir)
         problems += unread
     found = platform_problems(spec, sound)
+    if stack is not None and "environment" in sound:
+        found += _name_problems(spec.environment, stack)
     follows = unreadable or any(_is_about_ssh(one) for one in problems)
     problems += [one for one in found if not (follows and one.rule == "nodes-host-key")]
     if problems:
         raise SpecError([source.located(one) for one in problems] if source else problems)
     return spec
+
+
+def _name_problems(environment: str, stack: str) -> list[Finding]:
+    """Two names for one environment: a copied file would carry the other one's cluster, facts and evidence."""
+    if environment == stack:
+        return []
+    said = f"{environment}, but the stack is {stack}: a stack has the name of its environment"
+    remedy = f"write environment: {stack}"
+    return [Finding("stack-name", "environment", said, remedy, value=environment)]
+
+
+def stack_of(file: str) -> str | None:
+    """The stack that a file is of, by its name: `Pulumi.oslo.yaml`; None for another name."""
+    match = re.fullmatch(r"Pulumi\.(.+)\.ya?ml", Path(file).name)
+    return match[1] if match else None
+
+
+def with_defaults(source: StackFile, read_file: Read) -> StackFile:
+    """The stack file over the shared settings that it names. Raises SpecError if these can't be used."""
+    if source.defaults is None:
+        return source
+    try:
+        return source.over(read_defaults(source.defaults, read_file))
+    except DefaultsError as error:
+        raise SpecError([source.located(one) for one in error.findings]) from None
 
 
 class CheckedFile(NamedTuple):
@@ -156,7 +203,7 @@ def check_file(text: str, file: str, base_dir: Path, today: date | None = None) 
     Releases are judged as of `today`; without it, as of the day of their table.
     """
     try:
-        source = read_stack_file(text, file)
+        source = with_defaults(read_stack_file(text, file), lambda name: read_text(base_dir / name))
     except SpecError as error:
         return CheckedFile(None, None, error.problems)
     config: Mapping[str, Any] = source.config.value
@@ -168,21 +215,26 @@ def check_file(text: str, file: str, base_dir: Path, today: date | None = None) 
         found += [] if follows else [Finding(RULE, SPEC, "is missing", remedy)]
     else:
         try:
-            spec = parse(data, base_dir=base_dir, source=source)
+            spec = parse(data, base_dir=base_dir, source=source, stack=stack_of(file))
         except SpecError as error:
             found += error.problems
     wrong = bool(found)
     if spec:
         found += [*spec.advice, *release_advice(spec.combination.versions, today or table().day)]
     found += missing_secrets(config)
-    located_ones = sorted(map(source.located, found), key=lambda one: (one.advice, one.lines[:1], one.subject))
+    located_ones = sorted(
+        map(source.located, found), key=lambda one: (one.advice, one.file != file, one.lines[:1], one.subject)
+    )
     return CheckedFile(data, None if wrong else spec, tuple(located_ones))
 
 
-def spec_data(text: str) -> Mapping[str, Any] | None:
-    """`vds-platform:spec` of a stack file's text; None where it can't be read, or is no group of settings."""
+def spec_data(text: str, read_file: Read) -> Mapping[str, Any] | None:
+    """`vds-platform:spec` of a stack file's text, over shared settings.
+
+    None where one of them can't be read, or is no group of settings.
+    """
     try:
-        data = _from_json(read_stack_file(text, "").config.value.get(SPEC))
+        data = _from_json(with_defaults(read_stack_file(text, ""), read_file).config.value.get(SPEC))
     except SpecError:
         return None
     return data if isinstance(data, Mapping) else None
@@ -195,7 +247,7 @@ _JUDGED = ("hostKey", "caCertificate", "armoured")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def _misplaced(data: Any, line: Callable[[tuple[int | str, ...]], int | None]) -> list[Finding]:
+def _misplaced(data: Any, place: Callable[[tuple[int | str, ...]], tuple[str, int] | None]) -> list[Finding]:
     """Encrypted values, private keys and control characters within the spec. No value is repeated."""
     found: list[tuple[tuple[int | str, ...], str, str]] = []
     for path, value in _values(data):
@@ -206,10 +258,12 @@ def _misplaced(data: Any, line: Callable[[tuple[int | str, ...]], int | None]) -
             found.append((path, "is a private key (not repeated)", remedy))
         elif isinstance(value, str) and (control := _CONTROL.search(value)):
             found.append((path, f"has the character U+{ord(control[0]):04X}, which is not printed", "take it out"))
-    return [
-        Finding(RULE, item_at(path, data) if path else SPEC, said, remedy, lines=(at,) if (at := line(path)) else ())
-        for path, said, remedy in found
-    ]
+    findings = []
+    for path, said, remedy in found:
+        finding = Finding(RULE, item_at(path, data) if path else SPEC, said, remedy)
+        at = place(path)
+        findings.append(finding._replace(file=at[0], lines=(at[1],)) if at else finding)
+    return findings
 
 
 def _values(data: Any) -> Iterator[tuple[tuple[int | str, ...], Any]]:

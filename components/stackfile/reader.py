@@ -54,6 +54,8 @@ class Node:
     """The line of each key of a mapping."""
     size: int = 1
     """How many values it is, itself and all within, each alias written out."""
+    file: str = ""
+    """Where it was read."""
 
 
 class ReadError(Exception):
@@ -106,7 +108,7 @@ class _Builder:
                     self._add(line, "a second document begins here, and the engine reads the first only", "take it out")
                     break
                 root = self._node(next(events), events, "")
-        return root or Node(None, 1)
+        return root or Node(None, 1, file=self.file)
 
     def _add(self, line: int, message: str, remedy: str) -> None:
         self.found.append(Finding(RULE, f"line {line}", message, remedy, file=self.file, lines=(line,)))
@@ -118,7 +120,7 @@ class _Builder:
         if event.anchor:
             self.anchors[event.anchor] = None
         if isinstance(event, ScalarEvent):
-            node = Node(_scalar(event), line, event.value)
+            node = Node(_scalar(event), line, event.value, file=self.file)
         else:
             self.depth += 1
             if self.depth > _DEEPEST:
@@ -135,7 +137,7 @@ class _Builder:
         if node is None:
             wrong = "is the value that it stands in" if name in self.anchors else "has no anchor before it"
             self._add(line, f"'*{name}' {wrong}", f"write '&{name}' at the value that is meant, above this line")
-            return Node(None, line)
+            return Node(None, line, file=self.file)
         self.by_alias += node.size
         if self.by_alias > _MOST_BY_ALIAS:
             self._stop(line, f"aliases stand for more than {_MOST_BY_ALIAS} values", "write the values themselves")
@@ -150,7 +152,8 @@ class _Builder:
         while not isinstance(event := next(events), SequenceEndEvent):
             items.append(self._node(event, events, f"{path}[{len(items) + 1}]"))
         size = 1 + sum(item.size for item in items)
-        return Node([item.value for item in items], line, children=dict(enumerate(items)), size=size)
+        values = [item.value for item in items]
+        return Node(values, line, children=dict(enumerate(items)), size=size, file=self.file)
 
     def _mapping(self, events: Iterator[Event], line: int, path: str) -> Node:
         own: dict[str, Node] = {}
@@ -181,7 +184,8 @@ class _Builder:
                 own.setdefault(inner, child)
                 lines.setdefault(inner, base.keys.get(inner, base.line))
         size = 1 + sum(node.size for node in own.values())
-        return Node({key: node.value for key, node in own.items()}, line, children=own, keys=lines, size=size)
+        values = {key: node.value for key, node in own.items()}
+        return Node(values, line, children=own, keys=lines, size=size, file=self.file)
 
     def _merged(self, node: Node, line: int) -> list[Node]:
         bases = list(node.children.values()) if isinstance(node.value, list) else [node]

@@ -8,14 +8,15 @@ from typing import Any
 from components.core.countries import CODES
 from components.core.names import PROJECT
 from components.core.types import COUNTRY_PATTERN
+from components.stackfile.defaults import TAGS
 from components.stackfile.keys import SECRETS, SETTINGS
 from components.stackfile.spec import PlatformSpec
 
-FILE = Path(__file__).parents[2] / "schemas" / "stack.schema.json"
+FOLDER = Path(__file__).parents[2] / "schemas"
+FILE = FOLDER / "stack.schema.json"
+DEFAULTS_FILE = FOLDER / "defaults.schema.json"
 _BOOLEAN = {"enum": [True, False, "true", "false"]}
 """`pulumi config set` writes booleans as text."""
-_TAGS = ("kind", "mode", "protocol", "dispatch")
-"""Settings that say which member of a union is meant."""
 
 Schema = dict[str, Any]
 
@@ -31,7 +32,7 @@ def stack_schema() -> Schema:
         _countries(definition)
     definitions["CountryCode"] = {"enum": sorted(CODES), "description": "A country, ISO 3166-1 alpha-2."}
     keys = {
-        "spec": {"$ref": "#/$defs/PlatformSpec"},
+        "spec": {"description": str(spec["description"])},
         **_settings(),
         **{name: _secret(name) for name in sorted(SECRETS)},
     }
@@ -45,7 +46,10 @@ def stack_schema() -> Schema:
             "config": {
                 "type": "object",
                 "description": "The stack's configuration. A key without a prefix is this project's.",
-                "anyOf": [{"required": [f"{PROJECT}:spec"]}, {"required": ["spec"]}],
+                "anyOf": [{"required": [key]} for name in ("spec", "defaults") for key in _keys(name)],
+                "if": {"anyOf": [{"required": [key]} for key in _keys("defaults")]},
+                "then": {"properties": {key: {"$ref": DEFAULTS_FILE.name} for key in _keys("spec")}},
+                "else": {"properties": {key: {"$ref": "#/$defs/PlatformSpec"} for key in _keys("spec")}},
                 "properties": {f"{PROJECT}:{name}": value for name, value in keys.items()},
                 "patternProperties": {
                     **{f"^{name}$": value for name, value in keys.items()},
@@ -55,6 +59,35 @@ def stack_schema() -> Schema:
         },
         "$defs": definitions,
     }
+
+
+def defaults_schema() -> Schema:
+    """The schema of a file with shared settings: those of the spec, none of them required."""
+    definitions = stack_schema()["$defs"]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Shared settings of vds-platform's stack files",
+        "$ref": "#/$defs/PlatformSpec",
+        "$defs": _in_part(definitions),
+    }
+
+
+def _in_part(schema: Any) -> Any:
+    """Nothing is required. What a group of unknown kind has is not checked: its kind may be in the other file."""
+    if isinstance(schema, list):
+        return [_in_part(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    is_choice = "anyOf" in schema and all("required" in one for one in schema["anyOf"])
+    return {
+        key: value if key == "if" else _in_part(value)
+        for key, value in schema.items()
+        if key != "required" and not (key == "anyOf" and is_choice)
+    }
+
+
+def _keys(name: str) -> tuple[str, str]:
+    return f"{PROJECT}:{name}", name
 
 
 def _settings() -> Schema:
@@ -150,7 +183,7 @@ def _tags(definition: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """What tells this member from the others: the values of its tags, and of those of a group within it."""
     found: Schema = {}
     for name, setting in definition.get("properties", {}).items():
-        if name in _TAGS and ("const" in setting or "enum" in setting):
+        if name in TAGS and ("const" in setting or "enum" in setting):
             found[name] = [setting["const"]] if "const" in setting else setting["enum"]
         if name == "routing":
             found[name] = _tags(definitions[str(setting["$ref"]).rpartition("/")[2]], definitions)
@@ -181,11 +214,13 @@ def _countries(part: Any) -> None:
             _countries(one)
 
 
-def text() -> str:
-    """The schema as the committed file has it."""
-    return json.dumps(stack_schema(), indent=2, ensure_ascii=False) + "\n"
+def files() -> dict[Path, str]:
+    """The committed files and their text."""
+    schemas = {FILE: stack_schema(), DEFAULTS_FILE: defaults_schema()}
+    return {file: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for file, schema in schemas.items()}
 
 
 if __name__ == "__main__":
-    FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(text(), encoding="utf-8")
+    FOLDER.mkdir(exist_ok=True)
+    for file, text in files().items():
+        file.write_text(text, encoding="utf-8")

@@ -28,7 +28,8 @@ def with_cni(**cni):
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_an_articles_configuration_violates_no_policy(name):
-    assert judged(name, seed(name), backend="file:///state") == []
+    data = seed(name)
+    assert judged(data["environment"], data, backend="file:///state") == []
 
 
 @pytest.mark.parametrize("encapsulation", ["None", "VXLAN", "IPIP"])

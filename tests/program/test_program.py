@@ -2,11 +2,12 @@
 
 import pulumi
 import pytest
+import yaml
 
 from components.stackfile.parsing import SpecError
 from tests.support.golden import assert_golden
 from tests.support.program import SECRETS, run_program
-from tests.support.stacks import existing_data, stack, stack_data
+from tests.support.stacks import ROOT, existing_data, stack, stack_data
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
@@ -24,6 +25,25 @@ def test_a_node_is_one_command_over_a_verified_connection():
         assert connection["hostKey"] == node.host_key
         assert connection["perDialTimeout"] * connection["dialErrorLimit"] <= 15
         assert "triggers" not in command.inputs, "a changed trigger may replace, and a replaced node is decommissioned"
+
+
+def test_a_stack_over_shared_settings_is_a_whole_platform():
+    folder = "examples/two-environments"
+    text = (ROOT / folder / "Pulumi.bergen.yaml").read_text(encoding="utf-8")
+    spec = yaml.safe_load(text)["config"]["vds-platform:spec"]
+    state = "s3://vds-state?endpoint=state.example.no"
+    shared = f"{folder}/defaults.yaml"
+    program = run_program(
+        "bergen", {**spec, "cluster": {"kind": "existing", "kubernetesVersion": "1.36"}}, backend=state, defaults=shared
+    )
+    assert {"bgo-cp-1", "bgo-w-1", "bgo-w-2"} <= set(program.outputs["nodes"])
+    with pytest.raises(SpecError, match=r"'nope\.yaml' can't be read"):
+        run_program("bergen", spec, backend=state, defaults="nope.yaml")
+
+
+def test_a_stack_that_has_not_its_environments_name_is_refused():
+    with pytest.raises(SpecError, match="environment: oslo, but the stack is bergen"):
+        run_program("bergen", stack_data("oslo"), backend="s3://vds-state?endpoint=state.example.no")
 
 
 def test_the_script_is_on_standard_input_and_not_in_argv():

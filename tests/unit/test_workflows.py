@@ -104,6 +104,34 @@ def test_only_an_environment_gets_to_change_anything() -> None:
             assert not changes or (job["environment"] and load(path)["concurrency"]["cancel-in-progress"] is False)
 
 
+def test_every_deploying_workflow_has_the_same_list_of_stacks() -> None:
+    lists = []
+    for name in DEPLOYING:
+        (job,) = load(FOLDER / name)["jobs"].values()
+        lists.append(job["strategy"]["matrix"]["stack"])
+        assert job["env"]["STACK"] == "${{ matrix.stack }}"
+        assert "oslo" not in str({key: value for key, value in job.items() if key != "strategy"})
+    assert lists[0]
+    assert lists == [lists[0]] * len(DEPLOYING)
+    assert all((ROOT / f"Pulumi.{stack}.yaml").exists() for stack in lists[0])
+
+
+def test_a_failed_update_stops_the_next_environment() -> None:
+    (job,) = load(FOLDER / "up.yml")["jobs"].values()
+    assert job["strategy"] == {
+        "max-parallel": 1,
+        "fail-fast": True,
+        "matrix": {"stack": job["strategy"]["matrix"]["stack"]},
+    }
+
+
+def test_artifacts_of_two_stacks_have_two_names() -> None:
+    for name in DEPLOYING:
+        for step in steps(FOLDER / name):
+            if "upload-artifact" in step.get("uses", ""):
+                assert step["with"]["name"].endswith("-${{ env.STACK }}")
+
+
 def test_a_fork_is_asked_for_nothing_that_it_has_not() -> None:
     (step,) = [step for step in steps(FOLDER / "preview.yml") if step.get("name") == "Preview"]
     guarded = [line for line in step["run"].splitlines() if "--post" in line]

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from components.stackfile.parsing import check_file, read_text, spec_data
+from components.stackfile.parsing import SpecError, check_file, read_stack_file, read_text, spec_data
 from components.stackfile.spec import PlatformSpec
 from vds.preview_comment import poster, residency, runner
 from vds.preview_comment.events import Change
@@ -105,7 +105,7 @@ def examine(
     tracked = runner.is_tracked(name, project)
     if tracked:
         before = runner.spec_at(against.commit, name, project)
-        touched_by = reasons(against.changed, [name, *_files_of(text)])
+        touched_by = reasons(against.changed, [name, *_files_of(text, project)])
     else:
         touched_by = (f"{file.name} (not in git)",)
     if not touched_by:
@@ -131,10 +131,21 @@ def examine(
     return replace(report, preview=preview, dependencies=made_from, residency=delta)
 
 
-def _files_of(text: str) -> tuple[str, ...]:
-    ssh = (spec_data(text) or {}).get("ssh")
-    named = ssh.get("knownHostsFile") if isinstance(ssh, Mapping) else None
-    return (str(named),) if named else ()
+def _files_of(text: str, project: Path) -> tuple[str, ...]:
+    """The other files that a stack is made of."""
+    try:
+        shared = read_stack_file(text, "").defaults
+    except SpecError:
+        shared = None
+    spec = spec_data(text, lambda name: read_text(project / name)) or {}
+    named = [shared, _at(spec, "ssh", "knownHostsFile"), _at(spec, "gateway", "crds", "path")]
+    return tuple(str(Path(name)) for name in named if isinstance(name, str))
+
+
+def _at(group: Any, *path: str) -> Any:
+    for key in path:
+        group = group.get(key) if isinstance(group, Mapping) else None
+    return group
 
 
 def _preflight(file: Path, spec: PlatformSpec) -> Preflight:

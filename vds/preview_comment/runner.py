@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,18 @@ def is_tracked(file: str, project: Path) -> bool:
 
 
 def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
-    """The spec in a stack file at a commit; None where there was none, or none that can be read."""
+    """The spec of a stack file at a commit; None where there was none, or none that can be read."""
+    try:
+        return spec_data(_text_at(commit, file, project), lambda name: _text_at(commit, name, project))
+    except OSError:
+        return None
+
+
+def _text_at(commit: str, file: str, project: Path) -> str:
     shown = _git(project, "show", f"{commit}:./{file}")
-    return spec_data(shown.stdout) if shown.returncode == 0 else None
+    if shown.returncode:
+        raise FileNotFoundError(ENOENT, "there was no such file", file)
+    return shown.stdout
 
 
 def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path | None = None) -> tuple[Preview, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 EVERY_STACK = (
     "Pulumi.yaml",
     "__main__.py",
+    "charts.lock.yaml",
     "components/",
     "policies/",
     "pyproject.toml",
@@ -17,7 +18,7 @@ EVERY_STACK = (
 
 
 def reasons(changed: Iterable[str], own: Iterable[str]) -> tuple[str, ...]:
-    """The changed files that a stack is made of: its `own` (stack file, known_hosts), and every stack's.
+    """The changed files that a stack is made of: its `own` (stack file and what it names), and every stack's.
 
     Empty: the change does not touch it. Documents, tests, the lab and workflows touch none.
     """

@@ -11,7 +11,8 @@ from typing import Any
 from components.core.messages import in_full
 from components.core.names import PROJECT
 from components.kubeadm.credentials import BY_KIND, secret_names
-from components.stackfile.parsing import SpecError, parse
+from components.stackfile.defaults import DefaultsError, merged, read_defaults
+from components.stackfile.parsing import SpecError, parse, read_text
 from components.stackfile.spec import PlatformSpec
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
@@ -46,8 +47,9 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     """
     folder = project or Path.cwd()
     config = _config(stack, folder, config_file)
-    spec, problems = _spec(config, folder)
-    makes_its_cluster = secret_names(_spec_data(config)) == BY_KIND["kubeadm"]
+    data = _spec_data(config, folder)
+    spec, problems = _spec(data, folder, stack)
+    makes_its_cluster = secret_names(data) == BY_KIND["kubeadm"]
     problems += [
         f"{PROJECT}:{name}: is missing: run `pulumi config set --secret {PROJECT}:{name} --stack {stack}`"
         for name in (*(() if makes_its_cluster else ("kubeconfig",)), "sshPrivateKey")
@@ -65,18 +67,17 @@ def open_spec(stack: str, *, project: Path | None = None, config_file: Path | No
     Raises OperationError as `open_stack` does.
     """
     folder = project or Path.cwd()
-    spec, problems = _spec(_config(stack, folder, config_file, secrets=False), folder)
+    spec, problems = _spec(_spec_data(_config(stack, folder, config_file, secrets=False), folder), folder, stack)
     if spec is None or problems:
         raise _refused(stack, problems)
     return spec
 
 
-def _spec(config: Mapping[str, Any], folder: Path) -> tuple[PlatformSpec | None, list[str]]:
-    data = _spec_data(config)
+def _spec(data: Any, folder: Path, stack: str) -> tuple[PlatformSpec | None, list[str]]:
     if data is None:
         return None, [f"{PROJECT}:spec: is missing: copy Pulumi.oslo.yaml, or name another --config-file"]
     try:
-        return parse(data, base_dir=folder), []
+        return parse(data, base_dir=folder, stack=stack), []
     except SpecError as error:
         return None, [str(problem) for problem in error.problems]
 
@@ -90,7 +91,8 @@ def _value(config: Mapping[str, Any], name: str) -> str:
     return str((config.get(f"{PROJECT}:{name}") or {}).get("value") or "")
 
 
-def _spec_data(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _spec_data(config: Mapping[str, Any], folder: Path) -> Any:
+    """What is below `vds-platform:spec`, over the shared settings. Raises OperationError if these can't be used."""
     entry = config.get(f"{PROJECT}:spec") or {}
     data = entry.get("objectValue")
     if data is None and entry.get("value"):
@@ -98,7 +100,12 @@ def _spec_data(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
             data = json.loads(entry["value"])  # set as text, `pulumi config set`
         except ValueError:
             data = {}  # not a group of settings: the model says which are missing
-    return data
+    if not (file := _value(config, "defaults")):
+        return data
+    try:
+        return merged(data or {}, read_defaults(file, lambda name: read_text(folder / name)).value)
+    except DefaultsError as error:
+        raise OperationError(*map(str, error.findings)) from None
 
 
 def _made_kubeconfig(stack: str, folder: Path) -> str | None:

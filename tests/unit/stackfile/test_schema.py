@@ -6,14 +6,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from referencing import Registry, Resource
 
 from components.stackfile.reader import read
-from components.stackfile.schema import FILE, text
+from components.stackfile.schema import DEFAULTS_FILE, FILE, files
 from tests.support.stack_file_changes import changed
 from tests.support.stacks import ROOT
 
-SCHEMA = json.loads(text())
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+SCHEMA, SHARED = (json.loads(files()[file]) for file in (FILE, DEFAULTS_FILE))
+REGISTRY = Registry().with_resource(DEFAULTS_FILE.name, Resource.from_contents(SHARED))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, registry=REGISTRY)
 OSLO = (ROOT / "Pulumi.oslo.yaml").read_text(encoding="utf-8")
 CASES = yaml.safe_load((Path(__file__).parent / "mistakes.yaml").read_text(encoding="utf-8"))
 NOT_YAML = {31, 34, 73}
@@ -30,8 +32,9 @@ def settings():
             yield f"{name}.{setting}", schema
 
 
-def test_the_committed_schema_is_the_models():
-    assert FILE.read_text(encoding="utf-8") == text(), "run python -m components.stackfile.schema"
+def test_the_committed_schemas_are_the_models():
+    for file, text in files().items():
+        assert file.read_text(encoding="utf-8") == text, "run python -m components.stackfile.schema"
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
@@ -46,7 +49,7 @@ def test_every_setting_has_a_description():
 
 
 def test_no_setting_has_a_bare_one_of():
-    assert '"oneOf"' not in text()
+    assert all('"oneOf"' not in text for text in files().values())
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,30 @@ def test_an_error_is_at_the_setting_and_not_at_the_group(change, at):
 )
 def test_keys_beside_the_spec(replace, by, fits):
     assert (errors(changed(OSLO, {"replace": replace, "with": by})) == []) is fits
+
+
+def test_a_stack_file_over_shared_settings_needs_only_what_is_its_own():
+    folder = ROOT / "examples" / "two-environments"
+    for file in folder.glob("Pulumi.*.yaml"):
+        content = file.read_text(encoding="utf-8")
+        assert errors(content) == []
+        assert errors(content.replace("  vds-platform:defaults: defaults.yaml\n", "")), "then it is not whole"
+        (error,) = errors(content.replace("nodeCidr: ", "nodeCidr: x"))
+        assert error.absolute_path[-1] == "nodeCidr"
+
+
+@pytest.mark.parametrize(
+    ("replace", "by", "at"),
+    [
+        ("hubble: true", "hubbel: true", "cni"),
+        ("routes: same-l2", "routes: same", "routes"),
+        ("podCidr: 10.244.0.0/16", "podCidr: here", "podCidr"),
+        ('allowedCountries: ["NO"]', 'allowedCountries: ["UK"]', 0),
+    ],
+)
+def test_shared_settings_are_checked_in_part(replace, by, at):
+    validator = jsonschema.Draft202012Validator(SHARED)
+    content = (ROOT / "examples" / "two-environments" / "defaults.yaml").read_text(encoding="utf-8")
+    assert list(validator.iter_errors(read(content, file="f").value)) == []
+    changed_value = read(content.replace(replace, by, 1), file="f").value
+    assert [error.absolute_path[-1] for error in validator.iter_errors(changed_value)] == [at]

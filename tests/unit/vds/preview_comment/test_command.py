@@ -85,6 +85,25 @@ def test_without_a_passphrase_the_stack_file_is_judged_and_that_is_said(project:
     assert run("--require-preview").exit_code == 1
 
 
+def test_a_change_of_shared_settings_touches_each_stack_that_names_them(project: Path) -> None:
+    data = stack_data("oslo")
+    shared = {"gateway": data.pop("gateway")}
+    content = {"config": {"vds-platform:defaults": "defaults.yaml", "vds-platform:spec": data}}
+    (project / "Pulumi.oslo.yaml").write_text(yaml.safe_dump(content))
+    (project / "defaults.yaml").write_text(yaml.safe_dump(shared))
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "shared settings")
+    shared["gateway"]["routes"][0]["stable"]["weight"] = 80
+    shared["gateway"]["routes"][0]["canary"]["weight"] = 20
+    (project / "defaults.yaml").write_text(yaml.safe_dump(shared))
+    done = run("--base", "HEAD")
+    assert "defaults.yaml" in done.stdout
+    assert "+ gateway.routes[butikk-api].canary.weight: 20" in done.stdout
+    (project / "other.yaml").write_text("x")
+    git(project, "checkout", "-q", "defaults.yaml")
+    assert "No stack is touched" in run("--base", "HEAD").stdout
+
+
 def test_a_stack_file_with_problems_ends_with_1_and_names_them(project: Path) -> None:
     data = stack_data("oslo")
     data["nodes"][0]["country"] = "SE"

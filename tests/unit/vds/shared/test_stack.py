@@ -49,6 +49,20 @@ def test_a_sound_stack_opens_with_its_spec_and_secrets(engine):
     ]
 
 
+def test_shared_settings_are_read_from_the_project(engine, tmp_path):
+    data = existing_data()
+    (tmp_path / "defaults.yaml").write_text(json.dumps({"network": data.pop("network")}))
+    engine(data, defaults="defaults.yaml")
+    assert open_stack("oslo").spec.network.underlay_mtu == 1500
+    (tmp_path / "defaults.yaml").unlink()
+    assert "'defaults.yaml' can't be read" in refused("oslo")
+
+
+def test_a_stack_that_has_not_its_environments_name_is_refused(engine):
+    engine(existing_data())
+    assert "environment: oslo, but the stack is bergen" in refused("bergen")
+
+
 def test_another_stack_file_is_passed_on(engine, tmp_path):
     tools = engine(stack_data("oslo"))
     (tmp_path / "Pulumi.variant.yaml").touch()
