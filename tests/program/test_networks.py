@@ -54,8 +54,8 @@ def test_calicos_endpoint_comes_before_the_operator_and_its_objects_after():
 # No Go module has Calico's charts. Read and run by hand on 2026-11-26 with the charts of 3.31.7 and 3.32.1 (repository
 # projectcalico/calico at these tags), Helm 3.22 and an API server 1.36.3: without the CRD chart Helm refuses the
 # operator's ("no matches for kind Installation"); after it our values make Installation and APIServer, and neither
-# Goldmane nor Whisker, and every field of our Installation is stored. By the engine and the provider 4.25 the Release of
-# the CRD chart takes 8 s, an Installation right after it is accepted, and a second run changes nothing.
+# Goldmane nor Whisker, and every field of our Installation is stored. By the engine and provider 4.25 the CRD chart's
+# Release takes 8 s, an Installation right after it is accepted, and a second run changes nothing.
 def test_calicos_crds_come_before_its_operator_and_that_before_the_installation():
     program = run_program("oslo", with_cni())
     by_name = {item.name: item for item in program.resources.values()}
