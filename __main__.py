@@ -6,6 +6,8 @@ import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
+from components.existing_cluster.checks import cluster_findings
+from components.existing_cluster.reading import known_cluster
 from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import DestroyProtection, Kubeadm
 from components.kubeadm.scripts import script_without_secrets
@@ -26,7 +28,12 @@ platform = load()
 secrets = access(platform)
 scripts = {node.name: node_script(node, platform.node_requirements) for node in platform.nodes}
 fleet = read_fleet(platform.nodes, scripts, platform.node_requirements, platform.ssh, secrets.reading_key)
-found = findings(secrets.facts or fleet.surveys, platform.nodes, platform.node_requirements)
+kept = secrets.facts
+surveys = kept.surveys if kept else fleet.surveys
+found = [
+    *findings(surveys, platform.nodes, platform.node_requirements),
+    *cluster_findings(known_cluster(kept, secrets.reading_kubeconfig), platform.cluster_requirements),
+]
 require_fit(accepted(found, platform.preflight.accept, secrets.today))
 residency = Residency("residency", platform.residency, secrets.state)
 

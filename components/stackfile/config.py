@@ -18,7 +18,7 @@ from components.gateway.model import CrdBundle
 from components.kubeadm.credentials import BY_KIND, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
 from components.nodes.preflight import facts
-from components.nodes.preflight.facts import Survey
+from components.nodes.preflight.facts import Kept
 from components.residency.model import StateStore
 from components.residency.state_store import state_store
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
@@ -44,8 +44,10 @@ class Access(NamedTuple):
     """Where the engine keeps the stack, as far as a program can know."""
     certificates: dict[str, pulumi.Output[KeyPair]]
     """By name of the Secret, what HTTPS listeners are served with; empty where others bring them."""
-    facts: tuple[Survey, ...]
-    """What `factsFile` says of the nodes, for a preview that may not reach them; empty without one."""
+    reading_kubeconfig: str | None
+    """The kubeconfig for reading an existing cluster from this process; None where nodes are not read either."""
+    facts: Kept | None
+    """What `factsFile` says, for a preview that may not reach the nodes; None without one."""
     today: date
     """The day of this run, for what is accepted until a day."""
 
@@ -132,20 +134,23 @@ def access(spec: PlatformSpec) -> Access:
             name: pulumi.Output.secret(list(pair)).apply(lambda parts: KeyPair(*parts))
             for name, pair in key_pairs(config.get(CERTIFICATES)).items()
         },
-        _facts(Path(file), config.get("factsSha256"), spec) if file is not None else (),
+        config.require("kubeconfig") if may_read and not bootstraps else None,
+        _facts(Path(file), config.get("factsSha256"), spec) if file is not None else None,
         date.today(),
     )
 
 
-def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> tuple[Survey, ...]:
+def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> Kept:
     try:
         text = file.read_text(encoding="utf-8")
         hours = spec.preflight.max_facts_hours
-        surveys = facts.load(text, environment=spec.environment, now=time.time(), max_hours=hours, sha256=sha256)
+        kept = facts.load(text, environment=spec.environment, now=time.time(), max_hours=hours, sha256=sha256)
         pulumi.log.info(f"the nodes are judged by '{file}', not asked: an update will refuse {PROJECT}:factsFile")
-        for name in [node.name for node in spec.nodes if node.name not in {survey.node for survey in surveys}]:
+        for name in [node.name for node in spec.nodes if node.name not in {survey.node for survey in kept.surveys}]:
             pulumi.log.warn(f"node {name} is not judged: '{file}' does not have it; make the file while it answers")
-        return surveys
+        if kept.cluster is None and spec.bootstrap is None:
+            pulumi.log.warn(f"the cluster is not judged: '{file}' does not have it; make the file while it answers")
+        return kept
     except facts.FactsError as error:
         said, remedy = f"'{file}' {error.reason}", error.remedy
     except (OSError, ValueError) as error:

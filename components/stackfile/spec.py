@@ -8,7 +8,8 @@ from components.core.finding import Finding
 from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import parse
-from components.gateway.model import GatewaySpec
+from components.existing_cluster.model import ClusterRequirements
+from components.gateway.model import CrdBundle, GatewaySpec
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
@@ -90,6 +91,26 @@ class PlatformSpec(Spec):
             ),
             cluster_dns=str(self.network.service_cidr[10]),  # kubeadm's and k3s' choice
             node_cidr=str(self.network.node_cidr),
+        )
+
+    @property
+    def cluster_requirements(self) -> ClusterRequirements:
+        """What this stack asks of a cluster that exists."""
+        metallb, cni = self.metallb, self.cni
+        by_metallb = metallb.install.kind != "cilium"
+        ignores = metallb.install.kind == "helm" and self.metallb_context.from_control_planes
+        l2 = self._announcements
+        return ClusterRequirements(
+            self.cluster.kubernetes_version,
+            {node.name: str(node.address) for node in self.nodes},
+            cni.kind,
+            cni.service_proxy,
+            self.network.pod_cidr,
+            node_pod_cidrs=f"{cni.title}'s IPAM" if cni.kind in ("cilium", "flannel") else "",
+            strict_arp=l2 if cni.service_proxy == "ipvs" and by_metallb else "",
+            excluded="MetalLB" if by_metallb and not ignores else "",
+            brings_crds=isinstance(self.gateway.crds, CrdBundle),
+            bundle_version=self.gateway.bundle_version,
         )
 
     @property

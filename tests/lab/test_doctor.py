@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from components.existing_cluster.checks import cluster_findings
+from components.existing_cluster.reading import read_cluster
+from components.stackfile.parsing import parse
 from lab.asking import ssh
-from lab.layout import NODES
+from lab.layout import CHECKOUT, NODES
 from tests.lab.conftest import Lab, lab_command, up
 from tests.support.stacks import host_key
 
@@ -128,3 +132,17 @@ def test_the_disk_is_measured_without_a_program_of_its_own_and_nothing_stays(lab
     first = found[NODES[0].name]["checks"]["etcd-disk"]
     assert "of the running etcd" in first["measured"], first
     assert first["state"] == "accepted"
+
+
+def test_the_cluster_is_asked_whether_it_is_as_the_stack_file_says(lab: Lab) -> None:
+    _, found = examined(lab)
+    states = {name: row["state"] for name, row in found["cluster"].items()}
+    assert set(states.values()) == {"ok"}, found["cluster"]
+    facts = read_cluster(lab.layout.kubeconfig.read_text())
+    data = yaml.safe_load(lab.deployment.config_file.read_text())["config"]["vds-platform:spec"]
+    data["cluster"] = {"kind": "existing", "kubernetesVersion": "1.35"}
+    data["cni"]["serviceProxy"] = "iptables"
+    for node in data["nodes"]:
+        node["hostKey"] = host_key(node["name"])
+    wrong = {row.check.id: row for row in cluster_findings(facts, parse(data, base_dir=CHECKOUT).cluster_requirements)}
+    assert {name for name, row in wrong.items() if row.stops} == {"cluster-version", "cluster-kube-proxy"}

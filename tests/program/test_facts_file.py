@@ -4,11 +4,12 @@ import time
 
 import pytest
 
+from components.existing_cluster.model import ClusterFacts
 from components.nodes.preflight.facts import Survey, dump
 from components.nodes.preflight.gate import PreflightError
 from components.stackfile.parsing import SpecError
 from tests.support.program import run_program
-from tests.support.stacks import stack, stack_data
+from tests.support.stacks import existing_data, stack, stack_data
 from tests.support.surveys import fit_facts
 
 NAMES = [node.name for node in stack("oslo").nodes]
@@ -24,9 +25,10 @@ def fit(name: str) -> Survey:
 def made(tmp_path):
     """Writes a facts file of these surveys."""
 
-    def write(*surveys: Survey) -> str:
+    def write(*surveys: Survey, cluster: ClusterFacts | None = None) -> str:
         file = tmp_path / "facts.json"
-        file.write_text(dump(surveys, environment="oslo", made_at=time.time()))
+        kept = cluster._asdict() if cluster else None
+        file.write_text(dump(surveys, environment="oslo", made_at=time.time(), cluster=kept))
         return str(file)
 
     return write
@@ -71,3 +73,22 @@ def test_a_required_fact_that_is_not_in_the_file_stops_the_preview(made):
     data["preflight"]["accept"] = accept
     accepted = run_program("oslo", data, preview=True, factsFile=made(short, *map(fit, NAMES[1:])))
     assert said(accepted, "accepted until 2999-12-31: opened by the provider")
+
+
+def test_an_existing_cluster_is_judged_by_the_file_before_the_first_change(made):
+    surveys = [*map(fit, NAMES)]
+    old = ClusterFacts({"version": {"version": "v1.30.2"}})
+    with pytest.raises(PreflightError, match=r"cluster: Kubernetes version v1\.30\.2, limit 1\.36") as caught:
+        run_program("oslo", existing_data(), preview=True, factsFile=made(*surveys, cluster=old))
+    assert "cluster: nodes' names and addresses is not known" in str(caught.value), "all at once"
+    without = run_program("oslo", existing_data(), preview=True, factsFile=made(*surveys))
+    assert said(without, "the cluster is not judged")
+
+
+def test_an_existing_cluster_that_did_not_answer_stops_the_preview_unless_it_is_accepted(made):
+    file = made(*map(fit, NAMES), cluster=ClusterFacts({}, failure="the API server did not answer (no answer in time)"))
+    with pytest.raises(PreflightError, match="no answer in time"):
+        run_program("oslo", existing_data(), preview=True, factsFile=file)
+    data = existing_data()
+    data["preflight"]["accept"] = [{"check": "cluster", "until": "2999-12-31", "reason": "the runner can't reach it"}]
+    assert said(run_program("oslo", data, preview=True, factsFile=file), "accepted until 2999-12-31")

@@ -1,7 +1,9 @@
-"""Facts of nodes that are as they should be."""
+"""Facts of nodes that are as they should be, and the how-to's table of checks."""
 
 from collections.abc import Sequence
 from typing import Any
+
+from components.nodes.preflight.checks import Check
 
 BEFORE = {
     "uptime": 1000.0,
@@ -56,3 +58,12 @@ def fit_facts(name: str, names: Sequence[str]) -> dict[str, Any]:
         "services": {"fact": "services", "containerd": "active"},
         "disk": {"folder": "/var/lib", "filesystem": "ext4", "p99_ns": 1_500_000, "mean_ns": 700_000, "writes": 10_030},
     }
+
+
+def table_of(checks: Sequence[Check]) -> str:
+    """The table of these checks in Markdown."""
+    lines = ["| check | measured | limit | source | over the limit |", "|---|---|---|---|---|"]
+    for check in checks:
+        effect = ("stops the run" if check.required else "advice") if check.limit else "only shown"
+        lines.append(f"| `{check.id}` | {check.title} | {check.limit or '–'} | {check.source} | {effect} |")
+    return "\n".join(lines)

@@ -18,6 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.core.names import PROJECT, child, token
+from components.existing_cluster.checks import cluster_findings
+from components.existing_cluster.reading import read_cluster
 from components.nodes.preflight import facts
 from components.nodes.preflight.judges import WINDOW_SECONDS
 from components.nodes.reading import read_fleet
@@ -133,9 +135,22 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
     )
     now = datetime.datetime.now(datetime.UTC)
     gateway = tuple(examine(spec, opened.admin, now))
-    found = diagnose(fleet, spec.nodes, spec.node_requirements, spec.preflight.accept, today=now.date())
-    diagnosis = replace(found, gateway=gateway)
-    return diagnosis, facts.dump(fleet.surveys, environment=spec.environment, made_at=time.time())
+    cluster = read_cluster(opened.admin) if opened.admin is not None else None
+    found = diagnose(
+        fleet,
+        spec.nodes,
+        spec.node_requirements,
+        spec.preflight.accept,
+        today=now.date(),
+        cluster=cluster_findings(cluster, spec.cluster_requirements),
+    )
+    document = facts.dump(
+        fleet.surveys,
+        environment=spec.environment,
+        made_at=time.time(),
+        cluster=cluster._asdict() if cluster and spec.bootstrap is None else None,
+    )
+    return replace(found, gateway=gateway), document
 
 
 def table(diagnosis: Diagnosis) -> Group:

@@ -89,10 +89,12 @@ def diagnose(
     accept: Sequence[AcceptedCheck] = (),
     *,
     today: date = date.max,
+    cluster: Sequence[CheckResult] = (),
 ) -> Diagnosis:
-    """The diagnosis of the nodes; it has nothing about the gateway yet. `accept` holds until a day."""
+    """The diagnosis of nodes and cluster; it has nothing about the gateway yet. `accept` holds until a day."""
     statuses = tuple(_status(node.name, fleet.readings.get(node.name)) for node in nodes)
-    return Diagnosis(statuses, tuple(accepted(findings(fleet.surveys, nodes, requirements), accept, today)))
+    found = [*findings(fleet.surveys, nodes, requirements), *cluster]
+    return Diagnosis(statuses, tuple(accepted(found, accept, today)))
 
 
 def _status(node: str, reading: Readback | UnreachableNode | None) -> NodeStatus:
@@ -115,6 +117,7 @@ def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:
             }
             for status in diagnosis.nodes
         },
+        "cluster": {f.check.id: _row(f) for f in diagnosis.findings if not f.node},
         "gateway": [
             {"item": row.item, "state": row.state, "measured": row.measured, "remedy": row.remedy}
             for row in diagnosis.gateway

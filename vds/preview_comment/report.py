@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+from components.existing_cluster.checks import cluster_findings
+from components.existing_cluster.reading import known_cluster
 from components.nodes.preflight import facts
-from components.nodes.preflight.verdict import findings
+from components.nodes.preflight.verdict import accepted, advice, findings, problems
 from components.stackfile.spec import PlatformSpec
 from vds.preview_comment.cause import Dependencies
 from vds.preview_comment.events import Change, Preview
@@ -23,7 +26,7 @@ class Preflight:
     fails: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     unknown: int = 0
-    """Unknown, or no proof about the node."""
+    """Not known, and not required."""
     missing: tuple[str, ...] = ()
     """Nodes of the stack that the file does not know."""
     unusable: str = ""
@@ -65,17 +68,21 @@ class StackReport:
 def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
     """A facts file's findings, and how old they are. `now`: seconds since 1970."""
     try:
-        surveys = facts.load(text, environment=spec.environment, now=now, max_hours=spec.preflight.max_facts_hours)
+        kept = facts.load(text, environment=spec.environment, now=now, max_hours=spec.preflight.max_facts_hours)
     except facts.FactsError as error:
         return Preflight(unusable=f"the facts file {error}")
-    found = findings(surveys, spec.nodes, spec.node_requirements)
-    known = {survey.node for survey in surveys}
+    measured = [
+        *findings(kept.surveys, spec.nodes, spec.node_requirements),
+        *cluster_findings(known_cluster(kept, None), spec.cluster_requirements),
+    ]
+    found = accepted(measured, spec.preflight.accept, datetime.fromtimestamp(now, UTC).date())
+    known = {survey.node for survey in kept.surveys}
     return Preflight(
         age_hours=max(0.0, (now - float(json.loads(text)["madeAt"])) / 3600),
         good=sum(finding.state == "ok" for finding in found),
-        fails=tuple(f"node {finding.node}: {finding}" for finding in found if finding.state == "fails"),
-        advice=tuple(f"node {finding.node}: {finding}" for finding in found if finding.state == "advice"),
-        unknown=sum(finding.state in ("unknown", "unproved") for finding in found),
+        fails=tuple(str(finding) for finding in problems(found)),
+        advice=tuple(str(finding) for finding in advice(found)),
+        unknown=sum(finding.state == "unknown" and not finding.stops for finding in found),
         missing=tuple(node.name for node in spec.nodes if node.name not in known),
     )
 

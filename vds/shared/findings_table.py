@@ -32,14 +32,15 @@ def findings_table(found: Iterable[CheckResult]) -> Table:
     rows: dict[Check, dict[tuple[State, str, str, str, bool], list[str]]] = {}
     everyone: dict[str, None] = {}
     for finding in found:
-        everyone[finding.node] = None
+        if finding.node:
+            everyone[finding.node] = None
         answers = rows.setdefault(finding.check, {})
         answer = (finding.state, finding.measured, finding.limit, finding.remedy, finding.undecided)
         answers.setdefault(answer, []).append(finding.node)
     for check, answers in rows.items():
         title = check.title
         for (state, measured, limit, remedy, undecided), nodes in answers.items():
-            where = "" if len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
+            where = "" if nodes == [""] or len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
             wanted = f" (limit {limit})" if limit else ""
             mark = UNDECIDED if undecided else MARKS[state]
             table.add_row(mark, title, escape(f"{where}{measured}{wanted}{f': {remedy}' if remedy else ''}"))

@@ -1,19 +1,19 @@
-"""The preflight's checks, each limit with its source: one table for preflight, doctor and documentation."""
+"""The preflight's checks of nodes, each limit with its source: one table for preflight, doctor and documentation."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from components.nodes.preflight import judges
-from components.nodes.preflight.judges import Context, Measurement
+from components.nodes.preflight.judges import Measurement
 
 
 class Check(NamedTuple):
-    """One check of every node."""
+    """One check of every node, or of a cluster."""
 
     id: str
     """Of `CheckId` where it is required."""
-    judge: Callable[[Context], Measurement]
-    """Raises MissingFactError where the node does not know."""
+    judge: Callable[[Any], Measurement]
+    """Gets everything that is known, its module's Context. Raises MissingFactError where that is too little."""
     title: str
     """What is measured."""
     limit: str

@@ -50,18 +50,29 @@ class FactsError(RefusedError):
     """A facts file that can't be used: the reason and the remedy."""
 
 
-def dump(surveys: Sequence[Survey], *, environment: str, made_at: float) -> str:
+class Kept(NamedTuple):
+    """What a facts file has."""
+
+    surveys: tuple[Survey, ...]
+    cluster: Mapping[str, Any] | None
+    """What was read of an existing cluster; None where it was not asked."""
+
+
+def dump(
+    surveys: Sequence[Survey], *, environment: str, made_at: float, cluster: Mapping[str, Any] | None = None
+) -> str:
     """A facts file: the facts, their stack, when they were read (seconds since 1970), and the hash of all that."""
     content = {
         "environment": environment,
         "madeAt": int(made_at),
         "surveys": [survey._asdict() for survey in sorted(surveys)],
+        "cluster": cluster,
     }
     return json.dumps({"sha256": _hash(content), **content}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str | None = None) -> tuple[Survey, ...]:
-    """The surveys of a facts file.
+def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str | None = None) -> Kept:
+    """The facts of a facts file.
 
     `sha256` is the hash that the author of the file published. Without it, the file's own hash finds damage
     only. Raises FactsError for a file that is damaged, too old, or of another stack.
@@ -71,7 +82,7 @@ def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str
         document = json.loads(text)
         stated = document.pop("sha256")
         age_hours = (now - document["madeAt"]) / 3600
-        surveys = tuple(Survey(**survey) for survey in document["surveys"])
+        kept = Kept(tuple(Survey(**survey) for survey in document["surveys"]), document["cluster"])
     except (ValueError, KeyError, TypeError, AttributeError):
         raise FactsError("is not a facts file", again) from None
     found = _hash(document)
@@ -81,7 +92,7 @@ def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str
         raise FactsError(f"is of {document['environment']}, this stack is {environment}", again)
     if not -1 <= age_hours <= max_hours:
         raise FactsError(f"is {age_hours:.0f} hours old, limit {max_hours} (preflight.maxFactsHours)", again)
-    return surveys
+    return kept
 
 
 def _hash(content: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from components.core.finding import Finding
 from components.nodes.model import AcceptedCheck, NodeRequirements, NodeSpec
@@ -116,15 +116,20 @@ def _finding(result: CheckResult) -> Finding:
 
 
 def _judge(check: Check, context: Context) -> CheckResult:
-    node = context.node.name
+    result = judged(context.node.name, check, context)
+    if context.in_container and check.of_machine and result.limit and result.state != "unknown":
+        return result._replace(state="unproved", own_remedy="")
+    return result
+
+
+def judged(node: str, check: Check, context: Any) -> CheckResult:
+    """The result of one check. `node` is empty for a check of the cluster."""
     try:
         measurement = check.judge(context)
     except MissingFactError as reason:
         return CheckResult(node, check, "unknown", str(reason))
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        return CheckResult(node, check, "unknown", f"the node's answer is not understood ({error})")
-    if context.in_container and check.of_machine and measurement.limit:
-        return CheckResult(node, check, "unproved", measurement.measured, measurement.limit)
+        return CheckResult(node, check, "unknown", f"the answer is not understood ({error})")
     stops = check.required and not measurement.advisory
     state: State = "ok" if measurement.good else "fails" if stops else "advice"
     return CheckResult(node, check, state, measurement.measured, measurement.limit, measurement.remedy)

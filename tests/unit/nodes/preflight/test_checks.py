@@ -9,6 +9,7 @@ from components.core.duplicates import duplicates
 from components.nodes.model import CheckId
 from components.nodes.preflight import judges, survey
 from components.nodes.preflight.checks import CHECKS
+from tests.support.surveys import table_of
 
 HOWTO = Path(__file__).parents[4] / "docs" / "howto" / "examine-nodes.md"
 
@@ -33,9 +34,5 @@ def test_what_has_a_limit_has_a_remedy():
 
 
 def test_the_how_to_has_the_table():
-    lines = ["| check | measured | limit | source | over the limit |", "|---|---|---|---|---|"]
-    for check in CHECKS:
-        effect = ("stops the run" if check.required else "advice") if check.limit else "only shown"
-        lines.append(f"| `{check.id}` | {check.title} | {check.limit or '–'} | {check.source} | {effect} |")
-    table = "\n".join(lines)
+    table = table_of(CHECKS)
     assert table in HOWTO.read_text(encoding="utf-8"), f"write into {HOWTO.name}:\n{table}"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.nodes.preflight.facts import FactsError, Survey, dump, load, parse
+from components.nodes.preflight.facts import FactsError, Kept, Survey, dump, load, parse
 
 LINES = '{"fact": "node", "name": "osl-1"}\n{"fact": "cgroup", "version": 2}\n{"fact": "clock", "seconds": 1000.5}\n'
 SURVEY = Survey("osl-1", {"cgroup": {"version": 2}}, clock_offset=0.5)
@@ -34,14 +34,16 @@ def test_a_survey_that_is_cut_short_or_not_ours_is_refused(output):
 
 
 def test_a_facts_file_gives_back_what_was_seen():
-    assert load_at(1) == (SURVEY,)
+    assert load_at(1) == Kept((SURVEY,), None)
+    cluster = {"facts": {"version": {"version": "v1.36.3"}}, "failure": ""}
+    assert load_at(1, text=dump([SURVEY], environment="oslo", made_at=0, cluster=cluster)).cluster == cluster
 
 
 @given(st.lists(st.text(min_size=1), unique=True), st.dictionaries(st.text(), st.integers()))
 def test_any_facts_go_through_a_file_unchanged(names, fact):
     surveys = [Survey(name, {"kernel": fact}) for name in names]
     text = dump(surveys, environment="oslo", made_at=0)
-    assert load_at(0, text=text) == tuple(sorted(surveys))
+    assert load_at(0, text=text).surveys == tuple(sorted(surveys))
     assert text == dump(reversed(surveys), environment="oslo", made_at=0)
 
 

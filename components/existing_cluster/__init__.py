@@ -1,0 +1,1 @@
+"""An existing cluster, asked before the first change whether it is as the stack file says."""
