@@ -9,6 +9,9 @@ from itertools import pairwise
 import pytest
 from typer.testing import CliRunner
 
+from components.existing_cluster.checks import CHECKS
+from components.existing_cluster.model import ClusterFacts
+from components.nodes.preflight.verdict import CheckResult
 from components.nodes.reading import Fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
@@ -33,7 +36,7 @@ def readings(monkeypatch):
     """Sets what every node answers and what the gateway is, and returns the list of readings."""
     made = []
 
-    def answer(reading, gateway=FINE):
+    def answer(reading, gateway=FINE, cluster=()):
         def read(*_words, **_options):
             made.append(reading)
             return Fleet({node.name: reading for node in SPEC.nodes})
@@ -41,6 +44,8 @@ def readings(monkeypatch):
         monkeypatch.setattr(command, "open_stack", lambda name, **_: Opened(name, SPEC, "key", "kubeconfig"))
         monkeypatch.setattr(command, "read_fleet", read)
         monkeypatch.setattr(command, "examine", lambda *_: gateway)
+        monkeypatch.setattr(command, "read_cluster", lambda kubeconfig: ClusterFacts({}))
+        monkeypatch.setattr(command, "cluster_findings", lambda *_: cluster)
         return made
 
     return answer
@@ -67,6 +72,21 @@ def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, 
     done = run("--json")
     assert done.exit_code == status, done.output
     assert json.loads(done.stdout)["converged"] is (status == 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "plain", "strict"),
+    [
+        (CheckResult("", CHECKS[-1], "ok", "2 of 2 ready"), 0, 0),
+        (CheckResult("", CHECKS[-1], "advice", "1 of 2 ready"), 0, 1),
+        (CheckResult("", CHECKS[0], "unknown", "the API server did not answer"), 1, 1),
+    ],
+)
+def test_advice_counts_if_it_is_strict_and_what_could_not_be_made_always(readings, row, plain, strict):
+    readings(reading("converged"), cluster=[row])
+    assert (run("--json").exit_code, run("--json", "--strict").exit_code) == (plain, strict)
+    assert json.loads(run("--json").stdout)["cluster"][row.check.id]["state"] == row.state
+    assert row.measured in run().stdout
 
 
 @pytest.mark.parametrize(
