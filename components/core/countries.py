@@ -1,4 +1,8 @@
-"""Countries by their two letters, ISO 3166-1 alpha-2. Pure."""
+"""Countries by their two letters, ISO 3166-1 alpha-2. Pure.
+
+The 249 officially assigned codes, compared in 2026-11 with iso3166.tab of the IANA time zone database, which names
+its day and source. Codes that ISO only reserves, as UK and EU, are not countries here.
+"""
 
 import difflib
 

@@ -231,14 +231,22 @@ def _address(value: Any) -> Any:
     raise ValueError("write an IPv4 address, as in 192.0.2.11")
 
 
-Network = Annotated[
-    IPv4Network,
-    BeforeValidator(_network),
-    WithJsonSchema(
-        {"type": "string", "pattern": rf"^{IPV4_PATTERN}/([0-9]|[12][0-9]|3[0-2])$", "examples": ["10.244.0.0/16"]}
-    ),
-]
+_NETWORK_SCHEMA = {
+    "type": "string",
+    "pattern": rf"^{IPV4_PATTERN}/([0-9]|[12][0-9]|3[0-2])$",
+    "examples": ["10.244.0.0/16"],
+}
+
+Network = Annotated[IPv4Network, BeforeValidator(_network), WithJsonSchema(_NETWORK_SCHEMA)]
 """An IPv4 network (CIDR) without host bits."""
+
+Networks = Annotated[
+    tuple[Network, ...],
+    BeforeValidator(lambda value: value if isinstance(value, list | tuple) else (value,)),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [_NETWORK_SCHEMA, {"type": "array", "items": _NETWORK_SCHEMA, "minItems": 1}]}),
+]
+"""One IPv4 network, or a list of them."""
 
 Address = Annotated[
     IPv4Address,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from components.core.model import Spec
-from components.core.types import DnsName, Mtu, Network
+from components.core.types import DnsName, Mtu, Network, Networks
 from components.images.model import ImageMirror
 
 
@@ -21,8 +21,9 @@ class ApiServer(Spec):
 class NetworkSpec(Spec):
     """Networks of the nodes, pods and Services."""
 
-    node_cidr: Network
-    """Network of the nodes' addresses."""
+    node_cidrs: Networks = Field(alias="nodeCidr")
+    """Network of the nodes' addresses, or a list if they are in several: then pods need a tunnel or a routed network,
+    and layer-2 pools nodes of one of them."""
     pod_cidr: Network
     """Addresses of pods. Each node gets a part of it."""
     service_cidr: Network

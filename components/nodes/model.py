@@ -265,5 +265,5 @@ class NodeRequirements(NamedTuple):
     """None: not asked for."""
     cluster_dns: str = "10.96.0.10"
     """The address of the cluster's DNS Service."""
-    node_cidr: str = "192.0.2.0/24"
-    """The nodes' network, for remedies."""
+    node_cidrs: tuple[str, ...] = ("192.0.2.0/24",)
+    """The nodes' networks, for remedies."""

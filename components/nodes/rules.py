@@ -126,8 +126,8 @@ def _sources(node: NodeSpec, key: str) -> str:
     return ", ".join([f"profile {name}" for name in named] + own)
 
 
-def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) -> list[Finding]:
-    """Everything that is wrong with one node."""
+def node_problems(node: NodeSpec, allowed: Collection[str], segments: Sequence[Network]) -> list[Finding]:
+    """Everything that is wrong with one node; `segments` are the nodes' networks."""
     item = f"node {node.name}"
     problems = residency_problems(node, allowed) + setting_problems(node) + placement_problems(node)
     if node.host_key is None:
@@ -145,19 +145,32 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segment: Network) ->
         said = f"{node.address} is a loopback address"
         remedy = "write the one by which the other nodes reach it"
         problems.append(Finding("nodes-address", item, said, remedy, value=str(node.address), fields=here))
-    elif node.address not in segment:
-        said = f"{node.address} is not in network.nodeCidr {segment}"
-        problems.append(Finding("nodes-address", item, said, "correct one of them", fields=here))
+        return problems
+    segment = next((one for one in segments if node.address in one), None)
+    if segment is None:
+        said = f"{node.address} is not in network.nodeCidr {', '.join(map(str, segments))}"
+        remedy = f"correct one of them, or write every network of nodes: nodeCidr: [{segments[0]}, …]"
+        problems.append(Finding("nodes-address", item, said, remedy, fields=here))
     elif segment.prefixlen < 31 and node.address in (segment.network_address, segment.broadcast_address):
-        problems.append(
-            Finding(
-                "nodes-address",
-                item,
-                f"{node.address} is the network or broadcast address of {segment}",
-                "write the node's own",
-            )
-        )
+        said = f"{node.address} is the network or broadcast address of {segment}"
+        problems.append(Finding("nodes-address", item, said, "write the node's own"))
     return problems
+
+
+def segment_problems(nodes: Sequence[NodeSpec], segments: Sequence[Network], needed_by: str) -> list[Finding]:
+    """Nodes in several networks, where the data path needs them in one layer-2 segment."""
+    found = [segment for segment in segments if any(node.address in segment for node in nodes)]
+    if not needed_by or len(found) < 2:
+        return []
+    said = f"nodes are in {' and '.join(map(str, found))}, and {needed_by} needs all of them in one layer-2 segment"
+    return [
+        Finding(
+            "nodes-segment",
+            "network.nodeCidr",
+            said,
+            "write a tunnel in cni.routing (Calico: encapsulation), or use servers of one network",
+        )
+    ]
 
 
 def accept_problems(accept: Sequence[AcceptedCheck], nodes: Sequence[NodeSpec]) -> list[Finding]:

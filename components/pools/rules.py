@@ -1,6 +1,7 @@
 """Rules for the pools of a stack file; `policies/rules/loadbalancer.py` asks some of them of manifests."""
 
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
 from itertools import combinations
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ from components.core.finding import Finding
 from components.network.model import NetworkSpec
 from components.network.ranges import holds_nodes
 from components.nodes.model import NodeSpec
+from components.nodes.placement_render import labels
 from components.pools.addresses import AddressBlock, IpAddress, address_block
-from components.pools.model import Bgp, MetalLbSpec
+from components.pools.model import L2, Bgp, MetalLbSpec
 
 
 class Taken(NamedTuple):
@@ -39,8 +41,65 @@ def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[No
         *overlap_problems(pooled),
         *_family_problems(pooled),
         *_inside_problems(pooled, network),
+        *_segment_problems(spec, network, nodes),
         *_peer_problems(spec),
     ]
+
+
+def segment_advice(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Finding]:
+    """Layer-2 pools whose addresses are not of the segment in which a node answers for them."""
+    found = []
+    for pool in spec.pools:
+        if not isinstance(pool.advertisement, L2):
+            continue
+        segments = _segments(network, _announcing(pool.advertisement, nodes))
+        own = [AddressBlock(one.network_address, one.broadcast_address, str(one)) for one in segments]
+        for block in pool.addresses:
+            if not any(one.holds(block.first) and one.holds(block.last) for one in own):
+                said = (
+                    f"{block} is not in the nodes' network {' or '.join(map(str, segments))}, where a node answers ARP "
+                    "for it: only a router that asks for it there finds it"
+                )
+                remedy = "choose addresses of that network, announce the pool by BGP, or ask the provider"
+                found.append(_of_pool("metallb-pool-segment", Pooled(pool.name, block), said, remedy))
+    return [one._replace(advice=True) for one in found]
+
+
+def _segment_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> Iterator[Finding]:
+    """A layer-2 pool that nodes of several networks may answer for: its addresses are of one."""
+    for pool in spec.pools:
+        if not isinstance(pool.advertisement, L2):
+            continue
+        announcing = _announcing(pool.advertisement, nodes)
+        segments = _segments(network, announcing)
+        if len(segments) > 1:
+            said = (
+                f"nodes of {' and '.join(map(str, segments))} may answer ARP for it, and an address is found in one "
+                "network only"
+            )
+            remedy = (
+                "select nodes of one network: advertisement: { kind: l2, nodeSelectors: [{ matchLabels: … }] } with "
+                "labels of nodes[], or announce the pool by BGP"
+            )
+            fields = (f"metallb.pools[{pool.name}].advertisement",)
+            yield Finding("metallb-pool-segment", f"pool '{pool.name}'", said, remedy, fields=fields)
+
+
+def _announcing(advertisement: L2, nodes: Sequence[NodeSpec]) -> list[NodeSpec]:
+    """The nodes that the selectors match; all, where they name labels that the stack file does not give."""
+    matching = [
+        node
+        for node in nodes
+        if any(
+            selector.match_labels.items() <= {**labels(node), "kubernetes.io/hostname": node.name}.items()
+            for selector in advertisement.node_selectors
+        )
+    ]
+    return matching or list(nodes)
+
+
+def _segments(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[IPv4Network]:
+    return [segment for segment in network.node_cidrs if any(node.address in segment for node in nodes)]
 
 
 def _family_problems(pooled: Sequence[Pooled]) -> Iterator[Finding]:
@@ -63,7 +122,7 @@ def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator
         for item in pooled:
             if item.block.overlaps(inside) and not (name == "podCidr" and holds_nodes(network)):
                 said = f"{item.block} is within network.{name} {cidr}, whose addresses the cluster gives out itself"
-                own = f"choose addresses of the nodes' network {network.node_cidr}"
+                own = f"choose addresses of the nodes' network {network.node_cidrs[0]}"
                 remedy = f"{own}, or ones that are routed to the nodes"
                 yield _of_pool("metallb-pool-addresses", item, said, remedy)
 
@@ -71,10 +130,10 @@ def _inside_problems(pooled: Sequence[Pooled], network: NetworkSpec) -> Iterator
 def taken_addresses(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Taken]:
     """Nodes, API server, and the two ends of the nodes' network."""
     taken = [Taken(f"node {node.name}", node.address) for node in nodes]
-    segment = network.node_cidr
-    if segment.prefixlen < 31:  # RFC 3021: a /31 has neither
-        taken.append(Taken("the network address", segment.network_address))
-        taken.append(Taken("the broadcast address", segment.broadcast_address))
+    for segment in network.node_cidrs:
+        if segment.prefixlen < 31:  # RFC 3021: a /31 has neither
+            taken.append(Taken("the network address", segment.network_address))
+            taken.append(Taken("the broadcast address", segment.broadcast_address))
     taken.extend(api_server_address(network.api_server.host))
     return taken
 

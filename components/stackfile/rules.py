@@ -9,15 +9,15 @@ from components.core.finding import Finding
 from components.gateway.controllers import controller_problems
 from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
-from components.kubeadm.model import Cluster
+from components.kubeadm.model import Cluster, Kubeadm
 from components.kubeadm.rules import cluster_problems
 from components.network.cilium.upgrades import upgrade_problems
 from components.network.compatibility.search import Way
 from components.network.kinds import values_problems
-from components.network.model import ChartContext, Cilium, Cni
+from components.network.model import ChartContext, Cilium, Cni, Flannel
 from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
-from components.nodes.rules import accept_problems, fleet_problems, node_problems
+from components.nodes.rules import accept_problems, fleet_problems, node_problems, segment_problems
 from components.pools.model import MetalLbSpec
 from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
@@ -79,9 +79,14 @@ _MODELS: dict[str, TypeAdapter[Any]] = {
 _VERSIONS = frozenset(_MODELS)
 
 
+def _gives_parts(spec: PlatformSpec) -> bool:
+    """Whether kube-controller-manager gives each node a part of the pods' network, and somebody needs it."""
+    return isinstance(spec.cni, Cilium | Flannel) or isinstance(spec.cluster, Kubeadm)
+
+
 def _each_node(spec: PlatformSpec) -> list[Finding]:
-    allowed, segment = spec.residency.allowed_countries, spec.network.node_cidr
-    return [problem for node in spec.nodes for problem in node_problems(node, allowed, segment)]
+    allowed, segments = spec.residency.allowed_countries, spec.network.node_cidrs
+    return [problem for node in spec.nodes for problem in node_problems(node, allowed, segments)]
 
 
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = (
@@ -103,8 +108,12 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
         lambda spec: policy_problems(spec.cni, [tenant.name for tenant in spec.tenants]),
     ),
     (
-        {"cni", "network", "nodes"},
-        lambda spec: room_problems(spec.network, len(spec.nodes)) if isinstance(spec.cni, Cilium) else [],
+        {"cluster", "cni", "network", "nodes"},
+        lambda spec: room_problems(spec.network, len(spec.nodes)) if _gives_parts(spec) else [],
+    ),
+    (
+        {"cni", "some nodes", "network"},
+        lambda spec: segment_problems(spec.nodes, spec.network.node_cidrs, spec.cni.requirements().same_segment),
     ),
     ({"nodes"}, lambda spec: fleet_problems(spec.nodes)),
     ({"nodes", "preflight"}, lambda spec: accept_problems(spec.preflight.accept, spec.nodes)),

@@ -23,6 +23,7 @@ from components.network.rules import kernel_floor
 from components.nodes.model import ApiEndpoint, NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
 from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
+from components.pools.rules import segment_advice
 from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together, untested_advice
@@ -90,7 +91,7 @@ class PlatformSpec(Spec):
                 self.network.api_server.host, self.network.api_server.port, exists=isinstance(self.cluster, Existing)
             ),
             cluster_dns=str(self.network.service_cidr[10]),  # kubeadm's and k3s' choice
-            node_cidr=str(self.network.node_cidr),
+            node_cidrs=tuple(map(str, self.network.node_cidrs)),
         )
 
     @property
@@ -158,6 +159,7 @@ class PlatformSpec(Spec):
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
+            *segment_advice(self.metallb, self.network, self.nodes),
         )
 
     @property

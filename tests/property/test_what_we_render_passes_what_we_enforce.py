@@ -132,7 +132,7 @@ def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(sp
     manifests = metallb_manifests(spec)
     config = {
         "metallb-pool-addresses": {
-            "nodeCidr": str(LAB.network.node_cidr),
+            "nodeCidr": str(LAB.network.node_cidrs[0]),
             "nodes": {"the API server": LAB.network.api_server.host},
         }
     }

@@ -133,7 +133,7 @@ def _is_own(seen: Seen, spec: PlatformSpec) -> bool:
         block = ip_network(seen.location)
     except ValueError:
         return False
-    networks = (spec.network.node_cidr, spec.network.pod_cidr, spec.network.service_cidr)
+    networks = (*spec.network.node_cidrs, spec.network.pod_cidr, spec.network.service_cidr)
     return seen.kind != "node" and block.version == 4 and any(block.subnet_of(network) for network in networks)
 
 

@@ -24,7 +24,22 @@ def cilium_advice(cni: Cilium, underlay: int) -> list[Finding]:
                 advice=True,
             )
         )
-    return found + _dsr(cni, underlay)
+    return [*found, *_host_routing_with_ipsec(cni), *_dsr(cni, underlay)]
+
+
+def _host_routing_with_ipsec(cni: Cilium) -> list[Finding]:
+    """Cilium 1.19's upgrade notes: with these settings agents route in eBPF, where they did not before."""
+    if cni.encryption != "ipsec" or cni.service_proxy != "ebpf" or not matches(cni.version, ">=1.19"):
+        return []
+    said = (
+        "since Cilium 1.19, IPsec without kube-proxy switches eBPF host routing on, which needs a fix in the nodes' "
+        "kernel: no check here knows whether it is there"
+    )
+    remedy = (
+        "compare your kernel with Cilium 1.19's upgrade notes, or write encryption: wireguard, or "
+        "bpf.hostLegacyRouting: true in cni.install.values"
+    )
+    return [Finding("advice", "cni.encryption", said, remedy, advice=True)]
 
 
 def _dsr(cni: Cilium, underlay: int) -> list[Finding]:

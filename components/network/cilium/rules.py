@@ -67,12 +67,12 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
                 f"write {network.pod_cidr}",
             )
         )
-    elif network.node_cidr.subnet_of(native) and not holds_nodes(network):
+    elif not holds_nodes(network) and (held := [nodes for nodes in network.node_cidrs if nodes.subnet_of(native)]):
         problems.append(
             Finding(
                 "cni-native-cidr",
                 "cni.routing.nativeCidr",
-                f"{native} holds the nodes' network {network.node_cidr} too: pods would reach it with addresses "
+                f"{native} holds the nodes' network {held[0]} too: pods would reach it with addresses "
                 "that a provider's reverse-path filter drops",
                 f"write {network.pod_cidr}",
             )

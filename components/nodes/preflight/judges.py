@@ -428,8 +428,10 @@ def _open_port(context: Context, listener: str, need: PortNeed) -> str:
     words = _FIREWALLS.get(survey.get("firewall").get("kind", ""))
     if not words:
         return PROVIDERS_FIREWALL
-    network = context.requirements.node_cidr
-    return words.format(node=listener, protocol=need.protocol, source=network, port=need.port)
+    return "; ".join(
+        words.format(node=listener, protocol=need.protocol, source=network, port=need.port)
+        for network in context.requirements.node_cidrs
+    )
 
 
 def api_server(context: Context) -> Measurement:

@@ -12,7 +12,7 @@ node=osl-w-2
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=0c16b36fb8d73674
+digest=87ca0a60b71ef0cd
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

@@ -12,7 +12,7 @@ node=osl-w-1
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=09de3ee0ceb7c34b
+digest=2b347452c9e7e9ae
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0
