@@ -100,6 +100,7 @@ cni = Cni(
     provider=cluster,
     depends_on=[*api_server, *crds],
     members=members,
+    node_names=[node.name for node in platform.bootstrap.nodes] if platform.bootstrap else (),
 )
 placement = Placement("placement", platform.nodes, provider=cluster, depends_on=members)
 network = [*members, cni]

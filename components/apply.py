@@ -39,6 +39,7 @@ _CLASSES: dict[tuple[str, str], Any] = {
 
 _PATCHES: dict[tuple[str, str], Any] = {
     ("apps/v1", "DaemonSet"): kubernetes.apps.v1.DaemonSetPatch,
+    ("apps/v1", "Deployment"): kubernetes.apps.v1.DeploymentPatch,
     ("v1", "Node"): kubernetes.core.v1.NodePatch,
     ("v1", "Service"): kubernetes.core.v1.ServicePatch,
 }

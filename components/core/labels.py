@@ -21,6 +21,8 @@ PLAIN_TEXT = f"{PREFIX}plain-text"
 GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 """Annotation of the Cilium operator's pods: the release of Gateway API's CRDs that it has seen."""
 
+WAIT_FOR = "pulumi.com/waitFor"
+"""Annotation that makes the Kubernetes provider wait: for a condition, or for a field."""
 WAITED_FOR = f"{PREFIX}waited-for"
 """Annotation of a chart's own object: writing it makes an update wait for something, which it names."""
 

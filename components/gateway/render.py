@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from components.core import labels
+from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
 from components.gateway.model import (
     HTTPS_PORT,
@@ -17,9 +18,6 @@ from components.gateway.model import (
 )
 
 API = "gateway.networking.k8s.io/v1"
-WAIT_FOR = "pulumi.com/waitFor"
-"""Without this annotation, Pulumi treats a custom resource as ready at once."""
-
 _PROGRAMMED = '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
 _ACCEPTED = 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
 # Data planes report `Programmed` before they have an address, so wait for the address too. The pools exist by then.

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_chart, apply_patch
+from components.core.labels import WAIT_FOR, WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import child, token
 from components.network.install import Install
@@ -34,18 +35,20 @@ class Cni(pulumi.ComponentResource):
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         members: Sequence[pulumi.Resource] = (),
+        node_names: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: an API server, and Gateway API's CRDs where the platform brings them.
 
         `members`: every node of the cluster. They may join while the chart is installed; what waits for the CNI on
-        every node comes after them.
+        every node comes after them. `node_names`: of their Node objects, which become Ready when the CNI works
+        there. They must exist: a patch of one that does not would make it.
         """
         links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
         super().__init__(token("Cni"), name, links, opts)
         install = cni_install(spec, network, context)
         if install:  # else somebody else does: what follows from its data path is all that is managed here
-            self._install(name, install, provider, depends_on, members)
+            self._install(name, install, provider, depends_on, members, node_names)
         mtu = solve(spec, network.underlay_mtu)
         self.pod_mtu = pulumi.Output.from_input(mtu.pod)
         self.mtu_arithmetic = pulumi.Output.from_input(mtu.arithmetic)
@@ -61,6 +64,7 @@ class Cni(pulumi.ComponentResource):
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource],
         members: Sequence[pulumi.Resource],
+        node_names: Sequence[str],
     ) -> None:
         limit = f"{install.chart.timeout_seconds}s"
 
@@ -87,10 +91,22 @@ class Cni(pulumi.ComponentResource):
             earlier = waited if install.one_by_one else []
             wait = after(*ready, *earlier, waits=True)
             waited.append(apply_patch(child(name, *annotation.name), annotation.manifest, wait))
+        for node in node_names:
+            # Kept when the node leaves: taking the annotation back would make a Node object that is gone anew.
+            kept = pulumi.ResourceOptions.merge(
+                after(*ready, waits=True), pulumi.ResourceOptions(retain_on_delete=True)
+            )
+            apply_patch(child(name, "node", node), _ready_annotation(node), kept)
         for item in install.after:
             # The CNI makes `default` objects as well: who comes second must find no fault in the first.
             make = apply_patch if item["metadata"]["name"] == "default" else apply
             make(_name(name, item), item, after(*ready, *waited))
+
+
+def _ready_annotation(node: str) -> Manifest:
+    """Applying it waits until the node is Ready. Once: a node that is down later is the doctor's to find."""
+    annotations = {WAIT_FOR: "condition=Ready", WAITED_FOR: "ready"}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "annotations": annotations}}
 
 
 def _name(component: str, item: Manifest) -> str:

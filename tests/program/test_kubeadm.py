@@ -149,7 +149,7 @@ def test_another_node_changes_nothing_but_the_record_of_all_nodes():
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
     commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "decommission")}
-    assert new == {"osl-w-9", "placement-osl-w-9"} | commands
+    assert new == {"osl-w-9", "placement-osl-w-9", "cni-node-osl-w-9"} | commands
     assert changed == {"record-nodes"}
 
 

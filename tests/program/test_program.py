@@ -94,8 +94,24 @@ def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
     agents = next(item for item in program.of("DaemonSetPatch") if item.name == "cni-agents-cilium")
     assert {release.urn, *members} <= agents.depends_on
+    (operator,) = program.of("DeploymentPatch")
+    assert (operator.inputs["metadata"]["name"], operator.depends_on) == ("cilium-operator", agents.depends_on)
     (namespace,) = [item for item in program.of("core/v1:Namespace") if item.name == "butikk-namespace"]
-    assert {release.urn, agents.urn} <= namespace.depends_on
+    assert {release.urn, agents.urn, operator.urn} <= namespace.depends_on
+
+
+def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_ready():
+    program = run_program("lab")
+    (release,) = [item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium"]
+    members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
+    waits = program.of(":NodePatch")
+    assert {item.inputs["metadata"]["name"] for item in waits} == {node.name for node in stack("lab").nodes}
+    for item in waits:
+        assert item.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
+        assert {release.urn, *members} <= item.depends_on, "without a CNI no node becomes ready"
+        assert item.retained, "a patch that is taken back makes a Node that is gone anew"
+        assert item.wait == "600s"
+    assert run_program("oslo", existing_data()).of(":NodePatch") == []
 
 
 def test_in_a_cluster_that_exists_the_network_waits_for_every_node():

@@ -38,6 +38,7 @@ class Declared(NamedTuple):
     protected: bool
     retained: bool
     """Whether it stays where it is when it is no longer declared."""
+    wait: str
     """How long its creation may take, as in `720s`; empty where the provider's default holds."""
     inputs: dict[str, Any]
     secret_inputs: frozenset[str]
@@ -94,6 +95,7 @@ class _Recorder(mocks.MockMonitor):
             secret_outputs=frozenset(request.additionalSecretOutputs),
             protected=request.protect,
             retained=request.retainOnDelete,
+            wait=request.customTimeouts.create,
             inputs=_plain(rpc.deserialize_properties(request.object)),
             secret_inputs=frozenset(_secrets(json_format.MessageToDict(request.object))),
         )

@@ -8,15 +8,16 @@ from components.core.labels import WAITED_FOR
 from components.network.cilium.rollout import rollout_annotations
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
+from components.stackfile.parsing import parse
 from tests.support.networks import cilium
-from tests.support.stacks import problems, stack, stack_data
+from tests.support.stacks import ROOT, problems, stack, stack_data
 
 LAB = stack("lab")
 
 
 def mark(values: dict[str, Any], **cni: Any) -> str:
-    (agents,) = rollout_annotations(cilium("1.20.2", l7Proxy=False, **cni), values)
-    assert agents["metadata"]["name"] == "cilium"
+    agents, operator = rollout_annotations(cilium("1.20.2", l7Proxy=False, **cni), values)
+    assert [item["metadata"]["name"] for item in (agents, operator)] == ["cilium", "cilium-operator"]
     return str(agents["metadata"]["annotations"][WAITED_FOR])
 
 
@@ -26,9 +27,29 @@ def test_it_changes_with_every_value_and_not_with_the_nodes() -> None:
     assert mark({"MTU": 1500}) != mark({"MTU": 1400})
 
 
-def test_the_proxys_own_pods_are_waited_for_where_it_has_some() -> None:
-    for version, names in (("1.15.19", ["cilium"]), ("1.20.2", ["cilium", "cilium-envoy"])):
-        assert [item["metadata"]["name"] for item in rollout_annotations(cilium(version), {})] == names
+def test_every_object_of_the_chart_that_has_pods_is_waited_for() -> None:
+    def waited(version: str, **values: Any) -> set[str]:
+        found = rollout_annotations(cilium(version), values)
+        return {f"{item['kind']} {item['metadata']['name']}" for item in found}
+
+    agents = {"DaemonSet cilium", "Deployment cilium-operator"}
+    assert waited("1.15.19") == agents
+    assert waited("1.20.2") == agents | {"DaemonSet cilium-envoy"}
+    relay = {"relay": {"enabled": True}}
+    assert waited("1.20.2", hubble=relay) - waited("1.20.2") == {"Deployment hubble-relay"}
+    assert waited("1.20.2", hubble={"enabled": False}) == waited("1.20.2")
+
+
+def test_the_operators_do_not_follow_the_number_of_nodes() -> None:
+    """A changed number would restart them when a node comes or goes."""
+    data = stack_data("lab")
+    more = [{**data["nodes"][-1], "name": f"osl-w-{n}", "address": f"192.0.2.{20 + n}"} for n in (3, 4, 5)]
+    values = [
+        cilium_values(spec.cni, spec.network, spec.chart_context)  # type: ignore[arg-type]
+        for spec in (parse({**data, "nodes": data["nodes"] + more[:count]}, base_dir=ROOT) for count in range(4))
+    ]
+    assert all(item == values[0] for item in values)
+    assert values[0]["operator"]["replicas"] == 2
 
 
 @pytest.mark.parametrize("version", ["1.11.20", "1.15.19", "1.18.12", "1.20.2"])
