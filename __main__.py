@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
+from components.faults.hook import explain_failures
 from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import DestroyProtection, Kubeadm
 from components.kubeadm.scripts import script_without_secrets
@@ -19,7 +20,7 @@ from components.nodes.preflight.gate import require_fit
 from components.nodes.preflight.verdict import accepted, findings
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
-from components.pools.component import MetalLb
+from components.pools.component import Announced, MetalLb
 from components.residency.component import Residency
 from components.stackfile.config import access, gateway_crds, load
 from components.tenancy.component import Tenant
@@ -72,6 +73,7 @@ else:
     made = []
     leaving = {}
 
+explain_failures(kubeconfig)
 cluster = kubernetes.Provider(
     "cluster",
     kubeconfig=kubeconfig,
@@ -102,7 +104,8 @@ cni = Cni(
     members=members,
     node_names=[node.name for node in platform.bootstrap.nodes] if platform.bootstrap else (),
 )
-placement = Placement("placement", platform.nodes, provider=cluster, depends_on=members)
+# After the nodes, so that it is deleted before a node leaves: taking labels from a Node that is gone makes it anew.
+placement = Placement("placement", platform.nodes, provider=cluster, depends_on=[*members, *nodes.values()])
 network = [*members, cni]
 pools = MetalLb("metallb", platform.metallb, platform.metallb_context, provider=cluster, depends_on=network)
 tenants = {
@@ -125,9 +128,18 @@ gateway = Gateway(
     pools=[pools],
     tenants=list(tenants.values()),
 )
+announced = Announced(
+    "announced",
+    platform.metallb,
+    namespace=platform.gateway.namespace,
+    gateway=platform.gateway.name,
+    kubeconfig=kubeconfig,
+    provider=ssh,
+    depends_on=[gateway],
+)
 if made:  # control planes, which are protected
     parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
-    parts += [*tenants.values(), gateway]
+    parts += [*tenants.values(), gateway, announced]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})

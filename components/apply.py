@@ -82,7 +82,11 @@ def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> 
 def apply_chart(
     name: str, chart: str, namespace: str, source: Chart, values: Mapping[str, object], opts: pulumi.ResourceOptions
 ) -> kubernetes.helm.v3.Release:
-    """A pinned chart under its own name, rolled back whole when it is not up in time."""
+    """A pinned chart under its own name.
+
+    Not `atomic`: a rollback takes away the pods that say why the chart is not up, and restarts those that are up. A
+    DaemonSet stops at its first pod that fails, so the others run on as before.
+    """
     found = reference(chart, source.version, source.repository)
     return kubernetes.helm.v3.Release(
         name,
@@ -92,8 +96,6 @@ def apply_chart(
         version=source.version,
         namespace=namespace,
         values=values,
-        atomic=True,
-        cleanup_on_fail=True,
         timeout=source.timeout_seconds,
         opts=opts,
     )

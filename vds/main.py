@@ -19,6 +19,7 @@ from components.kubernetes_api import KubeconfigError
 from vds.shared.errors import OperationError
 
 _MODULES = {
+    "announced": ("vds.announced.command", "Wait for a node that announces the gateway's address. Pulumi runs this."),
     "bench": ("vds.bench.command", "Measure the network between two nodes."),
     "charts": ("vds.charts.command", "Pin Helm charts by their SHA-256, and check them."),
     "cilium-values": ("vds.cilium_values.command", "Explain Helm values of Cilium, or migrate them."),

@@ -9,6 +9,9 @@ TIGERA_OPERATOR = "tigera-operator"
 CILIUM_CONFIG = "cilium-config"
 """The ConfigMap, in kube-system, that every Cilium agent of any installation reads."""
 
+PYTHON = ".venv/bin/python"
+"""Relative to the project, where the engine starts its plugins. `setup.sh` makes it; `Pulumi.yaml` names it too."""
+
 RECORD = "vds-platform"
 """The ConfigMap in kube-system with the nodes of the stack file."""
 

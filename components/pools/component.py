@@ -1,13 +1,18 @@
-"""The component of load-balancer addresses: pools, advertisements, and MetalLB if the platform installs it."""
+"""Load-balancer addresses: pools, advertisements, MetalLB if the platform installs it, and the wait for a node that
+announces the gateway's address."""
 
+import json
 from collections.abc import Sequence
 
 import pulumi
+import pulumi_command as command
 import pulumi_kubernetes as kubernetes
+from pulumi_command import local
 
 from components.apply import apply, apply_chart, apply_patch
 from components.core.manifests import Manifest
 from components.core.names import METALLB_SYSTEM, child, token
+from components.pools.announced import ANNOUNCED, owner
 from components.pools.by_cilium import cilium_pool_manifests
 from components.pools.model import ByCilium, Helm, MetalLbContext, MetalLbSpec
 from components.pools.render import (
@@ -69,6 +74,44 @@ def _by_metallb(
         made = apply(child(name, "pool", pool.name), address_pool(pool), options)
         after = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[made])
         apply(child(name, "advertisement", pool.name), advertisement(pool), after)
+
+
+class Announced(pulumi.ComponentResource):
+    """Done when a node announces the gateway's address."""
+
+    def __init__(
+        self,
+        name: str,
+        spec: MetalLbSpec,
+        *,
+        namespace: str,
+        gateway: str,
+        kubeconfig: pulumi.Input[str],
+        provider: command.Provider,
+        depends_on: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`depends_on`: the Gateway. It is asked again when the pools or the kubeconfig are others."""
+        super().__init__(token("Announced"), name, None, opts)
+        if by := owner(spec):
+            about = {
+                "namespace": namespace,
+                "gateway": gateway,
+                "owner": by,
+                "pools": [pool.model_dump(mode="json") for pool in spec.pools],
+            }
+            document = pulumi.Output.from_input(kubeconfig).apply(
+                lambda text: json.dumps({**about, "kubeconfig": text}, sort_keys=True)
+            )
+            local.Command(
+                child(name, "wait"),
+                create=ANNOUNCED,
+                stdin=pulumi.Output.secret(document),  # type: ignore[arg-type]  # the SDK's own generic has no type
+                add_previous_output_in_env=False,
+                logging=local.Logging.STDERR,
+                opts=pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on)),
+            )
+        self.register_outputs({})
 
 
 def _name(component: str, item: Manifest) -> str:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from components.nodes.decommission.document import PYTHON
+from components.core.names import PYTHON
 from tests.support.bootstraps import SECRETS as BOOTSTRAP_SECRETS
 from tests.support.bootstraps import bootstrap_data
 from tests.support.program import ADMIN, SECRETS, run_program
@@ -15,7 +15,7 @@ from tests.support.stacks import ROOT, existing_data, stack, stack_data
 def test_every_node_has_a_setup_that_nothing_undoes_and_a_decommission_that_is_deleted_before_it(name):
     program = run_program(name)
     setups = {item.parent: item for item in program.of("remote:Command") if item.name.endswith("-setup")}
-    commands = {item.parent: item for item in program.of("local:Command")}
+    commands = {item.parent: item for item in program.decommissions}
     assert len(setups) == len(stack(name).nodes)
     assert set(setups) == set(commands)
     for parent, command in commands.items():
@@ -27,7 +27,7 @@ def test_every_node_has_a_setup_that_nothing_undoes_and_a_decommission_that_is_d
 
 def test_all_that_a_decommission_knows_is_one_secret_document_on_standard_input():
     spec = stack("oslo")
-    for command in run_program("oslo", existing_data()).of("local:Command"):
+    for command in run_program("oslo", existing_data()).decommissions:
         document = json.loads(command.inputs["stdin"])
         node = next(node for node in spec.nodes if node.name == document["node"])
         assert document["hostKey"] == node.host_key
@@ -48,7 +48,7 @@ def test_all_that_a_decommission_knows_is_one_secret_document_on_standard_input(
 def test_consent_and_patience_come_from_the_stack_file():
     data = stack_data("lab")
     data["nodes"][2] |= {"whenUnreachable": "abandon", "drainSeconds": 0}
-    documents = [json.loads(item.inputs["stdin"]) for item in run_program("lab", data).of("local:Command")]
+    documents = [json.loads(item.inputs["stdin"]) for item in run_program("lab", data).decommissions]
     found = {item["node"]: (item["whenUnreachable"], item["drainSeconds"]) for item in documents}
     assert found == {"osl-cp-1": ("fail", 300), "osl-w-1": ("fail", 300), "osl-w-2": ("abandon", 0)}
 
@@ -56,7 +56,7 @@ def test_consent_and_patience_come_from_the_stack_file():
 def test_a_node_of_a_cluster_made_here_is_drained_by_its_kubeconfig_and_before_it_is_reset():
     program = run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS)
     members = {item.urn for item in program.of("remote:Command") if item.name.endswith("-membership")}
-    commands = program.of("local:Command")
+    commands = program.decommissions
     assert {item.name for item in commands} == {
         urn.rpartition("::")[2].replace("membership", "decommission") for urn in members
     }
@@ -72,7 +72,7 @@ def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():
     assert note.inputs["metadata"]["namespace"] == "kube-system"
     assert note.inputs["metadata"]["name"] == "vds-platform"
     assert note.inputs["data"] == {"environment": "lab", "nodes": '["osl-cp-1", "osl-w-1", "osl-w-2"]'}
-    assert {item.urn for item in program.of("local:Command")} <= note.depends_on
+    assert {item.urn for item in program.decommissions} <= note.depends_on
     assert {item.urn for item in program.of("remote:Command") if item.name.endswith("-setup")} <= note.depends_on
 
 

@@ -4,6 +4,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
 from tests.support.golden import assert_golden
 from tests.support.program import SECRETS, run_program
@@ -104,22 +105,56 @@ def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_re
     program = run_program("lab")
     (release,) = [item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium"]
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
-    waits = program.of(":NodePatch")
+    waits = [item for item in program.of(":NodePatch") if item.name.startswith("cni-node-")]
     assert {item.inputs["metadata"]["name"] for item in waits} == {node.name for node in stack("lab").nodes}
     for item in waits:
         assert item.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
         assert {release.urn, *members} <= item.depends_on, "without a CNI no node becomes ready"
         assert item.retained, "a patch that is taken back makes a Node that is gone anew"
         assert item.wait == "600s"
-    assert run_program("oslo", existing_data()).of(":NodePatch") == []
+    existing = run_program("oslo", existing_data()).of(":NodePatch")
+    assert not [item for item in existing if item.name.startswith("cni-node-")], "who joins it, waits for it"
+
+
+def test_labels_are_taken_from_a_node_before_it_leaves():
+    """The engine deletes first what depends on others. Fields taken from a Node that is gone would make it anew."""
+    program = run_program("lab")
+    for item in [item for item in program.of(":NodePatch") if item.name.startswith("placement-")]:
+        node = item.name.removeprefix("placement-")
+        assert any(urn.endswith(f"::{node}-decommission") for urn in item.depends_on)
 
 
 def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
     program = run_program("oslo", existing_data())
-    nodes = {item.urn for kind in ("remote:Command", "local:Command") for item in program.of(kind)}
+    nodes = {item.urn for item in program.resources.values() if item.type.endswith(":Command")}
+    nodes -= {item.urn for item in program.of("local:Command") if item.name == "announced-wait"}
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     assert len(nodes) == 2 * len(stack("oslo").nodes)
     assert nodes <= release.depends_on
+
+
+def test_what_waits_for_pods_says_which_of_them_do_not_run_when_it_fails():
+    program = run_program("lab")
+    explained = {item.name for item in program.resources.values() if item.on_error == ("explain-failure",)}
+    assert {
+        "cni-cilium",
+        "cni-agents-cilium",
+        "metallb-chart",
+        "gateway-traefik-deployment",
+        "gateway-gateway",
+    } <= explained
+    assert {f"cni-node-{node.name}" for node in stack("lab").nodes} <= explained
+    assert not [name for name in explained if name.endswith(("-namespace", "-setup", "-membership"))]
+
+
+def test_a_run_ends_when_a_node_announces_the_gateways_address():
+    program = run_program("lab")
+    (wait,) = [item for item in program.of("local:Command") if item.name == "announced-wait"]
+    assert any(":Gateway::gateway-gateway" in urn for urn in wait.depends_on)
+    assert wait.secret_inputs == {"stdin"}
+    document = Wait.model_validate_json(wait.inputs["stdin"])
+    assert (document.namespace, document.gateway, document.owner) == ("gateway-system", "public", "metallb")
+    assert "delete" not in wait.inputs
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():
@@ -151,7 +186,6 @@ def test_the_lab_and_production_install_by_the_same_kinds():
     assert len(installed["lab"]) == 4
     for release in (item.inputs for program in programs.values() for item in program.of("helm.sh/v3:Release")):
         assert release["version"]
-        assert release["atomic"]
 
 
 def test_the_pod_mtu_is_exported_with_its_arithmetic():

@@ -38,6 +38,8 @@ class Declared(NamedTuple):
     protected: bool
     retained: bool
     """Whether it stays where it is when it is no longer declared."""
+    on_error: tuple[str, ...]
+    """Hooks that the engine calls when it fails."""
     wait: str
     """How long its creation may take, as in `720s`; empty where the provider's default holds."""
     inputs: dict[str, Any]
@@ -58,6 +60,11 @@ class Program(NamedTuple):
     def of(self, kind: str) -> list[Declared]:
         """Resources whose type ends so, as in `remote:Command`."""
         return [item for item in self.resources.values() if item.type.endswith(kind)]
+
+    @property
+    def decommissions(self) -> list[Declared]:
+        """The commands by which nodes leave."""
+        return [item for item in self.of("local:Command") if item.name.endswith("-decommission")]
 
 
 class _Answers(mocks.Mocks):
@@ -95,6 +102,7 @@ class _Recorder(mocks.MockMonitor):
             secret_outputs=frozenset(request.additionalSecretOutputs),
             protected=request.protect,
             retained=request.retainOnDelete,
+            on_error=tuple(request.hooks.on_error),
             wait=request.customTimeouts.create,
             inputs=_plain(rpc.deserialize_properties(request.object)),
             secret_inputs=frozenset(_secrets(json_format.MessageToDict(request.object))),

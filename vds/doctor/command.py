@@ -24,8 +24,10 @@ from components.nodes.preflight import facts
 from components.nodes.preflight.judges import WINDOW_SECONDS
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
+from vds.doctor.agents import examine_agents
 from vds.doctor.diagnosis import Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine
+from vds.doctor.running import examine_running
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 from vds.shared.findings_table import MARKS, findings_table
@@ -69,8 +71,9 @@ def doctor(
 ) -> None:
     """Opens one SSH connection to each node, all at the same time. Changes nothing without --fix.
 
-    Exit code 1: a node has drifted, fails a check or could not be checked, or the gateway does not answer; with
-    --strict also if there is advice. Exit code 2: no node could be read.
+    Exit code 1: a node has drifted, fails a check or could not be checked, a pod does not run, an agent of the CNI
+    carries packets in another way than the stack file says, or the gateway does not answer; with --strict also if there
+    is advice. Exit code 2: no node could be read.
     """
     if watch and (fix or as_json or facts_file or disk):
         raise OperationError("--watch does not end: leave out --fix, --json, --facts and --disk")
@@ -150,7 +153,8 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         made_at=time.time(),
         cluster=cluster._asdict() if cluster and spec.bootstrap is None else None,
     )
-    return replace(found, gateway=gateway), document
+    running = (*examine_running(spec, opened.admin), *examine_agents(opened))
+    return replace(found, running=running, gateway=gateway), document
 
 
 def table(diagnosis: Diagnosis) -> Group:
@@ -158,7 +162,7 @@ def table(diagnosis: Diagnosis) -> Group:
     rows = Table(box=None, pad_edge=False, show_header=False)
     for status in diagnosis.nodes:
         rows.add_row(MARKS["ok" if status.converged else "fails"], status.node, escape(str(status)))
-    for row in diagnosis.gateway:
+    for row in (*diagnosis.running, *diagnosis.gateway):
         remedy = f": {row.remedy}" if row.remedy else ""
         rows.add_row(MARKS[row.state], row.item, escape(f"{row.measured}{remedy}"))
     verdict = "[green]converged[/green]" if diagnosis.converged else "[red]not converged[/red]"

@@ -37,7 +37,7 @@ class NodeStatus:
 
 @dataclass(frozen=True)
 class GatewayFinding:
-    """One check of the gateway, from the machine where the doctor runs."""
+    """One check of the cluster or of its gateway, from the machine where the doctor runs."""
 
     item: str
     state: State
@@ -51,17 +51,19 @@ class Diagnosis:
 
     nodes: tuple[NodeStatus, ...]
     findings: tuple[CheckResult, ...]
+    running: tuple[GatewayFinding, ...] = field(default=())
+    """Nodes, pods and the CNI's agents, as the API server and the agents say."""
     gateway: tuple[GatewayFinding, ...] = field(default=())
 
     @property
     def converged(self) -> bool:
-        """Whether every node is as the stack file says, no required check fails or is undecided, and the gateway is
-        reachable.
+        """Whether every node is as the stack file says, no required check fails or is undecided, every pod runs, the
+        CNI's agents carry packets as the stack file says, and the gateway is reachable.
 
         Advice does not count, except for what is as bad as a failure: a full conntrack table, a slow disk under etcd.
         """
         node_fails = any(finding.unfit for finding in self.findings)
-        gateway_fails = any(row.state in ("fails", "unknown") for row in self.gateway)
+        gateway_fails = any(row.state in ("fails", "unknown") for row in (*self.running, *self.gateway))
         return all(status.converged for status in self.nodes) and not node_fails and not gateway_fails
 
     @property
@@ -118,11 +120,13 @@ def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:
             for status in diagnosis.nodes
         },
         "cluster": {f.check.id: _row(f) for f in diagnosis.findings if not f.node},
-        "gateway": [
-            {"item": row.item, "state": row.state, "measured": row.measured, "remedy": row.remedy}
-            for row in diagnosis.gateway
-        ],
+        "running": [_of_cluster(row) for row in diagnosis.running],
+        "gateway": [_of_cluster(row) for row in diagnosis.gateway],
     }
+
+
+def _of_cluster(row: GatewayFinding) -> Mapping[str, str]:
+    return {"item": row.item, "state": row.state, "measured": row.measured, "remedy": row.remedy}
 
 
 def _row(finding: CheckResult) -> Mapping[str, str]:

@@ -119,6 +119,13 @@ cilium_drops() {
 		refuse "has a Cilium agent whose monitor failed: its words stand above"
 }
 
+cilium_live() { # the agent's status as JSON, then its table of MTUs
+	find_cilium
+	agent cilium-dbg status -o json || exit 1
+	echo
+	agent cilium-dbg shell -- db/show mtu || exit 1
+}
+
 cilium_status() {
 	find_cilium
 	if [ "$json" = true ]; then set -- -o json; else set -- --verbose; fi

@@ -49,6 +49,11 @@ def cilium_status(node: str, *, as_json: bool) -> str:
     return _script("cilium_status", node, json=_word(as_json))
 
 
+def cilium_live(node: str) -> str:
+    """Prints how Cilium's agent carries packets now: its status as JSON, then its table of MTUs (1.16 or newer)."""
+    return _script("cilium_live", node)
+
+
 def calico_status(node: str, *, bgp: bool) -> str:
     """Asks Calico's agent whether it is ready. BIRD runs only where Calico speaks BGP: else it is never ready."""
     return _script("calico_status", node, bird_ready="-bird-ready" if bgp else "")

@@ -11,7 +11,7 @@ OLDEST = "3.15"
 
 NOT_YET = "3.33"
 """Helm keeps a release in a Secret, of at most 1,048,576 bytes. For crd.projectcalico.org.v1 3.32.1 it needs 948,940
-(Helm 3.22 on an API server 1.36.3). For the chart of the branch release-v3.33 of 2026-08-21 it needs about 1,170,000."""
+(Helm 3.22, API server 1.36.3). For the chart of the branch release-v3.33 of 2026-08-21 it needs about 1,170,000."""
 
 
 def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
@@ -31,7 +31,7 @@ def calico_problems(cni: Calico, _: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-version",
                 "cni.version",
-                f"{cni.version} can't be installed with Helm: Helm's record of the chart of its CRDs is larger than the "
+                f"{cni.version} can't be installed with Helm: its record of the chart of the CRDs is larger than the "
                 "1 MiB that Kubernetes allows",
                 "write a version of 3.32",
             )

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic.alias_generators import to_camel
 
+from components.core.names import PYTHON
+
 if TYPE_CHECKING:  # the command that reads the document starts in half the time without the models
     from components.nodes.model import NodeSpec, SshSpec
-
-PYTHON = ".venv/bin/python"
-"""Relative to the project, where the engine starts its plugins. `setup.sh` makes it; `Pulumi.yaml` names it too."""
 
 # `exec`: otherwise a signal would reach only the shell, and an interrupted drain could not be undone.
 DECOMMISSION = f"exec {PYTHON} -m vds decommission"

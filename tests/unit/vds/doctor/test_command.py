@@ -36,7 +36,7 @@ def readings(monkeypatch):
     """Sets what every node answers and what the gateway is, and returns the list of readings."""
     made = []
 
-    def answer(reading, gateway=FINE, cluster=()):
+    def answer(reading, gateway=FINE, cluster=(), running=FINE):
         def read(*_words, **_options):
             made.append(reading)
             return Fleet({node.name: reading for node in SPEC.nodes})
@@ -44,8 +44,10 @@ def readings(monkeypatch):
         monkeypatch.setattr(command, "open_stack", lambda name, **_: Opened(name, SPEC, "key", "kubeconfig"))
         monkeypatch.setattr(command, "read_fleet", read)
         monkeypatch.setattr(command, "examine", lambda *_: gateway)
-        monkeypatch.setattr(command, "read_cluster", lambda kubeconfig: ClusterFacts({}))
+        monkeypatch.setattr(command, "read_cluster", lambda _: ClusterFacts({}))
         monkeypatch.setattr(command, "cluster_findings", lambda *_: cluster)
+        monkeypatch.setattr(command, "examine_running", lambda *_: running)
+        monkeypatch.setattr(command, "examine_agents", lambda _: [])
         return made
 
     return answer
@@ -55,20 +57,23 @@ def run(*words: str, stack: str = "oslo"):
     return CliRunner().invoke(application(), ["doctor", "--stack", stack, *words])
 
 
+WRONG = (GatewayFinding("node osl-w-1, Cilium", "fails", "routing is native, wanted tunnel vxlan", "run it"),)
 DARK = (GatewayFinding("gateway", "unknown", "the cluster could not be asked", "bring it up"),)
 
 
 @pytest.mark.parametrize(
-    ("reading", "gateway", "status"),
+    ("reading", "gateway", "running", "status"),
     [
-        (reading("converged"), FINE, 0),
-        (reading("drifted"), FINE, 1),
-        (reading("converged"), DARK, 1),
-        (UnreachableNode("could not be reached"), DARK, 2),
+        (reading("converged"), FINE, FINE, 0),
+        (reading("drifted"), FINE, FINE, 1),
+        (reading("converged"), DARK, FINE, 1),
+        (reading("converged"), FINE, DARK, 1),
+        (reading("converged"), FINE, WRONG, 1),
+        (UnreachableNode("could not be reached"), DARK, DARK, 2),
     ],
 )
-def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, reading, gateway, status):
-    readings(reading, gateway)
+def test_the_exit_status_says_whether_it_is_well_or_could_not_be_seen(readings, reading, gateway, running, status):
+    readings(reading, gateway, running=running)
     done = run("--json")
     assert done.exit_code == status, done.output
     assert json.loads(done.stdout)["converged"] is (status == 0)

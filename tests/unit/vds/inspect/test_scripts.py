@@ -61,6 +61,7 @@ ALL = {
     "cilium drops": scripts.cilium_drops(HOSTILE, seconds=3),
     "calico drops": scripts.calico_drops(HOSTILE, dataplane="Nftables", seconds=3),
     "cilium status": scripts.cilium_status(HOSTILE, as_json=True),
+    "cilium live": scripts.cilium_live(HOSTILE),
     "calico status": scripts.calico_status(HOSTILE, bgp=True),
 }
 
@@ -206,6 +207,14 @@ def test_an_agent_that_is_not_well_ends_with_one(tools):
     done = run(tools, scripts.cilium_status("osl-2", as_json=False))
     assert (done.returncode, done.stdout) == (1, "Cilium: Failure\n")
     assert tools.words("cilium-dbg") == [["status", "--verbose"]]
+
+
+def test_an_agents_live_data_path_is_its_status_and_its_table_of_mtus(tools):
+    tools.add("cilium-dbg", 'echo "$*"')
+    done = run(tools, scripts.cilium_live("osl-2"))
+    assert (done.returncode, done.stdout) == (0, "status -o json\n\nshell -- db/show mtu\n")
+    tools.add("cilium-dbg", '[ "$1" = status ]')
+    assert run(tools, scripts.cilium_live("osl-2")).returncode == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""When the update of a chart or of something waited for fails, says what does not run in the cluster, and why."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.core.names import KUBE_SYSTEM
+from components.faults.reading import faults, node_fault
+from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError
+
+_WAITS = (":Release", ":Deployment", ":DaemonSetPatch", ":DeploymentPatch", ":NodePatch", ":Gateway")
+"""Types of resources that wait for pods, or for what pods do."""
+_MOST = 10
+"""Lines; a node that is down takes many pods with it."""
+
+
+def explain_failures(kubeconfig: pulumi.Output[str]) -> None:
+    """From here on, every resource that waits gets a hook for its failure. It reads the cluster, and changes nothing.
+
+    Helm itself says only "context deadline exceeded". The hook runs before the engine ends, while what failed is there.
+    """
+
+    async def explain(args: pulumi.ErrorHookArgs) -> bool:
+        known = await kubeconfig.future()
+        if known is not None:
+            about = _about(args.type, args.new_inputs or args.old_inputs or {})
+            pulumi.log.error(await asyncio.to_thread(explanation, known, args.name, *about))
+        return False  # no retry
+
+    hook = pulumi.ErrorHook("explain-failure", explain)
+
+    def with_hook(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if not (args.type_.startswith("kubernetes:") and args.type_.endswith(_WAITS)):
+            return None
+        own = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, own))
+
+    pulumi.runtime.register_stack_transformation(with_hook)
+
+
+def explanation(kubeconfig: str, resource: str, namespace: str, node: str = "") -> str:
+    """What does not run in the namespace, a line each, and why the node is not Ready; or why that can't be said."""
+    try:
+        api = Cluster(kubeconfig)
+        not_ready = node_fault(api, node) if node else None
+        found = [*([not_ready] if not_ready else []), *faults(api, namespace)]
+    except (ApiError, UnreachableError, KubeconfigError) as error:
+        return f"{resource}: what runs in {namespace} can't be read ({error}): run `vds doctor` when the API answers"
+    if not found:
+        return f"{resource}: everything in {namespace} runs by now: run `pulumi up` again"
+    more = [f"and {len(found) - _MOST} more: `vds doctor` has them all"] if len(found) > _MOST else []
+    lines = [*(f"{fault.item}: {fault.says}" for fault in found[:_MOST]), *more]
+    return f"{resource}: what does not run in {namespace}:\n  " + "\n  ".join(lines)
+
+
+def _about(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str, str]:
+    """The namespace of a Release or of an object; for a node that of its system pods, and its name."""
+    metadata = inputs.get("metadata") or {}
+    namespace = str(inputs.get("namespace") or metadata.get("namespace") or KUBE_SYSTEM)
+    return namespace, str(metadata["name"]) if resource_type.endswith(":NodePatch") else ""

@@ -1,0 +1,108 @@
+"""Which nodes announce the gateway's address: a Service has an address before anybody announces it."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic.alias_generators import to_camel
+
+from components.core.names import KUBE_SYSTEM, PYTHON
+from components.kubernetes_api import Api, ApiError, get, list_items
+from components.pools.model import L2, MetalLbSpec
+
+Owner = Literal["metallb", "cilium"]
+ANNOUNCED = f"exec {PYTHON} -m vds announced"
+SECONDS = 120
+"""How long an update waits: speakers elect one of them in seconds, and start within a minute."""
+
+_STATUSES = ("servicel2statuses", "servicebgpstatuses")
+"""MetalLB's speakers write one for each Service that they announce, since 0.14.6 and 0.15."""
+_EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""kubeadm gives it to control planes."""
+
+
+class Wait(BaseModel):
+    """What `vds announced` waits for. Its representation and errors about it show no secrets."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    namespace: str
+    gateway: str
+    owner: Owner
+    kubeconfig: SecretStr
+
+
+class Announcement(NamedTuple):
+    """The address of a gateway, and who announces it."""
+
+    address: str
+    """Empty while the gateway has none."""
+    nodes: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it can't be reached; empty if it can."""
+        if not self.address:
+            return "the gateway has no address"
+        return "" if self.nodes else f"no node announces {self.address}"
+
+
+def owner(spec: MetalLbSpec) -> Owner | None:
+    """Who says that it announces an address. None where Cilium does by BGP: its agents write it nowhere."""
+    if spec.install.kind != "cilium":
+        return "metallb"
+    return "cilium" if all(isinstance(pool.advertisement, L2) for pool in spec.pools) else None
+
+
+def announcement(api: Api, namespace: str, gateway: str, by: Owner) -> Announcement:
+    """As it is now. Raises ApiError, UnreachableError."""
+    found = get(api, f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{gateway}") or {}
+    addresses = [str(one["value"]) for one in (found.get("status") or {}).get("addresses") or ()]
+    if not addresses:
+        return Announcement("")
+    services = list(_services(api, addresses[0]))
+    nodes = _by_metallb(api, services) if by == "metallb" else _by_cilium(api, services)
+    return Announcement(addresses[0], tuple(sorted(set(nodes))))
+
+
+def remedy(api: Api, by: Owner) -> str:
+    """What to look at when no node announces an address. Raises ApiError, UnreachableError."""
+    nodes = list_items(api, "/api/v1/nodes", query=[("labelSelector", _EXCLUDED)])
+    excluded = ", ".join(sorted(str(node["metadata"]["name"]) for node in nodes))
+    if by == "metallb" and excluded:
+        left_out = f"speakers leave out nodes with the label {_EXCLUDED} ({excluded}); "
+    else:
+        left_out = ""
+    pods = "the speakers in metallb-system" if by == "metallb" else "the Cilium agents"
+    return f"{left_out}compare the pool's nodeSelectors and interfaces with the nodes, and see the logs of {pods}"
+
+
+def _services(api: Api, address: str) -> Iterator[tuple[str, str]]:
+    for service in list_items(api, "/api/v1/services"):
+        given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+        if any(one.get("ip") == address for one in given):
+            yield service["metadata"]["namespace"], service["metadata"]["name"]
+
+
+def _by_metallb(api: Api, services: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for kind in _STATUSES:
+        try:
+            found = list_items(api, f"/apis/metallb.io/v1beta1/{kind}")
+        except ApiError as error:
+            if error.status != 404:  # a release that does not have the kind
+                raise
+            continue
+        for one in found:
+            status = one.get("status") or {}
+            if (status.get("serviceNamespace"), status.get("serviceName")) in services and status.get("node"):
+                yield str(status["node"])
+
+
+def _by_cilium(api: Api, services: Sequence[tuple[str, str]]) -> Iterator[str]:
+    for namespace, name in services:
+        lease = f"cilium-l2announce-{namespace}-{name}"
+        found = get(api, f"/apis/coordination.k8s.io/v1/namespaces/{KUBE_SYSTEM}/leases/{lease}") or {}
+        if holder := (found.get("spec") or {}).get("holderIdentity"):
+            yield str(holder)

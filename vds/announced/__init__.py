@@ -1,0 +1,1 @@
+"""`vds announced`: waits until a node announces the gateway's address."""
