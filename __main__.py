@@ -13,6 +13,7 @@ from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import DestroyProtection, Kubeadm
 from components.kubeadm.scripts import script_without_secrets
 from components.network.component import Cni
+from components.network.data_path_change import announce_change
 from components.nodes.component import Node
 from components.nodes.inventory import Record
 from components.nodes.placement import Placement
@@ -74,6 +75,7 @@ else:
     leaving = {}
 
 explain_failures(kubeconfig)
+announce_change(platform.cni, platform.network, kubeconfig)
 cluster = kubernetes.Provider(
     "cluster",
     kubeconfig=kubeconfig,

@@ -64,3 +64,14 @@ def test_an_address_that_no_node_announces_is_no_success(lab: Lab) -> None:
         assert "no node announces 192.0.2.2" in outcome.output
     finally:
         lab.restore()
+
+
+def test_a_preview_announces_that_the_data_path_changes_and_what_it_interrupts(lab: Lab) -> None:
+    def edit(spec: dict[str, Any]) -> None:
+        spec["cni"]["routing"] = {"mode": "native", "nativeCidr": "10.244.0.0/16", "routes": "same-l2"}
+        spec["cni"].pop("podMtu")
+
+    outcome = lab.deployment.run("preview", config_file=lab.variant(edit))
+    assert "cni: the data path changes: routing a VXLAN tunnel → native routing" in outcome.output
+    assert "packets between nodes with the old and the new one are lost" in outcome.output
+    assert "the data path changes" not in lab.deployment.run("preview").output
