@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from lab import fabric
+from lab.asking import ssh
 from lab.deploy import Deployment
 from lab.layout import CHECKOUT, NODES, OPERATOR, Layout
 from lab.processes import command
@@ -154,8 +155,10 @@ def test_the_guide_ends_with_a_canary_behind_https(terminal: Terminal) -> None:
     assert terminal.took(UP, REQUESTS) <= _LIMIT_SECONDS, terminal.seconds
 
 
-def test_the_way_back_leaves_bare_servers(terminal: Terminal) -> None:
+def test_the_way_back_leaves_no_stack_and_no_cluster(terminal: Terminal) -> None:
     [block] = [block for block in blocks() if block.startswith(WAY_BACK)]
     terminal.type(block)
     state: list[Path] = list((terminal.folder / "state").rglob(f"{STACK}.json"))
     assert state == []
+    for node in NODES:
+        assert ssh(terminal.layout, node.address, "ls /etc/kubernetes/kubelet.conf 2>/dev/null").stdout == "", node.name
