@@ -8,6 +8,24 @@ _SLOT = "#: wanted\n"
 _PROBLEMS = (Path(__file__).parent / "problems.sh").read_text(encoding="utf-8")
 
 
+UNFIT = 3
+"""Exit code of a script that a node is not fit for; nothing was changed."""
+
+
+def as_root(command: str, user: str) -> str:
+    """The command line for `user`'s shell that makes root run `command`, which is one program with its arguments.
+
+    It says what to do where sudo asks for a password.
+    """
+    if user == "root":
+        return command
+    remedy = (
+        f"{user} may not become root without a password: write '{user} ALL=(ALL) NOPASSWD: ALL' to "
+        f"/etc/sudoers.d/{user} on the server, or write another ssh.user"
+    )
+    return f"sudo -n true || {{ echo {quote(remedy)} >&2; exit {UNFIT}; }}; sudo -n {command}"
+
+
 def shell_script(text: str, facts: Mapping[str, str], *functions: str) -> str:
     """The text with the facts as variables, and the functions, at its line `#: wanted`."""
     variables = "".join(f"{name}={quote(value)}\n" for name, value in facts.items())

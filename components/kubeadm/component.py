@@ -11,12 +11,14 @@ import pulumi_command as command
 from pulumi_command import remote
 
 from components.core.names import child, token
+from components.core.shell import as_root
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import endpoint
 from components.kubeadm.scripts import command as run
 from components.kubeadm.scripts import member_script, read_kubeconfig, script_without_secrets
 from components.nodes.model import NodeSpec
+from components.nodes.remote import connection
 
 
 class Member(pulumi.ComponentResource):
@@ -45,7 +47,8 @@ class Member(pulumi.ComponentResource):
             "providerCountry": node.provider.country,
         }
         super().__init__(token("Member"), node.name, where, opts)
-        self._reached = _connection(node, bootstrap, private_key)
+        self._reached = connection(node, bootstrap.ssh, private_key)
+        self._user = bootstrap.ssh.user
         self._node, self._kubernetes = node.name, bootstrap.cluster.kubernetes_version
         self._beside = pulumi.ResourceOptions(parent=self, provider=provider)
         # A separate resource, because it takes longest and needs no cluster: it runs on all nodes at once. It has no
@@ -53,7 +56,7 @@ class Member(pulumi.ComponentResource):
         packages = remote.Command(
             child(node.name, "packages"),
             connection=self._reached,
-            create=run("prepare"),
+            create=as_root(run("prepare"), self._user),
             stdin=script_without_secrets(bootstrap, node),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
@@ -62,9 +65,9 @@ class Member(pulumi.ComponentResource):
         self.joined = remote.Command(
             child(node.name, "membership"),
             connection=self._reached,
-            create=run("apply"),  # also for updates: the script finds out what to do
+            create=as_root(run("apply"), self._user),  # also for updates: the script finds out what to do
             # A worker leaves by its node's decommission, which can abandon a server that does not answer.
-            delete=run("remove") if "control-plane" in node.roles else None,
+            delete=as_root(run("remove"), self._user) if "control-plane" in node.roles else None,
             stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
@@ -87,7 +90,7 @@ class Member(pulumi.ComponentResource):
         reading = remote.Command(
             child(self._node, "kubeconfig"),
             connection=self._reached,
-            create=read_kubeconfig(self._kubernetes),
+            create=as_root(read_kubeconfig(self._kubernetes), self._user),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(
@@ -158,15 +161,3 @@ class DestroyProtection(pulumi.ComponentResource):
             token("DestroyProtection"), name, None, pulumi.ResourceOptions(depends_on=list(depends_on), protect=True)
         )
         self.register_outputs({})
-
-
-def _connection(node: NodeSpec, bootstrap: Bootstrap, private_key: pulumi.Input[str]) -> remote.ConnectionArgs:
-    return remote.ConnectionArgs(
-        host=str(node.address),
-        port=bootstrap.ssh.port,
-        user=bootstrap.ssh.user,
-        private_key=private_key,
-        host_key=node.host_key,
-        dial_error_limit=bootstrap.ssh.dial_attempts,
-        per_dial_timeout=bootstrap.ssh.dial_seconds,
-    )

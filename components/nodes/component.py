@@ -9,8 +9,10 @@ import pulumi_command as command
 from pulumi_command import local, remote
 
 from components.core.names import child, token
+from components.core.shell import as_root
 from components.nodes.decommission.document import DECOMMISSION, RECOMMISSION, decommission_document
 from components.nodes.model import NodeSpec, SshSpec
+from components.nodes.remote import connection
 from components.nodes.settings.drift import Reading, judge
 from components.nodes.settings.readback import summary
 from components.nodes.settings.script import command as run
@@ -50,17 +52,9 @@ class Node(pulumi.ComponentResource):
             pulumi.log.warn(rerun.warning, self)
         setup = remote.Command(
             child(name, "setup"),
-            connection=remote.ConnectionArgs(
-                host=str(spec.address),
-                port=ssh.port,
-                user=ssh.user,
-                private_key=private_key,
-                host_key=spec.host_key,
-                dial_error_limit=ssh.dial_attempts,
-                per_dial_timeout=ssh.dial_seconds,
-            ),
-            create=run("apply"),
-            update=rerun.update,
+            connection=connection(spec, ssh, private_key),
+            create=as_root(run("apply"), ssh.user),
+            update=as_root(rerun.update, ssh.user),
             stdin=script,  # not in argv, where every user of the node could read it
             add_previous_output_in_env=False,  # sshd refuses variables that it is not configured for
             logging=remote.Logging.NONE,  # the read-back is an output, and a failure is shown anyway

@@ -6,6 +6,7 @@ and proxies.
 
 import asyncio
 import os
+import re
 import time
 from itertools import count
 from typing import NamedTuple
@@ -24,6 +25,14 @@ ConnectError = TimeoutError | OSError | asyncssh.Error
 """What `connect` raises."""
 
 
+class BastionError(OSError):
+    """The bastion could not be reached, so nothing is known of the node."""
+
+    def __init__(self, bastion: "Server", error: ConnectError) -> None:
+        super().__init__(f"the bastion {bastion}: {reason(error)}")
+        self.bastion, self.error = bastion, error
+
+
 class Server(NamedTuple):
     """The SSH server of a node."""
 
@@ -34,6 +43,8 @@ class Server(NamedTuple):
     dial_seconds: int
     """For one attempt."""
     dial_attempts: int
+    bastion: "Server | None" = None
+    """The server that it is reached through."""
 
     def __str__(self) -> str:
         return f"{self.address} port {self.port}"
@@ -41,7 +52,10 @@ class Server(NamedTuple):
 
 def server_of(node: NodeSpec, ssh: SshSpec) -> Server:
     """A node's server, as the stack file has it."""
-    return Server(str(node.address), ssh.port, ssh.user, node.host_key, ssh.dial_seconds, ssh.dial_attempts)
+    limits = (ssh.dial_seconds, ssh.dial_attempts)
+    through = ssh.bastion
+    bastion = Server(through.host, through.port, through.user, through.host_key, *limits) if through else None
+    return Server(node.ssh_host, node.ssh_port or ssh.port, ssh.user, node.host_key, *limits, bastion)
 
 
 def private_key(text: str) -> asyncssh.SSHKey:
@@ -60,26 +74,63 @@ async def connect(server: Server, key: asyncssh.SSHKey, *, retry_silent: bool = 
     started = time.monotonic()
     for attempt in count(1):
         try:
-            return await asyncssh.connect(
-                server.address,
-                server.port,
-                username=server.user,
-                client_keys=[key],
-                known_hosts=asyncssh.import_known_hosts(f"* {server.host_key}\n"),
-                server_host_key_algs=["ssh-ed25519"],
-                agent_path=None,
-                config=None,
-                connect_timeout=server.dial_seconds,
-                login_timeout=server.dial_seconds,
-            )
+            return await _dial(server, key)
         except _FINAL:
             raise
-        except (TimeoutError, OSError, asyncssh.Error):
+        except (TimeoutError, OSError, asyncssh.Error) as error:
+            if isinstance(error, BastionError) and isinstance(error.error, _FINAL):
+                raise
             silent = time.monotonic() - started >= 0.9 * server.dial_seconds
             if attempt >= server.dial_attempts or (silent and not retry_silent):
                 raise
         await asyncio.sleep(min(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1), server.dial_seconds))
     raise AssertionError  # the loop has no end
+
+
+async def _dial(server: Server, key: asyncssh.SSHKey) -> asyncssh.SSHClientConnection:
+    tunnel = None
+    if server.bastion:
+        try:
+            tunnel = await _dial(server.bastion, key)
+        except (TimeoutError, OSError, asyncssh.Error) as error:
+            raise BastionError(server.bastion, error) from error
+    try:
+        opened = await asyncssh.connect(
+            server.address,
+            server.port,
+            tunnel=tunnel or (),
+            username=server.user,
+            client_keys=[key],
+            known_hosts=asyncssh.import_known_hosts(f"* {server.host_key}\n"),
+            server_host_key_algs=["ssh-ed25519"],
+            agent_path=None,
+            config=None,
+            connect_timeout=server.dial_seconds,
+            login_timeout=server.dial_seconds,
+        )
+    except BaseException:
+        if tunnel:
+            tunnel.abort()
+        raise
+    if tunnel:
+        opened.set_tunnel(tunnel)  # it ends with the connection
+    return opened
+
+
+_OTHER_USER = re.compile(r'Please login as the user "([^"\s]+)" rather than the user "([^"\s]+)"')
+"""What cloud images let root's key run instead of a shell (cloud-init, disable_root_opts)."""
+
+
+def other_user(output: str) -> str:
+    """What to do if a server's output says that another user must log in; empty if it says nothing like that."""
+    found = _OTHER_USER.search(output)
+    if not found:
+        return ""
+    name, refused = found.groups()
+    return (
+        f"its image lets {name} log in and not {refused}: write ssh.user: {name}, or take the options before "
+        f"{refused}'s key out of its authorized_keys on the server"
+    )
 
 
 def has_another_host_key(error: Exception) -> bool:

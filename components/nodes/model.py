@@ -10,6 +10,7 @@ from components.core.types import (
     Address,
     CountryCode,
     DnsLabel,
+    DnsName,
     HostKey,
     HostName,
     LabelKey,
@@ -107,7 +108,11 @@ class NodeSpec(Spec):
     name: DnsLabel
     """Its name in Kubernetes and in every message of this platform."""
     address: Address
-    """The address at which SSH and the other nodes reach it."""
+    """The address at which the other nodes reach it, and SSH if it has no `sshAddress`."""
+    ssh_address: Address | None = None
+    """The address at which SSH reaches it, if that is another one."""
+    ssh_port: Port | None = None
+    """The port of its SSH server; left out: `ssh.port`."""
     country: CountryCode
     """Where the machine is."""
     provider: Provider
@@ -135,17 +140,41 @@ class NodeSpec(Spec):
     drain_seconds: int = Field(default=300, ge=0, le=3600)
     """How long its pods may take to move when it leaves the stack file; 0 does not move them."""
 
+    @property
+    def ssh_host(self) -> str:
+        """The address at which SSH reaches it."""
+        return str(self.ssh_address or self.address)
+
     def __hash__(self) -> int:
         return hash(self.name)  # labels have no hash
+
+
+UserName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$", max_length=32)]
+"""A login name on a server."""
+
+
+class Bastion(Spec):
+    """A server through which all nodes are reached. It takes the same private key."""
+
+    host: DnsName
+    """Its address or name."""
+    port: Port = 22
+    """The port of its SSH server."""
+    user: UserName = "root"
+    """Who logs in there; needs no rights but to forward connections."""
+    host_key: HostKey
+    """Its ed25519 host key."""
 
 
 class SshSpec(Spec):
     """How every node is reached. The private key is the secret `vds-platform:sshPrivateKey`."""
 
-    user: str = Field(default="root", pattern=r"^[a-z_][a-z0-9_-]*$")
-    """root: the node script sets kernel values and refuses to run as anyone else."""
+    user: UserName = "root"
+    """root, or a user whose sudo asks for no password, as cloud images have one: `debian`, `ubuntu`."""
     port: Port = 22
     """The port of the nodes' SSH servers."""
+    bastion: Bastion | None = None
+    """A server through which every node is reached; left out: none."""
     known_hosts_file: str | None = None
     """OpenSSH's known_hosts, relative to the project; it has the host keys of nodes without `hostKey`."""
     dial_seconds: int = Field(default=3, ge=1, le=30)

@@ -11,12 +11,15 @@ from typing import Literal, NamedTuple, TypeVar
 
 import asyncssh
 
+from components.core.shell import UNFIT, as_root
 from components.nodes import connection
 from components.nodes.connection import (
+    BastionError,
     ConnectError,
     Server,
     connect,
     has_another_host_key,
+    other_user,
     reason,
     server_of,
 )
@@ -82,6 +85,9 @@ def read_fleet(
 
 def not_reached(server: Server, error: ConnectError) -> UnreachableNode:
     """Why there is no connection to a node."""
+    if isinstance(error, BastionError):
+        found = not_reached(error.bastion, error.error)
+        return UnreachableNode(f"the bastion {found.reason}", untrusted=found.untrusted)
     if has_another_host_key(error):
         return UnreachableNode(f"{server} has another host key than the stack file", untrusted=True)
     if isinstance(error, asyncssh.PermissionDenied):
@@ -112,7 +118,14 @@ class _Reader:
             checked = await asyncio.gather(*(self._check(node, opened) for node, opened in connections.items()))
             readings = dict(zip(connections, checked, strict=True))
             by_name = {node.name: (readings | failed)[node] for node in nodes}
-            return Fleet(by_name, await self._survey_all(connections, readings))
+            surveys = await self._survey_all(connections, readings)
+            # The first change would be refused too: this stops the run before.
+            refused = (
+                Survey(node.name, {}, failure=reading.reason)
+                for node, reading in readings.items()
+                if isinstance(reading, UnreachableNode) and reading.refused
+            )
+            return Fleet(by_name, (*surveys, *refused))
         finally:
             for connection in connections.values():
                 connection.close()
@@ -127,7 +140,8 @@ class _Reader:
             return not_reached(server, error)
 
     async def _check(self, node: NodeSpec, connection: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
-        return await self._run_script(node, connection, command("check"), self._scripts[node.name], READ_SECONDS, parse)
+        line = as_root(command("check"), self._ssh.user)
+        return await self._run_script(node, connection, line, self._scripts[node.name], READ_SECONDS, parse)
 
     async def _survey_all(
         self,
@@ -156,7 +170,8 @@ class _Reader:
                 return parse_survey(output, received_at=time.time())
 
             limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
-            return await self._run_script(node, connections[node], survey_command(limit), text, limit + 10, facts)
+            line = as_root(survey_command(limit), self._ssh.user)
+            return await self._run_script(node, connections[node], line, text, limit + 10, facts)
 
         found = await asyncio.gather(*map(survey, asked))
         return tuple(
@@ -173,10 +188,12 @@ class _Reader:
         seconds: float,
         parse_output: Callable[[str], T],
     ) -> T | UnreachableNode:
-        where = f"{node.address} port {self._ssh.port}"
+        where = server_of(node, self._ssh)
         try:
             done = await connection.run(command_line, input=script, timeout=seconds)
-        except asyncssh.TimeoutError:
+        except asyncssh.TimeoutError as error:
+            if remedy := other_user(str(error.stdout)):
+                return UnreachableNode(remedy, refused=True)
             return UnreachableNode(f"{where} did not answer the reading within {seconds:g} s")
         except (TimeoutError, OSError, asyncssh.Error) as error:
             return UnreachableNode(f"{where} was lost during the reading ({reason(error)})")
@@ -189,8 +206,11 @@ class _Reader:
             return UnreachableNode(
                 "it did not end its reading in time: check whether it is overloaded or waits for a disk"
             )
+        if remedy := other_user(str(done.stdout)):
+            return UnreachableNode(remedy, refused=True)
         if done.exit_status:
-            return UnreachableNode(f"its reading failed: {str(done.stderr).strip()[-500:]}")
+            said = f"its reading failed: {str(done.stderr).strip()[-500:]}"
+            return UnreachableNode(said, refused=done.exit_status == UNFIT)
         try:
             return parse_output(str(done.stdout))
         except ValueError as error:

@@ -135,8 +135,8 @@ def node_problems(node: NodeSpec, allowed: Collection[str], segments: Sequence[N
             Finding(
                 "nodes-host-key",
                 item,
-                f"{node.address} has no ed25519 host key",
-                f"add what `ssh-keyscan -t ed25519 {node.address}` prints, compared with the provider's console, "
+                f"{node.ssh_host} has no ed25519 host key",
+                f"add what `ssh-keyscan -t ed25519 {node.ssh_host}` prints, compared with the provider's console, "
                 "to ssh.knownHostsFile or as hostKey",
             )
         )
@@ -213,6 +213,19 @@ def fleet_problems(nodes: Sequence[NodeSpec]) -> list[Finding]:
             fields=tuple(f"nodes[{node.name}].address" for node in nodes if node.address == address),
         )
         for address in duplicates(node.address for node in nodes)
+    ]
+    problems += [
+        Finding(
+            "nodes-unique",
+            f"node {node.name}",
+            f"{node.ssh_host} is also the address of another node, which SSH would change instead",
+            "write its own sshAddress, or an sshPort that leads to it",
+            value=node.ssh_host,
+            fields=(f"nodes[{node.name}].sshAddress",),
+        )
+        for node in nodes
+        if node.ssh_address
+        and any((other.ssh_host, other.ssh_port) == (node.ssh_host, node.ssh_port) for other in nodes if other != node)
     ]
     control_planes = sum("control-plane" in node.roles for node in nodes)
     if control_planes and control_planes % 2 == 0:

@@ -47,7 +47,9 @@ def with_host_keys(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpec, li
         node
         if node.host_key
         else node.model_copy(
-            update={"host_key": key_for(entries, name=node.name, address=str(node.address), port=spec.ssh.port)}
+            update={
+                "host_key": key_for(entries, name=node.name, address=node.ssh_host, port=node.ssh_port or spec.ssh.port)
+            }
         )
         for node in spec.nodes
     )

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.core.names import PYTHON
+from components.nodes.decommission.document import Decommission
 from tests.support.bootstraps import SECRETS as BOOTSTRAP_SECRETS
 from tests.support.bootstraps import bootstrap_data
 from tests.support.program import ADMIN, SECRETS, run_program
@@ -78,3 +79,29 @@ def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():
 
 def test_the_interpreter_is_where_the_project_has_its_environment():
     assert f"virtualenv: {PYTHON.partition('/')[0]}\n" in (ROOT / "Pulumi.yaml").read_text()
+
+
+def test_every_command_goes_through_the_bastion_by_sudo_and_so_does_the_decommission():
+    data = bootstrap_data()
+    key = data["nodes"][0]["hostKey"]
+    data["ssh"] = {"user": "debian", "bastion": {"host": "bastion.example.no", "user": "jump", "hostKey": key}}
+    data["nodes"][0] |= {"sshAddress": "203.0.113.11", "sshPort": 2211}
+    program = run_program("oslo", data)
+    commands = {item.name: item for item in program.of("remote:Command")}
+    for item in commands.values():
+        proxy = item.inputs["connection"]["proxy"]
+        assert (proxy["host"], proxy["user"], proxy["port"], proxy["hostKey"]) == (
+            "bastion.example.no",
+            "jump",
+            22,
+            key,
+        )
+        for verb in ("create", "update", "delete"):
+            assert "; sudo -n " in item.inputs.get(verb, "; sudo -n ")
+    connection = commands["osl-cp-1-setup"].inputs["connection"]
+    assert (connection["host"], connection["port"], connection["user"]) == ("203.0.113.11", 2211, "debian")
+    assert commands["osl-cp-2-setup"].inputs["connection"]["host"] == "198.51.100.12"
+    [document] = [item for item in program.of("local:Command") if item.name == "osl-cp-1-decommission"]
+    read = Decommission.model_validate_json(document.inputs["stdin"])
+    assert (read.address, read.port, read.user) == ("203.0.113.11", 2211, "debian")
+    assert read.bastion.host_key == key

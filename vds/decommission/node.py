@@ -53,16 +53,21 @@ class NodeServer:
     async def _run(self, command: str, script: str, seconds: float, purpose: str) -> str:
         import asyncssh
 
-        from components.nodes.connection import reason
+        from components.core.shell import as_root
+        from components.nodes.connection import other_user, reason
 
         connection = await self._connect()
         try:
             async with connection:
-                done = await connection.run(command, input=script, timeout=seconds + _SLACK_SECONDS)
+                done = await connection.run(
+                    as_root(command, self._document.user), input=script, timeout=seconds + _SLACK_SECONDS
+                )
         except (TimeoutError, OSError, asyncssh.Error) as error:
             raise RefusedError(_LOST.format(reason(error))) from None
         if done.exit_status is None:  # no error for asyncssh
             raise RefusedError(_LOST.format("it ended without an exit code"))
+        if remedy := other_user(str(done.stdout)):
+            raise RefusedError(remedy)
         if done.exit_status:
             text = str(done.stderr).strip()[-2000:] or f"exit code {done.exit_status}"
             raise RefusedError(f"its script could not {purpose}: {text}")
@@ -79,17 +84,11 @@ class NodeServer:
         except ValueError as error:
             raise RefusedError(f"{error}: set it again") from None
         try:
-            return await connect(
-                Server(
-                    document.address,
-                    document.port,
-                    document.user,
-                    document.host_key,
-                    document.dial_seconds,
-                    document.dial_attempts,
-                ),
-                key,
-            )
+            limits = (document.dial_seconds, document.dial_attempts)
+            through = document.bastion
+            bastion = Server(through.host, through.port, through.user, through.host_key, *limits) if through else None
+            server = Server(document.address, document.port, document.user, document.host_key, *limits, bastion)
+            return await connect(server, key)
         except asyncssh.PermissionDenied:
             raise RefusedError(
                 f"it does not let {document.user} in with the stack's key: add the public key to authorized_keys there"

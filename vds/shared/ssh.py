@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import asyncssh
 
+from components.core.shell import as_root
 from components.nodes import connection
 from components.nodes.model import NodeSpec, SshSpec
 from components.nodes.reading import not_reached
@@ -69,10 +70,10 @@ async def _run(
             try:
                 async with asyncio.timeout(limit + _MARGIN_SECONDS):
                     status, errors = await _execute(
-                        opened, script, limit, lambda piece: on_output(node.name, piece), binary
+                        opened, server.user, script, limit, lambda piece: on_output(node.name, piece), binary
                     )
             except TimeoutError:
-                reason = f"{node.address} did not finish within {limit} s: is the node overloaded?"
+                reason = f"{server} did not finish within {limit} s: is the node overloaded?"
                 return Run(node.name, None, f"node {node.name}: {reason}")
     except (TimeoutError, OSError, asyncssh.Error) as error:
         return Run(node.name, None, f"node {node.name}: {not_reached(server, error).reason}")
@@ -80,9 +81,14 @@ async def _run(
 
 
 async def _execute(
-    opened: asyncssh.SSHClientConnection, script: str, limit: int, take: Callable[[bytes], None], binary: bool
+    opened: asyncssh.SSHClientConnection,
+    user: str,
+    script: str,
+    limit: int,
+    take: Callable[[bytes], None],
+    binary: bool,
 ) -> tuple[int | None, bytes]:
-    async with opened.create_process(f"timeout -k 5 {limit} sh -s", encoding=None) as process:
+    async with opened.create_process(as_root(f"timeout -k 5 {limit} sh -s", user), encoding=None) as process:
         process.stdin.write(script.encode())  # every user of the node can read argv
         process.stdin.write_eof()
         errors, _ = await asyncio.gather(process.stderr.read(), _pass_on(process.stdout, take, binary))

@@ -27,6 +27,17 @@ FILES_ON_NODE = (
 """Every path that `node.sh` writes to: what stays on a node that is not decommissioned."""
 
 
+class BastionServer(BaseModel):
+    """The server that the node is reached through."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    host: str
+    port: int
+    user: str
+    host_key: str
+
+
 class Decommission(BaseModel):
     """The document. Its representation and errors about it show no secrets."""
 
@@ -42,6 +53,7 @@ class Decommission(BaseModel):
     dial_seconds: int
     """Of one attempt to connect."""
     dial_attempts: int
+    bastion: BastionServer | None = None
     script: str
     """The script of `settings.script.node_script` that the node was last set up with."""
     leaving_script: str = ""
@@ -66,12 +78,13 @@ def decommission_document(
     """The document as JSON: same facts, same bytes, so that nothing is updated without a change."""
     facts = {
         "node": node.name,
-        "address": str(node.address),
-        "port": ssh.port,
+        "address": node.ssh_host,
+        "port": node.ssh_port or ssh.port,
         "user": ssh.user,
         "hostKey": node.host_key,
         "dialSeconds": ssh.dial_seconds,
         "dialAttempts": ssh.dial_attempts,
+        **({"bastion": ssh.bastion.model_dump(by_alias=True)} if ssh.bastion else {}),
         "script": script,
         **({"leavingScript": leaving_script} if leaving_script else {}),
         "whenUnreachable": node.when_unreachable,

@@ -17,6 +17,8 @@ class UnreachableNode(NamedTuple):
     reason: str
     untrusted: bool = False
     """The server showed another host key: its command must run, and fail, rather than be skipped."""
+    refused: bool = False
+    """The server answered, and can't be set up as it is: the preflight stops the run."""
 
 
 Reading = Readback | UnreachableNode | None

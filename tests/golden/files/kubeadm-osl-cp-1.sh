@@ -145,6 +145,7 @@ stop_if_problems() { # exit status
 
 state=/var/lib/vds-platform-cluster
 run=/run/vds-platform-cluster
+boot_seconds=300
 containerd_file=/etc/containerd/config.toml
 pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
@@ -172,13 +173,22 @@ telling() { # standard input without colours, and without the rows of kubeadm's 
 }
 
 quietly() { # what command …; its output is shown only if it fails
-	what=$1
+	what=$1 waited=0
 	shift
-	"$@" >"$run/log" 2>&1 </dev/null || {
+	until "$@" >"$run/log" 2>&1 </dev/null; do
+		case $1 in
+		apt-*) # of apt's locks only one can be waited for by an option: not that of its lists
+			if [ "$waited" -lt 120 ] && grep -q -e 'get lock' -e 'to lock' -e 'locked by another' "$run/log"; then
+				sleep 2
+				waited=$((waited + 2))
+				continue
+			fi
+			;;
+		esac
 		telling <"$run/log" | tail -n 40 | shown >&2
 		complain "$what failed, see above: correct it and run again"
 		stop_if_problems 5
-	}
+	done
 }
 
 # --- files -----------------------------------------------------------------------------------------------
@@ -211,7 +221,8 @@ remove_file() { # path text
 # --- preflight: everything that is wrong, at once, before any change -------------------------------------
 
 preflight() {
-	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), but installing packages needs root: write ssh.user: root"
+	[ "$(id -u)" = 0 ] || complain "runs as $(id -un), but installing packages needs root: write ssh.user: root, or a" \
+		"user whose sudo asks for no password"
 	for tool in apt-get apt-mark curl dpkg dpkg-query flock sed swapon sync systemctl tail; do
 		command -v "$tool" >/dev/null ||
 			complain "lacks the tool $tool: install it (Debian or Ubuntu with systemd, and the package curl)"
@@ -279,10 +290,21 @@ $1
 	esac
 }
 
+wait_for_first_boot() { # SSH answers while cloud-init still installs packages and writes files
+	command -v cloud-init >/dev/null || return 0
+	ended=0
+	timeout "$boot_seconds" cloud-init status --wait >/dev/null 2>&1 </dev/null || ended=$?
+	[ "$ended" != 124 ] || { # other codes are warnings of its own modules
+		complain "has not ended its first boot within $boot_seconds s: read cloud-init status --long there, and run again"
+		stop_if_problems 5
+	}
+}
+
 install() {
 	missing=
 	packages missing_package
 	if [ -n "$missing" ]; then
+		wait_for_first_boot
 		quietly 'apt-get update' apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 update
 		# shellcheck disable=SC2086  # split on purpose
 		quietly "installing$missing" apt-get -q -y --no-install-recommends --allow-change-held-packages \

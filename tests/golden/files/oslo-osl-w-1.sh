@@ -176,7 +176,7 @@ line() { # pairs of name and text; one JSON object
 
 preflight() {
 	[ "$(id -u)" = 0 ] ||
-		complain "runs as $(id -un), limit root: kernel values are root's to set; let ssh.user be root"
+		complain "runs as $(id -un), limit root: write ssh.user: root, or a user whose sudo asks for no password"
 	for tool in cat cp date flock mkdir mv readlink rm rmdir sort stat sync tr; do
 		command -v "$tool" >/dev/null || complain "lacks the tool $tool: install it (util-linux, coreutils)"
 	done

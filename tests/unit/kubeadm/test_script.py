@@ -451,3 +451,48 @@ def test_the_text_by_which_a_worker_leaves_is_shell_and_holds_no_secret() -> Non
         subprocess.run(["sh", "-n"], input=text, text=True, check=True)
         assert f"node={worker.name}\n" in text
         assert "ca_key=''" in text
+
+
+LOCKED = """
+[ "$(grep -c 'update$' "$MACHINE/calls")" -gt 2 ] || {
+	echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 711 (apt-get)' >&2
+	exit 100
+}
+"""
+
+
+def without_pauses(machine):
+    machine.write("bin/sleep", "#!/bin/sh\n")
+    (machine.folder / "bin/sleep").chmod(0o755)
+
+
+def test_the_lock_of_apts_lists_is_waited_for(machine):
+    without_pauses(machine)
+    text = machine.read("bin/apt-get").replace(STAND_INS["apt-get"], LOCKED + STAND_INS["apt-get"])
+    machine.write("bin/apt-get", text)
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+    assert machine.calls.count(" update\n") == 3
+
+
+def test_a_lock_that_is_never_released_is_said_with_its_holder(machine):
+    without_pauses(machine)
+    machine.write(
+        "fail/apt-get", "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 711 (apt-get)\n"
+    )
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 5
+    assert "held by process 711" in done.stderr
+    assert "apt-get update failed" in done.stderr
+
+
+@pytest.mark.parametrize(("ends", "status"), [("exit 0", 0), ("exit 2", 0), ("exec /bin/sleep 9", 5)])
+def test_the_first_boot_is_waited_for_and_not_for_ever(machine, ends, status):
+    machine.write("bin/cloud-init", RECORD + ends)
+    (machine.folder / "bin/cloud-init").chmod(0o755)
+    done = machine.run(script("osl-w-1").replace("boot_seconds=300", "boot_seconds=1"))
+    assert done.returncode == status
+    assert "cloud-init status --wait" in machine.calls
+    assert ("has not ended its first boot within 1 s" in done.stderr) == bool(status)
+    if not status:
+        assert word(machine.run(script("osl-w-1"))) == "unchanged"
+        assert "cloud-init" not in machine.calls, "a member has booted before"

@@ -4,11 +4,13 @@ import os
 import shutil
 import socket
 import threading
+from ipaddress import IPv4Address
 
 import asyncssh
 import pytest
 
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
+from components.nodes.preflight.verdict import findings, problems
 from components.nodes.reading import read_fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
@@ -31,9 +33,9 @@ def node(number: int, address: str, host_key: str) -> NodeSpec:
     )
 
 
-def read(nodes, port, key, ask="none", attempts=1):
+def read(nodes, port, key, ask="none", attempts=1, **ssh):
     scripts = {one.name: node_script(one, DEMANDS) for one in nodes}
-    ssh = SshSpec(port=port, dial_seconds=5, dial_attempts=attempts)
+    ssh = SshSpec(port=port, dial_seconds=5, dial_attempts=attempts, **ssh)
     return read_fleet(nodes, scripts, DEMANDS, ssh, key, ask=ask, window_seconds=0.5)
 
 
@@ -155,3 +157,73 @@ def test_a_node_that_is_silent_is_waited_for_once(monkeypatch):
         fleet = read_fleet([one], scripts, DEMANDS, ssh, private_key(), ask="none", window_seconds=0.5)
     assert "no answer in time" in fleet.readings["osl-1"].reason
     assert len(attempts) == 1
+
+
+CLOUD_IMAGE = """echo 'Please login as the user "debian" rather than the user "root".'; echo; exit 142"""
+
+
+def test_a_cloud_images_answer_to_root_stops_the_run_and_says_what_to_write():
+    with listening(["127.0.0.1"], os.environ["PATH"], forced=CLOUD_IMAGE) as server:
+        nodes = [node(1, "127.0.0.1", server.host_key)]
+        fleet = read(nodes, server.port, server.private_key)
+    [stop] = problems(findings(fleet.surveys, nodes, DEMANDS))
+    assert "its image lets debian log in and not root: write ssh.user: debian" in str(stop)
+
+
+def test_a_cloud_images_answer_is_read_although_it_sleeps_as_long_as_a_reading_may_take(monkeypatch):
+    monkeypatch.setattr("components.nodes.reading.READ_SECONDS", 1)
+    with listening(["127.0.0.1"], os.environ["PATH"], forced=CLOUD_IMAGE.replace("exit", "sleep 3; exit")) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key)
+    assert "write ssh.user: debian" in fleet.readings["osl-1"].reason
+
+
+SUDO = """#!/bin/sh
+[ "$1" = -n ] || exit 9
+shift
+exec "$@"
+"""
+ASKS = "#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n"
+
+
+def with_sudo(folder, text):
+    (folder / "sudo").write_text(text)
+    (folder / "sudo").chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_another_user_than_root_reads_by_sudo(tmp_path):
+    with listening(["127.0.0.1"], with_sudo(tmp_path, SUDO)) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key, "all", user="debian")
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    assert fleet.surveys[0].get("kernel")["release"] == os.uname().release
+
+
+def test_sudo_that_asks_for_a_password_stops_the_run_with_what_to_write(tmp_path):
+    with listening(["127.0.0.1"], with_sudo(tmp_path, ASKS)) as server:
+        nodes = [node(1, "127.0.0.1", server.host_key)]
+        fleet = read(nodes, server.port, server.private_key, user="debian")
+    [stop] = problems(findings(fleet.surveys, nodes, DEMANDS))
+    assert "write 'debian ALL=(ALL) NOPASSWD: ALL' to /etc/sudoers.d/debian" in str(stop)
+
+
+def test_a_node_is_read_through_the_bastion_at_its_address_for_ssh(monkeypatch):
+    opened = []
+    original = asyncssh.connect
+    monkeypatch.setattr(
+        asyncssh, "connect", lambda *words, **options: opened.append(words) or original(*words, **options)
+    )
+    with (
+        listening(["127.0.0.2"], os.environ["PATH"]) as server,
+        listening(["127.0.0.1"], os.environ["PATH"], key=server.private_key, forwards=True) as bastion,
+    ):
+        one = node(1, "192.0.2.11", server.host_key)
+        one = one.model_copy(update={"ssh_address": IPv4Address("127.0.0.2"), "ssh_port": server.port})
+        through = {"host": "127.0.0.1", "port": bastion.port, "host_key": bastion.host_key}
+        fleet = read([one], 1, server.private_key, bastion=through)
+        assert isinstance(fleet.readings["osl-1"], Readback)
+        assert opened == [("127.0.0.1", bastion.port), ("127.0.0.2", server.port)]
+        wrong = through | {"host_key": host_key("osl-1")}
+        reading = read([one], 1, server.private_key, bastion=wrong, attempts=3).readings["osl-1"]
+    assert reading.reason == f"the bastion 127.0.0.1 port {bastion.port} has another host key than the stack file"
+    assert reading.untrusted
+    assert len(opened) == 3, "another host key is not tried again"

@@ -85,3 +85,12 @@ def test_the_patch_of_a_node_has_what_the_stack_file_says_and_no_more():
     own = [{"key": "example.no/only", "value": "x", "effect": "NoSchedule"}]
     taints = patch_of(taints=own)["spec"]["taints"]
     assert taints == [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}, *own]
+
+
+def test_two_nodes_with_one_ssh_address_are_refused():
+    data = stack_data("oslo")
+    for index in (0, 1):
+        data["nodes"][index]["sshAddress"] = "203.0.113.11"
+    assert sum("203.0.113.11 is also the address of another node" in problem for problem in problems(data)) == 2
+    data["nodes"][1]["sshPort"] = 2212
+    assert problems(data) == []

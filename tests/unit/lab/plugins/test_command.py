@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from lab.plugins.command import ssh
 from lab.plugins.command.provider import Command
 from lab.plugins.resource_server import DiffRequest, ResourceError
 from lab.plugins.values import UNKNOWN, Properties, plain, plain_map, wrap, wrap_map
+from tests.support.sshd import listening
 
 LOCAL = "command:local:Command"
 REMOTE = "command:remote:Command"
@@ -375,3 +377,20 @@ def test_a_key_that_cannot_be_read_is_named_but_not_shown(inputs: dict[str, str]
 def test_a_connection_never_shows_its_secrets() -> None:
     secrets = {"privateKey": "hush1", "password": "hush2", "privateKeyPassword": "hush3"}
     assert "hush" not in repr(ssh.connection({"host": "h", **secrets, "proxy": {"host": "p", **secrets}}))
+
+
+def test_a_server_is_reached_through_a_bastion_whose_host_key_is_verified() -> None:
+    async def ask(inputs: dict[str, Any]) -> str:
+        async with ssh.connected(ssh.connection(inputs)) as opened:
+            return str((await opened.run("echo here", input="\n")).stdout)
+
+    with (
+        listening(["127.0.0.2"], os.environ["PATH"]) as server,
+        listening(["127.0.0.1"], os.environ["PATH"], key=server.private_key, forwards=True) as bastion,
+    ):
+        limits = {"privateKey": server.private_key, "dialErrorLimit": 1, "perDialTimeout": 5}
+        proxy = {"host": "127.0.0.1", "port": bastion.port, "hostKey": bastion.host_key, **limits}
+        inputs = {"host": "127.0.0.2", "port": server.port, "hostKey": server.host_key, "proxy": proxy, **limits}
+        assert asyncio.run(ask(inputs)) == "here\n"
+        with pytest.raises(ResourceError, match=f"127.0.0.1:{bastion.port}: wrong host key"):
+            asyncio.run(ask(inputs | {"proxy": proxy | {"hostKey": server.host_key}}))
