@@ -23,6 +23,9 @@ RESERVED = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "1Gi"}
 """Kept from pods, once for the system and once for kubelet and containerd: without it a full node starves its kubelet.
 What Debian 12 with sshd and journald, and kubelet and containerd with some thirty pods use, rounded up."""
 
+CONTAINERD_IMPORTS = "/etc/containerd/conf.d/*.toml"
+"""Files of an operator's own, which containerd reads as well."""
+
 TOKEN_LIFE = "2h0m0s"  # noqa: S105  how long it lives; kubeadm keeps the uploaded certificates as long
 """Long enough for every join of one run, and too short to be useful to a thief."""
 
@@ -193,20 +196,25 @@ def crictl_config() -> str:
 
 
 def containerd_config(bootstrap: Bootstrap) -> str:
-    """What differs from containerd's defaults: cgroups by systemd, as in the kubelet, and the sandbox image.
+    """What differs from containerd's defaults: cgroups by systemd, as in the kubelet, the sandbox image, and a folder
+    for the settings of registries.
 
-    It replaces Debian's own file, which looks for CNI plugins in a folder that no CNI uses.
+    It replaces Debian's own file, which looks for CNI plugins in a folder that no CNI uses. An operator's settings are
+    in the folder of registries, and from containerd 2 on in conf.d: 1.x replaces a plugin's settings by imported ones.
     """
     spec = bootstrap.cluster
     pause = f"{bootstrap.registry}/pause:{spec.images.pause}"
     if spec.containerd.major >= 2:
         runtime, image = "io.containerd.cri.v1.runtime", "plugins.'io.containerd.cri.v1.images'.pinned_images"
         version, sandbox = 3, f'[{image}]\n  sandbox = "{pause}"'
+        registry, imports = "plugins.'io.containerd.cri.v1.images'.registry", f'imports = ["{CONTAINERD_IMPORTS}"]\n'
     else:
         runtime = "io.containerd.grpc.v1.cri"
         version, sandbox = 2, f"[plugins.'{runtime}']\n  sandbox_image = \"{pause}\""
+        registry, imports = f"plugins.'{runtime}'.registry", ""
     runc = f"plugins.'{runtime}'.containerd.runtimes.runc"
     return (
-        f"version = {version}\n\n{sandbox}\n\n"
+        f"version = {version}\n{imports}\n{sandbox}\n\n"
+        f'[{registry}]\n  config_path = "/etc/containerd/certs.d"\n\n'
         f'[{runc}]\n  runtime_type = "io.containerd.runc.v2"\n\n[{runc}.options]\n  SystemdCgroup = true'
     )

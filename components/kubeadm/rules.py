@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from components.core.finding import Finding
-from components.core.versions import between
+from components.core.versions import between, matches
 from components.images.model import ImageMirror
 from components.kubeadm.model import Existing, Kubeadm, image_source
 from components.network.model import NetworkSpec
@@ -26,7 +26,18 @@ def cluster_problems(
     control_planes = [node for node in nodes if "control-plane" in node.roles]
     if isinstance(cluster, Existing):
         return [one for one in endpoint_problems(network, nodes) if not one.advice]
-    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror)
+    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror) + _runtime_problems(cluster)
+    problems += [
+        Finding(
+            "cluster-swap",
+            f"node {node.name}",
+            "keepSwap is true, and a kubelet does not start with swap",
+            "take keepSwap out, and the platform switches swap off",
+            fields=(f"nodes[{node.name}].keepSwap",),
+        )
+        for node in nodes
+        if node.keep_swap
+    ]
     if not control_planes:
         problems.append(
             Finding(
@@ -49,6 +60,26 @@ def _version_problems(cluster: Kubeadm) -> list[Finding]:
             f"{cluster.kubernetes_version} is not between {OLDEST} and {NEWEST}, whose kubeadm reads what this "
             "platform writes",
             "choose one of these",
+        )
+    ]
+
+
+CONTAINERD_2 = "1.36"
+"""The first Kubernetes whose kubelets need containerd 2: 1.35 is the last one for 1.x (its release notes, KEP-4033)."""
+
+
+def _runtime_problems(cluster: Kubeadm) -> list[Finding]:
+    containerd = cluster.containerd
+    if containerd.major >= 2 or not matches(cluster.kubernetes_version, f">={CONTAINERD_2}"):
+        return []
+    return [
+        Finding(
+            "cluster-runtime",
+            "cluster.containerd.version",
+            f"containerd {containerd.version} is older than 2.0, which Kubernetes needs from {CONTAINERD_2} on, and "
+            f"this is {cluster.kubernetes_version}",
+            "write containerd 2 from a repository that has it (containerd.io), or Kubernetes 1.35 or older",
+            value=containerd.version,
         )
     ]
 

@@ -49,6 +49,7 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         "endpoint": endpoint(bootstrap),
         "cri_socket": SOCKET,
         "ca_certificate": bootstrap.cluster.ca_certificate.strip(),
+        "containerd_package": bootstrap.cluster.containerd.package,
         "containerd_config": containerd_config(bootstrap),
         "token_name": "bootstrap-token-" + credentials.bootstrap_token.partition(".")[0],
         "ca_key": credentials.ca_key.strip() if first else "",

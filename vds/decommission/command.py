@@ -211,7 +211,14 @@ def _decommission_command(as_json: AsJson = False) -> None:
     document = _document()
     report = _reporter(document.node)
     clients = Clients(lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), report)
-    outcome = decommission(document, clients)
+    try:
+        outcome = decommission(document, clients)
+    except OperationError as error:
+        if as_json:
+            raise
+        # Not on standard error: the engine shows that as it comes, and all of the output with the failure.
+        print(*(f"error: {problem}" for problem in error.problems), sep="\n")
+        raise typer.Exit(error.exit_code) from None
     if as_json:
         print_json(asdict(outcome))
     for line in _summary(outcome):

@@ -21,7 +21,8 @@ class Output:
     """Both streams of one command.
 
     When the command was given secrets, nothing of what it printed is shown, for it may have printed a part of
-    one, unless the program named in `logging` what is fit to be seen. Secrets are blotted out in any case.
+    one, unless the program named in `logging` what is fit to be seen. A failure then has both streams, as the official
+    provider's. Secrets are blotted out in any case.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Output:
         named = _SHOWN[logging] if logging else set()
         self._show = show
         self._shown = named if logging or given_secrets else _SHOWN[_BY_DEFAULT]
-        self._told = named if given_secrets else _SHOWN[_BY_DEFAULT]
+        self._told = _SHOWN[_BY_DEFAULT] if named or not given_secrets else named
         self._secrets = secrets
         self._gathered: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._lines: list[str] = []

@@ -20,10 +20,15 @@ IzAhMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgGGMAUGAytlcANBACCd
 COA3KosIcsMJbcHpcIAI+qG/NrWzHM7BqLe2k1EERQMS2/FfUK2D/Hxo91TDoJ9J
 o0v1ez7yeoCFH5L/fgY=
 -----END CERTIFICATE-----'
+containerd_package=containerd
 containerd_config='version = 3
+imports = ["/etc/containerd/conf.d/*.toml"]
 
 [plugins.'"'"'io.containerd.cri.v1.images'"'"'.pinned_images]
   sandbox = "registry.k8s.io/pause:3.10.2"
+
+[plugins.'"'"'io.containerd.cri.v1.images'"'"'.registry]
+  config_path = "/etc/containerd/certs.d"
 
 [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
@@ -146,6 +151,7 @@ stop_if_problems() { # exit status
 state=/var/lib/vds-platform-cluster
 run=/run/vds-platform-cluster
 boot_seconds=300
+sys=/sys
 containerd_file=/etc/containerd/config.toml
 pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
@@ -235,6 +241,7 @@ preflight_apply() {
 			"that cluster with kubeadm reset"
 	fi
 	packages judge_package
+	judge_containerd
 	if [ -e "$state/joined" ]; then
 		[ ! -e "$pki/ca.crt" ] || ! differs "$pki/ca.crt" "$ca_certificate" ||
 			complain "its cluster has another certificate authority than cluster.caCertificate: write the one of the cluster"
@@ -267,6 +274,27 @@ judge_package() { # package version
 		complain "has $1 $installed, older than $2: members are upgraded one by one, drained, with kubeadm upgrade" \
 			"(docs/howto/bootstrap-a-cluster.md); change the stack file after that"
 	fi
+}
+
+shipped() { # is the file as containerd's package brought it?
+	sum=$(md5sum "$containerd_file")
+	dpkg-query -W -f '${Conffiles}' "$containerd_package" 2>/dev/null | grep -q -F "$containerd_file ${sum%% *}"
+}
+
+judge_containerd() { # what somebody else wrote into its configuration is not lost without a word
+	{ [ -e "$containerd_file" ] && differs "$containerd_file" "$containerd_config"; } || return 0
+	if [ -e "$state/containerd-written" ]; then
+		! differs "$containerd_file" "$(cat "$state/containerd-written")" || refuse_containerd "$(cat "$state/containerd-written")"
+	else
+		installed_version "$containerd_package"
+		[ -z "$installed" ] || shipped || refuse_containerd "$containerd_config"
+	fi
+}
+
+refuse_containerd() { # text that it should have
+	printf '%s\n' "$1" | diff - "$containerd_file" | head -n 40 >&2 || :
+	complain "has settings in $containerd_file that are not ours, see above: write registries to" \
+		"/etc/containerd/certs.d/HOST/hosts.toml, other settings to /etc/containerd/conf.d (containerd 2), and delete the file"
 }
 
 # --- packages --------------------------------------------------------------------------------------------
@@ -322,6 +350,7 @@ runtime() {
 		: >"$state/restart"
 		put_file "$containerd_file" "$containerd_config"
 	fi
+	put_file "$state/containerd-written" "$containerd_config"
 	if [ -n "$missing" ] || [ -e "$state/restart" ]; then # a run that was killed between the two restarts it now
 		quietly 'starting containerd' systemctl restart containerd
 		quietly 'enabling containerd and kubelet' systemctl enable containerd kubelet
@@ -334,6 +363,29 @@ runtime() {
 
 reset() {
 	quietly 'kubeadm reset' kubeadm reset --force --cri-socket "$cri_socket"
+}
+
+forget_network() { # what the CNI and kube-proxy leave, which kubeadm reset does not take away; a reboot takes the rest
+	for path in /etc/cni/net.d/*cilium* /etc/cni/net.d/*calico* /etc/cni/net.d/*flannel*; do
+		rm -rf "$path"
+	done
+	for path in "$sys"/class/net/cilium_* "$sys"/class/net/lxc_health "$sys"/class/net/lxc???????????? \
+		"$sys"/class/net/cali* "$sys"/class/net/vxlan.calico "$sys"/class/net/flannel.1 "$sys"/class/net/kube-ipvs0; do
+		[ ! -e "$path" ] || ip link delete "${path##*/}" >/dev/null 2>&1 </dev/null || : # its other end may be gone
+	done
+	# A program stays on an interface for as long as its link is pinned, or its filter is there.
+	rm -rf "$sys/fs/bpf/cilium" "$sys"/fs/bpf/tc/globals/cilium_*
+	for path in "$sys"/class/net/*; do
+		for direction in ingress egress; do
+			! tc filter show dev "${path##*/}" "$direction" 2>/dev/null </dev/null | grep -q cil_ ||
+				tc filter delete dev "${path##*/}" "$direction" >/dev/null 2>&1 </dev/null || :
+		done
+	done
+	for tables in iptables ip6tables; do
+		rules=$("$tables-save" 2>/dev/null </dev/null) || continue
+		case $rules in *KUBE-* | *CILIUM_* | *cali-*) ;; *) continue ;; esac
+		printf '%s\n' "$rules" | grep -v -e KUBE- -e CILIUM_ -e cali- | "$tables-restore" >/dev/null 2>&1 || :
+	done
 }
 
 has_node_object() {
@@ -439,7 +491,10 @@ remove() {
 	stop_if_problems 3
 	if [ -d "$state" ]; then
 		lock
-		[ ! -e "$state/started" ] || reset
+		if [ -e "$state/started" ]; then
+			reset
+			forget_network
+		fi
 		packages release
 		files remove_file
 		if [ -e "$state/containerd-before" ]; then

@@ -150,12 +150,15 @@ def test_a_lone_control_plane_listens_where_its_endpoint_is():
 def test_containerd_is_configured_in_its_own_versions_words(version, runtime, image):
     data = bootstrap_data()
     data["cluster"]["containerd"]["version"] = version
+    data["cluster"]["kubernetesVersion"] = "1.35.4"  # the last one for containerd 1
     config = tomllib.loads(containerd_config(bootstrap(data)))
     assert config["plugins"][runtime]["containerd"]["runtimes"]["runc"]["options"] == {"SystemdCgroup": True}
     found = config["plugins"]
     for step in image:
         found = found[step]
     assert found == "registry.k8s.io/pause:3.10.2"
+    assert config["plugins"][image[0]]["registry"] == {"config_path": "/etc/containerd/certs.d"}
+    assert config.get("imports") == (["/etc/containerd/conf.d/*.toml"] if config["version"] == 3 else None)
 
 
 def test_the_repository_is_the_one_of_the_minor_version_and_trusts_its_own_key():

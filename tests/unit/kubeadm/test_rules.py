@@ -12,6 +12,12 @@ def changed(**cluster):
     return data
 
 
+def with_swap():
+    data = bootstrap_data()
+    data["nodes"][0]["keepSwap"] = True
+    return data
+
+
 def with_endpoint(host, control_planes=3):
     data = bootstrap_data()
     data["network"]["apiServer"]["host"] = host
@@ -21,6 +27,11 @@ def with_endpoint(host, control_planes=3):
 
 def test_three_control_planes_and_two_workers_have_no_problems():
     assert problems(bootstrap_data()) == []
+
+
+def test_containerd_1_is_enough_for_kubernetes_1_35():
+    data = changed(containerd={"version": "1.7.28-1"}, kubernetesVersion="1.35.4")
+    assert not any("containerd" in problem for problem in problems(data))
 
 
 def test_one_control_plane_may_be_the_endpoint_itself():
@@ -42,6 +53,7 @@ def test_a_name_is_an_endpoint():
         ),
         (with_endpoint("198.51.100.10", control_planes=2), "nodes: 2 control-plane nodes: etcd survives no more"),
         (with_endpoint("198.51.100.10", control_planes=0), "nodes: none has the role control-plane"),
+        (with_swap(), "node osl-cp-1: keepSwap is true, and a kubelet does not start with swap"),
         (changed(kubernetesVersion="1.36"), "cluster.kubernetesVersion: '1.36' is refused: write a whole version"),
         (changed(kubernetesVersion="1.30.4"), "1.30.4 is not between 1.31 and 1.36"),
         (changed(kubernetesVersion="1.37.0"), "1.37.0 is not between 1.31 and 1.36"),
@@ -53,6 +65,10 @@ def test_a_name_is_an_endpoint():
         (
             changed(images={"pause": "3.10.2"}),
             "cluster.images: nothing says under whose law registry.k8s.io is: write cluster.images.country",
+        ),
+        (
+            changed(containerd={"version": "1.7.28-0ubuntu1~24.04.1"}),
+            "is older than 2.0, which Kubernetes needs from 1.36",
         ),
         (changed(containerd={"version": "latest"}), "cluster.containerd.version: 'latest' is refused: write a"),
         (changed(caCertificate="x"), "cluster.caCertificate: 'x' is refused: write one certificate"),

@@ -1,6 +1,7 @@
 """The member script, run for real in folders of its own, with stand-ins for everything that changes a server."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -48,12 +49,19 @@ unhold) rm -f "$MACHINE/held/$2" ;;
 esac
 """,
     "dpkg-query": """
+case $3 in *Conffiles*) [ ! -e "$MACHINE/conffiles" ] || cat "$MACHINE/conffiles"; exit ;; esac
 [ -e "$MACHINE/packages/$4" ] || exit 1
 printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
 """,
     # The versions of these tests differ in one digit.
     "dpkg": """[ "$2" '>' "$4" ]""",
     "systemctl": "",
+    "ip": "",
+    "tc": """[ "$1 $2 $4 $5" != 'filter show eth0 ingress' ] || echo 'filter protocol all bpf cil_from_netdev-eth0'""",
+    "iptables-save": """[ ! -e "$MACHINE/rules" ] || cat "$MACHINE/rules" """,
+    "iptables-restore": """cat >"$MACHINE/rules" """,
+    "ip6tables-save": "",
+    "ip6tables-restore": "",
     "swapon": """[ ! -e "$MACHINE/swap" ] || cat "$MACHINE/swap" """,
     "curl": """[ -e "$MACHINE/answers" ]""",
     "kubectl": """
@@ -94,6 +102,7 @@ class Machine:
 
     def run(self, script: str, verb: str = "apply", *limit: str) -> subprocess.CompletedProcess[str]:
         (self.folder / "calls").write_text("")
+        script = script.replace("sys=/sys\n", f"sys={self.folder}/sys\n")
         prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder), *limit]
         return subprocess.run(
             [*prefix, "sh", "-s", verb], input=script, capture_output=True, text=True, timeout=60, check=False
@@ -496,3 +505,46 @@ def test_the_first_boot_is_waited_for_and_not_for_ever(machine, ends, status):
     if not status:
         assert word(machine.run(script("osl-w-1"))) == "unchanged"
         assert "cloud-init" not in machine.calls, "a member has booted before"
+
+
+def test_an_edited_configuration_of_containerd_is_refused_with_what_is_not_ours(machine):
+    machine.run(script("osl-w-1"))
+    ours = machine.read("etc/containerd/config.toml")
+    machine.write("etc/containerd/config.toml", ours + "\n[debug]\n  level = 'debug'\n")
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 3
+    assert ">   level = 'debug'" in done.stderr
+    assert "has settings in /etc/containerd/config.toml that are not ours" in done.stderr
+    (machine.folder / "etc/containerd/config.toml").unlink()
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+    assert machine.read("etc/containerd/config.toml") == ours
+
+
+def test_a_configuration_that_was_there_before_us_is_replaced_only_as_its_package_brought_it(machine):
+    machine.write("packages/containerd", "2.2.1-0ubuntu1~24.04.1")
+    machine.write("etc/containerd/config.toml", "# the distribution's\n")
+    done = machine.run(script("osl-w-1"))
+    assert done.returncode == 3
+    assert "> # the distribution's" in done.stderr
+    digest = hashlib.md5(b"# the distribution's\n", usedforsecurity=False).hexdigest()
+    machine.write("conffiles", f"\n /etc/containerd/config.toml {digest}\n")
+    assert word(machine.run(script("osl-w-1"))) == "changed"
+
+
+def test_a_node_that_leaves_keeps_nothing_of_the_clusters_network(machine):
+    machine.run(script("osl-w-1"))
+    for path in ("cni/net.d/05-cilium.conflist", "cni/net.d/99-own.conflist"):
+        machine.write(f"etc/{path}")
+    for name in ("eth0", "cilium_host", "lxc_health", "lxc0123456789ab", "lxcbr0"):
+        machine.write(f"sys/class/net/{name}")
+    machine.write("sys/fs/bpf/cilium/devices/eth0/links/cil_from_netdev")
+    own = "*filter\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n"
+    machine.write("rules", own.replace("*filter\n", "*filter\n:KUBE-FIREWALL - [0:0]\n-A INPUT -j CILIUM_INPUT\n"))
+    assert word(machine.run(script("osl-w-1"), "remove")) == "changed"
+    assert [file.name for file in (machine.folder / "etc/cni/net.d").iterdir()] == ["99-own.conflist"]
+    deleted = [call for call in machine.calls.splitlines() if call.startswith("ip link delete")]
+    assert deleted == [f"ip link delete {name}" for name in ("cilium_host", "lxc_health", "lxc0123456789ab")]
+    assert "tc filter delete dev eth0 ingress" in machine.calls
+    assert "tc filter delete dev eth0 egress" not in machine.calls
+    assert not machine.has("sys/fs/bpf/cilium")
+    assert machine.read("rules") == own

@@ -74,7 +74,7 @@ def test_what_the_program_names_fit_to_be_seen_is_shown_of_a_command_that_was_gi
         asyncio.run(_create(Command("127.0.0.1:1"), LOCAL, inputs))
     message = str(caught.value)
     assert "err: [secret]" in message
-    assert "\nout:" not in message
+    assert "\nout: [secret]" in message
 
 
 def test_what_a_command_prints_is_secret_when_it_was_given_secrets() -> None:
