@@ -71,6 +71,7 @@ def described(count: int, folder: Path) -> Fleet:
                 "name": f"node-{number}",
                 "address": f"198.51.100.{number + 10}",
                 "country": "NO",
+                "machine": "container",
                 "provider": {"name": "Benchmark", "country": "NO"},
                 "profiles": tuple(PROFILES),
                 "hostKey": host_key,

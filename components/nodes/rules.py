@@ -184,7 +184,7 @@ def accept_problems(accept: Sequence[AcceptedCheck], nodes: Sequence[NodeSpec]) 
             f"write one of {', '.join(sorted(names))}, or take it out",
             value=name,
         )
-        for number, one in enumerate(accept)
+        for number, one in enumerate(accept, 1)
         for name in one.nodes
         if name not in names
     ]

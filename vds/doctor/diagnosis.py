@@ -70,7 +70,7 @@ class Diagnosis:
     def advised(self) -> bool:
         """Whether there is advice: with `--strict` it counts."""
         return any(finding.state == "advice" for finding in self.findings) or any(
-            row.state == "advice" for row in self.gateway
+            row.state == "advice" for row in (*self.running, *self.gateway)
         )
 
     @property

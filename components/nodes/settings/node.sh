@@ -151,6 +151,9 @@ preflight_apply() {
 	if [ "$major" -lt "$floor_major" ] || { [ "$major" -eq "$floor_major" ] && [ "$minor" -lt "$floor_minor" ]; }; then
 		complain "kernel $live, limit $kernel_floor ($kernel_reason): install a newer kernel and reboot, or choose another node"
 	fi
+	if [ "$container" = true ] && [ "$machine" != container ]; then
+		complain "is a container, which shares its host's kernel: rent a virtual machine or a physical server"
+	fi
 	settings require
 	for folder in /etc /var/lib; do
 		[ -w "$folder" ] || complain "$folder is read-only: look for a failing disk (dmesg), or mount it writable"

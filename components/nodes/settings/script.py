@@ -40,6 +40,7 @@ def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
     functions = for_each("settings", rows) + for_each("modules", [(name,) for name in wanted_modules])
     facts = {
         "node": node.name,
+        "machine": node.machine,
         "kernel_floor": requirements.kernel_floor,
         "kernel_reason": requirements.kernel_reason,
         "keep_swap": "yes" if node.keep_swap else "no",

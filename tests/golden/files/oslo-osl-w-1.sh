@@ -9,6 +9,7 @@
 set -eu
 
 node=osl-w-1
+machine=server
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
@@ -191,6 +192,9 @@ preflight_apply() {
 	floor_major=${kernel_floor%%.*} floor_minor=${kernel_floor#*.}
 	if [ "$major" -lt "$floor_major" ] || { [ "$major" -eq "$floor_major" ] && [ "$minor" -lt "$floor_minor" ]; }; then
 		complain "kernel $live, limit $kernel_floor ($kernel_reason): install a newer kernel and reboot, or choose another node"
+	fi
+	if [ "$container" = true ] && [ "$machine" != container ]; then
+		complain "is a container, which shares its host's kernel: rent a virtual machine or a physical server"
 	fi
 	settings require
 	for folder in /etc /var/lib; do

@@ -64,9 +64,11 @@ def machine(tmp_path):
         subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
 
 
-def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10"):
+def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="container"):
+    """What a machine of a lab gets, which a namespace is like."""
     node = NodeSpec(
         name="osl-1",
+        machine=kind,
         address="192.0.2.11",
         country="NO",
         provider={"name": "Lab", "country": "NO"},
@@ -84,6 +86,14 @@ def states(done):
 def word(done):
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
+
+
+def test_a_container_that_the_stack_file_calls_a_server_is_refused_and_not_changed(machine):
+    done = machine.run("apply", script(kind="server"))
+    assert done.returncode == 3
+    assert "is a container, which shares its host's kernel: rent a virtual machine" in done.stderr + done.stdout
+    assert list(machine.file("lib").iterdir()) == []
+    assert word(machine.run("check", script(kind="server"))) == "absent", "it can still be read"
 
 
 def test_the_second_run_changes_nothing(machine):
