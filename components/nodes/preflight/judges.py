@@ -3,7 +3,7 @@
 The articles are the five on Kubernetes networking for Nordic operators, by year: 2018, 2022, 2023 and two of 2024.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -54,6 +54,8 @@ class Context(NamedTuple):
     fleet: Sequence[Survey]
     """Facts of all nodes that answered, this one included."""
     requirements: NodeRequirements
+    alone: bool = False
+    """Whether the stack has no other node, so that nothing is between nodes."""
 
     def fact(self, name: str) -> Fact:
         """A fact of the node by its name in `survey.FACTS`. Raises MissingFactError."""
@@ -69,8 +71,11 @@ class Context(NamedTuple):
 
     @property
     def others(self) -> list[str]:
-        """Names of the other nodes that answered."""
-        return sorted(other.node for other in self.fleet if other.node != self.survey.node)
+        """Names of the other nodes that answered. Raises MissingFactError where none of them did."""
+        found = sorted(other.node for other in self.fleet if other.node != self.survey.node)
+        if not found and not self.alone:
+            raise MissingFactError("no other node answered")
+        return found
 
     @property
     def in_container(self) -> bool:
@@ -319,7 +324,12 @@ def names(context: Context) -> Measurement:
 # --- the network between nodes -------------------------------------------------------------------------------
 
 
+NO_OTHERS = "there is no other node"
+
+
 def path_mtu(context: Context) -> Measurement:
+    if context.alone:
+        return Measurement(NO_OTHERS)
     paths = context.paths
     wanted = context.requirements.underlay_mtu
     short = {name: path["mtu"] for name, path in paths.items() if (path["mtu"] or 0) < wanted}
@@ -355,35 +365,54 @@ def references(context: Context) -> Measurement:
 
 
 def segment(context: Context) -> Measurement:
+    return _needed_by(context.requirements.same_segment, context, _segment)
+
+
+def _segment(context: Context) -> tuple[str, bool]:
     macs = {other.node: mac for other in context.fleet if (mac := other.get("link").get("mac"))}
     paths = _not_empty({name: path for name, path in context.paths.items() if name in macs})
     apart = sorted(name for name, path in paths.items() if path["mac"] != macs[name])
-    measured = f"not shared with {', '.join(apart)}" if apart else f"shared with all {len(paths)} others"
-    return _needed_by(context.requirements.same_segment, measured, present=not apart)
+    return f"not shared with {', '.join(apart)}" if apart else f"shared with all {len(paths)} others", not apart
 
 
 def source_address_filtering(context: Context) -> Measurement:
+    return _needed_by(context.requirements.source_address_filtering, context, _source_address_filtering)
+
+
+def _source_address_filtering(context: Context) -> tuple[str, bool]:
     heard = context.fact("wire")["heard"]
     # Either source proves that the network filters none; an agent that runs already may rewrite pods' addresses.
     proof = {"pod-source", "foreign-source"}
     silent = [peer for peer in context.others if not proof & set(heard.get(peer, ()))]
-    measured = f"packets do not arrive from {', '.join(silent)}" if silent else "none from any other node"
-    return _needed_by(context.requirements.source_address_filtering, measured, present=not silent)
+    return f"packets do not arrive from {', '.join(silent)}" if silent else "none from any other node", not silent
 
 
 def announcements(context: Context) -> Measurement:
+    return _needed_by(context.requirements.announcements, context, _announcements)
+
+
+def _announcements(context: Context) -> tuple[str, bool]:
     heard = context.fact("wire")["heard"]
     silent = [peer for peer in context.others if "arp" not in heard.get(peer, ())]
-    measured = f"not heard from {', '.join(silent)}" if silent else "heard from every other node"
-    return _needed_by(context.requirements.announcements, measured, present=not silent)
+    return f"not heard from {', '.join(silent)}" if silent else "heard from every other node", not silent
 
 
-def _needed_by(user: str, measured: str, *, present: bool) -> Measurement:
+def _needed_by(user: str, context: Context, measure: Callable[[Context], tuple[str, bool]]) -> Measurement:
     """A property of the network that only some configurations need; `user` is the part that does, if any."""
+    if context.alone:
+        return Measurement(NO_OTHERS)
+    try:
+        measured, present = measure(context)
+    except MissingFactError as reason:
+        if user:
+            raise
+        return Measurement(f"not needed, and not known: {reason}")
     return Measurement(measured, present or not user, f"needed by {user}" if user else "")
 
 
 def ports(context: Context) -> Measurement:
+    if context.alone:
+        return Measurement(NO_OTHERS)
     answers, wire = context.fact("ports")["peers"], context.fact("wire")
     at_link, passed, free = wire["heard"], wire["passed"], wire["free"]
     others = set(context.others)

@@ -77,7 +77,7 @@ def findings(surveys: Sequence[Survey], nodes: Sequence[NodeSpec], requirements:
     names = {node.name for node in nodes}
     fleet = [survey for survey in surveys if survey.node in names and not survey.failure]
     return [
-        _judge(check, Context(by_name[node.name], node, fleet, requirements))
+        _judge(check, Context(by_name[node.name], node, fleet, requirements, alone=len(nodes) == 1))
         for node in nodes
         if node.name in by_name
         for check in CHECKS

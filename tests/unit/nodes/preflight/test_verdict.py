@@ -229,6 +229,28 @@ def test_every_required_check_that_could_not_be_made_stops_the_run_and_says_what
     assert "apt-get install iputils-ping" in of(found, "path-mtu").remedy
 
 
+def test_a_stack_of_one_node_has_nothing_between_nodes():
+    alone = {"paths": {"peers": {}}, "ports": {"peers": {}}, "wire": {"heard": {}, "passed": {}, "free": []}}
+    [survey] = [Survey("osl-1", facts("osl-1") | alone)]
+    assert problems(findings([survey], NODES[:1], REQUIREMENTS)) == []
+
+
+def test_where_no_other_node_answered_nothing_between_them_is_known():
+    alone = {"paths": {"peers": {}}, "ports": {"peers": {}}, "wire": {"heard": {}, "passed": {}, "free": []}}
+    found = findings([Survey("osl-1", facts("osl-1") | alone)], NODES, REQUIREMENTS)
+    assert {row.check.id for row in found if row.stops} == {
+        *("announcements", "path-mtu", "ports", "segment", "source-address-filtering")
+    }
+
+
+def test_a_property_of_the_network_that_nothing_needs_may_be_unknown():
+    silent = {"wire": {"unknown": "the packet socket is refused"}}
+    nothing = REQUIREMENTS._replace(source_address_filtering="", announcements="", ports=())
+    found = judge(silent, requirements=nothing)
+    assert of(found, "announcements").measured == "not needed, and not known: the packet socket is refused"
+    assert {row.check.id for row in found if row.stops} == {"ports"}
+
+
 def test_a_worker_needs_no_disk_for_etcd():
     row = of(judge({"disk": {"unknown": "not asked for"}}, roles=("worker",)), "etcd-disk")
     assert (row.state, row.measured) == ("ok", "no etcd here; not measured: not asked for")
