@@ -123,8 +123,9 @@ tenants = {
 gateway = Gateway(
     "gateway",
     platform.gateway,
-    images=platform.images,
+    platform.gateway_context,
     certificates=secrets.certificates,
+    dns_key=secrets.dns_key,
     provider=cluster,
     depends_on=[*network, placement, *crds],
     pools=[pools],
@@ -147,5 +148,14 @@ if made:  # control planes, which are protected
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})
 pulumi.export("network", {"dataPath": cni.data_path, "podMtu": cni.pod_mtu, "podMtuBecause": cni.mtu_arithmetic})
 pulumi.export("pools", pools.pools)
-pulumi.export("gateway", {"className": platform.gateway.class_name, "hostnames": gateway.hostnames})
+pulumi.export(
+    "gateway",
+    {
+        "className": platform.gateway.class_name,
+        "hostnames": gateway.hostnames,
+        "address": gateway.address,
+        "dnsRecords": gateway.dns,  # to make where the domain is: host name → address
+        "certificatesEnd": secrets.certificate_ends,
+    },
+)
 pulumi.export("tenants", {name: tenant.namespace for name, tenant in tenants.items()})

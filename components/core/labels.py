@@ -18,6 +18,8 @@ CANARY = f"{PREFIX}canary"
 """Annotation of a route: the name of the canary's Service."""
 PLAIN_TEXT = f"{PREFIX}plain-text"
 """Annotation of a Gateway: JSON, by listener, `until` and `reason` for plain text."""
+CONFIGURATION = f"{PREFIX}configuration"
+"""Annotation of pods: a checksum of their configuration, so that another one restarts them."""
 GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 """Annotation of the Cilium operator's pods: the release of Gateway API's CRDs that it has seen."""
 

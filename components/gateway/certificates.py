@@ -4,34 +4,31 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from components.core.authority import key_problem
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import PROJECT
 from components.core.types import RefusedError
+from components.gateway.issuers import CertManager, Dns01, PrivateCa, Rfc2136, Secrets
 from components.gateway.model import GatewaySpec, HttpsListener
+from components.gateway.signing import KeyPair, authority, period, signed
 
 CERTIFICATES = "certificates"
-"""The secret's name, in `vds-platform:`."""
+"""The secret with certificates and keys, in `vds-platform:`."""
+ISSUER_KEY = "issuerKey"
+"""The secret with the private key of `gateway.issuer.caCertificate`."""
+DNS_KEY = "dnsKey"
+"""The secret with the TSIG key of `gateway.issuer.acme.solver.by`, in base64."""
 
 _Wrong = tuple[str, str]
 """What is wrong, and the remedy."""
 _FORM = "set an object, {<name of the Secret>: {certificate: <PEM chain>, key: <PEM>}}"
-
-
-class KeyPair(NamedTuple):
-    """A certificate with its chain, and its private key: both PEM, in clear."""
-
-    certificate: str
-    key: str
-
-    def __repr__(self) -> str:
-        return "KeyPair(…)"
 
 
 def key_pairs(text: str | None) -> dict[str, KeyPair]:
@@ -50,7 +47,114 @@ def _key_pair(value: Mapping[str, Any]) -> KeyPair:
     return KeyPair(value["certificate"], value["key"])
 
 
-def certificate_problems(text: str | None, spec: GatewaySpec | None, now: float) -> list[Finding]:
+def secrets_of(spec: GatewaySpec) -> tuple[str, ...]:
+    """The secrets that the gateway's issuer needs."""
+    issuer = spec.issuer
+    if isinstance(issuer, Secrets):
+        return (CERTIFICATES,) if spec.https else ()
+    if isinstance(issuer, PrivateCa):
+        return (ISSUER_KEY,)
+    return (DNS_KEY,) if _tsig(issuer) else ()
+
+
+def _tsig(issuer: Any) -> Rfc2136 | None:
+    solver = issuer.acme.solver if isinstance(issuer, CertManager) else None
+    return solver.by if isinstance(solver, Dns01) and isinstance(solver.by, Rfc2136) else None
+
+
+def issuer_problems(given: Mapping[str, str], spec: GatewaySpec, now: float) -> list[Finding]:
+    """What is wrong with the secrets of the gateway's issuer. No message has a value of one but host names and days.
+
+    `given`: by name, those that are there. `now`: seconds since 1970. A certificate that is missing is said here: the
+    Gateway would wait for it in vain.
+    """
+    needed = secrets_of(spec)
+    found = [
+        Finding("gateway-issuer", f"{PROJECT}:{name}", *_missing(name, spec)) for name in needed if name not in given
+    ]
+    found += [
+        Finding("gateway-issuer", f"{PROJECT}:{name}", f"is not used with issuer kind {spec.issuer.kind}", "remove it")
+        for name in (CERTIFICATES, ISSUER_KEY, DNS_KEY)
+        if name in given and name not in needed
+    ]
+    if CERTIFICATES in given and CERTIFICATES in needed:
+        found += certificate_problems(given[CERTIFICATES], spec, now)
+        found += _without(given[CERTIFICATES], spec)
+    if isinstance(spec.issuer, PrivateCa):
+        if ISSUER_KEY in given:
+            said = key_problem(given[ISSUER_KEY], spec.issuer.ca_certificate, of="gateway.issuer.caCertificate")
+            remedy = "set the key that was made together with the certificate"
+            found += [Finding("gateway-issuer", f"{PROJECT}:{ISSUER_KEY}", said, remedy)] if said else []
+        found += _authority_problems(spec.issuer, now)
+    if DNS_KEY in given and DNS_KEY in needed and not _is_base64(given[DNS_KEY]):
+        said, remedy = "is not base64", "set it as the name server's configuration has it"
+        found.append(Finding("gateway-issuer", f"{PROJECT}:{DNS_KEY}", said, remedy))
+    return found
+
+
+def _missing(name: str, spec: GatewaySpec) -> _Wrong:
+    wanted = ", ".join(sorted({item.certificate_secret for item in spec.https}))
+    why = {CERTIFICATES: f"is missing, and listeners need certificates: {wanted}"}.get(name, "is missing")
+    others = ", or choose another gateway.issuer" if name == CERTIFICATES else ""
+    return why, f"run `pulumi config set --secret {PROJECT}:{name}`{others}"
+
+
+def _without(text: str, spec: GatewaySpec) -> Iterator[Finding]:
+    """Listeners whose certificate is not among those of the secret."""
+    try:
+        given = key_pairs(text)
+    except RefusedError:
+        return  # said already
+    for name in sorted({item.certificate_secret for item in spec.https} - set(given)):
+        listeners = ", ".join(item.name for item in _listeners(spec, name))
+        yield _problem(name, f"is missing, and listener {listeners} needs it", "add it")
+
+
+def _authority_problems(issuer: PrivateCa, now: float) -> Iterator[Finding]:
+    item, ca = "gateway.issuer.caCertificate", authority(issuer)
+    begins = period(issuer, now).begins
+    if ca.not_valid_after_utc.timestamp() <= now + issuer.renew_days * 86_400:
+        said = f"the authority ends on {ca.not_valid_after_utc.date()}, less than renewDays from now"
+        yield Finding("gateway-issuer", item, said, "make a new one, and give it to the clients first")
+    elif begins < ca.not_valid_before_utc.replace(hour=0, minute=0, second=0, microsecond=0):
+        said = f"the authority begins on {ca.not_valid_before_utc.date()}, after the certificate"
+        yield Finding("gateway-issuer", "gateway.issuer.validFrom", said, f'write "{ca.not_valid_before_utc.date()}"')
+    if begins.timestamp() > now:
+        said = f"{issuer.valid_from} is in the future"
+        yield Finding("gateway-issuer", "gateway.issuer.validFrom", said, "write today or an earlier day")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text.strip(), validate=True))
+    except ValueError:
+        return False
+
+
+def served(given: Mapping[str, str], spec: GatewaySpec, now: float) -> dict[str, KeyPair]:
+    """By name of the Secret, the certificates that the program itself brings, after `issuer_problems` found none."""
+    if isinstance(spec.issuer, Secrets):
+        return key_pairs(given.get(CERTIFICATES))
+    if not isinstance(spec.issuer, PrivateCa):
+        return {}
+    names = names_by_secret(spec)
+    return {name: signed(spec.issuer, given[ISSUER_KEY], hosts, now) for name, hosts in names.items()}
+
+
+def names_by_secret(spec: GatewaySpec) -> dict[str, list[str]]:
+    """The host names of each certificate that an issuer makes, sorted."""
+    return {
+        name: sorted({item.hostname for item in _listeners(spec, name) if item.hostname})
+        for name in sorted({item.certificate_secret for item in spec.https})
+    }
+
+
+def last_day(pair: KeyPair) -> str:
+    """The day on which a certificate ends, as in 2027-02-24."""
+    return str(x509.load_pem_x509_certificates(pair.certificate.encode())[0].not_valid_after_utc.date())
+
+
+def certificate_problems(text: str, spec: GatewaySpec | None, now: float) -> list[Finding]:
     """What is wrong with the certificates that are there; `spec` None: the listeners aren't known.
 
     `now`: seconds since 1970. No message has a value of the secret but host names and days.
@@ -67,14 +171,9 @@ def certificate_problems(text: str | None, spec: GatewaySpec | None, now: float)
 
 
 def _of_owner(spec: GatewaySpec | None, name: str) -> Iterator[_Wrong]:
-    if spec is None:
-        return
-    if not _listeners(spec, name):
-        names = sorted({item.certificate_secret for item in spec.listeners if isinstance(item, HttpsListener)})
+    if spec is not None and not _listeners(spec, name):
+        names = sorted({item.certificate_secret for item in spec.https})
         yield f"no listener has this certificateSecret (existing: {', '.join(names) or 'none'})", "correct its name"
-    if spec.cluster_issuer is not None:
-        said = f"cert-manager ({spec.cluster_issuer}) writes the same Secret"
-        yield said, "remove clusterIssuer, or this certificate"
 
 
 def _of_pair(pair: KeyPair, spec: GatewaySpec | None, name: str, now: float) -> Iterator[_Wrong]:
@@ -110,7 +209,7 @@ def _of_pair(pair: KeyPair, spec: GatewaySpec | None, name: str, now: float) -> 
 
 
 def _listeners(spec: GatewaySpec, name: str) -> list[HttpsListener]:
-    return [item for item in spec.listeners if isinstance(item, HttpsListener) and item.certificate_secret == name]
+    return [item for item in spec.https if item.certificate_secret == name]
 
 
 def _names(certificate: x509.Certificate) -> list[str]:

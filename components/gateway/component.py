@@ -1,19 +1,24 @@
 """The gateway's components: CRDs, GatewayClass, Gateway, routes, and the data plane."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.apply import apply
+from components.apply import apply, apply_chart
 from components.core.manifests import Manifest
 from components.core.names import child, token
 from components.gateway.bundle import Bundle, taken_over
-from components.gateway.certificates import KeyPair, tls_secret
-from components.gateway.model import GatewaySpec, Traefik
-from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, redirect_route, redirects
+from components.gateway.cert_manager import cert_manager_values, certificates, dns_key_secret, issuer
+from components.gateway.certificates import tls_secret
+from components.gateway.issuers import NAMESPACE, ByCertManager, CertManager, asks_the_gateway
+from components.gateway.model import GatewayContext, GatewaySpec, Traefik
+from components.gateway.network_policies import cert_manager_policies, gateway_policies
+from components.gateway.render import cilium_class_config, gateway, gateway_class, restricted_namespace
+from components.gateway.routes import redirect_route, redirects, tenant_routes
+from components.gateway.signing import KeyPair
 from components.gateway.traefik import traefik_manifests
-from components.images.model import ImageMirror
 
 
 class GatewayCrds(pulumi.ComponentResource):
@@ -44,19 +49,33 @@ class GatewayCrds(pulumi.ComponentResource):
         self.register_outputs({"version": self.version})
 
 
+class _GatewayObject(pulumi.CustomResource):
+    """The Gateway, with its status: the SDK's class for custom resources has none."""
+
+    status: pulumi.Output[Any]
+
+    def __init__(self, name: str, item: Manifest, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(f"kubernetes:{item['apiVersion']}:{item['kind']}", name, {**item, "status": None}, opts)
+
+
 class Gateway(pulumi.ComponentResource):
     """One Gateway for all tenants, with their routes."""
 
     hostnames: pulumi.Output[list[str]]
     """Host names of all routes, sorted."""
+    address: pulumi.Output[str]
+    """The Gateway's address. Unknown at a preview that makes it, unless the stack file has it."""
+    dns: pulumi.Output[dict[str, str]]
+    """The DNS records to make: host name → address."""
 
     def __init__(
         self,
         name: str,
         spec: GatewaySpec,
+        context: GatewayContext,
         *,
-        images: ImageMirror | None = None,
         certificates: Mapping[str, pulumi.Output[KeyPair]] | None = None,
+        dns_key: pulumi.Output[str] | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         pools: Sequence[pulumi.Resource] = (),
@@ -65,36 +84,107 @@ class Gateway(pulumi.ComponentResource):
     ) -> None:
         """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
 
-        `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `pools`: where the
-        Service's address comes from; what does not need the address is made while they are.
+        `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `dns_key`: the TSIG
+        key of the ACME solver. `pools`: where the Service's address comes from; what does not need the address is made
+        while they are.
         """
         ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # the canary policy uses it
         super().__init__(token("Gateway"), name, ceiling, opts)
-        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
-        runs: list[pulumi.Resource] = []
-        if isinstance(spec.install, Traefik):
-            namespace = apply(child(name, "namespace"), gateway_namespace(spec), options)
-            for item in traefik_manifests(spec, spec.install, images):
-                needs = [namespace, *runs, *(pools if item["kind"] == "Service" else ())]
-                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=needs)
-                runs.append(apply(child(name, "traefik", item["kind"].lower()), item, after))
-            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+        self._name, self._spec, self._context, self._provider = name, spec, context, provider
+        before: list[pulumi.Resource] = list(depends_on)
+        issuers = self._issuer(before, dns_key)
+        namespace = self._namespace(before)
         secrets = [
-            apply(child(name, "certificate", secret), _tls_secret(secret, spec.namespace, pair), options)
+            self._apply(("certificate", secret), _tls_secret(secret, spec.namespace, pair), namespace or before)
             for secret, pair in sorted((certificates or {}).items())
         ]
-        options = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[*runs, *secrets]))
-        made = apply(child(name, "class"), gateway_class(spec), options)
-        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *secrets, *pools])
-        made = apply(child(name, "gateway"), gateway(spec), after)
-        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made])
-        for listener in redirects(spec):
-            apply(child(name, "redirect", listener.name), redirect_route(listener, spec), after)
-        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[made, *tenants])
-        for route in spec.routes:
-            apply(child(name, "route", f"{route.tenant}-{route.name}"), http_route(route, spec), after)
-        self.hostnames = pulumi.Output.from_input(sorted({route.hostname for route in spec.routes}))
-        self.register_outputs({**ceiling, "hostnames": self.hostnames})
+        needs = [*(namespace or before), *secrets, *issuers, *self._data_plane(namespace, pools)]
+        late = asks_the_gateway(spec.issuer)
+        ordered = [] if late else self._certificates(needs)
+        needs = [*needs, *ordered]
+        if context.closes_node_ports:
+            needs.append(self._apply(("class-config",), cilium_class_config(spec), needs))
+        made = self._apply(("class",), gateway_class(spec, context), needs)
+        options = self._options([made, *needs, *pools])
+        entrance = _GatewayObject(child(name, "gateway"), gateway(spec, context), options)
+        sent_on = [
+            self._apply(("redirect", listener.name), redirect_route(listener, spec), [entrance])
+            for listener in redirects(spec)
+        ]
+        served = self._certificates([entrance, *sent_on, *issuers]) if late else []
+        for route in tenant_routes(spec):
+            role = "grpc-route" if route["kind"] == "GRPCRoute" else "route"
+            key = f"{route['metadata']['namespace']}-{route['metadata']['name']}"
+            self._apply((role, key), route, [entrance, *served, *tenants])
+        hostnames = sorted({host for route in spec.all_routes for host in route.hostnames})
+        self.hostnames = pulumi.Output.from_input(hostnames)
+        self.address = _address(spec, entrance)
+        self.dns = self.address.apply(lambda address: dict.fromkeys(hostnames, address))
+        self.register_outputs({**ceiling, "hostnames": self.hostnames, "address": self.address, "dns": self.dns})
+
+    def _options(self, depends_on: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=list(depends_on))
+
+    def _apply(
+        self, role: tuple[str, ...], item: Manifest, depends_on: Sequence[pulumi.Resource]
+    ) -> pulumi.CustomResource:
+        return apply(child(self._name, *role), item, self._options(depends_on))
+
+    def _issuer(self, before: Sequence[pulumi.Resource], dns_key: pulumi.Output[str] | None) -> list[pulumi.Resource]:
+        """cert-manager with its issuer, which has an account when it is ready."""
+        install = self._spec.issuer
+        if not isinstance(install, CertManager):
+            return []
+        namespace = self._apply(("issuer-namespace",), restricted_namespace(NAMESPACE), before)
+        for item in cert_manager_policies(self._context):
+            self._apply(("issuer-policy", item["metadata"]["name"]), item, [namespace])
+        values = cert_manager_values(install, self._context)
+        chart = apply_chart(
+            child(self._name, "issuer", "chart"),
+            NAMESPACE,
+            NAMESPACE,
+            install.chart,
+            values,
+            self._options([namespace]),
+        )
+        needs: list[pulumi.Resource] = [chart]
+        if dns_key is not None:
+            made = dns_key_secret("")
+            data = dns_key.apply(lambda known: dns_key_secret(known)["data"])
+            needs.append(self._apply(("issuer-dns-key",), {**made, "data": data}, [namespace]))
+        return [self._apply(("issuer",), issuer(self._spec, install.acme), needs)]
+
+    def _namespace(self, before: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """The gateway's namespace; empty where somebody else runs the data plane, and has made it."""
+        if not isinstance(self._spec.install, Traefik) and self._context.cilium is None:
+            return []
+        return [self._apply(("namespace",), restricted_namespace(self._spec.namespace), before)]
+
+    def _data_plane(
+        self, namespace: Sequence[pulumi.Resource], pools: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        spec, runs = self._spec, list[pulumi.Resource]()
+        if isinstance(spec.install, Traefik):
+            for item in gateway_policies(spec, self._context):
+                self._apply(("policy", item["metadata"]["name"]), item, namespace)
+            for item in traefik_manifests(spec, spec.install, self._context):
+                needs = [*namespace, *runs, *(pools if item["kind"] == "Service" else ())]
+                runs.append(self._apply(("traefik", item["kind"].lower()), item, needs))
+        return runs
+
+    def _certificates(self, depends_on: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        if not isinstance(self._spec.issuer, ByCertManager):
+            return []
+        return [
+            self._apply(("certificate", item["metadata"]["name"]), item, depends_on)
+            for item in certificates(self._spec)
+        ]
+
+
+def _address(spec: GatewaySpec, entrance: _GatewayObject) -> pulumi.Output[str]:
+    if spec.address is not None:
+        return pulumi.Output.from_input(str(spec.address))
+    return entrance.status.apply(lambda status: str(status["addresses"][0]["value"]) if status else "")
 
 
 def _tls_secret(name: str, namespace: str, pair: pulumi.Output[KeyPair]) -> Manifest:

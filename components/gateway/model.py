@@ -1,14 +1,19 @@
 """The stack file's `gateway`: the data plane, the CRDs, listeners, and routes with canaries."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, HostName, Port, RefusedError, Version, Weight
+from components.core.versions import matches
 from components.core.waivers import Waiver
+from components.gateway.issuers import Issuer, Secrets
+from components.images.model import ImageMirror
 
 CILIUM_CONTROLLER = "io.cilium/gateway-controller"
 """The name that Cilium's operator looks for in GatewayClasses."""
@@ -88,10 +93,11 @@ class HttpsListener(Spec):
     """The port that clients connect to."""
     protocol: Literal["HTTPS"]
     hostname: HostName | None = None
-    """Only requests for this host. Required with `clusterIssuer`, because cert-manager makes a certificate for it."""
+    """Only requests for this host. Required if `gateway.issuer` makes the certificate."""
     certificate_secret: DnsName
-    """A Secret of type kubernetes.io/tls in the gateway's namespace. It is made from the stack's secret `certificates`,
-    by cert-manager (`clusterIssuer`), or by somebody else."""
+    """A Secret of type kubernetes.io/tls in the gateway's namespace. `gateway.issuer` says who makes it."""
+    tenant: DnsLabel | None = None
+    """Only routes of this tenant. For an agency's own domain. Default: routes of all tenants."""
 
 
 Listener = Annotated[HttpListener | HttpsListener, Field(discriminator="protocol")]
@@ -156,28 +162,237 @@ class Backend(Spec):
     """Share of the requests: this weight divided by the sum of both weights."""
 
 
-class Route(Spec):
-    """A route for one path of one host, in the tenant's namespace."""
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+Path = Annotated[
+    str,
+    AfterValidator(_path),
+    WithJsonSchema({"type": "string", "pattern": "^/", "maxLength": 1024, "examples": ["/api/v2"]}),
+]
+Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
+Hostnames = Annotated[tuple[HostName, ...], Field(min_length=1, max_length=16)]
+"""16 is the limit of the CRDs."""
 
+
+class Match(Spec):
+    """Requests that meet all of these conditions."""
+
+    path_prefix: Path = "/"
+    """The beginning of the path, in whole parts: `/api` takes /api and /api/v2, and not /apix."""
+    path: Path | None = None
+    """The whole path, in place of its beginning."""
+    method: Method | None = None
+    """The method. Default: all."""
+    headers: Annotated[Headers, Field(max_length=16)] = Field(default_factory=dict)
+    """Headers with exactly these values."""
+    query: Annotated[Headers, Field(max_length=16)] = Field(default_factory=dict)
+    """Parameters of the query with exactly these values."""
+
+    @model_validator(mode="after")
+    def _one_path(self) -> "Match":
+        if self.path is not None and self.path_prefix != "/":
+            raise RefusedError("has path and pathPrefix", "remove one of them")
+        return self
+
+
+class Rewrite(Spec):
+    """What the gateway changes in a request's address before it sends the request on."""
+
+    hostname: DnsName | None = None
+    """The new host."""
+    path: Path | None = None
+    """The new path."""
+    path_prefix: Path | None = None
+    """In place of the `pathPrefix` that matched. The rest of the path stays."""
+
+    @model_validator(mode="after")
+    def _something(self) -> "Rewrite":
+        if self.path is not None and self.path_prefix is not None:
+            raise RefusedError("has path and pathPrefix", "remove one of them")
+        if self.hostname is None and self.path is None and self.path_prefix is None:
+            raise RefusedError("changes nothing", "write hostname, path or pathPrefix")
+        return self
+
+
+class Redirect(Spec):
+    """The answer to a request: where the client must ask instead."""
+
+    hostname: DnsName | None = None
+    """The new host. Default: the same."""
+    path: Path | None = None
+    """The new path. Default: the same."""
+    path_prefix: Path | None = None
+    """In place of the `pathPrefix` that matched. The rest of the path stays."""
+    port: Port | None = None
+    """The new port. Default: the one of https."""
+    status: Literal[301, 302, 303, 307, 308] = 302
+    """303, 307 and 308 need Gateway API 1.5."""
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> "Redirect":
+        if self.path is not None and self.path_prefix is not None:
+            raise RefusedError("has path and pathPrefix", "remove one of them")
+        if (self.hostname, self.path, self.path_prefix, self.port) == (None,) * 4:
+            raise RefusedError("redirects to itself", "write hostname, path, pathPrefix or port")
+        return self
+
+
+class Timeouts(Spec):
+    """Time limits of one request. A request that exceeds one is answered with 504."""
+
+    request_seconds: int = Field(ge=1, le=3600)
+    """From the request's arrival until the whole answer was sent."""
+    backend_seconds: int | None = Field(default=None, ge=1, le=3600)
+    """For each attempt to get an answer from the Service. At most `requestSeconds`."""
+
+
+class Mirror(Spec):
+    """A Service of the tenant that gets a copy of requests. Its answers are thrown away."""
+
+    service: DnsLabel
+    """The Service's name."""
+    port: Port
+    """The Service's port."""
+    percent: int = Field(default=100, ge=1, le=100)
+    """Share of the requests that are copied."""
+
+
+class HeaderChanges(Spec):
+    """Headers that the gateway changes. A header is named in one of the three only."""
+
+    add: Headers = Field(default_factory=dict)
+    """Added, beside a header of the same name."""
+    set: Headers = Field(default_factory=dict)
+    """In place of a header of the same name."""
+    remove: tuple[str, ...] = ()
+    """Names of headers that are removed."""
+
+    @model_validator(mode="after")
+    def _once(self) -> "HeaderChanges":
+        _headers(dict.fromkeys(self.remove, "x"))
+        names = [name.lower() for name in (*self.add, *self.set, *self.remove)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise RefusedError(f"names {', '.join(twice)} more than once", "name each header once")
+        return self
+
+
+class _AnyRoute(Spec):
     name: DnsLabel
     """Its name in the tenant's namespace."""
     tenant: DnsLabel
     """The tenant whose Services answer."""
-    hostname: HostName
-    """The host that requests are for."""
-    path_prefix: Annotated[
-        str,
-        AfterValidator(_path),
-        WithJsonSchema({"type": "string", "pattern": "^/", "maxLength": 1024, "examples": ["/api/v2"]}),
-    ] = "/"
-    """The beginning of the path of the requests that it takes."""
-    add_headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
+    hostnames: Hostnames
+    """The hosts that requests are for."""
+    add_headers: Headers = Field(default_factory=dict)
     """Headers that the gateway adds to each request."""
-    stable: Backend
     canary: Backend | None = None
     """The new version, with its share of the requests. Without it, all requests go to `stable`."""
     listener: DnsLabel | None = None
     """Only this listener. Default: every listener with a matching host."""
+
+
+class Route(_AnyRoute):
+    """A route for HTTP requests, in the tenant's namespace."""
+
+    matches: tuple[Match, ...] = Field(default=(Match(),), min_length=1, max_length=64)
+    """Requests that it takes: those that meet one of these. Default: all."""
+    request_headers: HeaderChanges = HeaderChanges()
+    """More changes to the headers of each request."""
+    response_headers: HeaderChanges = HeaderChanges()
+    """Changes to the headers of each answer."""
+    rewrite: Rewrite | None = None
+    """Changes to a request's address, on its way to the Service."""
+    redirect: Redirect | None = None
+    """The gateway answers itself. Then there is no `stable`."""
+    mirror: Mirror | None = None
+    """A second Service that gets a copy of the requests. Only Cilium does this."""
+    timeouts: Timeouts | None = None
+    """Time limits. Only Cilium has them for one route; for Traefik, `limits` has some for all."""
+    stable: Backend | None = None
+    """The Service that answers. Required without `redirect`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Route":
+        if self.redirect is None and self.stable is None:
+            raise RefusedError("has neither stable nor redirect", "write stable: { service, port, weight: 100 }")
+        besides = [name for name in ("stable", "canary", "rewrite", "mirror") if getattr(self, name) is not None]
+        if self.redirect is not None and besides:
+            raise RefusedError(f"has redirect and {', '.join(besides)}", "remove one: a redirect has no backend")
+        limits = self.timeouts
+        if limits and limits.backend_seconds and limits.backend_seconds > limits.request_seconds:
+            raise RefusedError("timeouts.backendSeconds is more than requestSeconds", "write at most requestSeconds")
+        by_prefix = [one for one in (self.rewrite, self.redirect) if one and one.path_prefix is not None]
+        if by_prefix and any(match.path is not None for match in self.matches):
+            raise RefusedError("replaces a pathPrefix, and a match has path", "write pathPrefix in every match")
+        if by_prefix and len(self.matches) > 1:
+            raise RefusedError("replaces a pathPrefix, and has several matches", "write one route for each match")
+        changed = {name.lower() for name in self.add_headers}
+        changes = self.request_headers
+        if twice := changed & {name.lower() for name in (*changes.add, *changes.set, *changes.remove)}:
+            raise RefusedError(f"has {', '.join(sorted(twice))} in addHeaders and requestHeaders", "name it once")
+        return self
+
+
+class GrpcRoute(_AnyRoute):
+    """A route for gRPC requests, in the tenant's namespace. Its clients and Services speak HTTP/2."""
+
+    methods: tuple[str, ...] = ()
+    """Requests that it takes, as in `butikk.v1.Orders` or `butikk.v1.Orders/List`. Default: all."""
+    stable: Backend
+    """The Service that answers."""
+
+    @model_validator(mode="after")
+    def _methods(self) -> "GrpcRoute":
+        for method in self.methods:
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*(/[A-Za-z_][A-Za-z0-9_]*)?", method):
+                raise RefusedError(f"{method[:100]!r} is no gRPC method", "write it as in butikk.v1.Orders/List")
+        return self
+
+
+class Limits(Spec):
+    """Limits of the data plane, for all routes. Only for Traefik: Cilium has no such settings for a gateway."""
+
+    body_mebibytes: int | None = Field(default=None, ge=1, le=4096)
+    """The largest body of a request, in units of 1,048,576 bytes. A larger one is answered with 413. To count it,
+    Traefik holds each request and each answer back until it is whole, on disk from 1 MiB on: answers are not streamed.
+    Default: no limit, and nothing is held back."""
+    connect_seconds: int | None = Field(default=None, ge=1, le=3600)
+    """Time to open a connection to a Service. Default: Traefik's 30."""
+    send_seconds: int | None = Field(default=None, ge=1, le=86400)
+    """Time for a client to send a whole request, with its body. Default: Traefik's 60."""
+    read_seconds: int | None = Field(default=None, ge=1, le=86400)
+    """Time for a Service to begin its answer, after it has the whole request. Default: no limit."""
+
+
+class GatewayContext(NamedTuple):
+    """Facts from other parts of the stack file that the gateway needs."""
+
+    api_ports: tuple[int, ...] = (6443,)
+    """TCP ports of the API server, as pods reach it."""
+    cilium: str | None = None
+    """Version of the Cilium that this stack installs, if its operator is the gateway's controller."""
+    on_cilium: bool = False
+    """Whether this stack installs Cilium as its network, whose policies can name the API server."""
+    addresses_by_cilium: bool = False
+    """Whether Cilium, and not MetalLB, gives Services their addresses."""
+    node_selector: Mapping[str, str] = MappingProxyType({})
+    """Labels of the nodes for the data plane's pods. Empty: all nodes."""
+    images: ImageMirror | None = None
+    """The mirror for images, if there is one."""
+
+    @property
+    def closes_node_ports(self) -> bool:
+        """Whether Cilium can be told to make the gateway's Service without node ports."""
+        return self.cilium is not None and matches(self.cilium, CLASS_CONFIG_SINCE)
+
+    def address_annotation(self, address: IPv4Address | None) -> dict[str, str]:
+        """What a Service of type LoadBalancer says to get this address."""
+        key = "lbipam.cilium.io/ips" if self.addresses_by_cilium else "metallb.io/loadBalancerIPs"
+        return {} if address is None else {key: str(address)}
+
+
+CLASS_CONFIG_SINCE = ">=1.18"
+"""Cilium has CiliumGatewayClassConfig from 1.18 on (its CRDs; 1.17.0 has none)."""
 
 
 class GatewaySpec(Spec):
@@ -196,16 +411,32 @@ class GatewaySpec(Spec):
     """The `controllerName` of the GatewayClass, which the data plane looks for."""
     name: DnsLabel = "public"
     """Name of the Gateway."""
-    cluster_issuer: DnsName | None = None
-    """A cert-manager ClusterIssuer for the certificates of HTTPS listeners. Default: the stack's secret `certificates`
-    has them, or their Secrets exist already."""
+    address: IPv4Address | None = None
+    """A fixed address from `metallb.pools`. Default: the first free one, which stays while the gateway exists."""
+    issuer: Issuer = Secrets(kind="secrets")
+    """Who makes the certificates of HTTPS listeners."""
+    limits: Limits = Limits()
+    """Limits for all routes."""
     listeners: tuple[Listener, ...] = Field(min_length=1, max_length=64)
     """64 is the Gateway CRD's limit."""
     canary_ceiling_percent: int = Field(default=50, ge=1, le=100)
     """The largest share of a route's requests for a canary. To promote it, deploy its version behind `stable`."""
     routes: tuple[Route, ...] = ()
+    """Routes for HTTP requests, WebSockets included."""
+    grpc_routes: tuple[GrpcRoute, ...] = ()
+    """Routes for gRPC requests."""
 
     @property
     def pods_namespace(self) -> str | None:
         """Namespace of the data plane's pods. None for Cilium: its Envoy is not a pod of any namespace."""
         return None if self.controller_name == CILIUM_CONTROLLER else self.namespace
+
+    @property
+    def all_routes(self) -> tuple[Route | GrpcRoute, ...]:
+        """Routes of both kinds."""
+        return (*self.routes, *self.grpc_routes)
+
+    @property
+    def https(self) -> tuple[HttpsListener, ...]:
+        """The listeners that need a certificate."""
+        return tuple(item for item in self.listeners if isinstance(item, HttpsListener))

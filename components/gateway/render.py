@@ -1,4 +1,4 @@
-"""Gateway API objects: GatewayClass and Gateway, and the routes in tenants' namespaces."""
+"""Gateway API objects of the platform: namespace, GatewayClass and Gateway."""
 
 import json
 from typing import Any
@@ -6,39 +6,52 @@ from typing import Any
 from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
+from components.gateway.issuers import asks_the_gateway
 from components.gateway.model import (
-    HTTPS_PORT,
-    Backend,
+    CILIUM_CONTROLLER,
+    GatewayContext,
     GatewaySpec,
     HttpListener,
     HttpsListener,
     Listener,
-    Route,
-    redirect_port,
 )
+from components.gateway.waits import ADDRESS, API, PROGRAMMED
 
-API = "gateway.networking.k8s.io/v1"
-_PROGRAMMED = '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
-_ACCEPTED = 'jsonpath={.status.parents[0].conditions[?(@.type=="Accepted")].status}=True'
-# Data planes report `Programmed` before they have an address, so wait for the address too. The pools exist by then.
+_POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 
 
-def gateway_class(spec: GatewaySpec) -> Manifest:
+def restricted_namespace(name: str) -> Manifest:
+    """A namespace whose pods pass Pod Security `restricted`: of the data plane, of cert-manager."""
+    return manifest("v1", "Namespace", name, labels=_POD_SECURITY)
+
+
+def gateway_class(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     """The GatewayClass. A running data plane with this controller name accepts it."""
+    body: dict[str, Any] = {"controllerName": spec.controller_name}
+    if context.closes_node_ports:
+        reference = {"group": "cilium.io", "kind": "CiliumGatewayClassConfig"}
+        body["parametersRef"] = {**reference, "name": spec.class_name, "namespace": spec.namespace}
+    return manifest(API, "GatewayClass", spec.class_name, annotations={WAIT_FOR: "condition=Accepted"}, spec=body)
+
+
+def cilium_class_config(spec: GatewaySpec) -> Manifest:
+    """How Cilium makes the gateway's Service: without node ports, which would be open on every node."""
+    service = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
     return manifest(
-        API,
-        "GatewayClass",
+        "cilium.io/v2alpha1",
+        "CiliumGatewayClassConfig",
         spec.class_name,
-        annotations={WAIT_FOR: "condition=Accepted"},
-        spec={"controllerName": spec.controller_name},
+        namespace=spec.namespace,
+        spec={"service": service},
     )
 
 
-def gateway(spec: GatewaySpec) -> Manifest:
-    """The Gateway. It is ready when its listeners are programmed and it has an address."""
-    annotations = {WAIT_FOR: _PROGRAMMED}
-    if spec.cluster_issuer is not None:
-        annotations["cert-manager.io/cluster-issuer"] = spec.cluster_issuer
+def gateway(spec: GatewaySpec, context: GatewayContext) -> Manifest:
+    """The Gateway. It is ready when its listeners are programmed and it has an address.
+
+    Where certificates need the Gateway first, it waits only for the address: the wait for certificates is their own.
+    """
+    annotations = {WAIT_FOR: ADDRESS if asks_the_gateway(spec.issuer) else PROGRAMMED}
     plain = {
         listener.name: listener.plain_text.model_dump(mode="json", by_alias=True)
         for listener in spec.listeners
@@ -46,68 +59,13 @@ def gateway(spec: GatewaySpec) -> Manifest:
     }
     if plain:
         annotations[labels.PLAIN_TEXT] = json.dumps(plain, sort_keys=True, ensure_ascii=False)
-    return manifest(
-        API,
-        "Gateway",
-        spec.name,
-        namespace=spec.namespace,
-        annotations=annotations,
-        spec={
-            "gatewayClassName": spec.class_name,
-            "listeners": [_listener(listener) for listener in spec.listeners],
-        },
-    )
-
-
-def http_route(route: Route, spec: GatewaySpec) -> Manifest:
-    """The route, in its tenant's namespace. It does not wait for backends, which the tenant deploys later."""
-    parent: dict[str, Any] = {"name": spec.name, "namespace": spec.namespace}
-    if route.listener is not None:
-        parent["sectionName"] = route.listener
-    annotations = {WAIT_FOR: _ACCEPTED}
-    if route.canary is not None:
-        annotations[labels.CANARY] = route.canary.service
-    return manifest(
-        API,
-        "HTTPRoute",
-        route.name,
-        namespace=route.tenant,
-        labels={labels.TENANT: route.tenant},
-        annotations=annotations,
-        spec={"parentRefs": [parent], "hostnames": [route.hostname], "rules": [_rule(route)]},
-    )
-
-
-def gateway_namespace(spec: GatewaySpec) -> Manifest:
-    """The data plane's namespace."""
-    pod_security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return manifest("v1", "Namespace", spec.namespace, labels=pod_security)
-
-
-def redirect_route(listener: HttpListener, spec: GatewaySpec) -> Manifest:
-    """The route of a listener that only redirects to HTTPS, in the gateway's namespace."""
-    to: dict[str, Any] = {"scheme": "https", "statusCode": 301}
-    port = redirect_port(listener, spec.listeners)
-    if port != HTTPS_PORT:
-        to["port"] = port
-    parent = {"name": spec.name, "namespace": spec.namespace, "sectionName": listener.name}
-    rule = {
-        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "filters": [{"type": "RequestRedirect", "requestRedirect": to}],
+    body: dict[str, Any] = {
+        "gatewayClassName": spec.class_name,
+        "listeners": [_listener(listener) for listener in spec.listeners],
     }
-    return manifest(
-        API,
-        "HTTPRoute",
-        f"{listener.name}-to-https",
-        namespace=spec.namespace,
-        annotations={WAIT_FOR: _ACCEPTED},
-        spec={"parentRefs": [parent], "rules": [rule]},
-    )
-
-
-def redirects(spec: GatewaySpec) -> list[HttpListener]:
-    """Listeners that only redirect."""
-    return [item for item in spec.listeners if isinstance(item, HttpListener) and item.redirect]
+    if spec.address is not None and spec.controller_name == CILIUM_CONTROLLER:  # Traefik's Service asks for it itself
+        body["infrastructure"] = {"annotations": context.address_annotation(spec.address)}
+    return manifest(API, "Gateway", spec.name, namespace=spec.namespace, annotations=annotations, spec=body)
 
 
 def _listener(listener: Listener) -> dict[str, Any]:
@@ -120,22 +78,11 @@ def _listener(listener: Listener) -> dict[str, Any]:
             "certificateRefs": [{"kind": "Secret", "name": listener.certificate_secret}],
         }
     if isinstance(listener, HttpListener) and listener.redirect:
-        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}  # a tenant's route would prevent the redirect
+        # A tenant's route would prevent the redirect. cert-manager's solvers are in this namespace too.
+        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}
         return made
-    of_tenants = {"matchExpressions": [{"key": labels.TENANT, "operator": "Exists"}]}
-    made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": of_tenants}}
+    selector: dict[str, Any] = {"matchExpressions": [{"key": labels.TENANT, "operator": "Exists"}]}
+    if isinstance(listener, HttpsListener) and listener.tenant is not None:
+        selector = {"matchLabels": {labels.TENANT: listener.tenant}}
+    made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": selector}}
     return made
-
-
-def _rule(route: Route) -> dict[str, Any]:
-    rule: dict[str, Any] = {"matches": [{"path": {"type": "PathPrefix", "value": route.path_prefix}}]}
-    if route.add_headers:
-        headers = [{"name": name, "value": value} for name, value in sorted(route.add_headers.items())]
-        rule["filters"] = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": headers}}]
-    backends = [route.stable] if route.canary is None else [route.stable, route.canary]
-    rule["backendRefs"] = [_backend(backend) for backend in backends]
-    return rule
-
-
-def _backend(backend: Backend) -> dict[str, Any]:
-    return {"name": backend.service, "port": backend.port, "weight": backend.weight}

@@ -6,11 +6,19 @@ from typing import NamedTuple
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
+from components.core.versions import parse
+from components.gateway.capabilities import capability_problems
+from components.gateway.cert_manager import HTTP_PORT, solver_listener
+from components.gateway.issuers import ByCertManager, CertManager, Http01, PrivateCa
 from components.gateway.model import (
     PING_PORT,
+    Backend,
     GatewaySpec,
+    GrpcRoute,
     HttpListener,
     HttpsListener,
+    Listener,
+    Match,
     Route,
     Traefik,
     redirect_port,
@@ -20,6 +28,9 @@ from components.tenancy.model import TenantSpec
 
 MAX_WEIGHT = 1_000_000
 """Of a backendRef, by the HTTPRoute CRD."""
+CERT_MANAGER_SINCE = "1.15"
+"""The first release that reads `enableGatewayAPI` in its configuration file without a feature gate."""
+_AnyRoute = Route | GrpcRoute
 
 
 class Claim(NamedTuple):
@@ -35,12 +46,14 @@ class Claim(NamedTuple):
 
 def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Finding]:
     """Everything wrong with the stack file's `gateway`, given its tenants."""
-    claims = [Claim(route.tenant, route.name, route.hostname) for route in spec.routes]
+    claims = [Claim(route.tenant, route.name, host) for route in spec.all_routes for host in route.hostnames]
     return [
-        *_listener_problems(spec),
-        *(problem for route in spec.routes for problem in _route_problems(route, spec, tenants)),
-        *_routes_twice(spec.routes),
+        *_listener_problems(spec, tenants),
+        *_issuer_problems(spec),
+        *(problem for route in spec.all_routes for problem in _route_problems(route, spec, tenants)),
+        *_routes_twice(spec),
         *ownership_problems(claims),
+        *capability_problems(spec),
     ]
 
 
@@ -77,7 +90,7 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
                     "a host name has one owner; take it out of one of them",
                     urn=claim.urn,
                     value=claim.hostname,
-                    fields=(f"gateway.routes[{claim.route}].hostname",),
+                    fields=(f"gateway.routes[{claim.route}].hostnames",),
                 )
     return list(problems.values())
 
@@ -87,7 +100,7 @@ def intersects(listener: str | None, route: str) -> bool:
     return shared(listener, route)
 
 
-def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
+def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
     for name in duplicates(listener.name for listener in spec.listeners):
         yield Finding("gateway-listener", f"listener '{name}'", "occurs twice", "rename one of them")
     for port, hostname in duplicates((listener.port, listener.hostname) for listener in spec.listeners):
@@ -112,13 +125,8 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
                 f"{listener.protocol} on port {listener.port}, where another listener has {protocols[listener.port]}",
                 "choose another port",
             )
-        if isinstance(listener, HttpsListener) and spec.cluster_issuer and not listener.hostname:
-            yield Finding(
-                "gateway-listener",
-                f"listener '{listener.name}'",
-                f"has no hostname, and cert-manager ({spec.cluster_issuer}) makes certificates for names",
-                "add one",
-            )
+        if isinstance(listener, HttpsListener) and listener.tenant is not None:
+            yield from _tenant_problems("listener", listener.name, listener.tenant, tenants, "gateway.listeners")
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
         if isinstance(spec.install, Traefik) and listener.port == PING_PORT:
@@ -128,6 +136,46 @@ def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
                 f"has port {PING_PORT}, where Traefik answers probes",
                 "choose another port",
             )
+
+
+def _tenant_problems(what: str, name: str, tenant: str, tenants: Sequence[TenantSpec], field: str) -> Iterator[Finding]:
+    names = sorted(known.name for known in tenants)
+    if tenant not in names:
+        yield Finding(
+            "gateway-route-tenant",
+            f"{what} '{name}'",
+            f"tenant '{tenant}' is not one of {', '.join(names) or 'none'}",
+            did_you_mean(tenant, names) or "add it to tenants, or correct it",
+            value=tenant,
+            fields=(f"{field}[{name}].tenant",),
+        )
+
+
+def _issuer_problems(spec: GatewaySpec) -> Iterator[Finding]:
+    """Certificates that the issuer can't make."""
+    issuer = spec.issuer
+    if not isinstance(issuer, PrivateCa | ByCertManager):
+        return
+    for listener in spec.https:
+        if listener.hostname is None:
+            said = f"has no hostname, and {issuer.kind} makes certificates for names"
+            yield Finding("gateway-listener", f"listener '{listener.name}'", said, "add one")
+    if not isinstance(issuer, CertManager):
+        return
+    if parse(issuer.version) < parse(CERT_MANAGER_SINCE):
+        said = f"{issuer.version} is older than {CERT_MANAGER_SINCE}, the first one that knows Gateway API here"
+        yield Finding("gateway-issuer", "gateway.issuer.version", said, "write a newer one")
+    if not isinstance(issuer.acme.solver, Http01):
+        return
+    for listener in spec.https:
+        if listener.hostname and listener.hostname.startswith("*."):
+            said = f"{listener.hostname} is a wildcard, and an ACME server gives those by dns-01 only"
+            remedy = "write a listener for each host, or solver kind dns-01"
+            yield Finding("gateway-issuer", f"listener '{listener.name}'", said, remedy, value=listener.hostname)
+    if solver_listener(spec) is None:
+        said = f"asks on port {HTTP_PORT}, and no listener there takes every host and redirects"
+        remedy = "add { name: http, port: 80, protocol: HTTP, redirect: https }"
+        yield Finding("gateway-issuer", "gateway.issuer.acme.solver", said, remedy)
 
 
 def _plain_problems(listener: HttpListener, spec: GatewaySpec) -> Iterator[Finding]:
@@ -174,37 +222,33 @@ def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Fi
     ]
 
 
-def _route_problems(route: Route, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
+def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
     item = f"route '{route.name}'"
-    names = sorted(tenant.name for tenant in tenants)
-    if route.tenant not in names:
-        yield Finding(
-            "gateway-route-tenant",
-            item,
-            f"tenant '{route.tenant}' is not one of {', '.join(names) or 'none'}",
-            did_you_mean(route.tenant, names) or "add it to tenants, or correct it",
-            value=route.tenant,
-            fields=(f"gateway.routes[{route.name}].tenant",),
-        )
-    backends = [route.stable] if route.canary is None else [route.stable, route.canary]
-    yield from weight_problems(item, [backend.weight for backend in backends])
-    if route.canary is not None:
-        total = sum(backend.weight for backend in backends)
-        yield from canary_problems(item, route.canary.weight, total, spec.canary_ceiling_percent)
-    if route.canary is not None and (route.canary.service, route.canary.port) == (
-        route.stable.service,
-        route.stable.port,
-    ):
-        yield Finding(
-            "gateway-route-canary",
-            item,
-            f"stable and canary are the same Service {route.canary.service}:{route.canary.port}",
-            "name the canary's own, or leave canary out",
-        )
+    yield from _tenant_problems("route", route.name, route.tenant, tenants, _list_of(route))
+    if route.stable is not None:
+        yield from _backend_problems(item, route.stable, route.canary, spec)
     yield from _attachment_problems(route, spec)
 
 
-def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
+def _list_of(route: _AnyRoute) -> str:
+    return "gateway.routes" if isinstance(route, Route) else "gateway.grpcRoutes"
+
+
+def _backend_problems(item: str, stable: Backend, canary: Backend | None, spec: GatewaySpec) -> Iterator[Finding]:
+    yield from weight_problems(item, [backend.weight for backend in (stable, canary) if backend is not None])
+    if canary is None:
+        return
+    yield from canary_problems(item, canary.weight, stable.weight + canary.weight, spec.canary_ceiling_percent)
+    if (canary.service, canary.port) == (stable.service, stable.port):
+        yield Finding(
+            "gateway-route-canary",
+            item,
+            f"stable and canary are the same Service {canary.service}:{canary.port}",
+            "name the canary's own, or leave canary out",
+        )
+
+
+def _attachment_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Finding]:
     item = f"route '{route.name}'"
     names = ", ".join(listener.name for listener in spec.listeners)
     wanted = [listener for listener in spec.listeners if route.listener in (None, listener.name)]
@@ -224,27 +268,56 @@ def _attachment_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
             f"listener '{route.listener}' is not one of {names}",
             "correct it, or leave it out",
         )
-    elif not any(intersects(listener.hostname, route.hostname) for listener in wanted):
-        hosts = ", ".join(sorted({str(listener.hostname) for listener in wanted}))
+        return
+    open_to = [item for item in wanted if _takes_tenant(item, route.tenant)]
+    if wanted and not open_to:
         yield Finding(
             "gateway-route-listener",
             item,
-            f"no listener takes {route.hostname} (they have {hosts})",
+            f"{', '.join(listener.name for listener in wanted)} takes no routes of tenant {route.tenant}",
+            "write another listener, or correct its tenant",
+        )
+        return
+    for hostname in route.hostnames if open_to else ():
+        if any(intersects(listener.hostname, hostname) for listener in open_to):
+            continue
+        hosts = ", ".join(sorted({str(listener.hostname) for listener in open_to}))
+        yield Finding(
+            "gateway-route-listener",
+            item,
+            f"no listener takes {hostname} (they have {hosts})",
             "add a listener for it, or correct the host",
-            value=route.hostname,
-            fields=(f"gateway.routes[{route.name}].hostname",),
+            value=hostname,
+            fields=(f"{_list_of(route)}[{route.name}].hostnames",),
         )
 
 
-def _routes_twice(routes: Sequence[Route]) -> Iterator[Finding]:
-    for tenant, name in duplicates((route.tenant, route.name) for route in routes):
-        yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice", "rename one of them")
-    places = [(route.tenant, route.hostname, route.path_prefix) for route in routes]
+def _takes_tenant(listener: Listener, tenant: str) -> bool:
+    return not isinstance(listener, HttpsListener) or listener.tenant in (None, tenant)
+
+
+def _routes_twice(spec: GatewaySpec) -> Iterator[Finding]:
+    for routes in (spec.routes, spec.grpc_routes):
+        for tenant, name in duplicates((route.tenant, route.name) for route in routes):
+            yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice", "rename one of them")
+    places = [
+        (route.tenant, host, _requests(one))
+        for route in spec.routes
+        for host in route.hostnames
+        for one in route.matches
+    ]
+    names = [route.name for route in spec.routes for _ in route.hostnames for _ in route.matches]
     for place in duplicates(places):
-        same = sorted({route.name for route, at in zip(routes, places, strict=True) if at == place})
+        same = sorted({name for name, at in zip(names, places, strict=True) if at == place})
         yield Finding(
             "gateway-route-unique",
-            f"routes {' and '.join(same)}",
-            f"answer the same {place[1]}{place[2]}: the older one wins",
+            f"routes {' and '.join(same)}" if len(same) > 1 else f"route {same[0]}",
+            f"answer the same {place[1]}{place[2][0]}: the older one wins",
             "merge them",
         )
+
+
+def _requests(match: Match) -> tuple[str, str, str | None, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """What a match takes, in a form that can be compared."""
+    path, kind = (match.path_prefix, "prefix") if match.path is None else (match.path, "path")
+    return path, kind, match.method, tuple(sorted(match.headers.items())), tuple(sorted(match.query.items()))

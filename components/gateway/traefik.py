@@ -1,10 +1,13 @@
 """Traefik as the gateway's data plane: its objects, with the rights in its documentation."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
+from components.core import labels
 from components.core.manifests import Manifest, manifest
-from components.gateway.model import PING_PORT, GatewaySpec, Traefik
+from components.gateway.model import PING_PORT, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror, image_at, pin_of
 
 NAME = "traefik"
@@ -12,7 +15,13 @@ NAME = "traefik"
 ORIGIN = "docker.io/library/traefik"
 """Traefik's public image."""
 
-_SELECTED = {"app.kubernetes.io/name": NAME}
+SELECTED = {"app.kubernetes.io/name": NAME}
+"""Labels of its pods."""
+_CONFIGURATION = "/etc/traefik/body.json"
+_BODY_LIMIT = "body-limit"
+_MEBIBYTE = 1024 * 1024
+_HELD_BACK = "2Gi"
+"""Room on a node's disk for requests and answers that are held back. A pod that needs more is replaced."""
 _USER = 65532  # "nonroot" in distroless images; any number except 0 works
 _READ = ["get", "list", "watch"]
 _GATEWAY_API = "gateway.networking.k8s.io"
@@ -22,15 +31,16 @@ _FINISH_SECONDS = 20
 """How long running requests may take after that."""
 
 
-def traefik_manifests(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> list[Manifest]:
+def traefik_manifests(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> list[Manifest]:
     """All objects of Traefik in the gateway's namespace, in the order in which they are applied."""
     return [
+        *([_configuration(spec)] if spec.limits.body_mebibytes else ()),
         manifest("v1", "ServiceAccount", NAME, namespace=spec.namespace),
         manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()),
         _binding(spec.namespace),
         _budget(spec.namespace),
-        _deployment(spec, install, images),
-        _service(spec),
+        _deployment(spec, install, context),
+        _service(spec, context),
     ]
 
 
@@ -65,14 +75,21 @@ def _budget(namespace: str) -> Manifest:
     """One pod at a time may be evicted. A pod that is not ready may always be."""
     spec = {
         "maxUnavailable": 1,
-        "selector": {"matchLabels": _SELECTED},
+        "selector": {"matchLabels": SELECTED},
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
     return manifest("policy/v1", "PodDisruptionBudget", NAME, namespace=namespace, spec=spec)
 
 
-def _deployment(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> Manifest:
-    pod = {
+def _configuration(spec: GatewaySpec) -> Manifest:
+    """The limit for bodies. Traefik takes it from a file and not from its command line."""
+    limit = (spec.limits.body_mebibytes or 0) * _MEBIBYTE
+    text = json.dumps({"http": {"middlewares": {_BODY_LIMIT: {"buffering": {"maxRequestBodyBytes": limit}}}}})
+    return manifest("v1", "ConfigMap", NAME, namespace=spec.namespace, data={"body.json": text})
+
+
+def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> Manifest:
+    pod: dict[str, Any] = {
         "serviceAccountName": NAME,
         "terminationGracePeriodSeconds": _ACCEPT_SECONDS + _FINISH_SECONDS + 5,
         "securityContext": {
@@ -89,30 +106,44 @@ def _deployment(spec: GatewaySpec, install: Traefik, images: ImageMirror | None)
                 "topologyKey": "kubernetes.io/hostname",
                 "maxSkew": 1,
                 "whenUnsatisfiable": "DoNotSchedule",
-                "labelSelector": {"matchLabels": _SELECTED},
+                "labelSelector": {"matchLabels": SELECTED},
                 "matchLabelKeys": ["pod-template-hash"],  # counts only pods of the same version
                 "nodeTaintsPolicy": "Honor",  # ignores nodes that are being drained
             }
         ],
-        "containers": [_container(spec, install, images)],
+        "containers": [_container(spec, install, context.images)],
     }
+    if context.node_selector:
+        pod["nodeSelector"] = dict(context.node_selector)
+    about: dict[str, Any] = {"labels": SELECTED}
+    if spec.limits.body_mebibytes:
+        pod["volumes"] = [
+            {"name": "configuration", "configMap": {"name": NAME}},
+            {"name": "held-back", "emptyDir": {"sizeLimit": _HELD_BACK}},
+        ]
+        text = _configuration(spec)["data"]["body.json"]
+        about["annotations"] = {labels.CONFIGURATION: hashlib.sha256(text.encode()).hexdigest()[:16]}
     return manifest(
         "apps/v1",
         "Deployment",
         NAME,
         namespace=spec.namespace,
-        labels=_SELECTED,
+        labels=SELECTED,
         spec={
             "replicas": install.replicas,
-            "selector": {"matchLabels": _SELECTED},
+            "selector": {"matchLabels": SELECTED},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": _SELECTED}, "spec": pod},
+            "template": {"metadata": about, "spec": pod},
         },
     )
 
 
 def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> dict[str, Any]:
     ping = {"httpGet": {"path": "/ping", "port": PING_PORT}}
+    mounts = [
+        {"name": "configuration", "mountPath": "/etc/traefik", "readOnly": True},
+        {"name": "held-back", "mountPath": "/tmp"},  # noqa: S108  where Traefik holds bodies back
+    ]
     return {
         "name": NAME,
         "image": _image(install, images),
@@ -129,6 +160,7 @@ def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) 
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
+        **({"volumeMounts": mounts} if spec.limits.body_mebibytes else {}),
     }
 
 
@@ -147,6 +179,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
     return [
         *(f"--entrypoints.{name}.address=:{port}/tcp" for name, port in ports),
         *lives,
+        *_limits(spec, [name for name, _ in ports]),
         f"--entrypoints.ping.address=:{PING_PORT}/tcp",
         "--ping=true",
         "--ping.entrypoint=ping",
@@ -158,18 +191,37 @@ def _arguments(spec: GatewaySpec) -> list[str]:
     ]
 
 
-def _service(spec: GatewaySpec) -> Manifest:
+def _limits(spec: GatewaySpec, entry_points: Sequence[str]) -> list[str]:
+    limits, forwarding = spec.limits, "--serverstransport.forwardingtimeouts"
+    found = []
+    if limits.body_mebibytes:
+        found.append(f"--providers.file.filename={_CONFIGURATION}")
+        found += [f"--entrypoints.{name}.http.middlewares={_BODY_LIMIT}@file" for name in entry_points]
+    if limits.send_seconds:
+        found += [
+            f"--entrypoints.{name}.transport.respondingtimeouts.readtimeout={limits.send_seconds}s"
+            for name in entry_points
+        ]
+    if limits.connect_seconds:
+        found.append(f"{forwarding}.dialtimeout={limits.connect_seconds}s")
+    if limits.read_seconds:
+        found.append(f"{forwarding}.responseheadertimeout={limits.read_seconds}s")
+    return found
+
+
+def _service(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     ports = [{"name": _port_name(port), "port": port, "targetPort": port, "protocol": "TCP"} for port in _ports(spec)]
     return manifest(
         "v1",
         "Service",
         NAME,
         namespace=spec.namespace,
+        annotations=context.address_annotation(spec.address),
         spec={
             "type": "LoadBalancer",
             "allocateLoadBalancerNodePorts": False,  # otherwise each port is also open on every node
             "externalTrafficPolicy": "Local",  # keeps the client's address
-            "selector": _SELECTED,
+            "selector": SELECTED,
             "ports": ports,
         },
     )

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from components.core.authority import key_problem
 from components.core.finding import Finding
 from components.core.names import PROJECT
-from components.kubeadm.authority import key_problem
 from components.kubeadm.model import Kubeadm
 
 BY_KIND = {"existing": ("kubeconfig",), "kubeadm": ("bootstrapToken", "certificateKey", "caKey")}
@@ -52,7 +52,9 @@ def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]
         if name in given and not pattern.fullmatch(given[name])
     ]
     if "caKey" in given:
-        problem = key_problem(given["caKey"], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None)
+        problem = key_problem(
+            given["caKey"], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None, of="cluster.caCertificate"
+        )
         if problem:
             remedy = "set the key that was made together with the certificate"
             found.append(Finding("cluster-secrets", f"{PROJECT}:caKey", problem, remedy))

@@ -5,10 +5,11 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from components.core.authority import AuthorityCertificate
 from components.core.model import Spec
 from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, Version
 from components.images.model import REGISTRY, ImageMirror
-from components.kubeadm import authority, signing
+from components.kubeadm import signing
 from components.network.model import NetworkSpec
 from components.nodes.model import NodeSpec, ServiceProxy, SshSpec
 
@@ -27,11 +28,6 @@ PackageVersion = Annotated[
     str, AfterValidator(_package_version), WithJsonSchema({"type": "string", "pattern": f"^{_DEBIAN.pattern}$"})
 ]
 """A Debian package's whole version, with its revision."""
-
-Certificate = Annotated[
-    str, AfterValidator(authority.certificate), WithJsonSchema({"type": "string", "pattern": "BEGIN CERTIFICATE"})
-]
-"""A certificate authority's certificate, PEM; it is not secret."""
 
 
 class Existing(Spec):
@@ -118,7 +114,7 @@ class Kubeadm(Spec):
     images: ControlPlaneImages
     source_countries: tuple[CountryCode, ...] = ()
     """More countries that software may come from, in addition to residency's: downloading it sends no data out."""
-    ca_certificate: Certificate
+    ca_certificate: AuthorityCertificate
     """The cluster's certificate authority, made beforehand, so that each node knows it before it joins."""
     certificate_names: tuple[DnsName, ...] = ()
     """More names or addresses of the API server for its certificate; `network.apiServer` is in it."""

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
+from components.core.authority import discovery_hash
 from components.core.manifests import Manifest
 from components.core.versions import minor
-from components.kubeadm.authority import discovery_hash
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
 from components.network.kube_proxy import kube_proxy_configuration

@@ -13,8 +13,16 @@ from pulumi.runtime.config import CONFIG
 from components.core.finding import Finding
 from components.core.names import PROJECT
 from components.gateway.bundle import Bundle
-from components.gateway.certificates import CERTIFICATES, KeyPair, certificate_problems, key_pairs
+from components.gateway.certificates import (
+    CERTIFICATES,
+    DNS_KEY,
+    certificate_problems,
+    issuer_problems,
+    last_day,
+    served,
+)
 from components.gateway.model import CrdBundle
+from components.gateway.signing import KeyPair
 from components.kubeadm.credentials import BY_KIND, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
 from components.nodes.preflight import facts
@@ -23,7 +31,7 @@ from components.residency.model import StateStore
 from components.residency.state_store import state_store
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
 from components.stackfile.installed_charts import from_mirror
-from components.stackfile.keys import SPEC, key_findings
+from components.stackfile.keys import OF_ISSUERS, SPEC, key_findings
 from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
 from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
 from components.stackfile.releases import release_advice
@@ -44,6 +52,10 @@ class Access(NamedTuple):
     """Where the engine keeps the stack, as far as a program can know."""
     certificates: dict[str, pulumi.Output[KeyPair]]
     """By name of the Secret, what HTTPS listeners are served with; empty where others bring them."""
+    certificate_ends: dict[str, str]
+    """By name of the Secret, the day on which the certificate ends."""
+    dns_key: pulumi.Output[str] | None
+    """The TSIG key for ACME's DNS-01; None where no name server asks for one."""
     reading_kubeconfig: str | None
     """The kubeconfig for reading an existing cluster from this process; None where nodes are not read either."""
     facts: Kept | None
@@ -86,10 +98,11 @@ def load() -> PlatformSpec:
         spec = parse(data, base_dir=Path.cwd(), source=source, stack=pulumi.get_stack())
     except SpecError as error:
         beside += credential_problems(given, None)
-        beside += certificate_problems(config.get(CERTIFICATES), None, time.time())
+        if (text := config.get(CERTIFICATES)) is not None:
+            beside += certificate_problems(text, None, time.time())
         raise _refused([*error.problems, *beside], source) from None
     beside += credential_problems(given, spec.cluster)
-    beside += certificate_problems(config.get(CERTIFICATES), spec.gateway, time.time())
+    beside += issuer_problems(_of_issuers(config), spec.gateway, time.time())
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
         raise _refused(beside, source)
@@ -123,6 +136,8 @@ def access(spec: PlatformSpec) -> Access:
     may_read = config.get_bool("readNodes") is not False and file is None
     bootstraps = isinstance(spec.cluster, Kubeadm)
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
+    pairs = served(_of_issuers(config), spec.gateway, time.time())
+    dns_key = config.get_secret(DNS_KEY)
     return Access(
         None if bootstraps else config.require_secret("kubeconfig"),
         pulumi.Output.all(*parts).apply(lambda values: Credentials(*values)) if bootstraps else None,
@@ -130,14 +145,17 @@ def access(spec: PlatformSpec) -> Access:
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),
         # An output of a tuple loses its class.
-        {
-            name: pulumi.Output.secret(list(pair)).apply(lambda parts: KeyPair(*parts))
-            for name, pair in key_pairs(config.get(CERTIFICATES)).items()
-        },
+        {name: pulumi.Output.secret(list(pair)).apply(lambda parts: KeyPair(*parts)) for name, pair in pairs.items()},
+        {name: last_day(pair) for name, pair in pairs.items()},
+        dns_key,
         config.require("kubeconfig") if may_read and not bootstraps else None,
         _facts(Path(file), config.get("factsSha256"), spec) if file is not None else None,
         date.today(),
     )
+
+
+def _of_issuers(config: pulumi.Config) -> dict[str, str]:
+    return {name: value for name in OF_ISSUERS if (value := config.get(name)) is not None}
 
 
 def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> Kept:

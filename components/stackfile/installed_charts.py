@@ -7,12 +7,15 @@ from components.charts.lock import WantedChart
 from components.charts.model import Mirror
 from components.charts.reference import repository_of
 from components.core.finding import Finding
+from components.gateway.issuers import NAMESPACE as CERT_MANAGER
+from components.gateway.issuers import CertManager
+from components.gateway.model import GatewaySpec
 from components.network.model import AnyCni
 from components.network.model import Helm as CniHelm
 from components.pools.model import Helm as MetalLbHelm
 from components.pools.model import MetalLbSpec
 
-_Helm = CniHelm | MetalLbHelm
+_Helm = CniHelm | MetalLbHelm | CertManager
 
 
 class Installing(Protocol):
@@ -22,6 +25,8 @@ class Installing(Protocol):
     def cni(self) -> AnyCni: ...
     @property
     def metallb(self) -> MetalLbSpec: ...
+    @property
+    def gateway(self) -> GatewaySpec: ...
 
 
 class _Install(NamedTuple):
@@ -30,6 +35,8 @@ class _Install(NamedTuple):
     version: str
     field: str
     helm: _Helm
+    setting: str = "install"
+    """The field of the part that has the chart."""
 
 
 def wanted_charts(spec: Installing, mirror: Mirror | None) -> list[WantedChart]:
@@ -51,18 +58,18 @@ def mirror_problems(spec: Installing, mirror: Mirror | None) -> list[Finding]:
     if mirror is None:
         return []
     own = {
-        found.part: found.helm.repository
+        f"{found.part}.{found.setting}": found.helm.repository
         for found in _installs(spec)
         if found.helm.repository != type(found.helm).model_fields["repository"].default
     }
     return [
         Finding(
             "charts-mirror",
-            f"{part}.install.repository",
+            f"{place}.repository",
             f"{repository} beside charts.mirror, which every chart comes from",
             "take one of them out",
         )
-        for part, repository in own.items()
+        for place, repository in own.items()
     ]
 
 
@@ -72,7 +79,7 @@ def from_mirror(spec: Installing, mirror: Mirror | None) -> dict[str, Any]:
         return {}
     moved = {"repository": repository_of(mirror)}
     return {
-        found.part: getattr(spec, found.part).model_copy(update={"install": found.helm.model_copy(update=moved)})
+        found.part: getattr(spec, found.part).model_copy(update={found.setting: found.helm.model_copy(update=moved)})
         for found in _installs(spec)
     }
 
@@ -85,3 +92,7 @@ def _installs(spec: Installing) -> Iterator[_Install]:
     if isinstance(spec.metallb.install, MetalLbHelm):
         install = spec.metallb.install
         yield _Install("metallb", "metallb", install.version, "metallb.install.version", install)
+    issuer = spec.gateway.issuer
+    if isinstance(issuer, CertManager):
+        version = issuer.chart.version
+        yield _Install("gateway", CERT_MANAGER, version, "gateway.issuer.version", issuer, "issuer")

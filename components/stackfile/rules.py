@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from components.core.finding import Finding
+from components.gateway.cert_manager import values_problems as issuer_values_problems
 from components.gateway.controllers import controller_problems
 from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
@@ -89,6 +90,16 @@ def _each_node(spec: PlatformSpec) -> list[Finding]:
     return [problem for node in spec.nodes for problem in node_problems(node, allowed, segments)]
 
 
+def _fixed_address(spec: PlatformSpec) -> list[Finding]:
+    """A gateway's address that no pool has: its Service would never get it."""
+    address = spec.gateway.address
+    if address is None or any(block.holds(address) for pool in spec.metallb.pools for block in pool.addresses):
+        return []
+    blocks = ", ".join(str(block) for pool in spec.metallb.pools for block in pool.addresses)
+    said, remedy = f"{address} is in no pool of metallb.pools ({blocks})", "write an address of a pool"
+    return [Finding("gateway-address", "gateway.address", said, remedy, value=str(address))]
+
+
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
@@ -134,7 +145,12 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
     ({"cni", "gateway"}, lambda spec: controller_problems(spec.gateway, spec.cni)),
     ({"gateway", "tenants"}, lambda spec: gateway_problems(spec.gateway, spec.tenants)),
     ({"some tenants", "gateway"}, lambda spec: tenancy_problems(spec.tenants, platform=[spec.gateway.namespace])),
-    ({"charts", "cni", "metallb"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),
+    ({"gateway", "metallb"}, _fixed_address),
+    (
+        {"gateway", "images", "metallb", "cni", "network"},
+        lambda spec: issuer_values_problems(spec.gateway, spec.gateway_context),
+    ),
+    ({"charts", "cni", "metallb", "gateway"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),
     ({"processing", "tenants"}, lambda spec: processing_problems(spec.processing, spec.tenants)),
 )
 """Which parts a check looks at, and the check: the predicates are the slices' own, as the policies use them.

@@ -9,7 +9,7 @@ from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import parse
 from components.existing_cluster.model import ClusterRequirements
-from components.gateway.model import CrdBundle, GatewaySpec
+from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
@@ -136,6 +136,23 @@ class PlatformSpec(Spec):
         """What else of the stack the owner of its addresses depends on."""
         both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
         return MetalLbContext(self.cilium_version, both, self.images)
+
+    @property
+    def gateway_context(self) -> GatewayContext:
+        """What else of the stack the gateway depends on."""
+        controls = self.gateway.controller_name == CILIUM_CONTROLLER
+        return GatewayContext(
+            api_ports=self.api_ports,
+            cilium=self.cilium_version if controls else None,
+            on_cilium=self.cni.kind == "cilium",
+            addresses_by_cilium=self.metallb.install.kind == "cilium",
+            images=self.images,
+        )
+
+    @property
+    def api_ports(self) -> tuple[int, ...]:
+        """TCP ports of the API server, as pods reach it: kubeadm's own, and what is in front of it."""
+        return tuple(sorted({API_PORT, self.network.api_server.port}))
 
     @property
     def combination(self) -> Combination:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.gateway.model import GatewaySpec
-from components.gateway.render import redirect_route, redirects
+from components.gateway.routes import redirect_route, redirects
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.conformance import objects
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles

@@ -46,8 +46,8 @@ def question(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
         "ask": "split",
         "address": address,
         "port": secure.port,
-        "hostname": route.hostname,
-        "path": f"{route.path_prefix}/items",
+        "hostname": route.hostnames[0],
+        "path": f"{route.matches[0].path_prefix}/items",
         "authority": str(layout.authority),
     }
 
@@ -56,9 +56,7 @@ def gateway_facts(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
     """The split that a client outside gets by HTTPS, who answered its ARP, and what the backend saw."""
     route = spec.gateway.routes[0]
     run_ip("neigh flush dev eth0", namespace=CLIENT.namespace)
-    weights = {route.stable.service: route.stable.weight}
-    if route.canary:
-        weights[route.canary.service] = route.canary.weight
+    weights = {one.service: one.weight for one in (route.stable, route.canary) if one is not None}
     asked = question(layout, spec, address)
     answer = _until_served(asked, {name for name, weight in weights.items() if weight})
     counts = answer["counts"]
@@ -83,7 +81,7 @@ def gateway_facts(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
         "failures": answer["failures"],
         "weights": weights,
         "binomial_p": round(p_value, 4),
-        "tls": f"{route.hostname}, verified by the lab's authority",
+        "tls": f"{route.hostnames[0]}, verified by the lab's authority",
         "client_seen": client,
         "redirects": redirects,
         "backend_saw": seen,
@@ -98,10 +96,10 @@ def _redirects(spec: PlatformSpec, address: str) -> Facts:
     for listener in spec.gateway.listeners:
         if not isinstance(listener, HttpListener):
             continue
-        path = f"{route.path_prefix}/items"
-        asked = {"ask": "redirect", "address": address, "port": listener.port, "hostname": route.hostname, "path": path}
+        host, path = route.hostnames[0], f"{route.matches[0].path_prefix}/items"
+        asked = {"ask": "redirect", "address": address, "port": listener.port, "hostname": host, "path": path}
         [answer] = ask(from_host(CLIENT), [asked])
-        wanted = f"https://{route.hostname}{path}"
+        wanted = f"https://{host}{path}"
         rows[listener.name] = {"ok": answer["status"] == 301 and answer["location"] == wanted, **answer}
     return rows
 

@@ -4,14 +4,15 @@ import pytest
 import yaml
 
 from components.gateway.model import Traefik
-from components.gateway.render import gateway, gateway_class, gateway_namespace, http_route, redirect_route, redirects
+from components.gateway.network_policies import gateway_policies
+from components.gateway.render import restricted_namespace
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
 from components.pools.render import metallb_namespace, metallb_values, webhook_wait_annotation
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
-from tests.support.manifests import metallb_manifests, to_yaml
+from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
 from tests.support.stacks import stack
 
 PINNED = ImageMirror(
@@ -28,10 +29,9 @@ def test_pools_and_advertisements_are_what_they_were(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_gateway_and_routes_are_what_they_were(name: str) -> None:
-    spec = stack(name).gateway
-    sent_on = [redirect_route(listener, spec) for listener in redirects(spec)]
-    made = [gateway_class(spec), gateway(spec), *sent_on, *(http_route(route, spec) for route in spec.routes)]
-    assert_golden(f"{name}-gateway.yaml", to_yaml(made))
+    platform = stack(name)
+    policies = gateway_policies(platform.gateway, platform.gateway_context)
+    assert_golden(f"{name}-gateway.yaml", to_yaml([*policies, *gateway_manifests(platform)]))
 
 
 @pytest.mark.parametrize(("name", "tenant"), [("lab", "butikk"), ("oslo", "butikk"), ("oslo", "skjema")])
@@ -46,7 +46,8 @@ def test_what_is_installed_from_mirrors_is_what_it_was() -> None:
     lab = stack("lab")
     assert isinstance(lab.gateway.install, Traefik)
     assert isinstance(lab.metallb.install, Helm)
-    assert_golden("lab-traefik.yaml", to_yaml(traefik_manifests(lab.gateway, lab.gateway.install, PINNED)))
+    pinned = lab.gateway_context._replace(images=PINNED)
+    assert_golden("lab-traefik.yaml", to_yaml(traefik_manifests(lab.gateway, lab.gateway.install, pinned)))
     around = lab.metallb_context._replace(images=PINNED)
     assert_golden("lab-metallb-values.yaml", yaml.safe_dump(metallb_values(lab.metallb, lab.metallb.install, around)))
 
@@ -57,6 +58,8 @@ def test_what_goes_with_a_chart_is_what_it_was() -> None:
     values = metallb_values(oslo.metallb, oslo.metallb.install, oslo.metallb_context)
     assert_golden("oslo-metallb-values.yaml", yaml.safe_dump(values))
     assert isinstance(oslo.gateway.install, Traefik)
-    assert_golden("oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.images)))
-    around = [metallb_namespace(), webhook_wait_annotation(), gateway_namespace(oslo.gateway)]
+    assert_golden(
+        "oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.gateway_context))
+    )
+    around = [metallb_namespace(), webhook_wait_annotation(), restricted_namespace(oslo.gateway.namespace)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))

@@ -38,8 +38,9 @@ def test_the_key_is_nowhere_else() -> None:
     assert KEY not in str(program.outputs) + str(program.log)
 
 
-def test_without_one_nothing_is_made() -> None:
-    assert run_program("lab").of("core/v1:Secret") == []
+def test_without_one_nothing_is_declared() -> None:
+    with pytest.raises(SpecError, match="vds-platform:certificates: is missing, and listeners need certificates"):
+        run_program("lab", certificates=None)
 
 
 def test_a_wrong_one_declares_nothing() -> None:

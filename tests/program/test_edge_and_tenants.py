@@ -7,10 +7,9 @@ import pytest
 
 from components.core import labels
 from components.core.manifests import key
-from components.gateway.render import gateway, gateway_class, http_route
 from components.stackfile.parsing import parse
 from components.tenancy.render import tenant_manifests
-from tests.support.manifests import metallb_manifests
+from tests.support.manifests import gateway_manifests, metallb_manifests
 from tests.support.program import Declared, Program, run_program
 from tests.support.stacks import ROOT, stack, stack_data
 
@@ -53,9 +52,7 @@ def test_what_is_declared_is_what_was_rendered(name: str) -> None:
     edge = platform.gateway
     rendered = [
         *metallb_manifests(platform.metallb),
-        gateway_class(edge),
-        gateway(edge),
-        *(http_route(route, edge) for route in edge.routes),
+        *gateway_manifests(platform),
         *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.pods_namespace)),
     ]
     for made in rendered:

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.core.manifests import Manifest
-from components.gateway.model import GatewaySpec
-from components.gateway.render import gateway, gateway_class, http_route
+from components.gateway.model import GatewayContext, GatewaySpec
+from components.gateway.render import gateway, gateway_class
+from components.gateway.routes import tenant_routes
 from components.gateway.rules import gateway_problems
 from components.pools.model import MetalLbSpec
 from components.pools.rules import metallb_problems
@@ -96,6 +97,12 @@ def tenants(draw: st.DrawFn) -> list[TenantSpec]:
     return made
 
 
+MATCHES = (
+    [{"pathPrefix": "/api"}, {"method": "GET", "headers": {"X-Beta": "yes"}}],
+    [{"path": "/a", "query": {"beta": "1"}}],
+)
+
+
 @st.composite
 def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
     agencies = draw(tenants())
@@ -109,9 +116,16 @@ def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
         ),
     )
     route = st.fixed_dictionaries(
-        {"name": names, "tenant": st.sampled_from([agency.name for agency in agencies]), "hostname": hosts},
+        {
+            "name": names,
+            "tenant": st.sampled_from([agency.name for agency in agencies]),
+            "hostnames": st.lists(hosts, min_size=1, max_size=2, unique=True),
+        },
         optional={
             "canary": backend,
+            "matches": st.sampled_from(MATCHES),
+            "timeouts": st.just({"requestSeconds": 10, "backendSeconds": 5}),
+            "mirror": st.just({"service": "copy", "port": 80, "percent": 5}),
             "addHeaders": st.dictionaries(
                 st.sampled_from(["X-A", "X-B"]), st.from_regex(r"[a-z-]{1,9}", fullmatch=True)
             ),
@@ -166,7 +180,8 @@ def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[
     spec, agencies = made
     judged = {"gateway-weights", "gateway-hostname-owner", "gateway-tls", "gateway-canary"}
     refused = {problem.rule for problem in gateway_problems(spec, agencies)} & judged
-    manifests = [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]
+    around = GatewayContext()
+    manifests = [gateway_class(spec, around), gateway(spec, around), *tenant_routes(spec)]
     assert {violation.policy for violation in violations(ENGINE_POLICIES, resources(*manifests))} == refused
     for manifest in manifests:
         assert crd_errors(manifest, GATEWAY_API, pinned("gateway-api")) == []

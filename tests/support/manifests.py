@@ -5,8 +5,11 @@ from collections.abc import Iterable
 import yaml
 
 from components.core.manifests import Manifest
+from components.gateway.render import gateway, gateway_class
+from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.pools.model import MetalLbSpec
 from components.pools.render import address_pool, advertisement, bgp_peer
+from components.stackfile.spec import PlatformSpec
 
 
 def to_yaml(items: Iterable[Manifest]) -> str:
@@ -21,3 +24,10 @@ def metallb_manifests(spec: MetalLbSpec) -> list[Manifest]:
         *(address_pool(pool) for pool in spec.pools),
         *(advertisement(pool) for pool in spec.pools),
     ]
+
+
+def gateway_manifests(platform: PlatformSpec) -> list[Manifest]:
+    """GatewayClass, Gateway and all routes, in the order of creation."""
+    spec, context = platform.gateway, platform.gateway_context
+    sent_on = [redirect_route(listener, spec) for listener in redirects(spec)]
+    return [gateway_class(spec, context), gateway(spec, context), *sent_on, *tenant_routes(spec)]

@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings, stack
 
 from tests.support import bootstraps
+from tests.support.certificates import made
 from tests.support.stacks import ROOT, stack_data
 
 SECRETS = {"kubeconfig": "apiVersion: v1", "sshPrivateKey": "a private key"}
@@ -169,17 +170,33 @@ async def _run(
         )
     )
     settings.SETTINGS.outputs.clear()
-    pulumi.runtime.set_all_config(config, [f"vds-platform:{key}" for key in {**SECRETS, **bootstraps.SECRETS}])
+    pulumi.runtime.set_all_config(
+        config, [f"vds-platform:{key}" for key in {**SECRETS, **bootstraps.SECRETS, "certificates": ""}]
+    )
     await stack.run_in_stack(program)
     return Program(recorder.declared, recorder.outputs, recorder.secret_exports, tuple(log.lines))
 
 
 def secrets(spec: dict[str, Any]) -> dict[str, str]:
-    """The secrets that a stack file asks for: those of its kind of cluster, and the key to its nodes."""
+    """The secrets that a stack file asks for: those of its kind of cluster, the key to its nodes, and a certificate."""
     cluster = spec.get("cluster")
     if not isinstance(cluster, dict) or cluster.get("kind") != "kubeadm":
-        return SECRETS
-    return {"sshPrivateKey": SECRETS["sshPrivateKey"], **bootstraps.SECRETS}
+        return {**SECRETS, **_certificates(spec)}
+    return {"sshPrivateKey": SECRETS["sshPrivateKey"], **bootstraps.SECRETS, **_certificates(spec)}
+
+
+def _certificates(spec: dict[str, Any]) -> dict[str, str]:
+    """What listeners are served with, unless the stack file names another issuer."""
+    gateway = spec.get("gateway")
+    if not isinstance(gateway, dict) or "issuer" in gateway:
+        return {}
+    listeners = [one for one in gateway.get("listeners") or () if isinstance(one, dict)]
+    found = {}
+    for one in listeners:
+        if name := one.get("certificateSecret"):
+            certificate, key = made(str(one.get("hostname", "*.example.no")))
+            found[str(name)] = {"certificate": certificate, "key": key}
+    return {"certificates": json.dumps(found)} if found else {}
 
 
 BACKEND = {"lab": "file:///var/lib/vds/state", "oslo": "s3://vds-state?endpoint=state.example.no"}

@@ -18,6 +18,7 @@ from vds.doctor.diagnosis import GatewayFinding
 EXPIRY_DAYS = 21
 """cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
 
+_RENEW = "run `pulumi up`, set a new one, or see cert-manager's Certificate: whichever is `gateway.issuer`"
 _SECONDS = 5
 _GATEWAYS = "/apis/gateway.networking.k8s.io/v1"
 
@@ -66,7 +67,7 @@ def _listener(
         return [GatewayFinding(item, "fails", measured, remedy)]
     found = [GatewayFinding(item, "ok", f"{address} port {listener.port} answers")]
     if isinstance(listener, HttpsListener):
-        hosts = sorted({r.hostname for r in gateway.routes if r.listener in (None, listener.name)})
+        hosts = sorted({h for r in gateway.all_routes if r.listener in (None, listener.name) for h in r.hostnames})
         found += [certificate_finding(host, address, listener.port, now) for host in hosts]
     return found
 
@@ -86,9 +87,7 @@ def certificate_finding(host: str, address: str, port: int, now: datetime.dateti
         return GatewayFinding(host, "fails", f"no TLS at {address} port {port} ({error})", "see the listener's Secret")
     days = (certificate.not_valid_after_utc - now).days
     if days < 0:
-        return GatewayFinding(
-            host, "fails", f"its certificate expired {-days} days ago", "see cert-manager's Certificate"
-        )
+        return GatewayFinding(host, "fails", f"its certificate expired {-days} days ago", _RENEW)
     state: State = "ok" if days >= EXPIRY_DAYS else "advice"
-    remedy = "" if state == "ok" else "it should have been renewed: see cert-manager's Certificate"
+    remedy = "" if state == "ok" else _RENEW
     return GatewayFinding(host, state, f"its certificate is valid for {days} more days (limit {EXPIRY_DAYS})", remedy)

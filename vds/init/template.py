@@ -141,8 +141,7 @@ config:
       routes:
         - name: web
           tenant: {a.tenant}
-          hostname: {_quoted(f"{answers.tenant}.{answers.domain}")}
-          pathPrefix: /
+          hostnames: [{_quoted(f"{answers.tenant}.{answers.domain}")}]
           stable: {{ service: web-stable, port: 8080, weight: 90 }}
           canary: {{ service: web-canary, port: 8080, weight: 10 }}
     tenants:

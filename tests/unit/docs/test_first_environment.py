@@ -146,7 +146,7 @@ def test_the_first_application_fits_the_stack_file_that_init_writes(written: Che
         assert container["image"] == IMAGE
         assert image_registry(IMAGE) in {host for place in spec.residency.places for host in place.hosts}
     requests = blocks()[position(REQUESTS)]
-    assert f"https://{route.hostname}/" in requests
+    assert f"https://{route.hostnames[0]}/" in requests
 
 
 def test_the_certificate_of_the_guide_is_the_one_that_the_listener_names(written: CheckedFile) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from components.gateway.certificates import KeyPair, certificate_problems, tls_secret
+from components.gateway.certificates import certificate_problems, issuer_problems, tls_secret
 from components.gateway.model import GatewaySpec
+from components.gateway.signing import KeyPair
 from tests.support.certificates import BEGAN, ENDS, made
 from tests.support.stacks import stack
 
@@ -32,7 +33,6 @@ def test_a_certificate_that_fits_its_listener_and_its_key_is_fine() -> None:
     assert said(pair("a.example.org", "*.example.no")) == []
     assert said(pair(chain=authority)) == []
     assert said(pair(), spec=None) == []
-    assert certificate_problems(None, SPEC, NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,23 @@ def test_one_that_no_listener_asks_for_is_a_name_written_wrong() -> None:
     assert "no listener has this certificateSecret (existing: wildcard-example-no): correct its name" in problem
 
 
+def test_one_that_is_missing_is_said_before_anything_waits_for_it() -> None:
+    (nothing,) = map(str, issuer_problems({}, SPEC, NOW))
+    assert nothing == (
+        "vds-platform:certificates: is missing, and listeners need certificates: wildcard-example-no: run `pulumi "
+        "config set --secret vds-platform:certificates`, or choose another gateway.issuer"
+    )
+    (missing,) = map(str, issuer_problems({"certificates": "{}"}, SPEC, NOW))
+    assert missing == "vds-platform:certificates wildcard-example-no: is missing, and listener https needs it: add it"
+    assert issuer_problems({"certificates": json.dumps({NAME: pair()})}, SPEC, NOW) == []
+
+
 def test_two_do_not_write_the_same_secret() -> None:
-    (problem,) = said(pair(), spec=SPEC.model_copy(update={"cluster_issuer": "letsencrypt"}))
-    assert "cert-manager (letsencrypt) writes the same Secret" in problem
+    data = {"kind": "cluster-issuer", "name": "letsencrypt"}
+    spec = GatewaySpec.model_validate({**SPEC.model_dump(by_alias=True), "issuer": data})
+    assert issuer_problems({}, spec, NOW) == []
+    (problem,) = map(str, issuer_problems({"certificates": json.dumps({NAME: pair()})}, spec, NOW))
+    assert problem == "vds-platform:certificates: is not used with issuer kind cluster-issuer: remove it"
 
 
 def test_it_becomes_a_secret_as_a_gateway_looks_for_it() -> None:

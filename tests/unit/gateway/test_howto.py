@@ -3,12 +3,16 @@
 import re
 import subprocess
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
-from components.gateway.certificates import certificate_problems
+import yaml
+
+from components.gateway.certificates import certificate_problems, issuer_problems
 from components.gateway.model import GatewaySpec
 from tests.support.certificates import BEGAN, made
-from tests.support.stacks import ROOT, stack_data
+from tests.support.stacks import ROOT, problems, stack, stack_data
 
 GUIDE = (ROOT / "docs/howto/first-environment.md").read_text()
 
@@ -24,3 +28,51 @@ def test_the_command_of_the_guide_makes_a_secret_without_problems(tmp_path: Path
     done = subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, capture_output=True, text=True)
     gateway = GatewaySpec.model_validate(data)
     assert certificate_problems(done.stdout, gateway, BEGAN.timestamp() + 1) == []
+
+
+# --- the guide to HTTPS ----------------------------------------------------------------------------------
+
+HTTPS = (ROOT / "docs/howto/serve-https.md").read_text()
+SNIPPETS = [yaml.safe_load(text.replace("…", "")) for text in re.findall(r"```yaml\n(.*?)```", HTTPS, re.DOTALL)]
+
+
+def said(**gateway: Any) -> list[str]:
+    data = stack_data("oslo")
+    data["gateway"] |= {"bundleVersion": "1.6.1", "routes": [], **gateway}
+    return problems(data)
+
+
+def test_the_guides_authority_signs(tmp_path: Path) -> None:
+    [command] = re.findall(r"(\(umask 077; openssl req.*?\))\n", HTTPS, re.DOTALL)
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
+    [issuer] = [one["gateway"]["issuer"] for one in SNIPPETS if "validFrom" in str(one)]
+    issuer |= {"caCertificate": (tmp_path / "authority.crt").read_text(), "validFrom": str(date.today())}
+    assert said(issuer=issuer) == []
+    data = stack("oslo").gateway.model_dump(by_alias=True)
+    spec = GatewaySpec.model_validate({**data, "issuer": issuer})
+    key = (tmp_path / "authority.key").read_text()
+    assert issuer_problems({"issuerKey": key}, spec, datetime.now(UTC).timestamp()) == []
+
+
+def test_the_guides_acme_is_accepted() -> None:
+    [issuer] = [one["gateway"]["issuer"] for one in SNIPPETS if "acme" in str(one)]
+    listeners = [
+        {"name": "http", "port": 80, "protocol": "HTTP", "redirect": "https"},
+        {"name": "a", "port": 443, "protocol": "HTTPS", "hostname": "a.example.no", "certificateSecret": "a"},
+    ]
+    assert said(issuer=issuer, listeners=listeners) == []
+    [solver] = [one["solver"] for one in SNIPPETS if "solver" in one]
+    assert said(issuer={**issuer, "acme": {**issuer["acme"], "solver": solver}}) == []
+
+
+def test_the_guides_listener_and_routes_are_accepted() -> None:
+    [listeners] = [one["listeners"] for one in SNIPPETS if "listeners" in one]
+    [routes] = [one for one in SNIPPETS if "routes" in one]
+    assert said(listeners=[*stack_data("oslo")["gateway"]["listeners"], *listeners], **routes) == []
+
+
+def test_the_articles_numbers_can_be_written() -> None:
+    rows = dict(re.findall(r"`(limits\.\w+): (\d+)`", HTTPS))
+    limits = {name.removeprefix("limits."): int(number) for name, number in rows.items()}
+    assert limits == {"bodyMebibytes": 50, "connectSeconds": 10, "readSeconds": 120, "sendSeconds": 120}
+    assert said(limits=limits) == []

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from components.gateway.model import GatewaySpec
-from components.gateway.render import gateway, redirect_route, redirects
+from components.gateway.render import gateway
+from components.gateway.routes import redirect_route, redirects
 from tests.support.policy import findings
 from tests.support.stacks import problems, stack, stack_data
 
@@ -80,7 +81,7 @@ def test_a_route_is_not_served_where_all_is_sent_on() -> None:
 
 
 def judged(*routes: dict[str, Any], **change: Any) -> list[str]:
-    made = gateway(stack("oslo").gateway)
+    made = gateway(stack("oslo").gateway, stack("oslo").gateway_context)
     made["spec"]["listeners"][0] |= change
     return [str(problem) for problem in findings("gateway-tls", made, *routes, today="2026-11-25")]
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from components.gateway.model import GatewaySpec
-from components.gateway.render import gateway, gateway_class, http_route
+from components.gateway.render import gateway
+from components.gateway.routes import http_route
+from tests.support.manifests import gateway_manifests
 from tests.support.modules import GATEWAY_API, pinned, versions
 from tests.support.schemas import crd_errors
 from tests.support.stacks import stack
@@ -37,43 +38,21 @@ def test_the_canary_route_splits_a_prefix_and_adds_a_header() -> None:
 @pytest.mark.parametrize("release", sorted({*versions(GATEWAY_API), pinned("gateway-api")}))
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_gateway_and_routes_fit_the_crds(name: str, release: str) -> None:
-    spec = stack(name).gateway
-    for made in [gateway_class(spec), gateway(spec), *(http_route(route, spec) for route in spec.routes)]:
+    for made in gateway_manifests(stack(name)):
         assert crd_errors(made, GATEWAY_API, release) == []
 
 
 def test_the_crds_refuse_what_they_do_not_know() -> None:
-    spec = stack("lab").gateway
-    made = gateway(spec)
+    lab = stack("lab")
+    made = gateway(lab.gateway, lab.gateway_context)
     made["spec"]["listener"] = []
     [error] = crd_errors(made, GATEWAY_API, pinned("gateway-api"))
     assert "'listener' was unexpected" in error
 
 
 def test_only_namespaces_of_tenants_may_attach_routes() -> None:
-    plain, listener = gateway(stack("lab").gateway)["spec"]["listeners"]
+    lab = stack("lab")
+    plain, listener = gateway(lab.gateway, lab.gateway_context)["spec"]["listeners"]
     assert plain["allowedRoutes"] == {"namespaces": {"from": "Same"}}, "it only redirects: no tenant's route is served"
     selector = {"matchExpressions": [{"key": "vds-platform.no/tenant", "operator": "Exists"}]}
     assert listener["allowedRoutes"] == {"namespaces": {"from": "Selector", "selector": selector}}
-
-
-def test_cert_manager_is_asked_by_annotation() -> None:
-    spec = GatewaySpec.model_validate(
-        {
-            "install": {"kind": "existing"},
-            "clusterIssuer": "letsencrypt",
-            "listeners": [
-                {
-                    "name": "https",
-                    "port": 443,
-                    "protocol": "HTTPS",
-                    "hostname": "a.example.no",
-                    "certificateSecret": "a-example-no",
-                }
-            ],
-        }
-    )
-    made = gateway(spec)
-    assert made["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
-    [listener] = made["spec"]["listeners"]
-    assert listener["tls"] == {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": "a-example-no"}]}

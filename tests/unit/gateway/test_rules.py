@@ -15,7 +15,7 @@ from tests.support.stacks import stack
 def route(**fields: Any) -> dict[str, Any]:
     backend = {"service": "api-stable", "port": 8080, "weight": 90}
     canary = {"service": "api-canary", "port": 8080, "weight": 10}
-    named = {"name": "api", "tenant": "butikk", "hostname": "butikk.example.no", "pathPrefix": "/api"}
+    named = {"name": "api", "tenant": "butikk", "hostnames": ["butikk.example.no"], "matches": [{"pathPrefix": "/api"}]}
     return {**named, "stable": backend, "canary": canary, **fields}
 
 
@@ -61,7 +61,7 @@ def test_a_canary_that_is_the_stable_service_is_refused() -> None:
 def test_a_host_has_one_owner_and_a_wildcard_does_not_reach_over_anothers() -> None:
     [same] = problems(route(), route(name="web", tenant="skjema"))
     assert same.startswith("route 'web' of skjema: butikk.example.no belongs to butikk too:")
-    [over] = problems(route(), route(name="all", tenant="skjema", hostname="*.example.no"))
+    [over] = problems(route(), route(name="all", tenant="skjema", hostnames=["*.example.no"]))
     assert over == (
         "route 'all' of skjema: *.example.no belongs to butikk too (as butikk.example.no): a host name has one owner; "
         "take it out of one of them"
@@ -89,11 +89,11 @@ def test_listeners_are_told_apart() -> None:
     assert "HTTPS on port 80, where another listener has HTTP" in mixed
 
 
-def test_a_listener_that_cert_manager_serves_needs_a_name() -> None:
+def test_a_listener_whose_certificate_is_made_needs_a_name() -> None:
     https = listener(name="https", port=443, protocol="HTTPS", certificateSecret="a")
     assert problems(listeners=[https]) == []
-    [problem] = problems(listeners=[https], clusterIssuer="letsencrypt")
-    assert "has no hostname, and cert-manager (letsencrypt)" in problem
+    [problem] = problems(listeners=[https], issuer={"kind": "cluster-issuer", "name": "letsencrypt"})
+    assert "has no hostname, and cluster-issuer makes certificates for names" in problem
 
 
 @pytest.mark.parametrize(

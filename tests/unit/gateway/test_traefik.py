@@ -1,10 +1,12 @@
 """Traefik's own objects: least rights, the strictest Pod Security, and no request lost when a pod goes."""
 
+import json
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
-from components.gateway.model import GatewaySpec, Traefik
+from components.gateway.model import GatewayContext, GatewaySpec, Limits, Traefik
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from tests.support.policy import findings
@@ -15,7 +17,8 @@ DIGEST = f"sha256:{'a' * 64}"
 
 
 def made(images: ImageMirror | None = None, spec: GatewaySpec | None = None) -> dict[str, dict[str, Any]]:
-    return {item["kind"]: item for item in traefik_manifests(spec or stack("oslo").gateway, INSTALL, images)}
+    around = GatewayContext(images=images)
+    return {item["kind"]: item for item in traefik_manifests(spec or stack("oslo").gateway, INSTALL, around)}
 
 
 def pod() -> dict[str, Any]:
@@ -98,5 +101,52 @@ def test_no_listener_takes_the_port_of_the_probes() -> None:
 def test_it_needs_crds_that_have_what_it_watches(bundle: str) -> None:
     data = stack_data("oslo")
     data["gateway"]["bundleVersion"] = bundle
-    found = [problem for problem in problems(data) if "Traefik 3.7.9" in problem]
+    found = [problem for problem in problems(data) if "with Traefik" in problem]
     assert bool(found) is (bundle == "1.4.1")
+
+
+# --- limits, a fixed address, chosen nodes ---------------------------------------------------------------
+
+
+def limited(**limits: int) -> dict[str, dict[str, Any]]:
+    return made(spec=stack("oslo").gateway.model_copy(update={"limits": Limits.model_validate(limits)}))
+
+
+def test_the_articles_numbers_are_traefiks_words() -> None:
+    found = limited(bodyMebibytes=50, connectSeconds=10, sendSeconds=120, readSeconds=120)
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    arguments = pod["containers"][0]["args"]
+    assert "--serverstransport.forwardingtimeouts.dialtimeout=10s" in arguments
+    assert "--serverstransport.forwardingtimeouts.responseheadertimeout=120s" in arguments
+    for port in (80, 443):
+        assert f"--entrypoints.tcp-{port}.transport.respondingtimeouts.readtimeout=120s" in arguments
+        assert f"--entrypoints.tcp-{port}.http.middlewares=body-limit@file" in arguments
+    (text,) = found["ConfigMap"]["data"].values()
+    assert json.loads(text) == {
+        "http": {"middlewares": {"body-limit": {"buffering": {"maxRequestBodyBytes": 52428800}}}}
+    }
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert mounts == {"configuration": "/etc/traefik", "held-back": "/tmp"}  # noqa: S108
+    assert f"--providers.file.filename={mounts['configuration']}/{next(iter(found['ConfigMap']['data']))}" in arguments
+
+
+def test_another_limit_restarts_the_pods_and_none_leaves_them_as_they_are() -> None:
+    before, after = (limited(bodyMebibytes=size)["Deployment"]["spec"]["template"]["metadata"] for size in (50, 51))
+    assert before["annotations"] != after["annotations"]
+    assert "ConfigMap" not in made()
+    assert not any("middlewares" in one or "timeouts.readtimeout" in one for one in pod()["containers"][0]["args"])
+
+
+@pytest.mark.parametrize(("by_cilium", "key"), [(False, "metallb.io/loadBalancerIPs"), (True, "lbipam.cilium.io/ips")])
+def test_a_fixed_address_is_asked_of_its_owner(by_cilium: bool, key: str) -> None:
+    spec = stack("oslo").gateway.model_copy(update={"address": IPv4Address("198.51.100.200")})
+    around = GatewayContext(addresses_by_cilium=by_cilium)
+    service = {item["kind"]: item for item in traefik_manifests(spec, INSTALL, around)}["Service"]
+    assert service["metadata"]["annotations"] == {key: "198.51.100.200"}
+
+
+def test_its_pods_are_on_the_chosen_nodes() -> None:
+    around = GatewayContext(node_selector={"vds-platform.no/edge": "true"})
+    objects = {item["kind"]: item for item in traefik_manifests(stack("oslo").gateway, INSTALL, around)}
+    assert objects["Deployment"]["spec"]["template"]["spec"]["nodeSelector"] == {"vds-platform.no/edge": "true"}
+    assert "nodeSelector" not in pod()

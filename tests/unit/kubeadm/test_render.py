@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from components.kubeadm.authority import discovery_hash
+from components.core.authority import discovery_hash
 from components.kubeadm.credentials import Credentials, secret_names
 from components.kubeadm.render import apt_source, containerd_config, documents
 from components.kubeadm.signing import fingerprint

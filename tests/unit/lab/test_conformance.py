@@ -17,7 +17,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from components.gateway.render import redirect_route, redirects
+from components.gateway.routes import redirect_route, redirects
 from components.kubernetes_api import ApiError
 from lab.asking import Facts
 from lab.cluster import Cluster, Manifest

@@ -26,13 +26,13 @@ def test_a_server_is_signed_by_the_authority_for_its_name_and_its_address(tmp_pa
 
 
 def test_the_clusters_authority_is_one_that_the_stack_file_takes(tmp_path: Path) -> None:
-    from components.kubeadm import authority
+    from components.core import authority
 
     layout = Layout(tmp_path)
     certificates.ensure(layout)
     pem = (layout.pki / "cluster.crt").read_text()
     assert authority.certificate(pem) == pem
-    assert authority.key_problem((layout.pki / "cluster.key").read_text(), pem) == ""
+    assert authority.key_problem((layout.pki / "cluster.key").read_text(), pem, of="here") == ""
 
 
 def test_what_machines_trust_is_made_once_and_a_token_anew(tmp_path: Path) -> None:

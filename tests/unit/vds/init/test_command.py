@@ -84,7 +84,7 @@ def test_the_cluster_is_made_by_kubeadm_from_the_files_that_it_is_given(folder):
     assert fingerprint in done.stdout
     assert (spec.gateway.crds.path, spec.gateway.crds.sha256) == ("standard-install.yaml", digest(BUNDLE))
     [route] = spec.gateway.routes
-    assert (route.hostname, route.stable.weight, route.canary.weight) == ("butikk.example.no", 90, 10)
+    assert (*route.hostnames, route.stable.weight, route.canary.weight) == ("butikk.example.no", 90, 10)
 
 
 def test_an_existing_cluster_needs_no_files(folder):

@@ -1,0 +1,215 @@
+"""Everything that a route may say, as the objects that it becomes, which the published CRDs take."""
+
+from typing import Any
+
+import pytest
+
+from components.gateway.model import GatewaySpec, GrpcRoute, Route
+from components.gateway.routes import grpc_route, http_route
+from tests.support.modules import GATEWAY_API, versions
+from tests.support.schemas import crd_errors
+from tests.support.stacks import problems, stack, stack_data
+
+STABLE = {"service": "api-stable", "port": 8080, "weight": 90}
+CANARY = {"service": "api-canary", "port": 8080, "weight": 10}
+NAMED = {"name": "api", "tenant": "butikk", "hostnames": ["butikk.example.no", "www.butikk.example.no"]}
+SPEC = stack("oslo").gateway
+WHOLE = {
+    **NAMED,
+    "matches": [
+        {"pathPrefix": "/api/v2", "method": "GET"},
+        {"path": "/status", "headers": {"X-Beta": "yes"}, "query": {"format": "json"}},
+    ],
+    "addHeaders": {"X-Region-Context": "no-osl-1"},
+    "requestHeaders": {"set": {"X-Set": "s"}, "remove": ["X-Gone"]},
+    "responseHeaders": {"add": {"X-Added": "a"}, "remove": ["Server"]},
+    "rewrite": {"hostname": "inner.example.no", "path": "/"},
+    "mirror": {"service": "copy", "port": 8080, "percent": 5},
+    "timeouts": {"requestSeconds": 120, "backendSeconds": 10},
+    "stable": STABLE,
+    "canary": CANARY,
+}
+
+
+def rule(**fields: Any) -> dict[str, Any]:
+    made = http_route(Route.model_validate({**NAMED, **fields}), SPEC)
+    assert crd_errors(made, GATEWAY_API, "1.6.1") == []
+    (found,) = made["spec"]["rules"]
+    return dict(found)
+
+
+def test_a_canary_keeps_every_filter_and_match() -> None:
+    without, found = rule(**{**WHOLE, "canary": None}), rule(**WHOLE)
+    assert [(one["name"], one["weight"]) for one in found["backendRefs"]] == [("api-stable", 90), ("api-canary", 10)]
+    assert {**found, "backendRefs": []} == {**without, "backendRefs": []}
+
+
+def test_all_of_it_is_one_rule_in_gateway_apis_words() -> None:
+    found = rule(**WHOLE)
+    assert found["matches"] == [
+        {"path": {"type": "PathPrefix", "value": "/api/v2"}, "method": "GET"},
+        {
+            "path": {"type": "Exact", "value": "/status"},
+            "headers": [{"name": "X-Beta", "value": "yes"}],
+            "queryParams": [{"name": "format", "value": "json"}],
+        },
+    ]
+    assert found["timeouts"] == {"request": "120s", "backendRequest": "10s"}
+    assert {one["type"]: next(value for key, value in one.items() if key != "type") for one in found["filters"]} == {
+        "RequestHeaderModifier": {
+            "add": [{"name": "X-Region-Context", "value": "no-osl-1"}],
+            "set": [{"name": "X-Set", "value": "s"}],
+            "remove": ["X-Gone"],
+        },
+        "ResponseHeaderModifier": {"add": [{"name": "X-Added", "value": "a"}], "remove": ["Server"]},
+        "URLRewrite": {
+            "hostname": "inner.example.no",
+            "path": {"type": "ReplaceFullPath", "replaceFullPath": "/"},
+        },
+        "RequestMirror": {"backendRef": {"name": "copy", "port": 8080}, "percent": 5},
+    }
+
+
+def test_a_redirect_has_no_backend() -> None:
+    found = rule(matches=[{"pathPrefix": "/old"}], redirect={"pathPrefix": "/new", "port": 8443, "status": 308})
+    assert "backendRefs" not in found
+    assert found["filters"] == [
+        {
+            "type": "RequestRedirect",
+            "requestRedirect": {
+                "scheme": "https",
+                "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"},
+                "port": 8443,
+                "statusCode": 308,
+            },
+        }
+    ]
+
+
+@pytest.mark.parametrize("release", [one for one in versions(GATEWAY_API) if one != "1.4.1"])
+def test_the_crds_take_all_of_it(release: str) -> None:
+    grpc = GrpcRoute.model_validate(
+        {**NAMED, "methods": ["shop.v1.Orders/List", "shop.v1.Carts"], "addHeaders": {"X-A": "a"}, "stable": STABLE}
+    )
+    assert crd_errors(http_route(Route.model_validate(WHOLE), SPEC), GATEWAY_API, release) == []
+    assert crd_errors(grpc_route(grpc, SPEC), GATEWAY_API, release) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "has neither stable nor redirect"),
+        ({"stable": STABLE, "redirect": {"hostname": "a.example.no"}}, "has redirect and stable"),
+        ({"redirect": {}}, "redirects to itself"),
+        ({"stable": STABLE, "rewrite": {}}, "changes nothing"),
+        ({"stable": STABLE, "rewrite": {"path": "/a", "pathPrefix": "/b"}}, "has path and pathPrefix"),
+        ({"stable": STABLE, "matches": [{"path": "/a", "pathPrefix": "/b"}]}, "has path and pathPrefix"),
+        ({"stable": STABLE, "matches": [{"path": "/a"}], "rewrite": {"pathPrefix": "/b"}}, "and a match has path"),
+        (
+            {"stable": STABLE, "matches": [{}, {"method": "GET"}], "rewrite": {"pathPrefix": "/b"}},
+            "has several matches",
+        ),
+        ({"stable": STABLE, "timeouts": {"requestSeconds": 5, "backendSeconds": 6}}, "more than requestSeconds"),
+        ({"stable": STABLE, "responseHeaders": {"add": {"X-A": "a"}, "remove": ["x-a"]}}, "names x-a more than once"),
+        (
+            {"stable": STABLE, "addHeaders": {"X-A": "a"}, "requestHeaders": {"set": {"x-a": "b"}}},
+            "has x-a in addHeaders and requestHeaders",
+        ),
+        ({"stable": STABLE, "hostnames": []}, "at least 1 item"),
+    ],
+)
+def test_what_a_route_may_not_be(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Route.model_validate({**NAMED, **fields})
+
+
+# --- what controllers and CRDs can't do ------------------------------------------------------------------
+
+
+def refused(route: dict[str, Any], **gateway: Any) -> list[str]:
+    data = stack_data("oslo")
+    data["gateway"] |= {"bundleVersion": "1.6.1", "routes": [{**NAMED, **route}], **gateway}
+    if gateway.get("controllerName", "").startswith("io.cilium"):
+        data["cni"]["gatewayApi"] = True
+        data["gateway"]["install"] = {"kind": "existing"}
+    return problems(data)
+
+
+CILIUM = {"controllerName": "io.cilium/gateway-controller"}
+
+
+def test_traefik_does_not_get_what_it_would_drop() -> None:
+    (timeouts,) = refused({"stable": STABLE, "timeouts": WHOLE["timeouts"]})
+    assert "route 'api': has timeouts, and Traefik ignores those of a route: write gateway.limits" in timeouts
+    (mirror,) = refused({"stable": STABLE, "mirror": WHOLE["mirror"]})
+    assert "route 'api': has a mirror, and Traefik answers every request of such a route with 500" in mirror
+    assert refused({**WHOLE, "mirror": None, "timeouts": None}) == []
+
+
+def test_cilium_takes_every_route_and_no_limits() -> None:
+    assert refused(WHOLE, **CILIUM) == []
+    found = refused({"stable": STABLE}, **CILIUM, limits={"bodyMebibytes": 50, "readSeconds": 120})
+    assert [line.split(":")[0] for line in found] == ["gateway.limits.bodyMebibytes", "gateway.limits.readSeconds"]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "route", "message"),
+    [
+        (
+            "1.4.1",
+            {"redirect": {"hostname": "a.example.no", "status": 308}},
+            "redirect.status 308 needs Gateway API 1.5",
+        ),
+        ("1.1.0", {"stable": STABLE, "timeouts": {"requestSeconds": 5}}, "timeouts needs Gateway API 1.2"),
+        (None, {"stable": STABLE, "timeouts": {"requestSeconds": 5}}, "which release is in the cluster is not known"),
+    ],
+)
+def test_what_the_crds_lack_is_refused(bundle: str | None, route: dict[str, Any], message: str) -> None:
+    assert any(message in line for line in refused(route, **CILIUM, bundleVersion=bundle))
+
+
+def test_grpc_streams_are_not_held_back_for_their_size() -> None:
+    grpc = {**NAMED, "name": "grpc", "stable": STABLE}
+    assert refused({"stable": STABLE}, grpcRoutes=[grpc]) == []
+    (problem,) = refused({"stable": STABLE}, grpcRoutes=[grpc], limits={"bodyMebibytes": 50})
+    assert problem.startswith("gateway.limits.bodyMebibytes: with grpcRoutes (grpc): Traefik holds a request back")
+
+
+# --- listeners for one tenant ----------------------------------------------------------------------------
+
+
+def test_a_tenants_listener_takes_its_routes_only() -> None:
+    own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
+    data = stack_data("oslo")
+    data["gateway"]["listeners"].append({**own, "tenant": "butikk"})
+    data["gateway"]["routes"] = [{**NAMED, "hostnames": ["a.example.org"], "listener": "own", "stable": STABLE}]
+    assert problems(data) == []
+    data["gateway"]["routes"][0]["tenant"] = "skjema"
+    (problem,) = problems(data)
+    assert "route 'api': own takes no routes of tenant skjema: write another listener" in problem
+    data["gateway"]["listeners"][-1]["tenant"] = "skjemaa"
+    assert any(
+        "listener 'own': tenant 'skjemaa' is not one of butikk, skjema: did you mean" in p for p in problems(data)
+    )
+
+
+def test_the_gateway_admits_its_namespace_alone() -> None:
+    from components.gateway.render import gateway
+
+    data = SPEC.model_dump(by_alias=True)
+    own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
+    spec = GatewaySpec.model_validate({**data, "listeners": [{**own, "tenant": "butikk"}]})
+    (listener,) = gateway(spec, stack("oslo").gateway_context)["spec"]["listeners"]
+    assert listener["allowedRoutes"]["namespaces"] == {
+        "from": "Selector",
+        "selector": {"matchLabels": {"vds-platform.no/tenant": "butikk"}},
+    }
+
+
+def test_a_fixed_address_is_one_of_the_pools() -> None:
+    data = stack_data("oslo")
+    data["gateway"]["address"] = "198.51.100.200"
+    assert problems(data) == []
+    data["gateway"]["address"] = "198.51.100.199"
+    (problem,) = problems(data)
+    assert "gateway.address: 198.51.100.199 is in no pool of metallb.pools (198.51.100.200-198.51.100.220)" in problem
