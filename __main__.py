@@ -49,6 +49,7 @@ nodes = {
         ssh=platform.ssh,
         private_key=secrets.ssh_private_key,
         reading=fleet.readings.get(spec.name),
+        firewall=platform.node_firewall is not None,
     )
     for spec in platform.nodes
 }

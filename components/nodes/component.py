@@ -36,9 +36,13 @@ class Node(pulumi.ComponentResource):
         ssh: SshSpec,
         private_key: pulumi.Input[str],
         reading: Reading = None,
+        firewall: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`script` comes from `settings.script.node_script`, `reading` from `reading.read_fleet`."""
+        """`script` comes from `settings.script.node_script`, `reading` from `reading.read_fleet`.
+
+        `firewall`: the script sets a firewall, which a second connection confirms.
+        """
         # Policies judge what the engine sees: inputs at preview, outputs from a child resource.
         where = {
             "address": str(spec.address),
@@ -63,6 +67,17 @@ class Node(pulumi.ComponentResource):
             ),
         )
         self.setup = setup
+        if firewall:  # a second connection, which the new rules have let through, keeps them
+            self.setup = remote.Command(
+                child(name, "firewall"),
+                connection=connection(spec, ssh, private_key),
+                create=as_root(run("confirm"), ssh.user),
+                stdin=script,
+                triggers=[setup.stdout],  # it has the time of the run
+                add_previous_output_in_env=False,
+                logging=remote.Logging.NONE,
+                opts=pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[setup]),
+            )
         self._document = partial(decommission_document, spec, ssh, script=script)
         self._private_key = private_key
         self._provider = provider

@@ -15,6 +15,7 @@ from components.core.types import (
     HostName,
     LabelKey,
     LabelValue,
+    Networks,
     Port,
     RefusedError,
 )
@@ -183,6 +184,17 @@ class SshSpec(Spec):
     """Attempts before a node counts as unreachable. 3 attempts of 3 s end within 18 s, with the pauses between them."""
 
 
+class NodeFirewall(Spec):
+    """A firewall on every node: SSH, the API server, kubelets, etcd and NodePorts are closed to the world.
+
+    Nodes and pods reach everything. Other ports stay as they are. A new rule set is taken back after five minutes if no
+    new SSH connection comes through.
+    """
+
+    operators: Networks
+    """Networks that may reach SSH and the API server: of operators, CI and the bastion. By IPv6 both are closed."""
+
+
 class ReferencePoint(Spec):
     """A place outside whose round trip is measured: the internet exchange, a customer's office."""
 
@@ -296,3 +308,5 @@ class NodeRequirements(NamedTuple):
     """The address of the cluster's DNS Service."""
     node_cidrs: tuple[str, ...] = ("192.0.2.0/24",)
     """The nodes' networks, for remedies."""
+    firewall: str = ""
+    """The rule set of the nodes' firewall, for nft; empty: none is wanted."""

@@ -1,12 +1,13 @@
 """What is wrong with nodes."""
 
 from collections.abc import Collection, Iterable, Sequence
+from ipaddress import IPv4Address
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.labels import PREFIX
 from components.core.types import Network
-from components.nodes.model import AcceptedCheck, NodeSpec
+from components.nodes.model import AcceptedCheck, NodeFirewall, NodeSpec, SshSpec
 from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, asked, conflicts
 
 CNI_OWNED = ("rp_filter",)
@@ -187,6 +188,25 @@ def accept_problems(accept: Sequence[AcceptedCheck], nodes: Sequence[NodeSpec]) 
         for number, one in enumerate(accept, 1)
         for name in one.nodes
         if name not in names
+    ]
+
+
+def firewall_problems(firewall: NodeFirewall | None, ssh: SshSpec, networks: Iterable[Network]) -> list[Finding]:
+    """A firewall that keeps out the bastion, by which every node is reached."""
+    try:
+        address = IPv4Address(ssh.bastion.host) if firewall and ssh.bastion else None
+    except ValueError:
+        return []  # a name
+    if address is None or firewall is None or any(address in network for network in (*firewall.operators, *networks)):
+        return []
+    return [
+        Finding(
+            "nodes-firewall",
+            "nodeFirewall.operators",
+            f"the bastion {address} is in none of these networks, so SSH would reach no node",
+            f"add {address}/32",
+            value=", ".join(map(str, firewall.operators)),
+        )
     ]
 
 

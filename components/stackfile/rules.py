@@ -18,7 +18,7 @@ from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium, Cni, Flannel
 from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
-from components.nodes.rules import accept_problems, fleet_problems, node_problems, segment_problems
+from components.nodes.rules import accept_problems, firewall_problems, fleet_problems, node_problems, segment_problems
 from components.pools.model import MetalLbSpec
 from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
@@ -127,6 +127,10 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
         lambda spec: segment_problems(spec.nodes, spec.network.node_cidrs, spec.cni.requirements().same_segment),
     ),
     ({"nodes"}, lambda spec: fleet_problems(spec.nodes)),
+    (
+        {"node_firewall", "ssh", "network"},
+        lambda spec: firewall_problems(spec.node_firewall, spec.ssh, spec.network.node_cidrs),
+    ),
     ({"nodes", "preflight"}, lambda spec: accept_problems(spec.preflight.accept, spec.nodes)),
     (
         {"cluster", "network", "nodes", "residency", "images"},

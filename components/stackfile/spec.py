@@ -1,5 +1,7 @@
 """The stack file's root model."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from components.charts.lock import WantedChart
@@ -20,7 +22,16 @@ from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
 from components.network.rules import kernel_floor
-from components.nodes.model import ApiEndpoint, NodeRequirements, NodeSpec, PortNeed, PreflightSpec, SshSpec
+from components.nodes.model import (
+    ApiEndpoint,
+    NodeFirewall,
+    NodeRequirements,
+    NodeSpec,
+    PortNeed,
+    PreflightSpec,
+    SshSpec,
+)
+from components.nodes.settings.firewall import ruleset
 from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
 from components.pools.rules import segment_advice
@@ -51,6 +62,8 @@ class PlatformSpec(Spec):
     """A registry that every image of the platform comes from; left out: from their makers'."""
     network: NetworkSpec
     nodes: tuple[NodeSpec, ...] = Field(min_length=1)
+    node_firewall: NodeFirewall | None = None
+    """A firewall on every node; left out: none is written, and one that we wrote is removed."""
     preflight: PreflightSpec = PreflightSpec()
     cni: Cni
     metallb: MetalLbSpec
@@ -69,17 +82,18 @@ class PlatformSpec(Spec):
         requirements = self.cni.requirements()
         tcp = (*requirements.tcp_ports, KUBELET, *self.metallb.tcp_ports)
         udp = (*requirements.udp_ports, *self.metallb.udp_ports)
+        ports = (
+            *(PortNeed(port, "tcp", why) for port, why in tcp),
+            *(PortNeed(port, "udp", why) for port, why in udp),
+            *CONTROL_PLANE,
+        )
         return NodeRequirements(
             self.cni.service_proxy,
             floor,
             reason,
             kubernetes=self.cluster.kubernetes_version,
             underlay_mtu=self.network.underlay_mtu,
-            ports=(
-                *(PortNeed(port, "tcp", why) for port, why in tcp),
-                *(PortNeed(port, "udp", why) for port, why in udp),
-                *CONTROL_PLANE,
-            ),
+            ports=ports,
             same_segment=requirements.same_segment,
             source_address_filtering=requirements.foreign_sources,
             announcements=self._announcements,
@@ -92,6 +106,18 @@ class PlatformSpec(Spec):
             ),
             cluster_dns=str(self.network.service_cidr[10]),  # kubeadm's and k3s' choice
             node_cidrs=tuple(map(str, self.network.node_cidrs)),
+            firewall=self._firewall(ports),
+        )
+
+    def _firewall(self, ports: Sequence[PortNeed]) -> str:
+        if self.node_firewall is None:
+            return ""
+        return ruleset(
+            operators=map(str, self.node_firewall.operators),
+            inside=map(str, (*self.network.node_cidrs, self.network.pod_cidr)),
+            ssh={22, self.ssh.port, *(node.ssh_port or 22 for node in self.nodes)},
+            api=self.network.api_server.port,
+            ports=ports,
         )
 
     @property

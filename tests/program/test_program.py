@@ -6,6 +6,7 @@ import yaml
 
 from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
+from tests.support.bootstraps import bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.program import SECRETS, run_program
 from tests.support.stacks import ROOT, existing_data, stack, stack_data
@@ -218,3 +219,15 @@ def test_missing_secrets_are_said_with_the_command_that_sets_them():
     with pytest.raises(SpecError) as caught:
         run_program("lab", data, sshPrivateKey=None)
     assert "pulumi config set --secret vds-platform:sshPrivateKey" in str(caught.value)
+
+
+def test_a_firewall_is_confirmed_by_a_second_connection_before_anything_else_needs_the_node():
+    data = bootstrap_data() | {"nodeFirewall": {"operators": ["203.0.113.0/24"]}}
+    program = run_program("oslo", data)
+    commands = {item.name: item for item in program.of("remote:Command")}
+    for node in data["nodes"]:
+        setup, firewall = commands[f"{node['name']}-setup"], commands[f"{node['name']}-firewall"]
+        assert firewall.inputs["create"].endswith("sh -s confirm")
+        assert setup.urn in firewall.depends_on
+        assert firewall.urn in commands[f"{node['name']}-packages"].depends_on
+        assert "table inet vds_platform" in setup.inputs["stdin"]

@@ -22,6 +22,9 @@ RECOMMISSION = f"exec {PYTHON} -m vds recommission"
 FILES_ON_NODE = (
     "/etc/sysctl.d/zz-vds-platform.conf",
     "/etc/modules-load.d/vds-platform.conf",
+    "/etc/systemd/networkd.conf.d/zz-vds-platform.conf",
+    "/etc/vds-platform-firewall.nft",
+    "/etc/systemd/system/vds-platform-firewall.service",
     "/var/lib/vds-platform",
 )
 """Every path that `node.sh` writes to: what stays on a node that is not decommissioned."""

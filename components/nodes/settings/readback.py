@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 _VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
-_SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off"}
+_SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off", "firewall": "the firewall differs"}
 
 
 class Setting(NamedTuple):
@@ -39,7 +39,9 @@ class Readback(NamedTuple):
     modules: dict[str, str]
     files: dict[str, str]
     services: dict[str, str]
-    """`swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
+    """`firewall`: as-written, loaded, drifted, refused or restored.
+
+    `swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
     refused; of a node that was decommissioned: restored or refused."""
     verdict: str
     """The last line: changed, unchanged, converged, drifted, outdated or absent."""

@@ -19,7 +19,7 @@ _NODE_SH = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
 
 
 def command(verb: str, *words: str) -> str:
-    """The command line that runs the script from standard input: `apply`, `check` or `remove`.
+    """The command line that runs the script from standard input: `apply`, `check`, `confirm` or `remove`.
 
     Further words are ignored by the script; the engine sees that the command has changed.
     """
@@ -44,6 +44,7 @@ def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
         "kernel_floor": requirements.kernel_floor,
         "kernel_reason": requirements.kernel_reason,
         "keep_swap": "yes" if node.keep_swap else "no",
+        "firewall": requirements.firewall,
         # Shows later what was applied, and for which requirements the preflight judged the node.
         "digest": hashlib.sha256(f"{functions}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
     }

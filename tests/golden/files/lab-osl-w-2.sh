@@ -1,6 +1,7 @@
-# One text, three verbs, because the engine gives create, update and delete the same standard input:
+# One text, four verbs, because the engine gives create, update and delete the same standard input:
 #   apply   set this node up; the same for the first run and every later one
 #   check   read only: how the node stands against what the stack file wants
+#   confirm keep the firewall that apply has set, over a connection that it let through
 #   remove  restore the node as the first run found it
 # Standard output is JSON lines with live values, then one word: changed or unchanged (apply, remove);
 # converged, drifted, outdated or absent (check).
@@ -13,7 +14,8 @@ machine=server
 kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
-digest=87ca0a60b71ef0cd
+firewall=''
+digest=3b1ed375cf0c1888
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0
@@ -57,6 +59,11 @@ swaps=/proc/swaps
 # Boot applies the files of sysctl.d by name and the last value wins: ours comes after 99-sysctl.conf and k8s.conf.
 sysctl_file=/etc/sysctl.d/zz-vds-platform.conf
 modules_file=/etc/modules-load.d/vds-platform.conf
+firewall_file=/etc/vds-platform-firewall.nft
+firewall_unit=/etc/systemd/system/vds-platform-firewall.service
+firewall_seconds=300
+networkd_file=/etc/systemd/networkd.conf.d/zz-vds-platform.conf
+networkd=/run/systemd/netif/state
 header="# Written by vds-platform for node $node. Do not edit: the next run puts it back."
 mark='# set aside by vds-platform: '
 
@@ -197,6 +204,8 @@ preflight_apply() {
 		complain "is a container, which shares its host's kernel: rent a virtual machine or a physical server"
 	fi
 	settings require
+	[ -z "$firewall" ] || command -v nft >/dev/null || complain "lacks the tool nft, by which nodeFirewall is set: apt-get install nftables"
+	[ -z "$firewall" ] || [ -d /run/systemd/system ] || complain "has no systemd, which takes a firewall back that locks out"
 	for folder in /etc /var/lib; do
 		[ -w "$folder" ] || complain "$folder is read-only: look for a failing disk (dmesg), or mount it writable"
 	done
@@ -658,8 +667,35 @@ file_content() { # path; sets content
 	content=$header
 	case $1 in
 	"$sysctl_file") settings setting_line ;;
+	"$firewall_file") content=$header"
+$firewall" ;;
+	"$firewall_unit")
+		content="$content
+[Unit]
+Description=vds-platform: closes the ports of the cluster to the world
+DefaultDependencies=no
+Wants=network-pre.target
+Before=network-pre.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=nft -f $firewall_file
+[Install]
+WantedBy=multi-user.target"
+		;;
+	"$networkd_file")
+		# At a restart systemd-networkd removes routes and rules that it has not set: those of the CNI.
+		content="$content
+[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no"
+		;;
 	*) modules module_line ;;
 	esac
+}
+
+uses_networkd() { # it writes its state when it starts. It reads its settings then, too: it is not restarted for ours
+	[ -s "$networkd" ]
 }
 
 standing() { # path; sets outcome by comparing with content
@@ -704,6 +740,91 @@ remove_file() { # path
 	[ ! -e "$state/files/made-${folder##*/}" ] || rmdir "$folder" 2>/dev/null || :
 	changed=changed
 	line file "$1" state restored
+}
+
+# --- firewall --------------------------------------------------------------------------------------------
+# Two steps. apply loads the rules, and a timer that takes them back. The next connection has come through them: confirm
+# stops the timer and writes the files that load them at boot.
+
+loaded_rules() { # sets rules: our table as the kernel has it, empty if it is not there
+	rules=$(nft list table inet vds_platform 2>/dev/null </dev/null) || rules=
+}
+
+firewall_stands() { # is the wanted rule set confirmed, and loaded as it was then?
+	[ -e "$state/firewall" ] && [ -e "$firewall_file" ] || return 1
+	loaded_rules
+	file_content "$firewall_file"
+	[ -n "$rules" ] && [ "$rules" = "$(cat "$state/firewall")" ] && [ "$(cat "$firewall_file")" = "$content" ]
+}
+
+apply_firewall() {
+	if [ -z "$firewall" ]; then
+		remove_firewall
+		return 0
+	fi
+	outcome=as-written
+	if ! firewall_stands; then
+		outcome=loaded changed=changed
+		loaded_rules
+		save "$state/firewall-before" "table inet vds_platform
+delete table inet vds_platform
+$rules"
+		systemctl stop vds-platform-firewall-back.timer >/dev/null 2>&1 </dev/null || :
+		if ! systemd-run --quiet --collect --unit=vds-platform-firewall-back --on-active="$firewall_seconds" \
+			nft -f "$state/firewall-before" </dev/null; then
+			outcome=refused
+			complain "systemd-run could not set the timer that takes the firewall back: see its own words above"
+		elif ! printf '%s\n' "$firewall" | nft -f -; then
+			outcome=refused
+			complain "nft refused the rules of nodeFirewall: see its own words above"
+		fi
+	fi
+	line service firewall state "$outcome"
+}
+
+confirm() {
+	preflight
+	stop_if_problems 3
+	if [ -n "$firewall" ] && ! firewall_stands; then
+		lock
+		loaded_rules
+		[ -n "$rules" ] || {
+			complain "its firewall is not loaded: the timer took it back after $firewall_seconds s; run again"
+			stop_if_problems 5
+		}
+		systemctl stop vds-platform-firewall-back.timer </dev/null || {
+			complain "the timer that takes its firewall back could not be stopped: see systemctl's own words above"
+			stop_if_problems 5
+		}
+		apply_file "$firewall_file"
+		apply_file "$firewall_unit"
+		systemd systemctl daemon-reload || :
+		systemd systemctl enable vds-platform-firewall.service || complain "could not enable vds-platform-firewall.service"
+		save "$state/firewall" "$rules"
+		rm -f "$state/firewall-before"
+		stop_if_problems 5
+		changed=changed
+	fi
+	printf '%s\n' "$changed"
+}
+
+check_firewall() {
+	[ -n "$firewall" ] || return 0
+	outcome=as-written
+	firewall_stands || outcome=drifted verdict=drifted
+	line service firewall state "$outcome"
+}
+
+remove_firewall() {
+	[ -e "$state/firewall" ] || [ -e "$state/firewall-before" ] || return 0
+	systemctl stop vds-platform-firewall-back.timer >/dev/null 2>&1 </dev/null || :
+	systemd systemctl disable vds-platform-firewall.service || :
+	nft delete table inet vds_platform >/dev/null 2>&1 </dev/null || : # it is gone already
+	remove_file "$firewall_file"
+	remove_file "$firewall_unit"
+	rm -f "$state/firewall" "$state/firewall-before"
+	changed=changed
+	line service firewall state restored
 }
 
 # --- verbs -----------------------------------------------------------------------------------------------
@@ -751,6 +872,8 @@ apply() {
 	apply_overrides
 	apply_file "$sysctl_file"
 	apply_file "$modules_file"
+	! uses_networkd || apply_file "$networkd_file"
+	apply_firewall
 	stop_if_problems 5
 	save "$state/applied" "$digest"
 	printf '%s\n' "$changed"
@@ -773,6 +896,8 @@ check() {
 	check_overrides
 	check_file "$sysctl_file"
 	check_file "$modules_file"
+	! uses_networkd || check_file "$networkd_file"
+	check_firewall
 	[ "$standing_verdict" = converged ] || verdict=$standing_verdict # only what was applied can drift
 	printf '%s\n' "$verdict"
 }
@@ -798,6 +923,8 @@ remove() {
 		remove_overrides
 		remove_file "$sysctl_file"
 		remove_file "$modules_file"
+		remove_file "$networkd_file"
+		remove_firewall
 		if [ -e "$state/swap" ] || [ -e "$state/time" ]; then # refused: what stood before stays known
 			rm -rf "$state/before" "$state/written" "$state/modules" "$state/files" "$state/applied" "$state/aside"
 		else
@@ -819,9 +946,10 @@ main() {
 	case ${1:-apply} in
 	apply) apply ;;
 	check) check ;;
+	confirm) confirm ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s apply|check|remove\n' >&2
+		printf 'use: sh -s apply|check|confirm|remove\n' >&2
 		exit 2
 		;;
 	esac

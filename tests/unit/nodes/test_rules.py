@@ -94,3 +94,13 @@ def test_two_nodes_with_one_ssh_address_are_refused():
     assert sum("203.0.113.11 is also the address of another node" in problem for problem in problems(data)) == 2
     data["nodes"][1]["sshPort"] = 2212
     assert problems(data) == []
+
+
+def test_a_firewall_that_keeps_the_bastion_out_is_refused():
+    data = stack_data("oslo")
+    data["nodeFirewall"] = {"operators": ["203.0.113.0/24"]}
+    data["ssh"] = {"bastion": {"host": "192.0.2.7", "hostKey": data["nodes"][0]["hostKey"]}}
+    [problem] = problems(data)
+    assert "the bastion 192.0.2.7 is in none of these networks" in problem
+    data["nodeFirewall"]["operators"].append("192.0.2.7/32")
+    assert problems(data) == []

@@ -4,11 +4,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, Sysctl
+from components.nodes.settings.firewall import ruleset
 from components.nodes.settings.profiles import PROFILES
 from components.nodes.settings.readback import parse
 from components.nodes.settings.script import node_script
@@ -64,7 +66,7 @@ def machine(tmp_path):
         subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
 
 
-def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="container"):
+def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="container", firewall=""):
     """What a machine of a lab gets, which a namespace is like."""
     node = NodeSpec(
         name="osl-1",
@@ -75,7 +77,7 @@ def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="contai
         profiles=profiles,
         sysctls=sysctls,
     )
-    return node_script(node, NodeRequirements("ipvs", kernel_floor, "Cilium 1.18.2"))
+    return node_script(node, NodeRequirements("ipvs", kernel_floor, "Cilium 1.18.2", firewall=firewall))
 
 
 def states(done):
@@ -329,6 +331,27 @@ def test_no_reserved_port_before_is_none_again(machine):
     assert machine.sysctl(key) == ""
 
 
+def test_systemd_networkd_leaves_the_cnis_routes_alone(machine):
+    machine.file("networkd").write_text("OPER_STATE=routable\n")
+    text = script().replace("networkd=/run/systemd/netif/state", f"networkd={machine.file('networkd')}")
+    ours = machine.file("etc/systemd/networkd.conf.d/zz-vds-platform.conf")
+    assert word(machine.run("apply", text)) == "changed"
+    assert ours.read_text().endswith("[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n")
+    assert word(machine.run("apply", text)) == "unchanged"
+    ours.write_text("")
+    assert word(machine.run("check", text)) == "drifted"
+    assert word(machine.run("apply", text)) == "changed"
+    machine.run("remove", text)
+    assert not ours.parent.exists()
+
+
+def test_without_systemd_networkd_nothing_is_written_for_it(machine):
+    text = script().replace("networkd=/run/systemd/netif/state", f"networkd={machine.file('absent')}")
+    assert word(machine.run("apply", text)) == "changed"
+    assert not machine.file("etc/systemd").exists()
+    assert word(machine.run("check", text)) == "converged"
+
+
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$(dirname "$0")/../said"
 case "$(basename "$0") $*" in
@@ -546,3 +569,144 @@ def test_a_read_only_etc_stops_before_any_change(machine):
     assert done.returncode == 3
     assert "/etc is read-only" in done.stderr
     assert machine.sysctl(FORWARD) == "0"
+
+
+# --- firewall ----------------------------------------------------------------------------------------------------
+
+RULES = ruleset(
+    operators=["203.0.113.0/24"],
+    inside=["192.0.2.0/24", "10.244.0.0/16"],
+    ssh={22},
+    api=6443,
+    ports=[PortNeed(4240, "tcp", "health"), PortNeed(8472, "udp", "VXLAN")],
+)
+
+
+@pytest.fixture
+def walled(machine):
+    """The machine with systemd's commands written down only, and nftables as it is: of the namespace."""
+    if not shutil.which("nft"):
+        pytest.skip("needs nft")
+    folder = machine.file("fakes")
+    folder.mkdir()
+    for name in ("systemctl", "systemd-run"):
+        (folder / name).write_text('#!/bin/sh\necho "$(basename "$0") $*" >>"$(dirname "$0")/../said"\n')
+        (folder / name).chmod(0o755)
+    machine.file("said").write_text("")
+    return machine
+
+
+def with_firewall(machine, rules=RULES):
+    text = script(profiles=("baseline",), firewall=rules)
+    text = text.replace("PATH=/usr/sbin", f"PATH={machine.file('fakes')}:/usr/sbin")
+    return text.replace("[ -d /run/systemd/system ]", "true").replace("timedatectl show", "false")
+
+
+def table(machine):
+    return machine.enter("nft", "list", "table", "inet", "vds_platform").stdout
+
+
+def test_a_firewall_stays_only_if_another_connection_confirms_it(walled):
+    text = with_firewall(walled)
+    assert word(walled.run("apply", text)) == "changed"
+    assert "tcp dport { 22, 6443 } ip saddr @operators accept" in table(walled)
+    assert "systemd-run --quiet --collect --unit=vds-platform-firewall-back --on-active=300 nft -f" in (
+        walled.file("said").read_text()
+    )
+    assert not walled.file("etc/vds-platform-firewall.nft").exists(), "a reboot takes it back as well"
+    assert word(walled.run("check", text)) == "drifted"
+    assert word(walled.run("confirm", text)) == "changed"
+    assert "systemctl stop vds-platform-firewall-back.timer" in walled.file("said").read_text()
+    assert "ExecStart=nft -f /etc/vds-platform-firewall.nft" in (
+        walled.file("etc/systemd/system/vds-platform-firewall.service").read_text()
+    )
+    for verb, said in (("apply", "unchanged"), ("confirm", "unchanged"), ("check", "converged")):
+        assert word(walled.run(verb, text)) == said
+    walled.enter("nft", "flush", "table", "inet", "vds_platform")
+    done = walled.run("check", text)
+    assert (word(done), parse(done.stdout).drifted) == ("drifted", ("the firewall differs",))
+    walled.run("apply", text)
+    walled.run("confirm", text)
+    assert word(walled.run("check", text)) == "converged"
+    walled.run("remove", text)
+    assert table(walled) == ""
+    assert list(walled.file("lib").iterdir()) == []
+    assert not walled.file("etc/vds-platform-firewall.nft").exists()
+
+
+def test_a_firewall_that_was_taken_back_is_not_confirmed(walled):
+    text = with_firewall(walled)
+    walled.run("apply", text)
+    walled.enter("nft", "-f", "/var/lib/vds-platform/firewall-before")  # what the timer does
+    assert "dport" not in table(walled)
+    done = walled.run("confirm", text)
+    assert done.returncode == 5
+    assert "the timer took it back after 300 s" in done.stderr
+
+
+def test_a_changed_firewall_goes_back_to_the_one_before_and_one_that_left_the_stack_file_goes(walled):
+    walled.run("apply", with_firewall(walled))
+    walled.run("confirm", with_firewall(walled))
+    before = table(walled)
+    walled.run("apply", with_firewall(walled, RULES.replace("203.0.113.0/24", "203.0.113.7")))
+    assert "203.0.113.7" in table(walled)
+    walled.enter("nft", "-f", "/var/lib/vds-platform/firewall-before")
+    assert table(walled) == before
+    assert word(walled.run("apply", with_firewall(walled, ""))) == "changed"
+    assert table(walled) == ""
+
+
+CLIENT = """
+import socket, sys
+for source in ("192.0.2.9", "203.0.113.9", "198.51.100.9"):
+    for port in (22, 6443, 10250, 2379, 31000, 8080):
+        try:
+            socket.create_connection(("192.0.2.1", port), 0.3, (source, 0)).close()
+            print(source, port)
+        except OSError:
+            pass
+"""
+SERVER = """
+import socket, sys
+opened = [socket.create_server(("192.0.2.1", port)) for port in (22, 6443, 10250, 2379, 31000, 8080)]
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_the_firewall_lets_through(walled):
+    other = f"{NAMESPACE}-client"
+    commands = f"""
+    ip netns add {other}
+    ip -n {NAMESPACE} link add wire type veth peer name wire netns {other}
+    ip -n {NAMESPACE} link set lo up
+    ip -n {NAMESPACE} address add 192.0.2.1/24 dev wire
+    ip -n {NAMESPACE} link set wire up
+    ip -n {other} link set wire up
+    ip -n {other} address add 192.0.2.9/24 dev wire
+    ip -n {other} address add 203.0.113.9/24 dev wire
+    ip -n {other} address add 198.51.100.9/24 dev wire
+    ip -n {NAMESPACE} route add default dev wire
+    """
+    try:
+        subprocess.run(["sh", "-ec", commands], check=True)
+        walled.run("apply", with_firewall(walled))
+        enter = ["ip", "netns", "exec", NAMESPACE, sys.executable, "-c", SERVER]
+        with subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            server.stdout.readline()
+            ask = ["ip", "netns", "exec", other, sys.executable, "-c", CLIENT]
+            done = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=60)
+            server.stdin.close()
+        passed = [tuple(line.split()) for line in done.stdout.splitlines()]
+    finally:
+        subprocess.run(["ip", "netns", "delete", other], check=False)
+    assert [port for source, port in passed if source == "192.0.2.9"] == [
+        "22",
+        "6443",
+        "10250",
+        "2379",
+        "31000",
+        "8080",
+    ]
+    assert [port for source, port in passed if source == "203.0.113.9"] == ["22", "6443", "8080"]
+    assert [port for source, port in passed if source == "198.51.100.9"] == ["8080"]
