@@ -35,6 +35,7 @@ from components.stackfile.keys import OF_ISSUERS, SPEC, key_findings
 from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
 from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
 from components.stackfile.releases import release_advice
+from components.stackfile.rules import accepts
 from components.stackfile.spec import PlatformSpec
 
 
@@ -106,7 +107,7 @@ def load() -> PlatformSpec:
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
         raise _refused(beside, source)
-    for advice in (*spec.advice, *release_advice(spec.combination.versions, date.today())):
+    for advice in (*spec.advice, *release_advice(spec.combination.versions, date.today(), accepts(spec))):
         pulumi.log.warn(str(source.located(advice) if source else advice))
     return spec.model_copy(update=from_mirror(spec, spec.charts.mirror))
 

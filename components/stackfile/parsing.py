@@ -31,7 +31,7 @@ from components.stackfile.lines import located, place_at, text_at
 from components.stackfile.reader import Node, ReadError, read
 from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
 from components.stackfile.releases import release_advice, with_newest
-from components.stackfile.rules import LISTS, platform_problems
+from components.stackfile.rules import LISTS, accepts, platform_problems
 from components.stackfile.spec import PlatformSpec
 
 
@@ -220,7 +220,7 @@ def check_file(text: str, file: str, base_dir: Path, today: date | None = None) 
             found += error.problems
     wrong = bool(found)
     if spec:
-        found += [*spec.advice, *release_advice(spec.combination.versions, today or table().day)]
+        found += [*spec.advice, *release_advice(spec.combination.versions, today or table().day, accepts(spec))]
     found += missing_secrets(config)
     located_ones = sorted(
         map(source.located, found), key=lambda one: (one.advice, one.file != file, one.lines[:1], one.subject)

@@ -1,7 +1,7 @@
 """The pins of a stack file, judged by the table of releases. Pure: the day is the caller's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from components.network.compatibility.matrix import Part
 from components.network.compatibility.releases import Releases, candidates, table
 from components.stackfile.compatibility import FIELDS
 
+Accepts = Callable[[Mapping[Part, str]], bool]
 _NAMED = 3
 """Advisories that a finding names; `vds versions` lists all."""
 
@@ -44,16 +45,19 @@ def release_problems(pins: Mapping[Part, str]) -> list[Finding]:
     ]
 
 
-def release_advice(pins: Mapping[Part, str], today: date) -> list[Finding]:
-    """Versions that are not known yet, past their end of life or vulnerable."""
+def release_advice(pins: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Finding]:
+    """Versions that are not known yet, past their end of life or vulnerable.
+
+    `accepts`: whether a change of versions breaks no rule, so that a remedy proposes no other mistake.
+    """
     return [
         finding._replace(advice=True)
         for part, version, releases in _judged(pins)
         if not releases.never_existed(version)
         for finding in (
             *_unknown(part, version, releases),
-            *_ended(part, version, releases, today),
-            *_vulnerable(part, version, releases),
+            *_ended(part, version, releases, today, accepts),
+            *_vulnerable(part, version, releases, accepts),
         )
     ]
 
@@ -72,10 +76,10 @@ class Pin(NamedTuple):
     """What is wrong with it, and as advice what is not known and that there is a newer patch."""
 
 
-def pins(versions: Mapping[Part, str], today: date) -> list[Pin]:
+def pins(versions: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Pin]:
     """Every version of a stack file that is in the table, judged as of a day."""
     problems = release_problems(versions)
-    serious = [one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today)]
+    serious = [one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today, accepts)]
     found = []
     for part, version, releases in _judged(versions):
         line = releases.line(version)
@@ -108,18 +112,22 @@ def _unknown(part: Part, version: str, releases: Releases) -> list[Finding]:
     return [_finding("release-known", part, version, said, f"the newest known{of_line} is {newest}")]
 
 
-def _ended(part: Part, version: str, releases: Releases, today: date) -> list[Finding]:
+def _ended(part: Part, version: str, releases: Releases, today: date, accepts: Accepts) -> list[Finding]:
     end = releases.has_ended(version, today)
     if end is None:
         return []
     when = f"on {end}" if releases.line(version) else f"on {end} or before"
     said = f"{version}: {part} {minor(version)} reached its end of life {when} and gets no more fixes"
-    living = candidates(part)
-    one_of = living[0] if len(living) == 1 else f"one of {living[0]} to {living[-1]}"
-    return [_finding("release-end", part, version, said, f"write {one_of}")]
+    living = [one for one in candidates(part, version) if accepts({part: one})]
+    remedy = f"write {' or '.join(living)}" if living else _with_others(part, version)
+    return [_finding("release-end", part, version, said, remedy)]
 
 
-def _vulnerable(part: Part, version: str, releases: Releases) -> list[Finding]:
+def _with_others(part: Part, version: str) -> str:
+    return f"write one of {', '.join(candidates(part, version))}, and change with it what does not work with that one"
+
+
+def _vulnerable(part: Part, version: str, releases: Releases, accepts: Accepts) -> list[Finding]:
     found = releases.vulnerable(version)
     if not found:
         return []
@@ -127,8 +135,10 @@ def _vulnerable(part: Part, version: str, releases: Releases) -> list[Finding]:
     more = len(found) - _NAMED
     said = f"{version} is vulnerable: {named}" + (f", and {more} more (`vds versions` lists them)" if more > 0 else "")
     line = releases.line(version)
-    fixed = line.newest if line and not releases.vulnerable(line.newest) else releases.newest
-    return [_finding("release-vulnerable", part, version, said, f"write {fixed}")]
+    nearest = [line.newest] if line else []
+    fixed = [one for one in (*nearest, *candidates(part)) if not releases.vulnerable(one) and accepts({part: one})]
+    remedy = f"write {fixed[0]}" if fixed else _with_others(part, version)
+    return [_finding("release-vulnerable", part, version, said, remedy)]
 
 
 def _last(releases: Releases, version: str) -> str:

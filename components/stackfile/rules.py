@@ -13,6 +13,7 @@ from components.gateway.rules import gateway_problems
 from components.kubeadm.model import Cluster, Kubeadm
 from components.kubeadm.rules import cluster_problems
 from components.network.cilium.upgrades import upgrade_problems
+from components.network.compatibility.matrix import Part
 from components.network.compatibility.search import Way
 from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium, Cni, Flannel
@@ -25,7 +26,7 @@ from components.pools.render import extra_problems as metallb_values_problems
 from components.pools.rules import metallb_problems
 from components.residency.processing_rules import processing_problems
 from components.residency.rules import residency_problems
-from components.stackfile.compatibility import FIELDS, compatibility_problems
+from components.stackfile.compatibility import FIELDS, compatibility_problems, untested_advice
 from components.stackfile.installed_charts import mirror_problems
 from components.stackfile.releases import release_problems
 from components.stackfile.spec import PlatformSpec
@@ -53,6 +54,20 @@ def platform_problems(spec: PlatformSpec, sound: Collection[str]) -> list[Findin
 
     by_bundle = isinstance(spec.gateway.crds, CrdBundle)
     return [*found, *compatibility_problems(spec.combination, by_bundle=by_bundle, accepts=breaks_nothing_else)]
+
+
+def accepts(spec: PlatformSpec) -> Callable[[Way], bool]:
+    """Whether a valid spec stays valid with other versions, and tested by its CNI's makers as far as it was."""
+    was_tested = not untested_advice(spec.combination)
+    everything = {*PlatformSpec.model_fields, *(f"some {name}" for name in LISTS)}
+
+    def check(way: Way) -> bool:
+        changed = _with_versions(spec, way)
+        if changed is None or platform_problems(changed, everything):
+            return False
+        return not untested_advice(changed.combination) or not (was_tested or Part.KUBERNETES in way)
+
+    return check
 
 
 def _with_versions(spec: PlatformSpec, way: Way) -> PlatformSpec | None:

@@ -46,4 +46,5 @@ def options_of(words: list[str]) -> tuple[set[str], set[str]]:
     """Options that this command has, and those that are required."""
     parameters = command_of(words).params
     known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
-    return known, {parameter.opts[0] for parameter in parameters if parameter.required}
+    required = {parameter.opts[0] for parameter in parameters if parameter.required}
+    return known, {option for option in required if option.startswith("-")}  # arguments have no name

@@ -13,6 +13,7 @@ from rich.table import Table
 from components.network.compatibility.releases import table
 from components.stackfile.parsing import check_file, read_text
 from components.stackfile.releases import Pin, pins
+from components.stackfile.rules import accepts
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson
 from vds.shared.output import console, print_json
@@ -53,7 +54,7 @@ def _judged(file: Path, today: date) -> list[Pin]:
         raise OperationError(f"{file} can't be read ({error.strerror or error}): correct its name") from None
     if checked.spec is None:
         raise OperationError(f"{file} has mistakes: correct what `vds validate {file}` names")
-    return pins(checked.spec.combination.versions, today)
+    return pins(checked.spec.combination.versions, today, accepts(checked.spec))
 
 
 def _table(file: Path, found: list[Pin]) -> Table:

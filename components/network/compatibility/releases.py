@@ -96,13 +96,13 @@ def table() -> Table:
 
 
 @cache
-def candidates(part: Part) -> tuple[str, ...]:
-    """Versions that a remedy may propose, oldest first: of Kubernetes minors, of other parts patches.
+def candidates(part: Part, written: str = "") -> tuple[str, ...]:
+    """Versions that a remedy may propose, oldest first; only minors where `written` is one, as in 1.36.
 
     None of a minor that had ended when the table was made; none of a part that a stack file does not choose.
     """
     found = table().parts[part].maintained(table().day) if part in table().parts else ()
-    return tuple(map(minor, found)) if part is Part.KUBERNETES else found
+    return tuple(map(minor, found)) if written and len(parse(written).release) < 3 else found
 
 
 def _releases(content: Mapping[str, Any]) -> Releases:

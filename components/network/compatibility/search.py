@@ -109,7 +109,7 @@ def _ways(
 ) -> Iterator[tuple[int, Way]]:
     """The nearest way to change exactly these parts, if one works."""
     found: list[tuple[int, Way]] = []
-    for versions in product(*(candidates(part) for part in parts)):
+    for versions in product(*(candidates(part, combination.versions[part]) for part in parts)):
         change = dict(zip(parts, versions, strict=True))
         if not conflicts(Combination({**combination.versions, **change}, combination.features)):
             far = sum(_distance(part, combination.versions[part], version) for part, version in change.items())
@@ -120,4 +120,4 @@ def _ways(
 def _distance(part: Part, here: str, there: str) -> int:
     """Candidates between two versions."""
     low, high = sorted((parse(here), parse(there)))
-    return sum(1 for version in candidates(part) if low < parse(version) <= high)
+    return sum(1 for version in candidates(part, here) if low < parse(version) <= high)

@@ -6,11 +6,14 @@ import pytest
 
 from components.core.versions import between
 from components.network.compatibility.matrix import TABLE, Combination, Feature, Part
-from components.network.compatibility.releases import candidates
+from components.network.compatibility.releases import candidates, table
 from components.network.compatibility.search import conflicts, floor, nearest, untested
 from components.network.rules import kernel_floor
+from components.stackfile.parsing import parse
+from components.stackfile.releases import release_advice
+from components.stackfile.rules import accepts
 from tests.support.networks import cilium
-from tests.support.stacks import problems, stack, stack_data
+from tests.support.stacks import ROOT, problems, stack, stack_data
 
 
 def said(cni=None, kubernetes=None, **gateway):
@@ -37,6 +40,16 @@ def test_a_proposed_version_is_asked_of_every_other_rule():
     assert problem.endswith("write gateway.bundleVersion: 1.4.1, or gatewayApi: false")  # 1.20 would jump over 1.19
     (problem,) = said({"gatewayApi": True, "runningVersion": "1.19.6", "version": "1.19.6"}, bundleVersion="1.6.1")
     assert "write gateway.bundleVersion: 1.4.1, or cni.version: 1.20.3" in problem
+
+
+def test_what_is_proposed_for_a_kubeadm_cluster_is_a_whole_version_that_its_kubeadm_takes():
+    data = stack_data("oslo")
+    data["cluster"]["kubernetesVersion"] = "1.31.4"
+    data["gateway"] = {**data["gateway"], "install": {"kind": "existing"}}
+    data["cni"]["serviceProxy"] = "nftables"
+    spec = parse(data, base_dir=ROOT)
+    (ended,) = release_advice(spec.combination.versions, table().day, accepts(spec))
+    assert ended.remedy == "write 1.35.9 or 1.36.5"  # 1.37 is not one of those that kubeadm was tested with
 
 
 def test_a_gateway_api_needs_a_kubernetes_that_validates_its_crds():
