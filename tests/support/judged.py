@@ -11,9 +11,11 @@ ALONE = {name: {"places": [], "stateBackend": "", "today": "2026-11-21"} for nam
 """The program's own record counts, and no auditor's."""
 
 
-def judged(name: str, data: dict[str, Any] | None = None, backend: str | None = None) -> list[Reported]:
+def judged(
+    name: str, data: dict[str, Any] | None = None, backend: str | None = None, **config: str | None
+) -> list[Reported]:
     """Inputs stand in for outputs, which hold them all; only components' own outputs add to them."""
-    program = run_program(name, data, backend=backend)
+    program = run_program(name, data, backend=backend, **config)
     names = {item.urn: item.name for item in program.resources.values()}
     shown = [
         Resource(item.type, item.inputs, item.name, names.get(item.parent), component=not item.provider)

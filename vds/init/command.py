@@ -20,6 +20,7 @@ _DAYS = 365
 _KUBERNETES = {"kubeadm": "1.36.3", "existing": "1.36"}
 _RELEASE_KEY = "https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key"
 _GATEWAY_API = "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
+_AUTHORITY = Path("authority.crt")
 _OPTIONS = {
     "metallb": "--pool",
     "network.nodeCidr": "--node-cidr",
@@ -30,6 +31,7 @@ _OPTIONS = {
     "residency.places": "--country, --provider, --provider-country or --state",
     "ssh": "--known-hosts",
     "gateway.crds": "--gateway-crds",
+    "gateway.issuer": "--authority",
     "gateway": "--domain or --tenant",
     "cluster.kubernetesVersion": "--kubernetes",
     "cluster.containerd": "--containerd",
@@ -92,6 +94,13 @@ def init(
     gateway_crds: Annotated[
         Path, typer.Option(help="File with Gateway API's CRDs. An existing cluster may have them without it.")
     ] = Path("standard-install.yaml"),
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the certificate of the authority that signs the gateway's certificates. Default: "
+            "authority.crt if it is there, else the certificates are the stack's secret."
+        ),
+    ] = None,
 ) -> None:
     """Asks for the missing options on a terminal.
 
@@ -139,6 +148,8 @@ def init(
         kubernetes or _KUBERNETES[cluster],
         _made(containerd_package, containerd or "", signing_key, ca_certificate) if cluster == "kubeadm" else None,
         _bundle(gateway_crds, required=cluster == "kubeadm"),
+        _authority(authority),
+        date.today().isoformat(),
     )
     _write(file, answers)
 
@@ -203,6 +214,13 @@ def _bundle(file: Path, *, required: bool) -> Bundle | None:
         return None
     content = _read(file, "--gateway-crds", f"run `curl -fsSLo {file} {_GATEWAY_API}`")
     return Bundle(str(file), hashlib.sha256(content).hexdigest())
+
+
+def _authority(file: Path | None) -> str | None:
+    if file is None and not _AUTHORITY.is_file():
+        return None
+    content = _read(file or _AUTHORITY, "--authority", "make it as docs/howto/serve-https.md shows")
+    return content.decode("utf-8", "replace")
 
 
 def _read(file: Path, option: str, remedy: str) -> bytes:

@@ -58,6 +58,9 @@ class Answers(NamedTuple):
     """None: the cluster exists."""
     gateway_crds: Bundle | None
     """None: somebody else installs the CRDs of Gateway API."""
+    authority: str | None
+    """PEM, of the authority that signs the gateway's certificates. None: the operator brings the certificates."""
+    today: str
 
 
 CILIUM, METALLB, TRAEFIK = "1.20.2", "0.16.1", "3.7.16"
@@ -131,13 +134,14 @@ config:
     gateway:
       install: {{ kind: traefik, version: {TRAEFIK} }}
 {_crds(a.gateway_crds)}\
+{_issuer(answers)}\
       listeners:
         - {{ name: http, port: 80, protocol: HTTP, redirect: https }}
         - name: https
           port: 443
           protocol: HTTPS
           hostname: {_quoted(f"*.{answers.domain}")}
-          certificateSecret: wildcard # made from the stack's secret `certificates`
+          certificateSecret: wildcard # `issuer` says who makes it; the default is the stack's secret `certificates`
       routes:
         - name: web
           tenant: {a.tenant}
@@ -191,6 +195,18 @@ def _crds(bundle: Bundle | None) -> str:
     if bundle is None:
         return ""
     return f"      crds: {{ kind: bundle, path: {_quoted(bundle.path)}, sha256: {_quoted(bundle.sha256)} }}\n"
+
+
+def _issuer(answers: Answers) -> str:
+    if answers.authority is None:
+        return ""
+    return f"""\
+      issuer: # its key is the stack's secret `issuerKey`
+        kind: private-ca
+        validFrom: {_quoted(answers.today)}
+        caCertificate: |
+{_indented(answers.authority, 10)}\
+"""
 
 
 def _node(server: Server, answers: Answers, *, edge: bool) -> str:

@@ -14,7 +14,7 @@ import yaml
 
 from components.core.endpoints import image_registry
 from components.core.labels import TIER
-from components.gateway.model import HttpsListener
+from components.gateway.issuers import PrivateCa
 from components.kubeadm.credentials import BY_KIND
 from components.stackfile.keys import SECRETS
 from components.stackfile.parsing import CheckedFile, check_file
@@ -64,7 +64,7 @@ def test_a_block_is_a_whole_piece_of_shell_as_printed_and_as_typed(block: str) -
 
 def test_the_guide_sets_every_secret_of_a_cluster_that_it_makes() -> None:
     before_preview = "".join(blocks()[: position("pulumi preview")])
-    needed = {*BY_KIND["kubeadm"], "sshPrivateKey", "certificates"}
+    needed = {*BY_KIND["kubeadm"], "sshPrivateKey", "issuerKey"}
     assert needed <= set(SECRETS)
     for name in needed:
         assert f"pulumi config set --secret vds-platform:{name}" in before_preview
@@ -92,6 +92,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "first.known_hosts").write_text("".join(f"{one} {host_key(one)}\n" for one in addresses))
     (folder / "Release.key").write_text(cluster["packages"]["signingKey"]["armoured"])
     (folder / "ca.crt").write_text(cluster["caCertificate"])
+    [made] = [block for block in blocks() if "authority.key" in block and block.startswith("(umask")]
+    subprocess.run(["bash", "-c", made], cwd=folder, check=True, capture_output=True, timeout=60)
     (folder / "standard-install.yaml").write_text(text(crd("gateways", "v1.5.1"), crd("httproutes", "v1.5.1")))
     script = f"set -eu; containerd=2.2.1-0ubuntu1~24.04.1\n{blocks()[position('.venv/bin/vds init')]}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -118,7 +120,7 @@ def test_no_policy_stops_the_environment_of_the_guide(
 ) -> None:
     monkeypatch.chdir(folder)
     [backend] = re.findall(r"PULUMI_BACKEND_URL='(s3:\S+)'", "".join(blocks()))
-    assert judged("first", written.data, backend=backend) == []
+    assert judged("first", written.data, backend=backend, issuerKey=(folder / "authority.key").read_text()) == []
 
 
 @pytest.mark.parametrize("backend", ["https://api.pulumi.com", "file:///home/engineer/state"])
@@ -126,7 +128,8 @@ def test_the_backends_that_the_guide_warns_of_end_in_a_residency_finding(
     backend: str, folder: Path, written: CheckedFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    assert {found.policy for found in judged("first", written.data, backend=backend)} == {"residency-state"}
+    found = judged("first", written.data, backend=backend, issuerKey=(folder / "authority.key").read_text())
+    assert {one.policy for one in found} == {"residency-state"}
 
 
 def test_the_first_application_fits_the_stack_file_that_init_writes(written: CheckedFile) -> None:
@@ -149,8 +152,10 @@ def test_the_first_application_fits_the_stack_file_that_init_writes(written: Che
     assert f"https://{route.hostnames[0]}/" in requests
 
 
-def test_the_certificate_of_the_guide_is_the_one_that_the_listener_names(written: CheckedFile) -> None:
+def test_the_gateways_certificates_come_from_the_authority_of_the_guide(folder: Path, written: CheckedFile) -> None:
     assert written.spec is not None
-    [listener] = [one for one in written.spec.gateway.listeners if isinstance(one, HttpsListener)]
-    assert f" {listener.certificate_secret} wildcard.crt wildcard.key |" in TEXT
-    assert f"subjectAltName=DNS:{listener.hostname}" in TEXT
+    issuer = written.spec.gateway.issuer
+    assert isinstance(issuer, PrivateCa)
+    assert issuer.ca_certificate == (folder / "authority.crt").read_text()
+    assert "vds-platform:issuerKey < authority.key" in TEXT
+    assert "--cacert authority.crt" in blocks()[position(REQUESTS)]

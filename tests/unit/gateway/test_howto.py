@@ -1,4 +1,4 @@
-"""The secret that the guide to a first environment makes of two files is what the platform takes."""
+"""The secret that the guide to HTTPS makes of two files is what the platform takes."""
 
 import re
 import subprocess
@@ -14,16 +14,15 @@ from components.gateway.model import GatewaySpec
 from tests.support.certificates import BEGAN, made
 from tests.support.stacks import ROOT, problems, stack, stack_data
 
-GUIDE = (ROOT / "docs/howto/first-environment.md").read_text()
+GUIDE = (ROOT / "docs/howto/serve-https.md").read_text()
 
 
 def test_the_command_of_the_guide_makes_a_secret_without_problems(tmp_path: Path) -> None:
     data = stack_data("oslo")["gateway"]
-    data["listeners"][1]["certificateSecret"] = "wildcard"
     certificate, key = made("*.example.no")
-    (tmp_path / "wildcard.crt").write_text(certificate)
-    (tmp_path / "wildcard.key").write_text(key)
-    [command] = re.findall(r"(\.venv/bin/python -c 'import json.*?wildcard\.key) \|", GUIDE, re.DOTALL)
+    (tmp_path / "fullchain.pem").write_text(certificate)
+    (tmp_path / "privkey.pem").write_text(key)
+    [command] = re.findall(r"(\.venv/bin/python -c 'import json.*?privkey\.pem) \|", GUIDE, re.DOTALL)
     command = command.replace(".venv/bin/python", sys.executable)
     done = subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, capture_output=True, text=True)
     gateway = GatewaySpec.model_validate(data)
@@ -32,8 +31,7 @@ def test_the_command_of_the_guide_makes_a_secret_without_problems(tmp_path: Path
 
 # --- the guide to HTTPS ----------------------------------------------------------------------------------
 
-HTTPS = (ROOT / "docs/howto/serve-https.md").read_text()
-SNIPPETS = [yaml.safe_load(text.replace("…", "")) for text in re.findall(r"```yaml\n(.*?)```", HTTPS, re.DOTALL)]
+SNIPPETS = [yaml.safe_load(text.replace("…", "")) for text in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
 
 
 def said(**gateway: Any) -> list[str]:
@@ -43,7 +41,7 @@ def said(**gateway: Any) -> list[str]:
 
 
 def test_the_guides_authority_signs(tmp_path: Path) -> None:
-    [command] = re.findall(r"(\(umask 077; openssl req.*?\))\n", HTTPS, re.DOTALL)
+    [command] = re.findall(r"(\(umask 077; openssl req.*?\))\n", GUIDE, re.DOTALL)
     subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True, capture_output=True)
     [issuer] = [one["gateway"]["issuer"] for one in SNIPPETS if "validFrom" in str(one)]
     issuer |= {"caCertificate": (tmp_path / "authority.crt").read_text(), "validFrom": str(date.today())}
@@ -72,7 +70,7 @@ def test_the_guides_listener_and_routes_are_accepted() -> None:
 
 
 def test_the_articles_numbers_can_be_written() -> None:
-    rows = dict(re.findall(r"`(limits\.\w+): (\d+)`", HTTPS))
+    rows = dict(re.findall(r"`(limits\.\w+): (\d+)`", GUIDE))
     limits = {name.removeprefix("limits."): int(number) for name, number in rows.items()}
     assert limits == {"bodyMebibytes": 50, "connectSeconds": 10, "readSeconds": 120, "sendSeconds": 120}
     assert said(limits=limits) == []

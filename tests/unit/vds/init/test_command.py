@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,25 @@ def test_an_existing_cluster_needs_no_files(folder):
     spec = spec_of(folder / "Pulumi.oslo.yaml")
     assert (spec.cluster.kind, spec.cluster.kubernetes_version) == ("existing", "1.36")
     assert spec.gateway.crds.kind == "existing"
+
+
+def test_the_gateways_certificates_are_signed_by_an_authority_that_is_there(folder):
+    (folder / "authority.crt").write_text(stack_data("oslo")["cluster"]["caCertificate"])
+    done = run(folder, *CONTROL_PLANES, **ALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    issuer = spec_of(folder / "Pulumi.oslo.yaml").gateway.issuer
+    assert (issuer.kind, issuer.valid_from) == ("private-ca", date.today())
+
+
+def test_an_authority_that_is_named_must_be_there_and_be_one(folder):
+    done = run(folder, *CONTROL_PLANES, **ALL | {"--authority": "other.crt"})
+    assert done.returncode == 2
+    assert "--authority other.crt can't be read" in done.stderr
+    (folder / "other.crt").write_text("none")
+    done = run(folder, *CONTROL_PLANES, **ALL | {"--authority": "other.crt"})
+    assert done.returncode == 1
+    assert "--authority: " in done.stderr
+    assert not (folder / "Pulumi.oslo.yaml").exists()
 
 
 @pytest.mark.parametrize(
