@@ -37,6 +37,15 @@ class Context(NamedTuple):
             raise MissingFactError(str(fact["unknown"]))
         return fact
 
+    @property
+    def own_nodes(self) -> list[str]:
+        """Nodes of the stack file that are in the cluster. Raises MissingFactError where none is."""
+        live = self.fact("nodes")["nodes"]
+        found = [name for name in self.requirements.nodes if name in live]
+        if not found:
+            raise MissingFactError("no node of the stack file is in the cluster")
+        return found
+
 
 def answer(context: Context) -> Measurement:
     if context.cluster.failure:
@@ -75,7 +84,7 @@ def pod_cidrs(context: Context) -> Measurement:
         return Measurement("not needed by the CNI")
     live = context.fact("nodes")["nodes"]
     wrong = []
-    for name in (name for name in context.requirements.nodes if name in live):
+    for name in context.own_nodes:
         ranges = [ip_network(text) for text in live[name]["pod_cidrs"]]
         same = [one for one in ranges if one.version == network.version]
         if not same:
@@ -150,10 +159,10 @@ def crds(context: Context) -> Measurement:
 
 def labels(context: Context) -> Measurement:
     live, user = context.fact("nodes")["nodes"], context.requirements.excluded
-    ours = [name for name in context.requirements.nodes if name in live]
+    ours = context.own_nodes
     excluded = [name for name in ours if live[name]["excluded"]]
     measured = f"on {', '.join(excluded)}" if excluded else "on no node"
-    if not user or len(excluded) < max(len(ours), 1):
+    if not user or len(excluded) < len(ours):
         return Measurement(measured)
     remedy = "kubectl label node NAME node.kubernetes.io/exclude-from-external-load-balancers- for one node or more"
     return Measurement(measured, good=False, limit=f"not on every node, for {user}", remedy=remedy)

@@ -56,6 +56,18 @@ def test_what_a_sandbox_lacks_is_written_there_and_nowhere_else(
     assert ("values" in spec["cni"]["install"]) == sandbox
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_the_labs_machines_say_what_they_are_and_only_what_they_cannot_prove_is_accepted(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    monkeypatch.setattr(host, "publishes_kernel_configuration", lambda: published)
+    spec = spec_of(layout)
+    assert {node["machine"] for node in spec["nodes"]} == {"container"}
+    undecided = {"machine", "etcd-disk"} | (set() if published else {"bpf"})
+    assert {one["check"] for one in spec["preflight"]["accept"]} == undecided
+    assert all(one.keys() == {"check", "until", "reason"} for one in spec["preflight"]["accept"])
+
+
 def test_the_file_that_is_filled_in_is_one_that_the_program_takes(layout: Layout) -> None:
     spec = spec_of(layout)
     assert spec["images"]["pins"] == {"cilium/cilium": DIGEST}
