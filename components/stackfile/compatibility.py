@@ -1,6 +1,6 @@
 """The versions of a stack file, checked with the table of `components.network.compatibility.search`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from components.core.finding import Finding
 from components.network.compatibility.matrix import Combination, Feature, Part
@@ -14,28 +14,16 @@ FIELDS = {
     Part.GATEWAY_API: "gateway.bundleVersion",
     Part.METALLB: "metallb.install.version",
     Part.TRAEFIK: "gateway.install.version",
+    Part.CERT_MANAGER: "gateway.issuer.version",
 }
 """Where an author writes a part's version."""
 
 
-def together(
-    cni: AnyCni,
-    *,
-    kubernetes: str,
-    gateway_api: str | None = None,
-    metallb: str | None = None,
-    traefik: str | None = None,
-) -> Combination:
-    """The combination of a stack file; None and what has no field are unknown."""
+def together(cni: AnyCni, versions: Mapping[Part, str | None]) -> Combination:
+    """The combination of a CNI with what else a stack file has; None is unknown."""
     base = cni.combination()
-    versions = {**base.versions, Part.KUBERNETES: kubernetes}
-    if gateway_api:
-        versions[Part.GATEWAY_API] = gateway_api
-    if metallb:
-        versions[Part.METALLB] = metallb
-    if traefik:
-        versions[Part.TRAEFIK] = traefik
-    return Combination(versions, base.features | {Feature.METALLB_POOLS})
+    known = {part: version for part, version in versions.items() if version}
+    return Combination({**base.versions, **known}, base.features | {Feature.METALLB_POOLS})
 
 
 def compatibility_problems(

@@ -17,7 +17,7 @@ from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
 from components.kubeadm.render import API_PORT
 from components.kubeadm.rules import endpoint_problems
-from components.network.compatibility.matrix import Combination
+from components.network.compatibility.matrix import Combination, Part
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
@@ -183,13 +183,15 @@ class PlatformSpec(Spec):
     @property
     def combination(self) -> Combination:
         """The versions that work together or do not."""
-        return together(
-            self.cni,
-            kubernetes=self.cluster.kubernetes_version,
-            gateway_api=self.gateway.bundle_version,
-            metallb=self.metallb.install.version if self.metallb.install.kind == "helm" else None,
-            traefik=self.gateway.install.version if self.gateway.install.kind == "traefik" else None,
-        )
+        metallb, traefik, issuer = self.metallb.install, self.gateway.install, self.gateway.issuer
+        versions = {
+            Part.KUBERNETES: self.cluster.kubernetes_version,
+            Part.GATEWAY_API: self.gateway.bundle_version,
+            Part.METALLB: metallb.version if metallb.kind == "helm" else None,
+            Part.TRAEFIK: traefik.version if traefik.kind == "traefik" else None,
+            Part.CERT_MANAGER: issuer.version if issuer.kind == "cert-manager" else None,
+        }
+        return together(self.cni, versions)
 
     @property
     def advice(self) -> tuple[Finding, ...]:

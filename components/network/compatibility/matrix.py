@@ -19,6 +19,7 @@ class Part(StrEnum):
     GATEWAY_API = "Gateway API"
     METALLB = "MetalLB"
     TRAEFIK = "Traefik"
+    CERT_MANAGER = "cert-manager"
 
 
 class Feature(StrEnum):

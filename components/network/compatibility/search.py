@@ -11,7 +11,10 @@ from components.core.versions import between, minor, parse
 from components.network.compatibility.matrix import TABLE, Combination, Part, Requirement
 from components.network.compatibility.releases import candidates, table
 
-_EASIEST_FIRST = (Part.METALLB, Part.GATEWAY_API, Part.TRAEFIK, Part.CILIUM, Part.CALICO, Part.KUBERNETES)
+_EASIEST_FIRST = (
+    *(Part.METALLB, Part.GATEWAY_API, Part.CERT_MANAGER, Part.TRAEFIK),
+    *(Part.CILIUM, Part.CALICO, Part.KUBERNETES),
+)
 """Of parts that are equally far, the one that is easier to change comes first."""
 
 
