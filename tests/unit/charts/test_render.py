@@ -1,6 +1,7 @@
 """Rendering by Helm itself: real charts where the question is about them, charts of the tests' own elsewhere."""
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -30,9 +31,9 @@ CONFIG_MAP = "kind: ConfigMap\napiVersion: v1\nmetadata:\n  name: a\ndata:\n"
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty cache, with the Helm of the real one."""
+    """An empty cache, with the Helm of the real one; the charts that are read stay in the real one."""
     monkeypatch.setenv("VDS_HELM", str(helm.find()))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(helm, "cache_folder", lambda: tmp_path / "cache/vds-platform")
     rendering._cache.cache_clear()
     rendering._pull_failure.cache_clear()
     yield
@@ -116,7 +117,7 @@ def test_certificates_of_cilium_are_held_still(tmp_path: Path, monkeypatch: pyte
     chart = cilium_chart(pinned("cilium"))
     values = {"hubble": {"relay": {"enabled": True}}}
     first = rendered(chart, values)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    monkeypatch.setattr(helm, "cache_folder", lambda: tmp_path / "another")
     rendering._cache.cache_clear()
     assert rendered(chart, values) == first
     secrets = {body["metadata"]["name"]: body["data"] for body in first.manifests if body["kind"] == "Secret"}
@@ -360,5 +361,7 @@ def test_the_same_in_another_process(tmp_path: Path) -> None:
         "r = render(ChartSource(sys.argv[1]), {}, release='a', namespace='agency', kubernetes='1.36.2');"
         "print(r.manifests)"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(chart)], capture_output=True, text=True, check=True)
+    there = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", program, str(chart)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=there)
     assert done.stdout.strip() == str(rendered(chart).manifests)
