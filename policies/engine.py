@@ -38,6 +38,7 @@ from components.residency.rules import UNDECIDED
 from policies import rules
 from policies.context import surroundings
 from policies.policy import Component, Object, Policy, Seen, Settings, Stack, is_component
+from policies.releases import RELEASE, inner_objects, is_release
 
 Config = Mapping[str, Any]
 
@@ -63,22 +64,30 @@ def judge_resource(policy: Policy, resource: Seen, config: Config) -> Iterator[F
         yield from _checked(policy, resource, config, Component(resource))
     elif policy.scope == "object" and kind and str(kind) in policy.kinds and (policy.patches or not kind.patch):
         yield from _checked(policy, resource, config, Object(resource, kind))
+    elif policy.scope == "object" and is_release(resource):
+        for found in inner_objects(resource):
+            if str(kind_of(found.resource.resource_type)) in policy.kinds:
+                yield from _checked(policy, found.resource, config, found)
 
 
 def judge_stack(policy: Policy, resources: Sequence[PolicyResource], config: Config) -> Iterator[Finding]:
     """Findings of a policy for all resources, by their outputs. One that cannot be judged hides no other."""
     shown = [(resource, _as_shown(resource)) for resource in resources]
-    stack = Stack([seen for _, seen in shown if seen is not None], [resource for resource, seen in shown if not seen])
+    seen = [resource for _, resource in shown if resource is not None]
+    made = (found for resource in seen if is_release(resource) for found in inner_objects(_as_asked(resource)))
+    stack = Stack(seen, [resource for resource, found in shown if not found], made)
     if policy.scope == "stack":
         yield from _checked(policy, None, config, stack)
         return
     for found in stack.objects(*policy.kinds, patches=policy.patches):
-        yield from _checked(policy, found.resource, config, found, stack)
+        if not (found.release and found.kind == "ConfigMap" and RELEASE in policy.kinds):  # its values were judged
+            yield from _checked(policy, found.resource, config, found, stack)
 
 
 def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any, *rest: Any) -> Iterator[Finding]:
     urn = resource.urn if resource else ""
-    subject = _subject(resource) if resource else "the stack"
+    release = judged.release if isinstance(judged, Object) else ""
+    subject = _subject(resource, release) if resource else "the stack"
     try:
         settings = policy.settings.model_validate(config)
     except ValidationError as error:
@@ -87,7 +96,8 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
         return
     try:
         for finding in policy.check(judged, settings, *rest):
-            yield finding._replace(rule=policy.id, urn=finding.urn or urn)
+            named = f"Release {release}, {finding.subject}" if release else finding.subject
+            yield finding._replace(rule=policy.id, urn=finding.urn or urn, subject=named)
     except UnknownValueError as unknown:
         message = f"{UNDECIDED}: {'.'.join(unknown.props)} is not known yet"
         remedy = "write it as a plain value, not as another resource's output"
@@ -104,9 +114,10 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
         ) from None
 
 
-def _subject(resource: Seen) -> str:
+def _subject(resource: Seen, release: str) -> str:
     kind = kind_of(resource.resource_type)
-    return f"{kind.name if kind else resource.resource_type} {resource.name}"
+    what = kind.name if kind else resource.resource_type
+    return f"Release {release}, a {what}" if release else f"{what} {resource.name}"
 
 
 _ASKED: dict[str, Mapping[str, Any]] = {}
@@ -127,6 +138,13 @@ def _as_shown(resource: PolicyResource) -> PolicyResource | None:
         return None if kind_of(resource.resource_type) else resource
     found = copy.copy(resource)
     found.props = asked
+    return found
+
+
+def _as_asked(resource: PolicyResource) -> PolicyResource:
+    """The resource by its inputs, if they were asked about: outputs of a Release are known only after an update."""
+    found = copy.copy(resource)
+    found.props = _ASKED.get(resource.urn, resource.props)
     return found
 
 

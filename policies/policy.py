@@ -78,11 +78,13 @@ class Seen(Protocol):
 class Object(ManifestView):
     """A Kubernetes object of a program, or the fields that a patch sets on an object that is managed elsewhere."""
 
-    def __init__(self, resource: Seen, kind: Kind) -> None:
+    def __init__(self, resource: Seen, kind: Kind, *, release: str = "") -> None:
         super().__init__(kind.name, resource.props)
         self.resource = resource
         self.urn = resource.urn
         self.patch = kind.patch
+        self.release = release
+        """The Helm Release that makes it; empty for an object of the program."""
 
     def finding(self, message: str, remedy: str, *, subject: str = "") -> Finding:
         return Finding("", subject or self.label, message, remedy, urn=self.urn)
@@ -100,7 +102,12 @@ class Component(Fields):
 class Stack:
     """All resources of a stack, as they will be."""
 
-    def __init__(self, resources: Sequence[PolicyResource], unread: Sequence[PolicyResource] = ()) -> None:
+    def __init__(
+        self,
+        resources: Sequence[PolicyResource],
+        unread: Sequence[PolicyResource] = (),
+        made_by_charts: Iterable[Object] = (),
+    ) -> None:
         self.resources = resources
         self.unread = unread
         """Objects of which neither properties nor inputs were shown."""
@@ -109,6 +116,8 @@ class Stack:
         for resource in resources:
             if kind := kind_of(resource.resource_type):
                 self._objects.setdefault(str(kind), []).append(Object(resource, kind))
+        for found in made_by_charts:
+            self._objects.setdefault(str(kind_of(found.resource.resource_type)), []).append(found)
 
     def objects(self, *kinds: str, patches: bool = False) -> Iterator[Object]:
         """Objects of these kinds (`group:Kind`); `patches`: also patches of them."""

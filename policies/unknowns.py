@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
 
-from components.residency.data_flows import UNKNOWN
+from components.core.unknown import UNKNOWN
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,18 @@ def interrupts() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+_CHARTS = ExitStack()
+
+
+def pytest_configure() -> None:
+    """No test asks a chart repository on the internet, nor does what is made when tests are collected."""
+    from tests.support.chart_repositories import served
+
+    _CHARTS.enter_context(served())
+
+
+def pytest_unconfigure() -> None:
+    """Forget the charts."""
+    _CHARTS.close()

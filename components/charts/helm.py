@@ -50,6 +50,15 @@ def cache_folder() -> Path:
     return Path(home) / "vds-platform"
 
 
+def project_folders() -> list[Path]:
+    """Where a path of a program may begin: the working directory; for a policy pack, which the engine starts in its own
+    folder, also the folder around it and the one where Pulumi was started."""
+    here = Path.cwd()
+    if not (here / "PulumiPolicy.yaml").exists():
+        return [here]
+    return [here.parent, *([Path(started)] if (started := os.environ.get("PWD")) else [])]
+
+
 def find() -> Path:
     """Helm from the PATH, else from VDS_HELM, else the newest that `make tools` has built.
 

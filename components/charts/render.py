@@ -40,6 +40,8 @@ _UNREADABLE = re.compile(
 )
 _SECRET = re.compile(r"pass(word|wd|phrase)?$|secret|token|credential|private|apikey|api[-_]key|(^|[._-])key$", re.I)
 
+# Of an address: its user, and a query.
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s\"'`]+@|(?<=[\w/])\?[^\s\"'`]+=[^\s\"'`]+")
 _NO_SECRET = re.compile(r"(names?|namespace|refs?)$", re.I)
 
 
@@ -210,7 +212,7 @@ def _pulled(chart: ChartSource) -> Path:
         said = f"the chart {chart.label} has no exact version" if chart.version else f"{chart.label} has no version"
         raise UnavailableChartError(said, "write one, as in 1.20.2: Helm would take the newest one of that day")
     key = hashlib.sha256(json.dumps([chart.repository, chart.chart, chart.version]).encode()).hexdigest()[:16]
-    place = helm.cache_folder() / "pulled-charts" / key
+    place = _pulled_folder() / key
     found = next(iter(sorted(place.glob("*.tgz"))), None)
     if found is None:
         _pull(chart, place)
@@ -234,7 +236,8 @@ def _pull_failure(chart: ChartSource, place: Path) -> str:
 
 
 def _pull(chart: ChartSource, place: Path) -> None:
-    command = shlex.join(["helm", *_pull_words(chart), "--destination", str(place)])
+    command = shlex.join([_CREDENTIALS.sub("", word) for word in ("helm", *_pull_words(chart))])
+    command += f" --destination {shlex.quote(str(place))}"
     try:
         failure = _pull_failure(chart, place)
     except helm.HelmMissingError as error:
@@ -369,6 +372,7 @@ def _words(error: str, secrets: Sequence[str]) -> str:
 def _one_line(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "(not shown)")
+    text = _CREDENTIALS.sub("", text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
 
@@ -408,3 +412,7 @@ def _whole(value: Any) -> Any:
 @functools.cache
 def _cache() -> RenderingCache:
     return RenderingCache(helm.cache_folder() / "rendered")
+
+
+def _pulled_folder() -> Path:
+    return helm.cache_folder() / "pulled-charts"

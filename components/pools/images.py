@@ -1,7 +1,6 @@
 """All images of MetalLB's chart, and the values that name them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from components.images.model import ImageMirror, image_at, pin_of
 
@@ -29,14 +28,3 @@ def mirrored(mirror: ImageMirror | None, version: str) -> Iterator[tuple[Path, s
         digest = pin_of(mirror, origin)
         if digest and origin in ("quay.io/metallb/controller", "quay.io/metallb/speaker"):
             yield (*path, "tag"), f"v{version}@{digest}"
-
-
-def from_their_makers(values: Any) -> list[str]:
-    """Images that the values do not move from the chart's default."""
-    return [origin for path, origin in CHART_IMAGES.items() if not _at(values, (*path, "repository"))]
-
-
-def _at(values: Any, path: Path) -> Any:
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values

@@ -10,30 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.charts.reference import chart_name
+from components.charts.releases import HOLDS_NO_PLACE, NOT_KNOWN_YET, Inside
 from components.core.endpoints import host_of, image_registry, url_hosts
 from components.core.manifests import kind_of
 from components.core.network_policies import grammar_of
-from components.network.calico.model import CRD_CHART as CALICO_CRDS
+from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
-from components.network.cilium.images import from_their_makers as cilium_images
-from components.pools.images import from_their_makers as metallb_images
-from components.residency.egress import UNKNOWN, in_force, listed_flows, named_flow, policy_flows
+from components.residency.egress import in_force, listed_flows, named_flow, policy_flows
 from components.residency.rules import NOT_KNOWN, DataFlow
 
-__all__ = ["NOT_KNOWN", "UNKNOWN", "chart_registries", "data_flows"]
-
-CHART_IMAGES: dict[str, tuple[str, ...]] = {
-    CALICO_CRDS: (),
-    "cert-manager": ("quay.io",),
-    "traefik": ("docker.io",),
-}
-"""Registries of images that these charts' own default values name (read in the charts)."""
-FROM_THEIR_MAKERS: dict[str, Callable[[Any, str], list[str]]] = {
-    "cilium": cilium_images,
-    "metallb": lambda values, _: metallb_images(values),
-    "tigera-operator": lambda values, _: calico_images(values),
-}
-"""Charts of which every image is known, and the value that names it: which images the values leave to the defaults."""
+_BY_AN_OPERATOR: dict[str, Callable[[Any], list[str]]] = {"tigera-operator": calico_images}
+"""Images that no object of a chart names, because an operator of the chart makes the pods."""
 _OBJECTS_ARE_RESOURCES = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
 """Components of pulumi-kubernetes, by group: their objects are resources themselves."""
 
@@ -61,21 +48,11 @@ _GROUPS = {
 """Groups of fields in which a place may stand, with what bytes are there for; empty: what the path says."""
 _ONLY_OUTWARD = ("to", "toFQDNs", "ipBlock", "destination")
 """Of them: those that name who is called, where they stand under `egress`."""
-_HOLDS_NO_PLACE = re.compile(
-    r"pass(word|phrase)?|.*Pass(word|phrase)|token|.*Token|key|.*Key|secret|.*Secret|mtu|enabled|replicas|replicaCount"
-    r"|tag|digest|version|.*Port|.*Seconds|.*Percent|caBundle|certificate"
-    r"|(?!.*(host|server|domain|dns|fqdn|image|repo|repository|registry|endpoint|bucket|storageaccount)[_-]?name)"
-    r".*name(override)?"
-    r"|user|.*_user|database|existing.*|storageClass|size|count|memory|cpu|checksum/.*",
-    re.IGNORECASE,
-)
-"""Names of numbers, switches, keys and names that are no address: in values and configuration anything else may be a
-group, or a text with a destination in it."""
 _MAY_BE_A_GROUP = ("values", "global")
 """Right under these `database` is a chart's part with a host of its own, and elsewhere a name."""
 _ENVIRONMENT = re.compile(r"env|.*Env|.*[eE]nvVars?")
-_SAYS_NOTHING = re.compile(r"annotations|.*Annotations|labels|.*Labels|description")
-"""Links to documentation stand in these, and nothing is sent to them."""
+_SAYS_NOTHING = re.compile(r"annotations|.*Annotations|labels|.*Labels|description|sidecar-istio-proxy-image")
+"""Links to documentation stand in these, and nothing is sent to them; the last is a pattern of Cilium's for images."""
 _ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "Ingress", "GatewayList")
 """Their host names are the platform's own: bytes come in by them."""
 
@@ -86,12 +63,12 @@ _NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
 
 
 def data_flows(
-    resource_type: str, name: str, inputs: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]
+    resource_type: str, name: str, inputs: Mapping[str, Any], inside: Callable[[], Inside]
 ) -> Iterator[DataFlow]:
     """Every data flow of a resource, once; none of what is no Kubernetes object.
 
-    `name`: Pulumi's. `inputs`: plain, with UNKNOWN for values that are not known yet. `chart_images`: by chart, the
-    registries of images that its own default values name, as the auditor read them.
+    `name`: Pulumi's. `inputs`: plain, with UNKNOWN for values that are not known yet. `inside` gives what
+    is inside a Helm Release.
     """
     kind = kind_of(resource_type)
     if kind is None:
@@ -99,7 +76,9 @@ def data_flows(
     subject = f"{kind.name} {_object_name(inputs, name)}"
     if kind.group == "helm.sh":
         subject = f"{kind.name} {name}"
-        found = [*_chart_flows(inputs), *(_values_flows(inputs, chart_images) if kind.name == "Release" else ())]
+        found = list(_chart_flows(inputs))
+        if kind.name == "Release":
+            found += _release_flows(inputs, inside(), decided=all(flow.endpoint != NOT_KNOWN for flow in found))
     elif kind.name in _OBJECTS_ARE_RESOURCES.get(kind.group, ()):
         return
     else:
@@ -129,51 +108,28 @@ def _chart_flows(release: Mapping[str, Any]) -> Iterator[DataFlow]:
             yield DataFlow(host, "chart-repository", field)
 
 
-def _values_flows(release: Mapping[str, Any], chart_images: Mapping[str, Sequence[str]]) -> Iterator[DataFlow]:
-    chart, values = release.get("chart"), release.get("values")
-    if release.get("valueYamlFiles"):
-        # The provider reads them into `values` only where it knows every input of the Release.
-        why, remedy = "the provider has not read these files yet", "write what is in them into values"
-        yield DataFlow(NOT_KNOWN, "image-registry", "valueYamlFiles", remedy=remedy, unknown=why)
-    yield from _tree(("values",), values)
-    name = chart_name(chart) if isinstance(chart, str) else ""
-    registries = chart_registries(name, values, chart_images, str(release.get("version") or ""))
-    field = f"images of chart {name or '?'} by its own defaults"
-    if registries is None:
-        why = f"which registries chart {name or '?'} takes the images from that its values do not name"
-        remedy = (
-            "write them in the policy's `chartImages` ([] if the values name every image), or write "
-            "global.imageRegistry where the chart reads it"
-        )
-        yield DataFlow(NOT_KNOWN, "image-registry", field, remedy=remedy, unknown=why)
-    # Only who has read another chart can say that values replace every default of it.
-    known = name in chart_images or name in FROM_THEIR_MAKERS
-    mirrored = f'if the values name every image, write `chartImages: {{"{name}": []}}` in the policy\'s configuration'
-    for registry in registries or ():
-        host = image_registry(f"{registry}/x")
-        yield DataFlow(host, "image-registry", field, remedy="" if known else mirrored)
+def _release_flows(release: Mapping[str, Any], inside: Inside, *, decided: bool) -> Iterator[DataFlow]:
+    """What the values name, and what only the objects name that the chart makes of them.
 
-
-def chart_registries(
-    chart: str, values: Any, chart_images: Mapping[str, Sequence[str]], version: str = ""
-) -> tuple[str, ...] | None:
-    """Registries of images that a chart's own defaults name; None where they are not known.
-
-    Values that name some images say nothing of the others: only a registry for all of them does, and not where we
-    know the chart."""
-    if chart in chart_images:
-        return tuple(str(registry) for registry in chart_images[chart])
-    if chart in FROM_THEIR_MAKERS:
-        left = FROM_THEIR_MAKERS[chart](values, version)
-        return tuple(dict.fromkeys(image.partition("/")[0] for image in left))
-    if chart in CHART_IMAGES:
-        return CHART_IMAGES[chart]
-    common = values.get("global") if isinstance(values, Mapping) else None
-    if not isinstance(common, Mapping):
-        return None
-    image = common.get("image")
-    given = (common.get("imageRegistry"), image.get("registry") if isinstance(image, Mapping) else None)
-    return () if any(given) else None
+    `decided`: nothing else of the Release is undecided already.
+    """
+    written = list(_tree(("values",), release.get("values")))
+    yield from written
+    if inside.problem and decided and all(flow.endpoint != NOT_KNOWN for flow in written):
+        yield DataFlow(NOT_KNOWN, "image-registry", "chart", remedy=inside.remedy, unknown=inside.problem)
+    chart = release.get("chart")
+    images = _BY_AN_OPERATOR.get(chart_name(chart)) if isinstance(chart, str) else None
+    for image in images(release.get("values")) if images else ():
+        yield DataFlow(image_registry(image), "image-registry", "images that the chart's operator runs")
+    named = {(flow.endpoint, flow.purpose) for flow in written}
+    for item in inside.objects:
+        kind = str(item.body.get("kind"))
+        where = f"{kind} {_object_name(item.body, '?')}"
+        for flow in _object_flows(kind, item.body):
+            if (flow.endpoint, flow.purpose) not in named:
+                named.add((flow.endpoint, flow.purpose))
+                endpoint = NOT_KNOWN if NOT_KNOWN_YET in flow.endpoint else flow.endpoint
+                yield flow._replace(field=f"{where}: {flow.field}", endpoint=endpoint)
 
 
 def _object_flows(kind: str, manifest: Mapping[str, Any]) -> Iterator[DataFlow]:
@@ -257,7 +213,7 @@ def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:
     """Whether what is not known may be a group, or a whole configuration file, that names a place."""
     if path[0] in ("values", "data", "binaryData"):
         group = key.lower() == "database" and path[-2:-1] and path[-2] in _MAY_BE_A_GROUP
-        return bool(group) or key == path[0] or not _HOLDS_NO_PLACE.fullmatch(key)
+        return bool(group) or key == path[0] or not HOLDS_NO_PLACE.fullmatch(key)
     return key in _GROUPS and (key not in _ONLY_OUTWARD or "egress" in path)
 
 

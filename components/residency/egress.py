@@ -5,14 +5,8 @@ from typing import Any
 
 from components.core.endpoints import host_of, outside_of
 from components.core.network_policies import TYPES, Grammar, calico_allows, leaves_out, names_no_peer
+from components.core.unknown import UNKNOWN
 from components.residency.rules import EVERYWHERE, NOT_KNOWN, DataFlow
-
-
-class Unknown:
-    """In place of a value that is not known yet."""
-
-
-UNKNOWN = Unknown()
 
 _REFUSALS = ("egressDeny", "ingressDeny")
 """Cilium's lists of who may not be called."""

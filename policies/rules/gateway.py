@@ -54,13 +54,21 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
     severity=HIGH,
     framework=NSA,
     reference="Network separation and hardening",
-    why="A node port is open on every public address of every node, past the gateway, its TLS and its policies.",
-    remedy="Write type: ClusterIP and a route through the gateway.",
+    why="A node port is open on every public address of every node, past the gateway, its TLS and its policies. "
+    "Kubernetes allocates one for each port of a Service of type LoadBalancer too.",
+    remedy="Write type: ClusterIP and a route through the gateway. For a Service of type LoadBalancer, write "
+    "allocateLoadBalancerNodePorts: false.",
     kinds=("core:Service",),
     patches=True,
 )
 def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
-    if service.spec.text("type") != "NodePort":
+    kind = service.spec.text("type")
+    if kind == "LoadBalancer" and service.spec.raw.get("allocateLoadBalancerNodePorts") is not False:
+        yield service.finding(
+            "type LoadBalancer opens each of its ports on every node as well, past the load balancer",
+            "write allocateLoadBalancerNodePorts: false",
+        )
+    if kind != "NodePort":
         return
     numbers = [port.number("nodePort") for port in service.spec.groups("ports")]
     ports = ", ".join(str(number) if number else "a random port" for number in numbers)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -30,6 +31,7 @@ from policies.policy import (
     Stack,
     policy,
 )
+from policies.releases import inside_of
 from policies.unknowns import known, plain
 
 DEMANDED = ("dns", "time")
@@ -137,12 +139,6 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
         raise FieldError(path, f"cannot be read as in residency.{field} of a stack file") from None
 
 
-class DataFlowSettings(RecordSettings):
-    chart_images: dict[str, tuple[str, ...]] = Field({})
-    """By chart: the registries of images that its own default values name; an empty list: the values that a program
-    writes name every image."""
-
-
 @policy(
     "stack",
     id="residency-destinations",
@@ -157,12 +153,13 @@ class DataFlowSettings(RecordSettings):
     "is not a place under Norwegian law.",
     remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
     "while, write an exception with a date and a reason.",
-    settings=DataFlowSettings,
+    settings=RecordSettings,
 )
-def destinations(stack: Stack, settings: DataFlowSettings) -> Iterator[Finding]:
+def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
     record = settings.record(stack)
     for resource in stack.resources:
-        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), settings.chart_images):
+        inside = partial(inside_of, resource)
+        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside):
             yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
 
 

@@ -9,7 +9,7 @@ from components.stackfile.spec import PlatformSpec
 from tests.support.export import exported
 from tests.support.stacks import ROOT, stack_data
 from vds.evidence.collect import collect
-from vds.evidence.evaluate import chart_images, results
+from vds.evidence.evaluate import results
 from vds.evidence.model import Evidence
 from vds.evidence.state import read
 
@@ -61,5 +61,4 @@ def evidence(
     state = read(json.dumps(export(name) if made is None else made), "the export")
     kept = BACKEND[name] if backend is None else backend
     policies = results(state, config or {}, today=DATE[:10], backend=kept)
-    read_charts = chart_images(config or {})
-    return collect(name, spec, state, backend=kept, chart_images=read_charts, policies=policies, versions=VERSIONS)
+    return collect(name, spec, state, backend=kept, policies=policies, versions=VERSIONS)

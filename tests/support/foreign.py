@@ -48,6 +48,9 @@ def route(*weights: object, name: str = "r", owner: str = "agency", host: str = 
 
 
 def service(**spec: Any) -> Resource:
+    """A Service of a tenant; a load balancer's opens no port on the nodes unless it says so."""
+    if spec.get("type") == "LoadBalancer":
+        spec = {"allocateLoadBalancerNodePorts": False, **spec}
     return kube("v1", "Service", "web", "agency", spec=spec)
 
 
@@ -61,7 +64,9 @@ def cilium_config(**data: str) -> Resource:
 
 
 def release(chart: str, values: Props) -> Resource:
-    return Resource("kubernetes:helm.sh/v3:Release", {"chart": chart, "version": "1.18.2", "values": values}, "cni")
+    there = {} if "/" in chart else {"repositoryOpts": {"repo": "https://charts.example.no"}}
+    props = {"chart": chart, "version": "1.18.2", "values": values, "namespace": "kube-system", **there}
+    return Resource("kubernetes:helm.sh/v3:Release", props, "cni")
 
 
 def fence(name: str = "agency") -> list[Resource]:

@@ -102,7 +102,6 @@ _LEVELS = {
 HERE: dict[str, Any] = {
     "today": "2026-11-21",
     "stateBackend": "file:///var/lib/state",
-    "chartImages": {"redis": ["docker.io"]},
     "places": [
         {
             "name": "anywhere",

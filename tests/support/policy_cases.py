@@ -172,6 +172,12 @@ CASES: dict[str, Case] = {
         "Release of chart flannel: is Flannel, which enforces no NetworkPolicy",
         [Resource("kubernetes:helm.sh/v3:Release", {"chart": UNKNOWN, "values": {}}, "cni")],
     ),
+    "charts-rendered": Case(
+        [release("app", {"replicaCount": 2})],
+        [release("cilium", {"debug": {"enabled": "yes"}})],
+        "Release cni of chart cilium: the chart cilium 1.18.2 refuses its values: values don't meet the specifications",
+        [release("app", {"service": UNKNOWN})],
+    ),
     "cni-l2-not-local": Case(
         [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Cluster")],
         [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Local")],

@@ -26,15 +26,12 @@ def collect(
     state: State,
     *,
     backend: str,
-    chart_images: Mapping[str, Sequence[str]],
     policies: Iterable[PolicyResult],
     versions: Iterable[tuple[str, str]],
 ) -> Evidence:
-    """The evidence of `stack`. `backend` is where its state is; empty: as the program declared it.
-    `chart_images`: by chart, the registries that the auditor read in its default values.
-    """
+    """The evidence of `stack`. `backend` is where its state is; empty: as the program declared it."""
     backend = backend or _said_backend(state)
-    seen = [*of_spec(spec), *of_state(state, backend, chart_images)]
+    seen = [*of_spec(spec), *of_state(state, backend)]
     used = {(one.kind, place.name) for one in seen if (place := place_of(_address(one), spec.residency.places))}
     kept = any(one.kind == "state" for one in seen)  # where it is counts, not where else it might be
     seen += [one for one in declared(spec) if (one.kind, one.name) not in used and not (kept and one.kind == "state")]

@@ -14,7 +14,7 @@ import typer
 from vds.evidence.checksums import COVER, SUMS, digest
 from vds.evidence.collect import collect
 from vds.evidence.contents import FILES, sentence, violated
-from vds.evidence.evaluate import chart_images, pack_version, results
+from vds.evidence.evaluate import pack_version, results
 from vds.evidence.export import backend, exported, read_file
 from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided
@@ -56,7 +56,6 @@ def evidence(
         spec,
         state,
         backend=kept,
-        chart_images=chart_images(config),
         policies=results(state, config, today=now.date().isoformat(), backend=kept),
         versions=[
             ("vds-platform", version("vds-platform")),

@@ -5,13 +5,17 @@ The data flows of resources are those of `components.residency.data_flows`, whic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from components.charts.releases import inside
 from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts, without_secrets
+from components.core.unknown import UNKNOWN
 from components.kubeadm.model import Kubeadm, image_source
-from components.residency.data_flows import UNKNOWN, data_flows
+from components.residency.data_flows import data_flows
 from components.stackfile.spec import PlatformSpec
+from policies.releases import versions
 from vds.evidence.state import State, is_secret
 
 ENCRYPTED = "encrypted in the state"
@@ -67,11 +71,8 @@ def declared(spec: PlatformSpec) -> Iterator[Seen]:
             yield Seen(purpose, place.name, where, f"residency.places.{place.name}", *declared)
 
 
-def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str]]) -> Iterator[Seen]:
-    """What resources use, the ones that are still to be deleted among them, and where the state itself lies.
-
-    `chart_images`: by chart, the registries that the auditor read in its default values.
-    """
+def of_state(state: State, backend: str) -> Iterator[Seen]:
+    """What resources use, the ones that are still to be deleted among them, and where the state itself lies."""
     if backend:
         yield Seen("state", without_secrets(backend), backend_host(backend), "Pulumi's state backend")
     kind, _, url = state.secrets_provider.partition(" ")
@@ -86,7 +87,10 @@ def of_state(state: State, backend: str, chart_images: Mapping[str, Sequence[str
             )
             yield Seen("node", resource.name, address, source, *where)
             continue
-        for flow in data_flows(resource.type, resource.name, _known(resource.inputs), chart_images):
+        inputs = _known(resource.inputs)
+        for flow in data_flows(
+            resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions())
+        ):
             endpoint = flow.endpoint or (f"not known: {flow.unknown}" if flow.unknown else ENCRYPTED)
             name = endpoint
             if flow.purpose == "addresses":  # the whole range, of a pool that has a name

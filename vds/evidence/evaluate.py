@@ -53,24 +53,6 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
     ]
 
 
-def chart_images(config: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """The registries of each chart, as `config` gives them to the policies.
-
-    Raises OperationError if they have another form.
-    """
-    images = _settings(config)[CLOSURE].get("chartImages", {})
-    if isinstance(images, dict) and all(_names(registries) for registries in images.values()):
-        return images
-    raise OperationError(
-        f"--policy-pack-config: {CLOSURE}: chartImages: is no object with a list of registries by chart: write it as "
-        'in {"app": ["registry.example.no"]}'
-    )
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
 def parents_first(entries: list[Entry]) -> list[Entry]:
     """The resources by URN, each after its parent and its dependencies.
 

@@ -1,11 +1,11 @@
 """Every image that Cilium's chart may pull, and where its values name it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
-from components.network.cilium.chart.keys import Path, has, nearest
+from components.network.cilium.chart.keys import Path, has
 from components.network.cilium.chart.nested import Leaves
 
 
@@ -83,18 +83,3 @@ def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
             found[*image.path, image.digest] = digest
             found[*image.path, "useDigest"] = True
     return found
-
-
-def from_their_makers(values: Any, version: str) -> list[str]:
-    """Images that a Release pulls from where the chart's own defaults have them; by the images of every release where
-    the version is not known."""
-    release = nearest(version)
-    known = list(chart_images(release)) if release else list(_IMAGES)
-    on = [image for image in known if not image.switch or _at(values, image.switch) == image.on]
-    return [image.origin for image in on if not _at(values, (*image.path, "repository"))]
-
-
-def _at(values: Any, path: Path) -> Any:
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values

@@ -23,6 +23,7 @@ from components.charts.render import (
 )
 from components.charts.rendering_cache import RenderingCache
 from components.charts.steady import RANDOM
+from tests.support.chart_repositories import DOWNLOAD
 from tests.support.charts import lock, pack, sha256
 from tests.support.modules import cert_manager_chart, cilium_chart, metallb_chart, pinned, traefik_chart
 
@@ -34,8 +35,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """An empty cache, with the Helm of the real one; the charts that are read stay in the real one."""
     monkeypatch.setenv("VDS_HELM", str(helm.find()))
     monkeypatch.setattr(helm, "cache_folder", lambda: tmp_path / "cache/vds-platform")
+    monkeypatch.setattr(rendering, "_pulled_folder", lambda: tmp_path / "pulled")
+    monkeypatch.setattr(rendering, "_pull_failure", DOWNLOAD)
     rendering._cache.cache_clear()
-    rendering._pull_failure.cache_clear()
     yield
     rendering._cache.cache_clear()
 

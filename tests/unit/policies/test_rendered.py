@@ -111,8 +111,25 @@ def test_only_a_node_port_is_a_node_port() -> None:
     }
     [problem] = findings("gateway-no-node-port", service)
     assert str(problem).startswith("Service n/s: type NodePort opens 30080 on every node to the internet")
-    assert findings("gateway-no-node-port", {**service, "spec": {"type": "LoadBalancer"}}) == []
+    balanced = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
+    assert findings("gateway-no-node-port", {**service, "spec": balanced}) == []
     assert findings("gateway-no-node-port", {**service, "spec": None}) == []
+
+
+@pytest.mark.parametrize("allocate", [{}, {"allocateLoadBalancerNodePorts": True}])
+def test_a_load_balancer_opens_node_ports_unless_it_says_no(allocate: dict[str, bool]) -> None:
+    metadata = {"name": "s", "namespace": "gateway-system"}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata,
+        "spec": {"type": "LoadBalancer", **allocate},
+    }
+    [problem] = findings("gateway-no-node-port", service)
+    assert str(problem) == (
+        "Service gateway-system/s: type LoadBalancer opens each of its ports on every node as well, past the load "
+        "balancer: write allocateLoadBalancerNodePorts: false"
+    )
 
 
 def test_host_names_that_are_no_list_cannot_be_judged() -> None:

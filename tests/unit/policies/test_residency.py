@@ -175,66 +175,42 @@ def test_a_chart_value_that_would_name_a_place_and_is_unknown_is_undecided(field
     assert f"values.part.{field}: cannot be decided at preview" in message
 
 
-def test_a_chart_whose_images_nobody_names_is_undecided() -> None:
-    app = release("oci://registry.example.no/charts/app", {})
-    [message] = said(app)
-    assert "cannot be decided at preview: which registries chart app takes the images from" in message
-    assert said(app, chartImages={"app": ["registry.example.no"]}) == []
-    for chart in ("oci://registry.example.no/charts/cilium", "mirror/cilium-1.18.12.tgz"):
-        [message] = said(release(chart, {}))
-        assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+def test_a_chart_that_cannot_be_had_is_undecided_and_says_the_command() -> None:
+    [message] = said(release("oci://registry.example.no/charts/nowhere", {}))
+    assert "cannot be decided at preview: the chart nowhere 1.18.2 can't be had here" in message
+    assert "helm pull oci://registry.example.no/charts/nowhere --version 1.18.2 --destination" in message
 
 
-def test_a_known_chart_that_is_mirrored_is_told_of_chart_images() -> None:
-    parts = ("webhook", "cainjector", "acmesolver", "startupapicheck")
-    mirrored = {"image": {"repository": "registry.example.no/jetstack/controller"}}
-    mirrored |= {part: {"image": {"repository": f"registry.example.no/jetstack/{part}"}} for part in parts}
-    chart = release("oci://registry.example.no/charts/cert-manager", mirrored)
-    settings = '`chartImages: {"cert-manager": []}`'
-    [message] = said(chart)
-    assert "images of chart cert-manager by its own defaults: bytes go to quay.io" in message
-    assert f"if the values name every image, write {settings} in the policy's configuration" in message
-    quay = {**PLACE, "name": "quay", "hosts": ["quay.io"], "country": "US"}
-    [message] = said(chart, places=[PLACE, quay])
-    assert "place 'quay' is in US" in message
-    assert settings in message
-    [message] = said(chart, chartImages={"cert-manager": ["quay.io"]})
-    assert "chartImages" not in message  # whoever wrote that has read the chart
-    assert said(chart, chartImages={"cert-manager": []}) == []
+def test_images_that_only_the_chart_names_are_judged() -> None:
+    messages = said(release("oci://registry.example.no/charts/cilium", {}))
+    assert any("DaemonSet" in one and "bytes go to quay.io (image-registry)" in one for one in messages)
+    assert said(release("oci://registry.example.no/charts/app", {})) == []
 
 
-def test_a_chart_whose_every_image_is_known_is_judged_by_those_that_values_leave_to_its_makers() -> None:
+def test_an_image_of_a_hook_is_judged_too() -> None:
+    [message] = said(release("oci://registry.example.no/charts/app", {"migration": "ghcr.io/somebody/migrate:1"}))
+    assert "bytes go to ghcr.io (image-registry)" in message
+
+
+def test_a_chart_is_judged_by_the_images_that_its_objects_name_and_not_by_those_of_what_is_off() -> None:
     lab = stack("lab")
     mirror = ImageMirror(registry="registry.example.no")
     ours = cilium_values(lab.cni, lab.network, ChartContext("lab", images=mirror))
     chart = release("oci://registry.example.no/charts/cilium", ours)
     chart = chart._replace(props={**chart.props, "version": "1.20.2"})
     assert said(chart) == []
-    del ours["certgen"]["image"]["repository"]
+    del ours["operator"]["image"]["repository"]
+    del ours["nodeinit"]["image"]["repository"]  # off
     [message] = said(chart)
-    assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
-    assert "chartImages" not in message, "the remedy is a value"
+    assert "Release cni: Deployment kube-system/cilium-operator" in message
+    assert "bytes go to quay.io" in message
 
 
 def test_a_part_of_a_chart_that_values_turn_on_brings_its_images() -> None:
-    spire = {"authentication": {"mutual": {"spire": {"enabled": True}}}}
+    spire = {"authentication": {"enabled": True, "mutual": {"spire": {"enabled": True}}}}
     messages = " ".join(said(release("oci://registry.example.no/charts/cilium", spire)))
     for registry in ("quay.io", "ghcr.io", "docker.io"):
-        assert f"images of chart cilium by its own defaults: bytes go to {registry}" in messages
-
-
-def test_an_image_that_the_values_name_says_nothing_of_the_chart_s_others() -> None:
-    sidecar = {"sidecar": {"image": {"registry": "registry.example.no"}}}
-    app = release("oci://registry.example.no/charts/app", sidecar)
-    [message] = said(app)
-    assert "cannot be decided at preview: which registries chart app takes the images from" in message
-    [message] = said(app, chartImages={"app": ["ghcr.io"]})
-    assert "images of chart app by its own defaults: bytes go to ghcr.io" in message
-    assert said(app, chartImages={"app": []}) == []
-    everything = {"global": {"image": {"registry": "registry.example.no"}}}
-    assert said(release("oci://registry.example.no/charts/app", everything)) == []
-    [message] = said(release("oci://registry.example.no/charts/cilium", {**sidecar, **everything}))
-    assert "images of chart cilium by its own defaults: bytes go to quay.io" in message
+        assert f"bytes go to {registry} (image-registry)" in messages
 
 
 def test_a_kind_of_somebody_else_s_that_is_called_chart_is_judged() -> None:

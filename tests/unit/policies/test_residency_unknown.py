@@ -12,7 +12,7 @@ APP = "oci://registry.example.no/charts/app"
 
 
 def said(*resources: Resource, **config: Any) -> list[str]:
-    settings = {"places": [PLACE], "chartImages": {"app": []}, **config}
+    settings = {"places": [PLACE], **config}
     found = violations(ENGINE_POLICIES, list(resources), {"residency-destinations": settings})
     return [violation.message for violation in found if violation.policy == "residency-destinations"]
 
@@ -81,9 +81,9 @@ def test_a_group_that_nobody_knows_yet_is_undecided(resource: Resource, where: s
 
 
 def test_values_files_that_the_provider_has_not_read_are_undecided() -> None:
-    props = {"chart": APP, "values": {}, "valueYamlFiles": [UNKNOWN]}
+    props = {"chart": APP, "version": "1.0.0", "values": {}, "valueYamlFiles": [UNKNOWN]}
     [message] = said(Resource("kubernetes:helm.sh/v3:Release", props, "cni"))
-    assert "Release cni: valueYamlFiles: cannot be decided at preview" in message
+    assert "Release cni: chart: cannot be decided at preview: valueYamlFiles.0 is not known yet" in message
     props["valueYamlFiles"] = []
     assert said(Resource("kubernetes:helm.sh/v3:Release", props, "cni")) == []
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.images.model import ImageMirror
-from components.pools.images import CHART_IMAGES, from_their_makers
+from components.pools.images import CHART_IMAGES
 from components.pools.model import Helm, MetalLbContext, MetalLbSpec
 from components.pools.render import metallb_values, webhook_wait_annotation
 from tests.support.chart_values import schema_errors, unknown_keys
@@ -105,11 +105,6 @@ def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
         "tag": f"v0.16.1@sha256:{'1' * 64}",
     }
     assert values["frr-k8s"]["frrk8s"]["image"]["repository"] == "r.example.no/metallb/frr-k8s"
-    assert from_their_makers(values) == []
-    assert set(from_their_makers({})) == {
-        "quay.io/frrouting/frr",
-        *(f"quay.io/metallb/{name}" for name in ("controller", "frr-k8s", "speaker")),
-    }
 
 
 @pytest.mark.parametrize("pools", [SPEC.pools, SPEC.pools[:2]], ids=["bgp", "l2"])

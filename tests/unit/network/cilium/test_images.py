@@ -9,7 +9,7 @@ import yaml
 
 from components.images.model import ImageMirror
 from components.network.cilium.chart.keys import nearest
-from components.network.cilium.images import chart_images, from_their_makers
+from components.network.cilium.images import chart_images
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from tests.support.modules import cilium_chart, cilium_versions
@@ -50,7 +50,6 @@ def test_no_image_of_a_release_comes_from_elsewhere_than_the_mirror(version: str
     found = dict(repositories(values))
     assert set(found) == {path for path, _ in repositories(defaults(cilium_chart(version)))}
     assert all(repository.startswith("registry.example.no/all/") for repository in found.values())
-    assert from_their_makers(values, version) == []
     assert "digest" not in str(values), "a true mirror has the makers' bytes"
 
 
@@ -67,14 +66,3 @@ def test_a_pin_is_the_image_s_digest_and_the_operators_has_its_own_key() -> None
         "useDigest": True,
     }
     assert values["envoy"]["image"] == {"repository": "registry.example.no/cilium/cilium-envoy"}
-
-
-def test_what_is_off_is_pulled_from_nowhere_until_values_turn_it_on() -> None:
-    assert "quay.io/cilium/hubble-ui" not in from_their_makers({}, "1.20.2")
-    assert "quay.io/cilium/hubble-ui" in from_their_makers({"hubble": {"ui": {"enabled": True}}}, "1.20.2")
-    assert "quay.io/cilium/ztunnel" in from_their_makers({"encryption": {"type": "ztunnel"}}, "1.20.2")
-    assert "docker.io/istio/ztunnel" in from_their_makers({"encryption": {"type": "ztunnel"}}, "1.19.6")
-
-
-def test_a_release_that_nobody_knows_is_judged_by_every_image_there_ever_was() -> None:
-    assert "quay.io/cilium/cilium" in from_their_makers({"image": {"tag": "v2"}}, "")

@@ -94,25 +94,28 @@ def test_a_chart_s_repository_and_the_images_in_its_values_are_places() -> None:
     assert "TOKEN" not in repr(found)
 
 
-CHART_UNKNOWN = "which registries chart app takes the images from that its values do not name"
-
-
-@pytest.mark.parametrize("group", ["residency-destinations", "all"])
-def test_what_the_auditor_read_in_a_chart_counts_in_the_evidence_too(group: str) -> None:
+def test_the_images_of_a_chart_are_in_the_evidence() -> None:
     made, data = export(), stack_data("lab")
     data["residency"]["places"].append(PLACE)
     for side in ("inputs", "outputs"):
         entry(made, "residency")[side]["places"].append(PLACE)
     chart = "oci://registry.example.no/charts/app"
-    add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, values={"replicas": 2})
-    nobody = evidence(made, data=data)
-    assert nobody.verdict == "undecided"
-    assert place(nobody, "image-registry", f"not known: {CHART_UNKNOWN}").status == "undeclared"
-    for registry in ("registry.example.no", "registry.example.no/charts"):
-        found = evidence(made, data=data, config={group: {"chartImages": {"app": [registry]}}})
-        assert place(found, "image-registry", "registry.example.no").status == "allowed"
-        assert found.verdict == "holds"
-    assert evidence(made, data=data, config={group: {"chartImages": {"app": []}}}).verdict == "holds"
+    add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, version="1.0.0", values={"replicas": 2})
+    found = evidence(made, data=data)
+    assert place(found, "image-registry", "registry.example.no").status == "allowed"
+    assert found.verdict == "holds"
+
+
+def test_a_chart_that_cannot_be_had_leaves_the_evidence_undecided() -> None:
+    made, data = export(), stack_data("lab")
+    data["residency"]["places"].append(PLACE)
+    for side in ("inputs", "outputs"):
+        entry(made, "residency")[side]["places"].append(PLACE)
+    chart = "oci://registry.example.no/charts/nowhere"
+    add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, version="1.0.0", values={"replicas": 2})
+    found = evidence(made, data=data)
+    assert found.verdict == "undecided"
+    assert "the chart nowhere 1.0.0 can't be had here" in str(found)
 
 
 def test_a_chart_that_the_program_takes_apart_is_fetched_and_its_objects_speak_for_themselves() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.support.evidence import BACKEND, add, entry, export
+from tests.support.evidence import BACKEND, entry, export
 from tests.support.stacks import stack_data
 from tests.support.tools import Tools
 from vds.main import application
@@ -128,20 +128,6 @@ def test_the_level_of_a_policy_is_as_the_pack_s_configuration_has_it(engine: Ans
     message = refused("--policy-pack-config", "pack.json")
     assert "metallb-advertisement: the pack has no such policy" in message
     assert "cni-mtu: is no level" in message
-
-
-def test_what_the_pack_s_configuration_says_of_a_chart_s_images_reaches_the_verdict(
-    engine: Answer, tmp_path: Path
-) -> None:
-    made = export()
-    add(made, "kubernetes:helm.sh/v3:Release", "app", chart="app", values={"replicas": 2})
-    engine(made)
-    assert run().exit_code == 1
-    (tmp_path / "pack.json").write_text('{"residency-destinations": {"chartImages": {"app": []}}}')
-    assert run("--policy-pack-config", "pack.json").exit_code == 0
-    for wrong in ('["app"]', '{"app": "registry.example.no"}', '{"app": [1]}'):
-        (tmp_path / "pack.json").write_text(f'{{"residency-destinations": {{"chartImages": {wrong}}}}}')
-        assert "residency-destinations: chartImages" in refused("--policy-pack-config", "pack.json")
 
 
 def test_what_cannot_be_read_is_refused_with_what_to_do(engine: Answer, tmp_path: Path) -> None:

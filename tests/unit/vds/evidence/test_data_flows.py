@@ -1,13 +1,16 @@
 """The record of processing and the residency policies see the same data flows."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from pulumi_policy.proxy import unknown_checking_proxy
 
+from components.charts.releases import inside
 from components.residency.data_flows import data_flows
 from policies.engine import ENGINE_POLICIES
+from policies.releases import versions
 from policies.unknowns import plain
 from tests.support.foreign import kube
 from tests.support.policy import UNKNOWN, Resource, exported, violations
@@ -25,12 +28,14 @@ RESOURCES = [
 
 def recorded(resource: Resource) -> list[Seen]:
     state = read(json.dumps(exported([resource])), "a test")
-    return [seen for seen in of_state(state, "", {}) if seen.kind != "secrets"]
+    return [seen for seen in of_state(state, "") if seen.kind != "secrets"]
 
 
 @pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource.name)
 def test_the_record_has_every_data_flow_that_the_policies_check(resource: Resource) -> None:
-    flows = list(data_flows(resource.type, resource.name, plain(unknown_checking_proxy(dict(resource.props))), {}))
+    inputs = plain(unknown_checking_proxy(dict(resource.props)))
+    within = partial(inside, resource.name, inputs, versions())
+    flows = list(data_flows(resource.type, resource.name, inputs, within))
     assert len({(flow.purpose, flow.field) for flow in flows}) <= len(recorded(resource))
     assert {(flow.purpose, flow.field) for flow in flows} == {
         (seen.kind, seen.seen_in.partition(": ")[2].partition(": ")[2]) for seen in recorded(resource)
@@ -43,11 +48,11 @@ def release(**inputs: Any) -> Resource:
 
 def test_values_from_files_are_as_undecided_in_the_record_as_in_the_policy() -> None:
     made = release(valueYamlFiles=["values.yaml"])
-    [seen] = [seen for seen in recorded(made) if "valueYamlFiles" in seen.seen_in]
-    assert seen.location == "not known: the provider has not read these files yet"
+    [seen] = [seen for seen in recorded(made) if seen.location.startswith("not known")]
+    assert "valueYamlFiles.0 is not known yet" in seen.location
     config = {"residency-destinations": {"places": []}}
     messages = [v.message for v in violations(ENGINE_POLICIES, [made], config)]
-    assert any("valueYamlFiles: cannot be decided at preview: the provider has not read" in said for said in messages)
+    assert any("cannot be decided at preview: valueYamlFiles.0 is not known yet" in said for said in messages)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""The objects inside a Helm Release, judged as objects of the program are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
+
+from components.charts.releases import NOT_KNOWN_YET, Inside, inside
+from components.core.manifests import kind_of
+from components.network.compatibility.matrix import Part
+from components.network.compatibility.releases import table
+from policies.policy import Object, Seen
+from policies.unknowns import plain
+
+RELEASE = "helm.sh:Release"
+
+
+@dataclass
+class _Inner:
+    """An object of a Release, in the form of a resource."""
+
+    resource_type: str
+    props: Mapping[str, Any]
+    urn: str
+    """Of the Release."""
+    name: str
+    provider: Any
+    opts: Any
+
+
+def is_release(resource: Seen) -> bool:
+    """Whether the resource is a Helm Release, whose objects only Helm makes."""
+    return str(kind_of(resource.resource_type)) == RELEASE
+
+
+def inside_of(release: Seen) -> Inside:
+    """What is inside a Release, by its inputs."""
+    return inside(release.name, plain(release.props), versions())
+
+
+def inner_objects(release: Seen) -> Iterator[Object]:
+    """The objects of a Release; none where it can't be rendered, which the policy `charts-rendered` reports."""
+    for item in inside_of(release).objects:
+        api, kind = str(item.body.get("apiVersion")), str(item.body.get("kind"))
+        resource_type = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"
+        props = unknown_checking_proxy(_sealed(item.body))
+        resource = _Inner(resource_type, props, release.urn, release.name, release.provider, release.opts)
+        if found := kind_of(resource_type):
+            yield Object(resource, found, release=release.name)
+
+
+@cache
+def versions() -> tuple[str, ...]:
+    """Versions of Kubernetes to render for, the newest first."""
+    return tuple(reversed([line.newest for line in table().parts[Part.KUBERNETES].lines.values()]))
+
+
+def _sealed(value: Any) -> Any:
+    """The value with the engine's own mark for what is not known yet."""
+    if isinstance(value, str):
+        return UNKNOWN_STRING_VALUE if NOT_KNOWN_YET in value else value
+    if isinstance(value, Mapping):
+        return {key: _sealed(inner) for key, inner in value.items()}
+    return [_sealed(inner) for inner in value] if isinstance(value, list) else value

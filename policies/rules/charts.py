@@ -1,0 +1,34 @@
+"""Policies of charts: what a Helm Release makes is known before it is made."""
+
+from collections.abc import Iterator
+
+from components.charts.reference import chart_name
+from components.core.finding import Finding
+from components.residency.rules import UNDECIDED
+from policies.policy import HIGH, PLATFORM, Object, Settings, policy
+from policies.releases import RELEASE, inside_of
+
+
+@policy(
+    "object",
+    id="charts-rendered",
+    title="Every chart can be rendered, so that the policies see the objects that it makes.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="docs/adr/0015-charts-are-rendered-by-helm.md",
+    why="A Release is one resource with values. Its Services, pods and images are known only after Helm has rendered "
+    "it, and no other policy can judge them where that is not possible.",
+    remedy="Run the command in the message, or write the value that it names.",
+    kinds=(RELEASE,),
+)
+def rendered(release: Object, _: Settings) -> Iterator[Finding]:
+    found = inside_of(release.resource)
+    if found.problem:
+        subject = f"Release {release.resource.name} of chart {_chart(release)}"
+        message = found.problem if found.decided else f"{UNDECIDED}: {found.problem}"
+        yield Finding("", subject, message, found.remedy, decided=found.decided, urn=release.urn)
+
+
+def _chart(release: Object) -> str:
+    written = release.raw.get("chart") if "chart" in release else ""
+    return chart_name(written) if isinstance(written, str) and written else "?"
