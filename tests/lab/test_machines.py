@@ -34,9 +34,14 @@ def examined(lab: Lab, node: Host) -> dict[str, Any]:
 
 def test_a_rebooted_worker_comes_back_with_every_setting(lab: Lab) -> None:
     node = WORKERS[1]
+    undoing = "echo net.ipv4.ip_forward=0 | tee /etc/sysctl.conf /etc/sysctl.d/k8s.conf"
+    assert ssh(lab.layout, node.address, undoing).returncode == 0
+    assert examined(lab, node)["verdict"] == "drifted", "sysctl --system reads /etc/sysctl.conf last"
+    lab.restore()
     before = boot_id(lab, node)
     ssh(lab.layout, node.address, "systemctl reboot")
     wait_until(lambda: boot_id(lab, node) not in ("", before), _BACK_SECONDS, lambda: f"{node.name} did not reboot")
     wait_until(lambda: is_ready(lab, node), _BACK_SECONDS, lambda: f"{node.name} is not Ready after its reboot")
     found = examined(lab, node)
     assert found["verdict"] == "converged", found
+    assert ssh(lab.layout, node.address, "sysctl -n net.ipv4.ip_forward").stdout == "1\n"

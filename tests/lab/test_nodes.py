@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from lab.asking import ssh
+from lab.keys import host_key as host_key_file
 from lab.layout import NODES
+from lab.processes import wait_until
 from tests.lab.conftest import Lab, up
 from tests.support.stacks import host_key
 
@@ -83,3 +85,83 @@ def test_an_unsupported_kernel_is_refused_before_any_change(lab: Lab) -> None:
     assert outcome.exit_code
     assert "limit 99.0" in outcome.output
     assert live(lab, 0, KEY) != "603"
+
+
+def test_another_user_than_root_does_the_same_by_sudo_and_through_a_bastion(lab: Lab) -> None:
+    user = (
+        "id debian 2>/dev/null || useradd -m -s /bin/sh debian; mkdir -p ~debian/.ssh; "
+        "cp /root/.ssh/authorized_keys ~debian/.ssh/; chown -R debian ~debian/.ssh; "
+        "echo 'debian ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/debian"
+    )
+    for node in NODES:
+        done = ssh(lab.layout, node.address, user)
+        assert done.returncode == 0, done.stderr
+
+    def edit(spec: dict[str, Any]) -> None:
+        key = host_key_file(lab.layout, NODES[0]).with_suffix(".pub").read_text()
+        bastion = {"host": NODES[0].address, "hostKey": " ".join(key.split()[:2])}
+        spec["ssh"] = spec.get("ssh", {}) | {"user": "debian", "bastion": bastion}
+        add_setting(spec, "604")
+
+    outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+    assert outcome.exit_code == 0, outcome.diagnostics
+    assert [live(lab, n, KEY) for n in range(len(NODES))] == ["604"] * len(NODES)
+
+
+def test_a_cloud_images_answer_to_root_stops_the_run_with_the_user_to_write(lab: Lab) -> None:
+    keys, said = "/root/.ssh/authorized_keys", 'Please login as the user "debian" rather than the user "root".'
+    address = NODES[2].address
+    command = f"""
+    echo '{said}' >/root/said
+    cp {keys} /root/kept
+    systemd-run --on-active=40 cp /root/kept {keys}    # nothing but a timer can put them back
+    sed -i 's|^|command="cat /root/said; exit 142" |' {keys}
+    """
+    assert ssh(lab.layout, address, command).returncode == 0
+    try:
+        outcome = lab.deployment.run("up", config_file=lab.variant(lambda spec: add_setting(spec, "605")))
+    finally:
+        wait_until(lambda: ssh(lab.layout, address, "true").returncode == 0, 90, lambda: "the keys are not back")
+    assert outcome.exit_code
+    assert "write ssh.user: debian" in outcome.output
+    assert live(lab, 0, KEY) != "605"
+
+
+def test_labels_and_taints_come_and_go_with_the_stack_file(lab: Lab) -> None:
+    name = NODES[2].name
+
+    def found() -> tuple[dict[str, str], list[dict[str, str]]]:
+        node = lab.cluster.request("GET", f"/api/v1/nodes/{name}")
+        return node["metadata"]["labels"], node["spec"].get("taints", [])
+
+    def changed(**values: Any) -> None:
+        def edit(spec: dict[str, Any]) -> None:
+            spec["nodes"][2].update(values)
+
+        outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+        assert outcome.exit_code == 0, outcome.diagnostics
+
+    assert found()[0]["vds-platform.no/edge"] == "true"
+    taint = {"key": "example.no/only", "effect": "PreferNoSchedule"}
+    changed(labels={"example.no/rack": "a1"}, taints=[taint])
+    assert found()[0]["example.no/rack"] == "a1"
+    assert taint in found()[1]
+    changed(taints=[])
+    assert "example.no/rack" not in found()[0]
+    assert taint not in found()[1]
+
+
+def test_a_firewall_is_confirmed_and_goes_with_the_stack_file(lab: Lab) -> None:
+    def edit(spec: dict[str, Any]) -> None:
+        spec["nodeFirewall"] = {"operators": ["192.0.2.0/24"]}
+
+    outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+    assert outcome.exit_code == 0, outcome.diagnostics
+    table = "nft list table inet vds_platform"
+    for node in NODES:
+        done = ssh(lab.layout, node.address, f"{table} && systemctl is-enabled vds-platform-firewall.service")
+        assert done.returncode == 0, done.stderr
+        timer = "systemctl is-active vds-platform-firewall-back.timer"
+        assert ssh(lab.layout, node.address, timer).stdout.strip() == "inactive"
+    lab.restore()
+    assert [ssh(lab.layout, node.address, table).returncode for node in NODES] == [1] * len(NODES)

@@ -229,8 +229,10 @@ sysctl_files() { # name/path of every file that sets kernel values, in the order
 			done
 		done
 	} | sort -s -t / -k 1,1
-	# Boot reads it as 99-sysctl.conf, if at all; `sysctl --system` reads it last.
-	[ ! -e /etc/sysctl.conf ] || printf 'last//etc/sysctl.conf\n'
+	# Boot reads the first as 99-sysctl.conf, if at all, and `sysctl --system` reads it last; ufw has one of its own.
+	for path in /etc/sysctl.conf /etc/ufw/sysctl.conf; do
+		[ ! -e "$path" ] || printf 'after all/%s\n' "$path"
+	done
 }
 
 assignment() { # line of such a file; sets key, empty if the line sets none, and value
@@ -253,7 +255,7 @@ assignment() { # line of such a file; sets key, empty if the line sets none, and
 read_assignments() { # start of lines that is left out; sets assignments, one a line: before or after us, key, file, value
 	assignments='' rank=before previous=
 	while IFS=/ read -r name path; do
-		[ "$name" != "$previous" ] || continue
+		[ "$name" != "$previous" ] || [ "$name" = 'after all' ] || continue
 		previous=$name
 		if [ "$path" = "$sysctl_file" ]; then
 			rank=after

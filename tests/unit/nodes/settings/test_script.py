@@ -238,6 +238,22 @@ def with_their_files(machine, **more):
         (folder / name).write_text(text)
 
 
+# Of Ubuntu's package ufw, with one line that an operator has added.
+UFW = "#net/ipv4/ip_forward=1\nnet/ipv4/conf/all/accept_redirects=0\nnet/ipv4/tcp_keepalive_time=300\n"
+
+
+def test_ufws_own_kernel_settings_are_read_too(machine):
+    machine.file("etc/ufw").mkdir()
+    machine.file("etc/ufw/sysctl.conf").write_text(UFW)
+    with_their_files(machine)
+    assert word(machine.run("apply", script())) == "changed"
+    mark = "# set aside by vds-platform: net/ipv4/tcp_keepalive_time=300"
+    assert machine.file("etc/ufw/sysctl.conf").read_text() == UFW.replace("net/ipv4/tcp_keepalive_time=300", mark)
+    assert word(machine.run("check", script())) == "converged"
+    machine.run("remove", script())
+    assert machine.file("etc/ufw/sysctl.conf").read_text() == UFW
+
+
 def after_boot(machine, *, by_procps):
     """What the files say, in the order of systemd-sysctl or of `sysctl --system`."""
     files = sorted(machine.file("etc/sysctl.d").glob("*.conf"), key=lambda file: file.name)
