@@ -26,6 +26,8 @@ class Member(pulumi.ComponentResource):
 
     joined: pulumi.Resource
     """Done when the node is a member: its Node object exists."""
+    kept: pulumi.Resource
+    """Done when the member has the packages, pins and files of the stack file."""
 
     def __init__(
         self,
@@ -37,9 +39,12 @@ class Member(pulumi.ComponentResource):
         private_key: pulumi.Input[str],
         tuned: pulumi.Resource,
         after: Sequence[pulumi.Resource],
+        kept_after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """`tuned`: the node's setup; `after`: members that must have joined before this one."""
+        """`tuned`: the node's setup; `after`: what must be done before this one joins; `kept_after`: before its
+        packages and files change.
+        """
         where = {
             "address": str(node.address),
             "country": node.country,
@@ -62,12 +67,12 @@ class Member(pulumi.ComponentResource):
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(self._beside, pulumi.ResourceOptions(depends_on=[tuned])),
         )
+        leaves_by_itself = "control-plane" in node.roles
         self.joined = remote.Command(
             child(node.name, "membership"),
             connection=self._reached,
-            create=as_root(run("apply"), self._user),  # also for updates: the script finds out what to do
-            # A worker leaves by its node's decommission, which can abandon a server that does not answer.
-            delete=as_root(run("remove"), self._user) if "control-plane" in node.roles else None,
+            create=as_root(run("apply"), self._user),
+            update="true",  # of another connection: a member has joined
             stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
@@ -76,16 +81,51 @@ class Member(pulumi.ComponentResource):
                 provider=provider,
                 depends_on=[packages, *after],
                 additional_secret_outputs=["stdin", "stdout", "stderr"],
-                protect="control-plane" in node.roles,  # deleting it deletes the cluster's own data
+                ignore_changes=["stdin"],  # a new token is for new nodes
+                protect=leaves_by_itself,
+            ),
+        )
+        # A separate resource, because it needs no secret: a new token is no change of a member.
+        self.kept = remote.Command(
+            child(node.name, "member"),
+            connection=self._reached,
+            create=as_root(run("keep"), self._user),  # also for updates: the script finds out what to do
+            # A worker leaves by its node's decommission, which can abandon a server that does not answer.
+            delete=as_root(run("remove"), self._user) if leaves_by_itself else None,
+            stdin=script_without_secrets(bootstrap, node),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                # Deleting it deletes the cluster's own data.
+                pulumi.ResourceOptions(depends_on=[self.joined, *kept_after], protect=leaves_by_itself),
             ),
         )
         self.register_outputs(where)
 
+    def admit(self, bootstrap: Bootstrap, node: NodeSpec, credentials: pulumi.Output[Credentials]) -> pulumi.Resource:
+        """Done when the cluster lets new nodes in with the stack's token; of the first control plane.
+
+        The only resource that a new token changes.
+        """
+        return remote.Command(
+            child(node.name, "admission"),
+            connection=self._reached,
+            create=as_root(run("admit"), self._user),
+            stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                pulumi.ResourceOptions(depends_on=[self.kept], additional_secret_outputs=["stdin", "stdout", "stderr"]),
+            ),
+        )
+
     def read_kubeconfig(self) -> pulumi.Output[str]:
         """The administrator's kubeconfig, of a control plane; secret.
 
-        A separate resource: when a token in the membership's standard input changes, the membership's output is unknown
-        at preview. With an unknown kubeconfig everything in the cluster would be unknown.
+        A separate resource: what changes has an unknown output at preview, and with an unknown kubeconfig everything in
+        the cluster would be unknown.
         """
         reading = remote.Command(
             child(self._node, "kubeconfig"),
@@ -125,7 +165,7 @@ class Kubeadm(pulumi.ComponentResource):
         super().__init__(token("Kubeadm"), name, about, opts)
         tuned = {node.name: made for node, made in zip(bootstrap.nodes, set_up, strict=True)}
 
-        def member(node: NodeSpec, after: Sequence[pulumi.Resource]) -> Member:
+        def member(node: NodeSpec, after: Sequence[pulumi.Resource], kept_after: Sequence[pulumi.Resource]) -> Member:
             return Member(
                 node,
                 bootstrap,
@@ -134,17 +174,22 @@ class Kubeadm(pulumi.ComponentResource):
                 private_key=private_key,
                 tuned=tuned[node.name],
                 after=after,
+                kept_after=kept_after,
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
+        first, *others = bootstrap.control_planes
+        maker = member(first, (), ())
+        self.api_server = maker.joined
+        admitted = maker.admit(bootstrap, first, credentials)
         # One after the other: etcd takes a new voter only while the ones it has agree (kubernetes/kubeadm #1793).
-        control_planes: list[Member] = []
-        for node in bootstrap.control_planes:
-            control_planes.append(member(node, control_planes[-1:]))
-        self.api_server = control_planes[0].joined
+        control_planes = [maker]
+        for node in others:
+            before = control_planes[-1]
+            control_planes.append(member(node, [admitted, before.joined], [before.kept]))
         for node in bootstrap.workers:
-            member(node, control_planes[:1])
-        self.kubeconfig = control_planes[0].read_kubeconfig()
+            member(node, [admitted], [maker.kept])
+        self.kubeconfig = maker.read_kubeconfig()
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 
 

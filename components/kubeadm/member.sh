@@ -1,7 +1,9 @@
-# One text, three verbs:
+# One text, five verbs:
 #   prepare  install and pin the packages, start the container runtime; needs no cluster and no secret. On a member:
 #            only check it, because prepare runs on all nodes at once, and a change must reach one member first
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
+#   keep     the same on a member, and nothing else: it needs no secret
+#   admit    on the first control plane: let new nodes in, with a new token
 #   remove   take it out of the cluster again; packages stay, without their pins
 # Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
@@ -333,13 +335,32 @@ prepare() {
 apply() {
 	check
 	put_in_place
-	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 	if [ ! -e "$state/joined" ]; then
+		save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 		become_member
-	elif [ "$role" = first ]; then
-		let_others_in
 	fi
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
+	printf '%s\n' "$changed"
+}
+
+only_a_member() {
+	[ -e "$state/joined" ] || {
+		complain "is no member of the cluster any more: take it out of the stack file, run pulumi up, and add it again"
+		stop_if_problems 3
+	}
+}
+
+keep() {
+	only_a_member
+	apply
+}
+
+admit() {
+	only_a_member
+	check
+	lock
+	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
+	let_others_in
 	printf '%s\n' "$changed"
 }
 
@@ -380,9 +401,11 @@ main() {
 	case ${1:-apply} in
 	prepare) prepare ;;
 	apply) apply ;;
+	keep) keep ;;
+	admit) admit ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|admit|remove\n' >&2
 		exit 2
 		;;
 	esac

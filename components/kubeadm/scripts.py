@@ -35,7 +35,7 @@ def read_kubeconfig(version: str) -> str:
 
 
 def command(verb: str) -> str:
-    """The command line that runs the script from standard input: `prepare`, `apply` or `remove`."""
+    """The command line that runs the script from standard input: `prepare`, `apply`, `keep`, `admit` or `remove`."""
     return f"timeout -k 10 {RUN_SECONDS} sh -s {quote(verb)}"
 
 
@@ -73,5 +73,5 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
 
 
 def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
-    """The text without secrets, for the verbs that need none: `prepare` and `remove`."""
+    """The text without secrets, for the verbs that need none: `prepare`, `keep` and `remove`."""
     return member_script(bootstrap, node, Credentials("", "", ""))

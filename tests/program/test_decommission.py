@@ -97,7 +97,8 @@ def test_every_command_goes_through_the_bastion_by_sudo_and_so_does_the_decommis
             key,
         )
         for verb in ("create", "update", "delete"):
-            assert "; sudo -n " in item.inputs.get(verb, "; sudo -n ")
+            line = item.inputs.get(verb, "true")
+            assert line == "true" or "; sudo -n " in line
     connection = commands["osl-cp-1-setup"].inputs["connection"]
     assert (connection["host"], connection["port"], connection["user"]) == ("203.0.113.11", 2211, "debian")
     assert commands["osl-cp-2-setup"].inputs["connection"]["host"] == "198.51.100.12"

@@ -66,8 +66,28 @@ def test_the_first_makes_the_cluster_then_control_planes_join_in_turn_and_worker
     assert not first.depends_on & everyone
     assert second.depends_on & everyone == {first.urn}
     assert third.depends_on & everyone == {second.urn}
+    admission = named(run(), "osl-cp-1-admission").urn
     for name in ("osl-w-1", "osl-w-2"):
-        assert found[f"{name}-membership"].depends_on & everyone == {first.urn}
+        assert found[f"{name}-membership"].depends_on & everyone == set()
+        assert admission in found[f"{name}-membership"].depends_on
+    assert admission in second.depends_on & third.depends_on
+
+
+def test_a_change_reaches_the_first_control_plane_then_the_others_in_turn_and_then_the_workers():
+    program = run()
+    kept = {item.name: item for item in program.of("remote:Command") if item.name.endswith("-member")}
+    everyone = {item.urn for item in kept.values()}
+    first, second, third = (kept[f"osl-cp-{number}-member"] for number in (1, 2, 3))
+    assert not first.depends_on & everyone
+    assert second.depends_on & everyone == {first.urn}
+    assert third.depends_on & everyone == {second.urn}
+    assert kept["osl-w-1-member"].depends_on & everyone == {first.urn}
+    for name, item in kept.items():
+        assert memberships(program)[f"{name}ship"].urn in item.depends_on
+        assert item.inputs["create"].endswith("sh -s keep")
+        assert item.secret_inputs == {"connection"}
+        for secret in CREDENTIALS:
+            assert secret not in str(item.inputs)
 
 
 def test_the_cnis_chart_waits_for_the_first_control_plane_and_its_agents_for_every_member():
@@ -112,7 +132,8 @@ def test_a_worker_leaves_by_its_decommission_and_a_control_plane_by_its_protecte
     planes = {"osl-cp-1", "osl-cp-2", "osl-cp-3"}
     for name, membership in memberships(program).items():
         node = name.removesuffix("-membership")
-        assert ("delete" in membership.inputs) == (node in planes)
+        assert "delete" not in membership.inputs
+        assert ("delete" in named(program, f"{node}-member").inputs) == (node in planes)
         [command] = [item for item in program.of("local:Command") if item.name == f"{node}-decommission"]
         document = json.loads(command.inputs["stdin"])
         assert bool(document.get("leavingScript")) == (node not in planes)
@@ -136,21 +157,26 @@ def test_a_new_token_changes_nothing_that_the_clusters_provider_is_made_of():
     assert [item.inputs for item in reading] == [item.inputs for item in again]
 
 
-def test_another_node_changes_nothing_but_the_record_of_all_nodes():
+def test_another_node_with_a_new_token_changes_nothing_but_the_admission_and_the_record_of_all_nodes():
     """Of what is declared: an input that is another one is an update, and what it makes is unknown at preview."""
     more = bootstrap_data()
     node = dict(more["nodes"][-1]) | {"name": "osl-w-9", "address": "198.51.100.29"}
     more["nodes"] = [*more["nodes"], node]
-    before, after = run(), run_program("oslo", more)
+    token = {"bootstrapToken": "xyz789.fedcba9876543210", "certificateKey": "ab" * 32}
+    before, after = run(), run_program("oslo", more, **token)
+
+    def seen(item: Declared) -> dict[str, object]:
+        return {name: value for name, value in item.inputs.items() if name not in item.ignore_changes}
+
     changed = {
         item.name
         for urn, item in after.resources.items()
-        if urn in before.resources and item.inputs != before.resources[urn].inputs
+        if urn in before.resources and seen(item) != seen(before.resources[urn])
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
-    commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "decommission")}
+    commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "member", "decommission")}
     assert new == {"osl-w-9", "placement-osl-w-9", "cni-node-osl-w-9"} | commands
-    assert changed == {"record-nodes"}
+    assert changed == {"osl-cp-1-admission", "record-nodes"}
 
 
 def test_no_secret_is_logged_or_exported_in_clear():
@@ -172,7 +198,7 @@ def test_control_planes_are_protected_and_workers_are_not():
     commands = [item for item in run().resources.values() if item.type.endswith(":Command") and item.protected]
     planes = [f"osl-cp-{number}" for number in (1, 2, 3)]
     assert {item.name for item in commands} == {
-        f"{name}-{what}" for name in planes for what in ("membership", "decommission")
+        f"{name}-{what}" for name in planes for what in ("membership", "member", "decommission")
     }
     assert not [item for item in run_program("oslo", existing_data()).resources.values() if item.protected]
 
@@ -199,6 +225,7 @@ def test_a_cluster_that_exists_can_be_destroyed_without_asking():
 def test_an_output_of_an_earlier_run_goes_to_no_node():
     for membership in memberships(run()).values():
         assert membership.inputs["addPreviousOutputInEnv"] is False
+        assert membership.inputs["update"] == "true", "its standard input is that of the day when it joined"
         assert "triggers" not in membership.inputs, "a changed trigger may replace, and a replaced member is reset"
 
 

@@ -217,15 +217,15 @@ def test_a_member_that_was_upgraded_by_hand_is_as_wanted(machine):
 def test_no_secret_is_an_argument_of_anything(machine):
     later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210", certificate_key="ab" * 32)
     calls = ""
-    for name, credentials in (("osl-cp-1", CREDENTIALS), ("osl-cp-1", later), ("osl-cp-1", later)):
-        assert machine.run(script(name, credentials)).returncode == 0
+    for credentials, verb in ((CREDENTIALS, "apply"), (later, "admit"), (later, "admit")):
+        assert machine.run(script(credentials=credentials), verb).returncode == 0
         calls += machine.calls
     assert "token create" in calls
     for secret in (*CREDENTIALS, *later):
         assert secret not in calls
     for token in (CREDENTIALS.bootstrap_token, later.bootstrap_token):
         assert token.partition(".")[2] not in calls, "only its public half may be, the name of its Secret"
-    for verb in ("prepare", "apply", "remove"):
+    for verb in ("prepare", "apply", "keep", "admit", "remove"):
         assert len(command(verb)) < 60
 
 
@@ -330,9 +330,27 @@ def test_swap_is_said_with_everything_else_that_is_wrong(machine):
 def test_a_new_token_lets_new_nodes_in_once(machine):
     later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210")
     machine.run(script())
-    assert word(machine.run(script(credentials=later))) == "changed"
+    assert word(machine.run(script(), "admit")) == "unchanged", "kubeadm init has made its own token"
+    assert word(machine.run(script(credentials=later), "admit")) == "changed"
     assert "kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print" in machine.calls
-    assert word(machine.run(script(credentials=later))) == "unchanged"
+    assert word(machine.run(script(credentials=later), "admit")) == "unchanged"
+
+
+def test_a_member_is_kept_without_a_secret(machine):
+    machine.run(script("osl-w-1"))
+    (machine.folder / "held" / "kubelet").unlink()
+    assert word(machine.run(without_secrets("osl-w-1"), "keep")) == "changed"
+    assert machine.has("held/kubelet")
+    assert word(machine.run(without_secrets("osl-w-1"), "keep")) == "unchanged"
+    assert "join" not in machine.calls
+
+
+@pytest.mark.parametrize("verb", ["keep", "admit"])
+def test_a_server_that_is_no_member_any_more_is_never_made_one_without_a_token(machine, verb):
+    done = machine.run(without_secrets("osl-w-1"), verb)
+    assert done.returncode == 3
+    assert "is no member of the cluster any more: take it out of the stack file" in done.stderr
+    assert "kubeadm" not in machine.calls
 
 
 def test_containerd_is_restarted_only_when_its_configuration_changes(machine):
