@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 import yaml
+from cryptography import x509
 
 from lab.layout import CHECKOUT, STACK, Layout
 from lab.machines import host
@@ -50,6 +51,7 @@ def fill(spec: dict[str, Any], layout: Layout) -> None:
     spec["preflight"]["accept"] = accepted()
     spec["images"]["pins"] = made["images"]
     spec["gateway"]["crds"]["sha256"] = hashlib.sha256(layout.gateway_crds.read_bytes()).hexdigest()
+    spec["gateway"]["issuer"] = _issuer(layout)
     if host.lacks_sys_resource():
         capabilities = {
             "ciliumAgent": _AGENT_CAPABILITIES.split(),
@@ -67,14 +69,20 @@ def accepted() -> list[dict[str, str]]:
     return [{"check": check, "until": until, "reason": _LAB} for check in checks]
 
 
+def _issuer(layout: Layout) -> dict[str, Any]:
+    """The lab's authority, which signs the gateway's certificates from its own first day on."""
+    authority = layout.authority.read_text()
+    begins = x509.load_pem_x509_certificate(authority.encode()).not_valid_before_utc.date()
+    return {"kind": "private-ca", "caCertificate": authority, "validFrom": str(begins)}
+
+
 def secret_values(layout: Layout) -> dict[str, str]:
     """The stack's secrets, by their names in Pulumi's configuration."""
     pki = layout.pki
-    gateway = {"certificate": (pki / "gateway.crt").read_text(), "key": (pki / "gateway.key").read_text()}
     return {
         "sshPrivateKey": layout.ssh_key.read_text(),
         "bootstrapToken": (pki / "bootstrap-token").read_text(),
         "certificateKey": (pki / "certificate-key").read_text(),
         "caKey": (pki / "cluster.key").read_text(),
-        "certificates": json.dumps({"wildcard-example-no": gateway}),
+        "issuerKey": layout.authority.with_suffix(".key").read_text(),
     }

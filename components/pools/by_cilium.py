@@ -23,13 +23,13 @@ NEVER = {"key": f"{PREFIX}announce", "operator": "NotIn", "values": ["never"]}
 """A selector that matches all Services. For Cilium, an empty selector matches none."""
 
 
-def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str) -> list[Manifest]:
-    """Pools, then their announcements, in the order of creation."""
+def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str, *, edge: bool = False) -> list[Manifest]:
+    """Pools, then their announcements, in the order of creation. `edge`: whether nodes have that profile."""
     l2 = [pool for pool in spec.pools if isinstance(pool.advertisement, L2)]
     bgp = [pool for pool in spec.pools if isinstance(pool.advertisement, Bgp)]
     return [
         *(_pool(pool, spec, cilium_version) for pool in spec.pools),
-        *(policy for pool in l2 for policy in _l2_policies(pool, spec)),
+        *(policy for pool in l2 for policy in _l2_policies(pool, spec, edge=edge)),
         *(_bgp(spec, bgp, cilium_version) if bgp else ()),
     ]
 
@@ -66,10 +66,10 @@ def _services(pool: Pool, spec: MetalLbSpec) -> dict[str, Any]:
     return {"matchExpressions": [NEVER]} if _for_all(pool, spec) else {"matchLabels": {POOL: pool.name}}
 
 
-def _l2_policies(pool: Pool, spec: MetalLbSpec) -> list[Manifest]:
+def _l2_policies(pool: Pool, spec: MetalLbSpec, *, edge: bool) -> list[Manifest]:
     """One policy for each node selector, because a Cilium policy has only one."""
     assert isinstance(pool.advertisement, L2)  # noqa: S101  for mypy: the caller chose them
-    selectors: tuple[NodeSelector | None, ...] = pool.advertisement.node_selectors or (None,)
+    selectors: tuple[NodeSelector | None, ...] = pool.advertisement.answering(edge=edge) or (None,)
     policies = []
     for number, selector in enumerate(selectors, 1):
         body: dict[str, Any] = {"loadBalancerIPs": True, "serviceSelector": _services(pool, spec)}

@@ -21,6 +21,7 @@ from components.pools.render import (
     bgp_peer,
     metallb_namespace,
     metallb_values,
+    network_policies,
     webhook_wait_annotation,
 )
 
@@ -47,16 +48,18 @@ class MetalLb(pulumi.ComponentResource):
         if isinstance(spec.install, Helm):
             namespace = apply(child(name, "namespace"), metallb_namespace(), options)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
+            for item in network_policies(context):
+                apply(child(name, "policy", item["metadata"]["name"]), item, after)
             values = metallb_values(spec, spec.install, context)
             chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
             ready = apply_patch(child(name, "webhook"), webhook_wait_annotation(), after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
-            for item in cilium_pool_manifests(spec, context.cilium_version or ""):
+            for item in cilium_pool_manifests(spec, context.cilium_version or "", edge=context.edge):
                 apply(_name(name, item), item, options)
         else:
-            _by_metallb(name, spec, self, provider, options)
+            _by_metallb(name, spec, context, self, provider, options)
         self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
         self.register_outputs({"pools": self.pools})
 
@@ -64,6 +67,7 @@ class MetalLb(pulumi.ComponentResource):
 def _by_metallb(
     name: str,
     spec: MetalLbSpec,
+    context: MetalLbContext,
     parent: pulumi.Resource,
     provider: kubernetes.Provider,
     options: pulumi.ResourceOptions,
@@ -73,7 +77,7 @@ def _by_metallb(
     for pool in spec.pools:
         made = apply(child(name, "pool", pool.name), address_pool(pool), options)
         after = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[made])
-        apply(child(name, "advertisement", pool.name), advertisement(pool), after)
+        apply(child(name, "advertisement", pool.name), advertisement(pool, context), after)
 
 
 class Announced(pulumi.ComponentResource):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from components.core.labels import EDGE
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, Version
 from components.images.model import ImageMirror
@@ -59,7 +60,12 @@ class L2(Spec):
     interfaces: tuple[str, ...] = ()
     """Interfaces that answer. Default: all."""
     node_selectors: tuple[NodeSelector, ...] = ()
-    """Nodes that may answer: those that match one of the selectors. Default: all."""
+    """Nodes that may answer: those that match one of the selectors. Default: those with the profile `edge`, where the
+    gateway's pods are; all nodes if none has it."""
+
+    def answering(self, *, edge: bool) -> "tuple[NodeSelector, ...]":
+        """The selectors, or the default; empty for all nodes. `edge`: whether nodes have that profile."""
+        return self.node_selectors or ((NodeSelector(match_labels={EDGE: "true"}),) if edge else ())
 
 
 class Bgp(Spec):
@@ -120,6 +126,12 @@ class MetalLbContext(NamedTuple):
     """Whether control planes run pods, so they may have to announce addresses."""
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
+    edge: bool = False
+    """Whether nodes have the profile `edge`. Then only they answer for addresses on layer 2."""
+    on_cilium: bool = False
+    """Whether this stack installs Cilium as its network, whose policies can name the API server."""
+    api_ports: tuple[int, ...] = (6443,)
+    """TCP ports of the API server, as pods reach it."""
 
 
 class MetalLbSpec(Spec):

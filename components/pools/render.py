@@ -7,6 +7,7 @@ from components.core.finding import Finding
 from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
+from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
 from components.pools.images import mirrored
 from components.pools.model import L2, Bgp, Helm, MetalLbContext, MetalLbSpec, NodeSelector, Peer, Pool
 
@@ -14,6 +15,10 @@ API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
 """API version of BGPPeer; its v1beta1 is deprecated."""
 
+CONTROLLER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "controller"}
+"""Labels of the controller's pods."""
+_WEBHOOK_PORT = 9443
+"""Of the controller (`metallb-webhook-service` of the chart)."""
 # The chart's default probe starts after 10 seconds and repeats every 10, so an update of the speakers waits that long
 # for each node. With both, a pod becomes not ready after 30 seconds of failures. The controller keeps the chart's
 # probe: it answers before its webhook listens, and a pool that is made in between is refused.
@@ -32,10 +37,10 @@ def address_pool(pool: Pool) -> Manifest:
     return manifest(API, "IPAddressPool", pool.name, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def advertisement(pool: Pool) -> Manifest:
+def advertisement(pool: Pool, context: MetalLbContext) -> Manifest:
     """The pool's L2Advertisement or BGPAdvertisement, under the pool's name."""
     if isinstance(pool.advertisement, L2):
-        return _l2_advertisement(pool.name, pool.advertisement)
+        return _l2_advertisement(pool.name, pool.advertisement, context)
     return _bgp_advertisement(pool.name, pool.advertisement)
 
 
@@ -87,6 +92,18 @@ def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:
     ]
 
 
+def network_policies(context: MetalLbContext) -> list[Manifest]:
+    """The controller: the API server's calls of its webhook in and, with Cilium, only calls of the API server out.
+
+    Speakers and FRR use the nodes' own network, for which there are no such policies.
+    """
+    made = [deny_ingress(METALLB_SYSTEM), ingress("webhook", METALLB_SYSTEM, CONTROLLER, [_WEBHOOK_PORT])]
+    if context.on_cilium:
+        made.append(egress("controller-calls", METALLB_SYSTEM, CONTROLLER, []))
+        made.append(to_api_server("controller-api-server", METALLB_SYSTEM, CONTROLLER, context.api_ports))
+    return made
+
+
 def webhook_wait_annotation() -> Manifest:
     """An annotation on the webhook's Service, so that Pulumi waits until the Service has an endpoint.
 
@@ -104,12 +121,12 @@ def webhook_wait_annotation() -> Manifest:
     }
 
 
-def _l2_advertisement(pool: str, l2: L2) -> Manifest:
+def _l2_advertisement(pool: str, l2: L2, context: MetalLbContext) -> Manifest:
     spec: dict[str, object] = {"ipAddressPools": [pool]}
     if l2.interfaces:
         spec["interfaces"] = list(l2.interfaces)
-    if l2.node_selectors:
-        spec["nodeSelectors"] = _selectors(l2.node_selectors)
+    if answering := l2.answering(edge=context.edge):
+        spec["nodeSelectors"] = _selectors(answering)
     return manifest(API, "L2Advertisement", pool, namespace=METALLB_SYSTEM, spec=spec)
 
 

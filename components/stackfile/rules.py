@@ -124,7 +124,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
         lambda spec: values_problems(spec.cni, spec.network, ChartContext(spec.environment, images=spec.images)),
     ),
     (
-        {"cni", "metallb", "nodes", "images"},
+        {"cni", "metallb", "nodes", "images", "network"},
         lambda spec: metallb_values_problems(spec.metallb, spec.metallb_context),
     ),
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
@@ -166,7 +166,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = 
     ({"some tenants", "gateway"}, lambda spec: tenancy_problems(spec.tenants, platform=[spec.gateway.namespace])),
     ({"gateway", "metallb"}, _fixed_address),
     (
-        {"gateway", "images", "metallb", "cni", "network"},
+        {"gateway", "images", "metallb", "cni", "network", "nodes"},
         lambda spec: issuer_values_problems(spec.gateway, spec.gateway_context),
     ),
     ({"charts", "cni", "metallb", "gateway"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),

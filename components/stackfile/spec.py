@@ -7,6 +7,7 @@ from pydantic import Field
 from components.charts.lock import WantedChart
 from components.charts.model import ChartsSpec
 from components.core.finding import Finding
+from components.core.labels import EDGE
 from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import parse
@@ -161,7 +162,13 @@ class PlatformSpec(Spec):
     def metallb_context(self) -> MetalLbContext:
         """What else of the stack the owner of its addresses depends on."""
         both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
-        return MetalLbContext(self.cilium_version, both, self.images)
+        cilium = self.cni.kind == "cilium"
+        return MetalLbContext(self.cilium_version, both, self.images, self.has_edge, cilium, self.api_ports)
+
+    @property
+    def has_edge(self) -> bool:
+        """Whether nodes have the profile `edge`: gateway pods and layer-2 announcements are there only."""
+        return any("edge" in node.profiles for node in self.nodes)
 
     @property
     def gateway_context(self) -> GatewayContext:
@@ -172,6 +179,7 @@ class PlatformSpec(Spec):
             cilium=self.cilium_version if controls else None,
             on_cilium=self.cni.kind == "cilium",
             addresses_by_cilium=self.metallb.install.kind == "cilium",
+            node_selector={EDGE: "true"} if self.has_edge else {},
             images=self.images,
         )
 

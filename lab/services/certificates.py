@@ -18,13 +18,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.layout import PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
 
-GATEWAY_HOST = "*.example.no"
 _LIFETIME = datetime.timedelta(days=365)
 # File name of a certificate → its names and addresses.
 _SERVERS: dict[str, tuple[str, ...]] = {
     "registry": (REGISTRY_NAME, SITE.address),
     "packages": (PACKAGES_NAME, PACKAGES_ADDRESS),
-    "gateway": (GATEWAY_HOST,),
 }
 
 

@@ -50,7 +50,7 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
 @policy(
     "object",
     id="gateway-no-node-port",
-    title="No Service opens a port on the nodes.",
+    title="No Service opens a port on the nodes, behind a load balancer neither.",
     severity=HIGH,
     framework=NSA,
     reference="Network separation and hardening",
@@ -63,7 +63,7 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
 )
 def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
     kind = service.spec.text("type")
-    if kind == "LoadBalancer" and service.spec.raw.get("allocateLoadBalancerNodePorts") is not False:
+    if kind == "LoadBalancer" and service.spec.text("allocateLoadBalancerNodePorts") != "false":
         yield service.finding(
             "type LoadBalancer opens each of its ports on every node as well, past the load balancer",
             "write allocateLoadBalancerNodePorts: false",

@@ -1,11 +1,13 @@
 """Policies of load balancers: pools of addresses, how they are announced, BGP sessions."""
 
+import re
 from collections.abc import Iterator
 
 from pydantic import Field
 
 from components.core.finding import Finding
 from components.core.manifests import Fields
+from components.core.names import METALLB_SYSTEM
 from components.pools.addresses import address_block
 from components.pools.rules import Pooled, Taken, api_server_address, overlap_problems, taken_problems
 from components.residency.model import Cidr
@@ -78,6 +80,34 @@ def _written(spec: Fields) -> Iterator[str]:
     for block in (*spec.groups("blocks"), *spec.groups("cidrs")):
         start = block.text("start")
         yield block.text("cidr") or f"{start}-{block.text('stop', start)}"
+
+
+@policy(
+    "object",
+    id="metallb-old-configuration",
+    title="No ConfigMap configures MetalLB.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="MetalLB 0.13's release notes",
+    why="MetalLB reads objects since 0.13 and ignores the ConfigMap: its pools are never announced.",
+    remedy="Write IPAddressPool and L2Advertisement, or BGPPeer and BGPAdvertisement. In a stack file of this platform "
+    "they are metallb.pools and metallb.peers.",
+    kinds=("core:ConfigMap",),
+    patches=True,
+)
+def old_configuration(found: Object, _: Settings) -> Iterator[Finding]:
+    if found.namespace != METALLB_SYSTEM:
+        return
+    data = found.group("data")
+    for key in data:
+        if _OLD_POOLS.search(data.text(key)):
+            yield found.finding(
+                f"data.{key} has address-pools of MetalLB 0.12, which later releases ignore",
+                "write an IPAddressPool and an L2Advertisement or BGPAdvertisement",
+            )
+
+
+_OLD_POOLS = re.compile(r"^address-pools:\s*$", re.MULTILINE)
 
 
 @policy(

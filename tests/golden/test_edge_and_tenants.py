@@ -9,7 +9,7 @@ from components.gateway.render import restricted_namespace
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
-from components.pools.render import metallb_namespace, metallb_values, webhook_wait_annotation
+from components.pools.render import metallb_namespace, metallb_values, network_policies, webhook_wait_annotation
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
@@ -24,7 +24,9 @@ PINNED = ImageMirror(
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_pools_and_advertisements_are_what_they_were(name: str) -> None:
-    assert_golden(f"{name}-metallb.yaml", to_yaml(metallb_manifests(stack(name).metallb)))
+    platform = stack(name)
+    made = metallb_manifests(platform.metallb, platform.metallb_context)
+    assert_golden(f"{name}-metallb.yaml", to_yaml([*network_policies(platform.metallb_context), *made]))
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])

@@ -1,6 +1,8 @@
 """Pools, gateway and tenants as the program declares them: the manifests' own bytes, and what comes after what."""
 
 import json
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ from components.core import labels
 from components.core.manifests import key
 from components.stackfile.parsing import parse
 from components.tenancy.render import tenant_manifests
+from tests.support.certificates import authority
 from tests.support.manifests import gateway_manifests, metallb_manifests
+from tests.support.modules import CILIUM, pinned
 from tests.support.program import Declared, Program, run_program
+from tests.support.schemas import crd_errors
 from tests.support.stacks import ROOT, stack, stack_data
 
 
@@ -51,7 +56,7 @@ def test_what_is_declared_is_what_was_rendered(name: str) -> None:
     platform, declared = stack(name), objects(run_program(name))
     edge = platform.gateway
     rendered = [
-        *metallb_manifests(platform.metallb),
+        *metallb_manifests(platform.metallb, platform.metallb_context),
         *gateway_manifests(platform),
         *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.pods_namespace)),
     ]
@@ -89,7 +94,7 @@ def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
 def test_where_cilium_is_the_gateway_tenants_let_its_identity_in(*, managed: bool) -> None:
     data = behind_cilium(managed=managed)
     platform, program = parse(data, base_dir=ROOT), run_program("oslo", data)
-    fences = program.of(":CiliumNetworkPolicy")
+    fences = [item for item in program.of(":CiliumNetworkPolicy") if "::metallb-" not in item.urn]
     entrances = {
         (tenant.name, tier.name, str(tier.port))
         for tenant in platform.tenants
@@ -122,7 +127,8 @@ def test_tenants_behind_ciliums_gateway_are_declared_as_they_were_rendered(*, ma
     declared = objects(program)
     for made in rendered:
         assert declared[key(made)].inputs == made
-    fences = [item for item in declared.values() if item.inputs["kind"].endswith("NetworkPolicy")]
+    ours = [item for item in declared.values() if "::metallb-" not in item.urn]
+    fences = [item for item in ours if item.inputs["kind"].endswith("NetworkPolicy")]
     assert len(fences) == len([made for made in rendered if made["kind"].endswith("NetworkPolicy")])
 
 
@@ -157,3 +163,83 @@ def test_a_tenants_fence_is_made_inside_its_namespace() -> None:
     assert len(inside) == 12
     for item in inside:
         assert item.name == "butikk-namespace" or "butikk-namespace" in after(program, item)
+
+
+# --- certificates in one run -----------------------------------------------------------------------------
+
+
+def by_acme(solver: dict[str, Any]) -> dict[str, Any]:
+    data = stack_data("oslo")
+    acme = {"server": "https://ntp.nordic-vds.example.no/directory", "solver": solver}
+    issuer = {"kind": "cert-manager", "version": "1.21.2", "acme": acme}
+    listeners = [
+        {"name": "http", "port": 80, "protocol": "HTTP", "redirect": "https"},
+        {"name": "a", "port": 443, "protocol": "HTTPS", "hostname": "butikk.example.no", "certificateSecret": "a"},
+    ]
+    data["gateway"] |= {"issuer": issuer, "listeners": listeners, "routes": data["gateway"]["routes"][:1]}
+    return data
+
+
+def test_acme_over_http_comes_after_everything_that_it_needs() -> None:
+    program = run_program("oslo", by_acme({"kind": "http-01"}))
+    made = {item.name: item for item in program.resources.values()}
+    order = [
+        "cni-cilium",
+        "metallb-pool-public",
+        "gateway-gateway",
+        "gateway-redirect-http",
+        "gateway-certificate-a",
+        "gateway-route-butikk-butikk-api",
+    ]
+    for first, then in pairwise(order):
+        assert first in after(program, made[then]), (first, then)
+    assert "gateway-issuer-chart" in after(program, made["gateway-issuer"])
+    assert {"gateway-issuer", "gateway-issuer-chart"} <= after(program, made["gateway-certificate-a"])
+    [chart] = [item for item in program.of(":Release") if item.inputs["name"] == "cert-manager"]
+    assert "cni-cilium" in after(program, chart)
+    assert chart.inputs["version"] == "v1.21.2"
+
+
+def test_acme_over_dns_comes_before_the_gateway_and_its_key_is_encrypted() -> None:
+    by = {"kind": "rfc2136", "nameserver": "198.51.100.53", "keyName": "vds"}
+    program = run_program("oslo", by_acme({"kind": "dns-01", "by": by}), dnsKey="c2VjcmV0")
+    made = {item.name: item for item in program.resources.values()}
+    assert "gateway-certificate-a" in after(program, made["gateway-gateway"])
+    assert made["gateway-issuer-dns-key"].secret_inputs == {"data"}
+
+
+def test_a_private_authority_signs_before_the_gateway_and_says_until_when() -> None:
+    certificate, key = authority()
+    data = stack_data("oslo")
+    today = date.today() - timedelta(days=1)
+    issuer = {"kind": "private-ca", "caCertificate": certificate, "validFrom": str(today), "days": 90, "renewDays": 30}
+    data["gateway"]["issuer"] = issuer
+    runs = [run_program("oslo", data, issuerKey=key) for _ in range(2)]
+    [first, second] = [program.of("core/v1:Secret") for program in runs]
+    assert [item.inputs for item in first] == [item.inputs for item in second]
+    [secret] = first
+    assert secret.secret_inputs == {"data"}
+    assert secret.urn in runs[0].of("v1:Gateway")[0].depends_on
+    ends = {"wildcard-example-no": str(today + timedelta(days=90))}
+    assert runs[0].outputs["gateway"]["certificatesEnd"] == ends
+    assert key not in str(runs[0].outputs) + str(runs[0].log)
+
+
+def test_the_dns_records_to_make_are_an_output() -> None:
+    data = stack_data("oslo")
+    data["gateway"]["address"] = "198.51.100.201"
+    found = run_program("oslo", data).outputs["gateway"]
+    assert found["address"] == "198.51.100.201"
+    assert found["dnsRecords"] == dict.fromkeys(("butikk.example.no", "skjema.example.no"), "198.51.100.201")
+
+
+def test_ciliums_gateway_opens_no_port_on_nodes_either() -> None:
+    program = run_program("oslo", behind_cilium(managed=True))
+    [config] = program.of(":CiliumGatewayClassConfig")
+    assert config.inputs["spec"]["service"]["allocateLoadBalancerNodePorts"] is False
+    assert crd_errors(config.inputs, CILIUM, pinned("cilium")) == []
+    [gateway_class] = program.of(":GatewayClass")
+    reference = gateway_class.inputs["spec"]["parametersRef"]
+    where = config.inputs["metadata"]
+    assert (reference["name"], reference["namespace"]) == (where["name"], where["namespace"])
+    assert {"gateway-class-config", "gateway-namespace"} <= after(program, gateway_class)

@@ -7,7 +7,7 @@ import yaml
 from components.core.manifests import Manifest
 from components.gateway.render import gateway, gateway_class
 from components.gateway.routes import redirect_route, redirects, tenant_routes
-from components.pools.model import MetalLbSpec
+from components.pools.model import MetalLbContext, MetalLbSpec
 from components.pools.render import address_pool, advertisement, bgp_peer
 from components.stackfile.spec import PlatformSpec
 
@@ -17,12 +17,15 @@ def to_yaml(items: Iterable[Manifest]) -> str:
     return yaml.safe_dump_all(items, sort_keys=False, allow_unicode=True, default_flow_style=False, width=110)
 
 
-def metallb_manifests(spec: MetalLbSpec) -> list[Manifest]:
+_NO_CONTEXT = MetalLbContext()
+
+
+def metallb_manifests(spec: MetalLbSpec, context: MetalLbContext = _NO_CONTEXT) -> list[Manifest]:
     """Everything of MetalLB but its installation, in the order of creation."""
     return [
         *(bgp_peer(peer) for peer in spec.peers),
         *(address_pool(pool) for pool in spec.pools),
-        *(advertisement(pool) for pool in spec.pools),
+        *(advertisement(pool, context) for pool in spec.pools),
     ]
 
 

@@ -54,6 +54,14 @@ _EXCEPTION = {"name": "hub", "place": "registry", "until": "2026-11-21", "reason
 _DIGEST = f"quay.io/agency/web@sha256:{'0' * 64}"
 _L2_POLICY = kube("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", "l2", spec={"externalIPs": True})
 
+_OLD_POOLS = "address-pools:\n- name: default\n  protocol: layer2\n  addresses:\n  - 198.51.100.10-198.51.100.20\n"
+"""As MetalLB took it until 0.12 (article 004)."""
+
+
+def _metallb(text: Any, owner: str = "metallb-system") -> Resource:
+    return kube("v1", "ConfigMap", "config", owner, data={"config": text})
+
+
 CASES: dict[str, Case] = {
     "residency-destinations": Case(
         [record(PLACE, _RESOLVER), deployment("registry.example.no/web:1")],
@@ -112,6 +120,13 @@ CASES: dict[str, Case] = {
         "L2Advertisement 'l2': selects no pool, so it announces all of them: write spec.ipAddressPools",
         [advertisement(ipAddressPools=UNKNOWN)],
     ),
+    "metallb-old-configuration": Case(
+        [_metallb("peers: []"), _metallb(_OLD_POOLS, "agency")],
+        [_metallb(_OLD_POOLS)],
+        "ConfigMap metallb-system/config: data.config has address-pools of MetalLB 0.12, which later releases ignore: "
+        "write an IPAddressPool and an L2Advertisement or BGPAdvertisement",
+        [_metallb(UNKNOWN)],
+    ),
     "gateway-weights": Case(
         [route(90, 10), route(1, 0, name="s")],
         [route(0, 0)],
@@ -119,7 +134,10 @@ CASES: dict[str, Case] = {
         [route(0, UNKNOWN)],
     ),
     "gateway-no-node-port": Case(
-        [service(type="ClusterIP"), service(type="LoadBalancer", externalTrafficPolicy="Local")],
+        [
+            service(type="ClusterIP"),
+            service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy="Local"),
+        ],
         [service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}])],
         "Service agency/web: type NodePort opens 30080 on every node to the internet",
         [service(type=UNKNOWN)],
@@ -179,16 +197,19 @@ CASES: dict[str, Case] = {
         [release("app", {"service": UNKNOWN})],
     ),
     "cni-l2-not-local": Case(
-        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Cluster")],
-        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy="Local")],
+        [
+            _L2_POLICY,
+            service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy="Cluster"),
+        ],
+        [_L2_POLICY, service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy="Local")],
         "Service agency/web: has externalTrafficPolicy: Local, and Cilium's L2 announcements answer from nodes",
-        [_L2_POLICY, service(type="LoadBalancer", externalTrafficPolicy=UNKNOWN)],
+        [_L2_POLICY, service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy=UNKNOWN)],
     ),
     "metallb-client-address": Case(
-        [service(type="LoadBalancer", externalTrafficPolicy="Local")],
-        [service(type="LoadBalancer")],
+        [service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy="Local")],
+        [service(type="LoadBalancer", allocateLoadBalancerNodePorts=False)],
         "Service agency/web: has externalTrafficPolicy: Cluster (the default), so pods see a node's address",
-        [service(type="LoadBalancer", externalTrafficPolicy=UNKNOWN)],
+        [service(type="LoadBalancer", allocateLoadBalancerNodePorts=False, externalTrafficPolicy=UNKNOWN)],
     ),
     "metallb-bgp-peer": Case(
         [peer(passwordSecret={"name": "bgp"}, bfdProfile="fast")],

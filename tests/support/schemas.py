@@ -8,12 +8,13 @@ import jsonschema
 import yaml
 
 from components.core.manifests import Manifest
-from tests.support.modules import CILIUM, GATEWAY_API, METALLB, source
+from tests.support.modules import CERT_MANAGER, CILIUM, GATEWAY_API, METALLB, source
 
 _FOLDERS = {
     CILIUM: "pkg/k8s/apis/cilium.io/client/crds",
     METALLB: "config/crd/bases",
     GATEWAY_API: "config/crd/standard",
+    CERT_MANAGER: "deploy/crds",
 }
 
 

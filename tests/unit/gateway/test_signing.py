@@ -3,53 +3,24 @@
 import datetime
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from components.gateway.certificates import issuer_problems, served
 from components.gateway.issuers import PrivateCa
 from components.gateway.model import GatewaySpec
 from components.gateway.signing import period, signed
+from tests.support.certificates import authority
 from tests.support.stacks import ROOT, stack
 
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DAY = 86_400
 NAMES = ("a.example.no", "*.example.no")
-
-
-@cache
-def authority(kind: str = "ec", years: int = 10) -> tuple[str, str]:
-    key: Any = {
-        "ec": lambda: ec.generate_private_key(ec.SECP384R1()),
-        "rsa": lambda: rsa.generate_private_key(65537, 2048),
-        "ed25519": ed25519.Ed25519PrivateKey.generate,
-    }[kind]()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an agency's authority")])
-    usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(BEGAN)
-        .not_valid_after(BEGAN + datetime.timedelta(days=365 * years))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, None if kind == "ed25519" else hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.public_bytes(Encoding.PEM).decode(), pem.decode()
 
 
 def issuer(kind: str = "ec", years: int = 10, **fields: Any) -> tuple[PrivateCa, str]:

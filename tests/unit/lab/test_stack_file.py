@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.gateway.certificates import issuer_problems
 from components.stackfile.parsing import parse
 from lab import keys, stack_file
 from lab.layout import CHECKOUT, Layout
@@ -75,13 +77,16 @@ def test_the_file_that_is_filled_in_is_one_that_the_program_takes(layout: Layout
     spec["gateway"].pop("crds")  # its file is of no release here
     spec["gateway"]["bundleVersion"] = "1.5.1"
     spec["ssh"]["knownHostsFile"] = str(layout.known_hosts)
-    assert parse(spec, base_dir=CHECKOUT).cluster.ca_certificate == (layout.pki / "cluster.crt").read_text()
+    platform = parse(spec, base_dir=CHECKOUT)
+    assert platform.cluster.ca_certificate == (layout.pki / "cluster.crt").read_text()
+    given = {"issuerKey": stack_file.secret_values(layout)["issuerKey"]}
+    assert issuer_problems(given, platform.gateway, time.time()) == []
 
 
 def test_no_secret_is_in_the_file_and_each_is_among_the_secrets(layout: Layout) -> None:
     text = stack_file.filled(layout)
     secrets = stack_file.secret_values(layout)
-    assert set(secrets) == {"sshPrivateKey", "bootstrapToken", "certificateKey", "caKey", "certificates"}
+    assert set(secrets) == {"sshPrivateKey", "bootstrapToken", "certificateKey", "caKey", "issuerKey"}
     assert not any(value in text for value in secrets.values())
     assert "PRIVATE KEY" not in text
 

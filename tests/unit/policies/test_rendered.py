@@ -111,8 +111,10 @@ def test_only_a_node_port_is_a_node_port() -> None:
     }
     [problem] = findings("gateway-no-node-port", service)
     assert str(problem).startswith("Service n/s: type NodePort opens 30080 on every node to the internet")
-    balanced = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
-    assert findings("gateway-no-node-port", {**service, "spec": balanced}) == []
+    [behind] = findings("gateway-no-node-port", {**service, "spec": {"type": "LoadBalancer"}})
+    assert "type LoadBalancer opens each of its ports on every node as well" in str(behind)
+    closed = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
+    assert findings("gateway-no-node-port", {**service, "spec": closed}) == []
     assert findings("gateway-no-node-port", {**service, "spec": None}) == []
 
 

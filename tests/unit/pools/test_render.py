@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
+from components.charts.render import ChartSource, render
 from components.images.model import ImageMirror
 from components.pools.images import CHART_IMAGES
-from components.pools.model import Helm, MetalLbContext, MetalLbSpec
-from components.pools.render import metallb_values, webhook_wait_annotation
+from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec
+from components.pools.render import advertisement, metallb_values, network_policies, webhook_wait_annotation
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source
 from tests.support.schemas import crd_errors
+from tests.support.stacks import stack
 
 CHART = Helm(kind="helm", version="0.16.1")
 SPEC = MetalLbSpec.model_validate(
@@ -150,3 +152,33 @@ def test_the_chart_refuses_what_it_does_not_know() -> None:
 
 def test_what_waits_for_the_webhook_touches_nothing_of_helms() -> None:
     assert set(webhook_wait_annotation()["metadata"]) == {"name", "namespace", "annotations"}
+
+
+def test_addresses_are_announced_by_edge_nodes_where_there_are_any() -> None:
+    l2 = [pool for pool in SPEC.pools if isinstance(pool.advertisement, L2) and not pool.advertisement.node_selectors]
+    for pool in l2:
+        assert "nodeSelectors" not in advertisement(pool, MetalLbContext())["spec"]
+        found = advertisement(pool, MetalLbContext(edge=True))
+        assert found["spec"]["nodeSelectors"] == [{"matchLabels": {"vds-platform.no/edge": "true"}}]
+        assert crd_errors(found, METALLB, pinned("metallb")) == []
+    assert l2
+    assert stack("oslo").metallb_context.edge
+    assert stack("oslo").gateway_context.node_selector == {"vds-platform.no/edge": "true"}
+
+
+def test_the_controllers_pods_are_those_that_its_policies_select() -> None:
+    made = network_policies(MetalLbContext(on_cilium=True))
+    assert [item["metadata"]["name"] for item in made] == [
+        "default-deny",
+        "webhook",
+        "controller-calls",
+        "controller-api-server",
+    ]
+    chart = ChartSource(str(source(METALLB, pinned("metallb")) / "charts/metallb"))
+    values = metallb_values(SPEC, CHART, MetalLbContext())
+    objects = render(chart, values, release="metallb", namespace="metallb-system", kubernetes="1.36.3").manifests
+    pods = [item["spec"]["template"] for item in objects if item["kind"] in ("Deployment", "DaemonSet")]
+    [controller] = [pod for pod in pods if not pod["spec"].get("hostNetwork")]
+    assert made[1]["spec"]["podSelector"]["matchLabels"].items() <= controller["metadata"]["labels"].items()
+    [port] = [item["spec"]["ports"][0] for item in objects if item["metadata"]["name"] == "metallb-webhook-service"]
+    assert made[1]["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": port["targetPort"]}]}]
