@@ -46,6 +46,18 @@ def test_the_versions_of_an_environment_are_found(name: str) -> None:
     assert versions("Traefik", path) == [{"currentValue": spec.gateway.install.version}]
 
 
+def test_certificates_that_cert_manager_makes_have_a_version_that_is_found() -> None:
+    text = "issuer:\n  kind: cert-manager\n  version: 1.21.2\n"
+    assert versions("cert-manager", "Pulumi.bergen.yaml", text) == [{"currentValue": "1.21.2"}]
+
+
+def test_pins_in_shared_settings_are_found() -> None:
+    path = "examples/two-environments/defaults.yaml"
+    text = (ROOT / path).read_text()
+    for description in ("Cilium", "MetalLB", "Traefik"):
+        assert len(versions(description, "defaults.yaml", text)) == 1
+
+
 def test_every_newest_patch_of_the_table_is_found_and_stays_in_its_minor() -> None:
     path = "components/network/compatibility/releases.yaml"
     found = versions("table", path)
