@@ -10,6 +10,7 @@ BEFORE = {
     "cpu": [0] * 10,
     "nic": {"packets": 100, "dropped": 7},
     "softnet": {"dropped": 3, "squeezed": 0},
+    "listen": {"dropped": 2},
     "conntrack": 5,
 }
 AFTER = BEFORE | {"uptime": 1600.0, "cpu": [50, 0, 50, 100, 0, 0, 0, 0, 0, 0]}

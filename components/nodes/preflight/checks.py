@@ -175,6 +175,15 @@ CHECKS = (
         required=False,
     ),
     Check(
+        "listen-drops",
+        judges.listen_drops,
+        "connections dropped by a full queue of a listener",
+        limit=f"{judges.LISTEN_DROPS_PER_SECOND} per second",
+        source="Netdata's alarm 1m_tcp_accept_queue_drops; the kernel counts them as ListenDrops",
+        remedy="use profile edge (net.core.somaxconn), and see whether the listener keeps up",
+        required=False,
+    ),
+    Check(
         "conntrack",
         judges.conntrack,
         "conntrack table in use",

@@ -21,6 +21,7 @@ WINDOW_SECONDS = 60  # at 100 ticks a second, 0.5 % of two processors are then 6
 LINK_DROPS_PERCENT = 2
 LINK_DROPS_PACKETS = 10_000  # fewer packets give no share
 SOFTNET_DROPS_PER_SECOND = 10
+LISTEN_DROPS_PER_SECOND = 1
 CONNTRACK_FULL_PERCENT = 99
 CONNTRACK_PERCENT = 75  # node-mixin's alert NodeHighNumberConntrackEntriesUsed: 0.75
 NODE_ROUND_TRIP_MILLISECONDS = 5
@@ -286,6 +287,13 @@ def softnet(context: Context) -> Measurement:
     dropped = window.difference("softnet", "dropped")
     good = dropped / window.seconds <= SOFTNET_DROPS_PER_SECOND
     return Measurement(f"{dropped} {window.said}", good, f"{SOFTNET_DROPS_PER_SECOND} per second")
+
+
+def listen_drops(context: Context) -> Measurement:
+    window = window_of(context)
+    dropped = window.difference("listen", "dropped")
+    good = dropped / window.seconds <= LISTEN_DROPS_PER_SECOND
+    return Measurement(f"{dropped} {window.said}", good, f"{LISTEN_DROPS_PER_SECOND} per second")
 
 
 def conntrack(context: Context) -> Measurement:

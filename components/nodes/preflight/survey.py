@@ -340,11 +340,18 @@ def counters(interface: str) -> Fact:
         "nic": {"packets": int(received[1]) + int(sent[1]), "dropped": sum(map(int, received[2:4] + sent[2:4]))},
         "softnet": {"dropped": sum(row[1] for row in softnet), "squeezed": sum(row[2] for row in softnet)},
         "conntrack": conntrack_losses(),
+        "listen": {"dropped": listen_drops()},
     }
 
 
 def _lines(path: str) -> list[str]:
     return [line for line in text_of(path).splitlines() if ":" in line]
+
+
+def listen_drops() -> int:
+    """Connections that a full queue of a listener has dropped."""
+    names, values = (line.split() for line in text_of("/proc/net/netstat").splitlines() if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values))["ListenDrops"])
 
 
 def conntrack_losses() -> int:

@@ -140,6 +140,8 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("softnet", window(softnet={"dropped": 4, "squeezed": 0}), "ok", "1 in 10 minutes"),
     ("softnet", window(softnet={"dropped": 0, "squeezed": 0}), "unknown", "were reset"),
     ("steal", window(uptime=1030.0), "unknown", "counted for 30 s only"),
+    ("listen-drops", window(listen={"dropped": 2 + 601}), "advice", "601 in 10 minutes, limit 1 per second"),
+    ("listen-drops", window(listen={"dropped": 2 + 600}), "ok", "600 in 10 minutes"),
     ("softnet", window(uptime=1030.0), "unknown", "--window 60"),
     ("nic-ring", {"link": {"ring": {"rx": 256, "rx_max": 4096}}}, "advice", "256, limit 4096"),
     ("names", {"resolver": {"unknown": "no answer"}}, "unknown", "no answer"),
