@@ -17,7 +17,7 @@ ORIGIN = "docker.io/library/traefik"
 
 SELECTED = {"app.kubernetes.io/name": NAME}
 """Labels of its pods."""
-_CONFIGURATION = "/etc/traefik/body.json"
+_CONFIGURATION = "/etc/traefik/body.yaml"
 _BODY_LIMIT = "body-limit"
 _MEBIBYTE = 1024 * 1024
 _HELD_BACK = "2Gi"
@@ -85,7 +85,7 @@ def _configuration(spec: GatewaySpec) -> Manifest:
     """The limit for bodies. Traefik takes it from a file and not from its command line."""
     limit = (spec.limits.body_mebibytes or 0) * _MEBIBYTE
     text = json.dumps({"http": {"middlewares": {_BODY_LIMIT: {"buffering": {"maxRequestBodyBytes": limit}}}}})
-    return manifest("v1", "ConfigMap", NAME, namespace=spec.namespace, data={"body.json": text})
+    return manifest("v1", "ConfigMap", NAME, namespace=spec.namespace, data={"body.yaml": text})
 
 
 def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> Manifest:
@@ -121,7 +121,7 @@ def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) ->
             {"name": "configuration", "configMap": {"name": NAME}},
             {"name": "held-back", "emptyDir": {"sizeLimit": _HELD_BACK}},
         ]
-        text = _configuration(spec)["data"]["body.json"]
+        text = _configuration(spec)["data"]["body.yaml"]
         about["annotations"] = {labels.CONFIGURATION: hashlib.sha256(text.encode()).hexdigest()[:16]}
     return manifest(
         "apps/v1",

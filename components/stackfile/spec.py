@@ -12,7 +12,7 @@ from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import parse
 from components.existing_cluster.model import ClusterRequirements
-from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec
+from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
@@ -211,9 +211,20 @@ class PlatformSpec(Spec):
             *untested_advice(self.combination),
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),
+            *self._edge_advice,
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
             *segment_advice(self.metallb, self.network, self.nodes),
         )
+
+    @property
+    def _edge_advice(self) -> tuple[Finding, ...]:
+        """Gateway pods that share their only edge node."""
+        edge = [node.name for node in self.nodes if "edge" in node.profiles]
+        install = self.gateway.install
+        if not isinstance(install, Traefik) or install.replicas < 2 or len(edge) != 1:
+            return ()
+        said = f"only {edge[0]} has the profile edge, so all {install.replicas} pods of the gateway are on it"
+        return (Finding("gateway-placement", "nodes", said, "give the profile to a second node", advice=True),)
 
     @property
     def wanted_charts(self) -> list[WantedChart]:

@@ -9,8 +9,9 @@ import pytest
 from components.gateway.model import GatewayContext, GatewaySpec, Limits, Traefik
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
+from components.stackfile.parsing import parse
 from tests.support.policy import findings
-from tests.support.stacks import problems, stack, stack_data
+from tests.support.stacks import ROOT, problems, stack, stack_data
 
 INSTALL = Traefik(kind="traefik", version="3.7.9", replicas=3)
 DIGEST = f"sha256:{'a' * 64}"
@@ -150,3 +151,19 @@ def test_its_pods_are_on_the_chosen_nodes() -> None:
     objects = {item["kind"]: item for item in traefik_manifests(stack("oslo").gateway, INSTALL, around)}
     assert objects["Deployment"]["spec"]["template"]["spec"]["nodeSelector"] == {"vds-platform.no/edge": "true"}
     assert "nodeSelector" not in pod()
+
+
+@pytest.mark.parametrize(("edge", "advised"), [(0, False), (1, True), (2, False)])
+def test_one_edge_node_for_two_pods_is_worth_a_word(edge: int, advised: bool) -> None:
+    data = stack_data("oslo")
+    workers = [node for node in data["nodes"] if node["roles"] == ["worker"]]
+    for number, node in enumerate(workers):
+        node["profiles"] = ["baseline", "edge"] if number < edge else ["baseline"]
+    found = [str(one) for one in parse(data, base_dir=ROOT).advice if one.rule == "gateway-placement"]
+    expected = "nodes: only osl-w-1 has the profile edge, so all 2 pods of the gateway are on it: give the profile to a"
+    assert [line.startswith(expected) for line in found] == [True] * advised
+
+
+def test_its_configuration_has_an_ending_that_it_reads() -> None:
+    arguments = limited(bodyMebibytes=50)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert next(one for one in arguments if one.startswith("--providers.file")).endswith((".yaml", ".yml", ".toml"))

@@ -1,0 +1,93 @@
+"""Routes, limits and a fixed address on the running gateway, asked by HTTPS from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.layout import CHECKOUT, CLIENT, STACK
+from lab.processes import command
+from tests.lab.conftest import Lab
+
+pytestmark = pytest.mark.lab
+
+ADDRESS = "192.0.2.210"
+STABLE = {"service": "api-stable", "port": 8080, "weight": 100}
+NAMED = {"tenant": "butikk", "hostnames": ["shop.example.no", "www.example.no"]}
+ROUTES = [
+    {**NAMED, "name": "plain", "stable": STABLE},
+    {
+        **NAMED,
+        "name": "beta",
+        "matches": [{"path": "/beta", "method": "GET", "headers": {"X-Beta": "yes"}}],
+        "rewrite": {"hostname": "inner.example.no", "path": "/rewritten"},
+        "responseHeaders": {"set": {"X-Answered": "beta"}},
+        "stable": {**STABLE, "service": "api-canary"},
+    },
+    {**NAMED, "name": "old", "matches": [{"pathPrefix": "/old"}], "redirect": {"pathPrefix": "/new", "status": 308}},
+]
+
+
+def edit(spec: dict[str, Any]) -> None:
+    spec["gateway"]["routes"] += ROUTES
+    spec["gateway"]["address"] = ADDRESS
+    spec["gateway"]["limits"] = {"bodyMebibytes": 1, "connectSeconds": 10, "readSeconds": 120, "sendSeconds": 120}
+
+
+def curl(lab: Lab, url: str, *arguments: str) -> tuple[str, str]:
+    """Status line with headers, and body, as a client gets them that trusts the lab's authority alone."""
+    host = url.removeprefix("https://").partition("/")[0]
+    argv = ["curl", "-sS", "-D", "-", "--cacert", str(lab.layout.authority), "--resolve", f"{host}:443:{ADDRESS}"]
+    words = command([*argv, *arguments, url], part="probe", namespace=CLIENT.namespace)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    head, _, body = done.stdout.replace("\r\n", "\n").rpartition("\n\n")
+    return head, body
+
+
+def _output(lab: Lab) -> str:
+    argv = [str(lab.deployment.engine), "stack", "output", "gateway", "--json", "--stack", STACK]
+    made = lab.deployment
+    return subprocess.run(argv, env=made.environment, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+
+def test_whole_routes_and_limits_are_served_at_a_fixed_address(lab: Lab, tmp_path: Path) -> None:
+    try:
+        outcome = lab.deployment.run("up", config_file=lab.variant(edit))
+        assert outcome.exit_code == 0, outcome.output
+        head, body = curl(lab, "https://www.example.no/beta")
+        assert json.loads(body)["pod"].startswith("api-stable"), head
+        head, body = curl(lab, "https://shop.example.no/beta", "-H", "X-Beta: yes")
+        seen = json.loads(body)
+        assert (seen["path"], seen["host"]) == ("/rewritten", "inner.example.no")
+        assert seen["pod"].startswith("api-canary")
+        assert "x-answered: beta" in head.lower()
+        head, _ = curl(lab, "https://shop.example.no/old/a")
+        assert " 308" in head.splitlines()[0]
+        assert "location: https://shop.example.no/new/a" in head.lower()
+        for size, status in ((1024 * 1024, " 200"), (1024 * 1024 + 1, " 413")):
+            (tmp_path / "body").write_bytes(b"x" * size)
+            head, _ = curl(lab, "https://shop.example.no/", "-H", "Expect:", "--data-binary", f"@{tmp_path / 'body'}")
+            assert status in head.splitlines()[0]
+        outputs = json.loads(_output(lab))
+        assert outputs["address"] == ADDRESS
+        assert outputs["dnsRecords"]["shop.example.no"] == ADDRESS
+        assert outputs["certificatesEnd"]
+    finally:
+        lab.restore()
+
+
+def test_the_next_update_makes_the_same_certificate(lab: Lab) -> None:
+    lab.restore()
+    outcome = lab.deployment.run("preview", "--expect-no-changes", "--diff")
+    assert "gateway-certificate-wildcard-example-no" not in outcome.output, outcome.output
+
+
+def test_the_platforms_namespaces_have_policies_that_cilium_takes(lab: Lab) -> None:
+    for namespace, expected in (("gateway-system", "gateway-api-server"), ("metallb-system", "controller-api-server")):
+        path = f"/apis/cilium.io/v2/namespaces/{namespace}/ciliumnetworkpolicies/{expected}"
+        conditions = lab.cluster.request("GET", path)["status"]["conditions"]
+        assert {row["type"]: row["status"] for row in conditions}["Valid"] == "True"
