@@ -135,6 +135,9 @@ def access(spec: PlatformSpec) -> Access:
         said = "is for previews, and an update reads the nodes themselves before it changes one"
         raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said, remedy)])
     may_read = config.get_bool("readNodes") is not False and file is None
+    if not may_read and not pulumi.runtime.is_dry_run():
+        said = f"{PROJECT}:readNodes is false: no check of the preflight is made, and no drift is found"
+        pulumi.log.warn(f"{said}; write true for updates")
     bootstraps = isinstance(spec.cluster, Kubeadm)
     parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
     pairs = served(_of_issuers(config), spec.gateway, time.time())

@@ -46,6 +46,11 @@ def test_an_update_never_judges_by_a_facts_file(made):
     assert "nothing was changed" in str(caught.value)
 
 
+def test_an_update_that_reads_no_node_says_that_nothing_was_checked():
+    [line] = said(run_program("oslo"), "no check of the preflight is made")
+    assert "readNodes is false" in str(line)
+
+
 def test_a_preview_by_a_facts_file_says_so_and_what_an_update_will_do(made):
     [line] = said(run_program("oslo", preview=True, factsFile=made()), "are judged by")
     assert "an update will refuse vds-platform:factsFile" in str(line)

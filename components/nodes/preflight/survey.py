@@ -50,6 +50,7 @@ KEEP_SECONDS = 60  # between two kept samples
 COMPARE_SECONDS = 600  # the newest kept sample that is at least so old is compared with
 PID_NAMESPACE, USER_NAMESPACE = "pid:[4026531836]", "user:[4026531837]"  # of the kernel itself: PROC_*_INIT_INO
 KUBELET = 10250
+NFT = re.DOTALL | re.MULTILINE
 CLUSTER_NAME = "kubernetes.default.svc.cluster.local"
 IN_MEMORY = ("overlay", "ramfs", "tmpfs")
 SMALLEST = 1280
@@ -569,10 +570,12 @@ def firewall(_: Request) -> Fact:
     if _has("firewall-cmd") and output_of("firewall-cmd", "--state").strip() == "running":
         return {"kind": "firewalld"}
     if _has("nft"):
-        # A chain of its own table at the input hook that drops by its policy or by a rule.
-        for chain in re.findall(r"chain \S+ \{(.*?)\n\s*\}", output_of("nft", "list", "ruleset"), re.DOTALL):
-            if "hook input" in chain and re.search(r"policy drop|\b(drop|reject)\b", chain):
-                return {"kind": "nftables"}
+        # A chain at the input hook that drops by its policy or by a rule. The whole ruleset of a cluster is large.
+        for table, chains in re.findall(r"^table (\S+ \S+) \{(.*?)^\}", output_of("nft", "list", "chains"), NFT):
+            for name in re.findall(r"chain (\S+) \{[^}]*hook input", chains):
+                rules = output_of("nft", "list", "chain", *table.split(), name)
+                if re.search(r"policy drop|\b(drop|reject)\b", rules):
+                    return {"kind": "nftables"}
     if _has("iptables"):
         rules = output_of("iptables", "-S", "INPUT")
         if re.search(r"^-P INPUT DROP|^-A INPUT .*-j (DROP|REJECT)", rules, re.MULTILINE):
