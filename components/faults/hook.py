@@ -14,6 +14,14 @@ _WAITS = (":Release", ":Deployment", ":DaemonSetPatch", ":DeploymentPatch", ":No
 """Types of resources that wait for pods, or for what pods do."""
 _MOST = 10
 """Lines; a node that is down takes many pods with it."""
+_KEPT = (":CustomResourceDefinition", ":ValidatingAdmissionPolicy", ":ValidatingAdmissionPolicyBinding")
+"""Types of what stays in the cluster after a destroy, and may be there from somebody else."""
+
+CONFLICT = (
+    "the cluster has it in another version, from somebody else or from a stack that was destroyed: "
+    "run `vds gateway-crds` and use the bundle of that version, or apply this bundle once with "
+    "`kubectl apply --server-side --force-conflicts --filename` and run `pulumi up` again"
+)
 
 
 def explain_failures(kubeconfig: pulumi.Output[str]) -> None:
@@ -29,11 +37,21 @@ def explain_failures(kubeconfig: pulumi.Output[str]) -> None:
             pulumi.log.error(await asyncio.to_thread(explanation, known, args.name, *about))
         return False  # no retry
 
-    hook = pulumi.ErrorHook("explain-failure", explain)
+    said = False
+
+    def explain_conflict(args: pulumi.ErrorHookArgs) -> bool:
+        nonlocal said
+        if not said and any("conflict" in error for error in args.errors):
+            pulumi.log.error(f"{args.name}: {CONFLICT}")
+            said = True  # one bundle has many objects
+        return False
+
+    waits, kept = pulumi.ErrorHook("explain-failure", explain), pulumi.ErrorHook("explain-conflict", explain_conflict)
 
     def with_hook(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if not (args.type_.startswith("kubernetes:") and args.type_.endswith(_WAITS)):
+        if not args.type_.startswith("kubernetes:") or not args.type_.endswith(_WAITS + _KEPT):
             return None
+        hook = waits if args.type_.endswith(_WAITS) else kept
         own = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
         return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, own))
 

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from components.faults.hook import CONFLICT
 from components.gateway.bundle import read_bundle
 from components.stackfile.parsing import SpecError
 from tests.support.bundles import crd, digest, guard, published, text
@@ -206,6 +207,15 @@ def test_gateway_apis_kinds_come_before_the_network_and_the_guard_after_them(tmp
     [namespace] = [item for item in program.resources.values() if item.name == "gateway-namespace"]
     assert crds <= namespace.depends_on
     assert judged("oslo", data) == []
+
+
+def test_crds_of_another_version_that_a_stack_left_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    """The provider names fields alone. Tried with it: it takes the same version over, and refuses another one."""
+    program = run_program("oslo", with_bundle(tmp_path, text(crd(), guard()), monkeypatch))
+    kept = [item for item in program.resources.values() if item.retained and "gateway-crds" in item.name]
+    assert len(kept) == 2
+    assert {item.on_error for item in kept} == {("explain-conflict",)}
+    assert "kubectl apply --server-side --force-conflicts" in CONFLICT
 
 
 @pytest.mark.parametrize("release", ["1.5.1", "1.6.1"])
