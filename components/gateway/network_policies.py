@@ -4,6 +4,8 @@ Calls out of a pod are restricted with Cilium only, whose policies can name the 
 may call everything: it asks ACME servers and name servers whose addresses follow from DNS.
 """
 
+from typing import Any
+
 from components.core import labels
 from components.core.manifests import Manifest
 from components.core.pod_policies import deny_ingress, egress, ingress, tcp, to_api_server
@@ -24,15 +26,23 @@ def gateway_policies(spec: GatewaySpec, context: GatewayContext) -> list[Manifes
     """For Traefik: requests in; pods of tenants and the API server out."""
     ports = sorted({listener.port for listener in spec.listeners})
     made = [deny_ingress(spec.namespace), ingress("gateway", spec.namespace, SELECTED, ports)]
-    called = [{"to": [_TENANTS]}]
     if asks_the_gateway(spec.issuer):
         by_traefik = {"podSelector": {"matchLabels": SELECTED}}
         made.append(ingress("acme-solver", spec.namespace, SOLVER, [SOLVER_PORT], peer=by_traefik))
-        called.append({"to": [{"podSelector": {"matchLabels": SOLVER}}], "ports": tcp(SOLVER_PORT)})  # type: ignore[dict-item]
-    if context.on_cilium:
-        made.append(egress("gateway-calls", spec.namespace, SELECTED, called))
-        made.append(to_api_server("gateway-api-server", spec.namespace, SELECTED, context.api_ports))
-    return made
+    return [*made, *gateway_calls(spec, context)]
+
+
+def gateway_calls(spec: GatewaySpec, context: GatewayContext) -> list[Manifest]:
+    """What Traefik may call: pods of tenants, solvers of HTTP-01, and the API server. Nothing without Cilium."""
+    if not context.on_cilium:
+        return []
+    called: list[dict[str, Any]] = [{"to": [_TENANTS]}]
+    if asks_the_gateway(spec.issuer):
+        called.append({"to": [{"podSelector": {"matchLabels": SOLVER}}], "ports": tcp(SOLVER_PORT)})
+    return [
+        egress("gateway-calls", spec.namespace, SELECTED, called),
+        to_api_server("gateway-api-server", spec.namespace, SELECTED, context.api_ports),
+    ]
 
 
 def cert_manager_policies(context: GatewayContext) -> list[Manifest]:

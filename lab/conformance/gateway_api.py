@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.gateway.model import GatewaySpec
+from components.gateway.network_policies import gateway_calls
 from components.gateway.routes import redirect_route, redirects
+from components.stackfile.spec import PlatformSpec
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.conformance import objects
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
@@ -49,14 +50,14 @@ def _read(text: str) -> Result:
 
 @contextmanager
 def _prepared(run: Run) -> Iterator[None]:
-    """Set the platform's redirects aside, and remove what of the suite's classes is left.
+    """Set the platform's redirects and limits of calls aside, and remove what of the suite's classes is left.
 
     Traefik serves every Gateway at one address and port. A redirect of all names to HTTPS would answer for the suite's
-    Gateways too.
+    Gateways too. The suite's backends are in no tenant's namespace, so Traefik may not call them.
     """
     before = set(objects.items(run.cluster, _CLASSES))
     file = run.report.with_name(ASIDE)
-    set_aside(run.cluster, run.spec.gateway, file)
+    set_aside(run.cluster, run.spec, file)
     try:
         yield
     finally:
@@ -65,17 +66,19 @@ def _prepared(run: Run) -> Iterator[None]:
             objects.remove(run.cluster, f"{_CLASSES}/{name}")
 
 
-def set_aside(cluster: Cluster, gateway: GatewaySpec, file: Path) -> None:
-    """Delete the routes that redirect to HTTPS, once they are written down."""
+def set_aside(cluster: Cluster, spec: PlatformSpec, file: Path) -> None:
+    """Delete the routes that redirect to HTTPS and the policies of Traefik's calls, once they are written down."""
+    gateway = spec.gateway
     wanted = [redirect_route(listener, gateway) for listener in redirects(gateway)]
-    routes = [live for route in wanted if (live := cluster.get(route))]
-    file.write_text(json.dumps([{"manager": _manager(live), "manifest": _essence(live)} for live in routes]))
-    for route in routes:
-        cluster.delete(route)
+    wanted += gateway_calls(gateway, spec.gateway_context)
+    found = [live for item in wanted if (live := cluster.get(item))]
+    file.write_text(json.dumps([{"manager": _manager(live), "manifest": _essence(live)} for live in found]))
+    for item in found:
+        cluster.delete(item)
 
 
 def put_back(cluster: Cluster, file: Path) -> None:
-    """Make the routes anew as they were; fine where none is set aside."""
+    """Make what is set aside anew as it was; fine where nothing is."""
     if not file.exists():
         return
     for kept in json.loads(file.read_text()):

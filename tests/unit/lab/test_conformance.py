@@ -17,6 +17,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from components.gateway.network_policies import gateway_calls
 from components.gateway.routes import redirect_route, redirects
 from components.kubernetes_api import ApiError
 from lab.asking import Facts
@@ -232,7 +233,7 @@ def test_a_redirect_is_set_aside_and_put_back_as_it_was_by_whom_it_was(tmp_path:
     live["metadata"]["managedFields"] = [status, {"operation": "Apply", "manager": "pulumi"}]
     cluster = Fake({path_of(route): live})
     file = tmp_path / "aside.json"
-    gateway_api.set_aside(cluster, gateway, file)
+    gateway_api.set_aside(cluster, stack("lab"), file)
     assert not cluster.objects
     gateway_api.put_back(cluster, file)
     again = cluster.objects[path_of(route)]
@@ -244,12 +245,15 @@ def test_a_redirect_is_set_aside_and_put_back_as_it_was_by_whom_it_was(tmp_path:
 def test_what_a_killed_run_set_aside_is_known_to_the_next(tmp_path: Path) -> None:
     gateway = stack("lab").gateway
     route = redirect_route(redirects(gateway)[0], gateway)
-    cluster = Fake({path_of(route): route})
+    calls = gateway_calls(gateway, stack("lab").gateway_context)
+    cluster = Fake({path_of(item): item for item in (route, *calls)})
     file = tmp_path / "aside.json"
-    gateway_api.set_aside(cluster, gateway, file)
+    gateway_api.set_aside(cluster, stack("lab"), file)
+    assert not cluster.objects
     gateway_api.put_back(cluster, file)  # by the next run, before it sets anything aside
-    gateway_api.set_aside(cluster, gateway, file)
-    assert len(json.loads(file.read_text())) == 1
+    assert len(cluster.objects) == 1 + len(calls) == 3
+    gateway_api.set_aside(cluster, stack("lab"), file)
+    assert len(json.loads(file.read_text())) == 3
 
 
 CRD: dict[str, Any] = {
