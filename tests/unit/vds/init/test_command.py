@@ -12,6 +12,7 @@ import pytest
 from components.stackfile.parsing import check_file
 from tests.support.bundles import crd, digest, text
 from tests.support.stacks import ROOT, host_key, stack_data
+from vds.init import command, template
 
 CONTROL_PLANES = [f"--control-plane=osl-cp-{number}=192.0.2.1{number}" for number in (1, 2, 3)]
 ALL = {
@@ -228,3 +229,18 @@ def test_on_a_terminal_it_asks(folder):
     os.close(ours)
     assert process.returncode == 0, said
     assert problems(folder / "Pulumi.oslo.yaml") == []
+
+
+def test_its_versions_are_those_of_the_committed_example():
+    oslo = stack_data("oslo")
+    cluster = oslo["cluster"]
+    packages = cluster["packages"]
+    assert oslo["cni"]["version"] == template.CILIUM
+    assert oslo["metallb"]["install"]["version"] == template.METALLB
+    assert oslo["gateway"]["install"]["version"] == template.TRAEFIK
+    assert packages["criTools"] == template.CRI_TOOLS
+    assert packages["kubernetesCni"] == template.KUBERNETES_CNI
+    assert cluster["images"]["pause"] == template.PAUSE
+    assert command._KUBERNETES["kubeadm"] == cluster["kubernetesVersion"]
+    assert cluster["kubernetesVersion"].startswith(f"{command._KUBERNETES['existing']}.")
+    assert f"/v{command._KUBERNETES['existing']}/" in command._RELEASE_KEY
