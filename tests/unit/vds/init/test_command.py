@@ -15,6 +15,7 @@ from tests.support.stacks import ROOT, host_key, stack_data
 from vds.init import command, template
 
 CONTROL_PLANES = [f"--control-plane=osl-cp-{number}=192.0.2.1{number}" for number in (1, 2, 3)]
+WORKERS = [f"--worker=osl-w-{number}=192.0.2.2{number}" for number in (1, 2)]
 ALL = {
     "--provider": "Nordic VDS AS",
     "--api-server": "192.0.2.10",
@@ -31,7 +32,7 @@ ENVIRONMENT = {"PATH": "/nowhere", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
 
 @pytest.fixture
 def folder(tmp_path):
-    addresses = ["192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.21"]
+    addresses = ["192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.21", "192.0.2.22"]
     (tmp_path / "oslo.known_hosts").write_text("".join(f"{one} {host_key(one)}\n" for one in addresses))
     cluster = stack_data("oslo")["cluster"]
     (tmp_path / "Release.key").write_text(cluster["packages"]["signingKey"]["armoured"])
@@ -62,7 +63,7 @@ def advice(file: Path):
 
 
 def test_what_it_writes_is_valid(folder):
-    done = run(folder, *CONTROL_PLANES, "--worker=osl-w-1=192.0.2.21", **ALL)
+    done = run(folder, *CONTROL_PLANES, *WORKERS, **ALL)
     assert (done.returncode, done.stderr) == (0, "")
     file = folder / "Pulumi.oslo.yaml"
     assert problems(file) == []
