@@ -13,6 +13,7 @@ from components.gateway.bundle import Bundle, taken_over
 from components.gateway.cert_manager import cert_manager_values, certificates, dns_key_secret, issuer
 from components.gateway.certificates import tls_secret
 from components.gateway.issuers import NAMESPACE, ByCertManager, CertManager, asks_the_gateway
+from components.gateway.listener_sets import listener_sets
 from components.gateway.model import GatewayContext, GatewaySpec, Traefik
 from components.gateway.network_policies import cert_manager_policies, gateway_policies
 from components.gateway.render import cilium_class_config, gateway, gateway_class, restricted_namespace
@@ -107,12 +108,19 @@ class Gateway(pulumi.ComponentResource):
         made = self._apply(("class",), gateway_class(spec, context), needs)
         options = self._options([made, *needs, *pools])
         entrance = _GatewayObject(child(name, "gateway"), gateway(spec, context), options)
+        tenants = [
+            *tenants,
+            *(
+                self._apply(("listeners", item["metadata"]["name"]), item, [entrance])
+                for item in listener_sets(spec, context)
+            ),
+        ]
         sent_on = [
             self._apply(("redirect", listener.name), redirect_route(listener, spec), [entrance])
             for listener in redirects(spec)
         ]
         served = self._certificates([entrance, *sent_on, *issuers]) if late else []
-        for route in tenant_routes(spec):
+        for route in tenant_routes(spec, context):
             role = "grpc-route" if route["kind"] == "GRPCRoute" else "route"
             key = f"{route['metadata']['namespace']}-{route['metadata']['name']}"
             self._apply((role, key), route, [entrance, *served, *tenants])

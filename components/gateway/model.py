@@ -375,6 +375,8 @@ class GatewayContext(NamedTuple):
     """Whether this stack installs Cilium as its network, whose policies can name the API server."""
     addresses_by_cilium: bool = False
     """Whether Cilium, and not MetalLB, gives Services their addresses."""
+    listener_sets: bool = False
+    """Whether the controller and the CRDs have ListenerSets."""
     node_selector: Mapping[str, str] = MappingProxyType({})
     """Labels of the nodes for the data plane's pods. Empty: all nodes."""
     images: ImageMirror | None = None

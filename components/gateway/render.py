@@ -7,13 +7,12 @@ from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
 from components.gateway.issuers import asks_the_gateway
+from components.gateway.listener_sets import listener_manifest, own_listeners
 from components.gateway.model import (
     CILIUM_CONTROLLER,
     GatewayContext,
     GatewaySpec,
     HttpListener,
-    HttpsListener,
-    Listener,
 )
 from components.gateway.waits import ADDRESS, API, PROGRAMMED
 
@@ -59,30 +58,13 @@ def gateway(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     }
     if plain:
         annotations[labels.PLAIN_TEXT] = json.dumps(plain, sort_keys=True, ensure_ascii=False)
+    listeners = own_listeners(spec, context)
     body: dict[str, Any] = {
         "gatewayClassName": spec.class_name,
-        "listeners": [_listener(listener) for listener in spec.listeners],
+        "listeners": [listener_manifest(listener) for listener in listeners],
     }
+    if len(listeners) < len(spec.listeners):
+        body["allowedListeners"] = {"namespaces": {"from": "Same"}}
     if spec.address is not None and spec.controller_name == CILIUM_CONTROLLER:  # Traefik's Service asks for it itself
         body["infrastructure"] = {"annotations": context.address_annotation(spec.address)}
     return manifest(API, "Gateway", spec.name, namespace=spec.namespace, annotations=annotations, spec=body)
-
-
-def _listener(listener: Listener) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": listener.name, "port": listener.port, "protocol": listener.protocol}
-    if listener.hostname is not None:
-        made["hostname"] = listener.hostname
-    if isinstance(listener, HttpsListener):
-        made["tls"] = {
-            "mode": "Terminate",
-            "certificateRefs": [{"kind": "Secret", "name": listener.certificate_secret}],
-        }
-    if isinstance(listener, HttpListener) and listener.redirect:
-        # A tenant's route would prevent the redirect. cert-manager's solvers are in this namespace too.
-        made["allowedRoutes"] = {"namespaces": {"from": "Same"}}
-        return made
-    selector: dict[str, Any] = {"matchExpressions": [{"key": labels.TENANT, "operator": "Exists"}]}
-    if isinstance(listener, HttpsListener) and listener.tenant is not None:
-        selector = {"matchLabels": {labels.TENANT: listener.tenant}}
-    made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": selector}}
-    return made

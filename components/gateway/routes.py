@@ -6,9 +6,11 @@ from typing import Any
 from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
+from components.gateway.listener_sets import parents
 from components.gateway.model import (
     HTTPS_PORT,
     Backend,
+    GatewayContext,
     GatewaySpec,
     GrpcRoute,
     HttpListener,
@@ -20,13 +22,15 @@ from components.gateway.model import (
 )
 from components.gateway.waits import ACCEPTED, API
 
+_ALONE = GatewayContext()
 
-def http_route(route: Route, spec: GatewaySpec) -> Manifest:
+
+def http_route(route: Route, spec: GatewaySpec, context: GatewayContext = _ALONE) -> Manifest:
     """The route, in its tenant's namespace. It does not wait for backends, which the tenant deploys later."""
-    return _route("HTTPRoute", route, spec, _http_rule(route))
+    return _route("HTTPRoute", route, parents(route, spec, context), _http_rule(route))
 
 
-def grpc_route(route: GrpcRoute, spec: GatewaySpec) -> Manifest:
+def grpc_route(route: GrpcRoute, spec: GatewaySpec, context: GatewayContext = _ALONE) -> Manifest:
     """The same for gRPC."""
     rule: dict[str, Any] = {}
     if route.methods:
@@ -34,14 +38,14 @@ def grpc_route(route: GrpcRoute, spec: GatewaySpec) -> Manifest:
     if route.add_headers:
         rule["filters"] = [_headers("request", add=route.add_headers)]
     rule["backendRefs"] = _backends(route.stable, route.canary)
-    return _route("GRPCRoute", route, spec, rule)
+    return _route("GRPCRoute", route, parents(route, spec, context), rule)
 
 
-def tenant_routes(spec: GatewaySpec) -> list[Manifest]:
+def tenant_routes(spec: GatewaySpec, context: GatewayContext) -> list[Manifest]:
     """Every route of the stack file."""
     return [
-        *(http_route(route, spec) for route in spec.routes),
-        *(grpc_route(route, spec) for route in spec.grpc_routes),
+        *(http_route(route, spec, context) for route in spec.routes),
+        *(grpc_route(route, spec, context) for route in spec.grpc_routes),
     ]
 
 
@@ -76,7 +80,7 @@ def parent(spec: GatewaySpec, listener: str | None) -> dict[str, Any]:
     return {"name": spec.name, "namespace": spec.namespace, **section}
 
 
-def _route(kind: str, route: Route | GrpcRoute, spec: GatewaySpec, rule: dict[str, Any]) -> Manifest:
+def _route(kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
     annotations = {WAIT_FOR: ACCEPTED}
     if route.canary is not None:
         annotations[labels.CANARY] = route.canary.service
@@ -87,7 +91,7 @@ def _route(kind: str, route: Route | GrpcRoute, spec: GatewaySpec, rule: dict[st
         namespace=route.tenant,
         labels={labels.TENANT: route.tenant},
         annotations=annotations,
-        spec={"parentRefs": [parent(spec, route.listener)], "hostnames": list(route.hostnames), "rules": [rule]},
+        spec={"parentRefs": to, "hostnames": list(route.hostnames), "rules": [rule]},
     )
 
 

@@ -10,7 +10,7 @@ from components.core.finding import Finding
 from components.core.labels import EDGE
 from components.core.model import Spec
 from components.core.types import EnvironmentName
-from components.core.versions import parse
+from components.core.versions import matches, parse
 from components.existing_cluster.model import ClusterRequirements
 from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror
@@ -178,10 +178,18 @@ class PlatformSpec(Spec):
             api_ports=self.api_ports,
             cilium=self.cilium_version if controls else None,
             on_cilium=self.cni.kind == "cilium",
+            listener_sets=controls and self._has_listener_sets,
             addresses_by_cilium=self.metallb.install.kind == "cilium",
             node_selector={EDGE: "true"} if self.has_edge else {},
             images=self.images,
         )
+
+    @property
+    def _has_listener_sets(self) -> bool:
+        """Gateway API has ListenerSets since 1.5, and Cilium since 1.20 (its operator/pkg/gateway-api/cell.go)."""
+        bundle = self.gateway.bundle_version
+        cilium = self.cilium_version
+        return bool(bundle and cilium) and matches(bundle or "", ">=1.5") and matches(cilium or "", ">=1.20")
 
     @property
     def api_ports(self) -> tuple[int, ...]:

@@ -181,7 +181,7 @@ def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[
     judged = {"gateway-weights", "gateway-hostname-owner", "gateway-tls", "gateway-canary"}
     refused = {problem.rule for problem in gateway_problems(spec, agencies)} & judged
     around = GatewayContext()
-    manifests = [gateway_class(spec, around), gateway(spec, around), *tenant_routes(spec)]
+    manifests = [gateway_class(spec, around), gateway(spec, around), *tenant_routes(spec, around)]
     assert {violation.policy for violation in violations(ENGINE_POLICIES, resources(*manifests))} == refused
     for manifest in manifests:
         assert crd_errors(manifest, GATEWAY_API, pinned("gateway-api")) == []

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import yaml
 
 from components.core.manifests import Manifest
+from components.gateway.listener_sets import listener_sets
 from components.gateway.render import gateway, gateway_class
 from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.pools.model import MetalLbContext, MetalLbSpec
@@ -33,4 +34,10 @@ def gateway_manifests(platform: PlatformSpec) -> list[Manifest]:
     """GatewayClass, Gateway and all routes, in the order of creation."""
     spec, context = platform.gateway, platform.gateway_context
     sent_on = [redirect_route(listener, spec) for listener in redirects(spec)]
-    return [gateway_class(spec, context), gateway(spec, context), *sent_on, *tenant_routes(spec)]
+    return [
+        gateway_class(spec, context),
+        gateway(spec, context),
+        *listener_sets(spec, context),
+        *sent_on,
+        *tenant_routes(spec, context),
+    ]

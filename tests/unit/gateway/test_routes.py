@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 
 from components.gateway.model import GatewaySpec, GrpcRoute, Route
+from components.gateway.render import gateway
 from components.gateway.routes import grpc_route, http_route
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
+from tests.support.manifests import gateway_manifests
 from tests.support.modules import GATEWAY_API, versions
 from tests.support.schemas import crd_errors
-from tests.support.stacks import problems, stack, stack_data
+from tests.support.stacks import ROOT, problems, stack, stack_data
 
 STABLE = {"service": "api-stable", "port": 8080, "weight": 90}
 CANARY = {"service": "api-canary", "port": 8080, "weight": 10}
@@ -194,8 +198,6 @@ def test_a_tenants_listener_takes_its_routes_only() -> None:
 
 
 def test_the_gateway_admits_its_namespace_alone() -> None:
-    from components.gateway.render import gateway
-
     data = SPEC.model_dump(by_alias=True)
     own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
     spec = GatewaySpec.model_validate({**data, "listeners": [{**own, "tenant": "butikk"}]})
@@ -213,3 +215,46 @@ def test_a_fixed_address_is_one_of_the_pools() -> None:
     data["gateway"]["address"] = "198.51.100.199"
     (problem,) = problems(data)
     assert "gateway.address: 198.51.100.199 is in no pool of metallb.pools (198.51.100.200-198.51.100.220)" in problem
+
+
+OWN = [{"pathPrefix": "/own"}]
+
+
+def with_own_listener(**cni: Any) -> PlatformSpec:
+    own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
+    data = stack_data("oslo")
+    data["cni"] |= {"gatewayApi": True, **cni}
+    data["gateway"] |= {"install": {"kind": "existing"}, **CILIUM, "bundleVersion": "1.6.1"}
+    data["gateway"]["listeners"].append({**own, "tenant": "butikk"})
+    data["gateway"]["routes"] = [
+        {**NAMED, "name": "both", "hostnames": ["butikk.example.no", "a.example.org"], "stable": STABLE},
+        {**NAMED, "name": "own", "hostnames": ["a.example.org"], "matches": OWN, "listener": "own", "stable": STABLE},
+    ]
+    return parse(data, base_dir=ROOT)
+
+
+def test_where_there_are_listener_sets_a_tenants_listener_is_in_one() -> None:
+    platform = with_own_listener()
+    made = gateway_manifests(platform)
+    for item in made:
+        assert crd_errors(item, GATEWAY_API, "1.6.1") == []
+    [entrance] = [item for item in made if item["kind"] == "Gateway"]
+    [listeners] = [item for item in made if item["kind"] == "ListenerSet"]
+    assert [one["name"] for one in entrance["spec"]["listeners"]] == ["http", "https"]
+    assert entrance["spec"]["allowedListeners"] == {"namespaces": {"from": "Same"}}
+    assert listeners["spec"]["parentRef"] == {"name": entrance["metadata"]["name"]}
+    assert [one["name"] for one in listeners["spec"]["listeners"]] == ["own"]
+    both, own = (item["spec"]["parentRefs"] for item in made if item["metadata"].get("namespace") == "butikk")
+    in_set = {"kind": "ListenerSet", "name": "butikk", "namespace": "gateway-system"}
+    assert both == [{"name": "public", "namespace": "gateway-system"}, in_set]
+    assert own == [{**in_set, "sectionName": "own"}]
+
+
+def test_where_there_are_none_it_is_the_gateways() -> None:
+    made = gateway_manifests(stack("oslo"))
+    assert not [item for item in made if item["kind"] == "ListenerSet"]
+    platform = with_own_listener()
+    around = platform.gateway_context._replace(listener_sets=False)
+    found = gateway(platform.gateway, around)["spec"]
+    assert [one["name"] for one in found["listeners"]] == ["http", "https", "own"]
+    assert "allowedListeners" not in found
