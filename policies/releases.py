@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
@@ -17,6 +17,8 @@ from policies.policy import Object, Seen
 from policies.unknowns import plain
 
 RELEASE = "helm.sh:Release"
+RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
+"""Pulumi's type of it."""
 
 
 @dataclass
@@ -37,20 +39,47 @@ def is_release(resource: Seen) -> bool:
     return str(kind_of(resource.resource_type)) == RELEASE
 
 
+class _Read(NamedTuple):
+    """A Release that was read once for all policies, which change nothing in it."""
+
+    props: Mapping[str, Any]
+    inside: Inside
+    objects: tuple[Object, ...]
+
+
+_READ: dict[tuple[str, int], _Read] = {}
+"""By URN and identity of the inputs, which `_Read` keeps, so that no other inputs get the same identity."""
+_MOST = 200
+
+
 def inside_of(release: Seen) -> Inside:
     """What is inside a Release, by its inputs."""
-    return inside(release.name, plain(release.props), versions())
+    return _read(release).inside
 
 
-def inner_objects(release: Seen) -> Iterator[Object]:
+def inner_objects(release: Seen) -> tuple[Object, ...]:
     """The objects of a Release; none where it can't be rendered, which the policy `charts-rendered` reports."""
-    for item in inside_of(release).objects:
+    return _read(release).objects
+
+
+def _read(release: Seen) -> _Read:
+    key = release.urn, id(release.props)
+    if key not in _READ:
+        if len(_READ) >= _MOST:
+            _READ.clear()
+        found = inside(release.name, plain(release.props), versions())
+        _READ[key] = _Read(release.props, found, tuple(_objects(release, found)))
+    return _READ[key]
+
+
+def _objects(release: Seen, found: Inside) -> Iterator[Object]:
+    for item in found.objects:
         api, kind = str(item.body.get("apiVersion")), str(item.body.get("kind"))
         resource_type = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"
         props = unknown_checking_proxy(_sealed(item.body))
         resource = _Inner(resource_type, props, release.urn, release.name, release.provider, release.opts)
-        if found := kind_of(resource_type):
-            yield Object(resource, found, release=release.name)
+        if kind_found := kind_of(resource_type):
+            yield Object(resource, kind_found, release=release.name)
 
 
 @cache

@@ -79,7 +79,7 @@ def lock_text(lock: ChartLock) -> str:
     """The file, sorted: same lock, same bytes."""
     ordered = sorted(lock.charts, key=lambda item: (item.name, parse(item.version), item.version))
     body = {"enforce": lock.enforce, "charts": [item.model_dump(by_alias=True) for item in ordered]}
-    return _HEAD + yaml.safe_dump(body, sort_keys=False, width=110)
+    return _HEAD + ("" if ordered else _EMPTY) + yaml.safe_dump(body, sort_keys=False, width=110)
 
 
 def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Finding]:
@@ -132,4 +132,8 @@ _HEAD = f"""\
 # Which bytes each chart is: `{REFRESH}` writes this file, `vds charts check` compares.
 # A stack that wants another version of a chart named here is refused. With `enforce: true`, one that is not named
 # is refused as well: set it when every chart of yours is here. docs/howto/closed-networks.md.
+"""
+_EMPTY = f"""\
+#
+# Empty: no chart was read from its publisher's repository yet. Run `{REFRESH}` where those can be reached.
 """

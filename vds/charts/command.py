@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 
 from components.charts.lock import FILE, ChartLock, WantedChart, lock_text, read_lock
 from vds.charts.fetch import packed_digest
+from vds.charts.images import stack_images
 from vds.charts.pin import ChartResult, Digest, checked, refreshed
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, stack_names
@@ -52,16 +54,42 @@ def check_command(stack: Stacks = None, as_json: AsJson = False) -> None:
     _show(checked(_lock(folder), _wanted(stack, folder), _digest(folder)), as_json=as_json)
 
 
+@app.command("images")
+def images_command(stack: Stacks = None, as_json: AsJson = False) -> None:
+    """List every image that the stacks install, as its maker publishes it, with its digest where one is pinned.
+
+    The charts are rendered with the stacks' values. Standard output has one image on each line, ready to be copied to a
+    mirror. Exit code 1: a chart could not be rendered, so the list is not complete.
+    """
+    folder = Path.cwd()
+    names = _names(stack, folder)
+    found = {name: stack_images(open_spec(name, project=folder), folder) for name in names}
+    if as_json:
+        print_json({name: {**of._asdict(), "found": [one._asdict() for one in of.found]} for name, of in found.items()})
+    else:
+        print("\n".join(sorted({one.image for of in found.values() for one in of.found})))
+        for note in dict.fromkeys(note for of in found.values() for note in of.beside):
+            print(f"not in this list: {note}", file=sys.stderr)
+        for problem in dict.fromkeys(problem for of in found.values() for problem in of.missing):
+            print(f"✗ {problem}", file=sys.stderr)
+    raise typer.Exit(1 if any(of.missing for of in found.values()) else 0)
+
+
 def register(root: typer.Typer) -> None:
     """Add the commands."""
     root.add_typer(app, name="charts")
 
 
 def _wanted(stacks: Sequence[str] | None, folder: Path) -> list[WantedChart]:
+    names = _names(stacks, folder)
+    return [chart for name in names for chart in open_spec(name, project=folder).wanted_charts]
+
+
+def _names(stacks: Sequence[str] | None, folder: Path) -> Sequence[str]:
     names = stacks or stack_names(folder)
     if not names:
         raise OperationError("there is no Pulumi.<stack>.yaml here: run this in the project's folder")
-    return [chart for name in names for chart in open_spec(name, project=folder).wanted_charts]
+    return names
 
 
 def _lock(folder: Path) -> ChartLock:

@@ -16,6 +16,7 @@ from components.stackfile.spec import PlatformSpec
 from vds.preview_comment import poster, residency, runner
 from vds.preview_comment.events import Change
 from vds.preview_comment.masking import masked
+from vds.preview_comment.releases import with_objects
 from vds.preview_comment.render import comment, full, marker
 from vds.preview_comment.report import Preflight, StackReport, document_of, preflight
 from vds.preview_comment.touched import reasons
@@ -128,6 +129,7 @@ def examine(
     wanted = any(change.op == "replace" for change in preview.changes)
     made_from = runner.dependencies(stack, project) if wanted else {}
     delta = residency.of_changes(preview.changes) if preview.complete else residency.of_specs(before, after)
+    preview = replace(preview, changes=tuple(map(with_objects, preview.changes)))
     return replace(report, preview=preview, dependencies=made_from, residency=delta)
 
 

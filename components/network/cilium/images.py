@@ -1,7 +1,7 @@
 """Every image that Cilium's chart may pull, and where its values name it."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
@@ -20,43 +20,34 @@ class ChartImage(NamedTuple):
     """What is pulled."""
     digest: str = "digest"
     """The key of its digest."""
-    switch: Path = ()
-    """The value without which the chart pulls no such image; empty: it is on by default, or other values tell."""
-    on: Any = True
-    """What that value says then."""
 
 
-def _image(path: str, repository: str, switch: str = "", on: Any = True) -> ChartImage:
-    return ChartImage(_path(path), repository, repository, switch=_path(switch), on=on)
-
-
-def _path(text: str) -> Path:
-    return tuple(text.split(".")) if text else ()
+def _image(path: str, repository: str) -> ChartImage:
+    return ChartImage(tuple(path.split(".")), repository, repository)
 
 
 _OPERATOR = ChartImage(
     ("operator", "image"), "quay.io/cilium/operator", "quay.io/cilium/operator-generic", "genericDigest"
 )
-_SPIRE = "authentication.mutual.spire.enabled"
 _IMAGES = (
     _image("image", "quay.io/cilium/cilium"),
     _OPERATOR,
     _image("certgen.image", "quay.io/cilium/certgen"),
     _image("envoy.image", "quay.io/cilium/cilium-envoy"),
     _image("hubble.relay.image", "quay.io/cilium/hubble-relay"),
-    _image("hubble.ui.backend.image", "quay.io/cilium/hubble-ui-backend", "hubble.ui.enabled"),
-    _image("hubble.ui.frontend.image", "quay.io/cilium/hubble-ui", "hubble.ui.enabled"),
-    _image("hubble.ui.proxy.image", "docker.io/envoyproxy/envoy", "hubble.ui.enabled"),
-    _image("nodeinit.image", "quay.io/cilium/startup-script", "nodeinit.enabled"),
-    _image("preflight.image", "quay.io/cilium/cilium", "preflight.enabled"),
-    _image("preflight.envoy.image", "quay.io/cilium/cilium-envoy", "preflight.enabled"),
-    _image("clustermesh.apiserver.image", "quay.io/cilium/clustermesh-apiserver", "clustermesh.useAPIServer"),
-    _image("clustermesh.apiserver.etcd.image", "quay.io/coreos/etcd", "clustermesh.useAPIServer"),
-    _image("clustermesh.apiserver.kvstoremesh.image", "quay.io/cilium/kvstoremesh", "clustermesh.useAPIServer"),
-    _image("etcd.image", "quay.io/cilium/cilium-etcd-operator", "etcd.managed"),
-    _image("authentication.mutual.spire.install.initImage", "docker.io/library/busybox", _SPIRE),
-    _image("authentication.mutual.spire.install.agent.image", "ghcr.io/spiffe/spire-agent", _SPIRE),
-    _image("authentication.mutual.spire.install.server.image", "ghcr.io/spiffe/spire-server", _SPIRE),
+    _image("hubble.ui.backend.image", "quay.io/cilium/hubble-ui-backend"),
+    _image("hubble.ui.frontend.image", "quay.io/cilium/hubble-ui"),
+    _image("hubble.ui.proxy.image", "docker.io/envoyproxy/envoy"),
+    _image("nodeinit.image", "quay.io/cilium/startup-script"),
+    _image("preflight.image", "quay.io/cilium/cilium"),
+    _image("preflight.envoy.image", "quay.io/cilium/cilium-envoy"),
+    _image("clustermesh.apiserver.image", "quay.io/cilium/clustermesh-apiserver"),
+    _image("clustermesh.apiserver.etcd.image", "quay.io/coreos/etcd"),
+    _image("clustermesh.apiserver.kvstoremesh.image", "quay.io/cilium/kvstoremesh"),
+    _image("etcd.image", "quay.io/cilium/cilium-etcd-operator"),
+    _image("authentication.mutual.spire.install.initImage", "docker.io/library/busybox"),
+    _image("authentication.mutual.spire.install.agent.image", "ghcr.io/spiffe/spire-agent"),
+    _image("authentication.mutual.spire.install.server.image", "ghcr.io/spiffe/spire-server"),
 )
 
 
@@ -67,7 +58,7 @@ def chart_images(release: str) -> Iterator[ChartImage]:
             yield image
     if has(("encryption", "ztunnel", "image", "repository"), release):  # moved with 1.20
         host = "quay.io/cilium" if matches(release, ">=1.20") else "docker.io/istio"
-        yield _image("encryption.ztunnel.image", f"{host}/ztunnel", "encryption.type", "ztunnel")
+        yield _image("encryption.ztunnel.image", f"{host}/ztunnel")
 
 
 def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
