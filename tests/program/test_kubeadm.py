@@ -179,6 +179,21 @@ def test_another_node_with_a_new_token_changes_nothing_but_the_admission_and_the
     assert changed == {"osl-cp-1-admission", "record-nodes"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "known"),
+    [
+        (("osl-cp-1-admission", "osl-w-2-membership", "osl-w-2-member"), True),
+        (("osl-cp-1-membership", "osl-cp-1-member"), True),
+        (("osl-cp-1-kubeconfig",), False),
+    ],
+)
+def test_at_preview_the_kubeconfig_is_known_unless_it_is_read_anew(changed, known):
+    """An output of what the engine would run is unknown; an unknown kubeconfig makes every object an update."""
+    program = run_program("oslo", bootstrap_data(), preview=True, changed=changed)
+    (provider,) = program.of("pulumi:providers:kubernetes")
+    assert (provider.inputs["kubeconfig"] == ADMIN) is known
+
+
 def test_no_secret_is_logged_or_exported_in_clear():
     program = run()
     for secret in (*CREDENTIALS, ADMIN):

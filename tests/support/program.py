@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, cast
 
 import pulumi
@@ -69,6 +69,9 @@ class Program(NamedTuple):
 
 
 class _Answers(mocks.Mocks):
+    def __init__(self, changed: Collection[str]) -> None:
+        self.changed = changed
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         stdout = READBACK
         if args.name.endswith("-membership"):
@@ -76,6 +79,8 @@ class _Answers(mocks.Mocks):
         elif args.name.endswith("-kubeconfig"):
             stdout = ADMIN
         outputs = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
+        if args.name in self.changed:  # at preview the engine knows no output of what it would run
+            outputs = {}
         return f"{args.name}-id", {**args.inputs, **outputs}
 
     def call(self, _args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
@@ -83,8 +88,8 @@ class _Answers(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Answers())
+    def __init__(self, changed: Collection[str]) -> None:
+        super().__init__(_Answers(changed))
         self.declared: dict[str, Declared] = {}
         self.outputs: dict[str, Any] = {}
         self.secret_exports: frozenset[str] = frozenset()
@@ -152,10 +157,15 @@ def _ours() -> None:
 
 
 async def _run(
-    name: str, config: dict[str, str], program: Callable[[], None] = _ours, *, preview: bool = False
+    name: str,
+    config: dict[str, str],
+    program: Callable[[], None] = _ours,
+    *,
+    preview: bool = False,
+    changed: Collection[str] = (),
 ) -> Program:
     """Settings, configuration and the event loop are the run's own: whatever it does, the next one starts afresh."""
-    recorder, log = _Recorder(), _Log()
+    recorder, log = _Recorder(changed), _Log()
     settings.reset_options()
     settings.configure(
         mocks.MockSettings(
@@ -209,11 +219,12 @@ def run_program(
     *,
     backend: str | None = None,
     preview: bool = False,
+    changed: Collection[str] = (),
     **config: str | None,
 ) -> Program:
     """`__main__.py` on a committed stack, or on `data` in its place. Nodes are read only with `readNodes=true`.
 
-    A value of None leaves its key out.
+    A value of None leaves its key out. `changed`: names of commands whose output a preview does not know.
     """
     spec = stack_data(name) if data is None else data
     values = {"spec": json.dumps(spec), "readNodes": "false", **secrets(spec), **config}
@@ -221,7 +232,7 @@ def run_program(
     os.environ["PULUMI_BACKEND_URL"] = backend or BACKEND[name]
     try:
         given = {f"vds-platform:{key}": value for key, value in values.items() if value is not None}
-        return asyncio.run(_run(name, given, preview=preview))
+        return asyncio.run(_run(name, given, preview=preview, changed=changed))
     finally:
         del os.environ["PULUMI_BACKEND_URL"]
         if before is not None:
