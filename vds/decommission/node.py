@@ -76,7 +76,7 @@ class NodeServer:
     async def _connect(self) -> asyncssh.SSHClientConnection:
         import asyncssh
 
-        from components.nodes.connection import Server, connect, has_another_host_key, private_key, reason
+        from components.nodes.connection import BastionError, Server, connect, has_another_host_key, private_key, reason
 
         document = self._document
         try:
@@ -89,6 +89,8 @@ class NodeServer:
             bastion = Server(through.host, through.port, through.user, through.host_key, *limits) if through else None
             server = Server(document.address, document.port, document.user, document.host_key, *limits, bastion)
             return await connect(server, key)
+        except BastionError as error:  # the node may be alive: it is not abandoned for that
+            raise RefusedError(f"{error}: start the bastion, or correct ssh.bastion, and run again") from None
         except asyncssh.PermissionDenied:
             raise RefusedError(
                 f"it does not let {document.user} in with the stack's key: add the public key to authorized_keys there"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.nodes.decommission.document import decommission_document
-from tests.support.stacks import ROOT, stack
+from tests.support.stacks import ROOT, host_key, stack
 
 SECRET = "hunter2hunter2"
 
@@ -81,6 +81,13 @@ def test_with_consent_a_dead_node_of_a_dead_cluster_is_status_0_and_warnings(key
     warnings = [line for line in done.stderr.splitlines() if line.startswith("node osl-w-2: warning: ")]
     assert len(warnings) == 2
     assert "/etc/sysctl.d/zz-vds-platform.conf" in warnings[1]
+
+
+def test_a_bastion_that_does_not_answer_is_no_reason_to_abandon_a_node(key):
+    bastion = {"host": "127.0.0.1", "port": 1, "user": "root", "hostKey": host_key("bastion")}
+    done = run("decommission", drainSeconds=0, whenUnreachable="abandon", privateKey=key, bastion=bastion)
+    assert done.returncode == 1
+    assert "the bastion 127.0.0.1 port 1: Connection refused: start the bastion" in done.stdout
 
 
 def test_without_it_status_1_and_the_remedy(key):
