@@ -110,7 +110,15 @@ cni = Cni(
 # After the nodes, so that it is deleted before a node leaves: taking labels from a Node that is gone makes it anew.
 placement = Placement("placement", platform.nodes, provider=cluster, depends_on=[*members, *nodes.values()])
 network = [*members, cni]
-pools = MetalLb("metallb", platform.metallb, platform.metallb_context, provider=cluster, depends_on=network)
+pools = MetalLb(
+    "metallb",
+    platform.metallb,
+    platform.metallb_context,
+    kubeconfig=kubeconfig,
+    provider=cluster,
+    runner=ssh,
+    depends_on=network,
+)
 tenants = {
     spec.name: Tenant(
         spec.name,

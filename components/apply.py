@@ -41,7 +41,6 @@ _PATCHES: dict[tuple[str, str], Any] = {
     ("apps/v1", "DaemonSet"): kubernetes.apps.v1.DaemonSetPatch,
     ("apps/v1", "Deployment"): kubernetes.apps.v1.DeploymentPatch,
     ("v1", "Node"): kubernetes.core.v1.NodePatch,
-    ("v1", "Service"): kubernetes.core.v1.ServicePatch,
 }
 """Kinds of which we set a field on an object that is somebody else's."""
 

@@ -19,6 +19,7 @@ from components.kubernetes_api import KubeconfigError
 from vds.shared.errors import OperationError
 
 _MODULES = {
+    "admission": ("vds.admission.command", "Wait until MetalLB's webhook answers. Pulumi runs this."),
     "announced": ("vds.announced.command", "Wait for a node that announces the gateway's address. Pulumi runs this."),
     "bench": ("vds.bench.command", "Measure the network between two nodes."),
     "charts": ("vds.charts.command", "Pin Helm charts by their SHA-256, and check them."),

@@ -9,9 +9,10 @@ import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 from pulumi_command import local
 
-from components.apply import apply, apply_chart, apply_patch
+from components.apply import apply, apply_chart
 from components.core.manifests import Manifest
 from components.core.names import METALLB_SYSTEM, child, token
+from components.pools.admission import ADMISSION
 from components.pools.announced import ANNOUNCED, owner
 from components.pools.by_cilium import cilium_pool_manifests
 from components.pools.model import ByCilium, Helm, MetalLbContext, MetalLbSpec
@@ -22,7 +23,6 @@ from components.pools.render import (
     metallb_namespace,
     metallb_values,
     network_policies,
-    webhook_wait_annotation,
 )
 
 
@@ -38,11 +38,16 @@ class MetalLb(pulumi.ComponentResource):
         spec: MetalLbSpec,
         context: MetalLbContext,
         *,
+        kubeconfig: pulumi.Input[str],
         provider: kubernetes.Provider,
+        runner: command.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`depends_on`: resources that must exist before, such as the CNI, without which no controller starts."""
+        """`depends_on`: resources that must exist before, such as the CNI, without which no controller starts.
+
+        `runner` runs the wait for MetalLB's webhook.
+        """
         super().__init__(token("MetalLb"), name, None, opts)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         if isinstance(spec.install, Helm):
@@ -52,8 +57,9 @@ class MetalLb(pulumi.ComponentResource):
                 apply(child(name, "policy", item["metadata"]["name"]), item, after)
             values = metallb_values(spec, spec.install, context)
             chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
-            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart])
-            ready = apply_patch(child(name, "webhook"), webhook_wait_annotation(), after)
+            about = {"manifest": address_pool(spec.pools[0])}
+            after = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[chart])
+            ready = _wait(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
             for item in cilium_pool_manifests(spec, context.cilium_version or "", edge=context.edge):
@@ -104,18 +110,26 @@ class Announced(pulumi.ComponentResource):
                 "owner": by,
                 "pools": [pool.model_dump(mode="json") for pool in spec.pools],
             }
-            document = pulumi.Output.from_input(kubeconfig).apply(
-                lambda text: json.dumps({**about, "kubeconfig": text}, sort_keys=True)
-            )
-            local.Command(
-                child(name, "wait"),
-                create=ANNOUNCED,
-                stdin=pulumi.Output.secret(document),  # type: ignore[arg-type]  # the SDK's own generic has no type
-                add_previous_output_in_env=False,
-                logging=local.Logging.STDERR,
-                opts=pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on)),
-            )
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+            _wait(child(name, "wait"), ANNOUNCED, about, kubeconfig, after)
         self.register_outputs({})
+
+
+def _wait(
+    name: str, run: str, about: Manifest, kubeconfig: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> local.Command:
+    """A command of `vds` that waits. It reads what it waits for, and the kubeconfig, from standard input."""
+    document = pulumi.Output.from_input(kubeconfig).apply(
+        lambda text: json.dumps({**about, "kubeconfig": text}, sort_keys=True)
+    )
+    return local.Command(
+        name,
+        create=run,
+        stdin=pulumi.Output.secret(document),  # type: ignore[arg-type]  # the SDK's own generic has no type
+        add_previous_output_in_env=False,
+        logging=local.Logging.STDERR,
+        opts=opts,
+    )
 
 
 def _name(component: str, item: Manifest) -> str:

@@ -4,7 +4,6 @@ from typing import Any
 
 from components.charts.values import merged, taken
 from components.core.finding import Finding
-from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
 from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
@@ -102,23 +101,6 @@ def network_policies(context: MetalLbContext) -> list[Manifest]:
         made.append(egress("controller-calls", METALLB_SYSTEM, CONTROLLER, []))
         made.append(to_api_server("controller-api-server", METALLB_SYSTEM, CONTROLLER, context.api_ports))
     return made
-
-
-def webhook_wait_annotation() -> Manifest:
-    """An annotation on the webhook's Service, so that Pulumi waits until the Service has an endpoint.
-
-    Every write is refused while the chart's webhook does not answer. A Deployment can be ready before the API server
-    knows its endpoint.
-    """
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {  # no labels: those are Helm's
-            "name": "metallb-webhook-service",
-            "namespace": METALLB_SYSTEM,
-            "annotations": {WAITED_FOR: "endpoint"},
-        },
-    }
 
 
 def _l2_advertisement(pool: str, l2: L2, context: MetalLbContext) -> Manifest:

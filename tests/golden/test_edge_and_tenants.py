@@ -9,7 +9,7 @@ from components.gateway.render import restricted_namespace
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
-from components.pools.render import metallb_namespace, metallb_values, network_policies, webhook_wait_annotation
+from components.pools.render import metallb_namespace, metallb_values, network_policies
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
@@ -63,5 +63,5 @@ def test_what_goes_with_a_chart_is_what_it_was() -> None:
     assert_golden(
         "oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.gateway_context))
     )
-    around = [metallb_namespace(), webhook_wait_annotation(), restricted_namespace(oslo.gateway.namespace)]
+    around = [metallb_namespace(), restricted_namespace(oslo.gateway.namespace)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))

@@ -4,6 +4,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.pools.admission import Question
 from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
 from tests.support.bootstraps import bootstrap_data
@@ -128,7 +129,7 @@ def test_labels_are_taken_from_a_node_before_it_leaves():
 def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
     program = run_program("oslo", existing_data())
     nodes = {item.urn for item in program.resources.values() if item.type.endswith(":Command")}
-    nodes -= {item.urn for item in program.of("local:Command") if item.name == "announced-wait"}
+    nodes -= {item.urn for item in program.of("local:Command") if item.name in ("announced-wait", "metallb-webhook")}
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     assert len(nodes) == 2 * len(stack("oslo").nodes)
     assert nodes <= release.depends_on
@@ -156,6 +157,15 @@ def test_a_run_ends_when_a_node_announces_the_gateways_address():
     document = Wait.model_validate_json(wait.inputs["stdin"])
     assert (document.namespace, document.gateway, document.owner) == ("gateway-system", "public", "metallb")
     assert "delete" not in wait.inputs
+
+
+def test_pools_are_made_when_the_webhook_of_metallb_answers():
+    program = run_program("lab")
+    (wait,) = [item for item in program.of("local:Command") if item.name == "metallb-webhook"]
+    assert wait.secret_inputs == {"stdin"}
+    question = Question.model_validate_json(wait.inputs["stdin"])
+    assert question.manifest["kind"] == "IPAddressPool"
+    assert any(urn.endswith("::metallb-chart") for urn in wait.depends_on)
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():

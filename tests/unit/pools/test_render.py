@@ -12,7 +12,7 @@ from components.charts.render import ChartSource, render
 from components.images.model import ImageMirror
 from components.pools.images import CHART_IMAGES
 from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec
-from components.pools.render import advertisement, metallb_values, network_policies, webhook_wait_annotation
+from components.pools.render import advertisement, metallb_values, network_policies
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source
@@ -148,10 +148,6 @@ def test_the_chart_refuses_what_it_does_not_know() -> None:
     assert unknown_keys({"speaker": {"frrr": {"enabled": False}}}, chart) == ["speaker.frrr"]
     [error] = schema_errors({"speaker": {"frr": {"enabled": "no"}}}, chart)
     assert "is not of type 'boolean'" in error
-
-
-def test_what_waits_for_the_webhook_touches_nothing_of_helms() -> None:
-    assert set(webhook_wait_annotation()["metadata"]) == {"name", "namespace", "annotations"}
 
 
 def test_addresses_are_announced_by_edge_nodes_where_there_are_any() -> None:

@@ -1,0 +1,1 @@
+"""`vds admission`: waits until the API server can ask MetalLB's webhook."""
