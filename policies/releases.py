@@ -47,9 +47,8 @@ class _Read(NamedTuple):
     objects: tuple[Object, ...]
 
 
-_READ: dict[tuple[str, int], _Read] = {}
-"""By URN and identity of the inputs, which `_Read` keeps, so that no other inputs get the same identity."""
-_MOST = 200
+_READ: dict[str, _Read] = {}
+"""By URN, the last one."""
 
 
 def inside_of(release: Seen) -> Inside:
@@ -63,13 +62,15 @@ def inner_objects(release: Seen) -> tuple[Object, ...]:
 
 
 def _read(release: Seen) -> _Read:
-    key = release.urn, id(release.props)
-    if key not in _READ:
-        if len(_READ) >= _MOST:
-            _READ.clear()
-        found = inside(release.name, plain(release.props), versions())
-        _READ[key] = _Read(release.props, found, tuple(_objects(release, found)))
-    return _READ[key]
+    """The engine gives each policy of a resource a copy of its inputs, and policies of a stack the same ones."""
+    last = _READ.get(release.urn)
+    if last and last.props is release.props:
+        return last
+    found = inside(release.name, plain(release.props), versions())
+    same = last is not None and last.inside is found
+    objects = last.objects if last and same else tuple(_objects(release, found))
+    _READ[release.urn] = _Read(release.props, found, objects)
+    return _READ[release.urn]
 
 
 def _objects(release: Seen, found: Inside) -> Iterator[Object]:
