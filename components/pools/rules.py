@@ -78,21 +78,22 @@ def _segment_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[N
                 "network only"
             )
             remedy = (
-                "select nodes of one network: advertisement: { kind: l2, nodeSelectors: [{ matchLabels: … }] } with "
-                "labels of nodes[], or announce the pool by BGP"
+                "write the profile edge at nodes of one network only, or select such nodes by their labels in "
+                "advertisement.nodeSelectors, or announce the pool by BGP"
             )
             fields = (f"metallb.pools[{pool.name}].advertisement",)
             yield Finding("metallb-pool-segment", f"pool '{pool.name}'", said, remedy, fields=fields)
 
 
 def _announcing(advertisement: L2, nodes: Sequence[NodeSpec]) -> list[NodeSpec]:
-    """The nodes that the selectors match; all, where they name labels that the stack file does not give."""
+    """The nodes that may answer; all, where the selectors name labels that the stack file does not give."""
+    selectors = advertisement.answering(edge=any("edge" in node.profiles for node in nodes))
     matching = [
         node
         for node in nodes
         if any(
             selector.match_labels.items() <= {**labels(node), "kubernetes.io/hostname": node.name}.items()
-            for selector in advertisement.node_selectors
+            for selector in selectors
         )
     ]
     return matching or list(nodes)
