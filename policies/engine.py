@@ -38,7 +38,7 @@ from components.residency.rules import UNDECIDED
 from policies import rules
 from policies.context import surroundings
 from policies.policy import Component, Object, Policy, Seen, Settings, Stack, is_component
-from policies.releases import RELEASE, inner_objects, is_release
+from policies.releases import inner_objects, is_release
 
 Config = Mapping[str, Any]
 
@@ -80,8 +80,7 @@ def judge_stack(policy: Policy, resources: Sequence[PolicyResource], config: Con
         yield from _checked(policy, None, config, stack)
         return
     for found in stack.objects(*policy.kinds, patches=policy.patches):
-        if not (found.release and found.kind == "ConfigMap" and RELEASE in policy.kinds):  # its values were judged
-            yield from _checked(policy, found.resource, config, found, stack)
+        yield from _checked(policy, found.resource, config, found, stack)
 
 
 def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any, *rest: Any) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ HOLDS_NO_PLACE = re.compile(
 )
 """Names of numbers, switches, keys and names that are no address: in values and configuration anything else may be a
 group, or a text with a destination in it. A chart is rendered with something in place of such a value."""
-_NUMBER = re.compile(r"mtu|replicas|replicaCount|.*Port|.*Seconds|.*Percent|count", re.IGNORECASE)
+_NUMBER = re.compile(r"replicas|replicaCount|.*Port|.*Seconds|.*Percent|count", re.IGNORECASE)
 _GROUP = re.compile(r"annotations|.*Annotations|labels|.*Labels")
 _CLUSTER_SCOPED = re.compile(
     r"Namespace|Node|PersistentVolume|.*ClusterRole(Binding)?|CustomResourceDefinition|.*Class|PriorityLevelConfiguration"
@@ -164,6 +164,8 @@ def _stood_for(value: Any, path: str, name: str = "") -> Any:
             raise _UnknownValueError(path)
         if key.lower().endswith("enabled"):
             return True
+        if key.lower() == "mtu":
+            return 0  # to be detected: the policy on it says that the number is not known
         return {} if _GROUP.fullmatch(key) else 1 if _NUMBER.fullmatch(key) else NOT_KNOWN_YET
     if isinstance(value, Mapping):
         called = str(value.get("name")) if "value" in value and isinstance(value.get("name"), str) else ""

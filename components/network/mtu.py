@@ -18,6 +18,7 @@ WIREGUARD_OVERHEAD = 80  # outer IPv6 40 + UDP 8 + WireGuard 32
 WIREGUARD_OVERHEAD_IPV4 = 60  # outer IPv4 20 + UDP 8 + WireGuard 32, as Calico's page on MTU counts: 1500 → 1440
 IPSEC_OVERHEAD = 77  # outer IPv4 20 + ESP 8 + next header 1 + ICV 16 + padding 16 + key 16: Cilium's pkg/mtu/mtu.go
 DSR_OPTION_BYTES = 8  # the IPv4 option of dispatch `opt`: the service's address and port, on a client's packet
+DSR_GENEVE_BYTES = 12  # the Geneve option of dispatch `geneve`: DsrTunnelOverhead in Cilium's pkg/mtu/mtu.go
 WIREGUARD_OVERHEAD_PADDED = 95  # since Cilium 1.19.5 padding to 16 bytes counts too (cilium#45940)
 
 

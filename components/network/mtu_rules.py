@@ -1,6 +1,7 @@
 """What anyone's configuration of a CNI says about packet sizes, compared with what fits the links.
 
-The entry points are `cilium_config_problems`, `release_problems` and `installation_problems`.
+The entry points are `cilium_config_problems`, `installation_problems`, and `release_problems` for Calico, whose
+operator makes more than its chart shows.
 """
 
 import re
@@ -12,57 +13,37 @@ from pydantic import ValidationError
 from components.charts.reference import chart_name
 from components.core.finding import Finding
 from components.core.manifests import FieldError, Fields
-from components.network.cilium.chart import settings
-from components.network.cilium.chart.keys import Path
-from components.network.cilium.chart.settings import text
-from components.network.cilium.data_path import DataPath, from_config, from_values, known_release
+from components.network.cilium.data_path import DataPath, from_config, text
 from components.network.model import Calico, CalicoHelm
 from components.network.mtu import arithmetic, solve
 
 ETHERNET_MTU = 1500
 """IEEE 802.3's payload: what a link carries unless somebody has set all of it otherwise."""
 
-_VALUES = (
-    settings.TUNNEL,
-    settings.ROUTING_MODE,
-    settings.PROTOCOL,
-    settings.ENCRYPTION,
-    settings.ENCRYPTION_TYPE,
-    settings.MTU,
-)
 _CONFIG = ("tunnel", "routing-mode", "tunnel-protocol", "enable-wireguard", "enable-ipsec", "mtu")
 """All that decides packet sizes: what else is unknown at preview does not matter to them."""
 
 
-def cilium_config_problems(config: Mapping[str, Any], underlay: int) -> list[Finding]:
-    """The `cilium-config` ConfigMap that every agent reads."""
+def cilium_config_problems(config: Mapping[str, Any], underlay: int, version: str = "") -> list[Finding]:
+    """The `cilium-config` ConfigMap that every agent reads. `version` is Cilium's, where it is known."""
     data = Fields(config).group("data").raw
     read = {key: data[key] for key in _CONFIG if key in data}
-    return _cilium_problems("ConfigMap cilium-config", "data.mtu", read.get("mtu"), from_config(read), underlay)
+    path = from_config(read, version)
+    return _cilium_problems("ConfigMap cilium-config", "data.mtu", read.get("mtu"), path, underlay)
 
 
 def release_problems(release: Mapping[str, Any], underlay: int) -> list[Finding]:
-    """A Helm Release of Cilium's or Calico's chart, from any repository; other charts are none of ours."""
+    """A Helm Release of Calico's chart; other charts are none of ours."""
     fields = Fields(release)
-    chart, values = chart_name(fields.text("chart")), fields.group("values")
-    if chart == "cilium":
-        read = {path: _at(values.raw, path) for path in _VALUES}
-        path = from_values(read, known_release(fields.text("version")))
-        return _cilium_problems("Release of chart cilium", "values.MTU", read[settings.MTU], path, underlay)
-    if chart == "tigera-operator":
-        return _calico_problems("Release of chart tigera-operator", values.group("installation"), underlay)
-    return []
+    if chart_name(fields.text("chart")) != "tigera-operator":
+        return []
+    installation = fields.group("values").group("installation")
+    return _calico_problems("Release of chart tigera-operator", installation, underlay)
 
 
 def installation_problems(installation: Mapping[str, Any], underlay: int) -> list[Finding]:
     """Calico's `Installation`."""
     return _calico_problems("Installation default", Fields(installation).group("spec"), underlay)
-
-
-def _at(values: Any, path: Path) -> Any:
-    for step in path:
-        values = values.get(step) if isinstance(values, Mapping) else None
-    return values
 
 
 def _cilium_problems(item: str, field: str, written: Any, path: DataPath, underlay: int) -> list[Finding]:

@@ -4,33 +4,28 @@ A Cilium policy announces Services, not pools. If there are several pools, or on
 selects its pool with the label `vds-platform.no/pool`.
 """
 
-from ipaddress import summarize_address_range
 from typing import Any
 
 from components.core.labels import PREFIX
 from components.core.manifests import Manifest, manifest
-from components.core.versions import matches
-from components.pools.addresses import AddressBlock
 from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
 
 POOL = f"{PREFIX}pool"
 """Label of a Service that selects its pool."""
-BLOCKS_SINCE = ">=1.15"
-"""Older releases have `cidrs` instead, without ranges."""
-STABLE_SINCE = ">=1.18"
-"""In these releases pools and BGP objects are v2 instead of v2alpha1. L2 policies are still v2alpha1."""
+_API = "cilium.io/v2"
+"""Of pools and BGP objects since 1.18. L2 policies are still v2alpha1."""
 NEVER = {"key": f"{PREFIX}announce", "operator": "NotIn", "values": ["never"]}
 """A selector that matches all Services. For Cilium, an empty selector matches none."""
 
 
-def cilium_pool_manifests(spec: MetalLbSpec, cilium_version: str, *, edge: bool = False) -> list[Manifest]:
+def cilium_pool_manifests(spec: MetalLbSpec, *, edge: bool = False) -> list[Manifest]:
     """Pools, then their announcements, in the order of creation. `edge`: whether nodes have that profile."""
     l2 = [pool for pool in spec.pools if isinstance(pool.advertisement, L2)]
     bgp = [pool for pool in spec.pools if isinstance(pool.advertisement, Bgp)]
     return [
-        *(_pool(pool, spec, cilium_version) for pool in spec.pools),
+        *(_pool(pool, spec) for pool in spec.pools),
         *(policy for pool in l2 for policy in _l2_policies(pool, spec, edge=edge)),
-        *(_bgp(spec, bgp, cilium_version) if bgp else ()),
+        *(_bgp(spec, bgp) if bgp else ()),
     ]
 
 
@@ -41,21 +36,11 @@ def announcements(spec: MetalLbSpec) -> frozenset[str]:
     return frozenset(pool.advertisement.kind for pool in spec.pools)
 
 
-def _api(version: str) -> str:
-    return "cilium.io/v2" if matches(version, STABLE_SINCE) else "cilium.io/v2alpha1"
-
-
-def _pool(pool: Pool, spec: MetalLbSpec, version: str) -> Manifest:
-    if matches(version, BLOCKS_SINCE):  # ranges, because Cilium may skip the first and last address of a network
-        blocks: dict[str, Any] = {"blocks": [{"start": str(b.first), "stop": str(b.last)} for b in pool.addresses]}
-    else:
-        blocks = {"cidrs": [{"cidr": network} for block in pool.addresses for network in _networks(block)]}
+def _pool(pool: Pool, spec: MetalLbSpec) -> Manifest:
+    # Ranges, because Cilium may skip the first and last address of a network.
+    blocks = [{"start": str(block.first), "stop": str(block.last)} for block in pool.addresses]
     selector = {} if _for_all(pool, spec) else {"serviceSelector": {"matchLabels": {POOL: pool.name}}}
-    return manifest(_api(version), "CiliumLoadBalancerIPPool", pool.name, spec={**blocks, **selector})
-
-
-def _networks(block: AddressBlock) -> list[str]:
-    return [str(network) for network in summarize_address_range(block.first, block.last)]
+    return manifest(_API, "CiliumLoadBalancerIPPool", pool.name, spec={"blocks": blocks, **selector})
 
 
 def _for_all(pool: Pool, spec: MetalLbSpec) -> bool:
@@ -82,12 +67,11 @@ def _l2_policies(pool: Pool, spec: MetalLbSpec, *, edge: bool) -> list[Manifest]
     return policies
 
 
-def _bgp(spec: MetalLbSpec, pools: list[Pool], version: str) -> list[Manifest]:
-    api = _api(version)
+def _bgp(spec: MetalLbSpec, pools: list[Pool]) -> list[Manifest]:
     return [
-        *(manifest(api, "CiliumBGPPeerConfig", peer.name, spec=_peer_config(peer)) for peer in spec.peers),
-        *(_advertisement(pool, spec, api) for pool in pools),
-        manifest(api, "CiliumBGPClusterConfig", "platform", spec={"bgpInstances": _instances(spec)}),
+        *(manifest(_API, "CiliumBGPPeerConfig", peer.name, spec=_peer_config(peer)) for peer in spec.peers),
+        *(_advertisement(pool, spec) for pool in pools),
+        manifest(_API, "CiliumBGPClusterConfig", "platform", spec={"bgpInstances": _instances(spec)}),
     ]
 
 
@@ -127,7 +111,7 @@ def _peer_config(peer: Peer) -> dict[str, Any]:
     return config
 
 
-def _advertisement(pool: Pool, spec: MetalLbSpec, api: str) -> Manifest:
+def _advertisement(pool: Pool, spec: MetalLbSpec) -> Manifest:
     """The advertisement, with a label for each of its peers, whose configuration selects that label."""
     assert isinstance(pool.advertisement, Bgp)  # noqa: S101  for mypy: the caller chose them
     service: dict[str, Any] = {"addresses": ["LoadBalancerIP"]}
@@ -135,7 +119,7 @@ def _advertisement(pool: Pool, spec: MetalLbSpec, api: str) -> Manifest:
         service["aggregationLengthIPv4"] = pool.advertisement.aggregation_length
     told = {"advertisementType": "Service", "service": service, "selector": _services(pool, spec)}
     labels = {_told(peer): "true" for peer in pool.advertisement.peers}
-    return manifest(api, "CiliumBGPAdvertisement", pool.name, labels=labels, spec={"advertisements": [told]})
+    return manifest(_API, "CiliumBGPAdvertisement", pool.name, labels=labels, spec={"advertisements": [told]})
 
 
 def _told(peer: str) -> str:

@@ -62,7 +62,7 @@ class MetalLb(pulumi.ComponentResource):
             ready = _wait(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
-            for item in cilium_pool_manifests(spec, context.cilium_version or "", edge=context.edge):
+            for item in cilium_pool_manifests(spec, edge=context.edge):
                 apply(_name(name, item), item, options)
         else:
             _by_metallb(name, spec, context, self, provider, options)

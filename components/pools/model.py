@@ -120,8 +120,6 @@ class Pool(Spec):
 class MetalLbContext(NamedTuple):
     """Facts from other parts of the stack file that the installation needs."""
 
-    cilium_version: str | None = None
-    """Version of Cilium, whose operator makes the CRDs if Cilium owns the pools."""
     from_control_planes: bool = False
     """Whether control planes run pods, so they may have to announce addresses."""
     images: ImageMirror | None = None

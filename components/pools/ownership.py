@@ -1,17 +1,9 @@
 """Rules for the owner of LoadBalancer addresses: MetalLB, Cilium or Calico's BGP, but never two of them."""
 
 from components.core.finding import Finding
-from components.core.versions import parse
 from components.network.calico.bgp import CalicoBgp
 from components.network.model import AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
 from components.pools.model import L2, Bgp, MetalLbSpec
-
-L2_SINCE = "1.14"
-"""Cilium 1.14's release notes: L2 announcements."""
-BGP_SINCE = "1.16"
-"""Cilium 1.16's: the v2 objects of its BGP control plane."""
-AGGREGATION_SINCE = "1.18"
-"""The oldest release whose CRD of advertisements was read and has `aggregationLengthIPv4`."""
 
 
 def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address: bool) -> list[Finding]:
@@ -31,18 +23,14 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
     for pool in spec.pools:
         item = f"pools[{pool.name}]"
         if isinstance(pool.advertisement, L2):
-            found += _l2(f"{item}.advertisement", cni.version, cni.service_proxy, keeps_clients_address)
+            found += _l2(f"{item}.advertisement", cni.service_proxy, keeps_clients_address)
         else:
-            found += _bgp(f"{item}.advertisement", cni.version, pool.advertisement)
+            found += _bgp(f"{item}.advertisement", pool.advertisement)
     return found
 
 
-def _l2(item: str, version: str, proxy: str, local: bool) -> list[Finding]:
+def _l2(item: str, proxy: str, local: bool) -> list[Finding]:
     found = []
-    if parse(version) < parse(L2_SINCE):
-        found.append(
-            _problem(item, f"l2 by Cilium needs Cilium 1.14, and this is {version}", "write install kind: helm")
-        )
     if proxy != "ebpf":
         found.append(
             _problem(item, f"l2 by Cilium needs serviceProxy: ebpf, and it is {proxy}", "write cni.serviceProxy: ebpf")
@@ -59,19 +47,11 @@ def _l2(item: str, version: str, proxy: str, local: bool) -> list[Finding]:
     return found
 
 
-def _bgp(item: str, version: str, bgp: Bgp) -> list[Finding]:
-    found = []
-    if parse(version) < parse(BGP_SINCE):
-        found.append(
-            _problem(item, f"bgp by Cilium needs Cilium 1.16 here, and this is {version}", "write a newer cni.version")
-        )
-    elif bgp.aggregation_length != 32 and parse(version) < parse(AGGREGATION_SINCE):
-        found.append(_problem(item, f"aggregationLength needs Cilium 1.18, and this is {version}", "remove it"))
-    if bgp.node_selectors:
-        found.append(
-            _problem(item, "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here", "remove them")
-        )
-    return found
+def _bgp(item: str, bgp: Bgp) -> list[Finding]:
+    if not bgp.node_selectors:
+        return []
+    said = "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here"
+    return [_problem(item, said, "remove them")]
 
 
 def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> list[Finding]:

@@ -163,7 +163,7 @@ class PlatformSpec(Spec):
         """What else of the stack the owner of its addresses depends on."""
         both = any({"control-plane", "worker"} <= set(node.roles) for node in self.nodes)
         cilium = self.cni.kind == "cilium"
-        return MetalLbContext(self.cilium_version, both, self.images, self.has_edge, cilium, self.api_ports)
+        return MetalLbContext(both, self.images, self.has_edge, cilium, self.api_ports)
 
     @property
     def has_edge(self) -> bool:

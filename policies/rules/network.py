@@ -5,32 +5,34 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
+from components.charts.helm import project_folders
 from components.charts.reference import chart_name
+from components.charts.render import ChartSource, UnavailableChartError
 from components.core.finding import Finding
 from components.core.manifests import FieldError
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.network.cilium.changes import as_config, config_key, effect
-from components.network.cilium.chart.explain import explain
-from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.nested import flatten
+from components.network.cilium.chart.nested import dotted, flatten
+from components.network.cilium.chart.trial import Trial
 from components.network.cilium.constraints import broken
-from components.network.cilium.data_path import from_config, known_release
+from components.network.cilium.data_path import from_config
 from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.policy import CIS, HIGH, PLATFORM, Namespaces, Object, Settings, Stack, policy
 from policies.rules.loadbalancer import announced_traffic_policy
-from policies.unknowns import known_where
+from policies.unknowns import plain
 from policies.workloads import WORKLOADS, containers, images, pod_spec
-
-_DATA_PATH_KEYS = {
-    *("routingMode", "tunnel", "tunnelProtocol", "kubeProxyReplacement", "loadBalancer", "mode", "dsrDispatch"),
-    *("autoDirectNodeRoutes", "ipv4NativeRoutingCIDR", "enableIPv4Masquerade", "bpf", "masquerade", "l7Proxy"),
-    *("gatewayAPI", "enabled", "encryption", "type"),
-}
-"""Values by which the data path is decided: an unknown value anywhere else does not matter to it."""
 
 
 def _is_cilium_config(found: Object) -> bool:
-    return (found.kind, found.namespace, found.metadata.text("name")) == ("ConfigMap", KUBE_SYSTEM, CILIUM_CONFIG)
+    if (found.kind, found.metadata.text("name")) != ("ConfigMap", CILIUM_CONFIG):
+        return False
+    return bool(found.release) or found.namespace == KUBE_SYSTEM
+
+
+def _version(found: Object, stack: Stack) -> str:
+    """Of the chart that made the object; empty for an object of the program."""
+    releases = (release for release in stack.objects("helm.sh:Release") if release.resource.name == found.release)
+    return next((release.text("version").removeprefix("v") for release in releases), "") if found.release else ""
 
 
 class MtuSettings(Settings):
@@ -54,11 +56,13 @@ class MtuSettings(Settings):
 def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]:
     underlay = settings.underlay_mtu or min(stack.declared("underlayMtu"), default=ETHERNET_MTU)
     if found.kind == "Release":
+        if chart_name(found.text("chart")) == "cilium":
+            found.group("values").number("MTU")  # must be known; its ConfigMap is judged
         yield from release_problems(found.raw, underlay)
     elif found.kind == "Installation":
         yield from installation_problems(found.raw, underlay)
     elif _is_cilium_config(found):
-        yield from cilium_config_problems(found.raw, underlay)
+        yield from cilium_config_problems(found.raw, underlay, _version(found, stack))
 
 
 @policy(
@@ -71,40 +75,49 @@ def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]
     why="Helm renders combinations that every agent refuses at start, and keys that nothing reads: DSR over "
     "VXLAN is one. The cluster has no network from then on.",
     remedy="Write what the message proposes; `vds cilium-values` explains every key.",
-    kinds=("core:ConfigMap", "helm.sh:Release"),
+    kinds=("core:ConfigMap",),
     patches=True,
 )
-def consistent(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
-    if found.kind == "Release" and chart_name(found.text("chart")) == "cilium":
-        yield from _chart_problems(found)
-    elif _is_cilium_config(found):
-        yield from _config_problems(found)
+def consistent(found: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
+    if _is_cilium_config(found):
+        yield from _config_problems(found, _version(found, stack))
 
 
-_WRONG = (Verdict.FAILS, Verdict.REFUSED, Verdict.IGNORED)
-
-
-def _chart_problems(chart: Object) -> Iterator[Finding]:
-    """Values that Helm or the agent refuses, or that nothing reads, on this release of Cilium's chart."""
-    release = known_release(chart.text("version"))
+@policy(
+    "object",
+    id="cni-values-read",
+    title="Every value of Cilium's chart is one that the chart reads.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="the chart, rendered with the value and without it",
+    why="Helm ignores a value that no template reads: a misspelt or outdated key does nothing, and nobody notices.",
+    remedy="Write the key that the message names, or remove it; `vds cilium-values explain` explains every key.",
+    kinds=("helm.sh:Release",),
+)
+def values_read(release: Object, _: Settings) -> Iterator[Finding]:
+    if chart_name(release.text("chart")) != "cilium":
+        return
+    repository = release.group("repositoryOpts").text("repo")
+    source = ChartSource(release.text("chart"), release.text("version"), repository)
     try:
-        values = flatten(known_where(chart.group("values").raw, _DATA_PATH_KEYS))
+        trial = Trial(source, folders=project_folders())
+        unread = trial.unread(flatten(plain(release.group("values").raw)))
+    except UnavailableChartError:
+        return  # which another policy says
     except ValueError as error:
         raise FieldError("values", f"cannot be read: {error}") from None
-    for found in explain(values, release):
-        if not found.as_meant and found.verdict in _WRONG:
-            instead = ", ".join(f"{key}: {value}" for key, value in found.instead)
-            yield chart.finding(
-                f"values.{found.key} on {release}: {found.says}",
-                f"write {instead}" if instead else "remove it",
-                subject="Release of chart cilium",
-            )
+    for path, near in unread:
+        yield release.finding(
+            f"values.{dotted(path)} is no key of the chart of Cilium {trial.release}, which ignores it",
+            f"write {dotted(near)}, or remove it" if near else "remove it",
+            subject="Release of chart cilium",
+        )
 
 
-def _config_problems(config: Object) -> Iterator[Finding]:
+def _config_problems(config: Object, version: str) -> Iterator[Finding]:
     """The `cilium-config` that every agent reads: what makes it exit, or do something else than was written."""
     data = config.group("data").raw
-    path = from_config(data)
+    path = from_config(data, version)
     for row in broken(path):
         key = config_key(row.field, path.encryption)
         value = f" {data[key]}" if key in data else ""

@@ -138,7 +138,7 @@ def assert_kept(ours: Any, theirs: Any) -> None:
 def test_ciliums_pools_are_taken_where_its_operator_has_registered_them(lab: Lab) -> None:
     spec = stack("lab")
     data = spec.metallb.model_dump(by_alias=True, mode="json") | {"install": {"kind": "cilium"}}
-    for made in cilium_pool_manifests(MetalLbSpec.model_validate(data), spec.cilium_version or ""):
+    for made in cilium_pool_manifests(MetalLbSpec.model_validate(data)):
         plural = {
             "CiliumLoadBalancerIPPool": "ciliumloadbalancerippools",
             "CiliumL2AnnouncementPolicy": "ciliuml2announcementpolicies",

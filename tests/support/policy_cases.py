@@ -182,7 +182,13 @@ CASES: dict[str, Case] = {
         [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"})],
         [cilium_config(**{"bpf-lb-mode": "dsr", "kube-proxy-replacement": "true"})],
         "ConfigMap cilium-config: bpf-lb-mode dsr: every agent exits: dsr over a VXLAN tunnel",
-        [release("cilium", {"routingMode": UNKNOWN})],
+        [cilium_config(**{"bpf-lb-mode": UNKNOWN})],
+    ),
+    "cni-values-read": Case(
+        [release("cilium", {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16", "global": {"a": 1}})],
+        [release("cilium", {"bpf": {"maskerade": True}})],
+        "Release of chart cilium: values.bpf.maskerade is no key of the chart of Cilium 1.18.2, which ignores it",
+        [release("cilium", UNKNOWN)],
     ),
     "cni-no-flannel": Case(
         [release("cilium", {})],

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NamedTuple
 
 import typer
 import yaml
 
-from components.network.cilium.chart.explain import explain
-from components.network.cilium.chart.keys import minors, nearest
-from components.network.cilium.chart.nested import Leaves, flatten, unflatten
-from components.network.cilium.chart.set_syntax import (
+from components.charts.render import ChartError
+from components.network.cilium.chart.command_line import (
     CommandLine,
     HelmError,
     command_line,
@@ -22,14 +21,17 @@ from components.network.cilium.chart.set_syntax import (
     merge,
     merge_words,
 )
+from components.network.cilium.chart.explain import ROUTING, explain
+from components.network.cilium.chart.migrate import first_minor, migrate
+from components.network.cilium.chart.nested import Leaves, flatten, unflatten
+from components.network.cilium.chart.renames import gone, other_names
+from components.network.cilium.chart.trial import Trial
 from components.network.cilium.chart.upgrade_path import upgrade_path
 from vds.cilium_values import report
-from vds.shared.errors import OperationError
+from vds.cilium_values.charts import REPOSITORY, chart_of
+from vds.cilium_values.inputs import LARGEST_BYTES, Read, decoded, read_file, read_text, refuse
 from vds.shared.options import AsJson
 from vds.shared.output import print_json
-
-LARGEST_BYTES = 5_000_000
-"""Thirty times the values of the largest chart. A larger file is not a values file."""
 
 app = typer.Typer(no_args_is_help=True)
 SetWords = Annotated[
@@ -39,12 +41,20 @@ SetStrings = Annotated[
     list[str] | None,
     typer.Option("--set-string", metavar="KEY=VALUE", help="As in `helm install --set-string`; can be repeated."),
 ]
+Charts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chart",
+        metavar="PATH|REPOSITORY",
+        help=f"Folder of packed charts, a chart, or a chart repository; can be repeated. Default: {REPOSITORY}",
+    ),
+]
 Source = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE | - | -- helm install …]",
-        help="A values file; `-` to read values or a helm command line from standard input; or a helm command line "
-        "after `--`.",
+        help="A values file, a HelmRelease, an Application, a HelmChart or a HelmChartConfig; `-` to read one or a "
+        "command line from standard input; or a command line of helm or cilium after `--`.",
         show_default=False,
     ),
 ]
@@ -58,20 +68,23 @@ def explain_command(
     ] = "",
     set_words: SetWords = None,
     set_strings: SetStrings = None,
+    charts: Charts = None,
     as_json: AsJson = False,
 ) -> None:
     """Show for each key whether the release honours it, ignores it or refuses it.
 
     Exit code 1: a key does not do what it says.
     """
-    found, written = _read(source or [], set_words, set_strings)
-    release = _release(version or written, "--version")
-    findings = explain(found, release)
-    asked = (version or written).removeprefix("v")
+    with _readable():
+        given = _read(source or [], set_words, set_strings)
+        asked = version or given.version
+        trial = chart_of(asked, "--version", charts or [])
+        _of_cilium(given, trial)
+        findings = explain(given.leaves, trial)
     if as_json:
-        print_json(report.explained(findings, asked, release))
+        print_json(report.explained(findings, asked.removeprefix("v"), trial.release, given.form))
     else:
-        report.show_findings(findings, asked, release)
+        report.show_findings(findings, asked.removeprefix("v"), trial.release, given.form)
     raise typer.Exit(0 if all(finding.as_meant for finding in findings) else 1)
 
 
@@ -91,107 +104,97 @@ def migrate_command(
     ] = False,
     set_words: SetWords = None,
     set_strings: SetStrings = None,
+    charts: Charts = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the values for another release to standard output, and the changes with their reasons to standard error.
+    Both releases are rendered and compared.
 
     Exit code 1: the migrated values behave differently, or a key does not do what it says.
     """
-    found, written = _read(source or [], set_words, set_strings)
-    begin, end = _release(old or written, "--from"), _release(new, "--to")
-    steps = upgrade_path(found, begin, end, meant=meant)
-    last = steps[-1].migration
-    left = [finding for finding in explain(last.values, end) if not finding.as_meant]
+    with _readable():
+        given = _read(source or [], set_words, set_strings)
+        begin = chart_of(old or given.version, "--from", charts or [])
+        end = chart_of(new, "--to", charts or [])
+        _of_cilium(given, begin)
+        migration = migrate(given.leaves, begin, end, meant=meant)
+    steps = upgrade_path(begin.release, end.release, migration.paths[1])
+    first = first_minor(given.leaves, begin.release, end.release)
     if as_json:
-        print_json(report.migrated(steps, left, begin, end))
+        print_json(report.migrated(migration, steps, first, begin.release, end.release, given.form))
     else:
-        print(yaml.safe_dump(unflatten(last.values), sort_keys=True, allow_unicode=True), end="")
+        print(yaml.safe_dump(unflatten(migration.values), sort_keys=True, allow_unicode=True), end="")
         sys.stdout.flush()
-        report.show_migration(steps, left, begin, end)
-    clean = not left and not any(change.changes_behaviour for change in last.changes)
-    raise typer.Exit(0 if clean else 1)
+        report.show_migration(migration, steps, first, begin.release, end.release, given.form)
+    raise typer.Exit(0 if migration.same else 1)
 
 
-def _read(source: list[str], set_words: list[str] | None, set_strings: list[str] | None) -> tuple[Leaves, str]:
-    """The values, and the version if a helm command line names one."""
-    words = [("--set", text) for text in set_words or []] + [("--set-string", text) for text in set_strings or []]
+class _Given(NamedTuple):
+    leaves: Leaves
+    version: str
+    form: str
+    """What was read."""
+    files: tuple[str, ...]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        values, line = _given(source)
-        if not source and not words:
-            _refuse("no values given: name a file, write --set, or paste a helm command line after --")
-        for name in line.files:
-            merge(values, _values(name))
-        found = flatten(merge_words(values, [*line.words, *words]))
-        json.dumps(unflatten(found), ensure_ascii=False, default=str).encode()
-        return found, line.version
+        yield
     except UnicodeEncodeError:
-        _refuse("the values hold half a character: write them in UTF-8")
-    except (HelmError, ValueError) as error:
-        _refuse(str(error))
+        refuse("the values hold half a character: write them in UTF-8")
+    except (ChartError, HelmError, ValueError) as error:
+        refuse(str(error))
     except RecursionError:
-        _refuse("the values are nested too deep: an alias contains itself, or this is not a values file")
+        refuse("the values are nested too deep: an alias contains itself, or this is not a values file")
 
 
-def _given(source: list[str]) -> tuple[dict[str, Any], CommandLine]:
-    """Values from standard input, or a helm command line."""
+def _read(source: list[str], set_words: list[str] | None, set_strings: list[str] | None) -> _Given:
+    words = [("--set", text) for text in set_words or []] + [("--set-string", text) for text in set_strings or []]
+    read, line = _given(source)
+    if not source and not words:
+        refuse("no values given: name a file, write --set, or paste a helm command line after --")
+    version, form = line.version or read.version, read.form
+    for name in line.files:
+        file = read_file(name)
+        merge(read.values, file.values)
+        version, form = version or file.version, file.form
+    leaves = flatten(merge_words(read.values, [*line.words, *words]))
+    json.dumps(unflatten(leaves), ensure_ascii=False, default=str).encode()
+    return _Given(leaves, version, form, ("standard input",) if source == ["-"] and read.values else line.files)
+
+
+def _given(source: list[str]) -> tuple[Read, CommandLine]:
+    """Values from standard input, or a command line."""
+    nothing, no_line = Read({}, "", "words of --set"), CommandLine("", (), ())
     if source == ["-"]:
-        text = _text(sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input")
+        text = decoded(sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input")
         if is_command_line(text):
-            return {}, command_line(text)
-        return _mapping(text, "standard input"), CommandLine("", (), ())
+            return nothing._replace(form="command line"), command_line(text)
+        return read_text(text, "standard input"), no_line
     if len(source) == 1 and is_command_line(source[0]):
-        return {}, command_line(source[0])
-    if "helm" in source[:4]:  # the first words may be sudo, its options and settings
-        return {}, command_words(source)
+        return nothing._replace(form="command line"), command_line(source[0])
+    if {"helm", "cilium"} & set(source[:4]) and len(
+        source
+    ) > 1:  # the first words may be sudo, its options and settings
+        return nothing._replace(form="command line"), command_words(source)
     if len(source) > 1:
-        _refuse(f"{' '.join(source)}: give one values file, or a command line that begins with helm")
-    return {}, CommandLine("", tuple(source), ())
+        refuse(f"{' '.join(source)}: give one values file, or a command line that begins with helm or cilium")
+    return nothing, CommandLine("", tuple(source), ())
 
 
-def _values(name: str) -> dict[str, Any]:
-    try:
-        with Path(name).open("rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:  # a name with a NUL is the latter
-        shown = name.replace("\0", "\\0")
-        _refuse(f"{shown}: cannot be read ({getattr(error, 'strerror', None) or error}): name a values file")
-    return _mapping(_text(content, name), name)
-
-
-def _text(content: bytes, name: str) -> str:
-    if len(content) > LARGEST_BYTES:
-        _refuse(f"{name}: larger than {LARGEST_BYTES} bytes: name a values file")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        _refuse(f"{name}: is not UTF-8 text: name a YAML file")
-
-
-def _mapping(text: str, name: str) -> dict[str, Any]:
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        _refuse(f"{name}: is not YAML{where} ({getattr(error, 'problem', None) or 'unreadable'}): correct it there")
-    if loaded is not None and not isinstance(loaded, dict):
-        _refuse(f"{name}: has no keys with values ({type(loaded).__name__}): name a Helm values file")
-    flatten(loaded or {})  # before anything copies it: aliases may expand to more than memory holds
-    return loaded or {}
-
-
-def _release(version: str, option: str) -> str:
-    first, last = minors()[0], minors()[-1]
-    if not version:
-        _refuse(f"{option} is missing: write the chart's version, {first} to {last}, as in {option} {last}")
-    release = nearest(version.removeprefix("v"))
-    if release is None:
-        _refuse(f"{option} {version}: no release whose chart is known: write one from {first} to {last}, as in 1.16.1")
-    return release
-
-
-def _refuse(problem: str) -> NoReturn:
-    raise OperationError(problem)
+def _of_cilium(given: _Given, trial: Trial) -> None:
+    """Refuse a file of which no key is one of Cilium's chart, or near to one: it is something else."""
+    paths = list(given.leaves.items())
+    if not given.files or not paths:
+        return
+    for path, value in paths:
+        if trial.knows(path[:1]) or path in ROUTING or gone(path) or other_names(path, value) or path[0] == "global":
+            return
+        if trial.closest(path[:1]) or trial.closest(path):
+            return
+    names = ", ".join(dict.fromkeys(path[0] for path, _ in paths[:4]))
+    refuse(f"{given.files[0]}: none of its keys ({names}) is one of Cilium's chart: name a values file of Cilium")
 
 
 def register(parent: typer.Typer) -> None:

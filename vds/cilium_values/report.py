@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.padding import Padding
@@ -10,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from components.network.cilium.chart.explain import Explanation
-from components.network.cilium.chart.history import Verdict
-from components.network.cilium.chart.migrate import Change
+from components.network.cilium.chart.migrate import Change, Migration
 from components.network.cilium.chart.nested import keys, redact, unflatten
 from components.network.cilium.chart.upgrade_path import Step
+from components.network.cilium.constraints import Verdict
 from vds.shared.output import console
 
 _STYLE = {
@@ -26,36 +27,34 @@ _STYLE = {
 }
 
 
-def explained(findings: Sequence[Explanation], asked: str, release: str) -> dict[str, Any]:
+def explained(findings: Sequence[Explanation], asked: str, release: str, form: str) -> dict[str, Any]:
     """The result of `explain`."""
     return {
         "ok": all(finding.as_meant for finding in findings),
         "version": asked,
         "judgedAs": release,
+        "source": form,
         "findings": [_finding(finding) for finding in findings],
     }
 
 
-def migrated(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> dict[str, Any]:
-    """The result of `migrate`; `left` are the findings about the new values."""
-    last = steps[-1].migration
+def migrated(
+    migration: Migration, steps: Sequence[Step], first: str, begin: str, end: str, form: str
+) -> dict[str, Any]:
+    """The result of `migrate`."""
+    before, after = migration.paths
     return {
-        "ok": not left and not any(change.changes_behaviour for change in last.changes),
+        "ok": migration.same,
         "from": begin,
         "to": end,
-        "values": unflatten(last.values),
-        "neverRan": last.never_ran,
-        "changes": [_change(change) for change in last.changes],
-        "findings": [_finding(finding) for finding in left],
-        "path": [
-            {
-                "version": step.release,
-                "upgradeCompatibility": step.upgrade_compatibility or None,
-                "before": list(step.before),
-                "values": unflatten(step.migration.values),
-            }
-            for step in steps
-        ],
+        "source": form,
+        "values": unflatten(migration.values),
+        "neverRan": migration.never_ran,
+        "changes": [_change(change) for change in migration.changes],
+        "findings": [_finding(finding) for finding in migration.left],
+        "dataPath": {"before": asdict(before), "after": asdict(after)},
+        "upgradeCompatibility": first or None,
+        "path": [{"version": step.release, "before": list(step.before)} for step in steps],
     }
 
 
@@ -80,11 +79,13 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def show_findings(findings: Sequence[Explanation], asked: str, release: str) -> None:
+def show_findings(findings: Sequence[Explanation], asked: str, release: str, form: str) -> None:
     """Each key with its effect, the reason, and what to write instead."""
     out = console()
     if asked != release:
-        out.print(f"Cilium {asked} is judged as {release}, the nearest release whose chart is known", markup=False)
+        out.print(f"Cilium {asked} is judged by the chart of {release}", markup=False)
+    if form != "values file":
+        out.print(f"read: {form}", markup=False)
     out.print(_findings(findings, expand=out.is_terminal))
     wrong = sum(not finding.as_meant for finding in findings)
     if wrong:
@@ -109,30 +110,31 @@ def _findings(findings: Sequence[Explanation], *, expand: bool) -> Table:
     return table
 
 
-def show_migration(steps: Sequence[Step], left: Sequence[Explanation], begin: str, end: str) -> None:
+def show_migration(migration: Migration, steps: Sequence[Step], first: str, begin: str, end: str, form: str) -> None:
     """The changes with their reasons, the remaining findings, and the steps of the upgrade; on standard error."""
     out = console(stderr=True)
-    last = steps[-1].migration
-    out.print(Text(f"from Cilium {begin} to {end}, changes: {len(last.changes)}", style="bold"))
-    if last.never_ran:
+    out.print(Text(f"from Cilium {begin} to {end} ({form}), changes: {len(migration.changes)}", style="bold"))
+    if migration.never_ran:
         out.print(
             Text(
                 f"  Cilium {begin} did not run with these values: keys without effect are migrated too", style="yellow"
             )
         )
-    for change in last.changes:
+    for change in migration.changes:
         out.print(_difference(change))
-    if left:
+    if migration.same:
+        out.print(Text("  both charts were rendered: their cilium-config means the same data path", style="green"))
+    if migration.left:
         out.print(Text(f"findings on {end}:", style="bold"))
-        out.print(_findings(left, expand=out.is_terminal))
-    out.print(Text("upgrade path, one minor version at a time:", style="bold"))
+        out.print(_findings(migration.left, expand=out.is_terminal))
+    compatible = f", with upgradeCompatibility: {first!r}" if first else ""
+    out.print(Text(f"upgrade path, one minor version at a time{compatible}:", style="bold"))
     for step in steps:
-        compatible = f"upgradeCompatibility: {step.upgrade_compatibility!r}" if step.upgrade_compatibility else ""
-        out.print(Text(f"  {step.release:8} {compatible}".rstrip()))
+        out.print(Text(f"  {step.release}"))
         for note in step.before:
-            out.print(Padding(Text(note, style="dim"), (0, 0, 0, 11)))
+            out.print(Padding(Text(note, style="dim"), (0, 0, 0, 6), expand=False))
     if len(steps) > 1:
-        out.print(Text("for the values of a step: run migrate --to with that step, or --json for all steps"))
+        out.print(Text("for the values of a step: run migrate --to with that step"))
 
 
 def _difference(change: Change) -> Text:

@@ -2,9 +2,8 @@
 
 from components.core.finding import Finding
 from components.core.versions import matches
-from components.network.cilium.chart.keys import nearest
-from components.network.cilium.model import Cilium, DsrOption
-from components.network.mtu import DSR_OPTION_BYTES
+from components.network.cilium.model import Cilium, DsrGeneve, DsrOption
+from components.network.mtu import DSR_GENEVE_BYTES, DSR_OPTION_BYTES, GENEVE_OVERHEAD
 
 CLIENTS_MTU = 1500
 """What clients outside send at most: Ethernet's, and the internet's."""
@@ -13,7 +12,7 @@ CLIENTS_MTU = 1500
 def cilium_advice(cni: Cilium, underlay: int) -> list[Finding]:
     """Every remark, over links of `underlay` bytes."""
     found = []
-    if cni.hubble and certificates_come_late(nearest(cni.version) or cni.version):
+    if cni.hubble and certificates_come_late(cni.version):
         found.append(
             Finding(
                 "advice",
@@ -24,7 +23,7 @@ def cilium_advice(cni: Cilium, underlay: int) -> list[Finding]:
                 advice=True,
             )
         )
-    return [*found, *_host_routing_with_ipsec(cni), *_dsr(cni, underlay)]
+    return [*found, *_host_routing_with_ipsec(cni), *_dsr(cni, underlay), *_dsr_in_geneve(cni, underlay)]
 
 
 def _host_routing_with_ipsec(cni: Cilium) -> list[Finding]:
@@ -32,8 +31,8 @@ def _host_routing_with_ipsec(cni: Cilium) -> list[Finding]:
     if cni.encryption != "ipsec" or cni.service_proxy != "ebpf" or not matches(cni.version, ">=1.19"):
         return []
     said = (
-        "since Cilium 1.19, IPsec without kube-proxy switches eBPF host routing on, which needs a fix in the nodes' "
-        "kernel: no check here knows whether it is there"
+        "since Cilium 1.19, IPsec without kube-proxy switches eBPF host routing on, which needs the fix for "
+        "CVE-2025-37959 in the nodes' kernel: no check here knows whether it is there"
     )
     remedy = (
         "compare your kernel with Cilium 1.19's upgrade notes, or write encryption: wireguard, or "
@@ -64,10 +63,30 @@ def _dsr(cni: Cilium, underlay: int) -> list[Finding]:
     ]
 
 
+def _dsr_in_geneve(cni: Cilium, underlay: int) -> list[Finding]:
+    """Headroom for clients' packets that a Geneve header carries from node to node (pkg/mtu: TunnelOverhead and
+    DsrTunnelOverhead). Agents do not count it, with a tunnel or without one."""
+    balancing, extra = cni.load_balancing, GENEVE_OVERHEAD + DSR_GENEVE_BYTES
+    fits = underlay - extra
+    if not isinstance(balancing, DsrGeneve) or fits >= CLIENTS_MTU:
+        return []
+    return [
+        Finding(
+            "advice",
+            "cni.loadBalancing",
+            f"dispatch geneve adds {extra} bytes to clients' packets from node to node: {underlay} − {GENEVE_OVERHEAD} "
+            f"(Geneve) − {DSR_GENEVE_BYTES} (its option) = {fits} fit, and larger ones are lost unless the client "
+            "heeds ICMP. podMtu has no say in it",
+            f"give the links between nodes {CLIENTS_MTU + extra} or more, or write mode: snat",
+            advice=True,
+        )
+    ]
+
+
 def certificates_come_late(release: str) -> bool:
     """Whether the chart's certificate Job is a Helm hook that runs after the wait.
 
     cilium#40381: with `method: cronJob` a Release that waits never gets to the Job, and the relay waits for its
-    Secret. A hook since 1.14 (cilium#23102), a plain Job before, and again since 1.19 (cilium#42298).
+    Secret. A hook from 1.14 (cilium#23102) to 1.18; a plain Job since 1.19 (cilium#42298).
     """
-    return matches(release, ">=1.14,<1.19")
+    return matches(release, "<1.19")

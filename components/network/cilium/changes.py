@@ -1,77 +1,90 @@
 """A setting of the data path, and a change of it, as each way to write it down has them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from components.network.cilium.chart import settings
-from components.network.cilium.chart.keys import Path
-from components.network.cilium.chart.nested import Leaves, dotted
+from components.core.versions import matches
+from components.network.cilium.chart.nested import Leaves, dotted, keys
 from components.network.cilium.constraints import Change, Constraint
 
-_VALUES: dict[str, Path] = {
-    "routing": settings.ROUTING_MODE,
-    "protocol": settings.PROTOCOL,
-    "lb_mode": settings.LB_MODE,
-    "dispatch": settings.DISPATCH,
-    "acceleration": settings.ACCELERATION,
-    "replaces_proxy": settings.KPR,
-    "direct_routes": settings.AUTO_ROUTES,
-    "bpf_masquerade": settings.BPF_MASQUERADE,
-    "native_cidr": settings.CIDR,
-    "encryption": settings.ENCRYPTION_TYPE,
-    "l7_proxy": settings.L7_PROXY,
-    "gateway_api": settings.GATEWAY,
-    "l2_announcements": settings.ANNOUNCEMENTS,
+
+class _Setting(NamedTuple):
+    values: str
+    """The chart's key."""
+    config: str
+    """The entry of `cilium-config`."""
+    spec: str = ""
+    """The field of a stack file's `cni`; empty: it follows from others."""
+
+
+_SETTINGS = {
+    "routing": _Setting("routingMode", "routing-mode", "routing"),
+    "protocol": _Setting("tunnelProtocol", "tunnel-protocol", "protocol"),
+    "lb_mode": _Setting("loadBalancer.mode", "bpf-lb-mode", "loadBalancing.mode"),
+    "dispatch": _Setting("loadBalancer.dsrDispatch", "bpf-lb-dsr-dispatch", "loadBalancing.dispatch"),
+    "acceleration": _Setting("loadBalancer.acceleration", "bpf-lb-acceleration"),
+    "replaces_proxy": _Setting("kubeProxyReplacement", "kube-proxy-replacement", "serviceProxy"),
+    "direct_routes": _Setting("autoDirectNodeRoutes", "auto-direct-node-routes"),
+    "bpf_masquerade": _Setting("bpf.masquerade", "enable-bpf-masquerade"),
+    "masquerades": _Setting("enableIPv4Masquerade", "enable-ipv4-masquerade"),
+    "masquerades_ipv6": _Setting("enableIPv6Masquerade", "enable-ipv6-masquerade"),
+    "ip_masq_agent": _Setting("ipMasqAgent.enabled", "enable-ip-masq-agent"),
+    "egress_gateway": _Setting("egressGateway.enabled", "enable-ipv4-egress-gateway"),
+    "no_conntrack": _Setting("installNoConntrackIptablesRules", "install-no-conntrack-iptables-rules"),
+    "native_cidr": _Setting("ipv4NativeRoutingCIDR", "ipv4-native-routing-cidr"),
+    "native_cidr_ipv6": _Setting("ipv6NativeRoutingCIDR", "ipv6-native-routing-cidr"),
+    "ipv4": _Setting("ipv4.enabled", "enable-ipv4"),
+    "ipv6": _Setting("ipv6.enabled", "enable-ipv6"),
+    "ipam": _Setting("ipam.mode", "ipam"),
+    "encryption": _Setting("encryption.type", "enable-wireguard", "encryption"),
+    "l7_proxy": _Setting("l7Proxy", "enable-l7-proxy", "l7Proxy"),
+    "gateway_api": _Setting("gatewayAPI.enabled", "enable-gateway-api", "gatewayApi"),
+    "l2_announcements": _Setting("l2announcements.enabled", "enable-l2-announcements"),
+    "mtu": _Setting("MTU", "mtu"),
 }
-_CONFIG = {
-    "routing": "routing-mode",
-    "protocol": "tunnel-protocol",
-    "lb_mode": "bpf-lb-mode",
-    "dispatch": "bpf-lb-dsr-dispatch",
-    "acceleration": "bpf-lb-acceleration",
-    "replaces_proxy": "kube-proxy-replacement",
-    "direct_routes": "auto-direct-node-routes",
-    "bpf_masquerade": "enable-bpf-masquerade",
-    "native_cidr": "ipv4-native-routing-cidr",
-    "l7_proxy": "enable-l7-proxy",
-    "gateway_api": "enable-gateway-api",
-    "l2_announcements": "enable-l2-announcements",
-}
-_SPEC = {
-    "lb_mode": "loadBalancing.mode",
-    "dispatch": "loadBalancing.dispatch",
-    "encryption": "encryption",
-    "l7_proxy": "l7Proxy",
-    "gateway_api": "gatewayApi",
-}
 
 
-def values_key(field: str, found: Leaves) -> Path:
-    """The key of Helm values that a setting was written in."""
-    if field in ("routing", "native_cidr"):
-        return settings.ROUTING_MODE if found.get(settings.ROUTING_MODE) else settings.TUNNEL
-    if field == "encryption" and settings.ENCRYPTION_TYPE not in found:
-        return settings.ENCRYPTION
-    return _VALUES[field]
+def is_setting(field: str) -> bool:
+    """Whether a field of the data path is a value of its own, and does not follow from others."""
+    return field in _SETTINGS
 
 
-def as_values(change: Change, release: str) -> dict[Path, Any]:
+def proxy_value(replaces: bool, release: str) -> str:
+    """The value of `kubeProxyReplacement` on a release: a word before 1.14."""
+    if matches(release, ">=1.14"):
+        return "true" if replaces else "false"
+    return "strict" if replaces else "disabled"
+
+
+def routing_values(meaning: str, release: str) -> Leaves:
+    """`native`, `vxlan` or `geneve` in the chart's keys.
+
+    Charts 1.14.0 to 1.14.2 write `routing-mode` twice where `routingMode` is set.
+    """
+    if matches(release, "<1.14.3"):
+        return {("tunnel",): "disabled" if meaning == "native" else meaning}
+    if meaning == "native":
+        return {("routingMode",): "native"}
+    return {("routingMode",): "tunnel", ("tunnelProtocol",): meaning}
+
+
+def as_values(change: Change, release: str) -> Leaves:
     """A change as Helm values of a release."""
-    found: dict[Path, Any] = {}
+    found: Leaves = {}
     for field, value in change.items():
         if field == "routing":
-            found |= settings.routing_values(value, release)
+            found |= routing_values("vxlan" if value == "tunnel" else value, release)
         elif field == "replaces_proxy":
-            found[settings.KPR] = settings.proxy_value(value, release)
+            found[keys("kubeProxyReplacement")] = proxy_value(value, release)
+        elif field == "encryption":
+            found |= {keys("encryption.enabled"): bool(value), keys("encryption.type"): value or "ipsec"}
         else:
-            found[_VALUES[field]] = value
+            found[keys(_SETTINGS[field].values)] = value
     return found
 
 
-def config_key(field: str, value: Any) -> str:
+def config_key(field: str, value: Any = None) -> str:
     """The key of `cilium-config` that a setting is in."""
-    if field == "encryption":
-        return "enable-ipsec" if value == "ipsec" else "enable-wireguard"
-    return _CONFIG[field]
+    return "enable-ipsec" if (field, value) == ("encryption", "ipsec") else _SETTINGS[field].config
 
 
 def as_config(change: Change) -> str:
@@ -81,13 +94,13 @@ def as_config(change: Change) -> str:
         if field == "encryption":
             entries |= {f"enable-{name}": name == value for name in ("wireguard", "ipsec")}
         else:
-            entries[config_key(field, value)] = value
+            entries[config_key(field)] = value
     return ", ".join(f'{key}: "{_text(value)}"' for key, value in entries.items())
 
 
 def spec_field(field: str) -> str:
     """The field of a stack file that a setting follows from."""
-    return f"cni.{_SPEC.get(field, field).partition('.')[0]}"
+    return f"cni.{(_SETTINGS[field].spec or field).partition('.')[0]}"
 
 
 def as_spec(change: Change) -> str:
@@ -95,12 +108,12 @@ def as_spec(change: Change) -> str:
     return " with ".join(
         f"serviceProxy: {'ebpf' if value else 'iptables'}"
         if field == "replaces_proxy"
-        else f"{_SPEC.get(field, field)}: {_text(value)}"
+        else f"{_SETTINGS[field].spec or field}: {_text(value)}"
         for field, value in change.items()
     )
 
 
-def written(values: dict[Path, Any]) -> tuple[tuple[str, Any], ...]:
+def written(values: Leaves) -> tuple[tuple[str, Any], ...]:
     """Keys as `--set` has them, with their values."""
     return tuple((dotted(path), value) for path, value in values.items())
 

@@ -5,13 +5,27 @@ A row holds for the releases that it names. Sources are files of Cilium's own re
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from components.core.versions import matches
-from components.network.cilium.chart.history import Verdict
 from components.network.cilium.data_path import DataPath
 
+MINIMUM_MTU = 1280
+"""The smallest MTU of a link that carries IPv6, in bytes."""
 ROUTINGS, PROTOCOLS, DSR_MODES = ("native", "tunnel"), ("vxlan", "geneve"), ("dsr", "hybrid")
+
+
+class Verdict(StrEnum):
+    """What a key really does."""
+
+    HONOURED = "honoured"
+    KNOWN = "known"  # the chart has it, and with these values it changes nothing
+    OTHERWISE = "otherwise"  # it does something, but hardly what was meant
+    IGNORED = "ignored"
+    FAILS = "fails"  # Helm renders nothing
+    REFUSED = "refused"  # it renders, and the agent exits
+
 
 Change = Mapping[str, Any]
 """Fields of a data path, with what to make of them."""
@@ -52,10 +66,9 @@ def _dsr(path: DataPath) -> bool:
 
 
 def _no_dsr_through_the_tunnel(path: DataPath) -> str:
-    asked = "" if path.routing_written else " (the default: no routing was written)"
     way = "" if path.protocol == "vxlan" else f" with dispatch {path.dispatch}"
     geneve = ", or Geneve with dispatch geneve" if matches(path.release, ">=1.14.3") else ""
-    return f"{path.lb_mode}{way} over {path.name}{asked}; it needs native routing{geneve}"
+    return f"{path.lb_mode}{way} over {path.name}; it needs native routing{geneve}"
 
 
 def _carries_dsr(path: DataPath) -> tuple[Change, ...]:
@@ -69,18 +82,46 @@ def _wireguard_instead(path: DataPath) -> tuple[Change, ...]:
     return {"encryption": "wireguard", **without_proxy}, {"replaces_proxy": False}
 
 
-def lacks_cidr(path: DataPath) -> bool:
-    """Native routing that masquerades and was not told where to stop."""
-    return path.native and path.masquerades and not path.native_cidr
+def proxy_words(release: str) -> tuple[str, ...]:
+    """The words for kube-proxy replacement that the agents of a release know."""
+    if matches(release, ">=1.16"):
+        return "true", "false"
+    words = ("strict", "partial", "disabled")
+    return ("true", "false", *words) if matches(release, ">=1.14") else words + ("probe",) * matches(release, "<1.13")
+
+
+def _known_word(path: DataPath) -> Change:
+    replaces = path.proxy in ("true", "strict")
+    return {"replaces_proxy": replaces}
+
+
+def _incomplete_no_conntrack(path: DataPath) -> bool:
+    masquerades = path.masquerades or path.masquerades_ipv6
+    return path.no_conntrack and not (path.replaces_proxy and (path.bpf_masquerade or not masquerades))
+
+
+def _no_bpf_masquerade(path: DataPath) -> bool:
+    return not (path.bpf_masquerade and (path.masquerades or path.masquerades_ipv6))
 
 
 _KPR_GO = "kube_proxy_replacement.go"
 _DAEMON_GO = "daemon/cmd/daemon.go"
 _GATEWAY_GO = "operator/pkg/gateway-api/cell.go"
+_CONFIG_GO = "pkg/option/config.go"
 _NEEDS_REPLACEMENT = "kube-proxy carries Services; it needs kube-proxy replacement"
 _REPLACED: Change = {"replaces_proxy": True}
 
 CONSTRAINTS = (
+    Constraint(
+        "proxy-word-unknown",
+        "replaces_proxy",
+        "",
+        lambda path: path.proxy != "" and path.proxy not in proxy_words(path.release),
+        Verdict.REFUSED,
+        lambda path: f"the agents of {path.release} know {', '.join(proxy_words(path.release))}",
+        _KPR_GO,
+        lambda path: (_known_word(path),),
+    ),
     Constraint(
         "routing-mode-unknown",
         "routing",
@@ -184,7 +225,9 @@ CONSTRAINTS = (
         "<1.15",
         lambda path: path.bpf_masquerade and not path.node_ports,
         Verdict.OTHERWISE,
-        _says("without kube-proxy replacement the agent falls back to iptables"),
+        _says(
+            "without node ports in eBPF (kube-proxy replacement, or nodePort.enabled) the agent falls back to iptables"
+        ),
         _DAEMON_GO,
         _always({"bpf_masquerade": False}),
     ),
@@ -194,7 +237,7 @@ CONSTRAINTS = (
         ">=1.15,<1.19",
         lambda path: path.bpf_masquerade and path.masquerades and not path.node_ports,
         Verdict.REFUSED,
-        _says("masquerade in eBPF needs kube-proxy replacement"),
+        _says("masquerade in eBPF needs node ports in eBPF: kube-proxy replacement, or nodePort.enabled"),
         f"{_DAEMON_GO}; no longer since 1.19, cilium#41380",
         _always({"bpf_masquerade": False}, _REPLACED),
     ),
@@ -202,11 +245,103 @@ CONSTRAINTS = (
         "native-routing-needs-cidr",
         "native_cidr",
         "",
-        lacks_cidr,
+        lambda path: path.native and path.masquerades and not path.native_cidr,
         Verdict.REFUSED,
         _says("native routing that masquerades needs ipv4NativeRoutingCIDR, and none takes effect"),
-        "pkg/option/config.go",
+        _CONFIG_GO,
         lambda path: ({"native_cidr": path.pod_cidr},),
+    ),
+    Constraint(
+        "native-routing-needs-ipv6-cidr",
+        "native_cidr_ipv6",
+        ">=1.12",
+        lambda path: path.native and path.masquerades_ipv6 and not path.native_cidr_ipv6,
+        Verdict.REFUSED,
+        _says("native routing that masquerades IPv6 needs ipv6NativeRoutingCIDR"),
+        f"{_CONFIG_GO}, checkIPv6NativeRoutingCIDR",
+        _always({"native_cidr_ipv6": "<the pods' IPv6 network>"}, {"masquerades_ipv6": False}),
+    ),
+    Constraint(
+        "no-ipv4-over-tunnel",
+        "ipv4",
+        "<1.18",
+        lambda path: not path.ipv4 and not path.native,
+        Verdict.REFUSED,
+        _says("before 1.18 a tunnel needs IPv4 between the nodes"),
+        "cilium#21538, cilium#17240",
+        _always({"ipv4": True}, {"routing": "native"}),
+    ),
+    Constraint(
+        "egress-gateway-needs-bpf-masquerade",
+        "egress_gateway",
+        "",
+        lambda path: path.egress_gateway and not (path.masquerades and path.bpf_masquerade),
+        Verdict.REFUSED,
+        _says("the egress gateway needs IPv4 masquerade in eBPF (enableIPv4Masquerade and bpf.masquerade)"),
+        "pkg/egressgateway/manager.go; before 1.15 daemon/cmd/daemon.go",
+        _always({"bpf_masquerade": True, "masquerades": True}, {"egress_gateway": False}),
+    ),
+    Constraint(
+        "ip-masq-agent-needs-bpf-masquerade",
+        "ip_masq_agent",
+        "",
+        lambda path: path.ip_masq_agent and _no_bpf_masquerade(path),
+        Verdict.REFUSED,
+        _says("the ip-masq-agent needs masquerade in eBPF (enableIPv4Masquerade and bpf.masquerade)"),
+        _DAEMON_GO,
+        _always({"bpf_masquerade": True, "masquerades": True}, {"ip_masq_agent": False}),
+    ),
+    Constraint(
+        "no-conntrack-over-tunnel",
+        "no_conntrack",
+        "",
+        lambda path: path.no_conntrack and not path.native,
+        Verdict.REFUSED,
+        lambda path: f"rules without connection tracking need native routing, and {path.name} runs",
+        "daemon/cmd/daemon_main.go",
+        _always({"no_conntrack": False}),
+    ),
+    Constraint(
+        "no-conntrack-needs-ebpf",
+        "no_conntrack",
+        "",
+        _incomplete_no_conntrack,
+        Verdict.REFUSED,
+        _says("rules without connection tracking need full kube-proxy replacement, and bpf.masquerade"),
+        f"{_KPR_GO}, cilium#16046",
+        _always({"replaces_proxy": True, "bpf_masquerade": True}, {"no_conntrack": False}),
+    ),
+    Constraint(
+        "multi-pool-over-tunnel",
+        "ipam",
+        "<1.18",
+        lambda path: path.ipam == "multi-pool" and not path.native,
+        Verdict.REFUSED,
+        lambda path: f"before 1.18 multi-pool IPAM needs native routing, and {path.name} runs",
+        "daemon/cmd/daemon_main.go, 1.14 to 1.17",
+        _always({"ipam": "cluster-pool"}, {"routing": "native"}),
+    ),
+    Constraint(
+        "multi-pool-with-ipsec",
+        "ipam",
+        "<1.19",
+        lambda path: (
+            path.ipam == "multi-pool" and path.encryption == "ipsec" and (path.native or matches(path.release, "<1.18"))
+        ),
+        Verdict.REFUSED,
+        _says("multi-pool IPAM with IPsec needs a tunnel on 1.18, and does not exist before"),
+        "daemon/cmd/daemon_main.go, 1.14 to 1.18",
+        _always({"ipam": "cluster-pool"}, {"encryption": "wireguard"}),
+    ),
+    Constraint(
+        "mtu-below-ipv6-minimum",
+        "mtu",
+        "",
+        lambda path: path.mtu != 0 and path.mtu < MINIMUM_MTU,
+        Verdict.REFUSED,
+        _says(f"it is the links' MTU, which is {MINIMUM_MTU} or more; 0 lets the agents find it"),
+        "RFC 8200, section 5; pkg/mtu",
+        _always({"mtu": 0}),
     ),
     Constraint(
         "l2-announcements-need-replacement",
@@ -244,7 +379,7 @@ CONSTRAINTS = (
         "<1.16",
         lambda path: path.encryption == "ipsec" and path.node_ports,
         Verdict.REFUSED,
-        _says("before 1.16 IPsec excludes kube-proxy replacement"),
+        _says("before 1.16 IPsec excludes node ports in eBPF: kube-proxy replacement, and nodePort.enabled"),
         f"{_KPR_GO}, cilium#31760",
         _wireguard_instead,
     ),
@@ -276,7 +411,7 @@ CONSTRAINTS = (
             path.gateway_api and not (path.replaces_proxy if matches(path.release, ">=1.19") else path.node_ports)
         ),
         Verdict.IGNORED,
-        _says("the operator starts no Gateway controller: it needs kube-proxy replacement"),
+        _says("the Gateway controller needs kube-proxy replacement, or to 1.18 nodePort.enabled"),
         _GATEWAY_GO,
         _always(_REPLACED, {"gateway_api": False}),
     ),

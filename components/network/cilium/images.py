@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
-from components.network.cilium.chart.keys import Path, has
-from components.network.cilium.chart.nested import Leaves
+from components.network.cilium.chart.nested import Leaves, Path, keys
 
 
 class ChartImage(NamedTuple):
@@ -23,7 +22,7 @@ class ChartImage(NamedTuple):
 
 
 def _image(path: str, repository: str) -> ChartImage:
-    return ChartImage(tuple(path.split(".")), repository, repository)
+    return ChartImage(keys(path), repository, repository)
 
 
 _OPERATOR = ChartImage(
@@ -37,14 +36,10 @@ _IMAGES = (
     _image("hubble.relay.image", "quay.io/cilium/hubble-relay"),
     _image("hubble.ui.backend.image", "quay.io/cilium/hubble-ui-backend"),
     _image("hubble.ui.frontend.image", "quay.io/cilium/hubble-ui"),
-    _image("hubble.ui.proxy.image", "docker.io/envoyproxy/envoy"),
     _image("nodeinit.image", "quay.io/cilium/startup-script"),
     _image("preflight.image", "quay.io/cilium/cilium"),
     _image("preflight.envoy.image", "quay.io/cilium/cilium-envoy"),
     _image("clustermesh.apiserver.image", "quay.io/cilium/clustermesh-apiserver"),
-    _image("clustermesh.apiserver.etcd.image", "quay.io/coreos/etcd"),
-    _image("clustermesh.apiserver.kvstoremesh.image", "quay.io/cilium/kvstoremesh"),
-    _image("etcd.image", "quay.io/cilium/cilium-etcd-operator"),
     _image("authentication.mutual.spire.install.initImage", "docker.io/library/busybox"),
     _image("authentication.mutual.spire.install.agent.image", "ghcr.io/spiffe/spire-agent"),
     _image("authentication.mutual.spire.install.server.image", "ghcr.io/spiffe/spire-server"),
@@ -52,11 +47,9 @@ _IMAGES = (
 
 
 def chart_images(release: str) -> Iterator[ChartImage]:
-    """The images of a release's chart."""
-    for image in _IMAGES:
-        if has((*image.path, "repository"), release):
-            yield image
-    if has(("encryption", "ztunnel", "image", "repository"), release):  # moved with 1.20
+    """The images of a release's chart, 1.18 or newer."""
+    yield from _IMAGES
+    if matches(release, ">=1.19"):
         host = "quay.io/cilium" if matches(release, ">=1.20") else "docker.io/istio"
         yield _image("encryption.ztunnel.image", f"{host}/ztunnel")
 
@@ -70,7 +63,7 @@ def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
     for image in chart_images(release):
         found[*image.path, "repository"] = image_at(mirror, image.repository)
         digest = pin_of(mirror, image.origin)
-        if digest and has((*image.path, image.digest), release):
+        if digest:
             found[*image.path, image.digest] = digest
             found[*image.path, "useDigest"] = True
     return found

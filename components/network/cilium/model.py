@@ -13,7 +13,6 @@ from pydantic import BeforeValidator, Discriminator, Tag
 
 from components.core.model import Spec
 from components.core.types import MinorVersion, Mtu, Network, RefusedError, Version
-from components.core.versions import matches
 from components.network.cilium.data_path import DataPath
 from components.network.compatibility.matrix import Combination, Feature, Part
 from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, ServiceProxy, proxy_words
@@ -139,7 +138,7 @@ class _Cilium(CniSpec):
     l7_proxy: bool = True
     """Envoy, for L7 and DNS policies."""
     hubble: bool = True
-    """Flow records. On 1.14 to 1.18 the relay stays off, because a Release can't wait for it there."""
+    """Flow records. On 1.18 the relay stays off, because a Release can't wait for it there."""
     health_probes: bool = True
     """Health checks between agents, and of an endpoint on each node."""
     gateway_api: bool = False
@@ -172,16 +171,15 @@ class _Cilium(CniSpec):
         """What the agents are told, as constraints judge it."""
         replaces = self.service_proxy == "ebpf"
         dispatch = "opt" if isinstance(self.balancing, Snat) else self.balancing.dispatch
-        # Needed since 1.15, also without a tunnel; charts before 1.14.3 have no key that does it.
-        packs_in_geneve = dispatch == "geneve" and matches(self.version, ">=1.14.3")
         return DataPath(
             release=self.version,
             routing="tunnel" if self.tunnel else "native",
-            protocol=self.tunnel or ("geneve" if packs_in_geneve else "vxlan"),
+            protocol=self.tunnel or ("geneve" if dispatch == "geneve" else "vxlan"),  # of DSR, also without a tunnel
             lb_mode=self.balancing.mode,
             dispatch=dispatch,
             replaces_proxy=replaces,
             node_ports=replaces,
+            ipam="kubernetes",
             bpf_masquerade=replaces,
             pod_cidr=str(network.pod_cidr),
             encryption="" if self.encryption == "none" else self.encryption,

@@ -12,8 +12,6 @@ from typing import Any
 from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import KUBE_SYSTEM
-from components.core.versions import matches
-from components.network.cilium.chart.keys import nearest
 from components.network.cilium.model import Cilium
 
 
@@ -26,7 +24,7 @@ def rollout_annotations(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest
     said = json.dumps([cni.version, values], sort_keys=True)
     revision = hashlib.sha256(said.encode()).hexdigest()[:16]
     objects = [("DaemonSet", "cilium"), ("Deployment", "cilium-operator")]
-    if cni.l7_proxy and matches(nearest(cni.version) or cni.version, ">=1.16"):
+    if cni.l7_proxy:
         objects.append(("DaemonSet", "cilium-envoy"))
     if (values.get("hubble") or {}).get("relay", {}).get("enabled"):
         objects.append(("Deployment", "hubble-relay"))

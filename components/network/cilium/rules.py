@@ -6,31 +6,30 @@ from components.network.cilium.changes import as_spec, effect, spec_field
 from components.network.cilium.constraints import broken
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.model import Cilium, CiliumNative
+from components.network.cilium.releases import SUPPORTED
 from components.network.networks import NetworkSpec
 from components.network.ranges import holds_nodes
 
-OLDEST = "1.11"
-"""The oldest minor whose charts were read and rendered."""
 NEWEST = "1.20"
 """The newest minor whose MTU arithmetic was run."""
 
 
 def cilium_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
     """Everything wrong with it."""
-    problems = _version_problems(cni) + _routing_problems(cni, network)
-    return problems + _data_path_problems(cni.data_path(network))
+    problems = _version_problems(cni)
+    return problems or _routing_problems(cni, network) + _data_path_problems(cni.data_path(network))
 
 
 def _version_problems(cni: Cilium) -> list[Finding]:
-    if between(cni.version, OLDEST, NEWEST):
+    if between(cni.version, SUPPORTED, NEWEST):
         return []
     return [
         Finding(
             "cni-version",
             "cni.version",
-            f"{cni.version} is not between {OLDEST} and {NEWEST}, for which this platform knows the chart's "
-            "values and the MTU arithmetic",
-            "choose one of these",
+            f"{cni.version} is not between {SUPPORTED} and {NEWEST}: Cilium maintains three minors, and this platform "
+            "knows the chart's values and the MTU arithmetic of these",
+            "choose one of these (`vds cilium-values migrate` carries the values of older releases)",
         )
     ]
 

@@ -2,8 +2,8 @@
 
 from components.core.finding import Finding
 from components.core.versions import minor, parse
-from components.network.cilium.chart.keys import minors, releases
 from components.network.cilium.model import Cilium
+from components.network.cilium.releases import NEWEST
 
 
 def upgrade_problems(cni: Cilium) -> list[Finding]:
@@ -22,23 +22,14 @@ def _jump(cni: Cilium) -> list[Finding]:
     between = [f"{running.major}.{number}" for number in range(running.minor + step, wanted.minor, step)]
     if not between:
         return []
-    path = " → ".join([cni.running_version, *map(_newest, between), cni.version])
+    path = " → ".join([cni.running_version, *(NEWEST.get(name, name) for name in between), cni.version])
     goes = "goes back" if step < 0 else "goes"
     says = f"{cni.version}, but {cni.running_version} runs, and Cilium {goes} one minor at a time"
-    known = minors()
-    if not set(between) <= set(known):
-        return [
-            _refused(
-                says,
-                f"take the path {path}, with Cilium's own tools where this platform has no charts (it has "
-                f"{known[0]} to {known[-1]})",
-            )
-        ]
     return [
         _refused(
             says,
-            f"take the path {path}, one update each, the first to version: {_newest(between[0])} (`vds cilium-values "
-            "migrate` has each step's values)",
+            f"take the path {path}, one update each, with Cilium's own tools below the versions of a stack file "
+            "(`vds cilium-values migrate` has each step's values)",
         )
     ]
 
@@ -61,8 +52,3 @@ def _first(cni: Cilium) -> list[Finding]:
             "write the first minor that this cluster ran, or leave it out on a new one",
         )
     ]
-
-
-def _newest(line: str) -> str:
-    """The newest release of a minor, where its charts were read; else the minor itself."""
-    return next((release for release in reversed(releases()) if minor(release) == line), line)

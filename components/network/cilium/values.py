@@ -1,8 +1,7 @@
-"""Helm values of the Cilium chart, for the version of the stack file: any release from 1.11 to 1.20.
+"""Helm values of the Cilium chart, for the version of the stack file: 1.18 or newer.
 
-Written out where a default is a trap, with the trap beside it. The charts' JSON Schemas let misspelt keys
-pass and the older charts have none, so tests look up every key in the release's own table of keys and ask `explain`
-what each of them really does there.
+Written out where a default is a trap, with the trap beside it. The charts' JSON Schemas let misspelt keys pass, so
+tests render the charts and ask `explain` what each key really does there.
 """
 
 from typing import Any
@@ -12,9 +11,8 @@ from components.core.finding import Finding
 from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
 from components.network.cilium.advice import certificates_come_late
-from components.network.cilium.chart import settings
-from components.network.cilium.chart.keys import closest, has, nearest
-from components.network.cilium.chart.nested import dotted, flatten, unflatten
+from components.network.cilium.changes import proxy_value, routing_values
+from components.network.cilium.chart.nested import unflatten
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.images import mirrored
 from components.network.cilium.model import Cilium
@@ -27,13 +25,13 @@ _ONE_BY_ONE: Values = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailabl
 
 
 def cilium_values(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Values:
-    """Values for the chart of `cni.version` (1.11 or newer): the platform's own, and those that the stack file adds."""
+    """Values for the chart of `cni.version` (1.18 or newer): the platform's own, and those that the stack file adds."""
     return merged(platform_values(cni, network, context), cni.install.values)
 
 
 def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Values:
     """The values of `cilium_values` that are the platform's own."""
-    release, path = _release(cni), cni.data_path(network)
+    path = cni.data_path(network)
     replaces_proxy = path.replaces_proxy
     values: Values = {
         "bpf": {"masquerade": replaces_proxy},  # needs kube-proxy replacement
@@ -42,14 +40,13 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         "encryption": {"enabled": cni.encryption != "none", "type": _encryption_type(cni)},
         "endpointHealthChecking": {"enabled": cni.health_probes},
         "healthChecking": cni.health_probes,
-        "hubble": _hubble(cni, release),
+        "hubble": _hubble(cni),
         "ipam": {"mode": "kubernetes"},  # pod addresses from node.spec.podCIDR, which kubeadm and k3s set
         "ipv4": {"enabled": True},
         "ipv6": {"enabled": False},
         "k8sServiceHost": network.api_server.host,  # there is no kube-proxy to find the API server by
         "k8sServicePort": str(network.api_server.port),
-        # A word before 1.14, and a string ever since: 1.16 and later fail on the words of before.
-        "kubeProxyReplacement": settings.proxy_value(replaces_proxy, release),
+        "kubeProxyReplacement": proxy_value(replaces_proxy, cni.version),
         "l7Proxy": cni.l7_proxy,
         "loadBalancer": _load_balancer(path),
         # A changed value is a changed ConfigMap, which no agent reads twice: it takes other pods.
@@ -57,87 +54,48 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         "rollOutCiliumPods": True,
         # Helm waits for desired − maxUnavailable pods, and the chart has 2: on two nodes, for none.
         "updateStrategy": _ONE_BY_ONE,
-        **_mtu(cni, network, release),
-        **_routing(path, release),
-        **_gateway(cni, release),
-    }
-    if matches(release, ">=1.16"):
-        # A DaemonSet of its own; in the agent before.
-        values["envoy"] = {"enabled": cni.l7_proxy, "rollOutPods": True, "updateStrategy": _ONE_BY_ONE}
-    if matches(release, ">=1.17"):
+        **_routing(path),
+        # The links' MTU, not the pods': the agent takes the overheads off.
+        "MTU": solve(cni, network.underlay_mtu).configured,
+        # A DaemonSet of its own, also where upgradeCompatibility would keep it in the agent.
+        "envoy": {"enabled": cni.l7_proxy, "rollOutPods": True, "updateStrategy": _ONE_BY_ONE},
         # One owner of the addresses: two fight over them.
-        values["defaultLBServiceIPAM"] = "lbipam" if context.announces else "none"
+        "defaultLBServiceIPAM": "lbipam" if context.announces else "none",
+        # A string: a bool is a schema error before 1.20.
+        "gatewayAPI": {"enabled": cni.gateway_api, "gatewayClass": {"create": "auto"}},
+    }
     if "l2" in context.announces:
         values["l2announcements"] = {"enabled": True}
     if "bgp" in context.announces:
         values["bgpControlPlane"] = {"enabled": True}
-    if cni.devices and matches(release, ">=1.20"):
+    if cni.devices and matches(cni.version, ">=1.20"):
         values["devices"] = list(cni.devices)
     elif cni.devices:
         values["devices"] = " ".join(cni.devices)  # before 1.20 the chart writes it out as it stands
     if cni.upgraded_from:
         values["upgradeCompatibility"] = cni.upgraded_from
-    return merged(values, unflatten(mirrored(context.images, release)))
+    return merged(values, unflatten(mirrored(context.images, cni.version)))
 
 
 def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> list[Finding]:
-    """What is wrong with the values that the stack file adds: the platform sets the key, or the chart has none."""
-    extra, release = cni.install.values, _release(cni)
-    if not extra or nearest(cni.version) is None:
-        return []
-    own = platform_values(cni, network, context)
-    both = list(taken(own, extra))
-    found = [_problem(f"{key} is set by the platform, from fields of the stack file", "take it out") for key in both]
-    try:
-        paths = [path for path in flatten(extra) if has(path, release) is None and dotted(path) not in both]
-    except ValueError as error:
-        return [_problem(str(error), "write them out")]
-    for path in paths:
-        near = closest(path, release)
-        meant = f"write {dotted(near)}" if near else "take it out, or correct it"
-        said = f"{dotted(path)} is no key of the chart of Cilium {release}, which would ignore it"
-        found.append(_problem(said, meant))
-    return found
+    """What is wrong with the values that the stack file adds: the platform sets the key. What the chart does not read,
+    the policy pack finds by rendering it."""
+    both = taken(platform_values(cni, network, context), cni.install.values)
+    said = "is set by the platform, from fields of the stack file"
+    return [Finding("cni-values", "cni.install.values", f"{key} {said}", "take it out") for key in both]
 
 
-def _problem(said: str, remedy: str) -> Finding:
-    return Finding("cni-values", "cni.install.values", said, remedy)
-
-
-def _release(cni: Cilium) -> str:
-    """The release whose chart is known; rules refuse minors of which none is."""
-    return nearest(cni.version) or cni.version
-
-
-def _mtu(cni: Cilium, network: NetworkSpec, release: str) -> Values:
-    """The link's MTU, not the pods': the agent takes the overheads off."""
-    configured = solve(cni, network.underlay_mtu).configured
-    if matches(release, ">=1.13"):
-        return {"MTU": configured}
-    # Charts before 1.13 have no key for it and drop MTU in silence; agents read it all the same (cilium#20639).
-    return {"extraConfig": {"mtu": str(configured)}}
-
-
-def _routing(path: DataPath, release: str) -> Values:
+def _routing(path: DataPath) -> Values:
     if not path.native:
-        return unflatten(settings.routing_values(path.protocol, release))
+        return unflatten(routing_values(path.protocol, path.release))
     values: Values = {
         "autoDirectNodeRoutes": path.direct_routes,
         "ipv4NativeRoutingCIDR": path.native_cidr,
-        **unflatten(settings.routing_values("native", release)),
+        **unflatten(routing_values("native", path.release)),
     }
     if path.protocol == "geneve":
         values["tunnelProtocol"] = "geneve"  # of DSR
     return values
-
-
-def _gateway(cni: Cilium, release: str) -> Values:
-    if not matches(release, ">=1.13"):
-        return {}
-    values: Values = {"enabled": cni.gateway_api}
-    if matches(release, ">=1.16"):
-        values["gatewayClass"] = {"create": "auto"}  # a string: a bool is a schema error before 1.20
-    return {"gatewayAPI": values}
 
 
 def _restarted_by(cni: Cilium, context: ChartContext) -> Values:
@@ -154,14 +112,14 @@ def _load_balancer(path: DataPath) -> Values:
     return values
 
 
-def _hubble(cni: Cilium, release: str) -> Values:
+def _hubble(cni: Cilium) -> Values:
     if not cni.hubble:
         return {"enabled": False}
     # `helm` (the default) makes new certificates at every render that has no cluster to look them up in. Agents run
     # without theirs and take them when they come; the relay's pod can't start before.
     return {
         "enabled": True,
-        "relay": {"enabled": not certificates_come_late(release), "rollOutPods": True},
+        "relay": {"enabled": not certificates_come_late(cni.version), "rollOutPods": True},
         "tls": {"auto": {"enabled": True, "method": "cronJob"}},
     }
 

@@ -4,16 +4,15 @@ import copy
 
 import pytest
 
-from components.core.versions import matches
 from components.gateway.bundle import BundleError, read_bundle
 from components.gateway.crd_rules import bundle_problems, crd_problems
 from components.network.cilium.chart.explain import explain
-from components.network.cilium.chart.keys import has, releases
 from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.stackfile.parsing import SpecError, parse
 from tests.support.bundles import crd, digest, guard, published, text
+from tests.support.cilium_trials import trial
 from tests.support.stacks import stack, stack_data
 
 SERVED, STORED = {"served": True, "storage": False}, {"served": True, "storage": True}
@@ -164,15 +163,14 @@ def values(release, bundle, gateway_api=True):
     return cilium_values(cni, spec.network, ChartContext("oslo", gateway_bundle=bundle))
 
 
-@pytest.mark.parametrize("release", [release for release in releases() if matches(release, ">=1.13")])
-def test_another_bundle_restarts_the_operator_of_every_release_that_knows_gateways(release):
-    assert has(("operator", "podAnnotations"), release) is not None
+@pytest.mark.parametrize("release", ["1.18.2", "1.20.2"])
+def test_another_bundle_restarts_the_operator(release):
     before, after = values(release, "1.5.1"), values(release, "1.6.1")
     assert before["operator"].pop("podAnnotations") == {"vds-platform.no/gateway-api": "1.5.1"}
     changed = copy.deepcopy(after)
     assert changed["operator"].pop("podAnnotations") == {"vds-platform.no/gateway-api": "1.6.1"}
     assert before == changed
-    [found] = [item for item in explain(flatten(after), release) if "podAnnotations" in str(item)]
+    [found] = [item for item in explain(flatten(after), trial(release)) if "podAnnotations" in str(item)]
     assert found.as_meant
 
 

@@ -68,5 +68,16 @@ def test_the_option_of_dsr_is_said_where_a_clients_packet_leaves_it_no_room():
     assert "write mode: hybrid" in said.remedy
     assert cni_advice(dsr, 1507) != []
     assert cni_advice(dsr, 1508) == cni_advice(dsr, 9000) == []
-    for balancing in ({"mode": "hybrid", "dispatch": "opt"}, {"mode": "dsr", "dispatch": "geneve"}, {"mode": "snat"}):
+    for balancing in ({"mode": "hybrid", "dispatch": "opt"}, {"mode": "snat"}):
         assert cni_advice(cilium(routing=NATIVE, hubble=False, loadBalancing=balancing), 1500) == []
+
+
+def test_a_clients_packet_in_geneve_needs_62_bytes_more_than_the_client_sends():
+    """pkg/mtu: TunnelOverhead 50 and DsrTunnelOverhead 12."""
+    dsr = cilium(routing=NATIVE, hubble=False, loadBalancing={"mode": "dsr", "dispatch": "geneve"})
+    assert solve(dsr, 1500).pod == 1500
+    (said,) = cni_advice(dsr, 1500)
+    assert "1500 − 50 (Geneve) − 12 (its option) = 1438 fit" in said.message
+    assert "give the links between nodes 1562 or more" in said.remedy
+    assert cni_advice(dsr, 1561) != []
+    assert cni_advice(dsr, 1562) == []

@@ -50,10 +50,10 @@ def test_links_too_small_for_the_overlay_are_refused():
     assert "less than the 1280 bytes" in problem
 
 
-@pytest.mark.parametrize("version", ["1.10.20", "1.21.0", "2.0.0"])
+@pytest.mark.parametrize("version", ["1.17.18", "1.21.0", "2.0.0"])
 def test_a_version_whose_charts_are_not_known_is_refused(version):
     (problem,) = said(version=version)
-    assert f"cni.version: {version} is not between 1.11 and 1.20" in problem
+    assert f"cni.version: {version} is not between 1.18 and 1.20" in problem
 
 
 @pytest.mark.parametrize(
@@ -69,36 +69,6 @@ def test_a_version_whose_charts_are_not_known_is_refused(version):
 def test_what_excludes_each_other_is_refused(cni, rule):
     (problem,) = said(**cni)
     assert rule in problem
-
-
-@pytest.mark.parametrize(
-    ("cni", "rule"),
-    [
-        ({"version": "1.12.19", "gatewayApi": True}, "has no Gateway controller"),
-        ({"version": "1.13.18", "loadBalancing": {"mode": "dsr", "dispatch": "geneve"}}, "came with Cilium 1.14"),
-    ],
-)
-def test_what_a_release_does_not_have_is_refused(cni, rule):
-    (problem,) = said(**cni)
-    assert rule in problem
-
-
-@pytest.mark.parametrize("version", ["1.11.20", "1.13.18"])
-def test_wireguard_beside_the_l7_proxy_is_refused_where_every_agent_exits(version):
-    (problem,) = said(version=version, encryption="wireguard", podMtu=None)
-    assert problem.startswith(f"cni.encryption: wireguard on Cilium {version}: every agent exits")
-    assert "or l7Proxy: false" in problem
-    assert said(version=version, encryption="wireguard", podMtu=None, l7Proxy=False) == []
-    assert said(version="1.14.0", encryption="wireguard", podMtu=None) == []
-
-
-@pytest.mark.parametrize("version", ["1.13.18", "1.15.19"])
-def test_ipsec_beside_kube_proxy_replacement_is_refused_where_every_agent_exits(version):
-    (problem,) = said(version=version, encryption="ipsec", podMtu=None)
-    assert problem.startswith(f"cni.encryption: ipsec on Cilium {version}: every agent exits")
-    assert "or serviceProxy: iptables" in problem
-    assert said(version=version, encryption="ipsec", podMtu=None, serviceProxy="iptables") == []
-    assert said(version="1.16.0", encryption="ipsec", podMtu=None) == []
 
 
 def test_ipsec_takes_its_bytes_and_says_that_nobody_measured_them():

@@ -69,7 +69,8 @@ def test_whether_a_finding_is_decided_is_no_part_of_its_text(monkeypatch: pytest
 
 def test_what_cannot_be_judged_hides_no_other_resource() -> None:
     bad = cilium_config(mtu="1450")
-    unreadable = release("cilium", {})._replace(props={"chart": "cilium", "values": "hunter2"}, name="unreadable")
+    props = {"chart": "tigera-operator", "values": "hunter2"}
+    unreadable = release("tigera-operator", {})._replace(props=props, name="unreadable")
     unknown = cilium_config(mtu=UNKNOWN)._replace(name="unknown")
     found = findings("cni-mtu", unreadable, unknown, bad)
     assert {(finding.urn, finding.decided) for finding in found} == {

@@ -9,8 +9,8 @@ from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.pools.by_cilium import POOL, announcements, cilium_pool_manifests
-from components.pools.ownership import BGP_SINCE
 from components.stackfile.parsing import parse
+from tests.support.cilium_trials import trial
 from tests.support.modules import CILIUM, cilium_versions
 from tests.support.schemas import crd_errors
 from tests.support.stacks import ROOT, problems, stack_data
@@ -32,16 +32,15 @@ def data(*pools, cni=None, install="cilium", gateway="existing"):
     return found
 
 
-def made(*pools, version="1.18.12"):
-    return cilium_pool_manifests(parse(data(*pools), base_dir=ROOT).metallb, version)
+def made(*pools):
+    return cilium_pool_manifests(parse(data(*pools), base_dir=ROOT).metallb)
 
 
-@pytest.mark.parametrize("version", [version for version in cilium_versions() if matches(version, ">=1.14")])
+@pytest.mark.parametrize("version", [version for version in cilium_versions() if matches(version, ">=1.18")])
 def test_every_object_fits_ciliums_own_crds(version):
     selected = {**L2, "advertisement": {"kind": "l2", "nodeSelectors": [{"matchLabels": {"edge": "a"}}] * 2}}
-    bgp = [[BGP], [selected, BGP]] if matches(version, f">={BGP_SINCE}") else []
-    for pools in ([L2], [selected], *bgp):
-        for item in made(*pools, version=version):
+    for pools in ([L2], [selected], [BGP], [selected, BGP]):
+        for item in made(*pools):
             assert crd_errors(item, CILIUM, version) == []
 
 
@@ -57,17 +56,6 @@ def test_of_several_pools_a_service_names_its_own():
     assert [pool["spec"]["serviceSelector"]["matchLabels"] for pool in pools] == [{POOL: "public"}, {POOL: "routed"}]
     (kept,) = [item for item in made({**L2, "autoAssign": False}) if item["kind"] == "CiliumLoadBalancerIPPool"]
     assert kept["spec"]["serviceSelector"]["matchLabels"] == {POOL: "public"}
-
-
-def test_before_1_15_a_pool_has_networks_and_no_ranges():
-    (pool, _) = made(L2, version="1.14.4")
-    assert pool["apiVersion"] == "cilium.io/v2alpha1"
-    assert [item["cidr"] for item in pool["spec"]["cidrs"]] == [
-        "198.51.100.200/29",
-        "198.51.100.208/29",
-        "198.51.100.216/30",
-        "198.51.100.220/32",
-    ]
 
 
 def test_a_router_hears_of_the_pools_that_name_it():
@@ -86,9 +74,8 @@ def test_a_router_hears_of_the_pools_that_name_it():
 @pytest.mark.parametrize(
     ("pool", "version", "owner", "key"),
     [
-        (L2, "1.14.4", None, "l2announcements"),
+        (L2, "1.18.2", "lbipam", "l2announcements"),
         (L2, "1.20.0", "lbipam", "l2announcements"),
-        (BGP, "1.16.1", None, "bgpControlPlane"),
         (BGP, "1.19.6", "lbipam", "bgpControlPlane"),
     ],
 )
@@ -97,7 +84,7 @@ def test_the_chart_is_told_who_owns_the_addresses(pool, version, owner, key):
     values = cilium_values(spec.cni, spec.network, ChartContext("oslo", announces=announcements(spec.metallb)))
     assert values.get("defaultLBServiceIPAM") == owner
     assert values[key] == {"enabled": True}
-    assert [item for item in explain(flatten(values), version) if not item.as_meant] == []
+    assert [item for item in explain(flatten(values), trial(version)) if not item.as_meant] == []
 
 
 def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
@@ -109,7 +96,6 @@ def test_where_metallb_owns_them_cilium_is_told_to_keep_off():
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"cni": {"version": "1.13.18"}}, "l2 by Cilium needs Cilium 1.14"),
         ({"cni": {"serviceProxy": "nftables"}}, "needs serviceProxy: ebpf"),
         ({"gateway": "traefik"}, "does not work with externalTrafficPolicy: Local"),
     ],
@@ -119,32 +105,10 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
     assert says in problem
 
 
-@pytest.mark.parametrize(
-    ("pool", "version", "says"),
-    [
-        (BGP, "1.15.19", "bgp by Cilium needs Cilium 1.16"),
-        (
-            {**BGP, "advertisement": {"kind": "bgp", "peers": ["rack-a"], "aggregationLength": 28}},
-            "1.17.18",
-            "aggregationLength needs Cilium 1.18",
-        ),
-        (
-            {
-                **BGP,
-                "advertisement": {
-                    "kind": "bgp",
-                    "peers": ["rack-a"],
-                    "nodeSelectors": [{"matchLabels": {"edge": "a"}}],
-                },
-            },
-            "1.18.12",
-            "nodeSelectors work only with MetalLB",
-        ),
-    ],
-)
-def test_what_cilium_cannot_own(pool, version, says):
-    (problem,) = problems(data(pool, cni={"version": version}))
-    assert says in problem
+def test_bgp_by_cilium_is_spoken_by_all_nodes():
+    advertisement = {"kind": "bgp", "peers": ["rack-a"], "nodeSelectors": [{"matchLabels": {"edge": "a"}}]}
+    (problem,) = problems(data({**BGP, "advertisement": advertisement}))
+    assert "nodeSelectors work only with MetalLB" in problem
 
 
 def test_calico_owns_nothing_of_ciliums():

@@ -72,9 +72,6 @@ CASES: list[tuple[Callable[[Data], None], str, Callable[[Data], None]]] = [
     ),
     (top(environment="Oslo"), "at most 32 lower-case letters, digits and '-', as in 'oslo'", top(environment="oslo")),
     (top(environment="o" * 33), "at most 32: shorten it", top(environment="o" * 32)),
-    (cni(encryption="wireguard", version="1.13.18", podMtu=1420), "or l7Proxy: false", cni(l7Proxy=False)),
-    (cni(encryption="wireguard", version="1.13.18", podMtu=1420), "version 1.14 or newer", cni(version="1.14.4")),
-    (cni(encryption="ipsec", version="1.15.19", podMtu=1423), "serviceProxy: iptables", cni(serviceProxy="iptables")),
     (
         gateway(controllerName="example.com/foo"),
         "write traefik.io/gateway-controller",

@@ -1,26 +1,40 @@
 """Values of one Cilium release in the words of another, with what changed, and what cannot come along.
 
-What ran stays what runs. A key that did nothing is left out and said, because in the new words it would
-begin to do something on a running cluster. Values that never ran (Helm fails, or every agent exits) have
-nothing to keep: of those, and with `meant=True`, what was meant is carried.
+What ran stays what runs: both releases' charts are rendered, and the data paths in their `cilium-config` are compared.
+A key that did nothing is left out and said, because in the new words it would begin to do something on a running
+cluster. Values that never ran (Helm fails, or every agent exits) have nothing to keep: of those, and with `meant=True`,
+what was meant is carried.
 """
 
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
-from components.core.versions import between, matches
-from components.network.cilium.chart import settings
-from components.network.cilium.chart.explain import coerced, explain
-from components.network.cilium.chart.history import Renamed, Verdict, fate, removal_of, rename_of, renamed_from
-from components.network.cilium.chart.keys import Path, has, type_problem
-from components.network.cilium.chart.nested import Leaves, dotted, redact
-from components.network.cilium.chart.routing import judge_routing
-from components.network.cilium.chart.settings import text
-from components.network.cilium.data_path import from_values
+from components.core.versions import minor, parse
+from components.network.cilium.changes import as_values, is_setting, proxy_value, routing_values
+from components.network.cilium.chart.explain import (
+    PROTOCOL,
+    PROXY,
+    ROUTING,
+    UPGRADE_COMPATIBILITY,
+    Explanation,
+    Judged,
+    ambiguous_compatibility,
+    judge,
+    written_routing,
+)
+from components.network.cilium.chart.nested import Leaves, Path, dotted, keys, redact
+from components.network.cilium.chart.renames import gone, other_names
+from components.network.cilium.chart.trial import Made, Trial
+from components.network.cilium.constraints import Verdict, proxy_words
+from components.network.cilium.data_path import DataPath, from_config, is_placeholder, text
 
 Kind = Literal["rewritten", "set", "left out", "lost"]
-
-
 _SAYS_NOTHING: tuple[object, ...] = ("", None, {}, [])
+_STOPS = (Verdict.FAILS, Verdict.REFUSED)
+_ROUNDS = 4
 
 
 class Change(NamedTuple):
@@ -43,205 +57,272 @@ class Migration(NamedTuple):
     changes: tuple[Change, ...]
     never_ran: bool
     """The old values make Helm fail or every agent exit."""
+    left: tuple[Explanation, ...]
+    """What is wrong with the new values on the new release."""
+    paths: tuple[DataPath, DataPath]
+    """What the agents of both releases are told."""
+
+    @property
+    def same(self) -> bool:
+        """Whether the new values do what the old ones did: proved by rendering both."""
+        return not self.left and not any(change.changes_behaviour for change in self.changes)
 
 
-def migrate(found: Leaves, old: str, new: str, *, meant: bool = False) -> Migration:
-    """Carry values from release `old` to release `new`, both of `keys.releases()`, in either direction."""
-    carrier = _Carrier(found, old, new, meant)
-    carrier.routing()
-    carrier.proxy()
-    for path in found:
-        carrier.rest(path)
-    return Migration(carrier.values, tuple(carrier.changes), carrier.never_ran)
+def migrate(found: Leaves, old: Trial, new: Trial, *, meant: bool = False) -> Migration:
+    """Carry values from one release to another, in either direction.
+
+    Raises ValueError where they have a value that may mean two things, and UnavailableChartError.
+    """
+    if problem := ambiguous_compatibility(found.get(UPGRADE_COMPATIBILITY)):
+        raise ValueError(f"upgradeCompatibility: {problem}")
+    return _Carrier(found, old, new, meant).result()
+
+
+def first_minor(found: Leaves, old: str, new: str) -> str:
+    """`upgradeCompatibility` for a way up: the first minor that the cluster ran. Empty where none is needed."""
+    return text(found.get(UPGRADE_COMPATIBILITY)) or (minor(old) if parse(minor(new)) > parse(minor(old)) else "")
 
 
 class _Carrier:
-    def __init__(self, found: Leaves, old: str, new: str, meant: bool) -> None:
+    def __init__(self, found: Leaves, old: Trial, new: Trial, meant: bool) -> None:
         self.found, self.old, self.new = found, old, new
-        stops = (Verdict.FAILS, Verdict.REFUSED)
-        self.never_ran = any(finding.verdict in stops for finding in explain(found, old))
-        self.meant = meant or self.never_ran
+        self.before = judge(found, old)
+        self.never_ran = any(finding.verdict in _STOPS for finding in self.before.findings.values())
+        self.carries_all = meant or self.never_ran
         self.values: Leaves = {}
+        self.origin: dict[Path, Path] = {}
+        """Each new key, with the old one that it is from."""
         self.changes: list[Change] = []
-        self.done: set[Path] = set()
 
-    def routing(self) -> None:
-        """`tunnel`, `routingMode` and `tunnelProtocol` are one setting."""
-        written = {
-            path: self.found[path]
-            for path in (settings.TUNNEL, settings.ROUTING_MODE, settings.PROTOCOL)
-            if text(self.found.get(path))
-        }
-        self.done |= {settings.TUNNEL, settings.ROUTING_MODE, settings.PROTOCOL}
-        if not written:
+    def result(self) -> Migration:
+        for path in self.found:
+            if path not in (PROXY, *ROUTING):
+                self._place(path)
+        self._proxy()
+        self._routing()
+        if first := first_minor(self.found, self.old.release, self.new.release):
+            self.values[UPGRADE_COMPATIBILITY] = first
+        order = list(self.found)
+        place = {key: order.index(origin) for key, origin in self.origin.items()}
+        self.values = dict(sorted(self.values.items(), key=lambda item: place.get(item[0], len(order))))
+        after = self._settled()
+        if not self.carries_all:
+            after = self._compared(after)
+        left = tuple(finding for finding in after.findings.values() if not finding.as_meant)
+        return Migration(self.values, tuple(self.changes), self.never_ran, left, (self.before.path, after.path))
+
+    # --- before the new chart is asked --------------------------------------------------------------------
+
+    def _place(self, path: Path) -> None:
+        """Write a key under the name that the new chart has for it, or leave it out."""
+        value, finding = self.found[path], self.before.findings[path]
+        if finding.verdict is Verdict.IGNORED and not self.carries_all and not is_placeholder(value):
+            comes_alive = value not in _SAYS_NOTHING and self.new.knows(path)
+            why = f"it did nothing on {self.old.release}"
+            why += f"; on {self.new.release} it would. To have it: {_words({path: value})}" if comes_alive else ""
+            self._change("left out", {path: value}, {}, why, comes_alive)
             return
-        here = from_values(self.found, self.old)
-        meant = settings.written_routing(self.found)
-        runs = "native" if here.native else here.protocol
-        meaning = meant if self.meant else runs
-        values = self._kept(written, meaning) or settings.routing_values(meaning, self.new)
-        geneve = (
-            {settings.PROTOCOL: "geneve"}
-            if here.protocol == "geneve" or text(self.found.get(settings.DISPATCH)) == "geneve"
-            else {}
-        )
-        if meaning == "native" and geneve and matches(self.new, ">=1.14.3"):
-            values = {**values, **geneve}  # since 1.15 dispatch geneve wants it, native too
-        self.values |= values
-        if meant != runs:
-            why = f"what was written ({meant}) did nothing on {self.old}, where {runs} ran"
-            why += (
-                "; now it takes effect"
-                if self.meant
-                else f"; that stays. To change it later: {_words(settings.routing_values(meant, self.new))}"
-            )
-            self._change("rewritten" if self.meant else "left out", written, values, why, True)
-        elif values != written:
-            self._change("rewritten", written, values, f"{runs} in the words of {self.new}", False)
+        names = [{path: value}, *other_names(path, value)]
+        chosen = next((name for name in names if all(map(self.new.knows, name))), {path: value})
+        rivals = [key for key in self._rivals(path, chosen) if self._alive(key) or not self._alive(path)]
+        if rivals:
+            why = f"{dotted(rivals[0])} is written too, and counts"
+            self._change("left out", {path: value}, {}, why, self._alive(path))
+            return
+        if chosen != {path: value}:
+            did = "" if self._alive(path) else f"; it did nothing on {self.old.release}"
+            why = f"the name on {self.new.release}{did}"
+            self._change("rewritten", {path: value}, chosen, why, bool(did))
+        self._put(chosen, path)
 
-    def _kept(self, written: Leaves, meaning: str) -> Leaves:
-        """The words as they stand, if the new release honours them and takes the same from them."""
-        there = from_values(written, self.new)
-        honoured = all(
-            judge_routing(path, value, written, self.new)[0] is Verdict.HONOURED for path, value in written.items()
-        )
-        return written if honoured and ("native" if there.native else there.protocol) == meaning else {}
+    def _rivals(self, path: Path, chosen: Leaves) -> list[Path]:
+        """Other keys that are written and mean the same setting."""
+        others = {key for name in other_names(path, self.found[path]) for key in name} | set(chosen)
+        return [key for key in self.found if key in others and key != path]
 
-    def proxy(self) -> None:
+    def _alive(self, path: Path) -> bool:
+        return path in self.before.live
+
+    def _proxy(self) -> None:
         """`kubeProxyReplacement`: a word, a truth, and a truth in quotes."""
-        self.done.add(settings.KPR)
-        value = self.found.get(settings.KPR)
-        if text(value) == "":
+        value = self.found.get(PROXY)
+        if PROXY not in self.found:
             return
-        word = text(value)
-        if settings.proxy_verdict(value, self.new) is Verdict.HONOURED:
-            self.values[settings.KPR] = value
+        word, words = text(value), proxy_words(self.new.release)
+        if word in ("", *words) or is_placeholder(value):
+            self._put({PROXY: value}, PROXY)
             return
-        values = {settings.KPR: settings.proxy_value(word in ("strict", "true"), self.new)}
-        self.values |= values
+        wanted = {PROXY: proxy_value(word in ("strict", "true"), self.new.release)}
+        self._put(wanted, PROXY)
+        why = f"the word of {self.new.release}"
         if word in ("partial", "probe"):
-            why = (
-                f"{self.new} has no {word}: this says that kube-proxy carries Services; to replace it whole write true"
-            )
-            self._change("lost", {settings.KPR: value}, values, why, True)
-        else:
-            ran = settings.proxy_verdict(value, self.old) is Verdict.HONOURED
-            why = f"the word of {self.new}" + ("" if ran else f"; {self.old} did not take the old one")
-            self._change("rewritten", {settings.KPR: value}, values, why, not ran)
+            why = f"{self.new.release} has no {word}: with false, kube-proxy carries what is not switched on one by one"
+        self._change("rewritten", {PROXY: value}, wanted, why, self.never_ran or word == "probe")
 
-    def rest(self, path: Path) -> None:
-        """Every other key by itself."""
-        if path in self.done:
+    def _routing(self) -> None:
+        """`tunnel`, `routingMode` and `tunnelProtocol` are one setting."""
+        given = {path: self.found[path] for path in ROUTING if text(self.found.get(path))}
+        if not given:
             return
-        value, row = self.found[path], rename_of(path) or renamed_from(path)
-        if row and not (isinstance(value, dict) and not value):
-            self._renamed(path, row)
-        elif has(path, self.old) is None:
-            self._without_effect(path)
-        elif gone := removal_of(path, self.new):
-            same = value == gone.default if gone.default is not None else not value  # off, as it is from then on
-            kind: Kind = "left out" if same else "lost"
-            self._change(kind, {path: value}, {}, f"{gone.until} was the last with it; {gone.now}", not same)
-        elif has(path, self.new) is None:
-            empty = value in _SAYS_NOTHING
-            why = f"the chart of {self.new} does not read it"
-            self._change("left out" if empty else "lost", {path: value}, {}, why, not empty)
-        else:
-            self._place(path, path, self.found[path])
-
-    def _place(self, path: Path, target: Path, value: Any) -> Any:
-        """Write a value below its name there, in a type that the schema takes; None if there is none."""
-        key = has(target, self.new)
-        problem = type_problem(value, key) if key else ""
-        if problem and isinstance(value, bool) and has((*target, "enabled"), self.new):
-            target = (*target, "enabled")
-            self._change("rewritten", {path: value}, {target: value}, f"{problem} on {self.new}", self.never_ran)
-            problem = ""
-        fitting = coerced(value, key.types) if key and problem else value
-        if problem and fitting is None:
-            self._change("lost", {path: self.found[path]}, {}, f"{problem} on {self.new}", True)
-        elif problem and path == target:
-            self._change("rewritten", {path: value}, {path: fitting}, f"{problem} on {self.new}", False)
-        if not problem or fitting is not None:
-            self.values[target] = fitting
-        return fitting
-
-    def _renamed(self, path: Path, row: Renamed) -> None:
-        value, old_name = self.found[path], path == row.old
-        honoured = fate(row, self.old) is Verdict.HONOURED if old_name else between(self.old, row.new_since, "")
-        ran = honoured and has(path, self.old) is not None
-        target = self._name_there(path, row)
-        if (wins := self._winner(row)) not in (path, None):
-            self._change("left out", {path: value}, {}, f"{dotted(wins)} is written too, and wins", False)
+        if any(map(is_placeholder, given.values())):
+            for path in given:
+                self._place(path)
             return
-        if not ran and (not self.meant or value in _SAYS_NOTHING):
-            self._change("left out", {path: value}, {}, self._did_nothing({target: value}), value not in _SAYS_NOTHING)
-            return
-        if has(target, self.new) is None:
-            self._change("lost", {path: value}, {}, f"the chart of {self.new} has nothing like it", ran)
-            return
-        if target == path == row.old:
-            self.values[path] = value
-            return
-        if target == path:
-            self._place(path, path, value)
-            return
-        carried = _converted(value, row, to_new=target == row.new)
-        if isinstance(carried, list) and target == row.old:
-            self._change("lost", {path: value}, {}, f"{dotted(target)} of {self.new} takes one value only", True)
-            return
-        if (carried := self._place(path, target, carried)) is None:
-            return
-        why = f"{dotted(path)} is called {dotted(target)} on {self.new}"
-        self._change(
-            "rewritten",
-            {path: value},
-            {target: carried},
-            why + ("" if ran else f"; it did nothing on {self.old}"),
-            not ran,
-        )
+        meant, runs = written_routing(self.found), _routing_of(self.before.path)
+        meaning = meant if self.carries_all else runs
+        wanted = given if self._keeps(given, meaning) else routing_values(meaning, self.new.release)
+        if meaning == "native" and text(self.found.get(keys("loadBalancer.dsrDispatch"))) == "geneve":
+            wanted = {**wanted, PROTOCOL: "geneve"} if self.new.knows(PROTOCOL) else wanted  # since 1.15 it is needed
+        for path, value in wanted.items():
+            self._put({path: value}, path if path in given else next(iter(given)))
+        if meant != runs and not self.carries_all:
+            later = _words(routing_values(meant, self.new.release))
+            why = f"what was written ({meant}) did nothing on {self.old.release}, where {runs} ran; that stays. "
+            self._change("left out", given, wanted, f"{why}To change it later: {later}", True)
+        elif meant != runs:
+            why = f"what was written ({meant}) did nothing on {self.old.release}, where {runs} ran; now it takes effect"
+            self._change("rewritten", given, wanted, why, True)
+        elif wanted != given:
+            self._change("rewritten", given, wanted, f"{meaning} in the words of {self.new.release}", False)
 
-    def _winner(self, row: Renamed) -> Path | None:
-        """Which name counts on the old release where both are written."""
-        if row.old not in self.found or row.new not in self.found or isinstance(self.found[row.old], dict):
-            return None
-        old_counts = fate(row, self.old) is Verdict.HONOURED
-        new_counts = between(self.old, row.new_since, "") and bool(self.found[row.new]) and row.old != settings.OLD_CIDR
-        return row.old if old_counts and not new_counts else row.new
+    def _keeps(self, given: Leaves, meaning: str) -> bool:
+        made = self.new.of({**given, keys("ipv4NativeRoutingCIDR"): "10.0.0.0/8"})
+        path = from_config(made.config if isinstance(made, Made) else {}, self.new.release)
+        return isinstance(made, Made) and all(map(self.new.knows, given)) and _routing_of(path) == meaning
 
-    def _name_there(self, path: Path, row: Renamed) -> Path:
-        if path == row.old:
-            return row.old if fate(row, self.new) is Verdict.HONOURED else row.new
-        return row.new if between(self.new, row.new_since, "") else row.old
+    # --- what the new chart says --------------------------------------------------------------------------
 
-    def _without_effect(self, path: Path) -> None:
-        value = self.found[path]
-        there = has(path, self.new)
-        if there and self.meant and not type_problem(value, there):
-            self.values[path] = value
-            self._change(
-                "set", {path: value}, {path: value}, f"it did nothing on {self.old} and takes effect now", True
-            )
-        elif there:
-            self._change("left out", {path: value}, {}, self._did_nothing({path: value}), value not in _SAYS_NOTHING)
-        else:
-            self._change(
-                "left out", {path: value}, {}, f"it did nothing on {self.old} and would not on {self.new}", False
-            )
+    def _settled(self) -> Judged:
+        """Repair what the new chart refuses or ignores, until nothing is left that can be repaired."""
+        for _ in range(_ROUNDS):
+            after = judge(self.values, self.new)
+            repaired = [path for path in list(self.values) if self._repair(path, after)]
+            if not repaired:
+                return after
+        return judge(self.values, self.new)
 
-    def _did_nothing(self, values: Leaves) -> str:
-        return f"it did nothing on {self.old}; on {self.new} it would. To have it: {_words(values)}"
+    def _repair(self, path: Path, after: Judged) -> bool:
+        """Change one key by what became of it; whether that was done."""
+        value, origin, finding = self.values[path], self.origin.get(path, path), after.findings[path]
+        old = self.before.findings.get(origin)
+        ran = self._alive(origin)
+        if finding.verdict in (Verdict.FAILS, Verdict.OTHERWISE) and finding.instead:
+            instead = {_path(key): other for key, other in finding.instead}
+            rest = {key: other for key, other in self.values.items() if key != path or key in instead}
+            self.values = {**rest, **instead}
+            self.origin |= dict.fromkeys(instead, origin)
+            stays = instead.get(path) == value
+            new = {key: other for key, other in instead.items() if key != path or not stays}
+            did = bool(old and not old.as_meant)
+            self._change("set" if stays else "rewritten", {} if stays else {path: value}, new, finding.says, did)
+            return True
+        if finding.verdict is Verdict.FAILS and not finding.instead and (row := gone(path)):
+            rest = {key: other for key, other in self.values.items() if key != path}
+            self._lose({path: value}, f"{finding.says}; {row.now}", rest, row.always is None or row.always != value)
+            return True
+        if finding.verdict is Verdict.IGNORED and not finding.says.startswith("Helm's own"):
+            rest = {key: other for key, other in self.values.items() if key != path}
+            row = gone(path)
+            same = row.always == value if row and row.always is not None else not value
+            why = f"the chart of {self.new.release} does not read it" + (f"; {row.now}" if row else "")
+            self._lose({path: value}, why, rest, not same and (ran or self.carries_all))
+            return True
+        if path in after.live and old and origin == path and not ran and not self.carries_all and _did_nothing(old):
+            rest = {key: other for key, other in self.values.items() if key != path}
+            why = f"it changed nothing on {self.old.release}; on {self.new.release} it would"
+            why += f". To have it: {_words({path: value})}"
+            self._lose({path: value}, why, rest, True, "left out")
+            return True
+        return False
 
-    def _change(self, kind: Kind, before: Leaves, after: Leaves, why: str, behaviour: bool) -> None:
-        self.changes.append(Change(kind, _pairs(before), _pairs(after), why, behaviour))
+    def _lose(self, before: Leaves, why: str, rest: Leaves, behaviour: bool, kind: Kind | None = None) -> None:
+        self.values = rest
+        self._change(kind or ("lost" if behaviour else "left out"), before, {}, why, behaviour)
+
+    # --- the proof ----------------------------------------------------------------------------------------
+
+    def _compared(self, after: Judged) -> Judged:
+        """Write out what is another default on the new release; what still differs is lost."""
+        differing = _differences(self.before.path, after.path)
+        for field, (was, _) in differing.items():
+            if not is_setting(field):
+                continue
+            change = {field: self.before.path.protocol if (field, was) == ("routing", "tunnel") else was}
+            wanted = {**self.values, **as_values(change, self.new.release)}
+            made = self.new.of(wanted)
+            if isinstance(made, Made) and field not in _differences(
+                self.before.path, from_config(made.config, self.new.release)
+            ):
+                new = {key: value for key, value in wanted.items() if self.values.get(key) != value}
+                self.values = wanted
+                self._change("set", {}, new, f"the default of {self.new.release} is another", False)
+        after = judge(self.values, self.new)
+        for field, (was, now) in _differences(self.before.path, after.path).items():
+            why = f"{field.replace('_', ' ')} was {_shown(was)} on {self.old.release}, "
+            why += f"and is {_shown(now)} on {self.new.release}"
+            self._change("lost", (), (), why, True)
+        for path in self._silenced(after):
+            why = f"it took effect on {self.old.release}, and changes nothing on {self.new.release}"
+            self._change("lost", {path: self.values[path]}, {}, why, True)
+        return after
+
+    def _silenced(self, after: Judged) -> list[Path]:
+        known = Verdict.KNOWN
+        return [
+            path
+            for path, finding in after.findings.items()
+            if self._alive(self.origin.get(path, path))
+            and finding.verdict is known
+            and path not in after.live
+            and path not in (PROXY, *ROUTING)
+            and self.values[path] not in _SAYS_NOTHING
+            and not is_placeholder(self.values[path])
+        ]
+
+    def _put(self, values: Leaves, origin: Path) -> None:
+        self.values |= values
+        self.origin |= dict.fromkeys(values, origin)
+
+    def _change(
+        self, kind: Kind, before: Leaves | tuple[()], after: Leaves | tuple[()], why: str, behaviour: bool
+    ) -> None:
+        self.changes.append(Change(kind, _pairs(before or {}), _pairs(after or {}), why, behaviour))
 
 
-def _converted(value: Any, row: Renamed, *, to_new: bool) -> Any:
-    if row.convert == "list":
-        if to_new:
-            return value if isinstance(value, list) else [value]
-        return value[0] if isinstance(value, list) and len(value) == 1 else value
-    return value
+_COMPARED_APART = ("release", "proxy", "pod_cidr")
+
+
+def _differences(old: DataPath, new: DataPath) -> dict[str, tuple[Any, Any]]:
+    """Settings of the data path that differ, old and new: what has no effect beside the others does not count."""
+    was, now = (_effective(path) for path in (old, new))
+    return {field: (value, now[field]) for field, value in was.items() if value != now[field]}
+
+
+def _effective(path: DataPath) -> dict[str, Any]:
+    found = {field: value for field, value in asdict(path).items() if field not in _COMPARED_APART}
+    if path.native:
+        found["protocol"] = ""  # of DSR in Geneve, which `dispatch` says
+    if path.lb_mode == "snat" or not path.node_ports:
+        found["dispatch"] = ""
+    if not path.node_ports:
+        found["lb_mode"] = found["acceleration"] = ""
+    return found
+
+
+def _routing_of(path: DataPath) -> str:
+    return "native" if path.native else path.protocol
+
+
+def _did_nothing(finding: Explanation) -> bool:
+    return finding.verdict is Verdict.KNOWN and not finding.says.startswith("says nothing")
+
+
+def _shown(value: Any) -> str:
+    return {True: "on", False: "off", "": "not set"}.get(value, str(value))
+
+
+def _path(key: str) -> Path:
+    return tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", key))
 
 
 def _pairs(found: Leaves) -> tuple[tuple[str, str], ...]:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.network.cilium.chart.keys import Path
-
+Path = tuple[str, ...]
 MOST_LEAVES = 20_000
 """More than any chart has: YAML whose aliases multiply each other is refused before it fills memory."""
 MOST_LEVELS = 40

@@ -1,12 +1,15 @@
-"""One table of constraints judges the stack file, Helm values and `cilium-config` alike."""
+"""One table of constraints judges the stack file and `cilium-config`, which every chart renders."""
 
 import pytest
 
-from components.network.cilium.changes import as_values
-from components.network.cilium.chart.nested import flatten, unflatten
+from components.network.cilium.changes import as_values, proxy_value
+from components.network.cilium.chart.nested import flatten
+from components.network.cilium.chart.trial import Made
 from components.network.cilium.constraints import CONSTRAINTS, broken
-from components.network.cilium.data_path import DataPath, from_config, from_values
-from tests.support.foreign import cilium_config, release
+from components.network.cilium.data_path import DataPath, from_config
+from components.network.cilium.releases import NEWEST
+from tests.support.cilium_trials import trial
+from tests.support.foreign import cilium_config
 from tests.support.policy import findings
 
 NATIVE = {"routingMode": "native", "ipv4NativeRoutingCIDR": "10.244.0.0/16"}
@@ -33,7 +36,7 @@ WRONG = {
     "gateway-needs-replacement": (
         {"gatewayAPI": {"enabled": True}, "kubeProxyReplacement": "false"},
         {"enable-gateway-api": "true", "kube-proxy-replacement": "false"},
-        "the operator starts no Gateway controller",
+        "the Gateway controller needs kube-proxy replacement",
     ),
     "gateway-needs-l7-proxy": (
         {**REPLACED, "gatewayAPI": {"enabled": True}, "l7Proxy": False},
@@ -47,18 +50,45 @@ WRONG = {
 def test_a_state_refused_as_helm_values_is_refused_as_cilium_config(row):
     """The five states of which only the values were refused."""
     values, data, says = WRONG[row]
-    assert [found.id for found in broken(from_values(flatten(values), "1.18.12"))] == [row]
-    assert [found.id for found in broken(from_config(data, "1.18.12"))] == [row]
+    made = trial("1.18.2").of(flatten(values))
+    if row == "gateway-needs-l7-proxy":
+        assert "requires .Values.l7Proxy" in made.words  # since 1.14 the chart refuses it first
+    else:
+        assert [found.id for found in broken(from_config(made.config, "1.18.2"))] == [row]
+    assert [found.id for found in broken(from_config(data, "1.18.2"))] == [row]
     [problem] = findings("cni-consistent", cilium_config(**data))
     assert says in problem.message
     assert problem.remedy.startswith("write ")
-    assert any(says in problem.message for problem in findings("cni-consistent", release("cilium", values)))
 
 
 PATH = DataPath(release="1.18.12")
 DSR = {"lb_mode": "dsr", "replaces_proxy": True, "node_ports": True}
 NATIVELY = {"routing": "native", "native_cidr": "10.244.0.0/16"}
+EBPF = {"replaces_proxy": True, "node_ports": True, "bpf_masquerade": True}
 BREAKS = {
+    "proxy-word-unknown": [
+        ("1.13.2", {"proxy": "probe"}),
+        ("1.11.5", {"proxy": "true"}),
+        ("1.16.0", {"proxy": "disabled"}),
+    ],
+    "native-routing-needs-ipv6-cidr": [("1.12.0", {**NATIVELY, "ipv6": True, "masquerades_ipv6": True})],
+    "no-ipv4-over-tunnel": [("1.17.18", {"ipv4": False, "ipv6": True, "masquerades": False})],
+    "egress-gateway-needs-bpf-masquerade": [
+        ("", {"egress_gateway": True}),
+        ("1.11.5", {**EBPF, "egress_gateway": True, "masquerades": False}),
+    ],
+    "ip-masq-agent-needs-bpf-masquerade": [("", {"ip_masq_agent": True}), ("1.20.2", {"ip_masq_agent": True})],
+    "no-conntrack-over-tunnel": [("", {**EBPF, "no_conntrack": True})],
+    "no-conntrack-needs-ebpf": [
+        ("", {**NATIVELY, "no_conntrack": True}),
+        ("", {**NATIVELY, **EBPF, "bpf_masquerade": False, "no_conntrack": True}),
+    ],
+    "multi-pool-over-tunnel": [("1.17.18", {"ipam": "multi-pool"})],
+    "multi-pool-with-ipsec": [
+        ("1.17.18", {**NATIVELY, "ipam": "multi-pool", "encryption": "ipsec"}),
+        ("1.18.0", {**NATIVELY, "ipam": "multi-pool", "encryption": "ipsec"}),
+    ],
+    "mtu-below-ipv6-minimum": [("", {"mtu": -5}), ("", {"mtu": 1279})],
     "routing-mode-unknown": [("", {"routing": "Native"})],
     "tunnel-protocol-unknown": [("", {"protocol": "VXLAN"})],
     "lb-mode-unknown": [
@@ -95,6 +125,17 @@ BREAKS = {
 }
 KEEPS = [
     ("", {}),
+    ("1.12.0", {"proxy": "probe"}),
+    ("1.15.19", {"proxy": "strict", "replaces_proxy": True, "node_ports": True}),
+    ("1.11.5", {**NATIVELY, "ipv6": True, "masquerades_ipv6": True}),
+    ("", {**NATIVELY, "ipv6": True, "masquerades_ipv6": True, "native_cidr_ipv6": "fd00::/104"}),
+    ("1.18.0", {"ipv4": False, "ipv6": True, "masquerades": False}),
+    ("", {**EBPF, "egress_gateway": True, "ip_masq_agent": True}),
+    ("", {**NATIVELY, **EBPF, "no_conntrack": True}),
+    ("", {**NATIVELY, **EBPF, "bpf_masquerade": False, "masquerades": False, "no_conntrack": True}),
+    ("1.18.0", {"ipam": "multi-pool", "encryption": "ipsec"}),
+    ("1.19.0", {**NATIVELY, "ipam": "multi-pool", "encryption": "ipsec"}),
+    ("", {"mtu": 1280}),
     ("1.17.18", {**NATIVELY, "lb_mode": "dsr", "node_ports": True}),
     ("", {**DSR, "dispatch": "geneve", "protocol": "geneve"}),
     ("1.14.19", {**DSR, **NATIVELY, "dispatch": "geneve"}),
@@ -154,16 +195,19 @@ def test_every_remedy_is_one(row, release, settings, index):
         change["native_cidr"] = "10.244.0.0/16"
     if "replaces_proxy" in change:
         change["node_ports"] = change["replaces_proxy"]
+        change["proxy"] = proxy_value(change["replaces_proxy"], path.release)
     changed = path_of(release, {**settings, **change})
     assert found.id not in [row.id for row in broken(changed)]
 
 
-@pytest.mark.parametrize("release", ["1.11.20", "1.13.18", "1.14.4", "1.18.12", "1.20.0"])
+@pytest.mark.parametrize("release", ["1.11.5", "1.13.18", "1.14.19", "1.18.2", "1.20.0"])
 @pytest.mark.parametrize("replaced", [True, False])
 @pytest.mark.parametrize("routing", ["native", "vxlan", "geneve"])
-def test_values_of_each_release_are_read_as_they_are_written(release, replaced, routing):
-    written = unflatten(as_values({"routing": routing, "replaces_proxy": replaced}, release))
-    path = from_values(flatten(written), release)
+def test_a_change_as_values_is_rendered_as_what_it_says(release, replaced, routing):
+    written = as_values({"routing": routing, "replaces_proxy": replaced, "native_cidr": "10.0.0.0/8"}, release)
+    made = trial(release).of(written)
+    assert isinstance(made, Made), made
+    path = from_config(made.config, release)
     assert (path.native, path.replaces_proxy, path.node_ports) == (routing == "native", replaced, replaced)
     assert path.native or path.protocol == routing
 
@@ -173,23 +217,28 @@ def test_values_of_each_release_are_read_as_they_are_written(release, replaced, 
     [
         ("1.13.18", {"kubeProxyReplacement": "partial", "nodePort": {"enabled": True}}, True),
         ("1.13.18", {"kubeProxyReplacement": "disabled", "nodePort": {"enabled": True}}, False),
-        ("1.17.18", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, True),
-        ("1.19.0", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, False),
+        ("1.17.1", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, True),
+        ("1.19.6", {"kubeProxyReplacement": "false", "nodePort": {"enabled": True}}, False),
     ],
 )
 def test_node_ports_may_be_cilium_s_beside_kube_proxy(version, values, node_ports):
-    assert from_values(flatten(values), version).node_ports is node_ports
+    made = trial(version).of(flatten(values))
+    assert isinstance(made, Made)
+    assert from_config(made.config, version).node_ports is node_ports
 
 
 @pytest.mark.parametrize(
     ("data", "read"),
     [
-        ({}, {"routing": "tunnel", "protocol": "vxlan", "release": "1.20.2"}),
+        ({}, {"routing": "tunnel", "protocol": "vxlan", "release": NEWEST["1.20"]}),
         ({"tunnel": "disabled"}, {"routing": "native", "release": "1.13.18"}),
         ({"tunnel": "geneve"}, {"routing": "tunnel", "protocol": "geneve"}),
-        ({"tunnel": "vxlan", "routing-mode": "native"}, {"routing": "native", "release": "1.20.2"}),
+        ({"tunnel": "vxlan", "routing-mode": "native"}, {"routing": "native", "release": NEWEST["1.20"]}),
         ({"enable-wireguard": "true", "enable-ipsec": "true"}, {"encryption": "wireguard and ipsec"}),
         ({"mtu": "9000"}, {"mtu": 9000}),
+        ({"mtu": "-5"}, {"mtu": -5}),
+        ({"mtu": "${MTU}", "routing-mode": "${MODE}"}, {"mtu": 0, "routing": "tunnel"}),
+        ({"enable-ip-masq-agent": "true"}, {"ip_masq_agent": True, "native_cidr": "auto", "native_cidr_ipv6": "auto"}),
         ({"ipam": "eni"}, {"native_cidr": "auto"}),
         ({"enable-node-port": "true", "kube-proxy-replacement": "false"}, {"node_ports": False}),
     ],

@@ -6,18 +6,18 @@ import pytest
 
 from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
-from components.network.cilium.chart.keys import releases
 from components.network.cilium.chart.nested import flatten
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.network.rules import cni_problems
 from components.stackfile.parsing import parse
 from tests.support.chart_values import schema_errors, unknown_keys
+from tests.support.cilium_trials import trial
 from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.networks import GENEVE, NATIVE, VXLAN, cilium
 from tests.support.stacks import ROOT, stack, stack_data
 
-VERSIONS = cilium_versions()
+VERSIONS = [version for version in cilium_versions() if matches(version, ">=1.18")]
 NETWORK = stack("oslo").network
 SNAT = {"mode": "snat"}
 PATHS = [
@@ -40,8 +40,6 @@ CASES = [
             {"gatewayApi": True},
         ],
     )
-    if (matches(version, ">=1.13") or "gatewayApi" not in more)
-    and (matches(version, ">=1.14") or balancing.get("dispatch") != "geneve")
 ]
 
 
@@ -56,9 +54,7 @@ def test_every_key_is_one_that_the_release_knows(version):
             assert unknown_keys(values(cni), cilium_chart(version)) == []
 
 
-@pytest.mark.parametrize(
-    "version", [version for version in VERSIONS if matches(version, ">=1.16")]
-)  # older have no schema
+@pytest.mark.parametrize("version", VERSIONS)
 def test_every_value_fits_the_releases_schema(version):
     for cni in CASES:
         if cni.version == version:
@@ -70,51 +66,36 @@ def test_everything_rendered_passes_the_rules(cni):
     assert cni_problems(cni, NETWORK) == []
 
 
-def test_words_that_a_release_refuses_are_never_written():
-    for cni in CASES:
-        rendered = values(cni)
-        words = ("strict", "disabled") if matches(cni.version, "<1.14") else ("true", "false")
-        assert rendered["kubeProxyReplacement"] in words
-        assert rendered["enableIPv4Masquerade"] is True
-        assert ("tunnel" in rendered) == matches(cni.version, "<1.14.3") != ("routingMode" in rendered)
-        if "gatewayClass" in rendered.get("gatewayAPI", {}):
-            assert isinstance(rendered["gatewayAPI"]["gatewayClass"]["create"], str)
+def test_an_older_cilium_is_refused_with_the_command_that_carries_its_values():
+    (problem,) = cni_problems(cilium("1.17.18"), NETWORK)
+    assert "is not between 1.18 and 1.20" in problem.message
+    assert "vds cilium-values migrate" in problem.remedy
 
 
-def test_the_links_mtu_reaches_agents_whose_chart_has_no_key_for_it():
-    assert values(cilium("1.12.19"))["extraConfig"] == {"mtu": "1500"}
-    assert "MTU" not in values(cilium("1.12.19"))
-    assert values(cilium("1.13.0"))["MTU"] == 1500
-
-
-def test_dsr_in_geneve_without_a_tunnel_names_the_protocol_where_the_release_wants_it():
+def test_dsr_in_geneve_without_a_tunnel_names_the_protocol():
     geneve = {"mode": "dsr", "dispatch": "geneve"}
-    said = {
-        version: values(cilium(version, NATIVE, loadBalancing=geneve)) for version in ("1.14.2", "1.14.4", "1.15.0")
-    }
-    assert [words.get("tunnelProtocol") for words in said.values()] == [None, "geneve", "geneve"]
+    assert values(cilium("1.18.2", NATIVE, loadBalancing=geneve))["tunnelProtocol"] == "geneve"
 
 
-@pytest.mark.parametrize("release", releases())
-def test_no_release_ignores_or_refuses_a_value_of_ours(release):
+@pytest.mark.parametrize("release", ["1.18.2", "1.19.6", "1.20.2"])
+@pytest.mark.parametrize(("routing", "balancing"), [PATHS[0], PATHS[2], PATHS[5]])
+def test_no_release_ignores_or_refuses_a_value_of_ours(release, routing, balancing):
     """`explain` says what Helm is silent about; of what we render it must have nothing to say."""
-    for routing, balancing in PATHS:
-        for more in ({}, {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard", "l7Proxy": False}):
-            cni = cilium(release, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
-            if not cni_problems(cni, NETWORK):
-                found = explain(flatten(values(cni)), release)
-                assert [finding for finding in found if not finding.as_meant] == []
+    more = {"upgradedFrom": "1.13", "devices": ["eth0"], "encryption": "wireguard", "l7Proxy": False}
+    cni = cilium(release, routing, loadBalancing=balancing, install={"kind": "helm"}, **more)
+    found = explain(flatten(values(cni)), trial(release))
+    assert [finding for finding in found if not finding.as_meant] == []
 
 
 def test_hubbles_certificates_do_not_change_at_every_render():
     assert values(cilium())["hubble"]["tls"]["auto"]["method"] == "cronJob"
 
 
-@pytest.mark.parametrize("release", releases())
+@pytest.mark.parametrize("release", VERSIONS)
 def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
     """A Release of ours waits, and rolls back what is not up; hooks run after the wait (cilium#40381)."""
     hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
-    hook = matches(release, ">=1.14,<1.19")
+    hook = matches(release, "<1.19")
     assert hubble == {
         "enabled": True,
         "relay": {"enabled": not hook, "rollOutPods": True},
@@ -128,6 +109,6 @@ def test_a_preview_says_why_hubbles_relay_is_missing():
     (said,) = [text for text in map(str, parse(data, base_dir=ROOT).advice) if text.startswith("cni.hubble")]
     assert "without Hubble's relay" in said
     assert "write version 1.19 or newer" in said
-    for more in ({"hubble": False}, {"version": "1.19.6"}, {"version": "1.13.18"}):
+    for more in ({"hubble": False}, {"version": "1.19.6"}):
         bent = {**data, "cni": {**data["cni"], **more}}
         assert not any("relay" in str(text) for text in parse(bent, base_dir=ROOT).advice)

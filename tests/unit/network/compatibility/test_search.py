@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 
 from components.core.versions import between
+from components.network.cilium.releases import NEWEST
 from components.network.compatibility.matrix import TABLE, Combination, Feature, Part
 from components.network.compatibility.releases import candidates, table
 from components.network.compatibility.search import conflicts, floor, nearest, untested
@@ -99,8 +100,8 @@ def test_a_jump_over_minors_is_refused_with_the_path_to_take():
     (problem,) = said({"version": "1.18.12", "runningVersion": "1.14.4"})
     assert problem == (
         "cni.version: 1.18.12, but 1.14.4 runs, and Cilium goes one minor at a time: take the path 1.14.4 → 1.15.19 → "
-        "1.16.19 → 1.17.18 → 1.18.12, one update each, the first to version: 1.15.19 (`vds "
-        "cilium-values migrate` has each step's values)"
+        "1.16.19 → 1.17.18 → 1.18.12, one update each, with Cilium's own tools below the versions of a stack file "
+        "(`vds cilium-values migrate` has each step's values)"
     )
 
 
@@ -110,17 +111,16 @@ def test_the_next_minor_and_the_one_before_are_no_jump(running):
 
 
 def test_going_back_has_a_path_too():
-    (problem,) = said({"version": "1.17.18", "runningVersion": "1.20.0"})
-    assert "goes back one minor at a time: take the path 1.20.0 → 1.19.6 → 1.18.12 → 1.17.18" in problem
+    (problem,) = said({"version": "1.18.2", "runningVersion": "1.20.0"})
+    assert f"goes back one minor at a time: take the path 1.20.0 → {NEWEST['1.19']} → 1.18.2" in problem
 
 
 @pytest.mark.parametrize(
     ("running", "version", "path"),
     [
         ("1.10.20", "1.18.12", "1.10.20 → 1.11.20 → 1.12.19 → "),
-        ("1.9.18", "1.12.19", "1.9.18 → 1.10 → 1.11.20 → 1.12.19, with Cilium's own tools where this platform has no"),
-        ("1.22.1", "1.20.0", "goes back one minor at a time: take the path 1.22.1 → 1.21 → 1.20.0, with"),
-        ("0.15.9", "1.11.20", "no way over a major version is known"),
+        ("1.22.1", "1.20.0", "goes back one minor at a time: take the path 1.22.1 → 1.21 → 1.20.0, one"),
+        ("0.15.9", "1.18.2", "no way over a major version is known"),
     ],
 )
 def test_a_jump_from_a_minor_whose_charts_are_not_known_is_a_jump_all_the_same(running, version, path):
@@ -130,7 +130,7 @@ def test_a_jump_from_a_minor_whose_charts_are_not_known_is_a_jump_all_the_same(r
 
 
 def test_a_neighbour_whose_charts_are_not_known_is_no_jump():
-    assert said({"version": "1.11.20", "runningVersion": "1.10.20"}) == []
+    assert said({"version": "1.20.0", "runningVersion": "1.21.0"}) == []
 
 
 def test_a_first_minor_from_the_future_is_refused():

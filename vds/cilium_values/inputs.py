@@ -1,0 +1,192 @@
+"""Reads values of Cilium's chart from where people keep them: a values file, a HelmRelease of Flux, an Application of
+Argo CD, an umbrella chart's values, a HelmChart or HelmChartConfig of k3s and RKE2, a command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import yaml
+
+from components.charts.reference import chart_name
+from components.network.cilium.chart.command_line import HelmError, merge, merge_words
+from components.network.cilium.chart.nested import flatten
+from vds.shared.errors import OperationError
+
+LARGEST_BYTES = 5_000_000
+"""Thirty times the values of the largest chart. A larger file is not a values file."""
+_EXACT = re.compile(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+][0-9A-Za-z.+-]+)?")
+_TEMPLATED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_CONTROL = re.compile(r"^\s*\{\{-?\s*(if|else|end|range|with|include|define|template|toYaml)\b", re.MULTILINE)
+_MARK = "placeholder-{}-of-a-template"
+
+
+class Read(NamedTuple):
+    """Values, and what was read."""
+
+    values: dict[str, Any]
+    version: str
+    """The chart's version that stands beside them; empty if none does, or a range of versions."""
+    form: str
+    """What the file is."""
+
+
+def read_file(name: str) -> Read:
+    """Raises OperationError for a file that can't be read as values of Cilium's chart."""
+    try:
+        with Path(name).open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+    except (OSError, ValueError) as error:  # a name with a NUL is the latter
+        shown = name.replace("\0", "\\0")
+        refuse(f"{shown}: cannot be read ({getattr(error, 'strerror', None) or error}): name a values file")
+    return read_text(decoded(content, name), name)
+
+
+def decoded(content: bytes, name: str) -> str:
+    """Text of bytes. Raises OperationError."""
+    if len(content) > LARGEST_BYTES:
+        refuse(f"{name}: larger than {LARGEST_BYTES} bytes: name a values file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        refuse(f"{name}: is not UTF-8 text: name a YAML file")
+
+
+def read_text(text: str, name: str) -> Read:
+    """The values in a YAML text. Raises OperationError."""
+    documents = [document for document in _load(text, name) if document is not None]
+    if any(not isinstance(document, dict) for document in documents):
+        wrong = next(document for document in documents if not isinstance(document, dict))
+        refuse(f"{name}: has no keys with values ({type(wrong).__name__}): name a Helm values file")
+    for document in documents:
+        flatten(document)  # before anything copies it: aliases may expand to more than memory holds
+    objects = [document for document in documents if "apiVersion" in document and "kind" in document]
+    if not objects:
+        if len(documents) > 1:
+            refuse(f"{name}: has {len(documents)} YAML documents: name a file with one set of values")
+        return _plain(documents[0] if documents else {}, "", "values file")
+    found = [read for document in objects for read in _of_object(document, name)]
+    if len(found) > 1:
+        refuse(f"{name}: has values of Cilium's chart {len(found)} times: name a file that has them once")
+    if not found:
+        kinds = ", ".join(dict.fromkeys(str(document["kind"]) for document in objects))
+        refuse(
+            f"{name}: is a Kubernetes manifest ({kinds}) without values of Cilium's chart: name a values file, a "
+            "HelmRelease, an Application, a HelmChart or a HelmChartConfig"
+        )
+    return found[0]
+
+
+def refuse(problem: str) -> NoReturn:
+    """Raises OperationError."""
+    raise OperationError(problem)
+
+
+def _load(text: str, name: str) -> list[Any]:
+    """The documents, with what a later step puts in (`{{ x }}`) kept as text."""
+    if _CONTROL.search(text):
+        refuse(f"{name}: is a template ({{{{ if }}}} and the like), not values: render it, and name the result")
+    marks: dict[str, str] = {}
+
+    def mark(found: re.Match[str]) -> str:
+        return marks.setdefault(found[0], _MARK.format(len(marks)))
+
+    try:
+        loaded = list(yaml.safe_load_all(_TEMPLATED.sub(mark, text)))
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" in line {place.line + 1}" if place else ""
+        refuse(f"{name}: is not YAML{where} ({getattr(error, 'problem', None) or 'unreadable'}): correct it there")
+    if not marks:
+        return loaded
+    for document in loaded:
+        if isinstance(document, dict):
+            flatten(document)
+    return [_restored(document, {text: found for found, text in marks.items()}) for document in loaded]
+
+
+def _restored(value: Any, marks: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {_restored(key, marks): _restored(inner, marks) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_restored(item, marks) for item in value]
+    if isinstance(value, str):
+        for text, found in marks.items():
+            value = value.replace(text, found)
+    return value
+
+
+def _of_object(document: Mapping[str, Any], name: str) -> Iterator[Read]:
+    kind, spec = str(document["kind"]), _group(document.get("spec"))
+    label = f"{kind} {_group(document.get('metadata')).get('name', '')}".strip()
+    if kind == "HelmRelease":
+        yield from _of_flux(spec, label, name)
+    elif kind == "Application":
+        for source in [spec.get("source"), *(spec.get("sources") or [])]:
+            yield from _of_argo(_group(source), label, name)
+    elif kind in ("HelmChart", "HelmChartConfig"):
+        chart = str(spec.get("chart") or _group(document.get("metadata")).get("name", ""))
+        if "cilium" in chart_name(chart):
+            values = _values_text(spec.get("valuesContent"), name)
+            words = [("--set", f"{key}={value}") for key, value in _group(spec.get("set")).items()]
+            yield _plain(_with_words(values, words, name), _exact(spec.get("version")), label)
+
+
+def _of_flux(spec: Mapping[str, Any], label: str, name: str) -> Iterator[Read]:
+    chart = _group(_group(spec.get("chart")).get("spec"))
+    values = _group(spec.get("values"))
+    if chart_name(str(chart.get("chart", "cilium"))) != "cilium" or not (chart or values):
+        return
+    if spec.get("valuesFrom"):
+        refuse(f"{name}: {label} takes values from other objects too (valuesFrom): put them together in a values file")
+    yield _plain(values, _exact(chart.get("version")), label)
+
+
+def _of_argo(source: Mapping[str, Any], label: str, name: str) -> Iterator[Read]:
+    if chart_name(str(source.get("chart", ""))) != "cilium":
+        return
+    given = _group(source.get("helm"))
+    if given.get("valueFiles") or given.get("fileParameters"):
+        refuse(f"{name}: {label} takes values from other files too (valueFiles): put them together in a values file")
+    values = _values_text(given.get("values"), name)
+    merge(values, _group(given.get("valuesObject")))
+    words = [
+        ("--set-string" if item.get("forceString") else "--set", f"{item.get('name')}={item.get('value')}")
+        for item in map(_group, given.get("parameters") or [])
+    ]
+    yield _plain(_with_words(values, words, name), _exact(source.get("targetRevision")), label)
+
+
+def _plain(values: Mapping[str, Any], version: str, form: str) -> Read:
+    """Cilium's chart has no key `cilium`: it is the name of a subchart."""
+    below = values.get("cilium")
+    if isinstance(below, dict):
+        return Read(below, version, f"{form} of an umbrella chart: what stands below the key cilium")
+    return Read(dict(values), version, form)
+
+
+def _values_text(text: Any, name: str) -> dict[str, Any]:
+    loaded = _load(str(text or ""), name)
+    values = loaded[0] if loaded and loaded[0] is not None else {}
+    if not isinstance(values, dict):
+        refuse(f"{name}: the values in it are no keys with values: correct them")
+    flatten(values)
+    return values
+
+
+def _with_words(values: dict[str, Any], words: list[tuple[str, str]], name: str) -> dict[str, Any]:
+    try:
+        return merge_words(values, words)
+    except HelmError as error:
+        refuse(f"{name}: {error}")
+
+
+def _group(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _exact(version: Any) -> str:
+    text = str(version or "")
+    return text if _EXACT.fullmatch(text) else ""
