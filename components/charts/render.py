@@ -63,7 +63,7 @@ class RefusedValuesError(ChartError):
 
 
 class WrongChartError(ChartError):
-    """The chart's bytes are not those that `charts.lock.yaml` names."""
+    """The chart's bytes are not those that `charts.lock.yaml` names, or it names none and is enforced."""
 
 
 class UnavailableChartError(ChartError):
@@ -138,7 +138,7 @@ def render(
     `values` are laid over the chart's own. `kubernetes` is the cluster's version (`1.36.2`) and `apis` what it serves
     beside Kubernetes' own (`gateway.networking.k8s.io/v1`). With `crds`, the chart's `crds/` folder counts too. A
     relative path is looked for in each of `folders`; default: the working directory. A chart that `lock` names must
-    have its bytes.
+    have its bytes; if it is enforced, it must name the chart.
 
     Raises RefusedValuesError, WrongChartError, UnavailableChartError.
     """
@@ -191,6 +191,9 @@ def obtain(chart: ChartSource, *, folders: Sequence[Path] = (), lock: ChartLock 
         said = getattr(error, "strerror", None) or type(error).__name__
         raise UnavailableChartError(f"{path} can't be read as a chart ({said})", "download it again") from None
     entry = lock.find(found.name, found.version) if lock and path.is_file() else None
+    if lock and lock.enforce and entry is None:
+        said = f"the chart {found.name} {found.version} is not in {FILE}, which is enforced"
+        raise WrongChartError(said, f"run `{REFRESH}`, or write it there with the SHA-256 {found.sha256}")
     if entry and entry.sha256 != found.sha256:
         said = f"the chart {found.name} {found.version} has SHA-256 {found.sha256}, and {FILE} says {entry.sha256}"
         remedy = f"find out why, then run `{REFRESH} --replace`; remove {path} to download it again"

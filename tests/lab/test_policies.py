@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from components.charts.render import ChartSource
 from lab.deploy import Outcome, read_outcome
 from lab.layout import CHECKOUT
 from tests.lab.conftest import Lab
+from tests.support.chart_repositories import fill
+from tests.support.stacks import stack
 
 pytestmark = pytest.mark.lab
 
@@ -64,7 +67,13 @@ def test_the_pack_says_of_a_foreign_program(lab: Lab, tmp_path: Path, program: s
     assert outcome.policy_packs
 
 
-def test_the_production_example_keeps_every_policy_under_the_real_engine(lab: Lab) -> None:
+def test_the_production_example_keeps_every_policy_under_the_real_engine(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The lab reaches no chart repository: the charts are where `helm pull` would have put them.
+    fill(tmp_path, [ChartSource.of(chart.name, chart.version, chart.source) for chart in stack("oslo").wanted_charts])
+    environment = {**lab.deployment.environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    monkeypatch.setattr(lab.deployment, "environment", lambda: environment)
     oslo = yaml.safe_load((CHECKOUT / "Pulumi.oslo.yaml").read_text())["config"]["vds-platform:spec"]
     [state] = [place for place in oslo["residency"]["places"] if place["name"] == "state"]
     state["hosts"].append("localhost")  # the lab keeps its state in a folder

@@ -1,7 +1,7 @@
 """Chart repositories of the tests: what Helm would download is packed from the charts' Go modules instead."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,6 +72,15 @@ _MADE = {
     "tigera-operator": (_OPERATOR, _OPERATOR_VALUES),  # Calico's charts are in no Go module
     "crd.projectcalico.org.v1": ({}, "{}\n"),
 }
+
+
+def fill(cache: Path, charts: Iterable[ChartSource]) -> None:
+    """Put charts where `helm pull` would, for a process of its own whose XDG_CACHE_HOME is `cache`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "_pulled_folder", lambda: cache / "vds-platform/pulled-charts")
+        patch.setattr(render, "_pull_failure", _pull_failure)
+        for chart in charts:
+            render.obtain(chart)
 
 
 DOWNLOAD = render._pull_failure.__wrapped__

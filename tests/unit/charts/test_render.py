@@ -309,6 +309,13 @@ def test_other_bytes_than_the_locks_are_refused(tmp_path: Path) -> None:
         rendered(chart, lock=lock(("demo", "1.0.0", "0" * 64)))
 
 
+def test_an_enforced_lock_must_name_the_chart(tmp_path: Path) -> None:
+    chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  a: b\n"})
+    assert rendered(chart, lock=lock(("demo", "1.0.0", sha256(chart)), enforce=True)).name == "demo"
+    with pytest.raises(WrongChartError, match="which is enforced"):
+        rendered(chart, lock=lock(("demo", "2.0.0", sha256(chart)), enforce=True))
+
+
 def test_without_helm_nothing_is_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  a: b\n"})
     monkeypatch.setenv("PATH", str(tmp_path))
