@@ -226,7 +226,7 @@ def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[Tenan
     item = f"route '{route.name}'"
     yield from _tenant_problems("route", route.name, route.tenant, tenants, _list_of(route))
     if route.stable is not None:
-        yield from _backend_problems(item, route.stable, route.canary, spec)
+        yield from _backend_problems(item, route.stable, route.canary, _ceiling(route, spec))
     yield from _attachment_problems(route, spec)
 
 
@@ -234,11 +234,17 @@ def _list_of(route: _AnyRoute) -> str:
     return "gateway.routes" if isinstance(route, Route) else "gateway.grpcRoutes"
 
 
-def _backend_problems(item: str, stable: Backend, canary: Backend | None, spec: GatewaySpec) -> Iterator[Finding]:
+def _ceiling(route: _AnyRoute, spec: GatewaySpec) -> int:
+    """The canary's largest share, in percent. Requests that ask for it by a header or a parameter may all get it."""
+    asked = isinstance(route, Route) and all(match.headers or match.query for match in route.matches)
+    return 100 if asked else spec.canary_ceiling_percent
+
+
+def _backend_problems(item: str, stable: Backend, canary: Backend | None, ceiling: int) -> Iterator[Finding]:
     yield from weight_problems(item, [backend.weight for backend in (stable, canary) if backend is not None])
     if canary is None:
         return
-    yield from canary_problems(item, canary.weight, stable.weight + canary.weight, spec.canary_ceiling_percent)
+    yield from canary_problems(item, canary.weight, stable.weight + canary.weight, ceiling)
     if (canary.service, canary.port) == (stable.service, stable.port):
         yield Finding(
             "gateway-route-canary",

@@ -127,6 +127,14 @@ def test_what_a_route_may_not_be(fields: dict[str, Any], message: str) -> None:
         Route.model_validate({**NAMED, **fields})
 
 
+def test_who_asks_for_the_canary_may_always_get_it() -> None:
+    trial = {"stable": {**STABLE, "weight": 0}, "canary": {**CANARY, "weight": 100}}
+    (problem,) = refused(trial)
+    assert "its canary gets 100 of 100" in problem
+    assert refused({**trial, "matches": [{"headers": {"X-Beta": "yes"}}, {"query": {"beta": "1"}}]}) == []
+    assert len(refused({**trial, "matches": [{"headers": {"X-Beta": "yes"}}, {}]})) == 1
+
+
 # --- what controllers and CRDs can't do ------------------------------------------------------------------
 
 
