@@ -39,6 +39,11 @@ def is_release(resource: Seen) -> bool:
     return str(kind_of(resource.resource_type)) == RELEASE
 
 
+def is_chart(resource: Seen) -> bool:
+    """Whether the resource is a Chart, whose objects are resources below it."""
+    return str(kind_of(resource.resource_type)) == "helm.sh:Chart"
+
+
 class _Read(NamedTuple):
     """A Release that was read once for all policies, which change nothing in it."""
 

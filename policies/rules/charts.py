@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from components.charts.reference import chart_name
 from components.core.finding import Finding
 from components.residency.rules import UNDECIDED
-from policies.policy import HIGH, PLATFORM, Object, Settings, policy
-from policies.releases import RELEASE, inside_of
+from policies.policy import HIGH, PLATFORM, Object, Settings, Stack, policy
+from policies.releases import RELEASE, inside_of, is_chart
 
 
 @policy(
@@ -27,6 +27,28 @@ def rendered(release: Object, _: Settings) -> Iterator[Finding]:
         subject = f"Release {release.resource.name} of chart {_chart(release)}"
         message = found.problem if found.decided else f"{UNDECIDED}: {found.problem}"
         yield Finding("", subject, message, found.remedy, decided=found.decided, urn=release.urn)
+
+
+@policy(
+    "stack",
+    id="charts-shown",
+    title="Every Chart shows its objects, so that the policies see them.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="docs/adr/0015-charts-are-rendered-by-helm.md",
+    why="The objects of a Chart are resources of the program. While one of its inputs, or the cluster, is not known, "
+    "the Kubernetes provider makes none of them, and no policy can judge what is not shown.",
+    remedy="Write its values as plain values and preview when the cluster is there, or use a Release, whose chart is "
+    "rendered.",
+)
+def shown(stack: Stack, _: Settings) -> Iterator[Finding]:
+    resources = [*stack.resources, *stack.unread]
+    parents = {resource.parent.urn for resource in resources if resource.parent}
+    for resource in resources:
+        if is_chart(resource) and resource.urn not in parents:
+            message = "none of its objects is shown, so nothing that it makes was judged"
+            remedy = "write its values as plain values and preview when the cluster is there, or use a Release"
+            yield Finding("", f"Chart {resource.name}", message, remedy, urn=resource.urn)
 
 
 def _chart(release: Object) -> str:

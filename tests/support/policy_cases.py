@@ -202,6 +202,16 @@ CASES: dict[str, Case] = {
         "Release cni of chart cilium: the chart cilium 1.18.2 refuses its values: values don't meet the specifications",
         [release("app", {"service": UNKNOWN})],
     ),
+    "charts-shown": Case(
+        [
+            Resource("kubernetes:helm.sh/v4:Chart", {"chart": "app"}, "shop"),
+            Resource("kubernetes:core/v1:ConfigMap", {"metadata": {"name": "a", "namespace": "agency"}}, "a", "shop"),
+        ],
+        [Resource("kubernetes:helm.sh/v4:Chart", {"chart": "app"}, "shop")],
+        "Chart shop: none of its objects is shown, so nothing that it makes was judged",
+        [],
+        "whether a Chart has children is never unknown",
+    ),
     "cni-l2-not-local": Case(
         [
             _L2_POLICY,
