@@ -16,9 +16,9 @@ from tests.lab.conftest import Lab
 pytestmark = pytest.mark.lab
 
 ADDRESS = "192.0.2.210"
-STABLE = {"service": "api-stable", "port": 8080, "weight": 100}
-NAMED = {"tenant": "butikk", "hostnames": ["shop.example.no", "www.example.no"]}
-ROUTES = [
+STABLE: dict[str, Any] = {"service": "api-stable", "port": 8080, "weight": 100}
+NAMED: dict[str, Any] = {"tenant": "butikk", "hostnames": ["shop.example.no", "www.example.no"]}
+ROUTES: list[dict[str, Any]] = [
     {**NAMED, "name": "plain", "stable": STABLE},
     {
         **NAMED,
@@ -50,8 +50,8 @@ def curl(lab: Lab, url: str, *arguments: str) -> tuple[str, str]:
 
 def _output(lab: Lab) -> str:
     argv = [str(lab.deployment.engine), "stack", "output", "gateway", "--json", "--stack", STACK]
-    made = lab.deployment
-    return subprocess.run(argv, env=made.environment, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    env = lab.deployment.environment()
+    return subprocess.run(argv, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
 
 
 def test_whole_routes_and_limits_are_served_at_a_fixed_address(lab: Lab, tmp_path: Path) -> None:
