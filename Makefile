@@ -105,7 +105,7 @@ docs: $(VENV)/ready ## Build the documentation as a site in site/
 
 # The locks name no index: each machine uses the one that its pip is set to. Renovate runs the command in their headers.
 lock: ## Make the locks from pyproject.toml and lab/toolchain/go.in (needs uv)
-	uv pip compile --quiet pyproject.toml --extra=lab --extra=dev --universal --generate-hashes \
+	uv pip compile --quiet pyproject.toml --extra=dev --universal --generate-hashes \
 		--output-file=requirements.txt
 	cd lab/toolchain && uv pip compile --quiet go.in --universal --generate-hashes --output-file=go.txt
 
