@@ -7,8 +7,9 @@ from components.faults.hook import CONFLICT
 from components.gateway.bundle import read_bundle
 from components.stackfile.parsing import SpecError
 from tests.support.bundles import crd, digest, guard, published, text
-from tests.support.charts import lock, pack, sha256, written
+from tests.support.charts import lock, pack, pack_folder, sha256, written
 from tests.support.judged import judged
+from tests.support.modules import cilium_chart, metallb_chart
 from tests.support.program import run_program
 from tests.support.stacks import ROOT, stack, stack_data
 
@@ -137,8 +138,9 @@ def test_a_mode_whose_days_are_counted_is_said_at_preview():
 def folder_of_charts(tmp_path, monkeypatch):
     """A project's folder with every chart of Oslo, packed, pinned and mirrored."""
     pinned = []
+    sources = {"cilium": cilium_chart(stack("oslo").cni.version), "metallb": metallb_chart()}
     for chart in stack("oslo").wanted_charts:
-        file = pack(tmp_path / "mirror", chart.name, chart.version, {})
+        file = pack_folder(tmp_path / "mirror", sources[chart.name], chart.name, chart.version)
         pinned.append((chart.name, chart.version, sha256(file)))
     written(tmp_path, lock(*pinned, enforce=True))
     monkeypatch.chdir(tmp_path)

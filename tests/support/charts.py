@@ -29,6 +29,15 @@ def pack(folder: Path, name: str, version: str, templates: Mapping[str, str], va
     return file
 
 
+def pack_folder(folder: Path, chart: Path, name: str, version: str) -> Path:
+    """`<name>-<version>.tgz` in the folder, from an unpacked chart."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}-{version}.tgz"
+    with tarfile.open(file, mode="w:gz") as archive:
+        archive.add(chart, arcname=name)
+    return file
+
+
 def sha256(file: Path) -> str:
     """Of the file's bytes."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
