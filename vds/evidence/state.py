@@ -1,4 +1,4 @@
-"""A stack's exported state, read: the engine's checkpoint form 3, without anything secret. Pure.
+"""A stack's exported state, read: the engine's checkpoint forms 3 and 4, without anything secret. Pure.
 
 Secrets never get in: `read` first empties every value that the engine marked, encrypted or (from
 `pulumi stack export --show-secrets`) in plain text.
@@ -15,8 +15,11 @@ from components.core.endpoints import without_secrets
 from components.core.signatures import SECRET, SIGNATURE
 from vds.shared.errors import OperationError
 
-FORM = 3
-"""What `pulumi stack export` has written since 2019 (apitype.DeploymentV3)."""
+FORMS = (3, 4)
+"""What `pulumi stack export` writes: 3 since 2019, 4 for a stack that uses a feature that 3 does not have."""
+FEATURES = frozenset({"hooks", "refreshBeforeUpdate", "views", "taint", "replaceWith", "extensionParameterization"})
+"""Features of form 4 that add fields to a resource and leave its inputs and outputs as they are (engine 3.274,
+pkg/resource/stack/deployment.go). This platform uses `hooks`."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,12 @@ def read(text: str, source: str) -> State:
     except (ValueError, RecursionError):
         raise OperationError(f"{source}: is not JSON: {remedy}") from None
     version = export.get("version") if isinstance(export, dict) else None
-    if version != FORM:
+    if version not in FORMS:
         form = version if isinstance(version, int) else "none"
-        raise OperationError(f"{source}: its form is version {form}, {FORM} can be read: {remedy}")
+        raise OperationError(f"{source}: its form is version {form}, 3 and 4 can be read: {remedy}")
+    features = export.get("features") or []
+    if not isinstance(features, list) or not FEATURES.issuperset(map(str, features)):
+        raise OperationError(f"{source}: it uses features of the engine that can't be read: use a newer vds-platform")
     deployment: Mapping[str, Any] = _mapping(_without_secrets(export.get("deployment")))
     entries: list[Any] = deployment.get("resources", [])  # a stack without any has no list at all
     if not isinstance(export.get("deployment"), dict) or not _are_resources(entries):

@@ -20,9 +20,9 @@ def refused(text: str) -> str:
     [
         ("no json: TOKEN", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
-        ("[]", "its form is version none, 3 can be read"),
-        ('{"version": 1}', "its form is version 1, 3 can be read"),
-        ('{"version": "TOKEN"}', "its form is version none, 3 can be read"),
+        ("[]", "its form is version none, 3 and 4 can be read"),
+        ('{"version": 1}', "its form is version 1, 3 and 4 can be read"),
+        ('{"version": "TOKEN"}', "its form is version none, 3 and 4 can be read"),
         ('{"version": 3}', "has no list of resources with URN and type"),
         ('{"version": 3, "deployment": {"resources": [{"urn": "TOKEN"}]}}', "has no list of resources"),
         ('{"version": 3, "deployment": {"resources": {"TOKEN": 1}}}', "has no list of resources"),
@@ -35,8 +35,15 @@ def test_what_is_no_export_is_refused_with_what_to_do_and_without_a_value(text: 
     assert "TOKEN" not in message
 
 
+@pytest.mark.parametrize("features", ['["hooks", "TOKEN"]', '[{"TOKEN": 1}]', '"hooks"'])
+def test_an_export_with_a_feature_of_a_newer_engine_is_refused(features: str) -> None:
+    with pytest.raises(OperationError, match=r"^it: it uses features .*: use a newer vds-platform$"):
+        read(f'{{"version": 4, "features": {features}, "deployment": {{}}}}', "it")
+
+
 def test_a_stack_that_was_never_updated_is_an_empty_state() -> None:
-    state = read('{"version": 3, "deployment": {"manifest": {"version": "v3.259.0"}}}', "it")
+    form = '{"version": 4, "features": ["hooks"], "deployment": {"manifest": {"version": "v3.259.0"}}}'
+    state = read(form, "it")
     assert (state.resources, state.engine) == ((), "v3.259.0")
 
 
