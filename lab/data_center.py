@@ -27,12 +27,6 @@ def ensure(layout: Layout, progress: Progress, machines: Sequence[Host] = NODES)
         list(pool.map(lambda host: machine.start(layout, host, debian, _files(layout, host)), machines))
 
 
-def remove(layout: Layout, host: Host) -> None:
-    """Take a machine away, with its disk."""
-    machine.stop(layout, host)
-    fabric.take_out(host)
-
-
 def _files(layout: Layout, host: Host) -> dict[str, tuple[bytes, int]]:
     files = default_files(
         host,

@@ -1,6 +1,6 @@
 """A resource's values without the engine's proxies, which raise at the first unknown value."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -25,17 +25,6 @@ def known(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return [known(item) for item in value]
     return value
-
-
-def known_where(value: Any, needed: Collection[str]) -> Any:
-    """The value without what is unknown, as long as no key of that name is needed. Raises UnknownValueError."""
-    if isinstance(value, Mapping):
-        return {str(key): known_where(value[key], needed) for key in value if key in needed or _known(value, key)}
-    return plain(value)
-
-
-def _known(value: Any, key: Any) -> bool:
-    return _at(value, key) is not UNKNOWN
 
 
 def _at(value: Any, key: Any) -> Any:

@@ -39,11 +39,10 @@ class KeyPair(NamedTuple):
 
 
 class Period(NamedTuple):
-    """When a certificate is valid, and from when on an update replaces it. All at 00:00 UTC."""
+    """When a certificate is valid. Both at 00:00 UTC."""
 
     begins: datetime.datetime
     ends: datetime.datetime
-    renewed: datetime.datetime
 
 
 def period(issuer: PrivateCa, now: float) -> Period:
@@ -53,7 +52,7 @@ def period(issuer: PrivateCa, now: float) -> Period:
     passed = (datetime.datetime.fromtimestamp(now, datetime.UTC) - first).days
     begins = first + datetime.timedelta(days=max(0, passed // step) * step)
     ends = min(begins + datetime.timedelta(days=issuer.days), authority(issuer).not_valid_after_utc)
-    return Period(begins, ends, begins + datetime.timedelta(days=step))
+    return Period(begins, ends)
 
 
 def authority(issuer: PrivateCa) -> x509.Certificate:

@@ -84,20 +84,6 @@ def power_off(layout: Layout, host: Host) -> None:
     stop(layout, host)
 
 
-def reboot(layout: Layout, host: Host) -> None:
-    """Have a machine boot again by its own `systemctl reboot`, and wait until it answers on SSH again."""
-    before = leader_pid(layout, host)
-    if before is None:
-        raise LabError(f"{host.name} is off; start it")
-    subprocess.run(inside(layout, host, ["systemctl", "reboot"]), capture_output=True)  # the reboot may kill it
-    wait_until(
-        lambda: leader_pid(layout, host) not in (None, before),
-        _SHUTDOWN_SECONDS + _BOOT_SECONDS,
-        or_else=lambda: f"{host.name} does not reboot; its log ends:\n{tail(_log(layout, host))}",
-    )
-    _wait_ready(layout, host)
-
-
 def is_running(layout: Layout, host: Host) -> bool:  # noqa: ARG001  # one signature for all that is asked of a machine
     """Whether a machine is on; also while it boots again."""
     return bool(members(_supervisor(host)))

@@ -54,8 +54,3 @@ def text(path: Path) -> str:
             quoted = step.replace("\\", "\\\\").replace('"', '\\"')
             written += f'["{quoted}"]'
     return written
-
-
-def within(path: Path, prefix: Path) -> bool:
-    """Whether the path is the prefix, lies below it, or contains it. `*` in the prefix is any step."""
-    return all(want in ("*", step) for step, want in zip(path, prefix, strict=False))

@@ -83,15 +83,6 @@ def wrap_map(content: Mapping[str, Any], like: Properties | None = None) -> dict
     return {key: wrap(item, like.get(key)) for key, item in content.items()}
 
 
-def has_unknown(content: Any) -> bool:
-    """Whether plain Python has an unknown anywhere in it."""
-    if isinstance(content, Mapping):
-        return any(has_unknown(item) for item in content.values())
-    if isinstance(content, list | tuple):
-        return any(has_unknown(item) for item in content)
-    return isinstance(content, Unknown)
-
-
 def secret_texts(values: Properties) -> set[str]:
     """Every secret string in the values: what no message may contain."""
     return {text for value in values.values() for text in _secrets(value, inside=False)}

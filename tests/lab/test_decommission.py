@@ -28,7 +28,6 @@ BUDGET = {
     "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "stays"}}},
 }
 _BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
-_DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,6 @@ from vds.preview_comment.residency import of_changes
 
 EVENTS = FILES.parent / "events"
 
-Edit = Callable[[dict[str, Any]], None]
-
 
 def log(name: str) -> list[str]:
     """The lines of a recorded event log."""

@@ -23,9 +23,6 @@ from vds.shared.errors import OperationError
 
 Entry = Mapping[str, Any]
 
-CLOSURE = "residency-destinations"
-"""The policy that is told what images charts have."""
-
 
 def pack_version() -> str:
     """The version that `PulumiPolicy.yaml` gives the pack."""

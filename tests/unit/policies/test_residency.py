@@ -12,8 +12,6 @@ from tests.support.foreign import PLACE, deployment, kube, record, release
 from tests.support.policy import UNKNOWN, Resource, violations
 from tests.support.stacks import stack
 
-RESIDENCY = ("residency-destinations", "residency-state")
-
 
 def said(*resources: Resource, **config: Any) -> list[str]:
     """Findings of residency-destinations in a foreign program that declares one place."""

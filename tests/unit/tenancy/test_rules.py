@@ -11,8 +11,6 @@ from components.tenancy.rules import (
 )
 from tests.support.stacks import stack
 
-BUTIKK = stack("lab").tenants[0]
-
 
 def tenant(**fields: Any) -> TenantSpec:
     tiers = [{"name": "web", "port": 8080, "allowFrom": ["gateway"]}]

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.plugins.diff import Change, changes, text, within
+from lab.plugins.diff import Change, changes, text
 from lab.plugins.values import UNKNOWN
 from tests.support.json_values import JSON
 
@@ -36,10 +36,3 @@ def test_an_unknown_differs_from_what_was_known() -> None:
 def test_paths_are_written_as_the_engine_writes_them() -> None:
     assert text(("spec", "ports", 0, "port")) == "spec.ports[0].port"
     assert text(("metadata", "labels", "app.kubernetes.io/name")) == 'metadata.labels["app.kubernetes.io/name"]'
-
-
-def test_a_path_is_within_what_it_lies_below_and_within_what_it_contains() -> None:
-    assert within(("spec", "template", "spec"), ("spec", "template"))
-    assert within(("spec",), ("spec", "template"))
-    assert within(("spec", "containers", 0, "image"), ("spec", "containers", "*", "image"))
-    assert not within(("spec", "replicas"), ("spec", "template"))

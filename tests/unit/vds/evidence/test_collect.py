@@ -20,10 +20,6 @@ def place(found: Evidence, kind: str, host: str) -> Place:
     return one
 
 
-HERE = "localhost, registry.lab.example.no, packages.lab.example.no, 192.0.2.0/24"
-"""The lab's one place."""
-
-
 def test_every_node_has_place_provider_and_the_provider_s_country() -> None:
     nodes = [p for p in evidence().places if p.kind == "node"]
     assert [(p.name, p.country, p.entity, p.entity_country, p.status) for p in nodes] == [

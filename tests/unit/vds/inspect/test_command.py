@@ -47,8 +47,6 @@ case "$*" in *" -w "*) printf 'pcap\\000\\377bytes' ;; *) echo 'IP one'; echo 'I
 echo '2 packets captured' >&2
 """
 
-THERE = "which has osl-cp-1, osl-w-1, osl-w-2"
-
 
 class Platform:
     """A stack whose nodes are SSH servers of this test."""
