@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr
-from pydantic.alias_generators import to_camel
-
+from components.core.engine_document import EngineDocument
 from components.core.manifests import Manifest
 from components.core.names import PYTHON
 from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, Cluster, UnreachableError
@@ -17,14 +15,9 @@ _NO_ANSWER = "failed calling webhook"
 """In the API server's refusal if the webhook did not answer (k8s.io/apiserver, admission/plugin/webhook/errors)."""
 
 
-class Question(BaseModel):
-    """What `vds admission` asks. Its representation and errors about it show no secrets."""
+class Question(EngineDocument):
+    """What `vds admission` asks."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
-    )
-
-    kubeconfig: SecretStr
     manifest: dict[str, Any]
 
 

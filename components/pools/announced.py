@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, SecretStr
-from pydantic.alias_generators import to_camel
-
+from components.core.engine_document import EngineDocument
 from components.core.names import KUBE_SYSTEM, PYTHON
 from components.kubernetes_api import Api, ApiError, get, list_items
 from components.pools.model import L2, MetalLbSpec
@@ -21,17 +19,12 @@ _EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 """kubeadm gives it to control planes."""
 
 
-class Wait(BaseModel):
-    """What `vds announced` waits for. Its representation and errors about it show no secrets."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
-    )
+class Wait(EngineDocument):
+    """What `vds announced` waits for."""
 
     namespace: str
     gateway: str
     owner: Owner
-    kubeconfig: SecretStr
 
 
 class Announcement(NamedTuple):

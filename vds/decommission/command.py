@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import typer
-from pydantic import ValidationError
 
 from components.core.names import KUBE_SYSTEM, RECORD
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, get
@@ -18,6 +16,7 @@ from components.nodes.decommission.document import FILES_ON_NODE, Decommission
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeServer, RefusedError, UnansweredError
+from vds.shared import engine
 from vds.shared.clock import Clock
 from vds.shared.errors import IncompleteError, OperationError
 from vds.shared.options import AsJson
@@ -208,7 +207,7 @@ def _decommission_command(as_json: AsJson = False) -> None:
     the cluster did not answer.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    document = _document()
+    document = engine.read_document(Decommission)
     report = _reporter(document.node)
     clients = Clients(lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), report)
     try:
@@ -231,7 +230,7 @@ def _recommission_command() -> None:
     Reads the same JSON document from standard input. Exit code 0 also if the cluster does not answer: a deployment
     must not stop because of that.
     """
-    document = _document()
+    document = engine.read_document(Decommission)
     report = _reporter(document.node)
     try:
         recommission(document, Cluster(document.kubeconfig.get_secret_value()), report)
@@ -249,22 +248,9 @@ def _summary(outcome: Outcome) -> list[str]:
     return lines + [f"warning: {warning}" for warning in outcome.warnings]
 
 
-def _document() -> Decommission:
-    """The document on standard input. Raises OperationError; the error repeats no part of the document."""
-    if sys.stdin.isatty():
-        raise OperationError("pulumi runs this command, with a JSON document on standard input; see --help")
-    try:
-        return Decommission.model_validate_json(sys.stdin.read())
-    except ValidationError as error:
-        fields = ", ".join(sorted({".".join(map(str, detail["loc"])) or "JSON" for detail in error.errors()}))
-        raise OperationError(
-            f"standard input is not a node's decommission document (wrong: {fields}); see --help"
-        ) from None
-
-
 def _reporter(node: str) -> Report:
     def report(text: str) -> None:
-        print(f"node {node}: {text}", file=sys.stderr, flush=True)
+        engine.report(f"node {node}: {text}")
 
     return report
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pydantic.alias_generators import to_camel
 
+from components.core.engine_document import EngineDocument
 from components.core.names import PYTHON
 
 if TYPE_CHECKING:  # the command that reads the document starts in half the time without the models
@@ -41,12 +42,8 @@ class BastionServer(BaseModel):
     host_key: str
 
 
-class Decommission(BaseModel):
-    """The document. Its representation and errors about it show no secrets."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
-    )
+class Decommission(EngineDocument):
+    """The document."""
 
     node: str
     address: str
@@ -64,7 +61,6 @@ class Decommission(BaseModel):
     when_unreachable: Literal["fail", "abandon"]
     drain_seconds: int
     gateway_namespace: str
-    kubeconfig: SecretStr
     private_key: SecretStr
 
 

@@ -74,7 +74,7 @@ def test_it_waits_until_there_is_no_reason_any_more():
 
 def test_a_document_that_can_t_be_read_is_not_repeated(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO('{"kubeconfig": 7, "manifest": {}}'))
-    with pytest.raises(OperationError, match="kubeconfig: can't be read"):
+    with pytest.raises(OperationError, match="wrong: kubeconfig"):
         command.admission()
 
 

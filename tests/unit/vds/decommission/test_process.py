@@ -107,7 +107,7 @@ def test_recommission_never_stops_a_deployment():
 def test_anything_but_the_document_is_status_2(command, text):
     done = run(command, text=text)
     assert done.returncode == 2
-    assert "standard input is not a node's decommission document" in done.stderr
+    assert "standard input is not the document that pulumi writes" in done.stderr
 
 
 def test_help_says_what_the_statuses_mean():
