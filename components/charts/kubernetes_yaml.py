@@ -5,7 +5,7 @@ output read by PyYAML alone is not what the API server gets.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import yaml
@@ -78,3 +78,51 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: load
 def documents(text: str) -> list[Any]:
     """Every document that is not empty. Raises yaml.YAMLError, also for a document that is no YAML 1.1."""
     return [found for found in yaml.load_all(text, Loader=_Loader) if found is not None]
+
+
+def repeated_keys(text: str) -> list[tuple[str, int]]:
+    """Keys that occur twice in one mapping, each with the line of its last value, which is the one that counts.
+
+    Raises yaml.YAMLError.
+    """
+    return [found for root in yaml.compose_all(text, Loader=_Loader) for found in _repeated(root)]
+
+
+def _repeated(root: Any) -> Iterator[tuple[str, int]]:
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue  # an alias is the node that it stands for
+        seen.add(id(node))
+        if not isinstance(node, yaml.MappingNode):
+            waiting += node.value
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            waiting.append(value)
+            name = _key(_plain(key.value)) if key.tag == _PLAIN else str(key.value)
+            if name in lines:
+                yield name, key.start_mark.line + 1
+            lines[name] = key.start_mark.line + 1
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what Kubernetes would read as something else than text, as `y` and `1e3`, and writes no aliases."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(_plain(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted)
+
+
+def dump(values: Mapping[str, Any]) -> str:
+    """YAML that Kubernetes reads as these values."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=True, allow_unicode=True)

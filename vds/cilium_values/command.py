@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Annotated, NamedTuple
 
 import typer
-import yaml
 
+from components.charts.kubernetes_yaml import dump
 from components.charts.render import ChartError
 from components.network.cilium.chart.command_line import (
     CommandLine,
@@ -123,7 +123,7 @@ def migrate_command(
     if as_json:
         print_json(report.migrated(migration, steps, first, begin.release, end.release, given.form))
     else:
-        print(yaml.safe_dump(unflatten(migration.values), sort_keys=True, allow_unicode=True), end="")
+        print(dump(unflatten(migration.values)), end="")
         sys.stdout.flush()
         report.show_migration(migration, steps, first, begin.release, end.release, given.form)
     raise typer.Exit(0 if migration.same else 1)

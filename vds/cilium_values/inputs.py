@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
+from components.charts.kubernetes_yaml import documents, repeated_keys
 from components.charts.reference import chart_name
 from components.network.cilium.chart.command_line import HelmError, merge, merge_words
 from components.network.cilium.chart.nested import flatten
@@ -56,17 +57,17 @@ def decoded(content: bytes, name: str) -> str:
 
 def read_text(text: str, name: str) -> Read:
     """The values in a YAML text. Raises OperationError."""
-    documents = [document for document in _load(text, name) if document is not None]
-    if any(not isinstance(document, dict) for document in documents):
-        wrong = next(document for document in documents if not isinstance(document, dict))
+    found_in = _load(text, name)
+    if any(not isinstance(document, dict) for document in found_in):
+        wrong = next(document for document in found_in if not isinstance(document, dict))
         refuse(f"{name}: has no keys with values ({type(wrong).__name__}): name a Helm values file")
-    for document in documents:
+    for document in found_in:
         flatten(document)  # before anything copies it: aliases may expand to more than memory holds
-    objects = [document for document in documents if "apiVersion" in document and "kind" in document]
+    objects = [document for document in found_in if "apiVersion" in document and "kind" in document]
     if not objects:
-        if len(documents) > 1:
-            refuse(f"{name}: has {len(documents)} YAML documents: name a file with one set of values")
-        return _plain(documents[0] if documents else {}, "", "values file")
+        if len(found_in) > 1:
+            refuse(f"{name}: has {len(found_in)} YAML documents: name a file with one set of values")
+        return _plain(found_in[0] if found_in else {}, "", "values file")
     found = [read for document in objects for read in _of_object(document, name)]
     if len(found) > 1:
         refuse(f"{name}: has values of Cilium's chart {len(found)} times: name a file that has them once")
@@ -94,11 +95,18 @@ def _load(text: str, name: str) -> list[Any]:
         return marks.setdefault(found[0], _MARK.format(len(marks)))
 
     try:
-        loaded = list(yaml.safe_load_all(_TEMPLATED.sub(mark, text)))
+        marked = _TEMPLATED.sub(mark, text)
+        twice = repeated_keys(marked)
+        loaded = documents(marked)
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
-        where = f" in line {place.line + 1}" if place else ""
+        where = f" in line {min(place.line + 1, len(text.splitlines()))}" if place else ""
+        if "recursive" in str(getattr(error, "problem", "")):
+            refuse(f"{name}: an alias holds itself{where}: write the value itself")
         refuse(f"{name}: is not YAML{where} ({getattr(error, 'problem', None) or 'unreadable'}): correct it there")
+    if twice:
+        named = ", ".join(f"{key} (line {line})" for key, line in twice[:5])
+        refuse(f"{name}: the same key is there twice, and Helm takes only the last: {named}: keep one of them")
     if not marks:
         return loaded
     for document in loaded:
@@ -169,7 +177,7 @@ def _plain(values: Mapping[str, Any], version: str, form: str) -> Read:
 
 def _values_text(text: Any, name: str) -> dict[str, Any]:
     loaded = _load(str(text or ""), name)
-    values = loaded[0] if loaded and loaded[0] is not None else {}
+    values = loaded[0] if loaded else {}
     if not isinstance(values, dict):
         refuse(f"{name}: the values in it are no keys with values: correct them")
     flatten(values)

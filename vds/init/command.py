@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -41,6 +42,7 @@ _OPTIONS = {
 }
 """The option whose answer becomes a part of the stack file. The first that fits is the one."""
 _LONGEST_NAME = 32
+_NAME = re.compile(rf"[a-z0-9-]{{1,{_LONGEST_NAME}}}")
 """It is also the cluster's name to its peers, for which Cilium takes 32 characters."""
 
 
@@ -107,7 +109,7 @@ def init(
     Exit code 0: the file is written. Exit code 1: an answer is wrong. Exit code 2: an option is missing, or the file
     exists already.
     """
-    if not stack or len(stack) > _LONGEST_NAME or not stack.isprintable() or "/" in stack:
+    if not _NAME.fullmatch(stack):
         raise OperationError(
             f"{stack[:_LONGEST_NAME]!r} is no name of a stack: use at most {_LONGEST_NAME} lower-case letters, digits "
             "and '-', as in oslo"

@@ -29,8 +29,8 @@ def versions(
 ) -> None:
     """Asks nothing on the network: the table of releases comes with the platform. Changes nothing.
 
-    Exit code 1: a version is past its end of life or vulnerable, or was never released. A newer patch alone is advice.
-    Exit code 2: a file can't be read or has mistakes.
+    Exit code 1: a version is past its end of life or vulnerable, or its minor was never released. A newer patch alone
+    is advice. Exit code 2: a file can't be read or has mistakes.
     """
     today = date.today()
     judged = {file: _judged(file, today) for file in files}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components.charts import helm
-from components.charts.kubernetes_yaml import documents
+from components.charts.kubernetes_yaml import documents, dump, repeated_keys
 from tests.support.charts import pack
 
 SCALARS = [
@@ -68,3 +68,29 @@ def test_helm_reads_every_scalar_in_the_same_way(tmp_path: Path) -> None:
         text: (read[f"v{n}"], theirs[f"v{n}"]) for n, text in enumerate(SCALARS) if read[f"v{n}"] != theirs[f"v{n}"]
     }
     assert not wrong
+
+
+def test_text_stays_text_in_what_is_written() -> None:
+    values = {"a": {text: text for text in [*SCALARS, "", "blåbær", "two\nlines", "x: y", "- x", "#"]}, "n": [1, None]}
+    assert documents(dump(values)) == [values]
+
+
+def test_a_value_of_an_alias_is_written_where_it_is_read() -> None:
+    shared = {"enabled": True}
+    assert dump({"a": shared, "b": shared}) == "a:\n  enabled: true\nb:\n  enabled: true\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: 1\nb: {c: 1}\n", []),
+        ("a: 1\nb: 2\na: 3\n", [("a", 3)]),
+        ("a: &x {b: 1}\nc: *x\nd: {<<: *x, b: 2}\n", []),
+        ("a:\n- {b: 1, b: 2}\n", [("b", 2)]),
+        ("yes: 1\ntrue: 2\n", [("true", 2)]),
+        ("1: 1\n'1': 2\n", [("1", 2)]),
+        ("a: &x [*x]\n", []),
+    ],
+)
+def test_a_key_that_occurs_twice_is_found(text: str, found: list[tuple[str, int]]) -> None:
+    assert repeated_keys(text) == found

@@ -38,6 +38,8 @@ _COMMAND = re.compile(
     re.MULTILINE,
 )
 _VALUES_FILE = ("-f", "--values")
+_SHORT_FILE = re.compile(r"-f[^=]")  # Helm takes -fFILE as one word too
+_OF_THE_RELEASE = ("--reuse-values", "--reset-then-reuse-values")
 
 
 def command_line(text: str) -> CommandLine:
@@ -67,6 +69,14 @@ def command_words(argv: Iterable[str]) -> CommandLine:
     for word in rest:
         option, equals, value = word.partition("=")
         option = _OLD_NAMES.get(option, option)
+        if option in _OF_THE_RELEASE and value != "false":
+            raise HelmError(
+                f"{option} also takes the values of the installed release, which are not in the command line: write "
+                "them to a file with `helm get values cilium --namespace kube-system --output yaml`, and name the file "
+                "with -f"
+            )
+        if _SHORT_FILE.match(word):
+            option, equals, value = "-f", "=", word[2:]
         if option not in (*_VALUE_OPTIONS, *_VALUES_FILE, "--version"):
             continue
         if not equals and (value := next(rest, "")) == "":

@@ -9,6 +9,8 @@ MOST_LEAVES = 20_000
 MOST_LEVELS = 40
 
 Leaves = dict[Path, Any]
+_ALWAYS_SECRET = ("password", "passwd", "token", "secret")
+"""How names of values end that are never shown; a Secret's name is in `secretName` or `existingSecret`."""
 _SECRET = ("password", "token", "secret", "key", "cert", "ca", "clientsecret", "bundle", "content")
 
 
@@ -87,7 +89,10 @@ def redact(path: Path, value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(redact(path, item) for item in value[:4])}{', …' if len(value) > 4 else ''}]"
     text = str(value)
-    if (path[-1].lower() in _SECRET and isinstance(value, str) and len(text) > 8) or "PRIVATE KEY" in text:
+    name = path[-1].lower()
+    long = name in _SECRET and isinstance(value, str) and len(text) > 8
+    always = name.endswith(_ALWAYS_SECRET) and name != "existingsecret" and text != ""
+    if long or always or "PRIVATE KEY" in text:
         return "(hidden)"
     text = text.replace("\n", " ")
     short = text if len(text) <= 60 else text[:57] + "…"

@@ -157,10 +157,12 @@ def test_bad_usage_is_exit_2_with_item_value_and_remedy(words, says):
         (b"a: [1", "is not YAML in line 1"),
         (b"- a\n- b\n", "has no keys with values"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
-        (b"a: &a {b: *a}", "levels deep"),
+        (b"a: &a {b: *a}", "an alias holds itself"),
+        (b"MTU: 1400\nMTU: 1500\n", "MTU (line 2)"),
+        (b'ipv6: {enabled: true, "enabled": false}\n', "enabled (line 1)"),
         (MULTIPLYING, "more than 20000 keys"),
     ],
-    ids=["unclosed", "list", "bytes", "recursive", "multiplying"],
+    ids=["unclosed", "list", "bytes", "recursive", "twice", "twice-within", "multiplying"],
 )
 def test_an_unreadable_file_is_exit_2_and_named(tmp_path, content, says):
     path = tmp_path / "values.yaml"
@@ -216,3 +218,15 @@ def test_what_has_no_key_of_the_chart_is_no_values_file(stdin):
 def test_a_digit_that_is_no_decimal_is_text():
     result = run("explain", "--version", "1.14.4", "--set-string", "MTU=\u00b2", "--set", "ipv4.enabled=\u00b2")
     assert "MTU" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["password", "secret", "adminPassword", "joinToken"])
+def test_a_short_secret_is_not_echoed_either(tmp_path, name):
+    path = tmp_path / "values.yaml"
+    path.write_text(f"MTU: 1400\netcd: {{{name}: hunter2}}\n")
+    options = chart_options("1.19.6", "1.20.2")
+    for words in (["explain", "--version", "1.20.2"], ["migrate", "--from", "1.19.6", "--to", "1.20.2"]):
+        for form in ([], ["--json"]):
+            result = run(*words, *options, *form, str(path))
+            assert "hunter2" not in result.stdout + result.stderr
+            assert "(hidden)" in result.stdout + result.stderr

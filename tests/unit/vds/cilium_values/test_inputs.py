@@ -95,3 +95,15 @@ def test_what_cannot_be_read_is_named_for_what_it_is(text, says):
     with pytest.raises(OperationError, match=r"^x\.yaml: ") as caught:
         read_text(text, "x.yaml")
     assert says in str(caught.value)
+
+
+def test_values_are_read_as_helm_reads_them():
+    """PyYAML alone takes `y` and `1.4e3` for text and a day for a date."""
+    text = "ipv6: {enabled: y}\nMTU: 1.4e3\npodAnnotations: {since: 2020-01-02, at: 12:30}\n1: x\ntrue: y\n"
+    assert read_text(text, "x").values == {
+        "ipv6": {"enabled": True},
+        "MTU": 1400,
+        "podAnnotations": {"since": "2020-01-02", "at": "12:30"},
+        "1": "x",
+        "true": True,
+    }

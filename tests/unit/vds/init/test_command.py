@@ -207,7 +207,7 @@ def test_what_it_cannot_use_is_said_with_what_to_do(folder, words, says):
     assert not (folder / "Pulumi.oslo.yaml").exists()
 
 
-@pytest.mark.parametrize("name", ["", "../oslo", "x" * 300])
+@pytest.mark.parametrize("name", ["", "../oslo", "os lo", "Oslo", "bodø", "x" * 300])
 def test_a_name_that_no_stack_has_is_refused_first(folder, name):
     command = [sys.executable, "-m", "vds", "init", name, CONTROL_PLANES[0], *(f"{a}={b}" for a, b in ALL.items())]
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)

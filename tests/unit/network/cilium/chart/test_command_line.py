@@ -136,3 +136,21 @@ def test_a_command_line_that_cannot_be_read_says_what_to_do(text):
 def test_a_values_file_that_mentions_helm_is_no_command_line():
     assert not is_command_line("# helm install cilium cilium/cilium -f this-file\ntunnel: disabled\n")
     assert is_command_line("helm install cilium cilium/cilium\n")
+
+
+@pytest.mark.parametrize("word", ["--reuse-values", "--reuse-values=true", "--reset-then-reuse-values"])
+def test_values_of_the_installed_release_are_not_guessed(word):
+    with pytest.raises(HelmError, match="helm get values cilium"):
+        command_line(f"helm upgrade cilium cilium/cilium {word} --set MTU=1400")
+
+
+def test_reuse_that_is_switched_off_takes_no_other_values():
+    assert command_line("helm upgrade cilium cilium/cilium --reuse-values=false --set a=1").words == (("--set", "a=1"),)
+
+
+def test_a_values_file_may_follow_its_option_without_a_blank():
+    assert command_line("helm install cilium cilium/cilium -fone.yaml -f=two.yaml -f three.yaml --force").files == (
+        "one.yaml",
+        "two.yaml",
+        "three.yaml",
+    )
