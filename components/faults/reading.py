@@ -74,7 +74,9 @@ def _runs(pod: Object) -> bool:
 
 def _containers(pod: Object) -> Iterator[str]:
     """Each container that is not ready, with its image and its state; of init containers the one that is not done."""
-    status = pod.get("status") or {}
+    status, spec = pod.get("status") or {}, pod["spec"]
+    # The status of an image that is pinned by digest has only the digest of its configuration.
+    images = {one["name"]: one["image"] for one in [*spec.get("initContainers", ()), *spec.get("containers", ())]}
     first = status.get("initContainerStatuses") or ()
     for container in [*first, *(status.get("containerStatuses") or ())]:
         state, last = container.get("state") or {}, (container.get("lastState") or {}).get("terminated")
@@ -90,7 +92,7 @@ def _containers(pod: Object) -> Iterator[str]:
             if end:
                 words.append(f"exit code {end.get('exitCode')}")
                 words += [_end(end["message"])] if end.get("message") else []
-        yield f"container {container['name']}, image {container['image']}: {', '.join(words)}"
+        yield f"container {container['name']}, image {images[container['name']]}: {', '.join(words)}"
 
 
 def _unscheduled(pod: Object) -> str:

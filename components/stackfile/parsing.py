@@ -197,10 +197,12 @@ class CheckedFile(NamedTuple):
     """Mistakes in the order of the file, then advice."""
 
 
-def check_file(text: str, file: str, base_dir: Path, today: date | None = None) -> CheckedFile:
+def check_file(
+    text: str, file: str, base_dir: Path, today: date | None = None, *, stack: str | None = None
+) -> CheckedFile:
     """Everything that is wrong with a stack file. Files that it names are relative to `base_dir`.
 
-    Releases are judged as of `today`; without it, as of the day of their table.
+    `stack`: the stack that it is used for; default: the one in its name, `Pulumi.<stack>.yaml`. Releases are judged as of `today`; without it, as of the day of their table.
     """
     try:
         source = with_defaults(read_stack_file(text, file), lambda name: read_text(base_dir / name))
@@ -215,7 +217,7 @@ def check_file(text: str, file: str, base_dir: Path, today: date | None = None) 
         found += [] if follows else [Finding(RULE, SPEC, "is missing", remedy)]
     else:
         try:
-            spec = parse(data, base_dir=base_dir, source=source, stack=stack_of(file))
+            spec = parse(data, base_dir=base_dir, source=source, stack=stack or stack_of(file))
         except SpecError as error:
             found += error.problems
     wrong = bool(found)

@@ -13,6 +13,7 @@ import yaml
 from components.charts.render import ChartSource
 from lab.deploy import Outcome, read_outcome
 from lab.layout import CHECKOUT
+from lab.processes import command
 from tests.lab.conftest import Lab
 from tests.support.chart_repositories import fill
 from tests.support.stacks import stack
@@ -39,8 +40,9 @@ def preview(lab: Lab, program: str, folder: Path) -> Outcome:
     events = folder / "events"
 
     def pulumi(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(lab.deployment.engine), "--non-interactive", "--color", "never", *arguments]
-        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+        words = [str(lab.deployment.engine), "--non-interactive", "--color", "never", *arguments]
+        on_laptop = command(words, part="op", resolver=lab.layout.resolver)
+        return subprocess.run(on_laptop, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
 
     assert pulumi("stack", "init", "t").returncode == 0
     own = PROGRAMS / program / "pack.json"
@@ -80,10 +82,11 @@ def test_the_production_example_keeps_every_policy_under_the_real_engine(
 
     def edit(spec: dict[str, Any]) -> None:
         own = {"environment": spec["environment"]}
-        authority = spec["cluster"]["caCertificate"]  # the lab has its key
+        # The lab has the keys of these two.
+        authority, issuer = spec["cluster"]["caCertificate"], spec["gateway"]["issuer"]
         spec.clear()
         spec.update(oslo | own)
-        spec["cluster"]["caCertificate"] = authority
+        spec["cluster"]["caCertificate"], spec["gateway"]["issuer"] = authority, issuer
 
     # Its servers are made up: nothing is asked of them.
     outcome = lab.deployment.run("preview", "--config", "vds-platform:readNodes=false", config_file=lab.variant(edit))

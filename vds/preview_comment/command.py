@@ -111,7 +111,7 @@ def examine(
         touched_by = (f"{file.name} (not in git)",)
     if not touched_by:
         return StackReport(stack)
-    checked = check_file(text, name, project, date.today())
+    checked = check_file(text, name, project, date.today(), stack=stack)
     after, spec = checked.data if isinstance(checked.data, Mapping) else None, checked.spec
     problems = tuple(str(one) for one in checked.findings if not one.advice)
     before = before if tracked else after  # of a file that git does not know there is nothing to compare

@@ -26,16 +26,21 @@ class Namespace:
 
 def pod(name: str, *, phase: str = "Running", conditions: Sequence[Any] = (), **status: Any) -> dict[str, Any]:
     owner = {"kind": "DaemonSet", "name": "cilium"}
+    containers = {
+        field: [{"name": one["name"], "image": IMAGE} for one in status.get(of, ())]
+        for field, of in (("initContainers", "initContainerStatuses"), ("containers", "containerStatuses"))
+    }
+    node = {"nodeName": "osl-w-1"} if phase == "Running" else {}
     return {
         "metadata": {"namespace": "kube-system", "name": name, "ownerReferences": [owner]},
-        "spec": {"nodeName": "osl-w-1"} if phase == "Running" else {},
+        "spec": {**node, **containers},
         "status": {"phase": phase, "conditions": list(conditions), **status},
     }
 
 
 def container(state: dict[str, Any], *, ready: bool = False, last: dict[str, Any] | None = None) -> dict[str, Any]:
     ended = {"lastState": {"terminated": last}} if last else {}
-    return {"name": "cilium-agent", "image": IMAGE, "ready": ready, "state": state, **ended}
+    return {"name": "cilium-agent", "image": "sha256:5c71a8d6", "ready": ready, "state": state, **ended}
 
 
 def event(kind: str, name: str, reason: str, message: str, at: str = "2026-11-26T04:00:00Z") -> dict[str, Any]:

@@ -154,3 +154,8 @@ def test_a_stack_has_the_name_of_its_environment():
 def test_the_stacks_name_is_compared_with_the_engines():
     with pytest.raises(Exception, match="oslo, but the stack is bergen"):
         parse(stack_data("oslo"), base_dir=ROOT, stack="bergen")
+
+
+def test_a_copy_of_a_file_is_checked_for_the_stack_that_it_is_used_for() -> None:
+    text = (ROOT / "Pulumi.oslo.yaml").read_text()
+    assert mistakes(check_file(text, "Pulumi.variant.yaml", ROOT, stack="oslo")) == []
