@@ -80,9 +80,9 @@ def _read(release: Seen) -> _Read:
 
 def _objects(release: Seen, found: Inside) -> Iterator[Object]:
     for item in found.objects:
-        api, kind = str(item.body.get("apiVersion")), str(item.body.get("kind"))
+        api, kind = str(item.get("apiVersion")), str(item.get("kind"))
         resource_type = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"
-        props = unknown_checking_proxy(_sealed(item.body))
+        props = unknown_checking_proxy(_sealed(item))
         resource = _Inner(resource_type, props, release.urn, release.name, release.provider, release.opts)
         if kind_found := kind_of(resource_type):
             yield Object(resource, kind_found, release=release.name)

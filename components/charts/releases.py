@@ -17,7 +17,6 @@ from components.charts.render import (
     ChartError,
     ChartSource,
     RefusedValuesError,
-    RenderedObject,
     UnavailableChartError,
     render,
 )
@@ -59,7 +58,7 @@ _CLUSTER_SCOPED = re.compile(
 class Inside(NamedTuple):
     """What is inside a Release, or why that can't be told."""
 
-    objects: tuple[RenderedObject, ...] = ()
+    objects: tuple[Manifest, ...] = ()
     """With the Release's namespace where an object names none, and NOT_KNOWN_YET where a value is not known yet."""
     problem: str = ""
     """Empty where the chart was rendered."""
@@ -209,7 +208,7 @@ def _rendered(wanted: str) -> Inside:
         return Inside(problem=error.message, remedy=error.remedy, decided=decided)
     if found is None:
         return Inside(problem=f"no version of Kubernetes is known to render {chart_name(chart.chart)} for")
-    return Inside(tuple(_placed(item, namespace) for item in found.objects))
+    return Inside(tuple(_placed(item, namespace) for item in found.manifests))
 
 
 def _lock(folders: Sequence[Path]) -> ChartLock:
@@ -226,10 +225,9 @@ def _lock(folders: Sequence[Path]) -> ChartLock:
     return ChartLock()
 
 
-def _placed(item: RenderedObject, namespace: str) -> RenderedObject:
-    body: Manifest = item.body
-    metadata = body.get("metadata")
-    belongs = not _CLUSTER_SCOPED.fullmatch(str(body.get("kind")))
+def _placed(item: Manifest, namespace: str) -> Manifest:
+    metadata = item.get("metadata")
+    belongs = not _CLUSTER_SCOPED.fullmatch(str(item.get("kind")))
     if belongs and isinstance(metadata, dict) and not metadata.get("namespace"):
-        body = {**body, "metadata": {**metadata, "namespace": namespace}}
-    return item._replace(body=body)
+        return {**item, "metadata": {**metadata, "namespace": namespace}}
+    return item

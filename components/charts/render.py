@@ -29,7 +29,7 @@ from components.charts.rendering_cache import RenderingCache
 from components.charts.steady import counts_seconds, is_random, steady
 from components.core.manifests import Manifest
 
-_FORMAT = 1  # of cached results: another number forgets them all
+_FORMAT = 2  # of cached results: another number forgets them all
 _EXACT = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?")
 _ZONES = ("Pacific/Kiritimati", "Etc/GMT+12")  # 26 hours apart: never the same day
 _LONGEST_WORDS = 600
@@ -93,16 +93,6 @@ class ChartSource(NamedTuple):
         return f"{name} {self.version}" if self.version else name
 
 
-class RenderedObject(NamedTuple):
-    """One object of a rendering."""
-
-    body: Manifest
-    template: str
-    """The file of the chart that it is from: `cilium/templates/cilium-agent/daemonset.yaml`."""
-    hooks: tuple[str, ...] = ()
-    """When Helm makes it, for a hook: `pre-install`; empty for an object that stays."""
-
-
 class Rendered(NamedTuple):
     """What a chart makes of values. The objects belong to the caller: no other rendering shares them."""
 
@@ -111,14 +101,10 @@ class Rendered(NamedTuple):
     version: str
     sha256: str
     """Of the packed chart; for a folder, of its files."""
-    objects: tuple[RenderedObject, ...]
+    manifests: tuple[Manifest, ...]
     """In Helm's order, without notes and tests."""
     warnings: tuple[str, ...] = ()
     """Helm's own, for example of values that it ignores."""
-
-    @property
-    def manifests(self) -> list[Manifest]:
-        return [item.body for item in self.objects]
 
 
 def render(
@@ -160,8 +146,7 @@ def render(
     result = json.loads(kept)
     if "refused" in result:
         raise RefusedValuesError(f"{found.name} {found.version}", result["refused"])
-    objects = tuple(RenderedObject(body, template, tuple(hooks)) for body, template, hooks in result["objects"])
-    return Rendered(found.name, found.version, found.sha256, objects, tuple(result["warnings"]))
+    return Rendered(found.name, found.version, found.sha256, tuple(result["objects"]), tuple(result["warnings"]))
 
 
 class Obtained(NamedTuple):
@@ -342,17 +327,11 @@ def _result(program: Path, arguments: Sequence[str], given: str, chart: Obtained
     return json.dumps({"objects": objects, "warnings": list(dict.fromkeys(warnings))[:100]}).encode()
 
 
-def _objects(output: str) -> list[list[Any]]:
-    """Each object with its template and its hooks, in Helm's order."""
-    found = []
+def _objects(output: str) -> list[Manifest]:
+    """The objects in Helm's order."""
     # Helm writes this head before each object.
-    parts = re.split(r"^---\n# Source: (.+)\n", output, flags=re.MULTILINE)
-    for template, text in zip(parts[1::2], parts[2::2], strict=True):
-        for body in _items(documents(text)):
-            marks = (body.get("metadata") or {}).get("annotations") or {}
-            hooks = [word.strip() for word in str(marks.get("helm.sh/hook") or "").split(",") if word.strip()]
-            found.append([body, template, hooks])
-    return found
+    texts = re.split(r"^---\n# Source: .+\n", output, flags=re.MULTILINE)[1:]
+    return [body for text in texts for body in _items(documents(text))]
 
 
 def _items(bodies: Sequence[Any]) -> Iterator[Manifest]:

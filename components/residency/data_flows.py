@@ -123,9 +123,9 @@ def _release_flows(release: Mapping[str, Any], inside: Inside, *, decided: bool)
         yield DataFlow(image_registry(image), "image-registry", "images that the chart's operator runs")
     named = {(flow.endpoint, flow.purpose) for flow in written}
     for item in inside.objects:
-        kind = str(item.body.get("kind"))
-        where = f"{kind} {_object_name(item.body, '?')}"
-        for flow in _object_flows(kind, item.body):
+        kind = str(item.get("kind"))
+        where = f"{kind} {_object_name(item, '?')}"
+        for flow in _object_flows(kind, item):
             if (flow.endpoint, flow.purpose) not in named:
                 named.add((flow.endpoint, flow.purpose))
                 endpoint = NOT_KNOWN if NOT_KNOWN_YET in flow.endpoint else flow.endpoint

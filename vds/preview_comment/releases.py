@@ -38,7 +38,7 @@ def _objects(name: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
     found = inside(name, inputs, versions())
     if found.problem:
         return None
-    return {label(item.body): _shown(item.body) for item in found.objects}
+    return {label(item): _shown(item) for item in found.objects}
 
 
 def _shown(body: Mapping[str, Any]) -> Any:

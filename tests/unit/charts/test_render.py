@@ -69,25 +69,24 @@ def test_values_and_the_cluster_decide(tmp_path: Path) -> None:
         "  ns: {{ .Release.Namespace }}/{{ .Release.Name }}\n"
     )
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": template}, "v: own\n")
-    assert rendered(chart).objects[0].body["data"] == {"v": "own", "k": "v1.36.2", "g": "false", "ns": "agency/a"}
-    given = rendered(chart, {"v": "given"}, apis=["gateway.networking.k8s.io/v1"]).objects[0]
-    assert (given.body["data"]["v"], given.body["data"]["g"]) == ("given", "true")
-    assert given.template == "demo/templates/a.yaml"
+    assert rendered(chart).manifests[0]["data"] == {"v": "own", "k": "v1.36.2", "g": "false", "ns": "agency/a"}
+    given = rendered(chart, {"v": "given"}, apis=["gateway.networking.k8s.io/v1"]).manifests[0]
+    assert (given["data"]["v"], given["data"]["g"]) == ("given", "true")
 
 
 @pytest.mark.parametrize("value", ["a\u2028b", "yes", "1e3", "2026-01-02", "\ud83d\ude00 å", "a\tb\\n\"'", ""])
 def test_a_text_reaches_the_chart_as_it_is(tmp_path: Path, value: str) -> None:
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  v: {{ .Values.v | toJson }}\n"})
     value = value.encode("utf-16", "surrogatepass").decode("utf-16")
-    assert rendered(chart, {"v": value}).objects[0].body["data"]["v"] == value
+    assert rendered(chart, {"v": value}).manifests[0]["data"]["v"] == value
 
 
 def test_a_number_of_pulumi_is_whole(tmp_path: Path) -> None:
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + '  v: {{ printf "%v" .Values.v | quote }}\n'})
-    assert rendered(chart, {"v": 20000000.0}).objects[0].body["data"]["v"] in ("2e+07", "20000000")
+    assert rendered(chart, {"v": 20000000.0}).manifests[0]["data"]["v"] in ("2e+07", "20000000")
 
 
-def test_hooks_are_marked_and_notes_and_tests_left_out(tmp_path: Path) -> None:
+def test_hooks_are_objects_too_and_notes_and_tests_are_left_out(tmp_path: Path) -> None:
     def job(name: str, hook: str) -> str:
         return f"apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: {name}\n  annotations:\n    helm.sh/hook: {hook}\n"
 
@@ -98,10 +97,7 @@ def test_hooks_are_marked_and_notes_and_tests_left_out(tmp_path: Path) -> None:
         "NOTES.txt": "kind: Secret",
     }
     found = rendered(pack(tmp_path, "demo", "1.0.0", templates))
-    assert [(item.body["kind"], item.hooks) for item in found.objects] == [
-        ("ConfigMap", ()),
-        ("Job", ("pre-install", "pre-upgrade")),
-    ]
+    assert [body["kind"] for body in found.manifests] == ["ConfigMap", "Job"]
 
 
 def test_lists_are_their_items(tmp_path: Path) -> None:
@@ -147,7 +143,7 @@ def test_dates_passwords_and_checksums_are_held_still_and_the_rest_stays(tmp_pat
 
 def test_a_value_that_is_a_template_is_held_still_too(tmp_path: Path) -> None:
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  v: {{ tpl .Values.v . }}\n"})
-    assert rendered(chart, {"v": "{{ randAlpha 9 }}"}).objects[0].body["data"] == {"v": RANDOM}
+    assert rendered(chart, {"v": "{{ randAlpha 9 }}"}).manifests[0]["data"] == {"v": RANDOM}
 
 
 def test_a_chart_that_makes_objects_at_random_cannot_be_judged(tmp_path: Path) -> None:
@@ -162,15 +158,15 @@ def test_the_second_rendering_starts_no_helm(tmp_path: Path, monkeypatch: pytest
     first = rendered(chart)
     first.manifests[0]["data"]["a"] = "changed by its owner"
     monkeypatch.setattr(helm, "run", None)
-    assert rendered(chart).objects[0].body["data"] == {"a": "b"}
+    assert rendered(chart).manifests[0]["data"] == {"a": "b"}
     rendering._cache.cache_clear()  # as another process
-    assert rendered(chart).objects[0].body["data"] == {"a": "b"}
+    assert rendered(chart).manifests[0]["data"] == {"a": "b"}
 
 
 def test_another_chart_at_the_same_path_is_rendered_again(tmp_path: Path) -> None:
     for text in ("one", "another"):
         chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + f"  a: {text}\n"})
-        assert rendered(chart).objects[0].body["data"] == {"a": text}
+        assert rendered(chart).manifests[0]["data"] == {"a": text}
 
 
 def test_what_is_kept_on_disk_shows_no_secret(tmp_path: Path) -> None:
@@ -187,7 +183,7 @@ def test_a_damaged_cache_is_not_believed(tmp_path: Path) -> None:
     for file in (tmp_path / "cache/vds-platform/rendered").iterdir():
         file.write_bytes(b"nothing")
     rendering._cache.cache_clear()
-    assert rendered(chart).objects[0].body["data"] == {"a": "b"}
+    assert rendered(chart).manifests[0]["data"] == {"a": "b"}
 
 
 def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,7 +356,7 @@ def test_settings_of_the_user_change_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HELM_PLUGINS", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", "/nothing")
     chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  ns: {{ .Release.Namespace }}\n"})
-    assert rendered(chart).objects[0].body["data"] == {"ns": "agency"}
+    assert rendered(chart).manifests[0]["data"] == {"ns": "agency"}
 
 
 def test_the_same_in_another_process(tmp_path: Path) -> None:

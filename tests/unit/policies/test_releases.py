@@ -101,7 +101,7 @@ def test_files_of_values_are_read_below_the_values(tmp_path: Path) -> None:
     props = {**shop().props, "valueYamlFiles": [File()], "values": {"replicaCount": 2}}
     found = inside("web", props, versions())
     assert not found.problem
-    deployment = next(item.body for item in found.objects if item.body["kind"] == "Deployment")
+    deployment = next(item for item in found.objects if item["kind"] == "Deployment")
     assert deployment["spec"]["replicas"] == 2
     assert deployment["spec"]["template"]["spec"]["hostNetwork"] is True
 
@@ -142,7 +142,7 @@ def test_a_refusal_of_what_stands_for_an_unknown_value_is_undecided() -> None:
 def test_namespaces_are_filled_in_where_an_object_can_have_one() -> None:
     props = {**shop().props, "chart": "cilium", "version": "1.20.2", "namespace": "kube-system"}
     found = inside("cni", props, versions())
-    kinds = {item.body["kind"]: item.body["metadata"].get("namespace") for item in found.objects}
+    kinds = {item["kind"]: item["metadata"].get("namespace") for item in found.objects}
     assert kinds["DaemonSet"] == "kube-system"
     assert kinds["ClusterRole"] is None
 
