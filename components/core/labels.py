@@ -24,12 +24,16 @@ GATEWAY_BUNDLE = f"{PREFIX}gateway-api"
 """Annotation of the Cilium operator's pods: the release of Gateway API's CRDs that it has seen."""
 
 WAIT_FOR = "pulumi.com/waitFor"
-"""Annotation that makes the Kubernetes provider wait: for a condition, or for a field."""
+"""Annotation that makes the Kubernetes provider wait: for a condition, or for a field. Without it a custom resource is
+ready at once."""
 WAITED_FOR = f"{PREFIX}waited-for"
 """Annotation of a chart's own object: writing it makes an update wait for something, which it names."""
 
 PATCH_FORCE = "pulumi.com/patchForce"
 """Annotation for Pulumi's provider: take over fields that another writer has."""
+
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""On nodes that no address is announced from: kubeadm gives it to control planes."""
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """Set by the API server on every namespace; it can't be set to another name."""

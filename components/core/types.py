@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -257,6 +257,12 @@ Address = Annotated[
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP or UDP port."""
+
+AsNumber = Annotated[int, Field(ge=1, le=4_294_967_295)]
+"""An AS number, four bytes (RFC 6793)."""
+
+ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
+"""What forwards Services: the CNI's eBPF programs, or kube-proxy in one of its modes."""
 
 Mtu = Annotated[int, Field(ge=1280, le=9216)]
 """Bytes of an IP packet on a link: 1280 is IPv6's minimum (RFC 8200), 9216 the largest jumbo in use."""

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from components.core.types import Network
-from components.network.kind import ServiceProxy
+from components.core.types import Network, ServiceProxy
 
 Fact = Mapping[str, Any]
 

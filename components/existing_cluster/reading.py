@@ -6,12 +6,12 @@ from typing import Any
 
 import yaml
 
+from components.core.labels import EXCLUDED
 from components.existing_cluster.model import ClusterFacts, Fact
 from components.gateway.bundle import CHANNEL, VERSION
 from components.kubernetes_api import Api, ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
 from components.nodes.preflight.facts import Kept
 
-_EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 _K3S_ARGUMENTS = "k3s.io/node-args"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
@@ -64,7 +64,7 @@ def _nodes(api: Api) -> Fact:
         found[metadata["name"]] = {
             "addresses": [one["address"] for one in addresses if one["type"] == "InternalIP"],
             "pod_cidrs": list(spec.get("podCIDRs") or ()),
-            "excluded": _EXCLUDED in labels,
+            "excluded": EXCLUDED in labels,
         }
     return {"nodes": found}
 

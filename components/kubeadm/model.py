@@ -7,11 +7,11 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.authority import AuthorityCertificate
 from components.core.model import Spec
-from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, Version
+from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, ServiceProxy, Version
 from components.images.model import REGISTRY, ImageMirror
 from components.kubeadm import signing
 from components.network.model import NetworkSpec
-from components.nodes.model import NodeSpec, ServiceProxy, SshSpec
+from components.nodes.model import NodeSpec, SshSpec
 
 _DEBIAN = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")  # Debian policy 5.6.12, with epoch and revision
 KUBERNETES_REGISTRY = "registry.k8s.io"

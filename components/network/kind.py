@@ -6,10 +6,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from components.core.model import Spec
+from components.core.types import ServiceProxy
 from components.network.compatibility.matrix import Combination
 
-ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
-"""What forwards Services: eBPF programs instead of kube-proxy, or kube-proxy in one of its modes."""
 KubeProxyMode = Literal["iptables", "ipvs", "nftables"]
 """Modes of kube-proxy on Linux."""
 MtuField = Literal["MTU", "calicoNetwork.mtu", "FLANNEL_MTU", "podMtu"]

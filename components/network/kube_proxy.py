@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.core.finding import Finding
+from components.core.types import ServiceProxy
 from components.core.versions import matches
-from components.network.kind import KubeProxyMode, ServiceProxy
+from components.network.kind import KubeProxyMode
 
 IPVS_DEPRECATED = ">=1.35"
 """KEP-5495: deprecated in 1.35, behind a feature gate since 1.37, whose default is to go off in 1.40."""

@@ -18,6 +18,7 @@ from components.core.types import (
     Networks,
     Port,
     RefusedError,
+    ServiceProxy,
 )
 from components.core.waivers import Waiver
 
@@ -25,9 +26,6 @@ Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 """Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
 
 Role = Literal["control-plane", "worker"]
-
-ServiceProxy = Literal["ebpf", "iptables", "ipvs", "nftables"]
-"""What forwards Service traffic: the CNI's eBPF programs, or kube-proxy in one of its modes."""
 
 _KEY = re.compile(r"[a-z0-9_]+(\.[A-Za-z0-9_-]+)+")
 _WORDS = re.compile(r"-?[0-9]+( -?[0-9]+)*")

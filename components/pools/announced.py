@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from components.core.engine_document import EngineDocument
+from components.core.labels import EXCLUDED
 from components.core.names import KUBE_SYSTEM, PYTHON
 from components.kubernetes_api import Api, ApiError, get, list_items
 from components.pools.model import L2, MetalLbSpec
@@ -15,8 +16,6 @@ SECONDS = 120
 
 _STATUSES = ("servicel2statuses", "servicebgpstatuses")
 """MetalLB's speakers write one for each Service that they announce, since 0.14.6 and 0.15."""
-_EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
-"""kubeadm gives it to control planes."""
 
 
 class Wait(EngineDocument):
@@ -62,10 +61,10 @@ def announcement(api: Api, namespace: str, gateway: str, by: Owner) -> Announcem
 
 def remedy(api: Api, by: Owner) -> str:
     """What to look at when no node announces an address. Raises ApiError, UnreachableError."""
-    nodes = list_items(api, "/api/v1/nodes", query=[("labelSelector", _EXCLUDED)])
+    nodes = list_items(api, "/api/v1/nodes", query=[("labelSelector", EXCLUDED)])
     excluded = ", ".join(sorted(str(node["metadata"]["name"]) for node in nodes))
     if by == "metallb" and excluded:
-        left_out = f"speakers leave out nodes with the label {_EXCLUDED} ({excluded}); "
+        left_out = f"speakers leave out nodes with the label {EXCLUDED} ({excluded}); "
     else:
         left_out = ""
     pods = "the speakers in metallb-system" if by == "metallb" else "the Cilium agents"

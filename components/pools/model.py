@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.core.labels import EDGE
 from components.core.model import Spec
-from components.core.types import DnsLabel, DnsName, Version
+from components.core.types import AsNumber, DnsLabel, DnsName, Version
 from components.images.model import ImageMirror
 from components.pools.addresses import Block
 
@@ -81,9 +81,6 @@ class Bgp(Spec):
 
 Advertisement = Annotated[L2 | Bgp, Field(discriminator="kind")]
 
-AutonomousSystem = Annotated[int, Field(ge=1, le=4_294_967_295)]
-"""An AS number, four bytes (RFC 6793)."""
-
 
 class Peer(Spec):
     """A router that hears the announcements."""
@@ -92,9 +89,9 @@ class Peer(Spec):
     """Its name in `peers` of pools."""
     address: IPv4Address | IPv6Address
     """Its address, as the nodes reach it."""
-    peer_asn: AutonomousSystem
+    peer_asn: AsNumber
     """Its AS number."""
-    my_asn: AutonomousSystem
+    my_asn: AsNumber
     """The cluster's AS number."""
     hold_seconds: int = Field(default=90, ge=3, le=65535)
     """Hold time of the BGP session; RFC 4271 requires 3 or more."""

@@ -1,15 +1,11 @@
 """Calico's BGP beyond its defaults: whom nodes tell which addresses."""
 
 from ipaddress import IPv4Address
-from typing import Annotated
 
 from pydantic import Field
 
 from components.core.model import Spec
-from components.core.types import DnsLabel, DnsName, Network
-
-AsNumber = Annotated[int, Field(ge=1, le=4_294_967_295)]
-"""An AS number, four bytes (RFC 6793)."""
+from components.core.types import AsNumber, DnsLabel, DnsName, Network
 
 
 class CalicoPeer(Spec):

@@ -4,11 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.types import Mtu, Version
+from components.core.types import Mtu, ServiceProxy, Version
 from components.core.versions import matches
 from components.network.calico.bgp import CalicoBgp
 from components.network.compatibility.matrix import Combination, Feature, Part
-from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, ServiceProxy
+from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements
 from components.network.mtu import IPIP_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD_IPV4
 
 CRD_CHART = "crd.projectcalico.org.v1"

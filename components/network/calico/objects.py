@@ -1,5 +1,6 @@
 """What Calico is told beside its Installation: BGP, Felix, and where the API server is."""
 
+from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
 from components.core.versions import matches
@@ -10,8 +11,6 @@ API = "projectcalico.org/v3"
 """Served by Calico's own API server, which the operator's chart installs."""
 OPERATOR_API = "operator.tigera.io/v1"
 READY_SINCE = ">=3.25"
-WAIT_FOR = "pulumi.com/waitFor"
-"""Pulumi takes a custom resource as ready at once unless this annotation says what to wait for."""
 
 
 def services_endpoint(network: NetworkSpec) -> Manifest:

@@ -12,10 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from components.core.model import Spec
-from components.core.types import MinorVersion, Mtu, Network, RefusedError, Version
+from components.core.types import MinorVersion, Mtu, Network, RefusedError, ServiceProxy, Version
 from components.network.cilium.data_path import DataPath
 from components.network.compatibility.matrix import Combination, Feature, Part
-from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, ServiceProxy, proxy_words
+from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements, proxy_words
 from components.network.mtu import cilium_overheads
 from components.network.networks import NetworkSpec
 

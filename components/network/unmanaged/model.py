@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.types import Mtu, Version
+from components.core.types import Mtu, ServiceProxy, Version
 from components.network.compatibility.matrix import Combination, Feature
-from components.network.kind import CniSpec, KubeProxyMode, MtuField, Requirements, ServiceProxy, proxy_words
+from components.network.kind import CniSpec, KubeProxyMode, MtuField, Requirements, proxy_words
 from components.network.mtu import GENEVE_OVERHEAD, IPIP_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD_IPV4
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from components.nodes.model import ServiceProxy, Sysctl
+from components.core.types import ServiceProxy
+from components.nodes.model import Sysctl
 
 BRIDGED = ("br_netfilter", "overlay")
 # iptables and nftables see bridged pod traffic only through br_netfilter (kube-proxy's own requirement).
