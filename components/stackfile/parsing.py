@@ -202,7 +202,9 @@ def check_file(
 ) -> CheckedFile:
     """Everything that is wrong with a stack file. Files that it names are relative to `base_dir`.
 
-    `stack`: the stack that it is used for; default: the one in its name, `Pulumi.<stack>.yaml`. Releases are judged as of `today`; without it, as of the day of their table.
+    `stack`: the stack that it is used for; default: the one in its name, `Pulumi.<stack>.yaml`.
+
+    Releases are judged as of `today`; without it, as of the day of their table.
     """
     try:
         source = with_defaults(read_stack_file(text, file), lambda name: read_text(base_dir / name))
