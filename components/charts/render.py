@@ -1,7 +1,7 @@
 """Renders a chart with `helm template`: the objects that a Helm Release makes, before it is made (ADR 15).
 
-The same inputs give the same objects, in every process: results are cached by content, and what charts randomise is
-held still (`steady.py`).
+The same inputs give the same objects, in every process: results are cached by content, and what charts make at
+random is replaced by a mark (`steady.py`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class WrongChartError(ChartError):
 
 
 class UnavailableChartError(ChartError):
-    """The chart, or Helm, can't be had here, so nothing can be decided. The remedy has the command that changes it."""
+    """The chart, or Helm, is not available here, so nothing can be decided. The remedy has the command that gets it."""
 
 
 class ChartSource(NamedTuple):
@@ -233,7 +233,7 @@ def _pull(chart: ChartSource, place: Path) -> None:
     except (helm.HelmTimeoutError, OSError) as error:
         failure = str(error)
     if failure:
-        raise UnavailableChartError(f"the chart {chart.label} can't be had here: {failure}", f"run `{command}`")
+        raise UnavailableChartError(f"the chart {chart.label} is not available here: {failure}", f"run `{command}`")
 
 
 def _pull_words(chart: ChartSource) -> list[str]:

@@ -1,4 +1,4 @@
-"""Holds still what charts randomise: certificates, passwords, times. Pure.
+"""Marks what charts make at random: certificates, passwords, times. Pure.
 
 A chart that calls such a function is rendered twice. What differs between the two is random, and is replaced by a mark.
 """

@@ -200,7 +200,7 @@ class _Detail:
         if near := _meant(self, known):
             return "is not a setting here", f"did you mean {near}?"
         parts = [name for name in known if len(key) > 1 and key.lower() in name.lower()]
-        listed = f"the settings here are {_words(list(known))}" if 0 < len(known) <= 12 else "take it out"
+        listed = f"the settings here are {_words(list(known))}" if 0 < len(known) <= 12 else "remove it"
         return "is not a setting here", f"did you mean {' or '.join(parts)}? {listed}" if parts else listed
 
     def _no_group(self, schema: Schema, value: Any) -> tuple[str, str]:

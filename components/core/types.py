@@ -278,7 +278,7 @@ SCAN += "provider's console"
 
 def _host_key(value: str) -> str:
     if "PRIVATE KEY" in value:
-        raise RefusedError("is a private key (not repeated)", f"take it out of the file, make a new pair, and {SCAN}")
+        raise RefusedError("is a private key (not repeated)", f"remove it from the file, make a new pair, and {SCAN}")
     kind, _, rest = value.strip().partition(" ")
     body = rest.split(" ")[0]
     if kind != "ssh-ed25519":

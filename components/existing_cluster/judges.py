@@ -73,7 +73,7 @@ def nodes(context: Context) -> Measurement:
         remedy = "correct nodes[].name and address, join the missing nodes, or set the right cluster's kubeconfig"
         return Measurement("; ".join(wrong), good=False, remedy=remedy)
     if others:
-        remedy = "write them into nodes, or remove them from the cluster: nothing here knows where they are"
+        remedy = "write them into nodes, or remove them from the cluster: the stack file does not say where they are"
         return Measurement(f"also {', '.join(others)}", good=False, remedy=remedy, advisory=True)
     return Measurement(f"all {len(wanted)} as the stack file says")
 

@@ -44,7 +44,7 @@ def _limit_problems(spec: GatewaySpec) -> Iterator[Finding]:
             yield Finding("gateway-capability", f"gateway.limits.{name}", why, remedy)
     if spec.limits.body_mebibytes and spec.grpc_routes:
         names = ", ".join(route.name for route in spec.grpc_routes)
-        said = f"with grpcRoutes ({names}): Traefik holds a request back until it is whole, and a stream never is"
+        said = f"with grpcRoutes ({names}): Traefik stores a request until it is complete, and a stream has no end"
         yield Finding("gateway-capability", "gateway.limits.bodyMebibytes", said, "remove one of them")
 
 

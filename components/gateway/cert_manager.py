@@ -72,7 +72,7 @@ def values_problems(spec: GatewaySpec, context: GatewayContext) -> list[Finding]
     own = platform_values(context)
     said = "is set by the platform, from fields of the stack file"
     return [
-        Finding("gateway-issuer", "gateway.issuer.values", f"{key} {said}", "take it out")
+        Finding("gateway-issuer", "gateway.issuer.values", f"{key} {said}", "remove it")
         for key in taken(own, spec.issuer.values)
     ]
 

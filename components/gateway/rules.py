@@ -87,7 +87,7 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
                     "gateway-hostname-owner",
                     f"route '{claim.route}' of {claim.owner}",
                     f"{claim.hostname} belongs to {other.owner} too{over}",
-                    "a host name has one owner; take it out of one of them",
+                    "a host name has one owner; remove it from one of them",
                     urn=claim.urn,
                     value=claim.hostname,
                     fields=(f"gateway.routes[{claim.route}].hostnames",),
@@ -163,13 +163,13 @@ def _issuer_problems(spec: GatewaySpec) -> Iterator[Finding]:
     if not isinstance(issuer, CertManager):
         return
     if parse(issuer.version) < parse(CERT_MANAGER_SINCE):
-        said = f"{issuer.version} is older than {CERT_MANAGER_SINCE}, the first one that knows Gateway API here"
+        said = f"{issuer.version} is older than {CERT_MANAGER_SINCE}, the first one that works with this Gateway API"
         yield Finding("gateway-issuer", "gateway.issuer.version", said, "write a newer one")
     if not isinstance(issuer.acme.solver, Http01):
         return
     for listener in spec.https:
         if listener.hostname and listener.hostname.startswith("*."):
-            said = f"{listener.hostname} is a wildcard, and an ACME server gives those by dns-01 only"
+            said = f"{listener.hostname} is a wildcard, and ACME servers issue those with dns-01 only"
             remedy = "write a listener for each host, or solver kind dns-01"
             yield Finding("gateway-issuer", f"listener '{listener.name}'", said, remedy, value=listener.hostname)
     if solver_listener(spec) is None:

@@ -4,7 +4,7 @@
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, and nothing else: it needs no secret
 #   admit    on the first control plane: let new nodes in, with a new token
-#   remove   take it out of the cluster again; packages stay, without their pins
+#   remove   remove it from the cluster again; packages stay, without their pins
 # Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
 # Secrets are in this text alone and go to files in memory, by builtins: no process has them among its arguments.
@@ -345,7 +345,7 @@ apply() {
 
 only_a_member() {
 	[ -e "$state/joined" ] || {
-		complain "is no member of the cluster any more: take it out of the stack file, run pulumi up, and add it again"
+		complain "is no member of the cluster any more: remove it from the stack file, run pulumi up, and add it again"
 		stop_if_problems 3
 	}
 }

@@ -32,7 +32,7 @@ def cluster_problems(
             "cluster-swap",
             f"node {node.name}",
             "keepSwap is true, and a kubelet does not start with swap",
-            "take keepSwap out, and the platform switches swap off",
+            "remove keepSwap, and the platform switches swap off",
             fields=(f"nodes[{node.name}].keepSwap",),
         )
         for node in nodes

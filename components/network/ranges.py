@@ -24,7 +24,7 @@ def range_problems(network: NetworkSpec) -> list[Finding]:
     for nodes in network.node_cidrs:
         if nodes.subnet_of(pods):
             remedy = f"write another podCidr, as in {_free(network)}, also to cni.routing.nativeCidr if it is there"
-            found.append(_finding("podCidr", f"{pods} holds the nodes' network {nodes}", remedy, pods))
+            found.append(_finding("podCidr", f"{pods} contains the nodes' network {nodes}", remedy, pods))
         elif pods.overlaps(nodes):
             found.append(_apart("podCidr", pods, "nodeCidr", nodes))
         if services.overlaps(nodes):
@@ -68,7 +68,7 @@ def _free(network: NetworkSpec) -> str:
 
 
 def _apart(field: str, net: IPv4Network, other: str, of_other: IPv4Network) -> Finding:
-    said = f"{net} overlaps {other} {of_other}: an address of both is reached in one only"
+    said = f"{net} overlaps {other} {of_other}: an address in both can be reached in one of them only"
     return _finding(field, said, "choose ranges that are apart", net)
 
 

@@ -128,8 +128,8 @@ def other_user(output: str) -> str:
         return ""
     name, refused = found.groups()
     return (
-        f"its image lets {name} log in and not {refused}: write ssh.user: {name}, or take the options before "
-        f"{refused}'s key out of its authorized_keys on the server"
+        f"its image lets {name} log in and not {refused}: write ssh.user: {name}, or remove the options before "
+        f"{refused}'s key from its authorized_keys on the server"
     )
 
 

@@ -20,9 +20,7 @@ def known_hosts(text: str) -> asyncssh.SSHKnownHosts:
         try:
             entries.load(line)
         except ValueError:
-            raise KnownHostsError(
-                f"line {number} is not an entry of known_hosts", "correct it or take it out"
-            ) from None
+            raise KnownHostsError(f"line {number} is not an entry of known_hosts", "correct it or remove it") from None
     return entries
 
 

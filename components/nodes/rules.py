@@ -182,7 +182,7 @@ def accept_problems(accept: Sequence[AcceptedCheck], nodes: Sequence[NodeSpec]) 
             "nodes-accept",
             f"preflight.accept[{number}].nodes",
             f"{name} is no node",
-            f"write one of {', '.join(sorted(names))}, or take it out",
+            f"write one of {', '.join(sorted(names))}, or remove it",
             value=name,
         )
         for number, one in enumerate(accept, 1)

@@ -23,7 +23,7 @@ class Helm(Spec):
     repository: str = Field(default="https://metallb.github.io/metallb", pattern=r"^(https|oci)://\S+$")
     """Chart repository, or a mirror of it."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
-    """Time limit of the installation. After that Helm rolls it back."""
+    """Time limit of the installation. After that the update fails, and names what does not run."""
     values: dict[str, Any] = Field(default_factory=dict)
     """More values for the chart. Keys that the platform sets are refused."""
 

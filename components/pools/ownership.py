@@ -80,7 +80,7 @@ def _one_session(spec: MetalLbSpec, peering: CalicoBgp) -> list[Finding]:
         _problem(
             f"peers[{ours.name}]",
             f"{ours.address} is cni.bgpPeering.peers[{theirs.name}] too, and a router takes one session from a node",
-            "take it out of one, and let Calico announce the pools (cni.bgpPeering.serviceNetworks) if it stays there",
+            "remove it from one, and let Calico announce the pools (cni.bgpPeering.serviceNetworks) if it stays there",
         )
         for ours in spec.peers
         for theirs in peering.peers

@@ -86,7 +86,7 @@ def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:
     own = platform_values(spec, spec.install, context)
     said = "is set by the platform, from fields of the stack file"
     return [
-        Finding("metallb-values", "metallb.install.values", f"{key} {said}", "take it out")
+        Finding("metallb-values", "metallb.install.values", f"{key} {said}", "remove it")
         for key in taken(own, spec.install.values)
     ]
 

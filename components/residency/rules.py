@@ -128,7 +128,7 @@ def expired_problems(exceptions: Sequence[ResidencyException], today: date) -> l
             f"exception '{item.name}'",
             # Not the day of today: the same state would give other evidence every morning.
             f"ended on {item.until}",
-            f"take it out, and leave place '{item.place}', or have a new date approved",
+            f"remove it, and leave place '{item.place}', or have a new date approved",
         )
         for item in exceptions
         if item.ended(today)

@@ -176,7 +176,7 @@ def _facts(file: Path, sha256: str | None, spec: PlatformSpec) -> Kept:
     except facts.FactsError as error:
         said, remedy = f"'{file}' {error.reason}", error.remedy
     except (OSError, ValueError) as error:
-        remedy = "correct it, or take it out to read the nodes themselves"
+        remedy = "correct it, or remove it to read the nodes themselves"
         said = f"'{file}' can't be read ({why_unreadable(error)})"
     raise _refused([Finding("stack-file", f"{PROJECT}:factsFile", said, remedy)])
 

@@ -45,7 +45,7 @@ def read_defaults(name: Any, read_file: Read) -> Node:
     if wrapped:
         said = f"is a key of a stack file, and {name} has the settings of vds-platform:spec alone"
         line = (root.keys[wrapped[0]],)
-        raise DefaultsError(Finding(RULE, wrapped[0], said, "take it out", file=name, lines=line))
+        raise DefaultsError(Finding(RULE, wrapped[0], said, "remove it", file=name, lines=line))
     return root
 
 

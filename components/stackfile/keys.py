@@ -36,7 +36,7 @@ def plain_secrets(config: Mapping[str, Any]) -> list[Finding]:
             RULE,
             f"{PROJECT}:{name}",
             "is a secret, and is not encrypted in the file (not repeated)",
-            f"take it out, make a new one, and run `pulumi config set --secret {PROJECT}:{name}`",
+            f"remove it, make a new one, and run `pulumi config set --secret {PROJECT}:{name}`",
         )
         for name in sorted(SECRETS)
         if f"{PROJECT}:{name}" in config and not is_encrypted(config[f"{PROJECT}:{name}"])

@@ -258,10 +258,10 @@ def _misplaced(data: Any, place: Callable[[tuple[int | str, ...]], tuple[str, in
         if is_encrypted(value):
             found.append((path, "is encrypted", "write it in clear: secrets have keys of their own"))
         elif isinstance(value, str) and "PRIVATE KEY" in value and path[-1:] not in [(name,) for name in _JUDGED]:
-            remedy = "take it out of the file and make a new one: secrets have keys of their own"
+            remedy = "remove it from the file and make a new one: secrets have keys of their own"
             found.append((path, "is a private key (not repeated)", remedy))
         elif isinstance(value, str) and (control := _CONTROL.search(value)):
-            found.append((path, f"has the character U+{ord(control[0]):04X}, which is not printed", "take it out"))
+            found.append((path, f"has the character U+{ord(control[0]):04X}, which is not printed", "remove it"))
     findings = []
     for path, said, remedy in found:
         finding = Finding(RULE, item_at(path, data) if path else SPEC, said, remedy)

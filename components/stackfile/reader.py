@@ -78,7 +78,7 @@ def read(text: str, *, file: str) -> Node:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         line = text[: max(text.find(chr(code)), 0)].count("\n") + 1
         said = f"has the character U+{code:04X}, which YAML does not take"
-        raise ReadError([Finding(RULE, f"line {line}", said, "take it out", file=file, lines=(line,))]) from None
+        raise ReadError([Finding(RULE, f"line {line}", said, "remove it", file=file, lines=(line,))]) from None
     except YAMLError:
         said = "can't be read as YAML"
         found = Finding(RULE, "the file", said, "write it as in Pulumi.oslo.yaml", file=file, lines=(1,))
@@ -105,7 +105,7 @@ class _Builder:
             if isinstance(event, DocumentStartEvent):
                 if root is not None:
                     line = event.start_mark.line + 1
-                    self._add(line, "a second document begins here, and the engine reads the first only", "take it out")
+                    self._add(line, "a second document begins here, and the engine reads the first only", "remove it")
                     break
                 root = self._node(next(events), events, "")
         return root or Node(None, 1, file=self.file)

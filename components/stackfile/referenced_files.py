@@ -66,7 +66,7 @@ def with_bundle_version(spec: PlatformSpec, base_dir: Path) -> tuple[PlatformSpe
     written = spec.gateway.bundle_version
     if written not in (None, found.version):
         said = f"{written}, and the bundle of gateway.crds is {found.version}"
-        return spec, [Finding("gateway-crds", "gateway.bundleVersion", said, "take it out")]
+        return spec, [Finding("gateway-crds", "gateway.bundleVersion", said, "remove it")]
     return spec.model_copy(update={"gateway": spec.gateway.model_copy(update={"bundle_version": found.version})}), []
 
 

@@ -81,7 +81,7 @@ CASES: dict[str, Case] = {
     "residency-exceptions": Case(
         [record(PLACE, _RESOLVER, exceptions=[_EXCEPTION])],
         [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": "2026-11-20"}])],
-        "exception 'hub': ended on 2026-11-20: take it out, and leave place 'registry'",
+        "exception 'hub': ended on 2026-11-20: remove it, and leave place 'registry'",
         [record(PLACE, _RESOLVER, exceptions=[{**_EXCEPTION, "until": UNKNOWN}])],
     ),
     "residency-record": Case(

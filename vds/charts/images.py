@@ -119,7 +119,7 @@ def _by_operators(spec: PlatformSpec) -> Iterator[str]:
     if spec.cni.kind == "calico":
         version = spec.cni.chart[1] if spec.cni.chart else ""
         yield (
-            f"Calico's own images, which its operator {version} makes pods of: run "
+            f"Calico's own images, which its operator {version} installs: run "
             "`kubectl get pods --all-namespaces -o jsonpath='{..image}'` in a cluster that has it"
         )
 

@@ -171,7 +171,7 @@ def _plain(values: Mapping[str, Any], version: str, form: str) -> Read:
     """Cilium's chart has no key `cilium`: it is the name of a subchart."""
     below = values.get("cilium")
     if isinstance(below, dict):
-        return Read(below, version, f"{form} of an umbrella chart: what stands below the key cilium")
+        return Read(below, version, f"{form} of an umbrella chart: what is below the key cilium")
     return Read(dict(values), version, form)
 
 

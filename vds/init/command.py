@@ -116,7 +116,7 @@ def init(
         )
     file = Path(f"Pulumi.{stack}.yaml")
     if file.exists():
-        raise OperationError(f"{file} is there already: name another stack, or take the file away")
+        raise OperationError(f"{file} is there already: name another stack, or delete the file")
     ask = _Questions(interactive=sys.stdin.isatty())
     control_planes = control_plane or ask.list("--control-plane", "Control planes, as NAME=ADDRESS with blanks between")
     workers = worker if worker is not None or not ask.interactive else ask.list("", "Workers, in the same way")

@@ -68,7 +68,7 @@ def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
 def _text_at(commit: str, file: str, project: Path) -> str:
     shown = _git(project, "show", f"{commit}:./{file}")
     if shown.returncode:
-        raise FileNotFoundError(ENOENT, "there was no such file", file)
+        raise FileNotFoundError(ENOENT, "this file did not exist", file)
     return shown.stdout
 
 

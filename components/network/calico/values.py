@@ -54,7 +54,7 @@ def extra_problems(cni: Calico, network: NetworkSpec, context: ChartContext) -> 
             "cni-values",
             "cni.install.values",
             f"{key} is set by the platform, from fields of the stack file",
-            "take it out",
+            "remove it",
         )
         for key in taken(platform_values(cni, network, context), cni.install.values)
     ]

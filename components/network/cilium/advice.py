@@ -32,7 +32,7 @@ def _host_routing_with_ipsec(cni: Cilium) -> list[Finding]:
         return []
     said = (
         "since Cilium 1.19, IPsec without kube-proxy switches eBPF host routing on, which needs the fix for "
-        "CVE-2025-37959 in the nodes' kernel: no check here knows whether it is there"
+        "CVE-2025-37959 in the nodes' kernel: the platform can't check that"
     )
     remedy = (
         "compare your kernel with Cilium 1.19's upgrade notes, or write encryption: wireguard, or "
@@ -54,8 +54,8 @@ def _dsr(cni: Cilium, underlay: int) -> list[Finding]:
             "advice",
             "cni.loadBalancing",
             f"dispatch opt adds {DSR_OPTION_BYTES} bytes to clients' UDP packets from node to node: {underlay} − "
-            f"{DSR_OPTION_BYTES} (IPv4 option) = {fits} fit, and larger ones are lost unless the client heeds ICMP. "
-            "podMtu has no say in it",
+            f"{DSR_OPTION_BYTES} (IPv4 option) = {fits} fit, and larger ones are lost unless the client reacts to "
+            "ICMP. podMtu does not change this",
             "write mode: hybrid (SNAT for UDP), or give the links between nodes "
             f"{CLIENTS_MTU + DSR_OPTION_BYTES} or more",
             advice=True,
@@ -76,7 +76,7 @@ def _dsr_in_geneve(cni: Cilium, underlay: int) -> list[Finding]:
             "cni.loadBalancing",
             f"dispatch geneve adds {extra} bytes to clients' packets from node to node: {underlay} − {GENEVE_OVERHEAD} "
             f"(Geneve) − {DSR_GENEVE_BYTES} (its option) = {fits} fit, and larger ones are lost unless the client "
-            "heeds ICMP. podMtu has no say in it",
+            "reacts to ICMP. podMtu does not change this",
             f"give the links between nodes {CLIENTS_MTU + extra} or more, or write mode: snat",
             advice=True,
         )

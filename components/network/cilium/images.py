@@ -55,8 +55,10 @@ def chart_images(release: str) -> Iterator[ChartImage]:
 
 
 def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
-    """Values by which the chart pulls every image from the mirror: those of what is off as well, for whoever turns it
-    on. A digest is the chart's own where the stack file pins no other."""
+    """Values by which the chart pulls every image from the mirror, also those of features that are off.
+
+    A digest is the chart's own where the stack file pins no other.
+    """
     if mirror is None:
         return {}
     found: Leaves = {}

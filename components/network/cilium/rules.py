@@ -71,7 +71,7 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
             Finding(
                 "cni-native-cidr",
                 "cni.routing.nativeCidr",
-                f"{native} holds the nodes' network {held[0]} too: pods would reach it with addresses "
+                f"{native} contains the nodes' network {held[0]} too: pods would reach it with addresses "
                 "that a provider's reverse-path filter drops",
                 f"write {network.pod_cidr}",
             )

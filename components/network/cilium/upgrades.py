@@ -28,8 +28,8 @@ def _jump(cni: Cilium) -> list[Finding]:
     return [
         _refused(
             says,
-            f"take the path {path}, one update each, with Cilium's own tools below the versions of a stack file "
-            "(`vds cilium-values migrate` has each step's values)",
+            f"take the path {path}, one update each; use Cilium's own tools for versions that a stack "
+            "file does not take (`vds cilium-values migrate --to` writes the values of each step)",
         )
     ]
 

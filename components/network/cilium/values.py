@@ -82,7 +82,7 @@ def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> 
     the policy pack finds by rendering it."""
     both = taken(platform_values(cni, network, context), cni.install.values)
     said = "is set by the platform, from fields of the stack file"
-    return [Finding("cni-values", "cni.install.values", f"{key} {said}", "take it out") for key in both]
+    return [Finding("cni-values", "cni.install.values", f"{key} {said}", "remove it") for key in both]
 
 
 def _routing(path: DataPath) -> Values:

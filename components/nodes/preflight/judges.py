@@ -115,7 +115,7 @@ def machine(context: Context) -> Measurement:
     measured = _VIRTUAL.get(virtual, f"a virtual machine ({virtual})")
     if stated:
         return Measurement(
-            measured, good=False, limit="a container", remedy="take out `machine: container` at the node"
+            measured, good=False, limit="a container", remedy="remove `machine: container` from the node"
         )
     return Measurement(measured, limit=limit)
 
@@ -223,7 +223,7 @@ def window_of(context: Context) -> Window:
     before, after = fact["before"], fact["after"]
     seconds = after["uptime"] - (before["uptime"] if before else 0)
     if seconds < WINDOW_SECONDS:
-        said = f"counted for {seconds:.0f} s only, and {WINDOW_SECONDS} s mean something"
+        said = f"counted for {seconds:.0f} s only, and {WINDOW_SECONDS} s are needed"
         raise MissingFactError(f"{said}: run the doctor again later, or with --window {WINDOW_SECONDS}")
     return Window(seconds, before, after)
 

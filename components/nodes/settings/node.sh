@@ -53,7 +53,7 @@ reach_of() { # key path; sets reach
 		reach=not-visible
 	elif [ "$container" = true ]; then
 		# A network namespace has its own copy in these families, and what is the machine's there is read-only.
-		# Everything else is the machine's, even where root could write it: but for what whoever runs the container
+		# Everything else is the machine's, even where root could write it. The exception is what the container's program
 		# has put in its place, which is no file of the kernel's.
 		case $1 in
 		net.ipv4.* | net.ipv6.* | net.core.* | net.netfilter.*) [ -w "$2" ] || reach=host-wide-left-alone ;;

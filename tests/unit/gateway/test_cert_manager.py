@@ -170,7 +170,7 @@ def said(solver: dict[str, Any], *listeners: dict[str, Any], **fields: Any) -> l
 def test_what_could_never_be_ordered_is_refused() -> None:
     assert [said(solver) for solver in SOLVERS] == [[], [], []]
     (wildcard,) = said(SOLVERS[0], HTTP, {**HTTPS, "hostname": "*.example.no"})
-    assert "*.example.no is a wildcard, and an ACME server gives those by dns-01 only" in wildcard
+    assert "*.example.no is a wildcard, and ACME servers issue those with dns-01 only" in wildcard
     assert said(SOLVERS[1], HTTP, {**HTTPS, "hostname": "*.example.no"}) == []
     (closed,) = said(SOLVERS[0], HTTPS)
     assert "asks on port 80, and no listener there takes every host and redirects: add { name: http" in closed

@@ -134,9 +134,7 @@ def test_the_bundles_version_is_held_against_everything_that_works_with_it(tmp_p
 
 def test_another_version_beside_the_bundle_is_refused(tmp_path):
     data = with_bundle(tmp_path, text(crd()), bundleVersion="1.5.1")
-    assert "gateway.bundleVersion: 1.5.1, and the bundle of gateway.crds is 1.6.1: take it out" in refused(
-        data, tmp_path
-    )
+    assert "gateway.bundleVersion: 1.5.1, and the bundle of gateway.crds is 1.6.1: remove it" in refused(data, tmp_path)
 
 
 def test_a_file_that_is_another_one_is_refused(tmp_path):

@@ -184,7 +184,7 @@ def test_grpc_streams_are_not_held_back_for_their_size() -> None:
     grpc = {**NAMED, "name": "grpc", "stable": STABLE}
     assert refused({"stable": STABLE}, grpcRoutes=[grpc]) == []
     (problem,) = refused({"stable": STABLE}, grpcRoutes=[grpc], limits={"bodyMebibytes": 50})
-    assert problem.startswith("gateway.limits.bodyMebibytes: with grpcRoutes (grpc): Traefik holds a request back")
+    assert problem.startswith("gateway.limits.bodyMebibytes: with grpcRoutes (grpc): Traefik stores a request")
 
 
 # --- listeners for one tenant ----------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def test_a_host_has_one_owner_and_a_wildcard_does_not_reach_over_anothers() -> N
     [over] = problems(route(), route(name="all", tenant="skjema", hostnames=["*.example.no"]))
     assert over == (
         "route 'all' of skjema: *.example.no belongs to butikk too (as butikk.example.no): a host name has one owner; "
-        "take it out of one of them"
+        "remove it from one of them"
     )
 
 

@@ -349,7 +349,7 @@ def test_a_member_is_kept_without_a_secret(machine):
 def test_a_server_that_is_no_member_any_more_is_never_made_one_without_a_token(machine, verb):
     done = machine.run(without_secrets("osl-w-1"), verb)
     assert done.returncode == 3
-    assert "is no member of the cluster any more: take it out of the stack file" in done.stderr
+    assert "is no member of the cluster any more: remove it from the stack file" in done.stderr
     assert "kubeadm" not in machine.calls
 
 

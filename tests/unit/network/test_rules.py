@@ -80,8 +80,8 @@ def test_ipsec_takes_its_bytes_and_says_that_nobody_measured_them():
 def test_networks_that_overlap_are_refused():
     found = said(network={"serviceCidr": "10.244.128.0/20"})
     assert found == [
-        "network.serviceCidr: 10.244.128.0/20 overlaps podCidr 10.244.0.0/16: an address of both is reached in one "
-        "only: choose ranges that are apart"
+        "network.serviceCidr: 10.244.128.0/20 overlaps podCidr 10.244.0.0/16: an address in both can be reached "
+        "in one of them only: choose ranges that are apart"
     ]
 
 

@@ -109,7 +109,7 @@ def test_files_of_values_are_read_below_the_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem", "decided"),
     [
-        ({"chart": "nowhere"}, "the chart nowhere 1.0.0 can't be had here", False),
+        ({"chart": "nowhere"}, "the chart nowhere 1.0.0 is not available here", False),
         ({"chart": UNKNOWN}, "chart is not known yet", False),
         ({"version": None}, "shop has no version", False),
         ({"repositoryOpts": UNKNOWN}, "repositoryOpts.repo is not known yet", False),

@@ -175,7 +175,7 @@ def test_a_chart_value_that_would_name_a_place_and_is_unknown_is_undecided(field
 
 def test_a_chart_that_cannot_be_had_is_undecided_and_says_the_command() -> None:
     [message] = said(release("oci://registry.example.no/charts/nowhere", {}))
-    assert "cannot be decided at preview: the chart nowhere 1.18.2 can't be had here" in message
+    assert "cannot be decided at preview: the chart nowhere 1.18.2 is not available here" in message
     assert "helm pull oci://registry.example.no/charts/nowhere --version 1.18.2 --destination" in message
 
 

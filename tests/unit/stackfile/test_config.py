@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_no_traceback(tmp_path, sect
     (problem,) = caught.value.problems
     assert problem.subject == field
     assert "\0" not in str(problem)
-    assert any(said in str(problem) for said in ("correct it", "take it out")) or "is no text" in problem.message
+    assert any(said in str(problem) for said in ("correct it", "remove it")) or "is no text" in problem.message
 
 
 def test_an_environments_name_is_as_long_as_ciliums_clusters_may_be():

@@ -110,7 +110,7 @@ def test_keys_and_values_in_odd_places(change, line, says):
 )
 def test_a_private_key_is_never_repeated(place, key):
     (finding,) = findings(changed(OSLO, {"set": {place: key}}))
-    assert "is a private key (not repeated): take it out of the file" in str(finding)
+    assert "is a private key (not repeated): remove it from the file" in str(finding)
     assert "hunter2" not in repr(finding)
 
 
@@ -123,7 +123,7 @@ def test_a_private_key_is_refused_where_any_text_is_good():
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
-        ("nodes[osl-w-1].provider.name", "a\0b", "has the character U+0000, which is not printed: take it out"),
+        ("nodes[osl-w-1].provider.name", "a\0b", "has the character U+0000, which is not printed: remove it"),
         ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "", "1 to 4096 characters on one line"),
         ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "x" * 4097, "1 to 4096 characters on one line"),
         ("gateway.routes[butikk-api].addHeaders.X-Region-Context", "a\nb", "1 to 4096 characters on one line"),

@@ -110,7 +110,7 @@ def test_an_alias_has_its_anchors_value_and_a_key_stands_before_a_merged_one():
         ("p:\n  x: 1\na:\n  u b\n  y: 1\n", (4,), "has no ': ' between a key and its value"),
         ("a: @b\n", (1,), "write the value in quotes"),
         ("a:\n  " + "[" * 3000, (2,), "more than 100 lists and groups are within each other"),
-        ("a: 1\nb: x\x07y\n", (2,), "has the character U+0007, which YAML does not take: take it out"),
+        ("a: 1\nb: x\x07y\n", (2,), "has the character U+0007, which YAML does not take: remove it"),
         (LAUGHS, (6,), "aliases stand for more than 100000 values"),
     ],
 )

@@ -106,7 +106,7 @@ def merge_words(values: Mapping[str, Any], words: Iterable[tuple[str, str]]) -> 
         try:
             answer = helm.run(helm_program(), arguments, given=json.dumps(values, default=str))
         except (ValueError, UnicodeEncodeError):
-            raise HelmError("a word of --set holds a character that no program takes: write it in UTF-8") from None
+            raise HelmError("a word of --set has a character that no program accepts: write it in UTF-8") from None
     if answer.code:
         raise HelmError(f"{helms_words(answer.error)}: correct the words of --set, and quote them for the shell")
     found: dict[str, Any] = json.loads(answer.output.decode().split("\n", 2)[2])

@@ -126,7 +126,7 @@ class _Carrier:
         chosen = next((name for name in names if all(map(self.new.knows, name))), {path: value})
         rivals = [key for key in self._rivals(path, chosen) if self._alive(key) or not self._alive(path)]
         if rivals:
-            why = f"{dotted(rivals[0])} is written too, and counts"
+            why = f"{dotted(rivals[0])} is written too, and is the one that is used"
             self._change("left out", {path: value}, {}, why, self._alive(path))
             return
         if chosen != {path: value}:
@@ -154,7 +154,7 @@ class _Carrier:
             return
         wanted = {PROXY: proxy_value(word in ("strict", "true"), self.new.release)}
         self._put(wanted, PROXY)
-        why = f"the word of {self.new.release}"
+        why = f"the value on {self.new.release}"
         if word in ("partial", "probe"):
             why = f"{self.new.release} has no {word}: with false, kube-proxy carries what is not switched on one by one"
         self._change("rewritten", {PROXY: value}, wanted, why, self.never_ran or word == "probe")
@@ -183,7 +183,7 @@ class _Carrier:
             why = f"what was written ({meant}) did nothing on {self.old.release}, where {runs} ran; now it takes effect"
             self._change("rewritten", given, wanted, why, True)
         elif wanted != given:
-            self._change("rewritten", given, wanted, f"{meaning} in the words of {self.new.release}", False)
+            self._change("rewritten", given, wanted, f"{meaning} in the keys of {self.new.release}", False)
 
     def _keeps(self, given: Leaves, meaning: str) -> bool:
         made = self.new.of({**given, keys("ipv4NativeRoutingCIDR"): "10.0.0.0/8"})
@@ -255,7 +255,7 @@ class _Carrier:
             ):
                 new = {key: value for key, value in wanted.items() if self.values.get(key) != value}
                 self.values = wanted
-                self._change("set", {}, new, f"the default of {self.new.release} is another", False)
+                self._change("set", {}, new, f"{self.new.release} has another default", False)
         after = judge(self.values, self.new)
         for field, (was, now) in _differences(self.before.path, after.path).items():
             why = f"{field.replace('_', ' ')} was {_shown(was)} on {self.old.release}, "

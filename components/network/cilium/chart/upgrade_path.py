@@ -25,7 +25,7 @@ BEFORE = {
         "a cluster's name has at most 32 characters, lower case, digits and '-'",
         "the detected MTU is the lowest of all external interfaces (before: the primary's), and follows changes while "
         "the agent runs: write MTU where the nodes' links differ",
-        "Services are told apart by protocol: existing ones keep theirs until they are made again",
+        "Services are distinguished by protocol; existing ones only after they are made again",
         "IPsec takes per-tunnel keys only",
     ),
     "1.18": (

@@ -100,8 +100,8 @@ def test_a_jump_over_minors_is_refused_with_the_path_to_take():
     (problem,) = said({"version": "1.18.12", "runningVersion": "1.14.4"})
     assert problem == (
         "cni.version: 1.18.12, but 1.14.4 runs, and Cilium goes one minor at a time: take the path 1.14.4 → 1.15.19 → "
-        "1.16.19 → 1.17.18 → 1.18.12, one update each, with Cilium's own tools below the versions of a stack file "
-        "(`vds cilium-values migrate` has each step's values)"
+        "1.16.19 → 1.17.18 → 1.18.12, one update each; use Cilium's own tools for versions that a stack "
+        "file does not take (`vds cilium-values migrate --to` writes the values of each step)"
     )
 
 

@@ -111,7 +111,7 @@ def test_a_chart_that_cannot_be_had_leaves_the_evidence_undecided() -> None:
     add(made, "kubernetes:helm.sh/v3:Release", "app", chart=chart, version="1.0.0", values={"replicas": 2})
     found = evidence(made, data=data)
     assert found.verdict == "undecided"
-    assert "the chart nowhere 1.0.0 can't be had here" in str(found)
+    assert "the chart nowhere 1.0.0 is not available here" in str(found)
 
 
 def test_a_chart_that_the_program_takes_apart_is_fetched_and_its_objects_speak_for_themselves() -> None:
