@@ -103,7 +103,7 @@ class Gateway(pulumi.ComponentResource):
         late = asks_the_gateway(spec.issuer)
         ordered = [] if late else self._certificates(needs)
         needs = [*needs, *ordered]
-        if context.closes_node_ports:
+        if context.by_cilium:
             needs.append(self._apply(("class-config",), cilium_class_config(spec), needs))
         made = self._apply(("class",), gateway_class(spec, context), needs)
         options = self._options([made, *needs, *pools])
@@ -164,7 +164,7 @@ class Gateway(pulumi.ComponentResource):
 
     def _namespace(self, before: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         """The gateway's namespace; empty where somebody else runs the data plane, and has made it."""
-        if not isinstance(self._spec.install, Traefik) and self._context.cilium is None:
+        if not isinstance(self._spec.install, Traefik) and not self._context.by_cilium:
             return []
         return [self._apply(("namespace",), restricted_namespace(self._spec.namespace), before)]
 

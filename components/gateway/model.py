@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, HostName, Port, RefusedError, Version, Weight
-from components.core.versions import matches
 from components.core.waivers import Waiver
 from components.gateway.issuers import Issuer, Secrets
 from components.images.model import ImageMirror
@@ -369,8 +368,8 @@ class GatewayContext(NamedTuple):
 
     api_ports: tuple[int, ...] = (6443,)
     """TCP ports of the API server, as pods reach it."""
-    cilium: str | None = None
-    """Version of the Cilium that this stack installs, if its operator is the gateway's controller."""
+    by_cilium: bool = False
+    """Whether the gateway's controller is the operator of the Cilium that this stack installs."""
     on_cilium: bool = False
     """Whether this stack installs Cilium as its network, whose policies can name the API server."""
     addresses_by_cilium: bool = False
@@ -382,19 +381,10 @@ class GatewayContext(NamedTuple):
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
 
-    @property
-    def closes_node_ports(self) -> bool:
-        """Whether Cilium can be told to make the gateway's Service without node ports."""
-        return self.cilium is not None and matches(self.cilium, CLASS_CONFIG_SINCE)
-
     def address_annotation(self, address: IPv4Address | None) -> dict[str, str]:
         """What a Service of type LoadBalancer says to get this address."""
         key = "lbipam.cilium.io/ips" if self.addresses_by_cilium else "metallb.io/loadBalancerIPs"
         return {} if address is None else {key: str(address)}
-
-
-CLASS_CONFIG_SINCE = ">=1.18"
-"""Cilium has CiliumGatewayClassConfig from 1.18 on (its CRDs; 1.17.0 has none)."""
 
 
 class GatewaySpec(Spec):

@@ -27,14 +27,17 @@ def restricted_namespace(name: str) -> Manifest:
 def gateway_class(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     """The GatewayClass. A running data plane with this controller name accepts it."""
     body: dict[str, Any] = {"controllerName": spec.controller_name}
-    if context.closes_node_ports:
+    if context.by_cilium:
         reference = {"group": "cilium.io", "kind": "CiliumGatewayClassConfig"}
         body["parametersRef"] = {**reference, "name": spec.class_name, "namespace": spec.namespace}
     return manifest(API, "GatewayClass", spec.class_name, annotations={WAIT_FOR: "condition=Accepted"}, spec=body)
 
 
 def cilium_class_config(spec: GatewaySpec) -> Manifest:
-    """How Cilium makes the gateway's Service: without node ports, which would be open on every node."""
+    """How Cilium makes the gateway's Service: without node ports, which would be open on every node.
+
+    The kind came with Cilium 1.18 (its CRDs), the oldest minor of a stack file.
+    """
     service = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
     return manifest(
         "cilium.io/v2alpha1",

@@ -147,11 +147,6 @@ class PlatformSpec(Spec):
         return f"{owner}'s layer-2 pools" if self.metallb.announces_by_arp else ""
 
     @property
-    def cilium_version(self) -> str | None:
-        """Whose kinds its operator makes; None for another CNI."""
-        return self.cni.version if self.cni.kind == "cilium" else None
-
-    @property
     def chart_context(self) -> ChartContext:
         """What else of the stack the CNI's chart depends on."""
         operators = 2 if len(self.nodes) > 1 else 1  # two on two nodes, and two on two hundred
@@ -173,12 +168,13 @@ class PlatformSpec(Spec):
     @property
     def gateway_context(self) -> GatewayContext:
         """What else of the stack the gateway depends on."""
-        controls = self.gateway.controller_name == CILIUM_CONTROLLER
+        cilium = self.cni.kind == "cilium"
+        by_cilium = cilium and self.gateway.controller_name == CILIUM_CONTROLLER
         return GatewayContext(
             api_ports=self.api_ports,
-            cilium=self.cilium_version if controls else None,
-            on_cilium=self.cni.kind == "cilium",
-            listener_sets=controls and self._has_listener_sets,
+            by_cilium=by_cilium,
+            on_cilium=cilium,
+            listener_sets=by_cilium and self._has_listener_sets,
             addresses_by_cilium=self.metallb.install.kind == "cilium",
             node_selector={EDGE: "true"} if self.has_edge else {},
             images=self.images,
@@ -187,9 +183,9 @@ class PlatformSpec(Spec):
     @property
     def _has_listener_sets(self) -> bool:
         """Gateway API has ListenerSets since 1.5, and Cilium since 1.20 (its operator/pkg/gateway-api/cell.go)."""
-        bundle = self.gateway.bundle_version
-        cilium = self.cilium_version
-        return bool(bundle and cilium) and matches(bundle or "", ">=1.5") and matches(cilium or "", ">=1.20")
+        if self.cni.kind != "cilium" or self.gateway.bundle_version is None:
+            return False
+        return matches(self.gateway.bundle_version, ">=1.5") and matches(self.cni.version, ">=1.20")
 
     @property
     def api_ports(self) -> tuple[int, ...]:
