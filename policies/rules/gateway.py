@@ -50,7 +50,7 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
 @policy(
     "object",
     id="gateway-no-node-port",
-    title="No Service opens a port on the nodes, behind a load balancer neither.",
+    title="No Service opens a port on the nodes, not even a Service of type LoadBalancer.",
     severity=HIGH,
     framework=NSA,
     reference="Network separation and hardening",

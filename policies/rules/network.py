@@ -90,7 +90,7 @@ def consistent(found: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
     severity=HIGH,
     framework=PLATFORM,
     reference="the chart, rendered with the value and without it",
-    why="Helm ignores a value that no template reads: a misspelt or outdated key does nothing, and nobody notices.",
+    why="Helm ignores a value that no template reads: a misspelt or outdated key has no effect and gives no warning.",
     remedy="Write the key that the message names, or remove it; `vds cilium-values explain` explains every key.",
     kinds=("helm.sh:Release",),
 )

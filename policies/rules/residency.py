@@ -146,11 +146,11 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
     severity=CRITICAL,
     framework=SCHREMS,
     reference="GDPR art. 30(1)(d)-(e), 44 and 46",
-    why="Data leaves through whatever a program names: pulling an image shows its registry what runs where, a log "
-    "sink gets what is logged, a host that a tenant may call gets what it is sent. All of these are found in pod "
-    "templates, chart values, custom resources and network policies, and must be declared with the entity that "
-    "controls them. The country of that entity is judged separately: the Oslo region of a company under foreign law "
-    "is not a place under Norwegian law.",
+    why="Data leaves through the destinations that a program names: pulling an image shows its registry what runs "
+    "where, a log sink gets what is logged, a host that a tenant may call gets what it is sent. All of these are "
+    "found in pod templates, chart values, custom resources and network policies, and must be declared with the "
+    "entity that controls them. The country of that entity is judged separately: the Oslo region of a company "
+    "under foreign law is not a place under Norwegian law.",
     remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
     "while, write an exception with a date and a reason.",
     settings=RecordSettings,

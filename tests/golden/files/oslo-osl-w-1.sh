@@ -204,8 +204,8 @@ preflight_apply() {
 		complain "is a container, which shares its host's kernel: rent a virtual machine or a physical server"
 	fi
 	settings require
-	[ -z "$firewall" ] || command -v nft >/dev/null || complain "lacks the tool nft, by which nodeFirewall is set: apt-get install nftables"
-	[ -z "$firewall" ] || [ -d /run/systemd/system ] || complain "has no systemd, which takes a firewall back that locks out"
+	[ -z "$firewall" ] || command -v nft >/dev/null || complain "lacks the tool nft, which sets nodeFirewall: apt-get install nftables"
+	[ -z "$firewall" ] || [ -d /run/systemd/system ] || complain "has no systemd, whose timer removes a firewall that locks SSH out"
 	for folder in /etc /var/lib; do
 		[ -w "$folder" ] || complain "$folder is read-only: look for a failing disk (dmesg), or mount it writable"
 	done
