@@ -1,4 +1,4 @@
-"""`vds doctor`: checks every node and the gateway against the stack file."""
+"""`vds doctor`: checks every node, the cluster and the gateway against the stack file."""
 
 from __future__ import annotations
 

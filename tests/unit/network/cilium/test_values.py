@@ -93,7 +93,7 @@ def test_hubbles_certificates_do_not_change_at_every_render():
 
 @pytest.mark.parametrize("release", VERSIONS)
 def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
-    """A Release of ours waits, and rolls back what is not up; hooks run after the wait (cilium#40381)."""
+    """A Release of ours waits for its pods, and hooks run after the wait (cilium#40381)."""
     hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
     hook = matches(release, "<1.19")
     assert hubble == {
