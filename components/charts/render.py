@@ -115,16 +115,15 @@ def render(
     namespace: str,
     kubernetes: str,
     apis: Sequence[str] = (),
-    crds: bool = False,
     folders: Sequence[Path] = (),
     lock: ChartLock | None = None,
 ) -> Rendered:
     """The objects that a Helm Release of the chart makes.
 
     `values` are laid over the chart's own. `kubernetes` is the cluster's version (`1.36.2`) and `apis` what it serves
-    beside Kubernetes' own (`gateway.networking.k8s.io/v1`). With `crds`, the chart's `crds/` folder counts too. A
-    relative path is looked for in each of `folders`; default: the working directory. A chart that `lock` names must
-    have its bytes; if it is enforced, it must name the chart.
+    beside Kubernetes' own (`gateway.networking.k8s.io/v1`). The chart's `crds/` folder does not count. A relative path
+    is looked for in each of `folders`; default: the working directory. A chart that `lock` names must have its bytes;
+    if it is enforced, it must name the chart.
 
     Raises RefusedValuesError, WrongChartError, UnavailableChartError.
     """
@@ -136,7 +135,7 @@ def render(
         raise _no_helm(error) from None
     arguments = ["template", release, str(found.path), "--namespace", namespace, "--kube-version", kubernetes]
     arguments += [word for api in sorted(apis) for word in ("--api-versions", api)]
-    arguments += ["--skip-tests", "--values", "-", *(["--include-crds"] if crds else [])]
+    arguments += ["--skip-tests", "--values", "-"]
     named = [word for word in arguments if word != str(found.path)]
     inputs = json.dumps([_FORMAT, found.sha256, helm.identity(program), named, given]).encode()
     kept = _cache().get(inputs)

@@ -87,11 +87,6 @@ fi
 """
 
 
-def problems() -> list[str]:
-    """All that keeps the lab from running here, each with what to do; empty where it can run."""
-    return [*_missing_text(missing()), *kernel_problems(), *space_problems()]
-
-
 def ensure(
     progress: Progress,
     *,

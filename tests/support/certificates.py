@@ -16,17 +16,17 @@ ENDS = datetime.datetime(2126, 1, 1, tzinfo=datetime.UTC)
 
 
 @cache
-def made(*names: str, issuer: str = "an authority", ends: datetime.datetime = ENDS) -> tuple[str, str]:
+def made(*names: str) -> tuple[str, str]:
     """Certificate and private key, PEM, for these host names; the first is its subject."""
     key = Ed25519PrivateKey.generate()
     builder = (
         x509.CertificateBuilder()
         .subject_name(_name(names[0] if names else "nobody"))
-        .issuer_name(_name(issuer))
+        .issuer_name(_name("an authority"))
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(BEGAN)
-        .not_valid_after(ends)
+        .not_valid_after(ENDS)
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
 from datetime import date, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -232,9 +231,9 @@ def _read(file: Path, option: str, remedy: str) -> bytes:
         raise OperationError(f"{option} {file} can't be read ({error.strerror}): {remedy}") from None
 
 
-def _option(subject: str, options: Mapping[str, str] = _OPTIONS) -> str:
+def _option(subject: str) -> str:
     """The option that an answer was given with; the subject itself, if no answer became it."""
-    return next((option for part, option in options.items() if subject.startswith(part)), subject)
+    return next((option for part, option in _OPTIONS.items() if subject.startswith(part)), subject)
 
 
 def _write(file: Path, answers: Answers) -> None:

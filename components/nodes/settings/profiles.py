@@ -24,8 +24,8 @@ CLUSTER_PORTS = (
 """Kubernetes' own ports on a node (kubernetes.io/docs/reference/networking/ports-and-protocols), of every role."""
 
 
-def _minimum(key: str, value: str, *, required: bool = False) -> Sysctl:
-    return Sysctl(key=key, value=value, how="minimum", required=required)
+def _minimum(key: str, value: str) -> Sysctl:
+    return Sysctl(key=key, value=value, how="minimum")
 
 
 def _exact(key: str, value: str, *, required: bool = False) -> Sysctl:

@@ -106,9 +106,8 @@ def test_lists_are_their_items(tmp_path: Path) -> None:
     assert [body["kind"] for body in found.manifests] == ["Service"]
 
 
-def test_the_charts_crds_are_there_when_they_are_asked_for() -> None:
+def test_the_charts_crds_are_left_out() -> None:
     assert not any(body["kind"] == "CustomResourceDefinition" for body in rendered(traefik_chart()).manifests)
-    assert any(body["kind"] == "CustomResourceDefinition" for body in rendered(traefik_chart(), crds=True).manifests)
 
 
 def test_certificates_of_cilium_are_held_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
