@@ -114,14 +114,14 @@ def test_a_cloud_images_answer_to_root_stops_the_run_with_the_user_to_write(lab:
     command = f"""
     echo '{said}' >/root/said
     cp {keys} /root/kept
-    systemd-run --on-active=40 cp /root/kept {keys}    # nothing but a timer can put them back
+    systemd-run --on-active=75 cp /root/kept {keys}    # nothing but a timer can put them back
     sed -i 's|^|command="cat /root/said; exit 142" |' {keys}
     """
     assert ssh(lab.layout, address, command).returncode == 0
     try:
         outcome = lab.deployment.run("up", config_file=lab.variant(lambda spec: add_setting(spec, "605")))
     finally:
-        wait_until(lambda: ssh(lab.layout, address, "true").returncode == 0, 90, lambda: "the keys are not back")
+        wait_until(lambda: ssh(lab.layout, address, "true").returncode == 0, 120, lambda: "the keys are not back")
     assert outcome.exit_code
     assert "write ssh.user: debian" in outcome.output
     assert live(lab, 0, KEY) != "605"
