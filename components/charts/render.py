@@ -103,8 +103,6 @@ class Rendered(NamedTuple):
     """Of the packed chart; for a folder, of its files."""
     manifests: tuple[Manifest, ...]
     """In Helm's order, without notes and tests."""
-    warnings: tuple[str, ...] = ()
-    """Helm's own, for example of values that it ignores."""
 
 
 def render(
@@ -145,7 +143,7 @@ def render(
     result = json.loads(kept)
     if "refused" in result:
         raise RefusedValuesError(f"{found.name} {found.version}", result["refused"])
-    return Rendered(found.name, found.version, found.sha256, tuple(result["objects"]), tuple(result["warnings"]))
+    return Rendered(found.name, found.version, found.sha256, tuple(result["objects"]))
 
 
 class Obtained(NamedTuple):
@@ -322,8 +320,7 @@ def _result(program: Path, arguments: Sequence[str], given: str, chart: Obtained
         remedy = "render it by hand; a chart must make the same objects each time"
         raise UnavailableChartError(f"the chart {chart.name} {chart.version} makes objects at random", remedy)
     objects = steady(*shown) if len(shown) == 2 else shown[0]
-    warnings = [_one_line(line, secrets) for line in answers[0].error.splitlines() if "warning" in line.lower()]
-    return json.dumps({"objects": objects, "warnings": list(dict.fromkeys(warnings))[:100]}).encode()
+    return json.dumps({"objects": objects}).encode()
 
 
 def _objects(output: str) -> list[Manifest]:
@@ -347,10 +344,7 @@ def _words(error: str, secrets: Sequence[str]) -> str:
     """Helm's words on one line."""
     lines = [line.strip() for line in error.splitlines()]
     said = [line for line in lines if line and not re.search(r"Use --debug flag|\bwarning\b", line, re.I)]
-    return _one_line(" ".join(said).removeprefix("Error: "), secrets)
-
-
-def _one_line(text: str, secrets: Sequence[str]) -> str:
+    text = " ".join(said).removeprefix("Error: ")
     for secret in secrets:
         text = text.replace(secret, "(not shown)")
     text = _CREDENTIALS.sub("", text)

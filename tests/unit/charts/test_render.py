@@ -234,11 +234,6 @@ def test_a_refusal_is_short_and_on_one_line(tmp_path: Path) -> None:
     assert str(refused.value).isprintable()
 
 
-def test_helms_warnings_are_kept(tmp_path: Path) -> None:
-    chart = pack(tmp_path, "demo", "1.0.0", {"a.yaml": CONFIG_MAP + "  a: b\n"}, "one: text\n")
-    assert "demo.one" in " ".join(rendered(chart, {"one": {"a": 1}}).warnings)
-
-
 def test_a_chart_that_cannot_be_had_is_said_with_the_command() -> None:
     with pytest.raises(UnavailableChartError) as missing:
         render(
