@@ -58,7 +58,8 @@ def test_whole_routes_and_limits_are_served_at_a_fixed_address(lab: Lab, tmp_pat
     try:
         outcome = lab.deployment.run("up", config_file=lab.variant(edit))
         assert outcome.exit_code == 0, outcome.output
-        # Traefik takes new routes at most every two seconds (providersThrottleDuration), after it has written their status.
+        # Traefik takes new routes at most every two seconds (providersThrottleDuration), after it has written their
+        # status.
         wait_until(lambda: " 200" in curl(lab, "https://www.example.no/beta")[0], 30, lambda: "the route is not served")
         head, body = curl(lab, "https://www.example.no/beta")
         assert json.loads(body)["pod"].startswith("api-stable"), head
