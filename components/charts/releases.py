@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,10 @@ _CLUSTER_SCOPED = re.compile(
 )
 
 
+MOST_SWITCHES = 3
+"""Unknown switches of a Release that are tried on and off together: each more doubles the renderings."""
+
+
 class Inside(NamedTuple):
     """What is inside a Release, or why that can't be told."""
 
@@ -87,26 +92,38 @@ def inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> 
     if release.get("postrender"):
         said = "postrender changes what the chart makes, and it is not run here"
         return Inside(problem=said, remedy="remove it, and write values", decided=False)
+    switches = tuple(_switches(release.get("values"), "values"))
+    if len(switches) > MOST_SWITCHES:
+        return _not_known(switches[0])
+    every = [
+        frozenset(off) for count in range(len(switches) + 1) for off in itertools.combinations(switches, count)
+    ]  # all on, then each off alone, then several
     try:
-        values = _values(release)
+        tried = [_values(release, off) for off in every]
     except _UnknownValueError as error:
         return _not_known(str(error))
     except (OSError, ValueError) as error:
         said = f"valueYamlFiles can't be read ({getattr(error, 'strerror', None) or type(error).__name__})"
         return Inside(problem=said, remedy="correct the path", decided=False)
     own = release.get("name")
-    wanted = json.dumps(
-        [
-            ChartSource(chart, str(version or ""), str(repository or "")),
-            values,
-            own if isinstance(own, str) and own else name,
-            str(namespace or DEFAULT_NAMESPACE),
-            list(kubernetes),
-        ],
-        sort_keys=True,
-        default=str,
-    )
-    return _rendered(wanted)
+    found = [
+        _rendered(
+            json.dumps(
+                [
+                    ChartSource(chart, str(version or ""), str(repository or "")),
+                    values,
+                    own if isinstance(own, str) and own else name,
+                    str(namespace or DEFAULT_NAMESPACE),
+                    list(kubernetes),
+                ],
+                sort_keys=True,
+                default=str,
+            )
+        )
+        for values in tried
+    ]
+    decides = next((off for off, one in zip(every, found, strict=True) if one != found[0]), None)
+    return _not_known(min(decides)) if decides else found[0]
 
 
 class _UnknownValueError(Exception):
@@ -118,8 +135,22 @@ def _not_known(field: str) -> Inside:
     return Inside(problem=f"{field} is not known yet", remedy=remedy, decided=False)
 
 
-def _values(release: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The values as Helm gets them: those of the files, under those that are written."""
+def _switches(value: Any, path: str) -> Iterator[str]:
+    """Paths of switches that are not known yet."""
+    inner: Iterator[tuple[Any, Any]] = iter(())
+    if value is UNKNOWN and path.lower().endswith("enabled"):
+        yield path
+    elif isinstance(value, Mapping):
+        inner = iter(value.items())
+    elif isinstance(value, list | tuple):
+        inner = iter(enumerate(value))
+    for key, below in inner:
+        yield from _switches(below, f"{path}.{key}")
+
+
+def _values(release: Mapping[str, Any], off: frozenset[str]) -> Mapping[str, Any]:
+    """The values as Helm gets them: those of the files, under those that are written. `off`: unknown switches that are
+    taken as off; the others are taken as on."""
     found: dict[str, Any] = {}
     files = release.get("valueYamlFiles") or ()
     if files is UNKNOWN:
@@ -129,7 +160,7 @@ def _values(release: Mapping[str, Any]) -> Mapping[str, Any]:
     written = release.get("values")
     if written is UNKNOWN:
         raise _UnknownValueError("values")
-    known = _stood_for(written or {}, "values")
+    known = _stood_for(written or {}, "values", off)
     if not isinstance(known, Mapping):
         raise ValueError
     return merged(known, found)
@@ -154,7 +185,7 @@ def _folders(path: str) -> list[Path]:
     return [folder / path for folder in helm.project_folders()]
 
 
-def _stood_for(value: Any, path: str, name: str = "") -> Any:
+def _stood_for(value: Any, path: str, off: frozenset[str], name: str = "") -> Any:
     """The values with something in place of what is unknown. Raises _UnknownValueError where a chart may decide by it,
     or where it may be a group. `name` is that of an environment variable."""
     if value is UNKNOWN:
@@ -162,18 +193,18 @@ def _stood_for(value: Any, path: str, name: str = "") -> Any:
         if not (HOLDS_NO_PLACE.fullmatch(key) or _GROUP.fullmatch(key) or name):
             raise _UnknownValueError(path)
         if key.lower().endswith("enabled"):
-            return True
+            return path not in off
         if key.lower() == "mtu":
             return 0  # to be detected: the policy on it says that the number is not known
         return {} if _GROUP.fullmatch(key) else 1 if _NUMBER.fullmatch(key) else NOT_KNOWN_YET
     if isinstance(value, Mapping):
         called = str(value.get("name")) if "value" in value and isinstance(value.get("name"), str) else ""
         return {
-            str(key): _stood_for(inner, f"{path}.{key}", called if key == "value" else "")
+            str(key): _stood_for(inner, f"{path}.{key}", off, called if key == "value" else "")
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple):
-        return [_stood_for(inner, f"{path}.{index}") for index, inner in enumerate(value)]
+        return [_stood_for(inner, f"{path}.{index}", off) for index, inner in enumerate(value)]
     return value
 
 

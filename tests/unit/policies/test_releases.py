@@ -89,8 +89,45 @@ def test_a_value_that_is_only_copied_may_be_unknown(name: str) -> None:
 def test_a_value_that_is_copied_to_what_a_policy_reads_is_undecided_there() -> None:
     found = said(shop({"image": "registry.example.no/app", "service": {"type": "NodePort", "ports": []}}))
     assert {one.policy for one in found} == {"gateway-no-node-port", "tenancy-images"}
-    values = {"service": {"type": "ClusterIP", "enabled": UNKNOWN_TEXT}}
+    values = {"service": {"type": "ClusterIP"}, "metrics": {"enabled": UNKNOWN_TEXT}}
     assert said(shop(values)) == []
+
+
+SWITCHED = """{{ if not .Values.isolation.enabled }}
+apiVersion: v1
+kind: Pod
+metadata: { name: open }
+spec: { hostNetwork: true }
+{{ end }}
+{{ if and .Values.a.enabled (not .Values.b.enabled) }}
+apiVersion: v1
+kind: Pod
+metadata: { name: both }
+{{ end }}
+"""
+
+
+@pytest.mark.parametrize(
+    ("unknown", "named"),
+    [
+        (("isolation",), "values.isolation.enabled"),
+        (("c",), ""),
+        (("a",), "values.a.enabled"),
+        (("a", "c"), "values.a.enabled"),
+        (("a", "b"), "values.b.enabled"),
+        (("c", "d", "e", "f"), "values.c.enabled"),
+    ],
+)
+def test_a_switch_that_is_not_known_is_tried_on_and_off(
+    unknown: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    off = "".join(f"{name}: {{ enabled: {name == 'isolation'} }}\n" for name in ("isolation", *"abcdef")).lower()
+    packed = pack(tmp_path, "switched", "1.0.0", {"a.yaml": SWITCHED}, off)
+    values = {name: {"enabled": UNKNOWN} for name in unknown}
+    found = inside("a", {"chart": packed.name, "values": values}, versions())
+    assert found.problem == (f"{named} is not known yet" if named else "")
+    assert found.decided is not bool(named)
 
 
 def test_files_of_values_are_read_below_the_values(tmp_path: Path) -> None:
