@@ -24,9 +24,10 @@ def undecided(evidence: Evidence) -> list[str]:
 
 
 def _undeclared(place: Place) -> str:
-    countries = (("country", place.country), ("the country of its controller", place.entity_country))
-    missing = " nor ".join(what for what, country in countries if not country)
-    return f"{place_words(place)}: its {missing} is not declared: write it in the stack file"
+    countries = (("country", place.country), ("controller's country", place.entity_country))
+    missing = [what for what, country in countries if not country]
+    what, verb, it = " and ".join(missing), *(("is", "it") if len(missing) == 1 else ("are", "them"))
+    return f"{place_words(place)}: its {what} {verb} not declared: write {it} in the stack file"
 
 
 def policies_json(evidence: Evidence) -> bytes:
