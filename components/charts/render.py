@@ -89,7 +89,7 @@ class ChartSource(NamedTuple):
     @property
     def label(self) -> str:
         """What messages call it: `cilium 1.20.2`."""
-        name = chart_name(self.chart)
+        name = chart_name(_CREDENTIALS.sub("", self.chart))
         return f"{name} {self.version}" if self.version else name
 
 
@@ -131,9 +131,10 @@ def render(
         program = helm.find()
     except helm.HelmMissingError as error:
         raise _no_helm(error) from None
-    arguments = ["template", release, str(found.path), "--namespace", namespace, "--kube-version", kubernetes]
+    arguments = ["template", "--namespace", namespace, "--kube-version", kubernetes]
     arguments += [word for api in sorted(apis) for word in ("--api-versions", api)]
     arguments += ["--skip-tests", "--values", "-"]
+    arguments += ["--", release, str(found.path)]  # a name such as --post-renderer=… is no option
     named = [word for word in arguments if word != str(found.path)]
     inputs = json.dumps([_FORMAT, found.sha256, helm.identity(program), named, given]).encode()
     kept = _cache().get(inputs)
@@ -212,7 +213,8 @@ def _pull_failure(chart: ChartSource, place: Path) -> str:
     """Download the chart; what Helm says if it can't, else nothing."""
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="draft-", dir=place) as draft:
-        answer = helm.run(helm.find(), [*_pull_words(chart), "--destination", draft], seconds=helm.PULL_SECONDS)
+        words = ["pull", *_pull_options(chart), "--destination", draft, "--", chart.chart]
+        answer = helm.run(helm.find(), words, seconds=helm.PULL_SECONDS)
         if answer.code:
             return _words(answer.error, ()) or f"helm pull ended with {answer.code}"
         for file in Path(draft).glob("*.tgz"):
@@ -221,7 +223,7 @@ def _pull_failure(chart: ChartSource, place: Path) -> str:
 
 
 def _pull(chart: ChartSource, place: Path) -> None:
-    command = shlex.join([_CREDENTIALS.sub("", word) for word in ("helm", *_pull_words(chart))])
+    command = shlex.join([_CREDENTIALS.sub("", word) for word in ("helm", "pull", chart.chart, *_pull_options(chart))])
     command += f" --destination {shlex.quote(str(place))}"
     try:
         failure = _pull_failure(chart, place)
@@ -233,9 +235,8 @@ def _pull(chart: ChartSource, place: Path) -> None:
         raise UnavailableChartError(f"the chart {chart.label} is not available here: {failure}", f"run `{command}`")
 
 
-def _pull_words(chart: ChartSource) -> list[str]:
-    where = ["--repo", chart.repository] if chart.repository else []
-    return ["pull", chart.chart, "--version", chart.version, *where]
+def _pull_options(chart: ChartSource) -> list[str]:
+    return ["--version", chart.version, *(["--repo", chart.repository] if chart.repository else [])]
 
 
 def _no_helm(error: Exception) -> UnavailableChartError:

@@ -149,6 +149,7 @@ def test_files_of_values_are_read_below_the_values(tmp_path: Path) -> None:
         ({"chart": "nowhere"}, "the chart nowhere 1.0.0 is not available here", False),
         ({"chart": UNKNOWN}, "chart is not known yet", False),
         ({"version": None}, "shop has no version", False),
+        ({"chart": "https://a:b@charts.invalid/shop.tgz?sig=abc", "version": None}, "shop.tgz has no version", False),
         ({"repositoryOpts": UNKNOWN}, "repositoryOpts.repo is not known yet", False),
         ({"values": UNKNOWN}, "values is not known yet", False),
         ({"namespace": UNKNOWN}, "namespace is not known yet", False),
@@ -212,3 +213,15 @@ def test_the_text_for_unknown_values_is_marked_in_objects() -> None:
     )
     assert not found.problem
     assert NOT_KNOWN_YET not in str(found.objects)
+
+
+def test_a_name_is_never_an_option_of_helm(tmp_path: Path) -> None:
+    """`--post-renderer` starts a program."""
+    program, proof = tmp_path / "program", tmp_path / "it-ran"
+    program.write_text(f"#!/bin/sh\ntouch {proof}\ncat\n")
+    program.chmod(0o755)
+    found = inside("web", {**shop().props, "name": f"--post-renderer={program}"}, versions())
+    assert "refuses its values" in found.problem
+    assert not proof.exists()
+    inside("web", {**shop().props, "chart": f"--post-renderer={program}"}, versions())
+    assert not proof.exists()
