@@ -169,6 +169,8 @@ def _given(source: list[str]) -> tuple[Read, CommandLine]:
     nothing, no_line = Read({}, "", "words of --set"), CommandLine("", (), ())
     if source == ["-"]:
         text = decoded(sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input")
+        if not text.strip():  # the program before the pipe has failed
+            refuse("standard input: is empty: give it values or a command line")
         if is_command_line(text):
             return nothing._replace(form="command line"), command_line(text)
         return read_text(text, "standard input"), no_line

@@ -191,6 +191,7 @@ def test_help_names_the_exit_codes():
         ),
         (["--version", "1.18.2", "-"], b"\xff\xfe", "is not UTF-8 text"),
         (["--version", "1.18.2", "-"], b"[1]", "has no keys with values"),
+        (["--version", "1.18.2", "-"], b"\n", "standard input: is empty"),
         (["--version", "1.18.2", "a\0b"], None, "cannot be read"),
         (["--version", "1.18.2", "--set", "a[99999999999999999999]=1"], None, "correct the words of --set"),
         (["--version", "\u00b2.1", "--set", "a=1"], None, "is no version of Cilium"),
