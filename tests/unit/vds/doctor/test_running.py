@@ -75,13 +75,14 @@ def test_pods_of_every_namespace_of_the_platform_are_looked_at() -> None:
         cluster = Cluster()
         waits = {
             "name": "c",
-            "image": "example.no/c:1",
+            "image": "sha256:5c71a8d6",
             "ready": False,
             "state": {"waiting": {"reason": "ErrImagePull"}},
         }
         status = {"phase": "Pending", "containerStatuses": [waits]}
         meta = {"namespace": namespace, "name": "p"}
-        cluster.pods[namespace] = [{"metadata": meta, "spec": {"nodeName": "osl-w-1"}, "status": status}]
+        spec = {"nodeName": "osl-w-1", "containers": [{"name": "c", "image": "example.no/c:1"}]}
+        cluster.pods[namespace] = [{"metadata": meta, "spec": spec, "status": status}]
         row, _ = rows(LAB, cluster)
         assert (row.item, row.state) == (f"pod {namespace}/p on osl-w-1", "fails")
         assert row.measured == "container c, image example.no/c:1: ErrImagePull"
