@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.layout import WORKERS
+from lab.layout import NODES
 from tests.lab.conftest import Lab, lab_command
 
 pytestmark = pytest.mark.lab
@@ -35,13 +35,14 @@ def test_an_up_whose_agents_crash_fails_and_names_pod_image_and_reason(lab: Lab)
         assert any(row["item"].startswith("pod kube-system/cilium-") for row in found["running"])
     finally:
         lab.restore()
-    assert doctor(lab)["converged"]
+    found = doctor(lab)
+    assert found["converged"], found
 
 
 def test_the_doctor_asks_every_agent_and_says_who_announces_the_address(lab: Lab) -> None:
     rows = {row["item"]: row for row in doctor(lab)["running"]}
     assert rows["cluster"]["state"] == "ok", rows
-    for node in WORKERS:
+    for node in NODES:
         agent = rows[f"node {node.name}, Cilium"]
         assert agent["state"] == "ok", agent
         assert "routing tunnel vxlan" in agent["measured"]
