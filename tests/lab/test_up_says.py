@@ -36,7 +36,7 @@ def test_an_up_whose_agents_crash_fails_and_names_pod_image_and_reason(lab: Lab)
     finally:
         lab.restore()
     found = doctor(lab)
-    assert found["converged"], found
+    assert found["converged"], [row for row in (*found["running"], *found["gateway"]) if row["state"] != "ok"]
 
 
 def test_the_doctor_asks_every_agent_and_says_who_announces_the_address(lab: Lab) -> None:

@@ -4,6 +4,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.core.labels import WAITED_FOR
 from components.pools.admission import Question
 from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
@@ -166,6 +167,12 @@ def test_pools_are_made_when_the_webhook_of_metallb_answers():
     question = Question.model_validate_json(wait.inputs["stdin"])
     assert question.manifest["kind"] == "IPAddressPool"
     assert any(urn.endswith("::metallb-chart") for urn in wait.depends_on)
+
+
+def test_agents_are_waited_for_again_with_every_revision_of_their_chart():
+    """After an update that failed, the values of before are what was waited for already."""
+    (agents,) = [item for item in run_program("lab").of(":DaemonSetPatch") if item.name == "cni-agents-cilium"]
+    assert agents.inputs["metadata"]["annotations"][WAITED_FOR].endswith("-7")
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():

@@ -78,7 +78,9 @@ class _Answers(mocks.Mocks):
             stdout = MEMBERSHIP
         elif args.name.endswith("-kubeconfig"):
             stdout = ADMIN
-        outputs = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
+        outputs: dict[str, Any] = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
+        if args.typ.endswith(":Release"):
+            outputs = {"status": {"revision": 7}}
         if args.name in self.changed:  # at preview the engine knows no output of what it would run
             outputs = {}
         return f"{args.name}-id", {**args.inputs, **outputs}
