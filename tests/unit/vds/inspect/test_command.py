@@ -234,7 +234,7 @@ def test_a_node_with_another_host_key_is_not_asked_and_hides_no_other(platform):
     nodes = list(platform.spec.nodes)
     nodes[1] = nodes[1].model_copy(update={"host_key": host_key("another")})
     platform.change(nodes=tuple(nodes))
-    message = platform.refused("drops", "--seconds", "1")
+    message = platform.refused("drops", "--seconds", "4")
     assert message.startswith("node osl-w-1: 127.0.0.2 port ")
     assert "another host key than the stack file" in message
     assert len([words for words in platform.tools.words("cilium-dbg") if words[0] == "monitor"]) == 2
