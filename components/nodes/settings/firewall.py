@@ -27,7 +27,7 @@ def ruleset(
     closed_tcp = [*CLUSTER_PORTS, *((need.port, need.port) for need in needs if need.protocol == "tcp")]
     closed_udp = [_NODE_PORTS, *((need.port, need.port) for need in needs if need.protocol == "udp")]
     allowed, within = ", ".join(sorted(set(operators))), ", ".join(sorted(set(inside)))
-    doors = [*((port, port) for port in ssh), (api, api)]
+    open_ports = [*((port, port) for port in ssh), (api, api)]
     return f"""\
 table {TABLE}
 delete table {TABLE}
@@ -40,8 +40,8 @@ table {TABLE} {{
 		ct state established,related accept
 		iifname "lo" accept
 		ip saddr @inside accept
-		tcp dport {{ {_spans(doors)} }} ip saddr @operators accept
-		tcp dport {{ {_spans([*doors, *closed_tcp])} }} drop
+		tcp dport {{ {_spans(open_ports)} }} ip saddr @operators accept
+		tcp dport {{ {_spans([*open_ports, *closed_tcp])} }} drop
 		udp dport {{ {_spans(closed_udp)} }} drop
 	}}
 }}"""
