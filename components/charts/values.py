@@ -4,6 +4,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.core.finding import Finding
+
 Values = dict[str, Any]
 
 
@@ -14,6 +16,12 @@ def merged(own: Mapping[str, Any], extra: Mapping[str, Any]) -> Values:
         below = found.get(key)
         found[key] = merged(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return dict(sorted(found.items()))
+
+
+def taken_problems(rule: str, item: str, own: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with the values that a stack file adds in `item`: the platform sets the key itself."""
+    said = "is set by the platform, from fields of the stack file"
+    return [Finding(rule, item, f"{key} {said}", "remove it") for key in taken(own, extra)]
 
 
 def taken(own: Mapping[str, Any], extra: Mapping[str, Any], above: str = "") -> Iterator[str]:

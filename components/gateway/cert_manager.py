@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from components.charts.values import merged, taken
+from components.charts.values import merged, taken_problems
 from components.core.finding import Finding
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
@@ -69,12 +69,7 @@ def values_problems(spec: GatewaySpec, context: GatewayContext) -> list[Finding]
     """Values of the stack file with keys that the platform sets."""
     if not isinstance(spec.issuer, CertManager):
         return []
-    own = platform_values(context)
-    said = "is set by the platform, from fields of the stack file"
-    return [
-        Finding("gateway-issuer", "gateway.issuer.values", f"{key} {said}", "remove it")
-        for key in taken(own, spec.issuer.values)
-    ]
+    return taken_problems("gateway-issuer", "gateway.issuer.values", platform_values(context), spec.issuer.values)
 
 
 def issuer(spec: GatewaySpec, acme: Acme) -> Manifest:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.charts.values import merged, taken
+from components.charts.values import merged, taken_problems
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
@@ -84,11 +84,7 @@ def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:
     if not isinstance(spec.install, Helm):
         return []
     own = platform_values(spec, spec.install, context)
-    said = "is set by the platform, from fields of the stack file"
-    return [
-        Finding("metallb-values", "metallb.install.values", f"{key} {said}", "remove it")
-        for key in taken(own, spec.install.values)
-    ]
+    return taken_problems("metallb-values", "metallb.install.values", own, spec.install.values)
 
 
 def network_policies(context: MetalLbContext) -> list[Manifest]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.charts.values import merged, taken
+from components.charts.values import merged, taken_problems
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
@@ -49,15 +49,8 @@ def platform_values(cni: Calico, network: NetworkSpec, context: ChartContext) ->
 
 def extra_problems(cni: Calico, network: NetworkSpec, context: ChartContext) -> list[Finding]:
     """Values of the stack file whose keys are the platform's own."""
-    return [
-        Finding(
-            "cni-values",
-            "cni.install.values",
-            f"{key} is set by the platform, from fields of the stack file",
-            "remove it",
-        )
-        for key in taken(platform_values(cni, network, context), cni.install.values)
-    ]
+    own = platform_values(cni, network, context)
+    return taken_problems("cni-values", "cni.install.values", own, cni.install.values)
 
 
 def from_their_makers(values: Any) -> list[str]:

@@ -6,7 +6,7 @@ tests render the charts and ask `explain` what each key really does there.
 
 from typing import Any
 
-from components.charts.values import merged, taken
+from components.charts.values import merged, taken_problems
 from components.core.finding import Finding
 from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
@@ -80,9 +80,8 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
 def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> list[Finding]:
     """What is wrong with the values that the stack file adds: the platform sets the key. What the chart does not read,
     the policy pack finds by rendering it."""
-    both = taken(platform_values(cni, network, context), cni.install.values)
-    said = "is set by the platform, from fields of the stack file"
-    return [Finding("cni-values", "cni.install.values", f"{key} {said}", "remove it") for key in both]
+    own = platform_values(cni, network, context)
+    return taken_problems("cni-values", "cni.install.values", own, cni.install.values)
 
 
 def _routing(path: DataPath) -> Values:
