@@ -1,7 +1,7 @@
 """A chart's values that the stack file adds to the platform's own."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.core.finding import Finding
@@ -16,6 +16,14 @@ def merged(own: Mapping[str, Any], extra: Mapping[str, Any]) -> Values:
         below = found.get(key)
         found[key] = merged(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return dict(sorted(found.items()))
+
+
+def put(values: Values, path: Sequence[str], value: Any) -> None:
+    """Set the value at this path; groups that are missing are made."""
+    *above, last = path
+    for key in above:
+        values = values.setdefault(key, {})
+    values[last] = value
 
 
 def taken_problems(rule: str, item: str, own: Mapping[str, Any], extra: Mapping[str, Any]) -> list[Finding]:

@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from components.charts.values import merged, taken_problems
+from components.charts.values import merged, put, taken_problems
 from components.core.finding import Finding
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
@@ -51,12 +51,9 @@ def platform_values(context: GatewayContext) -> dict[str, Any]:
     }
     if context.images is not None:
         for path, origin in CHART_IMAGES.items():
-            group = values
-            for key in path:
-                group = group.setdefault(key, {})
-            group["repository"] = image_at(context.images, origin)
+            put(values, (*path, "repository"), image_at(context.images, origin))
             if digest := pin_of(context.images, origin):
-                group["digest"] = digest
+                put(values, (*path, "digest"), digest)
     return dict(sorted(values.items()))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.charts.values import merged, taken_problems
+from components.charts.values import merged, put, taken_problems
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
@@ -72,10 +72,7 @@ def platform_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -
         speaker["ignoreExcludeLB"] = True
     values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
     for path, value in mirrored(context.images, install.version):
-        group = values
-        for key in path[:-1]:
-            group = group.setdefault(key, {})
-        group[path[-1]] = value
+        put(values, path, value)
     return dict(sorted(values.items()))
 
 
