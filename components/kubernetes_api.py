@@ -1,7 +1,5 @@
 """The client of the Kubernetes API, by the text of a kubeconfig."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

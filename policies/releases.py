@@ -1,7 +1,5 @@
 """The objects inside a Helm Release, judged as objects of the program are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache

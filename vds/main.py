@@ -1,7 +1,5 @@
 """`vds`: the command line. A command's module is imported only when that command runs."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys
@@ -19,23 +17,26 @@ from components.kubernetes_api import KubeconfigError
 from vds.shared.errors import OperationError
 
 _MODULES = {
-    "admission": ("vds.admission.command", "Wait until MetalLB's webhook answers. Pulumi runs this."),
-    "announced": ("vds.announced.command", "Wait for a node that announces the gateway's address. Pulumi runs this."),
-    "bench": ("vds.bench.command", "Measure the network between two nodes."),
-    "charts": ("vds.charts.command", "Pin Helm charts by their SHA-256, check them, and list their images."),
-    "cilium-values": ("vds.cilium_values.command", "Explain Helm values of Cilium, or migrate them."),
-    "decommission": ("vds.decommission.command", "Drain a node and restore it. Pulumi runs this when a node leaves."),
-    "doctor": ("vds.doctor.command", "Check nodes, cluster and gateway against the stack file."),
-    "evidence": ("vds.evidence.command", "Write a report for an auditor: where data is processed, and the proof."),
-    "gateway-crds": ("vds.gateway_crds.command", "Compare the CRDs of Gateway API with those in the cluster."),
-    "init": ("vds.init.command", "Write a first stack file."),
-    "inspect": ("vds.inspect.command", "Look into a pod's network, and ask the CNI's agents."),
-    "preview-comment": ("vds.preview_comment.command", "Write a pull request comment: what the change would do."),
-    "recommission": ("vds.decommission.command", "Uncordon a node. Pulumi runs this when a node comes back."),
-    "validate": ("vds.validate.command", "Check stack files, without nodes, engine or login."),
-    "versions": ("vds.versions.command", "Show which versions of a stack file are old, past their end or vulnerable."),
+    "admission": ("admission:admission", "Wait until MetalLB's webhook answers. Pulumi runs this."),
+    "announced": ("announced:announced", "Wait for a node that announces the gateway's address. Pulumi runs this."),
+    "bench": ("bench:app", "Measure the network between two nodes."),
+    "charts": ("charts:app", "Pin Helm charts by their SHA-256, check them, and list their images."),
+    "cilium-values": ("cilium_values:app", "Explain Helm values of Cilium, or migrate them."),
+    "decommission": (
+        "decommission:decommission_command",
+        "Drain a node and restore it. Pulumi runs this when a node leaves.",
+    ),
+    "doctor": ("doctor:doctor", "Check nodes, cluster and gateway against the stack file."),
+    "evidence": ("evidence:evidence", "Write a report for an auditor: where data is processed, and the proof."),
+    "gateway-crds": ("gateway_crds:gateway_crds_command", "Compare the CRDs of Gateway API with those in the cluster."),
+    "init": ("init:init", "Write a first stack file."),
+    "inspect": ("inspect:app", "Look into a pod's network, and ask the CNI's agents."),
+    "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),
+    "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),
+    "validate": ("validate:validate", "Check stack files, without nodes, engine or login."),
+    "versions": ("versions:versions", "Show which versions of a stack file are old, past their end or vulnerable."),
 }
-"""Command → its module, which has `register(app)`, and what it does."""
+"""Command → its folder, whose `command.py` has this function or `Typer`; and what it does."""
 
 EXIT_CODES = (
     "Exit codes: 0 everything is fine, 1 there are findings, 2 it could not be done, 130 interrupted. "
@@ -58,10 +59,15 @@ class _Commands(TyperGroup):
 
     def load(self, name: str) -> Any:
         """The command with its options, or its own commands."""
-        module, summary = _MODULES[name]
+        place, summary = _MODULES[name]
+        folder, _, attribute = place.partition(":")
+        made = getattr(import_module(f"vds.{folder}.command"), attribute)
         app = typer.Typer()
         app.callback()(lambda: None)  # keeps it a group if there is one command in it
-        import_module(module).register(app)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name)(made)
         command = get_group(app).commands[name]
         command.help = "\n\n".join(filter(None, [summary, command.help]))
         for described in (command, *getattr(command, "commands", {}).values()):

@@ -4,8 +4,6 @@ The only module of `components` that starts a process. Helm gets private folders
 setting of the user changes a result; logins to registries are the user's own.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The objects inside a Helm Release of any Pulumi program, read from the Release's inputs."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import json

@@ -4,8 +4,6 @@ The same inputs give the same objects, in every process: results are cached by c
 random is replaced by a mark (`steady.py`).
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json
@@ -81,7 +79,7 @@ class ChartSource(NamedTuple):
     """Address of a chart repository, for a name alone."""
 
     @classmethod
-    def of(cls, name: str, version: str, repository: str) -> ChartSource:
+    def of(cls, name: str, version: str, repository: str) -> "ChartSource":
         """Of a stack file, where `repository` is `https://…`, `oci://…` or a mirror's folder."""
         found = reference(name, version, repository)
         return cls(found.chart, version, found.repository or "")

@@ -1,7 +1,5 @@
 """What was rendered before, kept between runs. Everything in it can be made again."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import gzip

@@ -1,10 +1,6 @@
 """`vds admission`: the engine runs it before the pools. It waits until the API server can ask MetalLB's webhook."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-
-import typer
 
 from components.kubernetes_api import Cluster
 from components.pools.admission import SECONDS, Question, unanswered
@@ -31,8 +27,3 @@ def admission() -> None:
     cluster = Cluster(question.kubeconfig.get_secret_value())
     wait(lambda: unanswered(cluster, question.manifest), Clock(), report=engine.report)
     print("the webhook answers")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("admission")(admission)

@@ -1,10 +1,6 @@
 """`vds announced`: the engine runs it after the Gateway. It waits until a node announces the gateway's address."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-
-import typer
 
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError
 from components.pools.announced import SECONDS, Announcement, Owner, Wait, announcement, remedy
@@ -48,8 +44,3 @@ def announced() -> None:
     cluster = Cluster(wanted.kubeconfig.get_secret_value())
     found = wait(wanted, cluster, Clock(), report=engine.report)
     print(f"{found.address} is announced by {', '.join(found.nodes)}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("announced")(announced)

@@ -1,7 +1,5 @@
 """`vds bench`: measures the network between two pods, and compares it with published numbers."""
 
-from __future__ import annotations
-
 import datetime
 import secrets
 import signal
@@ -136,8 +134,3 @@ def table(found: tuple[Row, ...], source: str, target: str) -> Group:
             escape(row.note if row.value is not None else f"not measured: {row.note}"),
         )
     return Group(rows, SOURCE, CAVEAT)
-
-
-def register(parent: typer.Typer) -> None:
-    """Add the commands."""
-    parent.add_typer(app, name="bench")

@@ -4,8 +4,6 @@ A pod leaves its result as its termination message: the API server has it then, 
 its log or its node.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Reads the results of the pods: the JSON of iperf3 and of the pinger."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One measurement in a cluster: makes a namespace, runs pods, reads their results, and deletes all of it."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`vds charts`: pins every chart that the stacks install by its SHA-256, and checks the pins."""
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Sequence
@@ -73,11 +71,6 @@ def images_command(stack: Stacks = None, as_json: AsJson = False) -> None:
         for problem in dict.fromkeys(problem for of in found.values() for problem in of.missing):
             print(f"✗ {problem}", file=sys.stderr)
     raise typer.Exit(1 if any(of.missing for of in found.values()) else 0)
-
-
-def register(root: typer.Typer) -> None:
-    """Add the commands."""
-    root.add_typer(app, name="charts")
 
 
 def _wanted(stacks: Sequence[str] | None, folder: Path) -> list[WantedChart]:

@@ -1,7 +1,5 @@
 """The SHA-256 of a packed chart, read where it is kept: a chart repository, an OCI registry, or a folder."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

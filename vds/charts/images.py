@@ -1,7 +1,5 @@
 """Every image that a stack installs, read from its rendered charts and from its own manifests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

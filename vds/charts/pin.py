@@ -1,7 +1,5 @@
 """Makes a new lock of charts, and compares charts with a lock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 

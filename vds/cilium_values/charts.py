@@ -1,7 +1,5 @@
 """Where the chart of a Cilium release comes from: a folder, a packed chart, or a chart repository."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

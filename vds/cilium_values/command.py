@@ -1,7 +1,5 @@
 """`vds cilium-values`: what Helm values of Cilium do on a release, and the same values for another release."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Iterator
@@ -197,8 +195,3 @@ def _of_cilium(given: _Given, trial: Trial) -> None:
             return
     names = ", ".join(dict.fromkeys(path[0] for path, _ in paths[:4]))
     refuse(f"{given.files[0]}: none of its keys ({names}) is one of Cilium's chart: name a values file of Cilium")
-
-
-def register(parent: typer.Typer) -> None:
-    """Add the commands."""
-    parent.add_typer(app, name="cilium-values")

@@ -1,8 +1,6 @@
 """Reads values of Cilium's chart from where people keep them: a values file, a HelmRelease of Flux, an Application of
 Argo CD, an umbrella chart's values, a HelmChart or HelmChartConfig of k3s and RKE2, a command line."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -193,13 +193,7 @@ def recommission(document: Decommission, api: Api, report: Report) -> None:
         report("uncordoned: it is in the stack file again")
 
 
-def register(app: typer.Typer) -> None:
-    """Add both commands."""
-    app.command("decommission")(_decommission_command)
-    app.command("recommission")(_recommission_command)
-
-
-def _decommission_command(as_json: AsJson = False) -> None:
+def decommission_command(as_json: AsJson = False) -> None:
     """Evicts the pods, removes our files from the node, and restores the earlier kernel settings.
 
     Reads a JSON document from standard input. Writes progress and warnings to standard error. Exit code 0: done, or
@@ -224,7 +218,7 @@ def _decommission_command(as_json: AsJson = False) -> None:
         report(line)
 
 
-def _recommission_command() -> None:
+def recommission_command() -> None:
     """Uncordons the node if a decommission cordoned it.
 
     Reads the same JSON document from standard input. Exit code 0 also if the cluster does not answer: a deployment

@@ -1,7 +1,5 @@
 """Asks Cilium's agents how they carry packets, and compares it with the stack file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

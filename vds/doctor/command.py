@@ -1,7 +1,5 @@
 """`vds doctor`: checks every node, the cluster and the gateway against the stack file."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import os
@@ -192,8 +190,3 @@ def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: boo
     words += ["--config-file", str(config_file)] if config_file else []
     words += ["--yes"] if yes else []
     pulumi.ask_and_run(*words, quiet=quiet)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)

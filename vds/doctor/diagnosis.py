@@ -1,7 +1,5 @@
 """The doctor's findings and verdict. Table, JSON and exit code are made from the same data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date

@@ -1,7 +1,5 @@
 """Checks the gateway from outside: whether its address answers, and how long its certificate is valid."""
 
-from __future__ import annotations
-
 import datetime
 import socket
 import ssl

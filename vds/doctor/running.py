@@ -1,7 +1,5 @@
 """Asks the API server: whether every node is Ready, and which pods of the platform do not run, and why."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from components.core.names import KUBE_SYSTEM, METALLB_SYSTEM, TIGERA_OPERATOR

@@ -4,8 +4,6 @@
 is on the cover sheet. The date is only on the cover sheet too, so it does not change the digest.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """State and stack file, brought together into what the evidence says. Pure: the same two, the same answer."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network

@@ -1,7 +1,5 @@
 """`vds evidence`: a folder for an auditor, with checksums."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from collections.abc import Mapping
@@ -123,8 +121,3 @@ def _json(file: Path) -> Mapping[str, Any]:
     if not isinstance(config, dict):
         raise OperationError(f"--policy-pack-config {file}: is not a JSON object: write policies' settings by name")
     return config
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(evidence)

@@ -1,7 +1,5 @@
 """The cover sheet, verdict first, and the same for a program. Pure."""
 
-from __future__ import annotations
-
 from vds.evidence.checksums import COVER, SUMS
 from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided

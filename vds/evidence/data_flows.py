@@ -3,8 +3,6 @@
 The data flows of resources are those of `components.residency.data_flows`, which the residency policies check.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple

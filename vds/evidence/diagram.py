@@ -1,7 +1,5 @@
 """The residency graph as SVG, laid out here: three columns, from tenants by the cluster to countries (ADR 10). Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import NamedTuple

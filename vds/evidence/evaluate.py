@@ -1,7 +1,5 @@
 """Judges a state with the policy pack. The only module here that uses `policies`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter

@@ -1,7 +1,5 @@
 """Reads the stack's state, encrypted, and the URL of its backend."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The residency graph: tenants, the cluster they run on, and every place by country. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The content of the evidence: frozen, sorted, and without secrets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The results of the policies, as Markdown and JSON. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from vds.evidence.model import Evidence, Place, PolicyResult

@@ -1,7 +1,5 @@
 """The record of processing, after Article 30 of Regulation (EU) 2016/679, as Markdown and JSON. Pure."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

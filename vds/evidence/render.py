@@ -1,7 +1,5 @@
 """From evidence to the files of its folder. Pure: the same evidence, the same bytes but for the date's line."""
 
-from __future__ import annotations
-
 from vds.evidence.checksums import COVER, SUMS, digest, sums
 from vds.evidence.contents import cover, summary_json
 from vds.evidence.diagram import svg

@@ -4,8 +4,6 @@ Secrets never get in: `read` first empties every value that the engine marked, e
 `pulumi stack export --show-secrets`) in plain text.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Values and lists in Markdown, and JSON documents. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from typing import Any

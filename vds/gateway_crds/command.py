@@ -1,7 +1,5 @@
 """`vds gateway-crds`: compares the stack's bundle of CRDs with the CRDs in the cluster."""
 
-from __future__ import annotations
-
 import typer
 
 from components.core.manifests import Manifest
@@ -54,8 +52,3 @@ def live_crds(api: Api, bundle: Bundle) -> list[Manifest]:
     except (ApiError, UnreachableError) as error:
         raise OperationError(f"the cluster did not give its CRDs: {error}") from None
     return [item for item in answers if item is not None]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("gateway-crds")(gateway_crds_command)

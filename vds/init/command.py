@@ -1,7 +1,5 @@
 """`vds init`: asks a few questions and writes a first stack file, which `vds validate` takes."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import sys
@@ -260,8 +258,3 @@ def _write(file: Path, answers: Answers) -> None:
     print(f"`vds validate {file}` names.")
     if answers.made:
         print(f"Packages must be signed by the key {answers.made.fingerprint}: compare it with another source.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(init)

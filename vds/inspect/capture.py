@@ -1,7 +1,5 @@
 """Collects what nodes print, as it arrives."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """`vds inspect`: reads a pod's network, and the state of the CNI on a node. Changes nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -160,8 +158,3 @@ def cni(stack: StackName, node: NodeName = None, config_file: ConfigFile = None,
                 print(f"{run.node}  {opened.spec.cni.kind}: {'ready' if answers[run.node].ready else 'NOT READY'}")
                 print(f"{answers[run.node].text}\n{run.errors}".strip())
     finish(runs, [], ok=all(answers[run.node].ready for run in runs))
-
-
-def register(parent: typer.Typer) -> None:
-    """Add the commands."""
-    parent.add_typer(app, name="inspect")

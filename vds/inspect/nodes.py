@@ -1,7 +1,5 @@
 """Selects nodes, runs scripts on them, and reports how they ended."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import typer

@@ -1,7 +1,5 @@
 """Parses what `inspect.sh` printed. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

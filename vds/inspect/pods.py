@@ -1,7 +1,5 @@
 """Finds a running pod and its node."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple

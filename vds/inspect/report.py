@@ -1,7 +1,5 @@
 """Prints results on standard output, and notes about them on standard error."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The shell script for one node: variables in front of `inspect.sh`. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote

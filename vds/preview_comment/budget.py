@@ -1,7 +1,5 @@
 """Cuts a comment to the allowed length: the least risky parts first, with a count of what was cut. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 A replaced provider replaces whatever it made, and a reviewer who gets 400 rows of that reads none. Pure.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What changes in a stack: losses by cause, then updates by what they change, creates by what they belong to. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

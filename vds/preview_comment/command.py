@@ -1,7 +1,5 @@
 """`vds preview-comment`: previews a change for its reviewers."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -155,8 +153,3 @@ def _preflight(file: Path, spec: PlatformSpec) -> Preflight:
         return preflight(file.read_text(encoding="utf-8"), spec, now=time.time())
     except OSError as error:
         raise OperationError(f"--facts {file} can't be read ({error.strerror}): correct its name") from None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(preview_comment)

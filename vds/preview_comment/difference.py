@@ -1,7 +1,5 @@
 """What differs between a resource's inputs before and after, as lines of a diff. Pure; its input is masked already."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

@@ -4,8 +4,6 @@ One JSON object a line. Everything that a reader may see is masked here, once: n
 ever held a secret.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ The engine masks what the program marked as secret. That is not enough for what 
 in as a plain value is still a key.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """One comment on a forge, written once and edited in place: GitHub, Forgejo and Gitea (the same API), GitLab."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What changes in a Helm Release: the objects that its chart makes, not its values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Reports of stacks → one comment that a forge takes, and the full report that has everything. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

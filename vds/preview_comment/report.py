@@ -1,7 +1,5 @@
 """The report on one stack: the only input of the renderer. Pure."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Where a stack's machines are and whose law their owners are under, before and after a change. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Asks git which files a change touches, and pulumi what it would do."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

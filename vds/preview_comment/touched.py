@@ -1,7 +1,5 @@
 """Which stacks a change touches, by the files that it changes. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 EVERY_STACK = (

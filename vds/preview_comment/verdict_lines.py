@@ -1,7 +1,5 @@
 """The top of a stack's part: what a reviewer must know first. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from vds.preview_comment.budget import Block, Risk

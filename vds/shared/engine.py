@@ -1,7 +1,5 @@
 """What the commands share that the engine runs: their document, what they report, and waiting."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """The findings of preflight and doctor as a table for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from rich.markup import escape

@@ -1,7 +1,5 @@
 """Markdown of other people's text: a name or a value can't open a tag, a link or a mention. Pure."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Prints results: for people at a terminal, for pipes, and as JSON."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

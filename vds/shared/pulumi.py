@@ -3,8 +3,6 @@
 The lab runs its own engine in its own network namespace and keeps its own wrapper (lab/deploy.py).
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

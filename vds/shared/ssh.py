@@ -1,7 +1,5 @@
 """Runs a script on nodes over SSH, with verified host keys, and passes on the output as it arrives."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Reads a stack: its spec and its secrets, from `pulumi config`."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """`vds validate`: what is wrong with stack files, by file and line. Asks neither the engine nor a node."""
 
-from __future__ import annotations
-
 import sys
 from datetime import date
 from pathlib import Path
@@ -81,8 +79,3 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "severity": "advice" if finding.advice else "error",
     }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(validate)

@@ -1,7 +1,5 @@
 """`vds versions`: which versions of a stack file are old, past their end or vulnerable."""
 
-from __future__ import annotations
-
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,8 +87,3 @@ def _as_json(file: Path, pin: Pin) -> dict[str, Any]:
             for one in pin.findings
         ],
     }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(versions)

@@ -5,8 +5,6 @@ Helm is silent about most of it: keys that a chart does not read, words whose me
 render and make every agent exit.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -6,8 +6,6 @@ cluster. Values that never ran (Helm fails, or every agent exits) have nothing t
 what was meant is carried.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import asdict
 from typing import Any, Literal, NamedTuple

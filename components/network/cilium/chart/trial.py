@@ -1,7 +1,5 @@
 """Cilium's chart of one release, asked what it makes of values, by rendering it with Helm."""
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

@@ -31,7 +31,7 @@ def project(tmp_path, monkeypatch):
 
 def run(*words):
     app = typer.Typer()
-    command.register(app)
+    app.add_typer(command.app, name="charts")
     app.callback()(lambda: None)
     return CliRunner().invoke(app, ["charts", *words])
 

@@ -51,7 +51,7 @@ def run(monkeypatch, *live, bundles=(BUNDLE,), words=()):
     monkeypatch.setattr(command, "Cluster", lambda _kubeconfig: Api(*live))
     app = typer.Typer()
     app.callback()(lambda: None)
-    command.register(app)
+    app.command("gateway-crds")(command.gateway_crds_command)
     return CliRunner().invoke(app, ["gateway-crds", "-s", "oslo", *words])
 
 
