@@ -126,6 +126,11 @@ def get(api: Api, path: str) -> dict[str, Any] | None:
         raise
 
 
+def cluster_uid(api: Api) -> str:
+    """Tells clusters apart: the UID of the namespace kube-system, which exists as long as its cluster."""
+    return str(api.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"])
+
+
 def list_items(api: Api, path: str, *, query: Query = ()) -> list[dict[str, Any]]:
     """The items of a list."""
     return list(api.request("GET", path, query=query).get("items") or ())

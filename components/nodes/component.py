@@ -115,7 +115,7 @@ class Node(pulumi.ComponentResource):
             create=RECOMMISSION,
             delete=DECOMMISSION,
             stdin=pulumi.Output.secret(written),  # type: ignore[arg-type]  # the SDK's own generic has no type here
-            add_previous_output_in_env=False,
+            add_previous_output_in_env=True,  # `create` prints the cluster's UID, and `delete` compares it
             logging=local.Logging.STDERR,  # progress and warnings; nothing of the document is ever printed
             opts=pulumi.ResourceOptions(
                 parent=self, provider=self._provider, depends_on=[self.setup, *depends_on], protect=protect

@@ -39,7 +39,7 @@ def test_all_that_a_decommission_knows_is_one_secret_document_on_standard_input(
         assert command.secret_inputs == {"stdin"}
         others = {key: value for key, value in command.inputs.items() if key != "stdin"}
         assert set(others) == {"create", "delete", "addPreviousOutputInEnv", "logging"}
-        assert others["addPreviousOutputInEnv"] is False
+        assert others["addPreviousOutputInEnv"] is True, "it is how the cluster's UID reaches the deletion"
         assert others["logging"] == "stderr"
         for secret in SECRETS.values():
             assert secret in document.values()

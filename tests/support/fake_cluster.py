@@ -45,10 +45,14 @@ def attachment(volume: str, on: str = "osl-w-2") -> Object:
     return {"metadata": {"name": f"csi-{volume}"}, "spec": {"nodeName": on, "source": {"persistentVolumeName": volume}}}
 
 
+UID = "6f1c4f5e-0000-4000-8000-000000000001"
+
+
 class FakeCluster:
     """Objects, and what a test wants to go wrong with them."""
 
-    def __init__(self, *nodes: Object, pods: Sequence[Object] = (), record: bool = True) -> None:
+    def __init__(self, *nodes: Object, pods: Sequence[Object] = (), record: bool = True, uid: str = UID) -> None:
+        self.uid = uid
         self.nodes = {item["metadata"]["name"]: item for item in nodes}
         self.pods = {item["metadata"]["name"]: item for item in pods}
         self.record = record
@@ -85,6 +89,8 @@ class FakeCluster:
             if not self.record:
                 raise ApiError(404, "not found")
             return {"data": {"nodes": "[]"}}
+        if path == "/api/v1/namespaces/kube-system":
+            return {"metadata": {"uid": self.uid}}
         lists: dict[str, list[Object]] = {
             "/api/v1/nodes": list(self.nodes.values()),
             "/api/v1/namespaces/gateway-system/services": self.services,

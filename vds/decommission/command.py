@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 import typer
 
 from components.core.names import KUBE_SYSTEM, RECORD
-from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, get
+from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, cluster_uid, get, list_items
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
@@ -25,6 +26,11 @@ from vds.shared.output import print_json
 _CONSENT = (
     "if the node is gone for good, add it to the stack file again with `whenUnreachable: abandon`, run `pulumi up`, "
     "and remove it again"
+)
+
+_WORD = (
+    "to go on in any case, set `drainSeconds: 0` for the node in the stack file and run `pulumi up` before: then the "
+    "cluster is not asked and nothing is drained"
 )
 
 
@@ -42,6 +48,8 @@ class Clients:
     cluster: Callable[[], Api]
     server: Server
     report: Report
+    known: str
+    """UID of the cluster that the node was put into, from the state; empty if the state has none."""
     clock: Clock = field(default_factory=Clock)
 
 
@@ -65,7 +73,8 @@ def decommission(document: Decommission, clients: Clients) -> Outcome:
     """Drain the node unless the whole stack is destroyed. Then remove our files and restore the earlier settings.
 
     Raises:
-        IncompleteError: the node was not drained or not decommissioned. The next run continues from there.
+        IncompleteError: the node was not drained or not decommissioned. The next run continues from there. Also if
+            another cluster answers, or pods run on the node although the whole stack is being destroyed.
         OperationError: the cluster does not answer.
     """
     outcome = Outcome(document.node)
@@ -101,7 +110,10 @@ def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
         return "not drained: its drainSeconds is 0"
     try:
         api = clients.cluster()
+        if problem := _unproven(clients.known, cluster_uid(api)):
+            raise IncompleteError(f"node {document.node}: {problem}")
         if get(api, f"/api/v1/namespaces/{KUBE_SYSTEM}/configmaps/{RECORD}") is None:
+            _refuse_pods(document.node, api)
             return "not drained: the whole stack is being destroyed, the cluster stays"
         _probe(document, clients)
         drained = Drain(
@@ -131,6 +143,31 @@ def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
         raise OperationError(
             f"node {document.node}: the cluster refused ({error}): the stack's kubeconfig must be an administrator's"
         ) from None
+
+
+def _unproven(known: str, found: str) -> str:
+    """Why it is not proven that the node's own cluster answers; empty if it is."""
+    if known == found:
+        return ""
+    said = (
+        f"another cluster answers: its UID is {found}, and the node was put into {known}. Set the kubeconfig of the "
+        "node's own cluster again"
+        if known
+        else "the state does not say into which cluster it was put"
+    )
+    return f"{said}; {_WORD}"
+
+
+def _refuse_pods(node: str, api: Api) -> None:
+    """Without the record this is a destroy. Then tenants are gone already, so pods on the node are a contradiction."""
+    listed = list_items(api, "/api/v1/pods", query=[("fieldSelector", f"spec.nodeName={node}")])
+    todo = plan.work(item for item in listed if item["metadata"]["namespace"] != KUBE_SYSTEM)
+    if pods := (*todo.evict, *todo.orphans):
+        raise IncompleteError(
+            f"node {node}: the ConfigMap {KUBE_SYSTEM}/{RECORD} is gone, as in a destroy, but these pods run on the "
+            f"node: {', '.join(map(str, pods))}. If you want to keep the stack, run `pulumi up`: it makes the "
+            f"ConfigMap again. If you want to destroy it, delete the pods first; {_WORD}"
+        )
 
 
 def _probe(document: Decommission, clients: Clients) -> None:
@@ -185,12 +222,19 @@ def _read(printed: str, outcome: Outcome) -> None:
                 )
 
 
-def recommission(document: Decommission, api: Api, report: Report) -> None:
-    """Uncordon a node if a decommission cordoned it."""
+def recommission(document: Decommission, api: Api, report: Report, known: str = "") -> str:
+    """Uncordon a node if a decommission cordoned it. Returns the UID of the node's cluster, which the state keeps.
+
+    `known` is the UID that the state has. Raises IncompleteError if another cluster answers.
+    """
+    found = cluster_uid(api)
+    if known and document.drain_seconds and (problem := _unproven(known, found)):
+        raise IncompleteError(f"node {document.node}: {problem}")
     node = get(api, f"/api/v1/nodes/{document.node}")
     if node is not None and plan.is_ours(node):
         uncordon(api, document.node)
         report("uncordoned: it is in the stack file again")
+    return found
 
 
 def decommission_command(as_json: AsJson = False) -> None:
@@ -203,7 +247,9 @@ def decommission_command(as_json: AsJson = False) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     document = engine.read_document(Decommission)
     report = _reporter(document.node)
-    clients = Clients(lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), report)
+    clients = Clients(
+        lambda: Cluster(document.kubeconfig.get_secret_value()), NodeServer(document), report, _known_cluster()
+    )
     try:
         outcome = decommission(document, clients)
     except OperationError as error:
@@ -219,17 +265,29 @@ def decommission_command(as_json: AsJson = False) -> None:
 
 
 def recommission_command() -> None:
-    """Uncordons the node if a decommission cordoned it.
+    """Uncordons the node if a decommission cordoned it, and prints the UID of the cluster, which the state keeps.
 
-    Reads the same JSON document from standard input. Exit code 0 also if the cluster does not answer: a deployment
-    must not stop because of that.
+    Reads the same JSON document from standard input. Exit code 1: another cluster answers than before. Exit code 2: the
+    cluster does not answer, and its UID is not known yet. If the UID is known, a cluster that does not answer does not
+    stop a deployment.
     """
     document = engine.read_document(Decommission)
-    report = _reporter(document.node)
+    report, known = _reporter(document.node), _known_cluster()
     try:
-        recommission(document, Cluster(document.kubeconfig.get_secret_value()), report)
+        print(recommission(document, Cluster(document.kubeconfig.get_secret_value()), report, known))
     except (ApiError, UnreachableError) as error:
+        if not known:
+            raise OperationError(
+                f"node {document.node}: the cluster does not answer ({error}), so its UID can't be recorded, without "
+                "which the node can't be removed later: start the API server and run `pulumi up` again"
+            ) from None
         report(f"may still be cordoned: the cluster does not answer ({error})")
+        print(known)
+
+
+def _known_cluster() -> str:
+    """What the engine keeps of the last run of `recommission`, and gives to the next run and to `decommission`."""
+    return os.environ.get("PULUMI_COMMAND_STDOUT", "").strip()
 
 
 def _summary(outcome: Outcome) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from components.core import labels
 from components.kubernetes_api import ApiError
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission, decommission_document
-from tests.support.fake_cluster import FakeCluster, attachment, fake_clock, gateway, node, pod
+from tests.support.fake_cluster import UID, FakeCluster, attachment, fake_clock, gateway, node, pod
 from tests.support.stacks import stack
 from vds.decommission.command import Clients, Outcome, decommission, recommission
 from vds.decommission.node import RefusedError, UnansweredError
@@ -54,12 +54,15 @@ def document(**changes: Any) -> Decommission:
 class Run:
     """One run, with what it said."""
 
-    def __init__(self, cluster: FakeCluster, server: FakeServer | None = None, **changes: Any) -> None:
+    def __init__(
+        self, cluster: FakeCluster, server: FakeServer | None = None, *, known: str = UID, **changes: Any
+    ) -> None:
+        self.known = known
         self.cluster, self.server, self.changes = cluster, server or FakeServer(), changes
         self.said: list[str] = []
 
     def __call__(self) -> Outcome:
-        clients = Clients(lambda: self.cluster, self.server, self.said.append, fake_clock())
+        clients = Clients(lambda: self.cluster, self.server, self.said.append, self.known, fake_clock())
         return decommission(document(**self.changes), clients)
 
     def problems(self) -> list[str]:
@@ -178,12 +181,53 @@ def test_a_node_that_the_cluster_does_not_have_is_decommissioned_without_a_drain
 
 
 def test_nothing_is_drained_when_everything_is_destroyed():
-    run = Run(cluster(pod("api"), record=False))
+    dns = pod("coredns", namespace="kube-system")
+    run = Run(cluster(dns, pod("agent", owner="DaemonSet"), record=False))
     outcome = run()
     assert "the whole stack is being destroyed" in outcome.cluster
     assert outcome.server == "decommissioned"
     assert not run.cluster.is_cordoned("osl-w-2")
     assert run.cluster.evictions() == []
+
+
+OTHER = "6f1c4f5e-0000-4000-8000-000000000002"
+
+
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("consent", ["fail", "abandon"])
+def test_another_cluster_that_answers_proves_nothing_about_the_node(record, consent):
+    """The kubeconfig of another environment: before, the node's kernel settings were taken from running pods."""
+    run = Run(FakeCluster(node("other-1"), record=record, uid=OTHER), when_unreachable=consent)
+    [problem] = run.problems()
+    assert f"another cluster answers: its UID is {OTHER}, and the node was put into {UID}" in problem
+    assert "drainSeconds: 0" in problem
+    assert run.server.removed == 0
+
+
+def test_a_state_without_the_clusters_uid_is_no_evidence():
+    run = Run(cluster(), known="")
+    assert "the state does not say into which cluster it was put" in run.problems()[0]
+    assert run.server.removed == 0
+
+
+def test_a_record_that_somebody_deleted_does_not_make_a_removal_a_destroy():
+    run = Run(cluster(pod("api"), pod("by-hand", owner=None), record=False))
+    [problem] = run.problems()
+    assert "these pods run on the node: shop/api, shop/by-hand" in problem
+    assert "drainSeconds: 0" in problem
+    assert run.server.removed == 0
+    assert Run(run.cluster, drain_seconds=0)().server == "decommissioned"
+
+
+def test_the_uid_of_the_cluster_is_what_recommission_returns():
+    assert recommission(document(), cluster(), print) == UID
+    assert recommission(document(), cluster(), print, UID) == UID
+
+
+def test_an_update_does_not_take_another_cluster_for_the_nodes_own():
+    with pytest.raises(IncompleteError, match="another cluster answers"):
+        recommission(document(), FakeCluster(uid=OTHER), print, UID)
+    assert recommission(document(drain_seconds=0), FakeCluster(uid=OTHER), print, UID) == OTHER
 
 
 def test_no_seconds_to_drain_means_no_drain_and_no_question_to_the_cluster():
@@ -218,7 +262,7 @@ def test_an_interrupted_drain_takes_its_cordon_back():
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    clients = Clients(lambda: run.cluster, run.server, run.said.append)
+    clients = Clients(lambda: run.cluster, run.server, run.said.append, UID)
     object.__setattr__(clients.clock, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         decommission(document(), clients)
@@ -228,14 +272,14 @@ def test_an_interrupted_drain_takes_its_cordon_back():
 def test_a_cordon_that_cannot_be_taken_back_is_said_with_the_remedy():
     run = Run(cluster(pod("by-hand", owner=None)))
     run.cluster.nodes["osl-w-2"] = node("osl-w-2", cordoned="us")
-    run.cluster.unreachable = [False] * 6 + [True]  # record, node, four lists, then the patch
+    run.cluster.unreachable = [False] * 7 + [True]  # UID, record, node, four lists, then the patch
     assert "has no controller" in run.problems()[0]
     assert any("kubectl uncordon osl-w-2" in line for line in run.said)
 
 
 def test_an_api_server_that_falls_silent_half_way_is_asked_again():
     run = Run(cluster(pod("api")))
-    run.cluster.unreachable = [False] * 11 + [True]  # until after the cordon and the second look
+    run.cluster.unreachable = [False] * 12 + [True]  # until after the cordon and the second look
     assert run().cluster == "drained"
     assert any("the cluster does not answer" in line for line in run.said)
 
@@ -314,7 +358,7 @@ def test_with_consent_a_node_that_has_just_died_is_waited_for_until_the_cluster_
 
     outcome = decommission(
         document(when_unreachable="abandon"),
-        Clients(lambda: dying, run.server, print, Clock(lambda: sum(waits), sleep)),
+        Clients(lambda: dying, run.server, print, UID, Clock(lambda: sum(waits), sleep)),
     )
     assert len(waits) == 20
     assert "these pods may still run on it: shop/api" in outcome.warnings[0]
@@ -351,20 +395,20 @@ def test_a_service_that_did_not_go_back_is_a_warning():
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_cluster_that_answers_503_in_the_middle_of_a_drain_is_asked_again(status):
     run = Run(cluster(pod("api")))
-    run.cluster.busy = [0] * 11 + [status]  # until after the cordon and the second look
+    run.cluster.busy = [0] * 12 + [status]  # until after the cordon and the second look
     assert run().cluster == "drained"
     assert any("the cluster can't answer now (busy)" in line for line in run.said)
 
 
 def test_a_cluster_that_stays_busy_is_not_asked_longer_than_the_drain_may_take():
     run = Run(cluster(pod("api")), drain_seconds=10)
-    run.cluster.busy = [0] * 11 + [503] * 6
+    run.cluster.busy = [0] * 12 + [503] * 6
     assert any("the cluster can't answer now" in line for line in run.problems())
 
 
 def test_a_cluster_that_forbids_in_the_middle_of_a_drain_is_not_asked_again():
     run = Run(cluster(pod("api")))
-    run.cluster.busy = [0] * 11 + [403]
+    run.cluster.busy = [0] * 12 + [403]
     with pytest.raises(OperationError, match="the cluster refused"):
         run()
 

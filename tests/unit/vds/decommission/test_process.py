@@ -22,7 +22,7 @@ def kubeconfig() -> str:
     return json.dumps({"current-context": "c", "clusters": [cluster], "users": [user], "contexts": [context]})
 
 
-def run(*words: str, text: str | None = None, **changes: Any) -> subprocess.CompletedProcess[str]:
+def run(*words: str, text: str | None = None, known: str = "", **changes: Any) -> subprocess.CompletedProcess[str]:
     spec = stack("lab")
     document = json.loads(
         decommission_document(
@@ -37,7 +37,7 @@ def run(*words: str, text: str | None = None, **changes: Any) -> subprocess.Comp
     document |= {"address": "127.0.0.1", "port": 1, "dialAttempts": 1, **changes}
     given = json.dumps(document) if text is None else text
     command = [sys.executable, "-m", "vds", *words]
-    environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+    environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1", "PULUMI_COMMAND_STDOUT": known}
     done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, timeout=60, env=environment)
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr
@@ -96,10 +96,13 @@ def test_without_it_status_1_and_the_remedy(key):
     assert done.stdout.startswith("error: node osl-w-2 (127.0.0.1 port 1) can't be decommissioned")
 
 
-def test_recommission_never_stops_a_deployment():
-    done = run("recommission")
-    assert done.returncode == 0
-    assert "may still be cordoned" in done.stderr
+def test_recommission_needs_the_cluster_once_and_then_never_stops_a_deployment():
+    first = run("recommission")
+    assert (first.returncode, first.stdout) == (2, "")
+    assert "its UID can't be recorded" in first.stderr
+    later = run("recommission", known="uid-1")
+    assert (later.returncode, later.stdout) == (0, "uid-1\n")
+    assert "may still be cordoned" in later.stderr
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", f'{{"privateKey": "{SECRET}"}}', json.dumps(SECRET)])
