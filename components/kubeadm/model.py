@@ -45,7 +45,7 @@ class SigningKey(Spec):
 
     fingerprint: str = Field(pattern=r"^[0-9A-F]{40}$")
     """40 hexadecimal digits in capitals, compared with what the repository's owner publishes."""
-    armoured: str
+    armoured: Annotated[str, AfterValidator(signing.normal)]
     """The public key, `-----BEGIN PGP PUBLIC KEY BLOCK-----` and what follows."""
 
     @model_validator(mode="after")

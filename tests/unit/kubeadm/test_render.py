@@ -1,5 +1,6 @@
 """What kubeadm, containerd and apt are given."""
 
+import base64
 import subprocess
 import tomllib
 
@@ -8,7 +9,7 @@ import pytest
 from components.core.authority import discovery_hash
 from components.kubeadm.credentials import Credentials, secret_names
 from components.kubeadm.render import apt_source, containerd_config, documents
-from components.kubeadm.signing import fingerprint
+from components.kubeadm.signing import _checksum, fingerprint
 from tests.support.bootstraps import (
     CERTIFICATE,
     CREDENTIALS,
@@ -172,8 +173,11 @@ def test_a_keys_fingerprint_does_not_depend_on_how_its_packet_is_written():
     new = b"\xc6" + bytes([len(old) - 3]) + old[3:]
     assert fingerprint(armoured(old)) == fingerprint(armoured(new))
     commented = armoured(old).replace("BLOCK-----\n\n", "BLOCK-----\nVersion: GnuPG v2\nComment: two words\n\n", 1)
-    summed = commented.replace("-----END", "=abCD\n-----END")
+    # RFC 9580, section 6.1: of the bytes `gpg --enarmor` would write it for.
+    summed = commented.replace("-----END", f"={base64.b64encode(_checksum(old)).decode()}\n-----END")
     assert fingerprint(summed) == fingerprint(armoured(old))
+    with pytest.raises(ValueError, match="does not have the checksum"):
+        fingerprint(commented.replace("-----END", "=abCD\n-----END"))
 
 
 def test_credentials_are_not_shown_by_accident():
