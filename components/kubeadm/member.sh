@@ -73,6 +73,14 @@ save() { # path mode text; whole or not at all
 	temporary=
 }
 
+keep_copy() { # path path; with owner and mode, whole or not at all
+	temporary=$2.new
+	cp -p "$1" "$temporary"
+	sync "$temporary" 2>/dev/null || sync
+	mv -f "$temporary" "$2"
+	temporary=
+}
+
 differs() { # path text
 	[ ! -e "$1" ] || [ "$(cat "$1")" != "$2" ]
 }
@@ -210,7 +218,7 @@ install() {
 runtime() {
 	if differs "$containerd_file" "$containerd_config"; then
 		[ ! -e "$containerd_file" ] || [ -e "$state/containerd-before" ] ||
-			save "$state/containerd-before" 644 "$(cat "$containerd_file")"
+			keep_copy "$containerd_file" "$state/containerd-before" # it may hold a registry's password
 		: >"$state/restart"
 		put_file "$containerd_file" "$containerd_config"
 	fi
@@ -224,6 +232,10 @@ runtime() {
 }
 
 # --- membership ------------------------------------------------------------------------------------------
+
+configured() { # command …; it reads kubeadm's configuration from a pipe, so that no file has the token
+	printf '%s\n' "$kubeadm_config" | "$@" --config /dev/stdin
+}
 
 reset() {
 	quietly 'kubeadm reset' kubeadm reset --force --cri-socket "$cri_socket"
@@ -275,10 +287,9 @@ become_member() {
 	if [ "$role" = first ]; then
 		save "$pki/ca.crt" 644 "$ca_certificate"
 		save "$pki/ca.key" 600 "$ca_key"
-		quietly 'kubeadm init' kubeadm init --config "$run/kubeadm.yaml" --upload-certs \
-			--skip-token-print --skip-certificate-key-print
+		quietly 'kubeadm init' configured kubeadm init --upload-certs --skip-token-print --skip-certificate-key-print
 	else
-		quietly 'kubeadm join' kubeadm join --config "$run/kubeadm.yaml"
+		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
 	fi
 	save "$state/joined" 644 "$role"
@@ -292,9 +303,9 @@ let_others_in() { # a new token in the stack's secrets lets new nodes in: for tw
 		stop_if_problems 5
 	}
 	[ -z "$found" ] || return 0
-	quietly 'kubeadm token create' kubeadm token create --kubeconfig "$admin" --config "$run/kubeadm.yaml"
-	quietly 'uploading the certificates' kubeadm init phase upload-certs --upload-certs \
-		--skip-certificate-key-print --config "$run/kubeadm.yaml"
+	quietly 'kubeadm token create' configured kubeadm token create --kubeconfig "$admin"
+	quietly 'uploading the certificates' configured kubeadm init phase upload-certs --upload-certs \
+		--skip-certificate-key-print
 	changed=changed
 }
 
@@ -335,10 +346,7 @@ prepare() {
 apply() {
 	check
 	put_in_place
-	if [ ! -e "$state/joined" ]; then
-		save "$run/kubeadm.yaml" 600 "$kubeadm_config"
-		become_member
-	fi
+	[ -e "$state/joined" ] || become_member
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
 	printf '%s\n' "$changed"
 }
@@ -359,7 +367,6 @@ admit() {
 	only_a_member
 	check
 	lock
-	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 	let_others_in
 	printf '%s\n' "$changed"
 }
@@ -381,7 +388,7 @@ remove() {
 		packages release
 		files remove_file
 		if [ -e "$state/containerd-before" ]; then
-			save "$containerd_file" 644 "$(cat "$state/containerd-before")"
+			keep_copy "$state/containerd-before" "$containerd_file"
 		else
 			rm -f "$containerd_file"
 		fi

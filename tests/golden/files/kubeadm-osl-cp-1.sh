@@ -120,8 +120,8 @@ packages() {
 files() {
 	"$1" /etc/apt/keyrings/vds-platform-kubernetes.asc '-----BEGIN PGP PUBLIC KEY BLOCK-----
 
-mQAmBGVT8QAb4ohfK749eosI4yi5q/HggkvrrZdiWzAOJGSaJWxsSEfNCnJlcG9z
-aXRvcnk=
+xv8AAAAmBGVT8QAb4ohfK749eosI4yi5q/HggkvrrZdiWzAOJGSaJWxsSEfN/wAA
+AApyZXBvc2l0b3J5
 -----END PGP PUBLIC KEY BLOCK-----'
 	"$1" /etc/apt/sources.list.d/vds-platform-kubernetes.sources 'Types: deb
 URIs: https://pkgs.k8s.io/core:/stable:/v1.36/deb/
@@ -208,6 +208,14 @@ save() { # path mode text; whole or not at all
 	chmod "$2" "$temporary"
 	sync "$temporary" 2>/dev/null || sync
 	mv -f "$temporary" "$1"
+	temporary=
+}
+
+keep_copy() { # path path; with owner and mode, whole or not at all
+	temporary=$2.new
+	cp -p "$1" "$temporary"
+	sync "$temporary" 2>/dev/null || sync
+	mv -f "$temporary" "$2"
 	temporary=
 }
 
@@ -348,7 +356,7 @@ install() {
 runtime() {
 	if differs "$containerd_file" "$containerd_config"; then
 		[ ! -e "$containerd_file" ] || [ -e "$state/containerd-before" ] ||
-			save "$state/containerd-before" 644 "$(cat "$containerd_file")"
+			keep_copy "$containerd_file" "$state/containerd-before" # it may hold a registry's password
 		: >"$state/restart"
 		put_file "$containerd_file" "$containerd_config"
 	fi
@@ -362,6 +370,10 @@ runtime() {
 }
 
 # --- membership ------------------------------------------------------------------------------------------
+
+configured() { # command …; it reads kubeadm's configuration from a pipe, so that no file has the token
+	printf '%s\n' "$kubeadm_config" | "$@" --config /dev/stdin
+}
 
 reset() {
 	quietly 'kubeadm reset' kubeadm reset --force --cri-socket "$cri_socket"
@@ -413,10 +425,9 @@ become_member() {
 	if [ "$role" = first ]; then
 		save "$pki/ca.crt" 644 "$ca_certificate"
 		save "$pki/ca.key" 600 "$ca_key"
-		quietly 'kubeadm init' kubeadm init --config "$run/kubeadm.yaml" --upload-certs \
-			--skip-token-print --skip-certificate-key-print
+		quietly 'kubeadm init' configured kubeadm init --upload-certs --skip-token-print --skip-certificate-key-print
 	else
-		quietly 'kubeadm join' kubeadm join --config "$run/kubeadm.yaml"
+		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
 	fi
 	save "$state/joined" 644 "$role"
@@ -430,9 +441,9 @@ let_others_in() { # a new token in the stack's secrets lets new nodes in: for tw
 		stop_if_problems 5
 	}
 	[ -z "$found" ] || return 0
-	quietly 'kubeadm token create' kubeadm token create --kubeconfig "$admin" --config "$run/kubeadm.yaml"
-	quietly 'uploading the certificates' kubeadm init phase upload-certs --upload-certs \
-		--skip-certificate-key-print --config "$run/kubeadm.yaml"
+	quietly 'kubeadm token create' configured kubeadm token create --kubeconfig "$admin"
+	quietly 'uploading the certificates' configured kubeadm init phase upload-certs --upload-certs \
+		--skip-certificate-key-print
 	changed=changed
 }
 
@@ -473,10 +484,7 @@ prepare() {
 apply() {
 	check
 	put_in_place
-	if [ ! -e "$state/joined" ]; then
-		save "$run/kubeadm.yaml" 600 "$kubeadm_config"
-		become_member
-	fi
+	[ -e "$state/joined" ] || become_member
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
 	printf '%s\n' "$changed"
 }
@@ -497,7 +505,6 @@ admit() {
 	only_a_member
 	check
 	lock
-	save "$run/kubeadm.yaml" 600 "$kubeadm_config"
 	let_others_in
 	printf '%s\n' "$changed"
 }
@@ -519,7 +526,7 @@ remove() {
 		packages release
 		files remove_file
 		if [ -e "$state/containerd-before" ]; then
-			save "$containerd_file" 644 "$(cat "$state/containerd-before")"
+			keep_copy "$state/containerd-before" "$containerd_file"
 		else
 			rm -f "$containerd_file"
 		fi

@@ -231,6 +231,11 @@ save() { # path text; whole or not at all
 	fi
 }
 
+keep_copy() { # path path; with owner and mode
+	cp -p "$1" "$2.new"
+	save "$2" "$(cat "$1")"
+}
+
 remember() { # key path; needs live
 	[ -e "$state/before/$1" ] || save "$state/before/$1" "$live
 $2"
@@ -712,7 +717,7 @@ apply_file() { # path
 		: >"$state/files/made-${folder##*/}"
 	fi
 	if [ ! -e "$state/files/known-$name" ]; then # a file of our name that is not ours is kept and restored
-		[ ! -e "$1" ] || save "$state/files/$name" "$(cat "$1")"
+		[ ! -e "$1" ] || keep_copy "$1" "$state/files/$name"
 		: >"$state/files/known-$name"
 	fi
 	file_content "$1"
@@ -735,7 +740,7 @@ remove_file() { # path
 	folder=${1%/*} name=${1##*/}
 	[ -e "$state/files/known-$name" ] || return 0
 	if [ -e "$state/files/$name" ]; then
-		save "$1" "$(cat "$state/files/$name")"
+		keep_copy "$state/files/$name" "$1"
 	else
 		rm -f "$1"
 	fi

@@ -69,19 +69,21 @@ case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; ex
 [ ! -e "$MACHINE/secrets/$7" ] || echo "secret/$7"
 """,
     "kubeadm": """
-token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p' "$1")"; }
+token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p')"; }
 case $1 in
 version) echo v1.36.3; exit ;;
 reset) rm -rf /etc/kubernetes; exit ;;
-token) token "$6"; exit ;;
 esac
-case "$1 $2" in 'init phase') exit ;; esac
+case "$*" in *' --config /dev/stdin') ;; *) exit 1 ;; esac
+case "$1 $2" in
+'token create') token; exit ;;
+'init phase') exit ;;
+esac
 [ -e /etc/kubernetes/pki/ca.crt ] || [ "$1" = join ]
 [ ! -e /etc/kubernetes/kubelet.conf ]
-case $(stat -c %a "$3") in 600) ;; *) exit 1 ;; esac
 mkdir -p /etc/kubernetes/pki
 [ ! -e "$MACHINE/hangs" ] || sleep 60
-[ "$1" = join ] || token "$3"
+[ "$1" = join ] || token
 echo "kubeconfig of $1" >/etc/kubernetes/admin.conf
 [ ! -e "$MACHINE/breaks-off" ] || { : >/etc/kubernetes/kubelet.conf; exit 1; }
 : >/etc/kubernetes/kubelet.conf
@@ -373,6 +375,30 @@ def test_a_member_that_is_removed_leaves_the_cluster_and_its_pins(machine):
     assert word(machine.run(script("osl-w-1"), "remove")) == "unchanged"
 
 
+def test_a_configuration_with_a_registrys_password_keeps_its_mode_and_owner(machine):
+    theirs = machine.folder / "etc/containerd/config.toml"
+    machine.write("etc/containerd/config.toml", "password = 'hunter2'\n")
+    theirs.chmod(0o600)
+    os.chown(theirs, 65534, 65534)
+    machine.run(script("osl-w-1"))
+    kept = machine.folder / "lib/vds-platform-cluster/containerd-before"
+    assert (kept.stat().st_mode & 0o777, kept.stat().st_uid) == (0o600, 65534)
+    machine.run(script("osl-w-1"), "remove")
+    assert (theirs.stat().st_mode & 0o777, theirs.stat().st_uid) == (0o600, 65534)
+    assert theirs.read_text() == "password = 'hunter2'\n"
+
+
+@pytest.mark.parametrize("name", ["osl-cp-1", "osl-w-1"])
+def test_a_run_that_is_killed_leaves_no_file_with_its_token(machine, name):
+    machine.write("hangs")
+    assert machine.run(script(name), "apply", "timeout", "-s", "KILL", "2").returncode != 0
+    assert "kubeadm init" in machine.calls or "kubeadm join" in machine.calls
+    for path in machine.folder.rglob("*"):
+        if path.is_file() and path.parent.name != "bin":
+            for secret in CREDENTIALS[:2]:
+                assert secret not in path.read_text(), path
+
+
 def test_a_text_that_was_cut_off_does_nothing(machine):
     whole = script()
     for share in (0.3, 0.6, 0.95):
@@ -402,7 +428,7 @@ def test_a_prepared_node_is_no_member_and_joins_without_installing_anything(mach
     assert not machine.has("etc/kubernetes")
     assert word(machine.run(without_secrets(name), "prepare")) == "unchanged"
     assert word(machine.run(script(name))) == "changed"
-    assert "kubeadm init --config" in machine.calls or "kubeadm join --config" in machine.calls
+    assert "kubeadm init --upload-certs" in machine.calls or "kubeadm join --config" in machine.calls
     for call in ("install", " hold ", "systemctl"):
         assert call not in machine.calls
     assert word(machine.run(script(name))) == "unchanged"

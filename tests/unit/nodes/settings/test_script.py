@@ -203,10 +203,13 @@ def test_a_file_of_our_name_that_was_there_before_comes_back(machine):
     ours = machine.file("etc/sysctl.d/zz-vds-platform.conf")
     ours.parent.mkdir()
     ours.write_text("# somebody else's\n")
+    ours.chmod(0o600)
+    os.chown(ours, 65534, 65534)
     machine.run("apply", script())
     assert "Written by vds-platform" in ours.read_text()
     machine.run("remove", script())
     assert ours.read_text() == "# somebody else's\n"
+    assert (ours.stat().st_mode & 0o777, ours.stat().st_uid) == (0o600, 65534)
 
 
 def test_a_value_that_the_kernel_refuses_is_said_and_the_rest_is_done(machine):
