@@ -19,7 +19,7 @@ from components.core.names import PROJECT, child, token
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import read_cluster
 from components.nodes.preflight import facts
-from components.nodes.preflight.judges import WINDOW_SECONDS
+from components.nodes.preflight.checks import WINDOW_SECONDS
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from vds.doctor.agents import examine_agents

@@ -6,9 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from components.core.finding import Finding
 from components.nodes.model import AcceptedCheck, NodeRequirements, NodeSpec
-from components.nodes.preflight.checks import CHECKS, Check
+from components.nodes.preflight.checks import CHECKS, Check, Context, MissingFactError
 from components.nodes.preflight.facts import Survey
-from components.nodes.preflight.judges import Context, MissingFactError
 
 State = Literal["ok", "fails", "advice", "unproved", "unknown", "accepted"]
 """`unproved`: measured in a container, on a machine that it shares. `unknown`: not measured. A required check in these

@@ -7,7 +7,7 @@ from typing import get_args
 
 from components.core.duplicates import duplicates
 from components.nodes.model import CheckId
-from components.nodes.preflight import judges, survey
+from components.nodes.preflight import checks, survey
 from components.nodes.preflight.checks import CHECKS
 from tests.support.surveys import table_of
 
@@ -19,7 +19,7 @@ def test_ids_are_unique():
 
 
 def test_judges_use_exactly_the_facts_that_the_survey_collects():
-    named = set(re.findall(r'fact\("(\w+)"\)', inspect.getsource(judges)))
+    named = set(re.findall(r'fact\("(\w+)"\)', inspect.getsource(checks)))
     assert named | {"firewall"} == {*survey.FACTS, "disk"}, "the firewall is named in a remedy"
 
 

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.nodes.model import AcceptedCheck, ApiEndpoint, NodeRequirements, NodeSpec, PortNeed, PreflightSpec
-from components.nodes.preflight.checks import CHECKS
+from components.nodes.preflight.checks import CHECKS, MissingFactError, steal_percent
 from components.nodes.preflight.facts import Survey
 from components.nodes.preflight.gate import PreflightError, require_fit
-from components.nodes.preflight.judges import MissingFactError, steal_percent
 from components.nodes.preflight.verdict import CheckResult, accepted, advice, findings, problems
 from tests.support.surveys import AFTER, fit_facts, window
 
