@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_type_hints
 
 from pulumi_policy import PolicyResource, Severity
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
@@ -151,7 +151,7 @@ class Policy:
     scope: Scope
     kinds: tuple[str, ...] = ()
     """Of a policy for objects: `group:Kind`."""
-    patches: bool = False
+    patches: bool = True
     """Whether it also judges patches of those kinds."""
     settings: type[Settings] = Settings
     mandatory: bool = True
@@ -176,12 +176,17 @@ class Policy:
         return str(configured.get("enforcementLevel") or ("mandatory" if self.mandatory else "advisory"))
 
 
-def policy(scope: Scope, **text: Any) -> Callable[[Check], Policy]:
-    """Makes a check a policy. The check gets:
+def policy(**text: Any) -> Callable[[Check], Policy]:
+    """Makes a check a policy. The types of the check's parameters say what it gets, and which settings it has:
 
-    - scope "object": an Object and the settings, when the engine asks about the object's inputs
-    - scope "object in stack": an Object, the settings and the Stack, at the end of a preview and of an update
-    - scope "component": a Component and the settings
-    - scope "stack": the Stack and the settings
+    - Object, settings: when the engine asks about the object's inputs (scope "object")
+    - Object, settings, Stack: at the end of a preview and of an update (scope "object in stack")
+    - Component, settings (scope "component"); Stack, settings (scope "stack")
     """
-    return lambda check: Policy(check=check, scope=scope, **text)
+
+    def made(check: Check) -> Policy:
+        judged, settings, *rest = [kind for name, kind in get_type_hints(check).items() if name != "return"]
+        scope: Any = "object in stack" if rest else judged.__name__.lower()
+        return Policy(check=check, scope=scope, settings=settings, **text)
+
+    return made

@@ -10,7 +10,6 @@ from policies.releases import RELEASE, inside_of, is_chart
 
 
 @policy(
-    "object",
     id="charts-rendered",
     title="Every chart can be rendered, so that the policies see the objects that it makes.",
     severity=HIGH,
@@ -20,6 +19,7 @@ from policies.releases import RELEASE, inside_of, is_chart
     "it, and no other policy can judge them where that is not possible.",
     remedy="Run the command in the message, or write the value that it names.",
     kinds=(RELEASE,),
+    patches=False,
 )
 def rendered(release: Object, _: Settings) -> Iterator[Finding]:
     found = inside_of(release.resource)
@@ -30,7 +30,6 @@ def rendered(release: Object, _: Settings) -> Iterator[Finding]:
 
 
 @policy(
-    "stack",
     id="charts-shown",
     title="Every Chart shows its objects, so that the policies see them.",
     severity=HIGH,

@@ -30,7 +30,6 @@ NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 
 
 @policy(
-    "object",
     id="gateway-weights",
     title="Some backend of every route gets traffic.",
     severity=HIGH,
@@ -39,7 +38,6 @@ NGINX_CONTROLLER = "k8s.io/ingress-nginx"
     why="The CRD accepts weights that are all zero, and then answers every request with 500.",
     remedy="Give the stable backend a weight.",
     kinds=ROUTES,
-    patches=True,
 )
 def weights(route: Object, _: Settings) -> Iterator[Finding]:
     for rule in route.spec.groups("rules"):
@@ -48,7 +46,6 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
 
 
 @policy(
-    "object",
     id="gateway-no-node-port",
     title="No Service opens a port on the nodes, not even a Service of type LoadBalancer.",
     severity=HIGH,
@@ -59,7 +56,6 @@ def weights(route: Object, _: Settings) -> Iterator[Finding]:
     remedy="Write type: ClusterIP and a route through the gateway. For a Service of type LoadBalancer, write "
     "allocateLoadBalancerNodePorts: false.",
     kinds=("core:Service",),
-    patches=True,
 )
 def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
     kind = service.spec.text("type")
@@ -82,7 +78,6 @@ def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
 
 
 @policy(
-    "object in stack",
     id="gateway-tls",
     title="Every listener takes TLS only, or sends all requests on to one that does.",
     severity=HIGH,
@@ -92,8 +87,6 @@ def no_node_port(service: Object, _: Settings) -> Iterator[Finding]:
     remedy="Write protocol: HTTPS with a certificate. Where that is not possible yet, write plainText with until and "
     "reason at the listener: the exception is an annotation of the Gateway that everybody can read, and it ends.",
     kinds=LISTENERS,
-    patches=True,
-    settings=Dated,
 )
 def tls(gateway: Object, settings: Dated, stack: Stack) -> Iterator[Finding]:
     exceptions = _exceptions(gateway.annotations.raw.get(labels.PLAIN_TEXT))
@@ -171,7 +164,6 @@ class CanarySettings(Settings):
 
 
 @policy(
-    "object in stack",
     id="gateway-canary",
     title="A canary gets at most the stack's ceiling of a route's traffic.",
     severity=MEDIUM,
@@ -180,8 +172,6 @@ class CanarySettings(Settings):
     why="A canary is a trial on some users; one with most of the traffic is a release without one.",
     remedy="Lower the canary's weight, or make it the stable backend.",
     kinds=ROUTES,
-    patches=True,
-    settings=CanarySettings,
 )
 def canary(route: Object, settings: CanarySettings, stack: Stack) -> Iterator[Finding]:
     """A request that asks for the canary by a header or a parameter may always get it: no ceiling for such a rule."""
@@ -212,7 +202,6 @@ def _on_trial(names: Sequence[str], named: str) -> list[bool]:
 
 
 @policy(
-    "stack",
     id="gateway-hostname-owner",
     title="Every host name has one owner.",
     severity=HIGH,
@@ -220,7 +209,6 @@ def _on_trial(names: Sequence[str], named: str) -> list[bool]:
     reference="art. 32",
     why="A route that answers for another's host name reads its users' requests.",
     remedy="Give each host name, and each name that a wildcard covers, to one namespace.",
-    settings=Namespaces,
 )
 def hostname_owner(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
     routes = list(stack.objects(*NAMED_ROUTES, patches=True))
@@ -290,7 +278,6 @@ def _hosts(route: ManifestView) -> list[str]:
 
 
 @policy(
-    "object",
     id="gateway-reference-grant",
     title="A ReferenceGrant lets one kind of one namespace use one kind.",
     severity=HIGH,
@@ -299,7 +286,6 @@ def _hosts(route: ManifestView) -> list[str]:
     why="Only a grant limits what routes of other namespaces may use, certificates among them; a wide one does not.",
     remedy="Write one grant for each namespace and kind, and name the Secret.",
     kinds=(f"{_API}:ReferenceGrant",),
-    patches=True,
 )
 def reference_grant(grant: Object, _: Settings) -> Iterator[Finding]:
     for side in ("from", "to"):
@@ -312,7 +298,6 @@ def reference_grant(grant: Object, _: Settings) -> Iterator[Finding]:
 
 
 @policy(
-    "object in stack",
     id="gateway-no-ingress-nginx",
     title="Nothing needs ingress-nginx, which is retired.",
     severity=MEDIUM,
@@ -321,7 +306,6 @@ def reference_grant(grant: Object, _: Settings) -> Iterator[Finding]:
     why="The controller gets no security fixes any more, and it is open to the internet.",
     remedy="Write HTTPRoutes; ingress2gateway translates most annotations.",
     kinds=("helm.sh:Release", "networking.k8s.io:Ingress", "networking.k8s.io:IngressClass"),
-    patches=True,
     mandatory=False,
 )
 def no_ingress_nginx(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:

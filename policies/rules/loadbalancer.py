@@ -36,7 +36,6 @@ class PoolSettings(Settings):
 
 
 @policy(
-    "stack",
     id="metallb-pool-addresses",
     title="Load-balancer pools contain no address that is in use elsewhere.",
     severity=CRITICAL,
@@ -45,7 +44,6 @@ class PoolSettings(Settings):
     why="MetalLB answers for every address of a pool. A node's own address in it cuts SSH to that node.",
     remedy="Shrink the pool until it has no node's address, no network address and no broadcast address, and shares no "
     "address with another pool.",
-    settings=PoolSettings,
 )
 def pool_addresses(stack: Stack, settings: PoolSettings) -> Iterator[Finding]:
     pools = list(stack.objects("metallb.io:IPAddressPool", "cilium.io:CiliumLoadBalancerIPPool", patches=True))
@@ -83,7 +81,6 @@ def _written(spec: Fields) -> Iterator[str]:
 
 
 @policy(
-    "object",
     id="metallb-old-configuration",
     title="No ConfigMap configures MetalLB.",
     severity=MEDIUM,
@@ -93,7 +90,6 @@ def _written(spec: Fields) -> Iterator[str]:
     remedy="Write IPAddressPool and L2Advertisement, or BGPPeer and BGPAdvertisement. In a stack file of this platform "
     "they are metallb.pools and metallb.peers.",
     kinds=("core:ConfigMap",),
-    patches=True,
 )
 def old_configuration(found: Object, _: Settings) -> Iterator[Finding]:
     if found.namespace != METALLB_SYSTEM:
@@ -111,7 +107,6 @@ _OLD_POOLS = re.compile(r"^address-pools:\s*$", re.MULTILINE)
 
 
 @policy(
-    "object",
     id="metallb-advertisement-selects",
     title="Every advertisement selects its pools.",
     severity=MEDIUM,
@@ -120,6 +115,7 @@ _OLD_POOLS = re.compile(r"^address-pools:\s*$", re.MULTILINE)
     why="An advertisement without selectors announces every pool, also the ones that are added later.",
     remedy="Write spec.ipAddressPools.",
     kinds=("metallb.io:L2Advertisement", "metallb.io:BGPAdvertisement"),
+    patches=False,
 )
 def advertisement_selects(advertisement: Object, _: Settings) -> Iterator[Finding]:
     spec = advertisement.spec
@@ -132,7 +128,6 @@ def advertisement_selects(advertisement: Object, _: Settings) -> Iterator[Findin
 
 
 @policy(
-    "object in stack",
     id="metallb-client-address",
     title="Services of type LoadBalancer keep their clients' addresses.",
     severity=LOW,
@@ -142,7 +137,6 @@ def advertisement_selects(advertisement: Object, _: Settings) -> Iterator[Findin
     "logs, limits and allow-lists judge the wrong address.",
     remedy="Write externalTrafficPolicy: Local where client addresses matter.",
     kinds=("core:Service",),
-    patches=True,
     mandatory=False,
 )
 def client_address(service: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
@@ -166,7 +160,6 @@ def announced_traffic_policy(service: Object, stack: Stack) -> tuple[bool, bool]
 
 
 @policy(
-    "object",
     id="metallb-bgp-peer",
     title="BGP sessions have a password, and BFD where the router can.",
     severity=MEDIUM,
@@ -177,6 +170,7 @@ def announced_traffic_policy(service: Object, stack: Stack) -> tuple[bool, bool]
     remedy="Give the peer a passwordSecret and a bfdProfile, or agree on GTSM with the router's owner.",
     kinds=("metallb.io:BGPPeer", "cilium.io:CiliumBGPPeerConfig"),
     mandatory=False,
+    patches=False,
 )
 def bgp_peer(peer: Object, _: Settings) -> Iterator[Finding]:
     spec = peer.spec

@@ -41,7 +41,6 @@ class MtuSettings(Settings):
 
 
 @policy(
-    "object in stack",
     id="cni-mtu",
     title="The CNI's MTU is what the links and the encapsulation leave.",
     severity=HIGH,
@@ -50,8 +49,6 @@ class MtuSettings(Settings):
     why="A pod MTU above what the path carries loses large packets without an error, one below it wastes every packet.",
     remedy="Write the number that the message computes, or leave it out to have it detected.",
     kinds=("core:ConfigMap", "helm.sh:Release", "operator.tigera.io:Installation"),
-    patches=True,
-    settings=MtuSettings,
 )
 def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]:
     underlay = settings.underlay_mtu or min(stack.declared("underlayMtu"), default=ETHERNET_MTU)
@@ -66,7 +63,6 @@ def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]
 
 
 @policy(
-    "object in stack",
     id="cni-consistent",
     title="Routing, load balancing and service proxy of Cilium go together.",
     severity=HIGH,
@@ -76,7 +72,6 @@ def mtu(found: Object, settings: MtuSettings, stack: Stack) -> Iterator[Finding]
     "VXLAN is one. The cluster has no network from then on.",
     remedy="Write what the message proposes; `vds cilium-values` explains every key.",
     kinds=("core:ConfigMap",),
-    patches=True,
 )
 def consistent(found: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
     if _is_cilium_config(found):
@@ -84,7 +79,6 @@ def consistent(found: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
 
 
 @policy(
-    "object",
     id="cni-values-read",
     title="Every value of Cilium's chart is one that the chart reads.",
     severity=HIGH,
@@ -93,6 +87,7 @@ def consistent(found: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
     why="Helm ignores a value that no template reads: a misspelt or outdated key has no effect and gives no warning.",
     remedy="Write the key that the message names, or remove it; `vds cilium-values explain` explains every key.",
     kinds=("helm.sh:Release",),
+    patches=False,
 )
 def values_read(release: Object, _: Settings) -> Iterator[Finding]:
     if chart_name(release.text("chart")) != "cilium":
@@ -138,7 +133,6 @@ reason, so no other name counts."""
 
 
 @policy(
-    "object in stack",
     id="cni-no-flannel",
     title="No CNI that enforces no network policy.",
     severity=HIGH,
@@ -147,7 +141,6 @@ reason, so no other name counts."""
     why="With a CNI that enforces no NetworkPolicy, tenants are not isolated from each other.",
     remedy="Use Cilium or Calico.",
     kinds=("helm.sh:Release", "apps:DaemonSet", "core:Namespace", "core:ConfigMap"),
-    patches=True,
 )
 def no_flannel(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
     if found.kind == "Release":
@@ -167,7 +160,6 @@ def no_flannel(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
 
 
 @policy(
-    "object in stack",
     id="cni-l2-not-local",
     title="No Service has externalTrafficPolicy: Local where Cilium announces by layer 2.",
     severity=HIGH,
@@ -177,7 +169,6 @@ def no_flannel(found: Object, _: Settings, __: Stack) -> Iterator[Finding]:
     "it drops what it gets.",
     remedy="Write externalTrafficPolicy: Cluster, or announce the address by MetalLB or BGP.",
     kinds=("core:Service",),
-    patches=True,
 )
 def l2_not_local(service: Object, _: Settings, stack: Stack) -> Iterator[Finding]:
     if announced_traffic_policy(service, stack) == (True, True):
@@ -189,7 +180,6 @@ def l2_not_local(service: Object, _: Settings, stack: Stack) -> Iterator[Finding
 
 
 @policy(
-    "object",
     id="network-no-host",
     title="No pod of a tenant is on a node's own network.",
     severity=HIGH,
@@ -198,8 +188,6 @@ def l2_not_local(service: Object, _: Settings, stack: Stack) -> Iterator[Finding
     why="A pod on the node's network is seen by no network policy, and a port of the node is open to the internet.",
     remedy="Leave hostNetwork and hostPort out; write a Service and a route.",
     kinds=WORKLOADS,
-    patches=True,
-    settings=Namespaces,
 )
 def no_host(workload: Object, settings: Namespaces) -> Iterator[Finding]:
     if not settings.may_hold_tenants(workload.namespace):

@@ -44,7 +44,6 @@ class Countries(Settings):
 
 
 @policy(
-    "component",
     id="residency",
     title="Data is in allowed countries, under the law of allowed countries.",
     severity=CRITICAL,
@@ -53,7 +52,6 @@ class Countries(Settings):
     why="A machine in the country is not enough: the owner of its provider can be ordered to hand data over. The "
     "machine's country and the country whose law its provider is under are judged separately.",
     remedy="Rent the server in an allowed country from a company of an allowed country.",
-    settings=Countries,
 )
 def country(component: Component, settings: Countries) -> Iterator[Finding]:
     for field, what in (("country", "the machine"), ("providerCountry", "its provider")):
@@ -73,7 +71,6 @@ class MachineSettings(Countries):
 
 
 @policy(
-    "stack",
     id="residency-place",
     title="Every machine that the program works on has a declared country, and it is an allowed one.",
     severity=CRITICAL,
@@ -82,7 +79,6 @@ class MachineSettings(Countries):
     why="A machine without a declared country cannot be in a record of processing.",
     remedy="Put the machine into a component with `country` among its inputs and outputs, or name its network in the "
     "policy's `places`.",
-    settings=MachineSettings,
 )
 def machine_place(stack: Stack, settings: MachineSettings) -> Iterator[Finding]:
     for machine in machines(stack.resources):
@@ -140,7 +136,6 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
 
 
 @policy(
-    "stack",
     id="residency-destinations",
     title="Every destination of data is declared, is in an allowed country, and is controlled from one.",
     severity=CRITICAL,
@@ -153,7 +148,6 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
     "under foreign law is not a place under Norwegian law.",
     remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
     "while, write an exception with a date and a reason.",
-    settings=RecordSettings,
 )
 def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
     record = settings.record(stack)
@@ -173,7 +167,6 @@ class StateSettings(RecordSettings):
 
 
 @policy(
-    "stack",
     id="residency-state",
     title="Pulumi's state, and the key to its secrets, are at declared places.",
     severity=CRITICAL,
@@ -182,7 +175,6 @@ class StateSettings(RecordSettings):
     why="The state holds every input of every resource, secrets among them, and the holder of the key can read them.",
     remedy="Keep the state at a declared place (PULUMI_BACKEND_URL), and its key with a passphrase or a declared "
     "provider.",
-    settings=StateSettings,
 )
 def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
     record = settings.record(stack)
@@ -212,7 +204,6 @@ def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
 
 
 @policy(
-    "stack",
     id="residency-exceptions",
     title="Every exception from residency has a date that is still to come.",
     severity=HIGH,
@@ -220,7 +211,6 @@ def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
     reference="art. 5(2) and 24",
     why="An exception without an end is a rule that no one decided on.",
     remedy="Stop using the place, or have a new date approved and write it.",
-    settings=RecordSettings,
 )
 def exceptions(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
     record = settings.record(stack)
@@ -233,7 +223,6 @@ class RequiredPurposes(RecordSettings):
 
 
 @policy(
-    "stack",
     id="residency-record",
     title="The record names a place for what every node uses and no resource shows.",
     severity=MEDIUM,
@@ -241,7 +230,6 @@ class RequiredPurposes(RecordSettings):
     reference="art. 30",
     why="Every node asks resolvers and time servers, and no resource names them: only a record does.",
     remedy="Declare a place for each purpose that the message names.",
-    settings=RequiredPurposes,
 )
 def purposes(stack: Stack, settings: RequiredPurposes) -> Iterator[Finding]:
     demanded = settings.demanded

@@ -8,7 +8,6 @@ from policies.policy import GDPR, HIGH, LOW, PLATFORM, Settings, Stack, policy
 
 
 @policy(
-    "stack",
     id="stack-judged",
     title="Every object can be judged before it is made.",
     severity=LOW,
@@ -39,7 +38,6 @@ class ProtectedSettings(Settings):
 
 
 @policy(
-    "stack",
     id="stack-protected",
     title="What holds data is protected.",
     severity=HIGH,
@@ -47,7 +45,6 @@ class ProtectedSettings(Settings):
     reference="art. 32(1)(b)",
     why="A renamed resource is a deleted one, and a deleted volume is lost data.",
     remedy="Set protect in the resource's options.",
-    settings=ProtectedSettings,
 )
 def protected(stack: Stack, settings: ProtectedSettings) -> Iterator[Finding]:
     for resource in stack.resources:

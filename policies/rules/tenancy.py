@@ -40,7 +40,6 @@ def _subject(namespace: str) -> str:
 
 
 @policy(
-    "object",
     id="tenancy-label",
     title="Every tenant's namespace carries its label.",
     severity=HIGH,
@@ -50,8 +49,6 @@ def _subject(namespace: str) -> str:
     "isolated by no rule or by the wrong one.",
     remedy="Label the namespace with its own name.",
     kinds=("core:Namespace",),
-    patches=True,
-    settings=Namespaces,
 )
 def label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
     name = namespace.name
@@ -73,7 +70,6 @@ class PodSecuritySettings(Namespaces, Dated):
 
 
 @policy(
-    "object",
     id="tenancy-pod-security",
     title="Every tenant's namespace enforces Pod Security `restricted`.",
     severity=HIGH,
@@ -82,8 +78,6 @@ class PodSecuritySettings(Namespaces, Dated):
     why="A pod that may ask for the node's files, network or root can read every tenant's data.",
     remedy="Label the namespace pod-security.kubernetes.io/enforce: restricted, or write a dated exception.",
     kinds=("core:Namespace",),
-    patches=True,
-    settings=PodSecuritySettings,
 )
 def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[Finding]:
     name = namespace.name
@@ -103,7 +97,6 @@ def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[F
 
 
 @policy(
-    "object",
     id="tenancy-forged-label",
     title="No namespace passes for another.",
     severity=HIGH,
@@ -112,8 +105,6 @@ def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[F
     why="Network policies admit namespaces by label: who can write another's name there is admitted in its place.",
     remedy="Leave kubernetes.io/metadata.name to the API server and the tenant's label to tenants.",
     kinds=("core:Namespace",),
-    patches=True,
-    settings=Namespaces,
 )
 def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
     name = namespace.name
@@ -134,7 +125,6 @@ def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
 
 
 @policy(
-    "stack",
     id="tenancy-one-bundle",
     title="Every namespace is declared once.",
     severity=HIGH,
@@ -190,7 +180,6 @@ def _allows_dns(found: ManifestView) -> bool:
 
 
 @policy(
-    "object in stack",
     id="tenancy-default-deny",
     title="Every tenant's namespace denies all traffic that no policy allows.",
     severity=HIGH,
@@ -199,7 +188,7 @@ def _allows_dns(found: ManifestView) -> bool:
     why="Without a policy every pod of every tenant reaches every other.",
     remedy="Add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules.",
     kinds=("core:Namespace",),
-    settings=Namespaces,
+    patches=False,
 )
 def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
     if _lacks(namespace, settings, stack, NETWORK_POLICY, _denies_all):
@@ -211,7 +200,6 @@ def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Itera
 
 
 @policy(
-    "object in stack",
     id="tenancy-allow-dns",
     title="Every tenant's namespace lets its pods ask for names.",
     severity=MEDIUM,
@@ -220,7 +208,7 @@ def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Itera
     why="Pods need DNS. Where no policy allows it, the next change is often to open all of egress.",
     remedy="Add a NetworkPolicy with egress to kube-dns on port 53.",
     kinds=("core:Namespace",),
-    settings=Namespaces,
+    patches=False,
 )
 def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
     if _lacks(namespace, settings, stack, NETWORK_POLICY, _allows_dns):
@@ -232,7 +220,6 @@ def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator
 
 
 @policy(
-    "object in stack",
     id="tenancy-quota",
     title="Every tenant's namespace has a quota.",
     severity=MEDIUM,
@@ -241,7 +228,7 @@ def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator
     why="One tenant without a quota can take the nodes of all.",
     remedy="Add a ResourceQuota.",
     kinds=("core:Namespace",),
-    settings=Namespaces,
+    patches=False,
 )
 def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
     if _lacks(namespace, settings, stack, "core:ResourceQuota"):
@@ -253,7 +240,6 @@ def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fin
 
 
 @policy(
-    "object in stack",
     id="tenancy-limits",
     title="Every tenant's namespace has default limits.",
     severity=MEDIUM,
@@ -262,7 +248,7 @@ def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fin
     why="A container that asks for nothing gets everything, or nothing where there is a quota.",
     remedy="Add a LimitRange with defaults.",
     kinds=("core:Namespace",),
-    settings=Namespaces,
+    patches=False,
 )
 def limits(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
     if _lacks(namespace, settings, stack, "core:LimitRange"):
@@ -282,7 +268,6 @@ _ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
 
 
 @policy(
-    "object",
     id="tenancy-rights",
     title="No Role lets its holder take more rights than it lists.",
     severity=HIGH,
@@ -291,8 +276,6 @@ _ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
     why="A Role with wildcards, or one that can be widened by its holder, is no limit.",
     remedy="Name resources and verbs one by one.",
     kinds=("rbac.authorization.k8s.io:Role",),
-    patches=True,
-    settings=Namespaces,
 )
 def rights(role: Object, settings: Namespaces) -> Iterator[Finding]:
     if role.release and not settings.may_hold_tenants(role.namespace):
@@ -309,7 +292,6 @@ def rights(role: Object, settings: Namespaces) -> Iterator[Finding]:
 
 
 @policy(
-    "object",
     id="tenancy-cluster-binding",
     title="No tenant has rights in the whole cluster, and not everybody has rights in a tenant's namespace.",
     severity=CRITICAL,
@@ -318,8 +300,6 @@ def rights(role: Object, settings: Namespaces) -> Iterator[Finding]:
     why="A ClusterRoleBinding reaches every namespace, every other tenant's among them.",
     remedy="Write a RoleBinding in the tenant's own namespace.",
     kinds=("rbac.authorization.k8s.io:ClusterRoleBinding", "rbac.authorization.k8s.io:RoleBinding"),
-    patches=True,
-    settings=Namespaces,
 )
 def cluster_binding(binding: Object, settings: Namespaces) -> Iterator[Finding]:
     for subject in binding.groups("subjects"):
@@ -368,7 +348,6 @@ class ImageSettings(Namespaces):
 
 
 @policy(
-    "object in stack",
     id="tenancy-images",
     title="Tenants' images come by digest or from an allowed registry.",
     severity=HIGH,
@@ -377,8 +356,6 @@ class ImageSettings(Namespaces):
     why="The owner of a tag can move it to another image: what was reviewed is then not what runs.",
     remedy="Write images by digest, or take them from a declared registry.",
     kinds=WORKLOADS,
-    patches=True,
-    settings=ImageSettings,
 )
 def tenant_images(workload: Object, settings: ImageSettings, stack: Stack) -> Iterator[Finding]:
     if not settings.may_hold_tenants(workload.namespace):
@@ -407,7 +384,6 @@ def _holds(allowed: str, registry: str) -> bool:
 
 
 @policy(
-    "object",
     id="tenancy-isolation",
     title="No policy of a tenant's namespace lets everybody in or out.",
     severity=HIGH,
@@ -425,8 +401,6 @@ def _holds(allowed: str, registry: str) -> bool:
         "projectcalico.org:NetworkPolicy",
         "crd.projectcalico.org:NetworkPolicy",
     ),
-    patches=True,
-    settings=Namespaces,
 )
 def isolation(found: Object, settings: Namespaces) -> Iterator[Finding]:
     return overly_permissive_policies(found, settings.may_hold_tenants)
