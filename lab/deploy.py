@@ -16,13 +16,14 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lab import asking, plugins, stack_file
 from lab.layout import CHECKOUT, CONTROL_PLANES, STACK, Layout
 from lab.processes import LabError, command, ending_with_us
 from lab.progress import Progress
 from lab.toolchain.build import Tools
+from vds.shared import pulumi
 
 PROJECT = "vds-platform"
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -148,7 +149,7 @@ class Deployment:
 
     def run(
         self,
-        operation: str,
+        operation: Literal["destroy", "preview", "refresh", "up"],
         *arguments: str,
         config_file: Path | None = None,
         show: bool = False,
@@ -159,21 +160,13 @@ class Deployment:
         events.unlink(missing_ok=True)
         log = self.layout.logs / f"pulumi-{operation}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        argv = [
-            str(self.engine),
-            operation,
-            "--stack",
-            STACK,
-            "--non-interactive",
-            "--event-log",
-            str(events),
-        ]
+        words = pulumi.operation(operation, STACK, pack=str(CHECKOUT / pulumi.PACK))
+        argv = [str(self.engine), *words, "--non-interactive", "--event-log", str(events)]
         argv += ["--config-file", str(config_file or self.config_file), "--color", "never"]
         # `up` previews first: policies on the whole stack run only at the end and must stop it before any change.
         argv += ["--yes"] if operation in ("up", "destroy", "refresh") else []
         argv += ["--skip-preview"] if operation in ("destroy", "refresh") else []
         argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not stop the others
-        argv += ["--policy-pack", str(CHECKOUT / "policies")] if operation in ("up", "preview") else []
         process = subprocess.Popen(
             command([*argv, *arguments], part="op", resolver=self.layout.resolver),
             cwd=self.project,

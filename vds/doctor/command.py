@@ -186,7 +186,7 @@ def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: boo
         f"urn:pulumi:{name}::{PROJECT}::{token('Node')}$command:remote:Command::{child(node, 'setup')}"
         for node in nodes
     ]
-    words = ["up", "--refresh", "--stack", stack, *(word for target in targets for word in ("--target", target))]
+    words = pulumi.operation("up", stack, "--refresh", *(word for target in targets for word in ("--target", target)))
     words += ["--config-file", str(config_file)] if config_file else []
     words += ["--yes"] if yes else []
     pulumi.ask_and_run(*words, quiet=quiet)

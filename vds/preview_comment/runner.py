@@ -81,7 +81,7 @@ def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path |
         config.write_text(without_nodes(read_text(config_file)), encoding="utf-8")
         done = _pulumi(
             project,
-            *("preview", "--stack", stack, "--color", "never", "--policy-pack", "policies"),
+            *pulumi.operation("preview", stack, "--color", "never"),
             *("--event-log", str(events), "--config-file", str(config)),
             *(("--policy-pack-config", str(pack_config)) if pack_config else ()),
         )

@@ -1,14 +1,15 @@
 """Runs the pulumi CLI and explains its errors.
 
-The lab runs its own engine in its own network namespace and keeps its own wrapper (lab/deploy.py).
+The lab runs its own engine in its own network namespace and keeps its own wrapper (lab/deploy.py). `operation`
+makes the words there too.
 """
 
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from vds.shared.errors import OperationError
 
@@ -61,10 +62,31 @@ def known_error(output: str) -> EngineError | None:
     return next((error for error in _ERRORS if re.search(error.pattern, output)), None)
 
 
+PACK = "policies"
+"""Folder of the policy pack, in the project."""
+_JUDGED = ("preview", "up")
+"""Operations that the engine takes a policy pack for. `destroy` and `refresh` have no such option."""
+
+
+def operation(
+    name: Literal["destroy", "preview", "refresh", "up"], stack: str, *more: str, pack: str = PACK
+) -> list[str]:
+    """The words of an operation, with the policy pack where the engine takes one. A self-managed backend adds no pack
+    of its own: without the option the engine would enforce no policy."""
+    return [name, "--stack", stack, *(("--policy-pack", pack) if name in _JUDGED else ()), *more]
+
+
+def require_pack(words: Sequence[str]) -> None:
+    """Raises ValueError for an operation that no policy would judge."""
+    if words and words[0] in _JUDGED and "--policy-pack" not in words:
+        raise ValueError(f"pulumi {words[0]} without the policy pack: make its words with operation()")
+
+
 def run(
     *words: str, folder: Path | None = None, seconds: float = SECONDS, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run pulumi without questions. Raises OperationError if it is not installed or does not end in time."""
+    require_pack(words)
     try:
         return subprocess.run(
             ["pulumi", "--non-interactive", *words],
@@ -100,6 +122,7 @@ def ask_and_run(*words: str, quiet: bool = False) -> None:
 
     Raises OperationError if pulumi fails; it has printed the reason.
     """
+    require_pack(words)
     try:
         done = subprocess.run(["pulumi", *words], stdout=sys.stderr if quiet else None)
     except FileNotFoundError:

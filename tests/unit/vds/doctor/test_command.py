@@ -136,6 +136,7 @@ def test_fix_names_the_node_of_a_stack_in_an_organisation(engine, name):
     [target] = [after for word, after in pairwise(words) if word == "--target"]
     assert target == ("urn:pulumi:oslo::vds-platform::vds-platform:index:Node$command:remote:Command::osl-w-1-setup")
     assert words[words.index("--stack") + 1] == name
+    assert words[words.index("--policy-pack") + 1] == "policies", "an update without the pack enforces nothing"
 
 
 def test_what_the_engine_says_does_not_follow_the_json(engine):

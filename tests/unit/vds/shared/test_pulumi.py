@@ -1,10 +1,12 @@
 """The pulumi CLI, with a fake one on the PATH."""
 
+import ast
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.support.stacks import ROOT
 from tests.support.tools import Tools
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
@@ -46,7 +48,7 @@ def test_another_error_is_repeated_with_the_caller_s_remedy(engine: Tools) -> No
 def test_an_update_that_fails_is_an_error_of_the_command(engine: Tools) -> None:
     engine.add("pulumi", "exit 255")
     with pytest.raises(OperationError, match="`pulumi up` failed") as caught:
-        pulumi.ask_and_run("up")
+        pulumi.ask_and_run(*pulumi.operation("up", "oslo"))
     assert caught.value.exit_code == 2
 
 
@@ -57,3 +59,39 @@ def test_without_pulumi_or_an_answer_the_error_names_it(engine: Tools, monkeypat
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(OperationError, match="pulumi is not on the PATH"):
         pulumi.run("whoami")
+
+
+@pytest.mark.parametrize("operation", ["up", "preview"])
+def test_no_preview_and_no_update_runs_without_the_policy_pack(engine: Tools, operation: str) -> None:
+    engine.add("pulumi", "exit 0")
+    for runs in (pulumi.run, pulumi.ask_and_run):
+        with pytest.raises(ValueError, match="without the policy pack"):
+            runs(operation, "--stack", "oslo")
+    assert engine.words("pulumi") == []
+
+
+def test_only_one_module_starts_the_engine_and_the_lab_uses_its_words() -> None:
+    """So that no operation can leave the pack out: `operation` adds it, and `require_pack` asks for it."""
+    files = [
+        file
+        for folder in ("vds", "lab", "benchmarks", "policies", "components")
+        for file in (ROOT / folder).rglob("*.py")
+    ]
+    assert {file.relative_to(ROOT).as_posix() for file in files if _starts_engine(file)} == {
+        "vds/shared/pulumi.py",
+        "lab/deploy.py",
+    }
+    lab = ast.parse((ROOT / "lab/deploy.py").read_text())
+    constants = [node.value for node in ast.walk(lab) if isinstance(node, ast.Constant)]
+    assert "--policy-pack" not in constants
+    assert ast.unparse(lab).count("pulumi.operation(") == 1
+
+
+def _starts_engine(file: Path) -> bool:
+    """Whether a list of words begins with the engine: "pulumi", or the path that the lab knows it by."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.List) and node.elts:
+            first = ast.unparse(node.elts[0])
+            if first in ("'pulumi'", "self.engine", "str(self.engine)", "deployment.engine", "str(deployment.engine)"):
+                return True
+    return False
