@@ -1,5 +1,6 @@
 """What components and policies may not use: `tool.ruff.lint.flake8-tidy-imports.banned-api` of pyproject.toml."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,18 @@ def test_policies_may_not_either_and_commands_may():
 
 def test_parsing_is_not_input():
     assert not refused("components/core/endpoints.py", "from datetime import date\nfrom urllib.parse import urlsplit")
+
+
+CLIENTS = {"aiohttp", "http.client", "httpx", "requests", "urllib.request", "urllib3"}
+
+
+def test_commands_have_one_http_client():
+    """`vds.shared.https`: only TLS, no credentials for other servers, counted redirects, a largest size."""
+    found = {}
+    for file in sorted((ROOT / "vds").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if used := {client for client in CLIENTS for name in names if f"{name}.".startswith(f"{client}.")}:
+                found[file.relative_to(ROOT).as_posix()] = used
+    assert set(found) == {"vds/shared/https.py"}

@@ -3,26 +3,21 @@
 import hashlib
 import json
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from components.charts.reference import is_folder, packed
+from vds.shared.https import Https, HttpsError
 
-_SECONDS = 30
-LARGEST_BYTES = 100_000_000
-"""A repository's index with ten years of releases has a fifth of that; no chart comes near."""
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"  # Helm's media type of the .tgz
 
-Get = Callable[[str, Mapping[str, str]], bytes]
-"""The body of an address, asked with these headers. Raises UnavailableError."""
+Get = Callable[[str, Mapping[str, str], Mapping[str, str]], bytes]
+"""The body of an address, asked with these headers and credentials. Raises UnavailableError."""
 
 
 class UnavailableError(Exception):
@@ -35,25 +30,25 @@ class _UnauthorizedError(UnavailableError):
         self.challenge = challenge
 
 
-def get(url: str, headers: Mapping[str, str]) -> bytes:
-    """Ask a server, over TLS, through the proxy that the environment names."""
-    if not url.startswith("https://"):
-        raise UnavailableError(f"{url} is not https")
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers)), timeout=_SECONDS) as answer:  # noqa: S310
-            body: bytes = answer.read(LARGEST_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        if error.code == 401:
-            raise _UnauthorizedError(url, error.headers.get("WWW-Authenticate") or "") from None
-        raise UnavailableError(f"{url} answers {error.code}") from None
-    except (OSError, HTTPException) as error:
-        raise UnavailableError(f"{url} can't be reached ({getattr(error, 'reason', error)})") from None
-    if len(body) > LARGEST_BYTES:
-        raise UnavailableError(f"{url} is larger than {LARGEST_BYTES} bytes")
-    return body
+def reader() -> Get:
+    """Reads one chart: its requests belong together (`Https`)."""
+    https = Https()
+
+    def get(url: str, headers: Mapping[str, str], credentials: Mapping[str, str]) -> bytes:
+        try:
+            answer = https.request("GET", url, headers=headers, credentials=credentials)
+        except HttpsError as error:
+            raise UnavailableError(str(error)) from None
+        if answer.status == 401:
+            raise _UnauthorizedError(url, answer.headers.get("WWW-Authenticate", ""))
+        if answer.status != 200:
+            raise UnavailableError(f"{url} answers {answer.status}")
+        return answer.body
+
+    return get
 
 
-def packed_digest(chart: str, version: str, repository: str, *, folder: Path, get: Get = get) -> str:
+def packed_digest(chart: str, version: str, repository: str, *, folder: Path, get: Get | None = None) -> str:
     """SHA-256 of the chart's `.tgz`, of its bytes themselves and not of what anybody says about them.
 
     `folder` is what a folder mirror's path is relative to. Raises UnavailableError, also where an index or a
@@ -65,6 +60,7 @@ def packed_digest(chart: str, version: str, repository: str, *, folder: Path, ge
             return hashlib.sha256(file.read_bytes()).hexdigest()
         except OSError as error:
             raise UnavailableError(f"{repository}/{file.name} can't be read ({error.strerror})") from None
+    get = get or reader()
     if repository.startswith("oci://"):
         named, body = _from_registry(chart, version, repository.removeprefix("oci://").rstrip("/"), get)
     else:
@@ -79,32 +75,32 @@ def _from_index(chart: str, version: str, repository: str, get: Get) -> tuple[st
     address = f"{repository}/index.yaml"
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        index = yaml.load(get(address, {}), Loader=loader)  # noqa: S506  a safe loader, and the fast one
+        index = yaml.load(get(address, {}, {}), Loader=loader)  # noqa: S506  a safe loader, and the fast one
         entries = [item for item in index["entries"].get(chart) or () if str(item["version"]) == version]
         if not entries:
             raise UnavailableError(f"{repository} has no {chart} {version}")
         url = urllib.parse.urljoin(f"{repository}/", str(entries[0]["urls"][0]))
     except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError):
         raise UnavailableError(f"{address} is no index of a chart repository") from None
-    return str(entries[0].get("digest") or "").removeprefix("sha256:"), get(url, {})
+    return str(entries[0].get("digest") or "").removeprefix("sha256:"), get(url, {}, {})
 
 
 def _from_registry(chart: str, version: str, registry: str, get: Get) -> tuple[str, bytes]:
     host, _, path = registry.partition("/")
     base = f"https://{host}/v2/{path}/{chart}" if path else f"https://{host}/v2/{chart}"
     manifest = f"{base}/manifests/{version.replace('+', '_')}"  # a tag has no plus: Helm writes _
-    headers = {"Accept": _MANIFEST}
+    accepts, credentials = {"Accept": _MANIFEST}, {}
     try:
-        body = get(manifest, headers)
+        body = get(manifest, accepts, {})
     except _UnauthorizedError as error:
-        headers["Authorization"] = f"Bearer {_token(error, get)}"
-        body = get(manifest, headers)
+        credentials["Authorization"] = f"Bearer {_token(error, get)}"
+        body = get(manifest, accepts, credentials)
     try:
         layers = [str(item["digest"]) for item in json.loads(body)["layers"] if item["mediaType"] == _CONTENT]
         [digest] = layers
     except (ValueError, KeyError, TypeError):
         raise UnavailableError(f"{manifest} is no chart") from None
-    return digest.removeprefix("sha256:"), get(f"{base}/blobs/{digest}", headers)
+    return digest.removeprefix("sha256:"), get(f"{base}/blobs/{digest}", {}, credentials)
 
 
 def _token(error: _UnauthorizedError, get: Get) -> str:
@@ -114,7 +110,7 @@ def _token(error: _UnauthorizedError, get: Get) -> str:
         raise error
     query = urllib.parse.urlencode({key: words[key] for key in ("service", "scope") if key in words})
     try:
-        answer = json.loads(get(f"{words['realm']}?{query}", {}))
+        answer = json.loads(get(f"{words['realm']}?{query}", {}, {}))
         return str(answer.get("token") or answer["access_token"])
     except (ValueError, KeyError, AttributeError):
         raise error from None

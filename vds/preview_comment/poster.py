@@ -3,16 +3,14 @@
 import json
 import os
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vds.shared.errors import OperationError
+from vds.shared.https import Https, HttpsError
 
-_SECONDS = 30
 _PAGE = 100
 _PAGES = 50
 """5,000 comments; a pull request with more is not read by people."""
@@ -115,14 +113,16 @@ def _existing(to: Thread) -> Iterator[Mapping[str, Any]]:
 
 def _ask(to: Thread, method: str, url: str, body: Mapping[str, str] | None = None) -> Any:
     headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": "vds-platform"}
-    headers |= {"PRIVATE-TOKEN": to.token} if to.forge == "gitlab" else {"Authorization": f"Bearer {to.token}"}
+    token = {"PRIVATE-TOKEN": to.token} if to.forge == "gitlab" else {"Authorization": f"Bearer {to.token}"}
     data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - https: thread()
+    asked = f"{method} {url.partition('?')[0]}"
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        may = ": the token may not comment here; a fork's never may" if error.code in (401, 403, 404) else ""
-        raise OperationError(f"{method} {url.partition('?')[0]} gave {error.code}{may}") from None
-    except (OSError, ValueError) as error:
-        raise OperationError(f"{method} {url.partition('?')[0]} failed ({type(error).__name__})") from None
+        answer = Https().request(method, url, headers=headers, credentials=token, body=data)
+        if answer.status < 300:
+            return json.loads(answer.body)
+    except HttpsError as error:
+        raise OperationError(f"{asked} failed: {error}") from None
+    except ValueError:
+        raise OperationError(f"{asked} gave no JSON") from None
+    may = ": the token may not comment here; a fork's never may" if answer.status in (401, 403, 404) else ""
+    raise OperationError(f"{asked} gave {answer.status}{may}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from vds.charts.fetch import UnavailableError, get, packed_digest
+from vds.charts.fetch import UnavailableError, packed_digest, reader
 
 TGZ = b"a chart"
 DIGEST = hashlib.sha256(TGZ).hexdigest()
@@ -17,7 +17,7 @@ REPOSITORY = "https://charts.example.no/stable"
 def server(**pages):
     """An answer for each address; what has none can't be reached."""
 
-    def answer(url, _headers):
+    def answer(url, _headers, _credentials):
         if url not in pages:
             raise UnavailableError(f"{url} can't be reached (no route to host)")
         return pages[url]
@@ -69,4 +69,4 @@ def test_a_page_that_is_no_index_is_said():
 
 def test_nothing_is_read_without_tls():
     with pytest.raises(UnavailableError, match="not https"):
-        get("http://charts.example.no/index.yaml", {})
+        reader()("http://charts.example.no/index.yaml", {}, {})

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import urllib.error
-from email.message import Message
 from typing import Any
 
 import pytest
 
-from vds.preview_comment import poster
 from vds.preview_comment.poster import post, thread
 from vds.shared.errors import OperationError
+from vds.shared.https import Answer, Https
 
 GITHUB = {"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": "t0ken", "GITHUB_REF": "refs/pull/7/merge"}
 GITLAB = {
@@ -31,22 +28,21 @@ class Answers:
         self.comments, self.login = comments, login
         self.changes: list[tuple[str, str, Any]] = []
 
-    def __call__(self, request: Any, **_: Any) -> io.BytesIO:
-        url, method = request.full_url, request.get_method()
-        if method != "GET":
-            self.changes.append((method, url, json.loads(request.data)["body"]))
-            return io.BytesIO(b"{}")
+    def __call__(self, _: Https, method: str, url: str, *, credentials: Any, body: bytes | None, **__: Any) -> Answer:
+        assert "t0ken" in str(credentials)
+        if body is not None:
+            self.changes.append((method, url, json.loads(body)["body"]))
+            return Answer(200, {}, b"{}")
         if url.endswith("/user"):
-            if self.login is None:
-                raise urllib.error.HTTPError(url, 403, "", Message(), None)
-            return io.BytesIO(json.dumps({"login": self.login, "username": self.login}).encode())
+            known = json.dumps({"login": self.login, "username": self.login}).encode()
+            return Answer(403 if self.login is None else 200, {}, known)
         page = int(url.rpartition("page=")[2])
-        return io.BytesIO(json.dumps(self.comments[(page - 1) * 100 : page * 100]).encode())
+        return Answer(200, {}, json.dumps(self.comments[(page - 1) * 100 : page * 100]).encode())
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, comments: list[dict[str, Any]], *, login: str | None = "me") -> Answers:
     answers = Answers(comments, login=login)
-    monkeypatch.setattr(poster.urllib.request, "urlopen", answers)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Https, "request", lambda self, *words, **more: answers(self, *words, **more))
     return answers
 
 
@@ -112,9 +108,6 @@ def test_a_token_goes_over_no_open_wire_and_into_no_message() -> None:
 
 
 def test_a_fork_that_may_not_comment_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(request: Any, **_: Any) -> None:
-        raise urllib.error.HTTPError(request.full_url, 403, "", Message(), None)
-
-    monkeypatch.setattr(poster.urllib.request, "urlopen", refuse)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Https, "request", lambda *_, **__: Answer(403, {}, b""))
     with pytest.raises(OperationError, match="gave 403: the token may not comment here"):
         post(thread(GITHUB), "x", MARK)
