@@ -35,6 +35,7 @@ import yaml
 from by_hand import Steps
 from footprint import available_mib, busy_seconds, disk_mib
 
+from components.core.untrusted import yaml_value
 from components.kubeadm.credentials import Credentials
 from components.kubernetes_api import ApiError
 from components.stackfile.installed_charts import from_mirror
@@ -235,7 +236,7 @@ class Bench:
 
     def by_hand(self, deployment: Deployment, watch: Watch) -> dict[str, Any]:
         """Over SSH."""
-        content = yaml.safe_load(stack_file.filled(self.layout))
+        content = yaml_value(stack_file.filled(self.layout))
         shape(content["config"][stack_file.SPEC], self.machines)
         spec = _parsed(content)
         values = stack_file.secret_values(self.layout)
@@ -249,7 +250,7 @@ class Bench:
         """By the engine, twice."""
         with fabric.inside(OPERATOR):
             deployment.prepare()
-            content = yaml.safe_load(deployment.config_file.read_text())
+            content = yaml_value(deployment.config_file.read_text())
             shape(content["config"][stack_file.SPEC], self.machines)
             variant = self.layout.state / "Pulumi.benchmark.yaml"
             variant.touch(mode=0o600)

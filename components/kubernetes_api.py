@@ -1,11 +1,10 @@
 """The client of the Kubernetes API, by the text of a kubeconfig."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-import yaml
+from components.core.untrusted import YamlError, json_value, yaml_value
 
 MERGE_PATCH = "application/merge-patch+json"
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
@@ -54,9 +53,9 @@ class Cluster:
         try:
             settings = client.Configuration()
             config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
-                yaml.safe_load(kubeconfig), client_configuration=settings, persist_config=False
+                yaml_value(kubeconfig), client_configuration=settings, persist_config=False
             )
-        except (yaml.YAMLError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
+        except (YamlError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
             raise KubeconfigError(
                 "the stack's kubeconfig is not a kubeconfig: set it again, "
                 "pulumi config set --secret vds-platform:kubeconfig"
@@ -72,7 +71,7 @@ class Cluster:
         """One request; the answer. Raises ApiError for a status of 400 or more, UnreachableError without an answer."""
         text = self.text(method, path, body, query=query, content_type=content_type)
         try:
-            return dict(json.loads(text))
+            return dict(json_value(text))
         except (ValueError, TypeError):
             raise UnreachableError(f"{self.host}: does not answer as a Kubernetes API server") from None
 
@@ -138,7 +137,7 @@ def list_items(api: Api, path: str, *, query: Query = ()) -> list[dict[str, Any]
 
 def _refusal(status: int, text: str) -> ApiError:
     try:
-        answer = json.loads(text)
+        answer = json_value(text)
         details = answer.get("details") or {}
         causes = [cause["message"] for cause in details.get("causes") or () if "message" in cause]
         return ApiError(status, str(answer["message"]), causes)

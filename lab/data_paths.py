@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from components.core.untrusted import yaml_value
 from components.network.cilium.model import Source
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
@@ -76,7 +77,7 @@ def prove(layout: Layout, tools: Tools, deployment: Deployment, path: DataPath) 
     Raises:
         LabError: it could not be deployed, or did not come up in time.
     """
-    content = yaml.safe_load(deployment.config_file.read_text())
+    content = yaml_value(deployment.config_file.read_text())
     path.write(content["config"]["vds-platform:spec"])
     spec = parse(content["config"]["vds-platform:spec"], base_dir=CHECKOUT)
     variant = layout.state / f"Pulumi.{path.name}.yaml"

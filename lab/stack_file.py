@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from cryptography import x509
 
+from components.core.untrusted import yaml_value
 from lab.layout import CHECKOUT, STACK, Layout
 from lab.machines import host
 
@@ -27,7 +28,7 @@ _CLEAN_CAPABILITIES = "NET_ADMIN SYS_MODULE SYS_ADMIN"
 
 def filled(layout: Layout) -> str:
     """The stack file's text, without secrets."""
-    content = yaml.safe_load((CHECKOUT / f"Pulumi.{STACK}.yaml").read_text())
+    content = yaml_value((CHECKOUT / f"Pulumi.{STACK}.yaml").read_text())
     fill(content["config"][SPEC], layout)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

@@ -10,9 +10,8 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import yaml
-
 from components.core import labels
+from components.core.untrusted import yaml_value
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import stack_file, workloads
@@ -30,7 +29,7 @@ _PODS_SECONDS = 180  # a pod that could not start at once is tried again after u
 
 def load_spec(layout: Layout) -> PlatformSpec:
     """The lab's stack file, with what the lab has filled in, as the program reads it."""
-    content = yaml.safe_load(stack_file.filled(layout))
+    content = yaml_value(stack_file.filled(layout))
     return parse(content["config"][stack_file.SPEC], base_dir=CHECKOUT)
 
 

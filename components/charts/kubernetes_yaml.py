@@ -11,13 +11,12 @@ from typing import Any, ClassVar
 import yaml
 from yaml.constructor import ConstructorError
 
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a large chart takes seconds without libyaml
-
+from components.core.untrusted import SafeLoader, yaml_documents, yaml_nodes
 
 _PLAIN = "tag:kubernetes.io,2026:plain"
 
 
-class _Loader(_Base):  # type: ignore[misc]  # libyaml's loader, where there is one
+class _Loader(SafeLoader):  # type: ignore[misc]  # libyaml's loader, where there is one
     """The scalars of goyaml.v2, which sigs.k8s.io/yaml is built on."""
 
     yaml_implicit_resolvers: ClassVar[Mapping[str | None, Any]] = {
@@ -77,7 +76,7 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: load
 
 def documents(text: str) -> list[Any]:
     """Every document that is not empty. Raises yaml.YAMLError, also for a document that is no YAML 1.1."""
-    return [found for found in yaml.load_all(text, Loader=_Loader) if found is not None]
+    return [found for found in yaml_documents(text, loader=_Loader) if found is not None]
 
 
 def repeated_keys(text: str) -> list[tuple[str, int]]:
@@ -85,7 +84,7 @@ def repeated_keys(text: str) -> list[tuple[str, int]]:
 
     Raises yaml.YAMLError.
     """
-    return [found for root in yaml.compose_all(text, Loader=_Loader) for found in _repeated(root)]
+    return [found for root in yaml_nodes(text, loader=_Loader) for found in _repeated(root)]
 
 
 def _repeated(root: Any) -> Iterator[tuple[str, int]]:

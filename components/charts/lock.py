@@ -11,6 +11,7 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import violations
 from components.core.model import Spec
+from components.core.untrusted import YamlError, line_of, yaml_value
 from components.core.versions import parse
 
 FILE = "charts.lock.yaml"
@@ -59,11 +60,11 @@ class WantedChart(NamedTuple):
 def read_lock(text: str) -> tuple[ChartLock, list[Finding]]:
     """The lock in a file's text; an empty one, with what is wrong, where it can't be used."""
     try:
-        data = yaml.safe_load(text) or {}
+        data = yaml_value(text) or {}
         lock = ChartLock.model_validate(data)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1} " if mark else ""
+    except YamlError as error:
+        at = line_of(error, text)
+        line = f"line {at} " if at else ""
         return ChartLock(), [Finding("charts-lock", FILE, f"{line}is not YAML", f"correct it, or run `{REFRESH}`")]
     except ValidationError as error:
         found = violations(error, data, ChartLock)

@@ -17,8 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from components.charts import helm
 from components.charts.kubernetes_yaml import documents
 from components.charts.lock import FILE, REFRESH, ChartLock
@@ -26,6 +24,7 @@ from components.charts.reference import chart_name, reference
 from components.charts.rendering_cache import RenderingCache
 from components.charts.steady import counts_seconds, is_random, steady
 from components.core.manifests import Manifest
+from components.core.untrusted import YamlError, yaml_value
 
 _FORMAT = 2  # of cached results: another number forgets them all
 _EXACT = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?")
@@ -168,7 +167,7 @@ def obtain(chart: ChartSource, *, folders: Sequence[Path] = (), lock: ChartLock 
     try:
         about = path.stat()
         found = _packed(path, about.st_size, about.st_mtime_ns) if path.is_file() else _folder(path)
-    except (OSError, EOFError, tarfile.TarError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, tarfile.TarError, YamlError, KeyError, TypeError, ValueError) as error:
         said = getattr(error, "strerror", None) or type(error).__name__
         raise UnavailableChartError(f"{path} can't be read as a chart ({said})", "download it again") from None
     entry = lock.find(found.name, found.version) if lock and path.is_file() else None
@@ -279,7 +278,7 @@ def _is_template(name: str) -> bool:
 
 
 def _obtained(path: Path, about: str, sha256: str, texts: Sequence[str]) -> Obtained:
-    body = yaml.safe_load(about)
+    body = yaml_value(about)
     random, seconds = any(map(is_random, texts)), any(map(counts_seconds, texts))
     return Obtained(path, str(body["name"]), str(body["version"]), sha256, random, seconds)
 
@@ -313,7 +312,7 @@ def _result(program: Path, arguments: Sequence[str], given: str, chart: Obtained
         return json.dumps({"refused": words}).encode()
     try:
         shown = [_objects(one.output.decode()) for one in answers]
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (YamlError, UnicodeDecodeError):
         return json.dumps({"refused": "it makes something that is not YAML"}).encode()
     if len(shown) == 2 and len(shown[0]) != len(shown[1]):
         remedy = "render it by hand; a chart must make the same objects each time"
@@ -332,7 +331,7 @@ def _objects(output: str) -> list[Manifest]:
 def _items(bodies: Sequence[Any]) -> Iterator[Manifest]:
     for body in bodies:
         if not isinstance(body, dict):
-            raise yaml.YAMLError
+            raise YamlError
         if str(body.get("kind", "")).endswith("List") and isinstance(body.get("items"), list):
             yield from _items(body["items"])
         else:

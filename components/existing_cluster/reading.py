@@ -1,12 +1,10 @@
 """Asks a cluster about itself. Read only: nine requests, each of them with a time limit."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-import yaml
-
 from components.core.labels import EXCLUDED
+from components.core.untrusted import YamlError, json_value, yaml_value
 from components.existing_cluster.model import ClusterFacts, Fact
 from components.gateway.bundle import CHANNEL, VERSION
 from components.kubernetes_api import Api, ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
@@ -51,7 +49,7 @@ def _fact(api: Api, question: Callable[[Api], Fact]) -> Fact:
         return question(api)
     except (UnreachableError, ApiError) as error:
         return {"unknown": f"the API server did not say ({error})"}
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, yaml.YAMLError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, YamlError) as error:
         return {"unknown": f"the answer is not understood ({type(error).__name__})"}
 
 
@@ -80,7 +78,7 @@ def _programs(api: Api) -> Fact:
     for node in list_items(api, "/api/v1/nodes"):
         annotations = node["metadata"].get("annotations") or {}
         if _K3S_ARGUMENTS in annotations:
-            words = [str(word) for word in json.loads(annotations[_K3S_ARGUMENTS])]
+            words = [str(word) for word in json_value(annotations[_K3S_ARGUMENTS])]
             within |= _within_k3s(words)
     return {"sets": sorted(name for name, count in sets.items() if count), "pods": sorted(pods), "k3s": sorted(within)}
 
@@ -101,7 +99,7 @@ def _kube_proxy(api: Api) -> Fact:
     found = get(api, "/api/v1/namespaces/kube-system/configmaps/kube-proxy")
     if found is None:
         return {"mode": "", "strict_arp": None}
-    content = yaml.safe_load(found["data"]["config.conf"])
+    content = yaml_value(found["data"]["config.conf"])
     ipvs = content.get("ipvs") or {}
     return {"mode": content.get("mode") or "iptables", "strict_arp": bool(ipvs.get("strictARP"))}
 

@@ -1,13 +1,12 @@
 """A release of Gateway API's CRDs as its project publishes it: one file, read and judged."""
 
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-import yaml
+from typing import NamedTuple
 
 from components.core.labels import PATCH_FORCE
 from components.core.manifests import Manifest
 from components.core.types import RefusedError
+from components.core.untrusted import YamlError, yaml_documents
 from components.core.versions import parse
 
 VERSION = "gateway.networking.k8s.io/bundle-version"
@@ -45,9 +44,8 @@ def read_bundle(text: str) -> Bundle:
 
     Without `status`, which published files carry and only the API server may write.
     """
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a megabyte: seconds without libyaml
     try:
-        documents = [item for item in yaml.load_all(text, Loader=loader) if item is not None]
+        documents = [item for item in yaml_documents(text) if item is not None]
         kinds = [(str(item["apiVersion"]), str(item["kind"])) for item in documents]
         found = list(zip(kinds, map(_clean, documents), strict=True))
         crds = [item for kind, item in found if kind == _CRD]
@@ -55,7 +53,7 @@ def read_bundle(text: str) -> Bundle:
         others = [kind for kind in kinds if kind != _CRD and kind not in _GUARDS]
         foreign = [item["metadata"]["name"] for item in crds if item["spec"]["group"] not in GROUPS]
         marks = {(mark(item, VERSION), mark(item, CHANNEL)) for item in crds}  # 1.5.1's policy says v1.5.0-dev
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (YamlError, KeyError, TypeError, AttributeError):
         raise BundleError("is not a YAML file of Kubernetes objects", "download the release's file again") from None
     if not crds:
         raise BundleError("has no CustomResourceDefinition", "write the path of the release's standard-install.yaml")

@@ -1,7 +1,6 @@
 """Certificates that the stack brings for its HTTPS listeners: what is wrong with them, and the Secrets they become."""
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -15,6 +14,7 @@ from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import PROJECT
 from components.core.types import RefusedError
+from components.core.untrusted import json_value
 from components.gateway.issuers import CertManager, Dns01, PrivateCa, Rfc2136, Secrets
 from components.gateway.model import GatewaySpec, HttpsListener
 from components.gateway.signing import KeyPair, authority, period, signed
@@ -36,7 +36,7 @@ def key_pairs(text: str | None) -> dict[str, KeyPair]:
     if text is None:
         return {}
     try:
-        return {str(name): _key_pair(value) for name, value in json.loads(text).items()}
+        return {str(name): _key_pair(value) for name, value in json_value(text).items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise RefusedError("has the wrong form", _FORM) from None
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.core.endpoints import without_secrets
+from components.core.untrusted import YamlError, yaml_value
 from components.residency.model import StateStore
 
 
@@ -26,7 +25,7 @@ def state_store(project: Path, stack: str, environment: Mapping[str, str]) -> St
 
 def _yaml(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        content = yaml_value(file.read_text(encoding="utf-8"))
+    except (OSError, YamlError):
         return {}  # missing or invalid, or in another folder (--config-file): unknown
     return content if isinstance(content, dict) else {}

@@ -1,6 +1,5 @@
 """From a stack file to a spec: every mistake in it at once."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from components.core.finding import Finding
 from components.core.messages import ROOT_ITEM, did_you_mean, in_full, item_at, violations
 from components.core.model import Spec
 from components.core.names import PROJECT
+from components.core.untrusted import json_value
 from components.network.compatibility.releases import table
 from components.stackfile.defaults import DefaultsError, Read, merged_node, read_defaults
 from components.stackfile.keys import (
@@ -288,8 +288,8 @@ def _is_about_ssh(problem: Finding) -> bool:
 def _from_json(data: Any) -> Any:
     """`pulumi config set vds-platform:spec` writes JSON as text."""
     try:
-        return json.loads(data) if isinstance(data, str) else data
-    except (ValueError, RecursionError):
+        return json_value(data) if isinstance(data, str) else data
+    except ValueError:
         return data
 
 

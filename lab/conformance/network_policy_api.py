@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from components.core.untrusted import yaml_value
 from lab.cluster import Cluster, Manifest
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
 from lab.data_paths import agents_follow
@@ -45,7 +46,7 @@ def _read(text: str) -> Result:
 @contextmanager
 def _prepared(run: Run) -> Iterator[None]:
     """Have Cilium enforce the API's objects, of which the CRD is installed first where the platform has none."""
-    crd = yaml.safe_load((run.tools.module_dir("network-policy-api") / _CRD).read_text())
+    crd = yaml_value((run.tools.module_dir("network-policy-api") / _CRD).read_text())
     file = run.report.with_name(ON)
     made = [] if run.cluster.get(crd) else [crd]
     file.write_text(json.dumps([_named(crd) for crd in made]))
@@ -64,7 +65,7 @@ def _prepared(run: Run) -> Iterator[None]:
 
 def switched_on(stack_file: str) -> str:
     """A stack file by which Cilium has the API."""
-    content = yaml.safe_load(stack_file)
+    content = yaml_value(stack_file)
     install: dict[str, Any] = content["config"][SPEC]["cni"]["install"]
     install["values"] = {**(install.get("values") or {}), **_VALUES}
     return yaml.safe_dump(content)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from components.core.untrusted import yaml_value
 from components.stackfile.spec import PlatformSpec
 from lab.cluster import Cluster
 from lab.conformance.expected import Expected
@@ -82,7 +81,7 @@ def read_profiles(text: str, levels: tuple[str, str]) -> Result:
     groups: dict[str, Counts] = {}
     failed: set[str] = set()
     skipped: set[str] = set()
-    for profile in sorted(yaml.safe_load(text).get("profiles") or [], key=lambda profile: str(profile["name"])):
+    for profile in sorted(yaml_value(text).get("profiles") or [], key=lambda profile: str(profile["name"])):
         for level in levels:
             status: dict[str, Any] = profile.get(level) or {}
             if not status:

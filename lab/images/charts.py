@@ -10,8 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from components.core.untrusted import yaml_value
 from lab.images.registry import Registry
 from lab.processes import LabError
 from lab.progress import Progress
@@ -66,7 +65,7 @@ def push(tools: Tools, registry: Registry, ca: Path | None, chart: Chart, progre
 
 def _pack(tools: Tools, name: str, source: Path, progress: Progress) -> Chart:
     """The module's path names its version, and the pack's place both."""
-    version = str(yaml.safe_load((source / "Chart.yaml").read_text())["version"])
+    version = str(yaml_value((source / "Chart.yaml").read_text())["version"])
     place = cache() / "charts" / hashlib.sha256(str(source).encode()).hexdigest()[:12]
     chart = Chart(name, version, place / f"{name}-{version}.tgz")
     place.mkdir(parents=True, exist_ok=True)

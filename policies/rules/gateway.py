@@ -1,6 +1,5 @@
 """Policies of the gateway: TLS, routes, canaries and everything else that the internet reaches."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from components.charts.reference import chart_name
 from components.core import labels
 from components.core.finding import Finding
 from components.core.manifests import Fields, ManifestView
+from components.core.untrusted import json_value
 from components.core.waivers import Waiver
 from components.gateway.rules import (
     Claim,
@@ -113,8 +113,8 @@ def tls(gateway: Object, settings: Dated, stack: Stack) -> Iterator[Finding]:
 def _exceptions(annotation: Any) -> dict[str, Waiver]:
     """By listener; what cannot be read excuses nothing."""
     try:
-        written = json.loads(str(annotation or "{}"))
-    except (ValueError, RecursionError):
+        written = json_value(str(annotation or "{}"))
+    except ValueError:
         return {}
     found = {}
     for name, exception in written.items() if isinstance(written, dict) else ():

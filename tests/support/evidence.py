@@ -58,7 +58,9 @@ def evidence(
 ) -> Evidence:
     """What the command would find for a stack with this export, this spec and this configuration of the pack."""
     spec: PlatformSpec = parse(stack_data(name) if data is None else data, base_dir=ROOT)
-    state = read(json.dumps(export(name) if made is None else made), "the export")
+    text = json.dumps(export(name) if made is None else made)
+    # JSON has no infinity. A number that is too large for a float is read as one.
+    state = read(text.replace("Infinity", "1e999").replace("NaN", "1e999"), "the export")
     kept = BACKEND[name] if backend is None else backend
     policies = results(state, config or {}, today=DATE[:10], backend=kept)
     return collect(name, spec, state, backend=kept, policies=policies, versions=VERSIONS)

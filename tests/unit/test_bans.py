@@ -60,3 +60,48 @@ def test_commands_have_one_http_client():
             if used := {client for client in CLIENTS for name in names if f"{name}.".startswith(f"{client}.")}:
                 found[file.relative_to(ROOT).as_posix()] = used
     assert set(found) == {"vds/shared/https.py"}
+
+
+READERS = {
+    "yaml": {"load", "load_all", "safe_load", "safe_load_all", "full_load", "unsafe_load", "parse", "scan"}
+    | {"compose", "compose_all"},
+    "json": {"load", "loads"},
+}
+ALLOWED = {
+    "components/core/untrusted.py": "the reader within limits",
+    "components/stackfile/reader.py": "reads events of ruamel.yaml, with the same limits and the lines of the file",
+    "components/nodes/preflight/survey.py": "runs on the node, without our modules",
+    "components/charts/render.py": "JSON that this process or an earlier one wrote and encrypted",
+    "components/charts/releases.py": "JSON that this process wrote",
+    "components/network/cilium/chart/trial.py": "JSON that this process or an earlier one wrote and encrypted",
+}
+
+
+def parsers(file):
+    """Calls in a file that parse YAML or JSON."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            if node.attr in READERS.get(node.value.id, ()):
+                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.ImportFrom):
+            names = {name.name for name in node.names}
+            yield from (f"{node.module}.{name}" for name in names & READERS.get(node.module or "", set()))
+            if (node.module or "").startswith("ruamel.yaml") and "YAML" in names:
+                yield "ruamel.yaml.YAML"
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith("ruamel"))
+
+
+@pytest.mark.parametrize("folder", ["components", "policies", "vds", "lab", "benchmarks"])
+def test_what_others_wrote_is_parsed_within_limits(folder):
+    # The lab and the benchmarks read JSON of their own programs.
+    kinds = ("yaml", "ruamel") if folder in ("lab", "benchmarks") else ("yaml", "ruamel", "json")
+    found = {
+        str(file.relative_to(ROOT)): sorted(call for call in parsers(file) if call.startswith(kinds))
+        for file in [*(ROOT / folder).rglob("*.py"), ROOT / "__main__.py"]
+    }
+    assert {name: calls for name, calls in found.items() if calls and name not in ALLOWED} == {}
+
+
+def test_every_exception_is_needed():
+    assert [name for name in ALLOWED if not list(parsers(ROOT / name))] == []

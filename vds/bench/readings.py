@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from components.core.untrusted import json_value
+
 
 class UnreadableError(Exception):
     """A pod left no result; the text has what it left instead."""
@@ -114,7 +116,7 @@ def _object(message: str) -> dict[str, Any]:
     if not message.strip():
         raise UnreadableError("it left no result")
     try:
-        result = json.loads(message)
+        result = json_value(message)
     except ValueError:
         result = None
     if not isinstance(result, dict):

@@ -1,18 +1,16 @@
 """The SHA-256 of a packed chart, read where it is kept: a chart repository, an OCI registry, or a folder."""
 
 import hashlib
-import json
 import re
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from components.charts.reference import is_folder, packed
+from components.core.untrusted import YamlError, json_value, yaml_value
 from vds.shared.https import Https, HttpsError
 
+_LARGEST_INDEX = 30_000_000
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"  # Helm's media type of the .tgz
 
@@ -73,14 +71,13 @@ def packed_digest(chart: str, version: str, repository: str, *, folder: Path, ge
 
 def _from_index(chart: str, version: str, repository: str, get: Get) -> tuple[str, bytes]:
     address = f"{repository}/index.yaml"
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        index = yaml.load(get(address, {}, {}), Loader=loader)  # noqa: S506  a safe loader, and the fast one
+        index = yaml_value(get(address, {}, {}).decode(errors="replace"), most=_LARGEST_INDEX)
         entries = [item for item in index["entries"].get(chart) or () if str(item["version"]) == version]
         if not entries:
             raise UnavailableError(f"{repository} has no {chart} {version}")
         url = urllib.parse.urljoin(f"{repository}/", str(entries[0]["urls"][0]))
-    except (yaml.YAMLError, KeyError, TypeError, IndexError, AttributeError):
+    except (YamlError, KeyError, TypeError, IndexError, AttributeError):
         raise UnavailableError(f"{address} is no index of a chart repository") from None
     return str(entries[0].get("digest") or "").removeprefix("sha256:"), get(url, {}, {})
 
@@ -96,7 +93,7 @@ def _from_registry(chart: str, version: str, registry: str, get: Get) -> tuple[s
         credentials["Authorization"] = f"Bearer {_token(error, get)}"
         body = get(manifest, accepts, credentials)
     try:
-        layers = [str(item["digest"]) for item in json.loads(body)["layers"] if item["mediaType"] == _CONTENT]
+        layers = [str(item["digest"]) for item in json_value(body)["layers"] if item["mediaType"] == _CONTENT]
         [digest] = layers
     except (ValueError, KeyError, TypeError):
         raise UnavailableError(f"{manifest} is no chart") from None
@@ -110,7 +107,7 @@ def _token(error: _UnauthorizedError, get: Get) -> str:
         raise error
     query = urllib.parse.urlencode({key: words[key] for key in ("service", "scope") if key in words})
     try:
-        answer = json.loads(get(f"{words['realm']}?{query}", {}, {}))
+        answer = json_value(get(f"{words['realm']}?{query}", {}, {}))
         return str(answer.get("token") or answer["access_token"])
     except (ValueError, KeyError, AttributeError):
         raise error from None

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-import yaml
-
 from components.charts.kubernetes_yaml import documents, repeated_keys
 from components.charts.reference import chart_name
+from components.core.untrusted import LimitError, YamlError, line_of
 from components.network.cilium.chart.command_line import HelmError, merge, merge_words
 from components.network.cilium.chart.nested import flatten
 from vds.shared.errors import OperationError
@@ -96,11 +95,11 @@ def _load(text: str, name: str) -> list[Any]:
         marked = _TEMPLATED.sub(mark, text)
         twice = repeated_keys(marked)
         loaded = documents(marked)
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" in line {min(place.line + 1, len(text.splitlines()))}" if place else ""
-        if "recursive" in str(getattr(error, "problem", "")):
-            refuse(f"{name}: an alias holds itself{where}: write the value itself")
+    except YamlError as error:
+        line = line_of(error, text)
+        where = f" in line {line}" if line else ""
+        if isinstance(error, LimitError):
+            refuse(f"{name}: {error.problem}{where}: write the values themselves")
         refuse(f"{name}: is not YAML{where} ({getattr(error, 'problem', None) or 'unreadable'}): correct it there")
     if twice:
         named = ", ".join(f"{key} (line {line})" for key, line in twice[:5])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any, NoReturn, Protocol
 import typer
 
 from components.core.names import KUBE_SYSTEM, RECORD
+from components.core.untrusted import json_value
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, cluster_uid, get, list_items
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission
 from vds.decommission import plan
@@ -210,7 +210,7 @@ _REFUSED = {
 def _read(printed: str, outcome: Outcome) -> None:
     """Read the script's output: JSON lines that say of each setting and service whether it was restored."""
     for line in printed.splitlines():
-        row = json.loads(line) if line.startswith("{") else {}
+        row = json_value(line) if line.startswith("{") else {}
         if row.get("service") in _REFUSED and row["state"] == "refused":
             outcome.warnings.append(_REFUSED[row["service"]])
         if "key" in row:

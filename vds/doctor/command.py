@@ -1,7 +1,6 @@
 """`vds doctor`: checks every node, the cluster and the gateway against the stack file."""
 
 import datetime
-import json
 import os
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.core.names import PROJECT, child, token
+from components.core.untrusted import json_value
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import read_cluster
 from components.nodes.preflight import facts
@@ -88,7 +88,7 @@ def doctor(
         diagnosis, document = measure(opened, window_seconds=window or 0, measure_disk=disk)
     if facts_file:
         _write(facts_file, document)
-        progress.print(f"facts: {facts_file}, sha256 {json.loads(document)['sha256']}", soft_wrap=True)
+        progress.print(f"facts: {facts_file}, sha256 {json_value(document)['sha256']}", soft_wrap=True)
     if as_json:
         print_json(document_of(diagnosis))
     else:

@@ -1,11 +1,11 @@
 """State and stack file, brought together into what the evidence says. Pure: the same two, the same answer."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 
 from components.core import labels
 from components.core.names import token
+from components.core.untrusted import json_value
 from components.kubeadm.model import Kubeadm
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
@@ -170,8 +170,8 @@ def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
         marks = resource.metadata.get("annotations")
         written = marks.get(labels.PLAIN_TEXT) if isinstance(marks, Mapping) else None
         try:
-            listeners = json.loads(written) if isinstance(written, str) else {}
-        except (ValueError, RecursionError):
+            listeners = json_value(written) if isinstance(written, str) else {}
+        except ValueError:
             continue  # the policies say that it is no exception
         for name, entry in listeners.items() if isinstance(listeners, dict) else ():
             if isinstance(entry, dict):

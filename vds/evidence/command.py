@@ -1,7 +1,6 @@
 """`vds evidence`: a folder for an auditor, with checksums."""
 
 import datetime
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from components.core.untrusted import json_value
 from vds.evidence.checksums import COVER, SUMS, digest
 from vds.evidence.collect import collect
 from vds.evidence.contents import FILES, sentence, violated
@@ -111,7 +111,7 @@ def _refuse_other_files(folder: Path) -> None:
 
 def _json(file: Path) -> Mapping[str, Any]:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json_value(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise OperationError(
             f"--policy-pack-config {file}: cannot be read ({error.strerror}): correct its name"

@@ -6,10 +6,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import policies
 from components.core.finding import Finding
+from components.core.untrusted import yaml_value
 from policies.context import SEEN_BACKEND, TODAY
 from policies.engine import POLICIES, PolicyError
 from policies.machines import REMOTE
@@ -25,7 +24,7 @@ Entry = Mapping[str, Any]
 def pack_version() -> str:
     """The version that `PulumiPolicy.yaml` gives the pack."""
     text = (Path(policies.__file__).parent / "PulumiPolicy.yaml").read_text(encoding="utf-8")
-    return str(yaml.safe_load(text)["version"])
+    return str(yaml_value(text)["version"])
 
 
 def results(state: State, config: Mapping[str, Any], *, today: str, backend: str) -> list[PolicyResult]:

@@ -1,8 +1,8 @@
 """Reads the stack's state, encrypted, and the URL of its backend."""
 
-import json
 from pathlib import Path
 
+from components.core.untrusted import json_value
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
@@ -20,7 +20,7 @@ def exported(stack: str) -> str:
 def backend(stack: str) -> str:
     """The URL of the backend that pulumi is logged in to; empty if pulumi does not print it."""
     try:
-        return str(json.loads(pulumi.output(stack, "whoami", "--json", remedy=_REMEDY))["url"])
+        return str(json_value(pulumi.output(stack, "whoami", "--json", remedy=_REMEDY))["url"])
     except (KeyError, TypeError, ValueError):
         return ""
 

@@ -11,7 +11,9 @@ from typing import Any
 
 from components.core.endpoints import without_secrets
 from components.core.signatures import SECRET, SIGNATURE
+from components.core.untrusted import json_value
 from vds.shared.errors import OperationError
+from vds.shared.pulumi import LARGEST_STATE
 
 FORMS = (3, 4)
 """What `pulumi stack export` writes: 3 since 2019, 4 for a stack that uses a feature that 3 does not have."""
@@ -82,8 +84,8 @@ def read(text: str, source: str) -> State:
     """
     remedy = "export it with `pulumi stack export --stack STACK --file FILE`"
     try:
-        export = json.loads(text)
-    except (ValueError, RecursionError):
+        export = json_value(text, most=LARGEST_STATE)
+    except ValueError:
         raise OperationError(f"{source}: is not JSON: {remedy}") from None
     version = export.get("version") if isinstance(export, dict) else None
     if version not in FORMS:

@@ -1,11 +1,11 @@
 """Parses what `inspect.sh` printed. Pure."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from components.core.untrusted import json_value
 from vds.shared.errors import OperationError
 
 # --- inside a pod ------------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ class PodNetwork(NamedTuple):
 def pod_network(output: str) -> PodNetwork:
     """The three lines of `routes`. Raises OperationError for anything else."""
     try:
-        addresses, routes, routes6 = (json.loads(line) for line in output.splitlines())
+        addresses, routes, routes6 = (json_value(line) for line in output.splitlines())
     except ValueError:
         raise OperationError(
             f"`ip -j` inside the pod printed {output[:80]!r}: the node's iproute2 is older than 4.14; update it"
@@ -78,7 +78,7 @@ class Drop(NamedTuple):
 def drop(line: str) -> Drop | None:
     """A line of `cilium-dbg monitor --type drop --json`; None for any other line."""
     try:
-        event = json.loads(line)
+        event = json_value(line)
     except ValueError:
         return None
     if not isinstance(event, dict) or event.get("type") != "drop":
@@ -182,7 +182,7 @@ def agent_status(output: str, succeeded: bool) -> AgentStatus:
     `Disabled` is ready too: an agent without health checks.
     """
     try:
-        status = json.loads(output)
+        status = json_value(output)
         state = status["cilium"]["state"]
     except (ValueError, KeyError, TypeError):
         return AgentStatus(succeeded, output.strip(), None)

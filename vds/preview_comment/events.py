@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from components.core.untrusted import json_value
 from vds.preview_comment.masking import masked, masked_text
 
 Op = Literal["same", "create", "update", "replace", "delete"]
@@ -107,7 +108,7 @@ def read(lines: Iterable[str]) -> Preview:
         if not line.strip():
             continue
         try:
-            event = json.loads(line)
+            event = json_value(line)
             if body := event.get("resourcePreEvent"):
                 _take(changes, body["metadata"])
             elif body := event.get("policyEvent"):

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from components.core.untrusted import json_value
 from vds.shared.errors import OperationError
 from vds.shared.https import Https, HttpsError
 
 _PAGE = 100
+_LARGEST_ANSWER = 10_000_000
+"""Bytes. A page has 100 comments of at most 64 kB."""
 _PAGES = 50
 """5,000 comments; a pull request with more is not read by people."""
 _ACTIONS_BOT = "github-actions[bot]"
@@ -117,9 +120,9 @@ def _ask(to: Thread, method: str, url: str, body: Mapping[str, str] | None = Non
     data = json.dumps(body).encode() if body is not None else None
     asked = f"{method} {url.partition('?')[0]}"
     try:
-        answer = Https().request(method, url, headers=headers, credentials=token, body=data)
+        answer = Https(_LARGEST_ANSWER).request(method, url, headers=headers, credentials=token, body=data)
         if answer.status < 300:
-            return json.loads(answer.body)
+            return json_value(answer.body)
     except HttpsError as error:
         raise OperationError(f"{asked} failed: {error}") from None
     except ValueError:

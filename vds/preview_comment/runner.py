@@ -1,6 +1,5 @@
 """Asks git which files a change touches, and pulumi what it would do."""
 
-import json
 import os
 import subprocess
 import tempfile
@@ -10,6 +9,7 @@ from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
+from components.core.untrusted import json_value
 from components.stackfile.parsing import read_text, spec_data
 from vds.preview_comment.config_copy import without_nodes
 from vds.preview_comment.events import EventsError, Preview, read
@@ -99,7 +99,7 @@ def dependencies(stack: str, project: Path) -> Mapping[str, Sequence[str]]:
     """The dependencies of each resource in the state; empty if the state can't be read."""
     done = _pulumi(project, "stack", "export", "--stack", stack)
     try:
-        resources = json.loads(done.stdout)["deployment"].get("resources") or []
+        resources = json_value(done.stdout, most=pulumi.LARGEST_STATE)["deployment"].get("resources") or []
         return {resource["urn"]: tuple(resource.get("dependencies") or ()) for resource in resources}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -15,6 +15,8 @@ from vds.shared.errors import OperationError
 
 SECONDS = 60
 """For a command that only reads. It takes one second; a backend on the network needs more."""
+LARGEST_STATE = 200_000_000
+"""Characters of an exported state: a hundred times that of a stack with 1,000 resources."""
 
 
 class EngineError(NamedTuple):

@@ -1,6 +1,5 @@
 """Reads a stack: its spec and its secrets, from `pulumi config`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from components.core.messages import in_full
 from components.core.names import PROJECT
+from components.core.untrusted import json_value
 from components.kubeadm.credentials import BY_KIND, secret_names
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
 from components.stackfile.parsing import SpecError, parse, read_text
@@ -95,7 +95,7 @@ def _spec_data(config: Mapping[str, Any], folder: Path) -> Any:
     data = entry.get("objectValue")
     if data is None and entry.get("value"):
         try:
-            data = json.loads(entry["value"])  # set as text, `pulumi config set`
+            data = json_value(entry["value"])  # set as text, `pulumi config set`
         except ValueError:
             data = {}  # not a group of settings: the model says which are missing
     if not (file := _value(config, "defaults")):
@@ -123,7 +123,7 @@ def _pulumi(stack: str, folder: Path, *words: str, after: Sequence[str] = ()) ->
     """What pulumi prints as JSON."""
     text = pulumi.output(stack, *words, "--stack", stack, *after, folder=folder)
     try:
-        answer: Mapping[str, Any] = json.loads(text)
+        answer: Mapping[str, Any] = json_value(text)
     except ValueError:  # its text may hold secrets: none of it is shown
         raise OperationError(f"stack {stack}: `pulumi {words[0]}` did not print JSON: update pulumi") from None
     return answer

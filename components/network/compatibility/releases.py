@@ -6,8 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from components.core.untrusted import yaml_value
 from components.core.versions import matches, minor, parse
 from components.network.compatibility.matrix import Part
 
@@ -91,7 +90,7 @@ class Table(NamedTuple):
 @cache
 def table() -> Table:
     """The table that comes with this version of the platform."""
-    data = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    data = yaml_value(FILE.read_text(encoding="utf-8"))
     return Table(data["date"], {Part(name): _releases(content) for name, content in data["parts"].items()})
 
 

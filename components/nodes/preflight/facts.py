@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from components.core.types import RefusedError
+from components.core.untrusted import json_value
 
 Fact = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ def parse(output: str, *, received_at: float) -> Survey:
     facts: dict[str, Fact] = {}
     for line in (line for line in output.split("\n") if line.strip()):
         try:
-            fact = json.loads(line)
+            fact = json_value(line)
             facts[fact["fact"]] = fact
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"the survey printed an unknown line: {line[:80]}") from None
@@ -79,7 +80,7 @@ def load(text: str, *, environment: str, now: float, max_hours: int, sha256: str
     """
     again = "make it anew with `vds doctor --facts FILE`"
     try:
-        document = json.loads(text)
+        document = json_value(text)
         stated = document.pop("sha256")
         age_hours = (now - document["madeAt"]) / 3600
         kept = Kept(tuple(Survey(**survey) for survey in document["surveys"]), document["cluster"])

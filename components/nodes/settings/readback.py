@@ -1,7 +1,8 @@
 """Parses what a node's script printed: one parser for `apply`, `check` and `remove`."""
 
-import json
 from typing import Any, NamedTuple
+
+from components.core.untrusted import json_value
 
 _VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
 _SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off", "firewall": "the firewall differs"}
@@ -72,7 +73,7 @@ def parse(output: str) -> Readback:
     if not lines:
         raise ValueError("the node's script printed nothing")
     try:
-        facts: list[dict[str, Any]] = [json.loads(line) for line in lines[:-1]]
+        facts: list[dict[str, Any]] = [json_value(line) for line in lines[:-1]]
     except ValueError:
         raise ValueError(f"the node's script printed an unknown line: {lines[0][:80]}") from None
     if lines[-1] not in _VERDICTS:

@@ -89,7 +89,6 @@ def test_a_value_of_an_alias_is_written_where_it_is_read() -> None:
         ("a:\n- {b: 1, b: 2}\n", [("b", 2)]),
         ("yes: 1\ntrue: 2\n", [("true", 2)]),
         ("1: 1\n'1': 2\n", [("1", 2)]),
-        ("a: &x [*x]\n", []),
     ],
 )
 def test_a_key_that_occurs_twice_is_found(text: str, found: list[tuple[str, int]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.charts import helm
+from components.core.untrusted import json_value
 from components.network.cilium.chart.trial import helm_program, helms_words
 
 
@@ -109,7 +110,7 @@ def merge_words(values: Mapping[str, Any], words: Iterable[tuple[str, str]]) -> 
             raise HelmError("a word of --set has a character that no program accepts: write it in UTF-8") from None
     if answer.code:
         raise HelmError(f"{helms_words(answer.error)}: correct the words of --set, and quote them for the shell")
-    found: dict[str, Any] = json.loads(answer.output.decode().split("\n", 2)[2])
+    found: dict[str, Any] = json_value(answer.output.decode().split("\n", 2)[2])
     return found
 
 

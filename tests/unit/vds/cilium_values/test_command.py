@@ -160,7 +160,7 @@ def test_bad_usage_is_exit_2_with_item_value_and_remedy(words, says):
         (b"a: &a {b: *a}", "an alias holds itself"),
         (b"MTU: 1400\nMTU: 1500\n", "MTU (line 2)"),
         (b'ipv6: {enabled: true, "enabled": false}\n', "enabled (line 1)"),
-        (MULTIPLYING, "more than 20000 keys"),
+        (MULTIPLYING, "aliases stand for more than 100000 values"),
     ],
     ids=["unclosed", "list", "bytes", "recursive", "twice", "twice-within", "multiplying"],
 )
@@ -183,11 +183,11 @@ def test_help_names_the_exit_codes():
         (["--version", "1.18.2", "-"], b"MTU: &a [*a]\n", "an alias holds itself"),
         (["--version", "1.18.2", "-"], b"a: &a {b: [*a]}\n", "an alias holds itself"),
         (["--version", "1.18.2", "-"], b"a: " + b"[" * 60 + b"]" * 60, "levels deep"),
-        (["--version", "1.18.2", "-"], b"a: " + b"{b: " * 3000 + b"1" + b"}" * 3000, "deep"),
+        (["--version", "1.18.2", "-"], b"a: " + b"{b: " * 3000 + b"1" + b"}" * 3000, "within each other"),
         (
             ["--version", "1.18.2", "-"],
             LISTS,
-            "aliases multiply each other",
+            "aliases stand for more than 100000 values",
         ),
         (["--version", "1.18.2", "-"], b"\xff\xfe", "is not UTF-8 text"),
         (["--version", "1.18.2", "-"], b"[1]", "has no keys with values"),

@@ -1,0 +1,123 @@
+"""Reads what others wrote, within limits: YAML and JSON of files, charts, nodes, servers and forges. Pure.
+
+No other module parses YAML or JSON (tests/unit/test_bans.py). PyYAML's C reader ends the whole process at 100,000
+brackets within each other, nine lines of aliases can stand for 400 million values, and `json.loads` raises
+RecursionError.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic_core import from_json
+
+MOST_CHARACTERS = 10_000_000
+"""Of a text: five times the largest file of CRDs that a project publishes."""
+_DEEPEST = 100
+"""Lists and groups within each other. The deepest schema of a published CRD has 40."""
+_MOST_BY_ALIAS = 100_000
+"""Values that aliases stand for. Go's yaml.v3 refuses 'excessive aliasing' too."""
+_LONGEST_NUMBER = 100
+_NUMBER = re.compile(r"[-+]?(0[xX][0-9a-fA-F_]+|0[oObB][0-7_]+|[0-9.][0-9_.:eE+-]*)")
+
+YamlError = yaml.YAMLError
+"""What is wrong with a YAML text; `problem` and `problem_mark` say it where they are there."""
+
+
+class LimitError(yaml.MarkedYAMLError):
+    """A YAML text that is over a limit; `problem` is a sentence without its end."""
+
+
+SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a megabyte: seconds without libyaml
+
+
+def yaml_value(text: str, *, most: int = MOST_CHARACTERS) -> Any:
+    """The value of a text with one document; None where it is empty. Raises YamlError."""
+    found = yaml_documents(text, most=most)
+    if len(found) > 1:
+        raise yaml.MarkedYAMLError(problem="it has several documents")
+    return found[0] if found else None
+
+
+def yaml_documents(text: str, *, loader: Any = SafeLoader, most: int = MOST_CHARACTERS) -> list[Any]:
+    """The value of every document. Raises YamlError, and nothing else."""
+    try:
+        _check(text, loader, most)
+        return list(yaml.load_all(text, Loader=loader))
+    except yaml.YAMLError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        # PyYAML lets errors of Python through, for example for the date 2026-13-45.
+        raise yaml.MarkedYAMLError(problem="a value is not what it looks like") from None
+
+
+def yaml_nodes(text: str, *, loader: Any = SafeLoader, most: int = MOST_CHARACTERS) -> Iterator[Any]:
+    """The root node of every document, with places in the text. Raises YamlError, and nothing else."""
+    try:
+        _check(text, loader, most)
+        yield from yaml.compose_all(text, Loader=loader)
+    except ValueError:
+        raise yaml.MarkedYAMLError(problem="a value is not what it looks like") from None
+
+
+def line_of(error: YamlError, text: str) -> int | None:
+    """The line of the text, from 1, that an error is about; None where it names none."""
+    mark = getattr(error, "problem_mark", None)
+    return min(mark.line + 1, max(len(text.splitlines()), 1)) if mark else None
+
+
+def json_value(text: str | bytes, *, most: int = MOST_CHARACTERS) -> Any:
+    """The value of a JSON text. Raises ValueError, and nothing else; its text repeats nothing of the input."""
+    if len(text) > most:
+        raise ValueError(f"it is longer than {most} characters")
+    return from_json(text, allow_inf_nan=False)
+
+
+def printable(text: str) -> str:
+    """The text without line breaks, control characters and escape sequences, for a terminal, a log or a table."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _check(text: str, loader: Any, most: int) -> None:
+    """Raises YamlError for a text whose values would be too many, too deep or too long."""
+    if len(text) > most:
+        raise LimitError(problem=f"it is longer than {most} characters")
+    sizes: dict[str | None, int | None] = {}  # by anchor; None: begun and not yet ended
+    opened: list[tuple[str | None, int]] = []  # anchor, and the count of values before it
+    count = by_alias = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.DocumentStartEvent):
+            sizes.clear()
+        elif isinstance(event, yaml.AliasEvent):
+            size = sizes.get(event.anchor, 0)  # of an anchor that does not exist: the loader says so
+            if size is None:
+                raise _limit(event, "an alias holds itself")
+            count += size
+            by_alias += size
+            if by_alias > _MOST_BY_ALIAS:
+                raise _limit(event, f"aliases stand for more than {_MOST_BY_ALIAS} values")
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count))
+            count += 1
+            if len(opened) > _DEEPEST:
+                raise _limit(event, f"more than {_DEEPEST} lists and groups are within each other")
+            if event.anchor:
+                sizes[event.anchor] = None
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                sizes[anchor] = count - before
+        elif isinstance(event, yaml.ScalarEvent):
+            count += 1
+            if event.anchor:
+                sizes[event.anchor] = 1
+            long = len(event.value) > _LONGEST_NUMBER and (event.tag or event.implicit[0])
+            if long and _NUMBER.fullmatch(event.value):  # reading it takes time with the square of its length
+                raise _limit(event, f"a number has more than {_LONGEST_NUMBER} digits")
+
+
+def _limit(event: Any, problem: str) -> LimitError:
+    return LimitError(problem=problem, problem_mark=event.start_mark)
