@@ -37,15 +37,15 @@ class Constraint(NamedTuple):
     id: str
     field: str
     """Of the data path: the setting to blame."""
-    releases: str
-    """Specifiers, as in `>=1.15,<1.19`; empty: every release."""
     broken: Callable[[DataPath], bool]
-    effect: Verdict
-    """What the agents or the operator do: `REFUSED`, `IGNORED`, or something else than was meant (`OTHERWISE`)."""
     reason: Callable[[DataPath], str]
     source: str
     remedies: Callable[[DataPath], tuple[Change, ...]]
     """Each of them is enough, the best first."""
+    releases: str = ""
+    """Specifiers, as in `>=1.15,<1.19`; empty: every release."""
+    effect: Verdict = Verdict.REFUSED
+    """What the agents or the operator do: `REFUSED`, `IGNORED`, or something else than was meant (`OTHERWISE`)."""
 
     @property
     def fixed_in(self) -> str:
@@ -115,9 +115,7 @@ CONSTRAINTS = (
     Constraint(
         "proxy-word-unknown",
         "replaces_proxy",
-        "",
         lambda path: path.proxy != "" and path.proxy not in proxy_words(path.release),
-        Verdict.REFUSED,
         lambda path: f"the agents of {path.release} know {', '.join(proxy_words(path.release))}",
         _KPR_GO,
         lambda path: (_known_word(path),),
@@ -125,9 +123,7 @@ CONSTRAINTS = (
     Constraint(
         "routing-mode-unknown",
         "routing",
-        "",
         lambda path: path.routing not in ROUTINGS,
-        Verdict.REFUSED,
         _says("the agents know native and tunnel"),
         "pkg/option/config.go",
         lambda path: ({"routing": path.routing.lower() if path.routing.lower() in ROUTINGS else "tunnel"},),
@@ -135,9 +131,7 @@ CONSTRAINTS = (
     Constraint(
         "tunnel-protocol-unknown",
         "protocol",
-        "",
         lambda path: path.protocol not in PROTOCOLS,
-        Verdict.REFUSED,
         _says("the agents know vxlan and geneve"),
         "pkg/datapath/tunnel/tunnel.go",
         lambda path: ({"protocol": path.protocol.lower() if path.protocol.lower() in PROTOCOLS else "vxlan"},),
@@ -145,9 +139,7 @@ CONSTRAINTS = (
     Constraint(
         "lb-mode-unknown",
         "lb_mode",
-        "",
         lambda path: path.lb_mode not in ("snat", *DSR_MODES) and (path.node_ports or matches(path.release, ">=1.18")),
-        Verdict.REFUSED,
         _says("the agents know snat, dsr and hybrid"),
         f"{_KPR_GO}; since 1.18 pkg/loadbalancer/config.go, with and without kube-proxy",
         lambda path: ({"lb_mode": path.lb_mode.lower() if path.lb_mode.lower() in DSR_MODES else "snat"},),
@@ -155,24 +147,21 @@ CONSTRAINTS = (
     Constraint(
         "lb-mode-needs-replacement",
         "lb_mode",
-        "",
         lambda path: path.lb_mode != "snat" and not path.node_ports,
-        Verdict.IGNORED,
         _says(_NEEDS_REPLACEMENT),
         _KPR_GO,
         _always(_REPLACED, {"lb_mode": "snat"}),
+        effect=Verdict.IGNORED,
     ),
     Constraint(
         "dsr-over-tunnel",
         "lb_mode",
-        "",
         lambda path: (
             _dsr(path)
             and path.node_ports
             and not path.native
             and (path.protocol == "vxlan" or path.dispatch != "geneve")
         ),
-        Verdict.REFUSED,
         _no_dsr_through_the_tunnel,
         _KPR_GO,
         _carries_dsr,
@@ -180,41 +169,36 @@ CONSTRAINTS = (
     Constraint(
         "dsr-geneve-needs-geneve",
         "dispatch",
-        ">=1.15",
         lambda path: (
             _dsr(path) and path.node_ports and path.native and path.dispatch == "geneve" and path.protocol == "vxlan"
         ),
-        Verdict.REFUSED,
         _says("since 1.15 dispatch geneve needs the tunnel protocol geneve, with native routing too"),
         _KPR_GO,
         _always({"protocol": "geneve"}, {"dispatch": "opt"}),
+        releases=">=1.15",
     ),
     Constraint(
         "dsr-geneve-is-of-1.14",
         "dispatch",
-        "<1.14",
         lambda path: _dsr(path) and path.node_ports and path.dispatch == "geneve",
-        Verdict.REFUSED,
         _says("dispatch geneve came with Cilium 1.14"),
         _KPR_GO,
         _always({"dispatch": "opt"}),
+        releases="<1.14",
     ),
     Constraint(
         "xdp-over-tunnel",
         "acceleration",
-        "<1.13",
         lambda path: path.acceleration != "disabled" and path.node_ports and not path.native,
-        Verdict.REFUSED,
         lambda path: f"before 1.13 XDP needs native routing, and {path.name} runs",
         "cilium#21364",
         _always({"acceleration": "disabled"}),
+        releases="<1.13",
     ),
     Constraint(
         "direct-routes-over-tunnel",
         "direct_routes",
-        "",
         lambda path: path.direct_routes and not path.native,
-        Verdict.REFUSED,
         lambda path: f"{path.name} runs, and direct routes need native routing",
         "daemon/cmd/daemon_main.go",
         _always({"direct_routes": False}),
@@ -222,31 +206,28 @@ CONSTRAINTS = (
     Constraint(
         "bpf-masquerade-falls-back",
         "bpf_masquerade",
-        "<1.15",
         lambda path: path.bpf_masquerade and not path.node_ports,
-        Verdict.OTHERWISE,
         _says(
             "without node ports in eBPF (kube-proxy replacement, or nodePort.enabled) the agent falls back to iptables"
         ),
         _DAEMON_GO,
         _always({"bpf_masquerade": False}),
+        releases="<1.15",
+        effect=Verdict.OTHERWISE,
     ),
     Constraint(
         "bpf-masquerade-needs-replacement",
         "bpf_masquerade",
-        ">=1.15,<1.19",
         lambda path: path.bpf_masquerade and path.masquerades and not path.node_ports,
-        Verdict.REFUSED,
         _says("masquerade in eBPF needs node ports in eBPF: kube-proxy replacement, or nodePort.enabled"),
         f"{_DAEMON_GO}; no longer since 1.19, cilium#41380",
         _always({"bpf_masquerade": False}, _REPLACED),
+        releases=">=1.15,<1.19",
     ),
     Constraint(
         "native-routing-needs-cidr",
         "native_cidr",
-        "",
         lambda path: path.native and path.masquerades and not path.native_cidr,
-        Verdict.REFUSED,
         _says("native routing that masquerades needs ipv4NativeRoutingCIDR, and none takes effect"),
         _CONFIG_GO,
         lambda path: ({"native_cidr": path.pod_cidr},),
@@ -254,29 +235,25 @@ CONSTRAINTS = (
     Constraint(
         "native-routing-needs-ipv6-cidr",
         "native_cidr_ipv6",
-        ">=1.12",
         lambda path: path.native and path.masquerades_ipv6 and not path.native_cidr_ipv6,
-        Verdict.REFUSED,
         _says("native routing that masquerades IPv6 needs ipv6NativeRoutingCIDR"),
         f"{_CONFIG_GO}, checkIPv6NativeRoutingCIDR",
         _always({"native_cidr_ipv6": "<the pods' IPv6 network>"}, {"masquerades_ipv6": False}),
+        releases=">=1.12",
     ),
     Constraint(
         "no-ipv4-over-tunnel",
         "ipv4",
-        "<1.18",
         lambda path: not path.ipv4 and not path.native,
-        Verdict.REFUSED,
         _says("before 1.18 a tunnel needs IPv4 between the nodes"),
         "cilium#21538, cilium#17240",
         _always({"ipv4": True}, {"routing": "native"}),
+        releases="<1.18",
     ),
     Constraint(
         "egress-gateway-needs-bpf-masquerade",
         "egress_gateway",
-        "",
         lambda path: path.egress_gateway and not (path.masquerades and path.bpf_masquerade),
-        Verdict.REFUSED,
         _says("the egress gateway needs IPv4 masquerade in eBPF (enableIPv4Masquerade and bpf.masquerade)"),
         "pkg/egressgateway/manager.go; before 1.15 daemon/cmd/daemon.go",
         _always({"bpf_masquerade": True, "masquerades": True}, {"egress_gateway": False}),
@@ -284,9 +261,7 @@ CONSTRAINTS = (
     Constraint(
         "ip-masq-agent-needs-bpf-masquerade",
         "ip_masq_agent",
-        "",
         lambda path: path.ip_masq_agent and _no_bpf_masquerade(path),
-        Verdict.REFUSED,
         _says("the ip-masq-agent needs masquerade in eBPF (enableIPv4Masquerade and bpf.masquerade)"),
         _DAEMON_GO,
         _always({"bpf_masquerade": True, "masquerades": True}, {"ip_masq_agent": False}),
@@ -294,9 +269,7 @@ CONSTRAINTS = (
     Constraint(
         "no-conntrack-over-tunnel",
         "no_conntrack",
-        "",
         lambda path: path.no_conntrack and not path.native,
-        Verdict.REFUSED,
         lambda path: f"rules without connection tracking need native routing, and {path.name} runs",
         "daemon/cmd/daemon_main.go",
         _always({"no_conntrack": False}),
@@ -304,9 +277,7 @@ CONSTRAINTS = (
     Constraint(
         "no-conntrack-needs-ebpf",
         "no_conntrack",
-        "",
         _incomplete_no_conntrack,
-        Verdict.REFUSED,
         _says("rules without connection tracking need full kube-proxy replacement, and bpf.masquerade"),
         f"{_KPR_GO}, cilium#16046",
         _always({"replaces_proxy": True, "bpf_masquerade": True}, {"no_conntrack": False}),
@@ -314,31 +285,27 @@ CONSTRAINTS = (
     Constraint(
         "multi-pool-over-tunnel",
         "ipam",
-        "<1.18",
         lambda path: path.ipam == "multi-pool" and not path.native,
-        Verdict.REFUSED,
         lambda path: f"before 1.18 multi-pool IPAM needs native routing, and {path.name} runs",
         "daemon/cmd/daemon_main.go, 1.14 to 1.17",
         _always({"ipam": "cluster-pool"}, {"routing": "native"}),
+        releases="<1.18",
     ),
     Constraint(
         "multi-pool-with-ipsec",
         "ipam",
-        "<1.19",
         lambda path: (
             path.ipam == "multi-pool" and path.encryption == "ipsec" and (path.native or matches(path.release, "<1.18"))
         ),
-        Verdict.REFUSED,
         _says("multi-pool IPAM with IPsec needs a tunnel on 1.18, and does not exist before"),
         "daemon/cmd/daemon_main.go, 1.14 to 1.18",
         _always({"ipam": "cluster-pool"}, {"encryption": "wireguard"}),
+        releases="<1.19",
     ),
     Constraint(
         "mtu-below-ipv6-minimum",
         "mtu",
-        "",
         lambda path: path.mtu != 0 and path.mtu < MINIMUM_MTU,
-        Verdict.REFUSED,
         _says(f"it is the links' MTU, which is {MINIMUM_MTU} or more; 0 lets the agents find it"),
         "RFC 8200, section 5; pkg/mtu",
         _always({"mtu": 0}),
@@ -346,19 +313,17 @@ CONSTRAINTS = (
     Constraint(
         "l2-announcements-need-replacement",
         "l2_announcements",
-        ">=1.14",
         lambda path: path.l2_announcements and not path.replaces_proxy,
-        Verdict.IGNORED,
         _says("it needs kube-proxy replacement, so that Cilium carries what it announces"),
         "Cilium's page on L2 announcements",
         _always(_REPLACED),
+        releases=">=1.14",
+        effect=Verdict.IGNORED,
     ),
     Constraint(
         "one-encryption",
         "encryption",
-        "",
         lambda path: path.encryption == "wireguard and ipsec",
-        Verdict.REFUSED,
         _says("WireGuard and IPsec exclude each other"),
         _DAEMON_GO,
         _always({"encryption": "wireguard"}),
@@ -366,54 +331,52 @@ CONSTRAINTS = (
     Constraint(
         "wireguard-excludes-l7-proxy",
         "encryption",
-        "<1.14",
         lambda path: path.encryption == "wireguard" and path.l7_proxy,
-        Verdict.REFUSED,
         _says("before 1.14 WireGuard excludes the L7 proxy, which is on by default"),
         "cilium-cli#1405, cilium-cli#1529",
         _always({"l7_proxy": False}),
+        releases="<1.14",
     ),
     Constraint(
         "ipsec-excludes-replacement",
         "encryption",
-        "<1.16",
         lambda path: path.encryption == "ipsec" and path.node_ports,
-        Verdict.REFUSED,
         _says("before 1.16 IPsec excludes node ports in eBPF: kube-proxy replacement, and nodePort.enabled"),
         f"{_KPR_GO}, cilium#31760",
         _wireguard_instead,
+        releases="<1.16",
     ),
     Constraint(
         "gateway-is-of-1.13",
         "gateway_api",
-        "<1.13",
         lambda path: path.gateway_api,
-        Verdict.IGNORED,
         lambda path: f"Cilium {path.release} has no Gateway controller",
         "Cilium 1.13's release notes",
         _always({"gateway_api": False}),
+        releases="<1.13",
+        effect=Verdict.IGNORED,
     ),
     Constraint(
         "gateway-needs-l7-proxy",
         "gateway_api",
-        ">=1.13",
         lambda path: path.gateway_api and not path.l7_proxy,
-        Verdict.IGNORED,
         _says("the operator accepts Gateways, and without the L7 proxy no agent reads its Envoy configuration"),
         "pkg/ciliumenvoyconfig/controller.go, pkg/proxy/cell.go",
         _always({"l7_proxy": True}, {"gateway_api": False}),
+        releases=">=1.13",
+        effect=Verdict.IGNORED,
     ),
     Constraint(
         "gateway-needs-replacement",
         "gateway_api",
-        ">=1.13",
         lambda path: (
             path.gateway_api and not (path.replaces_proxy if matches(path.release, ">=1.19") else path.node_ports)
         ),
-        Verdict.IGNORED,
         _says("the Gateway controller needs kube-proxy replacement, or to 1.18 nodePort.enabled"),
         _GATEWAY_GO,
         _always(_REPLACED, {"gateway_api": False}),
+        releases=">=1.13",
+        effect=Verdict.IGNORED,
     ),
 )
 
