@@ -1,17 +1,18 @@
 """What the platform does with each kind of CNI: rules, advice and installation, a row a kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from components.charts.values import taken_problems
 from components.core.finding import Finding
 from components.network.calico.advice import calico_advice
 from components.network.calico.install import calico_install
 from components.network.calico.rules import calico_problems
-from components.network.calico.values import extra_problems as calico_values_problems
+from components.network.calico.values import platform_values as calico_values
 from components.network.cilium.advice import cilium_advice
 from components.network.cilium.install import cilium_install
 from components.network.cilium.rules import cilium_problems
-from components.network.cilium.values import extra_problems as cilium_values_problems
+from components.network.cilium.values import platform_values as cilium_values
 from components.network.install import Install
 from components.network.model import AnyCni
 from components.network.networks import ChartContext, NetworkSpec
@@ -21,10 +22,10 @@ from components.network.unmanaged.rules import flannel_problems, unmanaged_probl
 class Kind(NamedTuple):
     """What differs between kinds and needs more than the model itself. Each takes a model of its own kind."""
 
-    problems: Callable[[Any, NetworkSpec], list[Finding]]
+    problems: Callable[[Any, NetworkSpec], Iterable[Finding]]
     """Everything wrong with it on these networks, beyond what is asked of every CNI."""
-    values_problems: Callable[[Any, NetworkSpec, ChartContext], list[Finding]] = lambda *_: []
-    """What is wrong with the chart values that the stack file adds."""
+    values: Callable[[Any, NetworkSpec, ChartContext], Mapping[str, Any]] = lambda *_: {}
+    """The chart values that are the platform's own."""
     advice: Callable[[Any, int], list[Finding]] = lambda *_: []
     """What is not wrong and will surprise, over links of so many bytes."""
     install: Callable[[Any, NetworkSpec, ChartContext], Install | None] = lambda *_: None
@@ -32,16 +33,18 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[str, Kind] = {
-    "cilium": Kind(cilium_problems, cilium_values_problems, cilium_advice, cilium_install),
-    "calico": Kind(calico_problems, calico_values_problems, calico_advice, calico_install),
+    "cilium": Kind(cilium_problems, cilium_values, cilium_advice, cilium_install),
+    "calico": Kind(calico_problems, calico_values, calico_advice, calico_install),
     "flannel": Kind(flannel_problems),
     "unmanaged": Kind(unmanaged_problems),
 }
 
 
 def values_problems(cni: AnyCni, network: NetworkSpec, context: ChartContext) -> list[Finding]:
-    """What is wrong with the chart values that the stack file adds."""
-    return KINDS[cni.kind].values_problems(cni, network, context)
+    """What is wrong with the chart values that the stack file adds: the platform sets the key. What the chart does not
+    read, the policy pack finds by rendering it."""
+    own, install = KINDS[cni.kind].values(cni, network, context), getattr(cni, "install", None)
+    return taken_problems("cni-values", "cni.install.values", own, install.values) if install else []
 
 
 def cni_advice(cni: AnyCni, underlay: int) -> list[Finding]:

@@ -1,6 +1,6 @@
 """What a network may not be, beyond what the model can't express."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from components.core.finding import Finding
 from components.network.api_server import api_server_problems
@@ -30,7 +30,7 @@ def network_problems(network: NetworkSpec) -> list[Finding]:
 
 def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
     """Everything wrong with a CNI on these networks."""
-    return _mtu_problems(cni, network) + KINDS[cni.kind].problems(cni, network)
+    return [*_mtu_problems(cni, network), *KINDS[cni.kind].problems(cni, network)]
 
 
 def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> list[Finding]:
@@ -47,28 +47,22 @@ def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
+def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> Iterator[Finding]:
     mtu = solve(cni, network.underlay_mtu)
-    problems = []
     if cni.pod_mtu is not None and cni.pod_mtu != mtu.pod:
-        problems.append(
-            Finding(
-                "cni-pod-mtu",
-                "cni.podMtu",
-                f"{cni.pod_mtu}, but pods get {mtu.arithmetic}",
-                f"write podMtu: {mtu.pod}, or leave it out" + _link_meant(cni.pod_mtu, network.underlay_mtu),
-            )
+        yield Finding(
+            "cni-pod-mtu",
+            "cni.podMtu",
+            f"{cni.pod_mtu}, but pods get {mtu.arithmetic}",
+            f"write podMtu: {mtu.pod}, or leave it out" + _link_meant(cni.pod_mtu, network.underlay_mtu),
         )
     if mtu.pod < 1280:
-        problems.append(
-            Finding(
-                "cni-pod-mtu",
-                "network.underlayMtu",
-                f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on",
-                "choose native routing, no encryption, or links with a larger MTU",
-            )
+        yield Finding(
+            "cni-pod-mtu",
+            "network.underlayMtu",
+            f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on",
+            "choose native routing, no encryption, or links with a larger MTU",
         )
-    return problems
 
 
 def _link_meant(written: int, underlay: int) -> str:

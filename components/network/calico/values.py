@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.charts.values import merged, taken_problems
-from components.core.finding import Finding
+from components.charts.values import merged
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
 from components.core.versions import matches
@@ -47,22 +46,12 @@ def platform_values(cni: Calico, network: NetworkSpec, context: ChartContext) ->
     return values
 
 
-def extra_problems(cni: Calico, network: NetworkSpec, context: ChartContext) -> list[Finding]:
-    """Values of the stack file whose keys are the platform's own."""
-    own = platform_values(cni, network, context)
-    return taken_problems("cni-values", "cni.install.values", own, cni.install.values)
-
-
 def from_their_makers(values: Any) -> list[str]:
     """Images that the chart's values leave where its own defaults have them."""
     keys = (("installation", "registry"), ("tigeraOperator", "registry"), ("calicoctl", "image"))
-    return [] if all(_at(values, key) for key in keys) else ["quay.io/calico/node"]
-
-
-def _at(values: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        values = values.get(key) if isinstance(values, Mapping) else None
-    return values
+    groups = [(values.get(group) if isinstance(values, Mapping) else None, key) for group, key in keys]
+    moved = all(isinstance(group, Mapping) and group.get(key) for group, key in groups)
+    return [] if moved else ["quay.io/calico/node"]
 
 
 def _spec(cni: Calico, network: NetworkSpec) -> dict[str, Any]:

@@ -5,7 +5,6 @@ For example DSR over a VXLAN tunnel: the chart renders it, and then every agent 
 balancing that it supports.
 """
 
-from abc import abstractmethod
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -149,19 +148,14 @@ class _Cilium(CniSpec):
     upgraded_from: MinorVersion | None = None
     """The first minor version of this cluster, as in "1.16". It keeps the defaults that the data path depends on."""
 
+    # Each kind of routing has its own.
+    routing: VxlanTunnel | GeneveTunnel | NativeRouting
+    load_balancing: Snat | DsrOption | DsrGeneve
+
     tunnel: ClassVar[str]
     """`vxlan` or `geneve`; empty: none."""
     mtu_field: ClassVar[MtuField] = "MTU"
     mtu_is_the_links: ClassVar[bool] = True
-
-    @property
-    @abstractmethod
-    def balancing(self) -> "Snat | DsrOption | DsrGeneve":
-        """How a Service's traffic reaches a pod on another node."""
-
-    @property
-    @abstractmethod
-    def _routing_words(self) -> str: ...
 
     @property
     def chart(self) -> tuple[str, str]:
@@ -170,12 +164,12 @@ class _Cilium(CniSpec):
     def data_path(self, network: NetworkSpec) -> DataPath:
         """What the agents are told, as constraints judge it."""
         replaces = self.service_proxy == "ebpf"
-        dispatch = "opt" if isinstance(self.balancing, Snat) else self.balancing.dispatch
+        dispatch = "opt" if isinstance(self.load_balancing, Snat) else self.load_balancing.dispatch
         return DataPath(
             release=self.version,
             routing="tunnel" if self.tunnel else "native",
             protocol=self.tunnel or ("geneve" if dispatch == "geneve" else "vxlan"),  # of DSR, also without a tunnel
-            lb_mode=self.balancing.mode,
+            lb_mode=self.load_balancing.mode,
             dispatch=dispatch,
             replaces_proxy=replaces,
             node_ports=replaces,
@@ -194,12 +188,12 @@ class _Cilium(CniSpec):
     def requirements(self) -> Requirements:
         """Ports are of Cilium's system requirements."""
         udp: Ports = {"vxlan": ((8472, "Cilium's VXLAN"),), "geneve": ((6081, "Cilium's Geneve"),)}.get(self.tunnel, ())
-        if not self.tunnel and isinstance(self.balancing, DsrGeneve):
+        if not self.tunnel and isinstance(self.load_balancing, DsrGeneve):
             udp = ((6081, "DSR with Geneve dispatch"),)
         if self.encryption == "wireguard":
             udp = (*udp, (51871, "Cilium's WireGuard"))
         tcp = ((4240, "Cilium's health probes"),) if self.health_probes else ()
-        dsr = "" if isinstance(self.balancing, Snat) else "DSR"
+        dsr = "" if isinstance(self.load_balancing, Snat) else "DSR"
         return Requirements(tcp, udp, foreign_sources=dsr if self.tunnel else "native routing")
 
     def combination(self) -> Combination:
@@ -212,7 +206,10 @@ class _Cilium(CniSpec):
 
     def summary(self) -> str:
         encryption = {"none": (), "wireguard": ("WireGuard",), "ipsec": ("IPsec",)}[self.encryption]
-        parts = (self._routing_words, self.balancing.mode.upper(), *encryption, proxy_words(self.service_proxy))
+        routing = {"vxlan": "VXLAN tunnel", "geneve": "Geneve tunnel"}.get(self.tunnel, "")
+        if isinstance(self.routing, NativeRouting):
+            routing = f"native routing in {self.routing.native_cidr} ({_ROUTES[self.routing.routes]})"
+        parts = (routing, self.load_balancing.mode.upper(), *encryption, proxy_words(self.service_proxy))
         return f"Cilium {self.version}: {', '.join(parts)}"
 
     def source_at_pod(self, *, local: bool) -> Source:
@@ -223,7 +220,7 @@ class _Cilium(CniSpec):
         node is known by but its router's, of its own part of the pod network (seen with 1.18.2; a NetworkPolicy that
         lets nodes in by their addresses does not let these in).
         """
-        if local or self.balancing.mode != "snat":
+        if local or self.load_balancing.mode != "snat":
             return "client"
         return "node's router" if self.tunnel else "node"
 
@@ -235,14 +232,6 @@ class CiliumVxlan(_Cilium):
 
     routing: Annotated[VxlanTunnel, BeforeValidator(_one_of_the_routings)]
     load_balancing: Annotated[Snat, BeforeValidator(_no_dsr_over_vxlan)] = Snat(mode="snat")
-
-    @property
-    def balancing(self) -> Snat | DsrOption | DsrGeneve:
-        return self.load_balancing
-
-    @property
-    def _routing_words(self) -> str:
-        return "VXLAN tunnel"
 
 
 class CiliumGeneve(_Cilium):
@@ -257,14 +246,6 @@ class CiliumGeneve(_Cilium):
         BeforeValidator(_only_geneve_in_geneve),
     ] = Snat(mode="snat")
 
-    @property
-    def balancing(self) -> Snat | DsrOption | DsrGeneve:
-        return self.load_balancing
-
-    @property
-    def _routing_words(self) -> str:
-        return "Geneve tunnel"
-
 
 class CiliumNative(_Cilium):
     """Cilium without a tunnel: everything."""
@@ -277,14 +258,6 @@ class CiliumNative(_Cilium):
         Annotated[Snat, Tag("snat")] | Annotated[DsrOption, Tag("opt")] | Annotated[DsrGeneve, Tag("geneve")],
         _LOAD_BALANCING,
     ] = Snat(mode="snat")
-
-    @property
-    def balancing(self) -> Snat | DsrOption | DsrGeneve:
-        return self.load_balancing
-
-    @property
-    def _routing_words(self) -> str:
-        return f"native routing in {self.routing.native_cidr} ({_ROUTES[self.routing.routes]})"
 
     def data_path(self, network: NetworkSpec) -> DataPath:
         routes, cidr = self.routing.routes == "same-l2", str(self.routing.native_cidr)

@@ -1,5 +1,7 @@
 """What Cilium may not be on these networks, beyond what its model can't express."""
 
+from collections.abc import Iterator
+
 from components.core.finding import Finding
 from components.core.versions import between
 from components.network.cilium.changes import as_spec, effect, spec_field
@@ -14,66 +16,50 @@ NEWEST = "1.20"
 """The newest minor whose MTU arithmetic was run."""
 
 
-def cilium_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
+def cilium_problems(cni: Cilium, network: NetworkSpec) -> Iterator[Finding]:
     """Everything wrong with it."""
-    problems = _version_problems(cni)
-    return problems or _routing_problems(cni, network) + _data_path_problems(cni.data_path(network))
-
-
-def _version_problems(cni: Cilium) -> list[Finding]:
     if between(cni.version, SUPPORTED, NEWEST):
-        return []
-    return [
-        Finding(
-            "cni-version",
-            "cni.version",
-            f"{cni.version} is not between {SUPPORTED} and {NEWEST}: Cilium maintains three minors, and this platform "
-            "knows the chart's values and the MTU arithmetic of these",
-            "choose one of these (`vds cilium-values migrate` carries the values of older releases)",
-        )
-    ]
+        yield from _routing_problems(cni, network)
+        yield from _data_path_problems(cni.data_path(network))
+        return
+    yield Finding(
+        "cni-version",
+        "cni.version",
+        f"{cni.version} is not between {SUPPORTED} and {NEWEST}: Cilium maintains three minors, and this platform "
+        "knows the chart's values and the MTU arithmetic of these",
+        "choose one of these (`vds cilium-values migrate` carries the values of older releases)",
+    )
 
 
-def _data_path_problems(path: DataPath) -> list[Finding]:
-    problems = []
+def _data_path_problems(path: DataPath) -> Iterator[Finding]:
     for row in broken(path):
         upgrade = [f"version {row.fixed_in} or newer"] if row.fixed_in else []
         remedies = [*upgrade, *(as_spec(change) for change in row.remedies(path))]
         value = as_spec({row.field: getattr(path, row.field)}).partition(": ")[2]
-        problems.append(
-            Finding(
-                "cni-consistent",
-                spec_field(row.field),
-                f"{value} on Cilium {path.release}: {effect(row, row.reason(path))} ({row.source})",
-                f"write {', or '.join(remedies)}",
-            )
+        yield Finding(
+            "cni-consistent",
+            spec_field(row.field),
+            f"{value} on Cilium {path.release}: {effect(row, row.reason(path))} ({row.source})",
+            f"write {', or '.join(remedies)}",
         )
-    return problems
 
 
-def _routing_problems(cni: Cilium, network: NetworkSpec) -> list[Finding]:
+def _routing_problems(cni: Cilium, network: NetworkSpec) -> Iterator[Finding]:
     if not isinstance(cni, CiliumNative):
-        return []
-    problems = []
+        return
     native = cni.routing.native_cidr
     if not network.pod_cidr.subnet_of(native):
-        problems.append(
-            Finding(
-                "cni-native-cidr",
-                "cni.routing.nativeCidr",
-                f"{native} does not hold podCidr {network.pod_cidr}: pods on other nodes would see masqueraded "
-                "addresses",
-                f"write {network.pod_cidr}",
-            )
+        yield Finding(
+            "cni-native-cidr",
+            "cni.routing.nativeCidr",
+            f"{native} does not hold podCidr {network.pod_cidr}: pods on other nodes would see masqueraded addresses",
+            f"write {network.pod_cidr}",
         )
     elif not holds_nodes(network) and (held := [nodes for nodes in network.node_cidrs if nodes.subnet_of(native)]):
-        problems.append(
-            Finding(
-                "cni-native-cidr",
-                "cni.routing.nativeCidr",
-                f"{native} contains the nodes' network {held[0]} too: pods would reach it with addresses "
-                "that a provider's reverse-path filter drops",
-                f"write {network.pod_cidr}",
-            )
+        yield Finding(
+            "cni-native-cidr",
+            "cni.routing.nativeCidr",
+            f"{native} contains the nodes' network {held[0]} too: pods would reach it with addresses "
+            "that a provider's reverse-path filter drops",
+            f"write {network.pod_cidr}",
         )
-    return problems

@@ -6,8 +6,7 @@ tests render the charts and ask `explain` what each key really does there.
 
 from typing import Any
 
-from components.charts.values import merged, taken_problems
-from components.core.finding import Finding
+from components.charts.values import merged
 from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
 from components.network.cilium.advice import certificates_come_late
@@ -75,13 +74,6 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
     if cni.upgraded_from:
         values["upgradeCompatibility"] = cni.upgraded_from
     return merged(values, unflatten(mirrored(context.images, cni.version)))
-
-
-def extra_problems(cni: Cilium, network: NetworkSpec, context: ChartContext) -> list[Finding]:
-    """What is wrong with the values that the stack file adds: the platform sets the key. What the chart does not read,
-    the policy pack finds by rendering it."""
-    own = platform_values(cni, network, context)
-    return taken_problems("cni-values", "cni.install.values", own, cni.install.values)
 
 
 def _routing(path: DataPath) -> Values:
