@@ -1,6 +1,6 @@
 """Rules for changing the CRDs in a cluster: they compare the live CRDs with a new bundle."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
@@ -12,15 +12,12 @@ _Wrong = tuple[str, str]
 """What is wrong, and the remedy."""
 
 
-def bundle_problems(live: Iterable[Manifest], new: Bundle) -> list[Finding]:
+def bundle_problems(live: Iterable[Manifest], new: Bundle) -> Iterator[Finding]:
     """Everything wrong with applying `new`. CRDs that are not in it are not changed."""
     by_name = {item["metadata"]["name"]: item for item in new.crds}
-    return [
-        problem
-        for item in sorted(live, key=lambda item: str(item["metadata"]["name"]))
-        if item["metadata"]["name"] in by_name
-        for problem in crd_problems(item, by_name[item["metadata"]["name"]])
-    ]
+    for item in sorted(live, key=lambda item: str(item["metadata"]["name"])):
+        if item["metadata"]["name"] in by_name:
+            yield from crd_problems(item, by_name[item["metadata"]["name"]])
 
 
 def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:

@@ -57,23 +57,20 @@ def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[F
     ]
 
 
-def weight_problems(item: str, weights: Sequence[int]) -> list[Finding]:
+def weight_problems(item: str, weights: Sequence[int]) -> Iterator[Finding]:
     """Weights of one rule's backends: the CRD takes all zeros, and every request is then answered with 500."""
-    problems = [
-        Finding("gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}", "write one in that range")
-        for weight in weights
-        if not 0 <= weight <= MAX_WEIGHT
-    ]
-    if weights and not any(weights):
-        problems.append(
-            Finding(
-                "gateway-weights",
-                item,
-                f"all weights are zero ({', '.join(map(str, weights))}), so every request fails",
-                "give the stable backend a weight, 100 for all traffic",
+    for weight in weights:
+        if not 0 <= weight <= MAX_WEIGHT:
+            yield Finding(
+                "gateway-weights", item, f"weight {weight} is outside 0–{MAX_WEIGHT}", "write one in that range"
             )
+    if weights and not any(weights):
+        yield Finding(
+            "gateway-weights",
+            item,
+            f"all weights are zero ({', '.join(map(str, weights))}), so every request fails",
+            "give the stable backend a weight, 100 for all traffic",
         )
-    return problems
 
 
 def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
@@ -207,19 +204,16 @@ def plain_text_problem(item: str, remedy: str) -> Finding:
     return Finding("gateway-tls", item, "takes plain text from outside", f"{remedy} and a reason")
 
 
-def canary_problems(item: str, canary: int, total: int, ceiling: int) -> list[Finding]:
+def canary_problems(item: str, canary: int, total: int, ceiling: int) -> Iterator[Finding]:
     """A canary with more than its ceiling of the traffic, all of it weights."""
     if not total or canary * 100 <= ceiling * total:
-        return []
-    return [
-        Finding(
-            "gateway-canary",
-            item,
-            f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is "
-            f"{ceiling} %",
-            "lower the canary's weight, or make it the stable one",
-        )
-    ]
+        return
+    yield Finding(
+        "gateway-canary",
+        item,
+        f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is {ceiling} %",
+        "lower the canary's weight, or make it the stable one",
+    )
 
 
 def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ class Kind(NamedTuple):
     """Everything wrong with it on these networks, beyond what is asked of every CNI."""
     values: Callable[[Any, NetworkSpec, ChartContext], Mapping[str, Any]] = lambda *_: {}
     """The chart values that are the platform's own."""
-    advice: Callable[[Any, int], list[Finding]] = lambda *_: []
+    advice: Callable[[Any, int], Iterable[Finding]] = lambda *_: []
     """What is not wrong and will surprise, over links of so many bytes."""
     install: Callable[[Any, NetworkSpec, ChartContext], Install | None] = lambda *_: None
     """How it is installed; None where somebody else does."""
@@ -49,7 +49,7 @@ def values_problems(cni: AnyCni, network: NetworkSpec, context: ChartContext) ->
 
 def cni_advice(cni: AnyCni, underlay: int) -> list[Finding]:
     """Every remark on this CNI over links of `underlay` bytes."""
-    return KINDS[cni.kind].advice(cni, underlay)
+    return list(KINDS[cni.kind].advice(cni, underlay))
 
 
 def cni_install(cni: AnyCni, network: NetworkSpec, context: ChartContext) -> Install | None:

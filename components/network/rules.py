@@ -33,18 +33,16 @@ def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
     return [*_mtu_problems(cni, network), *KINDS[cni.kind].problems(cni, network)]
 
 
-def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> list[Finding]:
+def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> Iterator[Finding]:
     """Tenants on a network that does not enforce NetworkPolicies: the API server would take them, without effect."""
     if cni.enforces_policies or not tenants or (cni.kind == "flannel" and not cni.legacy):  # then it is refused anyway
-        return []
-    return [
-        Finding(
-            "cni-policies",
-            cni.policies_field,
-            f"{cni.title} enforces no NetworkPolicy, so nothing keeps {', '.join(tenants)} apart",
-            "write kind: cilium or calico, or take the tenants out",
-        )
-    ]
+        return
+    yield Finding(
+        "cni-policies",
+        cni.policies_field,
+        f"{cni.title} enforces no NetworkPolicy, so nothing keeps {', '.join(tenants)} apart",
+        "write kind: cilium or calico, or take the tenants out",
+    )
 
 
 def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> Iterator[Finding]:

@@ -155,32 +155,28 @@ _CONSEQUENCE = {
 }
 
 
-def taken_problems(item: Pooled, taken: Sequence[Taken]) -> list[Finding]:
+def taken_problems(item: Pooled, taken: Sequence[Taken]) -> Iterator[Finding]:
     """A pool that would hand out an address which somebody has: it takes the address away from them."""
-    return [
-        _of_pool(
-            "metallb-pool-addresses",
-            item,
-            f"{item.block} contains {who} ({address}): {_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}",
-            "shrink the pool",
-        )
-        for who, address in taken
-        if item.block.holds(address)
-    ]
+    for who, address in taken:
+        if item.block.holds(address):
+            yield _of_pool(
+                "metallb-pool-addresses",
+                item,
+                f"{item.block} contains {who} ({address}): {_CONSEQUENCE.get(who, 'MetalLB would cut off SSH to it')}",
+                "shrink the pool",
+            )
 
 
-def overlap_problems(pooled: Sequence[Pooled]) -> list[Finding]:
+def overlap_problems(pooled: Sequence[Pooled]) -> Iterator[Finding]:
     """Two blocks that share an address: MetalLB's webhook refuses the second, where there is a webhook."""
-    return [
-        _of_pool(
-            "metallb-pool-overlap",
-            second,
-            f"{second.block} overlaps {first.block} of pool '{first.pool}'",
-            "give each address to one pool",
-        )
-        for first, second in combinations(pooled, 2)
-        if first.block.overlaps(second.block)
-    ]
+    for first, second in combinations(pooled, 2):
+        if first.block.overlaps(second.block):
+            yield _of_pool(
+                "metallb-pool-overlap",
+                second,
+                f"{second.block} overlaps {first.block} of pool '{first.pool}'",
+                "give each address to one pool",
+            )
 
 
 def _names_twice(spec: MetalLbSpec) -> Iterator[Finding]:

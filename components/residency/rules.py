@@ -120,34 +120,30 @@ def residency_violations(place: Place, record: Record) -> list[str]:
     return [f"{why}{ended}" for why in abroad]
 
 
-def expired_problems(exceptions: Sequence[ResidencyException], today: date) -> list[Finding]:
+def expired_problems(exceptions: Sequence[ResidencyException], today: date) -> Iterator[Finding]:
     """Exceptions whose last day is over."""
-    return [
-        Finding(
-            "residency-exceptions",
-            f"exception '{item.name}'",
-            # Not the day of today: the same state would give other evidence every morning.
-            f"ended on {item.until}",
-            f"remove it, and leave place '{item.place}', or have a new date approved",
-        )
-        for item in exceptions
-        if item.ended(today)
-    ]
+    for item in exceptions:
+        if item.ended(today):
+            yield Finding(
+                "residency-exceptions",
+                f"exception '{item.name}'",
+                # Not the day of today: the same state would give other evidence every morning.
+                f"ended on {item.until}",
+                f"remove it, and leave place '{item.place}', or have a new date approved",
+            )
 
 
-def missing_purposes(places: Sequence[Place], demanded: Sequence[str]) -> list[Finding]:
+def missing_purposes(places: Sequence[Place], demanded: Sequence[str]) -> Iterator[Finding]:
     """Purposes of `demanded` for which no place is declared."""
     said = {purpose for place in places for purpose in place.purposes}
-    return [
-        Finding(
-            "residency-record",
-            "residency.places",
-            f"no place is declared for {purpose}, and every node sends bytes somewhere for it",
-            "declare the place",
-        )
-        for purpose in demanded
-        if purpose not in said
-    ]
+    for purpose in demanded:
+        if purpose not in said:
+            yield Finding(
+                "residency-record",
+                "residency.places",
+                f"no place is declared for {purpose}, and every node sends bytes somewhere for it",
+                "declare the place",
+            )
 
 
 def place_of(endpoint: str, places: Sequence[Place]) -> Place | None:

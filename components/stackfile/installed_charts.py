@@ -53,24 +53,22 @@ def wanted_charts(spec: Installing, mirror: Mirror | None) -> list[WantedChart]:
     ]
 
 
-def mirror_problems(spec: Installing, mirror: Mirror | None) -> list[Finding]:
+def mirror_problems(spec: Installing, mirror: Mirror | None) -> Iterator[Finding]:
     """Somebody's repository beside a mirror: one of the two would be ignored. The maker's own may stay written."""
     if mirror is None:
-        return []
+        return
     own = {
         f"{found.part}.{found.setting}": found.helm.repository
         for found in _installs(spec)
         if found.helm.repository != type(found.helm).model_fields["repository"].default
     }
-    return [
-        Finding(
+    for place, repository in own.items():
+        yield Finding(
             "charts-mirror",
             f"{place}.repository",
             f"{repository} beside charts.mirror, which every chart comes from",
             "take one of them out",
         )
-        for place, repository in own.items()
-    ]
 
 
 def from_mirror(spec: Installing, mirror: Mirror | None) -> dict[str, Any]:

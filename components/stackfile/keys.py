@@ -1,6 +1,6 @@
 """The keys of a stack file that are this platform's: `vds-platform:spec` and what is beside it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
@@ -29,33 +29,29 @@ def key_findings(config: Mapping[str, Any]) -> list[Finding]:
     return [found for key in config if (found := _key_finding(key, config[key])) is not None]
 
 
-def plain_secrets(config: Mapping[str, Any]) -> list[Finding]:
+def plain_secrets(config: Mapping[str, Any]) -> Iterator[Finding]:
     """Secrets that a file has in clear. Only a file shows it: a program gets all of them decrypted."""
-    return [
-        Finding(
-            RULE,
-            f"{PROJECT}:{name}",
-            "is a secret, and is not encrypted in the file (not repeated)",
-            f"remove it, make a new one, and run `pulumi config set --secret {PROJECT}:{name}`",
-        )
-        for name in sorted(SECRETS)
-        if f"{PROJECT}:{name}" in config and not is_encrypted(config[f"{PROJECT}:{name}"])
-    ]
+    for name in sorted(SECRETS):
+        if f"{PROJECT}:{name}" in config and not is_encrypted(config[f"{PROJECT}:{name}"]):
+            yield Finding(
+                RULE,
+                f"{PROJECT}:{name}",
+                "is a secret, and is not encrypted in the file (not repeated)",
+                f"remove it, make a new one, and run `pulumi config set --secret {PROJECT}:{name}`",
+            )
 
 
-def missing_secrets(config: Mapping[str, Any]) -> list[Finding]:
+def missing_secrets(config: Mapping[str, Any]) -> Iterator[Finding]:
     """Secrets that this file has not yet: a new one has none, so this is advice."""
-    return [
-        Finding(
-            RULE,
-            f"{PROJECT}:{name}",
-            "is not in the file yet",
-            f"before the first `pulumi up`, run `pulumi config set --secret {PROJECT}:{name}`",
-            advice=True,
-        )
-        for name in (*secret_names(config.get(SPEC)), "sshPrivateKey")
-        if f"{PROJECT}:{name}" not in config
-    ]
+    for name in (*secret_names(config.get(SPEC)), "sshPrivateKey"):
+        if f"{PROJECT}:{name}" not in config:
+            yield Finding(
+                RULE,
+                f"{PROJECT}:{name}",
+                "is not in the file yet",
+                f"before the first `pulumi up`, run `pulumi config set --secret {PROJECT}:{name}`",
+                advice=True,
+            )
 
 
 def is_encrypted(value: Any) -> bool:

@@ -1,7 +1,7 @@
 """The pins of a stack file, judged by the table of releases. Pure: the day is the caller's."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -29,20 +29,18 @@ def with_newest(finding: Finding) -> Finding:
     return finding._replace(remedy=f'write a whole version in quotes; the newest known of {match[1]} is "{newest}"')
 
 
-def release_problems(pins: Mapping[Part, str]) -> list[Finding]:
+def release_problems(pins: Mapping[Part, str]) -> Iterator[Finding]:
     """Versions of a minor that was never released and can't be any more."""
-    return [
-        _finding(
-            "release-known",
-            part,
-            version,
-            f"{version}: {part} {minor(version)} was never released, because {_last(releases, version)} was the last "
-            "of its major version",
-            f"write {releases.newest}, or another release",
-        )
-        for part, version, releases in _judged(pins)
-        if releases.never_existed(version)
-    ]
+    for part, version, releases in _judged(pins):
+        if releases.never_existed(version):
+            yield _finding(
+                "release-known",
+                part,
+                version,
+                f"{version}: {part} {minor(version)} was never released, because {_last(releases, version)} was the "
+                "last of its major version",
+                f"write {releases.newest}, or another release",
+            )
 
 
 def release_advice(pins: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Finding]:
@@ -78,7 +76,7 @@ class Pin(NamedTuple):
 
 def pins(versions: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Pin]:
     """Every version of a stack file that is in the table, judged as of a day."""
-    problems = release_problems(versions)
+    problems = list(release_problems(versions))
     serious = [one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today, accepts)]
     found = []
     for part, version, releases in _judged(versions):

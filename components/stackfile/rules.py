@@ -1,6 +1,6 @@
 """The checks between the parts of a stack file."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -115,7 +115,7 @@ def _fixed_address(spec: PlatformSpec) -> list[Finding]:
     return [Finding("gateway-address", "gateway.address", said, remedy, value=str(address))]
 
 
-_CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], list[Finding]]], ...] = (
+_CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
     ({"cni", "network"}, lambda spec: cni_problems(spec.cni, spec.network)),

@@ -27,16 +27,13 @@ PLATFORM_NAMESPACES = frozenset(
 checked too."""
 
 
-def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> list[Finding]:
+def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> Iterator[Finding]:
     """Everything wrong with the stack file's `tenants`; `platform` names namespaces beside the well-known ones."""
     taken = PLATFORM_NAMESPACES | set(platform)
-    return [
-        *(
-            Finding("tenancy-unique", f"tenant '{name}'", "occurs twice", "rename one of them")
-            for name in duplicates(tenant.name for tenant in tenants)
-        ),
-        *(problem for tenant in tenants for problem in _tenant_problems(tenant, taken)),
-    ]
+    for name in duplicates(tenant.name for tenant in tenants):
+        yield Finding("tenancy-unique", f"tenant '{name}'", "occurs twice", "rename one of them")
+    for tenant in tenants:
+        yield from _tenant_problems(tenant, taken)
 
 
 def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Finding]:

@@ -163,7 +163,7 @@ def test_every_tenant_that_load_takes_passes_the_pack(
     agencies: list[TenantSpec], gateway_namespace: str | None
 ) -> None:
     """Behind a gateway of pods in a namespace, and behind Cilium's own (None)."""
-    if tenancy_problems(agencies):
+    if list(tenancy_problems(agencies)):
         return
     bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)]
     assert violations(ENGINE_POLICIES, resources(*bundle)) == []

@@ -31,7 +31,7 @@ def gateway_crds_command(stack: StackName, *, config_file: ConfigFile = None, as
             f"stack {stack} has gateway.crds of kind existing: there is no bundle to compare with the cluster"
         )
     live = live_crds(Cluster(opened.kubeconfig), bundles[0])
-    problems = bundle_problems(live, bundles[0])
+    problems = list(bundle_problems(live, bundles[0]))
     if as_json:
         rows = [{"item": one.subject, "message": one.message, "remedy": one.remedy} for one in problems]
         print_json({"live": len(live), "bundle": bundles[0].version, "problems": rows})

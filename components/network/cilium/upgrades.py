@@ -1,5 +1,7 @@
 """From the release that runs to the one that is written: Cilium goes one minor at a time."""
 
+from collections.abc import Iterator
+
 from components.core.finding import Finding
 from components.core.versions import minor, parse
 from components.network.cilium.model import Cilium
@@ -38,17 +40,15 @@ def _refused(says: str, remedy: str) -> Finding:
     return Finding("cni-upgrade", "cni.version", says, remedy)
 
 
-def _first(cni: Cilium) -> list[Finding]:
+def _first(cni: Cilium) -> Iterator[Finding]:
     if cni.upgraded_from is None:
-        return []
+        return
     limit = min((minor(version) for version in (cni.version, cni.running_version) if version), key=parse)
     if parse(cni.upgraded_from) <= parse(limit):
-        return []
-    return [
-        Finding(
-            "cni-upgrade",
-            "cni.upgradedFrom",
-            f"{cni.upgraded_from} is newer than {limit}",
-            "write the first minor that this cluster ran, or leave it out on a new one",
-        )
-    ]
+        return
+    yield Finding(
+        "cni-upgrade",
+        "cni.upgradedFrom",
+        f"{cni.upgraded_from} is newer than {limit}",
+        "write the first minor that this cluster ran, or leave it out on a new one",
+    )

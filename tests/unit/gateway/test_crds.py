@@ -59,13 +59,13 @@ def test_another_file_is_refused_and_said(content, said):
 
 def test_a_newer_release_over_an_older_one_is_fine():
     assert crd_problems(crd(release="v1.5.1"), crd()) == []
-    assert bundle_problems([crd(release="v1.5.1"), crd("others")], read_bundle(text(crd()))) == []
+    assert list(bundle_problems([crd(release="v1.5.1"), crd("others")], read_bundle(text(crd())))) == []
 
 
 def test_the_published_releases_follow_each_other_and_not_the_other_way_round():
     old, new = read_bundle(published("1.5.1")), read_bundle(published("1.6.1"))
-    assert bundle_problems(old.crds, new) == []
-    assert len(bundle_problems(new.crds, old)) == len(old.crds)
+    assert list(bundle_problems(old.crds, new)) == []
+    assert len(list(bundle_problems(new.crds, old))) == len(old.crds)
 
 
 def test_a_downgrade_is_refused_by_number_and_not_by_letter():

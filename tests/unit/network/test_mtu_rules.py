@@ -22,4 +22,4 @@ def test_the_data_path_is_counted(data, gets):
 def test_what_is_no_number_is_said_without_showing_it():
     [problem] = cilium_config_problems({"data": {"mtu": "hunter2"}}, 1500)
     assert (problem.message, problem.remedy) == ("data.mtu is no number", "write 1500, or 0 to have it detected")
-    assert cilium_config_problems({"data": {"mtu": "$MTU"}}, 1500) == []
+    assert list(cilium_config_problems({"data": {"mtu": "$MTU"}}, 1500)) == []

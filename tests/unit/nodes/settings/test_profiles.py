@@ -49,7 +49,7 @@ def test_two_exact_values_that_differ_are_a_conflict():
 
 def test_a_nodes_own_exact_value_stands_for_its_profiles():
     spec = node("edge", "high-throughput", sysctls=(Sysctl(key="net.ipv4.tcp_fastopen", value="1", how="exact"),))
-    assert setting_problems(spec) == []
+    assert list(setting_problems(spec)) == []
     assert {setting.key: setting.value for setting in wanted(spec)}["net.ipv4.tcp_fastopen"] == "1"
 
 
@@ -61,11 +61,11 @@ def test_what_the_cni_sets_for_itself_is_not_ours_to_set():
 
 def test_no_profile_sets_what_the_cni_sets():
     for name in PROFILES:
-        assert setting_problems(node(name)) == []
+        assert list(setting_problems(node(name))) == []
 
 
 def test_every_profile_can_be_had_beside_every_other():
-    assert setting_problems(node(*PROFILES)) == []
+    assert list(setting_problems(node(*PROFILES))) == []
 
 
 @pytest.mark.parametrize("proxy", ["ebpf", "iptables", "nftables", "ipvs"])
