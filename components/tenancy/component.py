@@ -52,5 +52,6 @@ _ROLES = {
 
 
 def _key(manifest: Manifest) -> str | None:
-    """Name of the resource. Kinds that a tenant has several of also have the object's name."""
-    return str(manifest["metadata"]["name"]) if manifest["kind"].endswith("NetworkPolicy") else None
+    """Name of the resource beside its role; None for the one that is named after the tenant."""
+    name = str(manifest["metadata"]["name"])
+    return None if name.startswith("tenant") else name

@@ -36,6 +36,12 @@ class Quota(Spec):
     limits_memory: Quantity = "16Gi"
     storage: Quantity = "50Gi"
     """Sum of all volume claims."""
+    requests_ephemeral_storage: Quantity = "10Gi"
+    """Of the nodes' disks: what pods write to emptyDir volumes, their own file systems and logs."""
+    limits_ephemeral_storage: Quantity = "20Gi"
+    """The same, as a maximum: the kubelet evicts a pod that writes more than its limit."""
+    objects: int = Field(default=100, ge=1)
+    """How many objects of each kind that the owner may create. etcd keeps them, and all tenants share it."""
 
 
 class Limits(Spec):
@@ -47,6 +53,9 @@ class Limits(Spec):
     default_memory: Quantity = "512Mi"
     max_cpu: Quantity = "4"
     max_memory: Quantity = "8Gi"
+    default_request_ephemeral_storage: Quantity = "256Mi"
+    default_ephemeral_storage: Quantity = "1Gi"
+    max_ephemeral_storage: Quantity = "10Gi"
 
 
 class Tier(Spec):

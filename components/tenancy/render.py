@@ -12,6 +12,8 @@ from components.tenancy.model import GATEWAY, TenantSpec, Tier
 
 DEFAULT_DENY = "default-deny-all"
 ALLOW_DNS = "allow-dns"
+SYSTEM_PRIORITIES = ("system-cluster-critical", "system-node-critical")
+"""The priority classes that Kubernetes itself makes."""
 _RBAC = "rbac.authorization.k8s.io"
 
 READ = ("get", "list", "watch")
@@ -44,6 +46,7 @@ def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str | None) -> li
         allow_dns(tenant),
         *tier_policies(tenant, gateway_namespace=gateway_namespace),
         resource_quota(tenant),
+        priority_quota(tenant),
         limit_range(tenant),
         owner_role(tenant),
         owner_binding(tenant),
@@ -89,17 +92,37 @@ def tier_policies(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[
 def resource_quota(tenant: TenantSpec) -> Manifest:
     """The quota. No node ports and no load balancers: requests from outside come through the gateway."""
     quota = tenant.quota
+    created = [
+        f"count/{kind}.{group}" if group else f"count/{kind}"
+        for group, kinds, verbs in OWNER_RIGHTS
+        for kind in kinds
+        if "create" in verbs
+    ]
     hard = {
         "limits.cpu": quota.limits_cpu,
+        "limits.ephemeral-storage": quota.limits_ephemeral_storage,
         "limits.memory": quota.limits_memory,
         "pods": str(quota.pods),
         "requests.cpu": quota.requests_cpu,
+        "requests.ephemeral-storage": quota.requests_ephemeral_storage,
         "requests.memory": quota.requests_memory,
         "requests.storage": quota.storage,
         "services.loadbalancers": "0",
         "services.nodeports": "0",
+        **dict.fromkeys(created, str(quota.objects)),
     }
+    hard = dict(sorted(hard.items()))
     return manifest("v1", "ResourceQuota", "tenant", namespace=tenant.name, labels=_labels(tenant), spec={"hard": hard})
+
+
+def priority_quota(tenant: TenantSpec) -> Manifest:
+    """No pod of the cluster's own priorities: it would evict CoreDNS and the gateway. The API server lets every
+    namespace use them (1.36, plugin/pkg/admission/priority)."""
+    matches = {"scopeName": "PriorityClass", "operator": "In", "values": list(SYSTEM_PRIORITIES)}
+    spec = {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [matches]}}
+    return manifest(
+        "v1", "ResourceQuota", "system-priorities", namespace=tenant.name, labels=_labels(tenant), spec=spec
+    )
 
 
 def limit_range(tenant: TenantSpec) -> Manifest:
@@ -107,12 +130,18 @@ def limit_range(tenant: TenantSpec) -> Manifest:
     limits = tenant.limits
     container = {
         "type": "Container",
-        "default": {"cpu": limits.default_cpu, "memory": limits.default_memory},
-        "defaultRequest": {"cpu": limits.default_request_cpu, "memory": limits.default_request_memory},
-        "max": {"cpu": limits.max_cpu, "memory": limits.max_memory},
+        "default": _resources(limits.default_cpu, limits.default_memory, limits.default_ephemeral_storage),
+        "defaultRequest": _resources(
+            limits.default_request_cpu, limits.default_request_memory, limits.default_request_ephemeral_storage
+        ),
+        "max": _resources(limits.max_cpu, limits.max_memory, limits.max_ephemeral_storage),
     }
     spec = {"limits": [container]}
     return manifest("v1", "LimitRange", "tenant", namespace=tenant.name, labels=_labels(tenant), spec=spec)
+
+
+def _resources(cpu: str, memory: str, ephemeral_storage: str) -> dict[str, str]:
+    return {"cpu": cpu, "ephemeral-storage": ephemeral_storage, "memory": memory}
 
 
 def owner_role(tenant: TenantSpec) -> Manifest:

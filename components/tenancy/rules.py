@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from pydantic.alias_generators import to_camel
+
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
-from components.core.quantities import Quantity, quantity_value
+from components.core.quantities import quantity_value
 from components.tenancy.model import GATEWAY, TenantSpec
 
 PLATFORM_NAMESPACES = frozenset(
@@ -67,25 +69,22 @@ def _tenant_problems(tenant: TenantSpec, taken: Collection[str]) -> Iterator[Fin
 
 def _limit_problems(item: str, tenant: TenantSpec) -> Iterator[Finding]:
     """Pairs of which the first may not be larger: Kubernetes refuses the object, or every pod later."""
-    limits, quota = tenant.limits, tenant.quota
-    pairs: list[tuple[str, Quantity, str, Quantity]] = [
-        ("limits.defaultRequestCpu", limits.default_request_cpu, "limits.defaultCpu", limits.default_cpu),
-        ("limits.defaultRequestMemory", limits.default_request_memory, "limits.defaultMemory", limits.default_memory),
-        ("limits.defaultCpu", limits.default_cpu, "limits.maxCpu", limits.max_cpu),
-        ("limits.defaultMemory", limits.default_memory, "limits.maxMemory", limits.max_memory),
-        ("limits.defaultRequestCpu", limits.default_request_cpu, "quota.requestsCpu", quota.requests_cpu),
-        ("limits.defaultRequestMemory", limits.default_request_memory, "quota.requestsMemory", quota.requests_memory),
-        ("limits.defaultCpu", limits.default_cpu, "quota.limitsCpu", quota.limits_cpu),
-        ("limits.defaultMemory", limits.default_memory, "quota.limitsMemory", quota.limits_memory),
-    ]
-    for smaller, small, larger, large in pairs:
-        if quantity_value(small) > quantity_value(large):
-            yield Finding(
-                "tenancy-limits",
-                item,
-                f"{smaller} {small} is more than {larger} {large}: no pod could start",
-                "lower one or raise the other",
-            )
+    for what in ("cpu", "memory", "ephemeral_storage"):
+        for smaller, group, larger in (
+            (f"default_request_{what}", "limits", f"default_{what}"),
+            (f"default_{what}", "limits", f"max_{what}"),
+            (f"default_request_{what}", "quota", f"requests_{what}"),
+            (f"default_{what}", "quota", f"limits_{what}"),
+        ):
+            small, large = getattr(tenant.limits, smaller), getattr(getattr(tenant, group), larger)
+            if quantity_value(small) > quantity_value(large):
+                yield Finding(
+                    "tenancy-limits",
+                    item,
+                    f"limits.{to_camel(smaller)} {small} is more than {group}.{to_camel(larger)} {large}: no pod could "
+                    "start",
+                    "lower one or raise the other",
+                )
 
 
 def is_tenant_namespace(namespace: str, *, platform: Iterable[str] = ()) -> bool:

@@ -26,7 +26,7 @@ from policies.policy import (
     Stack,
     policy,
 )
-from policies.workloads import WORKLOADS, images
+from policies.workloads import WORKLOADS, images, pod_spec
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 NETWORK_POLICY = "networking.k8s.io:NetworkPolicy"
@@ -337,6 +337,75 @@ def _bound(subject: Fields, settings: Namespaces) -> tuple[bool, str]:
     if kind == "Group" and name.startswith(_ACCOUNTS) and settings.is_tenant(name.removeprefix(_ACCOUNTS)):
         return False, f"the service accounts of {name.removeprefix(_ACCOUNTS)}"
     return False, ""
+
+
+# --- what reaches beyond a namespace ---------------------------------------------------------------------
+
+
+@policy(
+    id="tenancy-external-ips",
+    title="No Service takes addresses by externalIPs.",
+    severity=CRITICAL,
+    framework="CVE-2020-8554",
+    reference="Kubernetes, Service externalIPs",
+    why="Every node sends traffic for an address in externalIPs to the Service's pods, whoever the address belongs to: "
+    "the API server, the gateway, another tenant. The victim's network policies do not help.",
+    remedy="Remove externalIPs. Write a route through the gateway, or a Service of type LoadBalancer in a pool.",
+    kinds=("core:Service",),
+)
+def external_ips(service: Object, _: Settings) -> Iterator[Finding]:
+    if addresses := service.spec.texts("externalIPs"):
+        yield service.finding(
+            f"has externalIPs {', '.join(addresses)}, so every node sends it traffic for addresses that nobody gave it",
+            "remove spec.externalIPs, and write a route through the gateway",
+        )
+
+
+_CHOSEN = (
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/loadBalancerIPs",
+    "lbipam.cilium.io/ips",
+    "io.cilium/lb-ipam-ips",
+)
+_SHARED = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip", "lbipam.cilium.io/sharing-key")
+
+
+@policy(
+    id="tenancy-load-balancer-address",
+    title="No tenant chooses the address of a load balancer.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="docs/architecture.md",
+    why="A Service that chooses its address may take the gateway's, or that of another tenant: at its next start the "
+    "first one that asks gets it.",
+    remedy="Leave the address to the pool, or write a route through the gateway.",
+    kinds=("core:Service",),
+)
+def load_balancer_address(service: Object, settings: Namespaces) -> Iterator[Finding]:
+    if not settings.may_hold_tenants(service.namespace):
+        return
+    written = ["spec.loadBalancerIP"] if service.spec.text("loadBalancerIP") else []
+    written += [name for name in (*_CHOSEN, *_SHARED) if service.annotations.text(name)]
+    for field in written:
+        yield service.finding(f"chooses or shares an address by {field}", "remove it: the pool gives an address")
+
+
+@policy(
+    id="tenancy-priority",
+    title="No tenant's pod has a priority of the cluster itself.",
+    severity=HIGH,
+    framework=NSA,
+    reference="Kubernetes Pod security, resource policies",
+    why="A pod of system-node-critical or system-cluster-critical evicts CoreDNS and the gateway where a node is full.",
+    remedy="Remove priorityClassName, or name a class of the platform's own.",
+    kinds=WORKLOADS,
+)
+def priority(workload: Object, settings: Namespaces) -> Iterator[Finding]:
+    name = pod_spec(workload).text("priorityClassName")
+    if name.startswith("system-") and settings.may_hold_tenants(workload.namespace):
+        yield workload.finding(
+            f"has priorityClassName {name}, so its pods evict the cluster's own", "remove priorityClassName"
+        )
 
 
 # --- images and network policies -------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_where_somebody_else_runs_them_nothing_is_installed() -> None:
 def test_a_tenants_fence_is_made_inside_its_namespace() -> None:
     program = run_program("lab")
     inside: list[Any] = [item for item in program.resources.values() if "::butikk-" in item.urn]
-    assert len(inside) == 12
+    assert len(inside) == 13
     for item in inside:
         assert item.name == "butikk-namespace" or "butikk-namespace" in after(program, item)
 

@@ -312,6 +312,24 @@ CASES: dict[str, Case] = {
         "namespace 'agency': is declared twice: leave it to one component",
         [namespace(UNKNOWN)],
     ),
+    "tenancy-external-ips": Case(
+        [service(type="ClusterIP")],
+        [kube("v1", "Service", "web", "kube-system", spec={"externalIPs": ["198.51.100.10"]})],
+        "Service kube-system/web: has externalIPs 198.51.100.10, so every node sends it traffic",
+        [service(type="ClusterIP", externalIPs=UNKNOWN)],
+    ),
+    "tenancy-load-balancer-address": Case(
+        [kube("v1", "Service", "web", "gateway-system", spec={"type": "ClusterIP", "loadBalancerIP": "198.51.100.10"})],
+        [service(type="ClusterIP", loadBalancerIP="198.51.100.10")],
+        "Service agency/web: chooses or shares an address by spec.loadBalancerIP: remove it",
+        [service(type="ClusterIP", loadBalancerIP=UNKNOWN)],
+    ),
+    "tenancy-priority": Case(
+        [deployment(_DIGEST, priorityClassName="system-node-critical"), deployment(_DIGEST, "agency")],
+        [deployment(_DIGEST, "agency", priorityClassName="system-node-critical")],
+        "Deployment agency/web: has priorityClassName system-node-critical, so its pods evict the cluster's own",
+        [deployment(_DIGEST, "agency", priorityClassName=UNKNOWN)],
+    ),
     "stack-protected": Case(
         [kube("v1", "PersistentVolumeClaim", "data", "agency")._replace(protect=True)],
         [kube("v1", "PersistentVolumeClaim", "data", "agency")],

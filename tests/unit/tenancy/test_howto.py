@@ -29,10 +29,14 @@ def test_the_label_of_the_guide_is_the_one_that_network_policies_select():
 
 @pytest.mark.parametrize("kind", ["Namespace", "NetworkPolicy", "ResourceQuota", "LimitRange", "Role", "RoleBinding"])
 def test_a_tenant_gets_what_the_guide_lists(kind):
-    made = {item["kind"]: item for item in tenant_manifests(stack("oslo").tenants[0], gateway_namespace="gateway")}
+    bundle = tenant_manifests(stack("oslo").tenants[0], gateway_namespace="gateway")
+    made = {item["kind"]: item for item in bundle}
     assert kind in made
-    hard = made["ResourceQuota"]["spec"]["hard"]
+    hard = {
+        key: most for item in bundle if item["kind"] == "ResourceQuota" for key, most in item["spec"]["hard"].items()
+    }
     assert hard["services.nodeports"] == hard["services.loadbalancers"] == "0"
+    assert hard["count/secrets"] == "100"
     assert made["Role"]["metadata"]["name"] in GUIDE
 
 

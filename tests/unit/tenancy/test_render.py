@@ -120,6 +120,33 @@ def test_the_owner_may_neither_grant_rights_nor_move_the_fence() -> None:
 
 
 def test_no_service_of_a_tenant_gets_a_way_in_of_its_own() -> None:
-    [quota] = [made for made in BUNDLE if made["kind"] == "ResourceQuota"]
+    quota, _ = [made for made in BUNDLE if made["kind"] == "ResourceQuota"]
     assert quota["spec"]["hard"]["services.nodeports"] == "0"
     assert quota["spec"]["hard"]["services.loadbalancers"] == "0"
+
+
+def test_every_kind_that_the_owner_may_create_is_counted() -> None:
+    """The finding: 1 MiB a Secret, without a number, fills etcd, which all tenants share."""
+    [hard] = [
+        made["spec"]["hard"] for made in BUNDLE if made["metadata"]["name"] == "tenant" and "hard" in made["spec"]
+    ]
+    for group, kinds, verbs in OWNER_RIGHTS:
+        for kind in kinds:
+            assert (hard.get(f"count/{kind}.{group}" if group else f"count/{kind}") == "100") is ("create" in verbs)
+    assert (hard["requests.ephemeral-storage"], hard["limits.ephemeral-storage"]) == ("10Gi", "20Gi")
+
+
+def test_no_pod_of_a_tenant_gets_a_priority_of_the_cluster() -> None:
+    [quota] = [made["spec"] for made in BUNDLE if made["metadata"]["name"] == "system-priorities"]
+    assert quota["hard"] == {"pods": "0"}
+    [scope] = quota["scopeSelector"]["matchExpressions"]
+    assert scope["values"] == ["system-cluster-critical", "system-node-critical"]
+
+
+def test_a_container_that_asks_for_no_disk_gets_a_limit() -> None:
+    [limits] = [made["spec"]["limits"] for made in BUNDLE if made["kind"] == "LimitRange"]
+    assert [limits[0][field]["ephemeral-storage"] for field in ("defaultRequest", "default", "max")] == [
+        "256Mi",
+        "1Gi",
+        "10Gi",
+    ]

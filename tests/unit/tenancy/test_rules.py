@@ -54,6 +54,8 @@ def test_a_group_of_the_cluster_itself_has_no_spelling() -> None:
 def test_limits_under_which_no_pod_could_start_are_refused() -> None:
     [default] = problems(tenant(limits={"defaultCpu": "5"}))
     assert "limits.defaultCpu 5 is more than limits.maxCpu 4: no pod could start" in default
+    [disk] = problems(tenant(limits={"defaultEphemeralStorage": "11Gi"}))
+    assert "limits.defaultEphemeralStorage 11Gi is more than limits.maxEphemeralStorage 10Gi" in disk
     [quota] = problems(tenant(quota={"requestsMemory": "64Mi"}))
     assert "limits.defaultRequestMemory 128Mi is more than quota.requestsMemory 64Mi" in quota
 
