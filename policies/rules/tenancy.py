@@ -348,8 +348,8 @@ def _bound(subject: Fields, settings: Namespaces) -> tuple[bool, str]:
     severity=CRITICAL,
     framework="CVE-2020-8554",
     reference="Kubernetes, Service externalIPs",
-    why="Every node sends traffic for an address in externalIPs to the Service's pods, whoever the address belongs to: "
-    "the API server, the gateway, another tenant. The victim's network policies do not help.",
+    why="Every node sends traffic for an address in externalIPs to the Service's pods. The address may belong to "
+    "the API server, the gateway or another tenant. The victim's network policies do not help.",
     remedy="Remove externalIPs. Write a route through the gateway, or a Service of type LoadBalancer in a pool.",
     kinds=("core:Service",),
 )
