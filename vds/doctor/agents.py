@@ -8,8 +8,8 @@ from components.network.cilium.model import Cilium
 from components.network.model import NetworkSpec
 from components.network.mtu import solve
 from vds.doctor.diagnosis import GatewayFinding
-from vds.inspect import scripts
 from vds.inspect.capture import Outputs
+from vds.inspect.scripts import script
 from vds.shared.ssh import Run, private_key, run_everywhere
 from vds.shared.stack import Opened
 
@@ -27,7 +27,7 @@ def examine_agents(opened: Opened) -> list[GatewayFinding]:
     outputs = Outputs()
     runs = run_everywhere(
         spec.nodes,
-        [scripts.cilium_live(node.name) for node in spec.nodes],
+        [script("cilium_live", node.name) for node in spec.nodes],
         spec.ssh,
         private_key(opened.ssh_private_key),
         seconds=_SECONDS,
@@ -37,7 +37,7 @@ def examine_agents(opened: Opened) -> list[GatewayFinding]:
 
 
 def agent_row(cni: Cilium, network: NetworkSpec, run: Run, output: str) -> GatewayFinding:
-    """The agent of a node: `output` is what `scripts.cilium_live` printed there."""
+    """The agent of a node: `output` is what `cilium_live` of `inspect.sh` printed there."""
     item = f"node {run.node}, Cilium"
     if run.status != 0:
         reason = run.errors.removeprefix(f"node {run.node}").strip(": ") or "its agent does not answer"

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from vds.inspect import parse, scripts
+from vds.inspect import parse
 from vds.inspect.capture import Capture, Drops, Outputs
 from vds.inspect.nodes import drops_script, finish, locate, nodes_of, output_of, run_scripts, status_script
 from vds.inspect.pods import RunningPod
 from vds.inspect.report import note, pod_document, show_pod
+from vds.inspect.scripts import script
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import print_json
@@ -33,7 +34,9 @@ def routes(pod: Pod, stack: StackName, config_file: ConfigFile = None, as_json: 
     """
     opened = open_stack(stack, config_file=config_file)
     found, node = locate(opened, pod)
-    output = output_of(opened, node, scripts.routes(found), _QUICK_SECONDS)
+    output = output_of(
+        opened, node, script("routes", found.node, namespace=found.namespace, pod=found.name), _QUICK_SECONDS
+    )
     network = parse.pod_network(output)
     if as_json:
         print_json({**pod_document(found), "addresses": network.addresses, "routes": network.routes})
@@ -69,11 +72,19 @@ def capture(
     found, node = locate(opened, pod)
     if not as_json:
         show_pod(found)
-    script = scripts.capture(
-        found, interface=interface, packets=packets, seconds=seconds, filter_words=words or (), binary=bool(write)
+    text = script(
+        "capture",
+        found.node,
+        words or (),
+        namespace=found.namespace,
+        pod=found.name,
+        interface=interface or "",
+        packets=packets,
+        seconds=seconds,
+        binary=bool(write),
     )
     with Capture(write, quiet=as_json) as captured:
-        [run] = run_scripts(opened, [node], [script], seconds, captured.add, binary=bool(write))
+        [run] = run_scripts(opened, [node], [text], seconds, captured.add, binary=bool(write))
         if run.status:
             raise OperationError(f"pod {found}: tcpdump on node {run.node} failed: {run.errors[-500:]}")
     number = captured.count(run.errors)

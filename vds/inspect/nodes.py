@@ -7,8 +7,9 @@ import typer
 from components.kubernetes_api import Cluster
 from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
-from vds.inspect import pods, scripts
+from vds.inspect import pods
 from vds.inspect.capture import Outputs
+from vds.inspect.scripts import script
 from vds.shared.errors import OperationError
 from vds.shared.ssh import OnOutput, Run, private_key, run_everywhere
 from vds.shared.stack import Opened
@@ -19,22 +20,22 @@ def drops_script(node: str, cni: Cni, *, seconds: int) -> str:
     if isinstance(cni, Flannel | Unmanaged):
         raise OperationError(_unmanaged(cni))
     if not isinstance(cni, Calico):
-        return scripts.cilium_drops(node, seconds=seconds)
+        return script("cilium_drops", node, seconds=seconds)
     if cni.dataplane == "BPF":
         raise OperationError(
             "cni.dataplane BPF: Calico's own programs count their drops where no packet filter shows them: run "
             "`kubectl -n calico-system exec ds/calico-node -- calico-node -bpf counters dump`"
         )
-    return scripts.calico_drops(node, dataplane=cni.dataplane, seconds=seconds)
+    return script("calico_drops", node, dataplane=cni.dataplane, seconds=seconds)
 
 
 def status_script(node: str, cni: Cni, *, as_json: bool) -> str:
     """The script that prints the status of this CNI's agent."""
     if isinstance(cni, Calico):
-        return scripts.calico_status(node, bgp=cni.bgp)
+        return script("calico_status", node, bird_ready="-bird-ready" if cni.bgp else "")  # BIRD runs with BGP only
     if isinstance(cni, Flannel | Unmanaged):
         raise OperationError(_unmanaged(cni))
-    return scripts.cilium_status(node, as_json=as_json)
+    return script("cilium_status", node, json=as_json)
 
 
 def _unmanaged(cni: Flannel | Unmanaged) -> str:

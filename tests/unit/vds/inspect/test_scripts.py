@@ -5,10 +5,12 @@ import subprocess
 
 import pytest
 
+from components.network.model import Calico
 from tests.support.node_tools import CRICTL, NSENTER
 from tests.support.tools import Tools
-from vds.inspect import scripts
+from vds.inspect.nodes import status_script
 from vds.inspect.pods import RunningPod
+from vds.inspect.scripts import script
 
 POD = RunningPod("butikk", "api-6d5f", "osl-2", "10.244.1.7", host_network=False)
 HOSTILE = """it's "$(touch /tmp/vds-hostile)" `id` ; \\ * -w x"""
@@ -50,19 +52,23 @@ def run(tools, script):
     )
 
 
+def pod_script(action, pod=POD, **facts):
+    return script(action, pod.node, namespace=pod.namespace, pod=pod.name, **facts)
+
+
 def capture(**changes):
-    wanted = {"interface": None, "packets": 20, "seconds": 10, "filter_words": (), "binary": False}
-    return scripts.capture(changes.pop("pod", POD), **{**wanted, **changes})
+    wanted = {"interface": "", "packets": 20, "seconds": 10, "filter_words": (), "binary": False}
+    return pod_script("capture", **{**wanted, **changes})
 
 
 ALL = {
-    "routes": scripts.routes(POD),
+    "routes": pod_script("routes"),
     "capture": capture(filter_words=[HOSTILE], interface=HOSTILE),
-    "cilium drops": scripts.cilium_drops(HOSTILE, seconds=3),
-    "calico drops": scripts.calico_drops(HOSTILE, dataplane="Nftables", seconds=3),
-    "cilium status": scripts.cilium_status(HOSTILE, as_json=True),
-    "cilium live": scripts.cilium_live(HOSTILE),
-    "calico status": scripts.calico_status(HOSTILE, bgp=True),
+    "cilium drops": script("cilium_drops", HOSTILE, seconds=3),
+    "calico drops": script("calico_drops", HOSTILE, dataplane="Nftables", seconds=3),
+    "cilium status": script("cilium_status", HOSTILE, json=True),
+    "cilium live": script("cilium_live", HOSTILE),
+    "calico status": script("calico_status", HOSTILE, bird_ready="-bird-ready"),
 }
 
 
@@ -73,7 +79,7 @@ def test_every_script_is_shell(name):
 
 
 def test_routes_are_read_in_the_network_of_the_pods_own_sandbox(tools):
-    done = run(tools, scripts.routes(POD))
+    done = run(tools, pod_script("routes"))
     assert done.returncode == 0, done.stderr
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         [{"ifname": "eth0"}],
@@ -139,28 +145,28 @@ def test_all_missing_tools_are_named_at_once_with_their_packages(tools):
 
 def test_a_pod_without_a_sandbox_is_said(tools):
     tools.add("crictl", "")
-    done = run(tools, scripts.routes(POD))
+    done = run(tools, pod_script("routes"))
     assert done.returncode == 3
     assert "no ready sandbox of pod butikk/api-6d5f" in done.stderr
 
 
 def test_a_runtime_that_does_not_answer_is_said_with_its_words(tools):
     tools.add("crictl", "echo 'no runtime endpoint' >&2; exit 1")
-    done = run(tools, scripts.routes(POD))
+    done = run(tools, pod_script("routes"))
     assert done.returncode == 3
     assert done.stderr.startswith("no runtime endpoint\nnode osl-2 has a crictl that gets no answer")
 
 
 def test_a_pod_in_a_virtual_machine_is_said(tools):
     tools.add("crictl", "[ $1 = pods ] && echo 5a4d || echo 0")
-    done = run(tools, scripts.routes(POD))
+    done = run(tools, pod_script("routes"))
     assert done.returncode == 3
     assert "pods in virtual machines can't be entered" in done.stderr
 
 
 def test_another_user_than_root_is_refused(tools):
     tools.add("id", '[ "$1" = -u ] && echo 1000 || echo ola')
-    done = run(tools, scripts.routes(POD))
+    done = run(tools, pod_script("routes"))
     assert done.returncode == 3
     assert "lets us in as ola" in done.stderr
 
@@ -174,7 +180,7 @@ esac
 
 def test_drops_are_seen_by_the_agents_own_tool_in_its_container(tools):
     tools.add("cilium-dbg", MONITOR)
-    done = run(tools, scripts.cilium_drops("osl-2", seconds=1))
+    done = run(tools, script("cilium_drops", "osl-2", seconds=1))
     assert (done.returncode, done.stdout) == (0, '{"type":"drop"}\n'), done.stderr
     assert "io.kubernetes.container.name=cilium-agent" in tools.words("crictl")[0]
     assert [words[:2] for words in tools.words("crictl")[1:]] == [["exec", "c0ffee"]] * 2
@@ -184,37 +190,37 @@ def test_drops_are_seen_by_the_agents_own_tool_in_its_container(tools):
 def test_drops_are_seen_on_the_node_where_the_agent_is_no_container(tools):
     (tools.folder / "crictl").unlink()
     tools.add("cilium-dbg", MONITOR)
-    done = run(tools, scripts.cilium_drops("osl-2", seconds=1))
+    done = run(tools, script("cilium_drops", "osl-2", seconds=1))
     assert (done.returncode, done.stdout) == (0, '{"type":"drop"}\n'), done.stderr
 
 
 def test_an_agent_that_is_down_is_never_a_look_without_drops(tools):
     tools.add("cilium-dbg", '[ "$1" != status ]')  # the monitor itself ends with 0 where there is no agent
-    done = run(tools, scripts.cilium_drops("osl-2", seconds=1))
+    done = run(tools, script("cilium_drops", "osl-2", seconds=1))
     assert done.returncode == 3
     assert "does not answer: see `vds inspect cni --node osl-2`" in done.stderr
 
 
 def test_a_node_without_an_agent_is_said(tools):
     tools.add("crictl", "")
-    done = run(tools, scripts.cilium_status("osl-2", as_json=False))
+    done = run(tools, script("cilium_status", "osl-2", json=False))
     assert done.returncode == 3
     assert "runs no container cilium-agent" in done.stderr
 
 
 def test_an_agent_that_is_not_well_ends_with_one(tools):
     tools.add("cilium-dbg", "echo 'Cilium: Failure'; exit 9")
-    done = run(tools, scripts.cilium_status("osl-2", as_json=False))
+    done = run(tools, script("cilium_status", "osl-2", json=False))
     assert (done.returncode, done.stdout) == (1, "Cilium: Failure\n")
     assert tools.words("cilium-dbg") == [["status", "--verbose"]]
 
 
 def test_an_agents_live_data_path_is_its_status_and_its_table_of_mtus(tools):
     tools.add("cilium-dbg", 'echo "$*"')
-    done = run(tools, scripts.cilium_live("osl-2"))
+    done = run(tools, script("cilium_live", "osl-2"))
     assert (done.returncode, done.stdout) == (0, "status -o json\n\nshell -- db/show mtu\n")
     tools.add("cilium-dbg", '[ "$1" = status ]')
-    assert run(tools, scripts.cilium_live("osl-2")).returncode == 1
+    assert run(tools, script("cilium_live", "osl-2")).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -223,7 +229,7 @@ def test_an_agents_live_data_path_is_its_status_and_its_table_of_mtus(tools):
 )
 def test_calicos_counters_are_read_before_and_after(tools, dataplane, tool, words):
     tools.add(tool, "echo counters")
-    done = run(tools, scripts.calico_drops("osl-2", dataplane=dataplane, seconds=1))
+    done = run(tools, script("calico_drops", "osl-2", dataplane=dataplane, seconds=1))
     assert (done.returncode, done.stdout) == (0, "counters\n# later\ncounters\n"), done.stderr
     assert tools.words(tool) == [words, words]
 
@@ -231,5 +237,5 @@ def test_calicos_counters_are_read_before_and_after(tools, dataplane, tool, word
 @pytest.mark.parametrize(("bgp", "words"), [(False, ["-felix-ready"]), (True, ["-felix-ready", "-bird-ready"])])
 def test_bird_is_asked_only_where_calico_speaks_bgp(tools, bgp, words):
     tools.add("calico-node", "exit 1")
-    assert run(tools, scripts.calico_status("osl-2", bgp=bgp)).returncode == 1
+    assert run(tools, status_script("osl-2", Calico.model_construct(bgp=bgp), as_json=False)).returncode == 1
     assert tools.words("calico-node") == [words]
