@@ -195,7 +195,7 @@ def _pulled(chart: ChartSource) -> Path:
         said = f"the chart {chart.label} has no exact version" if chart.version else f"{chart.label} has no version"
         raise UnavailableChartError(said, "write one, as in 1.20.2: Helm would take the newest one of that day")
     key = hashlib.sha256(json.dumps([chart.repository, chart.chart, chart.version]).encode()).hexdigest()[:16]
-    place = _pulled_folder() / key
+    place = helm.cache_folder() / "pulled-charts" / key
     found = next(iter(sorted(place.glob("*.tgz"))), None)
     if found is None:
         _pull(chart, place)
@@ -385,7 +385,3 @@ def _whole(value: Any) -> Any:
 @functools.cache
 def _cache() -> RenderingCache:
     return RenderingCache(helm.cache_folder() / "rendered")
-
-
-def _pulled_folder() -> Path:
-    return helm.cache_folder() / "pulled-charts"

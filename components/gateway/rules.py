@@ -17,7 +17,6 @@ from components.gateway.model import (
     GrpcRoute,
     HttpListener,
     HttpsListener,
-    Listener,
     Match,
     Route,
     Traefik,
@@ -269,7 +268,7 @@ def _attachment_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Findin
             "correct it, or leave it out",
         )
         return
-    open_to = [item for item in wanted if _takes_tenant(item, route.tenant)]
+    open_to = [item for item in wanted if not isinstance(item, HttpsListener) or item.tenant in (None, route.tenant)]
     if wanted and not open_to:
         yield Finding(
             "gateway-route-listener",
@@ -290,10 +289,6 @@ def _attachment_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Findin
             value=hostname,
             fields=(f"{_list_of(route)}[{route.name}].hostnames",),
         )
-
-
-def _takes_tenant(listener: Listener, tenant: str) -> bool:
-    return not isinstance(listener, HttpsListener) or listener.tenant in (None, tenant)
 
 
 def _routes_twice(spec: GatewaySpec) -> Iterator[Finding]:

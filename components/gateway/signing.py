@@ -47,7 +47,7 @@ class Period(NamedTuple):
 
 def period(issuer: PrivateCa, now: float) -> Period:
     """The period that contains `now`, in seconds since 1970; before the first one, the first one."""
-    first = _midnight(issuer.valid_from)
+    first = datetime.datetime.combine(issuer.valid_from, datetime.time(), datetime.UTC)
     step = issuer.days - issuer.renew_days
     passed = (datetime.datetime.fromtimestamp(now, datetime.UTC) - first).days
     begins = first + datetime.timedelta(days=max(0, passed // step) * step)
@@ -81,7 +81,20 @@ def signed(issuer: PrivateCa, issuer_key: str, names: Sequence[str], now: float)
         .not_valid_before(when.begins)
         .not_valid_after(when.ends)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=False,
+                crl_sign=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .add_extension(_authority_identifier(ca), critical=False)
@@ -103,27 +116,9 @@ def _scalar(secret: bytes, about: bytes) -> int:
     return int.from_bytes(derived) % (_ORDER - 1) + 1
 
 
-def _usage() -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
 def _authority_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     try:
         known = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())  # type: ignore[arg-type]
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known)
-
-
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return datetime.datetime.combine(day, datetime.time(), datetime.UTC)

@@ -37,7 +37,13 @@ def traefik_manifests(spec: GatewaySpec, install: Traefik, context: GatewayConte
         *([_configuration(spec)] if spec.limits.body_mebibytes else ()),
         manifest("v1", "ServiceAccount", NAME, namespace=spec.namespace),
         manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()),
-        _binding(spec.namespace),
+        manifest(
+            "rbac.authorization.k8s.io/v1",
+            "ClusterRoleBinding",
+            NAME,
+            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+            subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": spec.namespace}],
+        ),
         _budget(spec.namespace),
         _deployment(spec, install, context),
         _service(spec, context),
@@ -59,16 +65,6 @@ def _rules() -> list[dict[str, Any]]:
 
 def _rule(group: str, resources: Sequence[str], verbs: Sequence[str]) -> dict[str, Any]:
     return {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
-
-
-def _binding(namespace: str) -> Manifest:
-    return manifest(
-        "rbac.authorization.k8s.io/v1",
-        "ClusterRoleBinding",
-        NAME,
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
-        subjects=[{"kind": "ServiceAccount", "name": NAME, "namespace": namespace}],
-    )
 
 
 def _budget(namespace: str) -> Manifest:

@@ -52,7 +52,8 @@ def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> Iterator[Finding]:
             "cni-pod-mtu",
             "cni.podMtu",
             f"{cni.pod_mtu}, but pods get {mtu.arithmetic}",
-            f"write podMtu: {mtu.pod}, or leave it out" + _link_meant(cni.pod_mtu, network.underlay_mtu),
+            f"write podMtu: {mtu.pod}, or leave it out"
+            + (" (the links' MTU is network.underlayMtu)" if cni.pod_mtu == network.underlay_mtu else ""),
         )
     if mtu.pod < 1280:
         yield Finding(
@@ -61,7 +62,3 @@ def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> Iterator[Finding]:
             f"pods get {mtu.arithmetic}, less than the 1280 bytes every IP stack may count on",
             "choose native routing, no encryption, or links with a larger MTU",
         )
-
-
-def _link_meant(written: int, underlay: int) -> str:
-    return " (the links' MTU is network.underlayMtu)" if written == underlay else ""

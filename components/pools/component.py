@@ -63,7 +63,7 @@ class MetalLb(pulumi.ComponentResource):
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
             for item in cilium_pool_manifests(spec, edge=context.edge):
-                apply(_name(name, item), item, options)
+                apply(child(name, item["kind"].lower(), item["metadata"]["name"]), item, options)
         else:
             _by_metallb(name, spec, context, self, provider, options)
         self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
@@ -130,7 +130,3 @@ def _wait(
         logging=local.Logging.STDERR,
         opts=opts,
     )
-
-
-def _name(component: str, item: Manifest) -> str:
-    return child(component, item["kind"].lower(), item["metadata"]["name"])

@@ -45,10 +45,6 @@ def untested_advice(found: Combination) -> list[Finding]:
     return [Finding("advice", FIELDS[Part.KUBERNETES], said, remedy, advice=True)] if said else []
 
 
-def _field(part: Part, *, by_bundle: bool) -> str:
-    return "gateway.crds" if by_bundle and part is Part.GATEWAY_API else FIELDS[part]
-
-
 def _write(part: Part, version: str, *, by_bundle: bool) -> str:
     if by_bundle and part is Part.GATEWAY_API:
         return f"gateway.crds: path and sha256 of Gateway API {version}'s standard-install.yaml"
@@ -66,7 +62,7 @@ def _problem(conflict: Conflict, ways: Sequence[Way], *, by_bundle: bool) -> Fin
         remedies.append(requirement.instead)
     return Finding(
         "compatibility",
-        _field(requirement.other, by_bundle=by_bundle),
+        "gateway.crds" if by_bundle and requirement.other is Part.GATEWAY_API else FIELDS[requirement.other],
         f"{conflict.found} does not work with {conflict.subject}, which needs {bounds}: {requirement.why} "
         f"({requirement.source})",
         f"write {', or '.join(remedies)}" if remedies else "do without one of the two",

@@ -22,7 +22,7 @@ def with_newest(finding: Finding) -> Finding:
     parts = [part for part, field in FIELDS.items() if field == finding.subject and part is not Part.KUBERNETES]
     if match is None:
         return finding
-    lines = [line for part in parts for line in [_releases(part).line(match[1])] if line]
+    lines = [line for part in parts for line in [table().parts[part].line(match[1])] if line]
     if not lines:
         return finding
     newest = lines[-1].newest
@@ -94,10 +94,6 @@ def pins(versions: Mapping[Part, str], today: date, accepts: Accepts = lambda _:
 def _judged(pins: Mapping[Part, str]) -> list[tuple[Part, str, Releases]]:
     known = table().parts
     return [(part, version, known[part]) for part, version in pins.items() if part in known]
-
-
-def _releases(part: Part) -> Releases:
-    return table().parts[part]
 
 
 def _unknown(part: Part, version: str, releases: Releases) -> list[Finding]:

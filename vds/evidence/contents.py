@@ -43,7 +43,13 @@ def summary_json(evidence: Evidence) -> bytes:
             "says": sentence(evidence),
             "violations": violated(evidence),
             "undecided": undecided(evidence),
-            "advice": _advice(evidence),
+            "advice": [
+                f"{policy.name}: {finding}"
+                for policy in evidence.policies
+                if policy.level == "advisory"
+                for finding in policy.findings
+                if finding.decided
+            ],
             "stateMadeAt": evidence.state_made_at,
             "versions": dict(evidence.versions),
         }
@@ -98,13 +104,3 @@ def violated(evidence: Evidence) -> list[str]:
         if place.status == "refused"
     ]
     return [*lines, *places]
-
-
-def _advice(evidence: Evidence) -> list[str]:
-    return [
-        f"{policy.name}: {finding}"
-        for policy in evidence.policies
-        if policy.level == "advisory"
-        for finding in policy.findings
-        if finding.decided
-    ]
