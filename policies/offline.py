@@ -11,7 +11,7 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyProviderResource, PolicyRe
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from components.core.finding import Finding
-from components.core.signatures import SIGNATURE
+from components.core.unknown import SIGNATURE
 from policies.engine import POLICIES, judge_resource, judge_stack
 
 LEVELS = ("mandatory", "advisory", "disabled")

@@ -9,10 +9,10 @@ from components.apply import apply, apply_chart, apply_patch
 from components.core.labels import WAIT_FOR, WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import child, token
-from components.network.install import Install
 from components.network.kinds import cni_install
 from components.network.model import AnyCni, ChartContext, NetworkSpec
 from components.network.mtu import solve
+from components.network.networks import Install
 
 
 class Cni(pulumi.ComponentResource):

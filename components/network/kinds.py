@@ -5,17 +5,14 @@ from typing import Any, NamedTuple
 
 from components.charts.values import taken_problems
 from components.core.finding import Finding
-from components.network.calico.advice import calico_advice
-from components.network.calico.install import calico_install
-from components.network.calico.rules import calico_problems
+from components.network.calico.rules import calico_advice, calico_problems
+from components.network.calico.values import calico_install
 from components.network.calico.values import platform_values as calico_values
-from components.network.cilium.advice import cilium_advice
 from components.network.cilium.install import cilium_install
-from components.network.cilium.rules import cilium_problems
+from components.network.cilium.rules import cilium_advice, cilium_problems
 from components.network.cilium.values import platform_values as cilium_values
-from components.network.install import Install
 from components.network.model import AnyCni
-from components.network.networks import ChartContext, NetworkSpec
+from components.network.networks import ChartContext, Install, NetworkSpec
 from components.network.unmanaged.rules import flannel_problems, unmanaged_problems
 
 

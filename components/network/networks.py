@@ -1,9 +1,11 @@
-"""The networks of a cluster, and what else of a stack a CNI's chart depends on."""
+"""The networks of a cluster, what else of a stack a CNI's chart depends on, and how a CNI is installed."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from components.core.manifests import Manifest
 from components.core.model import Spec
 from components.core.types import DnsName, Mtu, Network, Networks
 from components.images.model import ImageMirror
@@ -46,3 +48,39 @@ class ChartContext(NamedTuple):
     """The release of Gateway API's CRDs, where it is known."""
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
+
+
+class Chart(NamedTuple):
+    """A chart's release and where it is from."""
+
+    name: str
+    namespace: str
+    version: str
+    repository: str
+    timeout_seconds: int
+
+
+class WaitAnnotation(NamedTuple):
+    """An annotation on an object of the chart's: applying it waits until the object is ready."""
+
+    name: tuple[str, ...]
+    """Of the resource, below its component's."""
+    manifest: Manifest
+
+
+class Install(NamedTuple):
+    """What is applied, in this order."""
+
+    kind: str
+    chart: Chart
+    values: Mapping[str, Any]
+    namespace: Manifest | None = None
+    """Where the chart does not bring its own."""
+    crds: Chart | None = None
+    """The chart of the CNI's CRDs, where `chart` has none."""
+    before: tuple[Manifest, ...] = ()
+    waits: tuple[WaitAnnotation, ...] = ()
+    one_by_one: bool = False
+    """Whether each wait begins when the one before has ended."""
+    after: tuple[Manifest, ...] = ()
+    """What only the running CNI takes. Objects named `default` are its own, and get our fields."""

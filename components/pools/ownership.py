@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.core.finding import Finding
-from components.network.calico.bgp import CalicoBgp
+from components.network.calico.model import CalicoBgp
 from components.network.model import AnyCni, Calico, CiliumGeneve, CiliumNative, CiliumVxlan
 from components.pools.model import L2, Bgp, MetalLbSpec
 

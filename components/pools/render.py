@@ -1,5 +1,6 @@
 """MetalLB's objects and values. Each advertisement selects its pool; without a selector it would announce all pools."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.charts.values import merged, put, taken_problems
@@ -7,7 +8,7 @@ from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import METALLB_SYSTEM
 from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
-from components.pools.images import mirrored
+from components.images.model import ImageMirror, image_at, pin_of
 from components.pools.model import L2, Bgp, Helm, MetalLbContext, MetalLbSpec, NodeSelector, Peer, Pool
 
 API = "metallb.io/v1beta1"
@@ -118,3 +119,29 @@ def _bgp_advertisement(pool: str, bgp: Bgp) -> Manifest:
 
 def _selectors(selectors: tuple[NodeSelector, ...]) -> list[dict[str, dict[str, str]]]:
     return [{"matchLabels": dict(sorted(selector.match_labels.items()))} for selector in selectors]
+
+
+Path = tuple[str, ...]
+_FRR = "quay.io/frrouting/frr"
+CHART_IMAGES: Mapping[Path, str] = {
+    ("controller", "image"): "quay.io/metallb/controller",
+    ("speaker", "image"): "quay.io/metallb/speaker",
+    ("speaker", "frr", "image"): _FRR,
+    ("frr-k8s", "frrk8s", "image"): "quay.io/metallb/frr-k8s",
+    ("frr-k8s", "frrk8s", "frr", "image"): _FRR,
+}
+"""Images of the chart and of its FRR subchart, as in 0.16.1."""
+
+
+def mirrored(mirror: ImageMirror | None, version: str) -> Iterator[tuple[Path, str]]:
+    """Values by path that move every image to the mirror.
+
+    The chart has no key for a digest. A digest is appended to the tag; the tag of MetalLB's own images is its version.
+    """
+    if mirror is None:
+        return
+    for path, origin in CHART_IMAGES.items():
+        yield (*path, "repository"), image_at(mirror, origin)
+        digest = pin_of(mirror, origin)
+        if digest and origin in ("quay.io/metallb/controller", "quay.io/metallb/speaker"):
+            yield (*path, "tag"), f"v{version}@{digest}"

@@ -1,6 +1,6 @@
 """Rules for places and data flows, in a stack file and in the resources of any program."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException
+from components.residency.processing import Processing
+from components.tenancy.model import TenantSpec
 
 EVERYWHERE = "0.0.0.0/0"
 """What a network policy lets pods call when it names no peer."""
@@ -214,3 +216,22 @@ def _unexcepted(spec: Residency) -> Iterator[Finding]:
             continue  # its exception has a misspelt name, which is reported
         for why in residency_violations(place, record):
             yield Finding("residency-record", f"residency place '{place.name}'", why, _OTHER_PLACE)
+
+
+def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -> Iterator[Finding]:
+    """Controllers for unknown tenants, and two controllers for one tenant."""
+    names = {tenant.name for tenant in tenants}
+    given = [controller.tenant for controller in processing.controllers]
+    known = ", ".join(sorted(names)) or "none"
+    for name in given:
+        if name not in names:
+            yield Finding(
+                "processing-controller", f"controller of {name}", "there is no such tenant", f"write one of: {known}"
+            )
+    for name in duplicates(given):
+        yield Finding(
+            "processing-controller",
+            f"controller of {name}",
+            "occurs twice",
+            "write joint controllers to `jointControllers`",
+        )

@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from components.core.finding import Finding
+from components.gateway.capabilities import controller_problems
 from components.gateway.cert_manager import values_problems as issuer_values_problems
-from components.gateway.controllers import controller_problems
 from components.gateway.model import CrdBundle, GatewaySpec
 from components.gateway.rules import gateway_problems
 from components.kubeadm.model import Cluster, Kubeadm
 from components.kubeadm.rules import cluster_problems
-from components.network.cilium.upgrades import upgrade_problems
+from components.network.cilium.rules import upgrade_problems
 from components.network.compatibility.matrix import Part
 from components.network.compatibility.search import Way
 from components.network.kinds import values_problems
@@ -24,8 +24,7 @@ from components.pools.model import MetalLbSpec
 from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
 from components.pools.rules import metallb_problems
-from components.residency.processing_rules import processing_problems
-from components.residency.rules import residency_problems
+from components.residency.rules import processing_problems, residency_problems
 from components.stackfile.compatibility import FIELDS, compatibility_problems, untested_advice
 from components.stackfile.installed_charts import mirror_problems
 from components.stackfile.releases import release_problems

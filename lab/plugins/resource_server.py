@@ -17,7 +17,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from components.core.signatures import SIGNATURE
+from components.core.unknown import SIGNATURE
 from lab.plugins.diff import changes, text
 from lab.plugins.serving import serve
 from lab.plugins.values import Properties

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from components.core.untrusted import json_value
-from vds.evidence.checksums import COVER, SUMS, digest
 from vds.evidence.collect import collect
-from vds.evidence.contents import FILES, sentence, violated
+from vds.evidence.contents import COVER, FILES, SUMS, digest, sentence, violated
 from vds.evidence.evaluate import pack_version, results
 from vds.evidence.export import backend, exported, read_file
 from vds.evidence.model import Evidence

@@ -1,6 +1,8 @@
 """The cover sheet, verdict first, and the same for a program. Pure."""
 
-from vds.evidence.checksums import COVER, SUMS
+import hashlib
+from collections.abc import Mapping
+
 from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided
 from vds.evidence.record import place_words
@@ -104,3 +106,18 @@ def violated(evidence: Evidence) -> list[str]:
         if place.status == "refused"
     ]
     return [*lines, *places]
+
+
+SUMS = "SHA256SUMS"
+COVER = "index.md"
+
+
+def sums(files: Mapping[str, bytes]) -> bytes:
+    """What `sha256sum` prints for these files, sorted by name."""
+    covered = sorted(name for name in files if name not in (SUMS, COVER))
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in covered).encode()
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """The folder's digest: `sha256sum SHA256SUMS`."""
+    return hashlib.sha256(files[SUMS]).hexdigest()

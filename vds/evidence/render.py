@@ -1,7 +1,6 @@
 """From evidence to the files of its folder. Pure: the same evidence, the same bytes but for the date's line."""
 
-from vds.evidence.checksums import COVER, SUMS, digest, sums
-from vds.evidence.contents import cover, summary_json
+from vds.evidence.contents import COVER, SUMS, cover, digest, summary_json, sums
 from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of, mermaid
 from vds.evidence.model import Evidence

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.core.endpoints import without_secrets
-from components.core.signatures import SECRET, SIGNATURE
+from components.core.unknown import SECRET, SIGNATURE
 from components.core.untrusted import json_value
 from vds.shared.errors import OperationError
 from vds.shared.pulumi import LARGEST_STATE

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from vds.inspect import parse
-from vds.inspect.report import note
+from vds.inspect.pods import note
 from vds.shared.errors import OperationError
 
 _CAPTURED = re.compile(r"^(\d+) packets? captured", re.MULTILINE)

@@ -1,6 +1,7 @@
 """Finds a running pod and its node."""
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -71,3 +72,20 @@ def find(api: Api, wanted: str) -> RunningPod:
     if namespace in namespaces:
         raise OperationError(f"pod {wanted} does not exist: namespace {namespace} has no pods")
     raise OperationError(f"pod {wanted}: there is no namespace {namespace}: {did_you_mean(namespace, namespaces)}")
+
+
+def pod_document(pod: RunningPod) -> dict[str, Any]:
+    """The pod and its node, for JSON."""
+    return {"pod": str(pod), "node": pod.node, "address": pod.address, "hostNetwork": pod.host_network}
+
+
+def show_pod(pod: RunningPod) -> None:
+    """The pod, its node, and whether the network is that of the node."""
+    whose = ": it uses its node's network (hostNetwork)" if pod.host_network else ""
+    note(f"pod {pod} on node {pod.node}{whose}")
+
+
+def note(text: str) -> None:
+    """A line beside the result."""
+    if text:
+        print(text, file=sys.stderr, flush=True)

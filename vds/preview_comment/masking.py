@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from components.core.signatures import SIGNATURE
+from components.core.unknown import SIGNATURE
 
 SECRET = "[secret]"  # noqa: S105 - the engine's own word for a value that it hides
 UNKNOWN = "[known when it runs]"

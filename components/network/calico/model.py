@@ -1,12 +1,13 @@
 """Calico by its operator."""
 
+from ipaddress import IPv4Address
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from components.core.types import Mtu, ServiceProxy, Version
+from components.core.model import Spec
+from components.core.types import AsNumber, DnsLabel, DnsName, Mtu, Network, ServiceProxy, Version
 from components.core.versions import matches
-from components.network.calico.bgp import CalicoBgp
 from components.network.compatibility.matrix import Combination, Feature, Part
 from components.network.kind import CniSpec, Helm, MtuField, Ports, Requirements
 from components.network.mtu import IPIP_OVERHEAD, VXLAN_OVERHEAD, WIREGUARD_OVERHEAD_IPV4
@@ -22,6 +23,33 @@ class CalicoHelm(Helm):
 
     repository: str = Field(default="https://docs.tigera.io/calico/charts", pattern=r"^(https|oci)://\S+$")
     """Chart repository, or a mirror of it."""
+
+
+class CalicoPeer(Spec):
+    """A router that nodes tell routes to."""
+
+    name: DnsLabel
+    """Its name among the peers."""
+    address: IPv4Address
+    """Its address, as the nodes reach it."""
+    as_number: AsNumber
+    """Its AS number."""
+    node_selector: str = Field(default="all()", min_length=1)
+    """In Calico's own language: `all()`, `rack == 'a'`."""
+    password_secret: DnsName | None = None
+    """A Secret in calico-system whose key `password` holds the session's MD5 password."""
+
+
+class CalicoBgp(Spec):
+    """What differs from a full mesh of nodes in one private AS."""
+
+    as_number: AsNumber = 64512
+    """The cluster's; 64512 is Calico's default, of RFC 6996's private range."""
+    node_mesh: bool = True
+    """Every node tells every other one. Off where route reflectors or routers do it, as on more than 100 nodes."""
+    service_networks: tuple[Network, ...] = ()
+    """Networks of LoadBalancer addresses that nodes announce; MetalLB must then announce none of them."""
+    peers: tuple[CalicoPeer, ...] = ()
 
 
 class Calico(CniSpec):

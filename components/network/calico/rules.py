@@ -1,4 +1,4 @@
-"""What Calico may not be, beyond what its model can't express."""
+"""What Calico may not be, beyond what its model can't express, and what is right and will surprise."""
 
 from collections.abc import Iterator
 
@@ -78,3 +78,16 @@ def _bgp_problems(cni: Calico) -> Iterator[Finding]:
         )
     for name in duplicates(peer.name for peer in peering.peers):
         yield Finding("cni-calico-bgp", "cni.bgpPeering.peers", f"'{name}' occurs twice", "rename one of them")
+
+
+def calico_advice(cni: Calico, _: int) -> Iterator[Finding]:
+    """Every remark."""
+    if cni.dataplane != "BPF" or not cni.encapsulation.startswith("IPIP"):
+        return
+    yield Finding(
+        "advice",
+        "cni.encapsulation",
+        f"{cni.encapsulation} with the BPF data plane works, and VXLAN is much faster there (Calico's page on eBPF)",
+        "write VXLAN, or None where routers know the pods",
+        advice=True,
+    )

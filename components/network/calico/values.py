@@ -1,4 +1,4 @@
-"""Calico's `Installation`: what its operator turns into a running network."""
+"""How Calico is installed: its operator's chart, with the `Installation` that it turns into a running network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,9 @@ from components.core.names import TIGERA_OPERATOR
 from components.core.versions import matches
 from components.images.model import image_at
 from components.network.calico.model import Calico
+from components.network.calico.objects import after_calico, before_calico, ready_annotations
 from components.network.mtu import solve
-from components.network.networks import ChartContext, NetworkSpec
+from components.network.networks import Chart, ChartContext, Install, NetworkSpec, WaitAnnotation
 
 FLOW_LOGS = ">=3.30"
 """Release notes of Calico 3.30: Goldmane collects flow logs and Whisker shows them."""
@@ -70,3 +71,22 @@ def _spec(cni: Calico, network: NetworkSpec) -> dict[str, Any]:
             "mtu": solve(cni, network.underlay_mtu).configured,  # the pods' own, unlike Cilium's
         }
     }
+
+
+def calico_install(cni: Calico, network: NetworkSpec, context: ChartContext) -> Install:
+    """The CRDs, the operator, then Calico: the chart's Release waits for the operator only."""
+
+    def chart(name: str, version: str) -> Chart:
+        return Chart(name, TIGERA_OPERATOR, version, cni.install.repository, cni.install.timeout_seconds)
+
+    return Install(
+        kind="calico",
+        chart=chart(*cni.chart),
+        crds=chart(*cni.crd_chart) if cni.crd_chart else None,
+        values=calico_values(cni, network, context),
+        namespace=calico_namespace(),
+        before=tuple(before_calico(cni, network)),
+        waits=tuple(WaitAnnotation(("calico", item["kind"].lower()), item) for item in ready_annotations(cni)),
+        one_by_one=True,
+        after=tuple(after_calico(cni)),
+    )

@@ -9,12 +9,12 @@ from typing import Any
 from components.charts.values import merged
 from components.core.labels import GATEWAY_BUNDLE
 from components.core.versions import matches
-from components.network.cilium.advice import certificates_come_late
 from components.network.cilium.changes import proxy_value, routing_values
 from components.network.cilium.chart.nested import unflatten
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.images import mirrored
 from components.network.cilium.model import Cilium
+from components.network.cilium.rules import certificates_come_late
 from components.network.mtu import solve
 from components.network.networks import ChartContext, NetworkSpec
 

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
-from components.network.install import Chart
+from components.network.networks import Chart
 from components.stackfile.config import RefusedStackError
 from components.stackfile.referenced_files import chart_problems
 

@@ -10,9 +10,8 @@ import yaml
 
 from components.charts.render import ChartSource, render
 from components.images.model import ImageMirror
-from components.pools.images import CHART_IMAGES
 from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec
-from components.pools.render import advertisement, metallb_values, network_policies
+from components.pools.render import CHART_IMAGES, advertisement, metallb_values, network_policies
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source

@@ -5,8 +5,7 @@ import re
 import yaml
 
 from tests.support.stacks import ROOT, problems, stack_data
-from vds.evidence.checksums import COVER, SUMS
-from vds.evidence.contents import FILES
+from vds.evidence.contents import COVER, FILES, SUMS
 
 TEXT = (ROOT / "docs" / "howto" / "show-an-auditor.md").read_text()
 
