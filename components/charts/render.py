@@ -124,10 +124,7 @@ def render(
     """
     found = obtain(chart, folders=folders, lock=lock)
     given = _as_json(values)
-    try:
-        program = helm.find()
-    except helm.HelmMissingError as error:
-        raise _no_helm(error) from None
+    program = helm_program()
     arguments = ["template", "--namespace", namespace, "--kube-version", kubernetes]
     arguments += [word for api in sorted(apis) for word in ("--api-versions", api)]
     arguments += ["--skip-tests", "--values", "-"]
@@ -195,7 +192,7 @@ def _pulled(chart: ChartSource) -> Path:
         said = f"the chart {chart.label} has no exact version" if chart.version else f"{chart.label} has no version"
         raise UnavailableChartError(said, "write one, as in 1.20.2: Helm would take the newest one of that day")
     key = hashlib.sha256(json.dumps([chart.repository, chart.chart, chart.version]).encode()).hexdigest()[:16]
-    place = helm.cache_folder() / "pulled-charts" / key
+    place = _pulled_folder() / key
     found = next(iter(sorted(place.glob("*.tgz"))), None)
     if found is None:
         _pull(chart, place)
@@ -213,7 +210,7 @@ def _pull_failure(chart: ChartSource, place: Path) -> str:
         words = ["pull", *_pull_options(chart), "--destination", draft, "--", chart.chart]
         answer = helm.run(helm.find(), words, seconds=helm.PULL_SECONDS)
         if answer.code:
-            return _words(answer.error, ()) or f"helm pull ended with {answer.code}"
+            return helms_words(answer.error) or f"helm pull ended with {answer.code}"
         for file in Path(draft).glob("*.tgz"):
             file.replace(place / file.name)
     return ""
@@ -234,6 +231,14 @@ def _pull(chart: ChartSource, place: Path) -> None:
 
 def _pull_options(chart: ChartSource) -> list[str]:
     return ["--version", chart.version, *(["--repo", chart.repository] if chart.repository else [])]
+
+
+def helm_program() -> Path:
+    """Helm. Raises UnavailableChartError."""
+    try:
+        return helm.find()
+    except helm.HelmMissingError as error:
+        raise _no_helm(error) from None
 
 
 def _no_helm(error: Exception) -> UnavailableChartError:
@@ -303,7 +308,7 @@ def _result(program: Path, arguments: Sequence[str], given: str, chart: Obtained
         ) from None
     failed = next((one for one in answers if one.code), None)
     if failed:
-        words = _words(failed.error, secrets)
+        words = helms_words(failed.error, secrets)
         if failed.code < 0 or not words or _UNREADABLE.search(words):
             said = (
                 f"helm can't render the chart {chart.name} {chart.version}: {words or f'it ended with {failed.code}'}"
@@ -338,8 +343,8 @@ def _items(bodies: Sequence[Any]) -> Iterator[Manifest]:
             yield body
 
 
-def _words(error: str, secrets: Sequence[str]) -> str:
-    """Helm's words on one line."""
+def helms_words(error: str, secrets: Sequence[str] = ()) -> str:
+    """What Helm wrote, on one line."""
     lines = [line.strip() for line in error.splitlines()]
     said = [line for line in lines if line and not re.search(r"Use --debug flag|\bwarning\b", line, re.I)]
     text = " ".join(said).removeprefix("Error: ")
@@ -385,3 +390,7 @@ def _whole(value: Any) -> Any:
 @functools.cache
 def _cache() -> RenderingCache:
     return RenderingCache(helm.cache_folder() / "rendered")
+
+
+def _pulled_folder() -> Path:
+    return helm.cache_folder() / "pulled-charts"

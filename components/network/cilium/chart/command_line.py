@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.charts import helm
+from components.charts.render import helm_program, helms_words
 from components.core.untrusted import json_value
-from components.network.cilium.chart.trial import helm_program, helms_words
 
 
 class HelmError(ValueError):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from components.charts import helm
 from components.charts.kubernetes_yaml import documents
-from components.charts.render import ChartSource, UnavailableChartError, obtain
+from components.charts.render import ChartSource, UnavailableChartError, helm_program, helms_words, obtain
 from components.charts.rendering_cache import RenderingCache
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.network.cilium.chart.nested import Leaves, Path, dotted, flatten, unflatten
@@ -172,21 +172,6 @@ def difference(before: Made, after: Made) -> tuple[dict[str, str | None], list[s
 @cache
 def _cache() -> RenderingCache:
     return RenderingCache(helm.cache_folder() / "rendered-cilium")
-
-
-def helm_program() -> File:
-    """Helm. Raises UnavailableChartError."""
-    try:
-        return helm.find()
-    except helm.HelmMissingError as error:
-        raise UnavailableChartError(str(error), "install Helm 3, or name it: `export VDS_HELM=/path/to/helm`") from None
-
-
-def helms_words(error: str) -> str:
-    """What Helm wrote, on one line."""
-    lines = [line.strip() for line in error.splitlines() if line.strip() and "--debug" not in line]
-    said = " ".join(line for line in lines if "warning" not in line.lower())
-    return said.removeprefix("Error: ")[:600]
 
 
 def _refusal(error: str) -> Refusal:
