@@ -1,13 +1,13 @@
 """From a manifest or a chart to the Pulumi resource that applies it: the one place that maps kinds to classes."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pydantic.alias_generators import to_snake
 
-from components.charts.reference import reference
+from components.charts.reference import Chart, reference
 from components.core.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
@@ -45,17 +45,6 @@ _PATCHES: dict[tuple[str, str], Any] = {
 """Kinds of which we set a field on an object that is somebody else's."""
 
 
-class Chart(Protocol):
-    """Where a chart comes from: every slice's `Helm` model has these."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def timeout_seconds(self) -> int: ...
-
-
 def apply(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """The resource `name` whose inputs are the manifest, and nothing that the manifest doesn't say.
 
@@ -79,23 +68,23 @@ def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> 
 
 
 def apply_chart(
-    name: str, chart: str, namespace: str, source: Chart, values: Mapping[str, object], opts: pulumi.ResourceOptions
+    name: str, chart: Chart, values: Mapping[str, object], opts: pulumi.ResourceOptions
 ) -> kubernetes.helm.v3.Release:
     """A pinned chart under its own name.
 
     Not `atomic`: a rollback takes away the pods that say why the chart is not up, and restarts those that are up. A
     DaemonSet stops at its first pod that fails, so the others run on as before.
     """
-    found = reference(chart, source.version, source.repository)
+    found = reference(chart.name, chart.version, chart.repository)
     return kubernetes.helm.v3.Release(
         name,
-        name=chart,
+        name=chart.name,
         chart=found.chart,
         repository_opts={"repo": found.repository} if found.repository else None,
-        version=source.version,
-        namespace=namespace,
+        version=chart.version,
+        namespace=chart.namespace,
         values=values,
-        timeout=source.timeout_seconds,
+        timeout=chart.timeout_seconds,
         opts=opts,
     )
 

@@ -8,6 +8,17 @@ from components.charts.model import FolderMirror, Mirror
 _PACKED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)-v?[0-9]+\.[0-9]+\.[0-9]+\S*\.tgz")
 
 
+class Chart(NamedTuple):
+    """A chart's release and where it is from."""
+
+    name: str
+    """Of the chart and of its release."""
+    namespace: str
+    version: str
+    repository: str
+    timeout_seconds: int
+
+
 class Reference(NamedTuple):
     """What a Helm Release gets."""
 

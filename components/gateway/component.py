@@ -35,10 +35,9 @@ class GatewayCrds(pulumi.ComponentResource):
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """The bundle's admission policy comes after the CRDs, which it checks from then on."""
-        super().__init__(token("GatewayCrds"), name, None, opts)
+        super().__init__(token("GatewayCrds"), name)
         kept = pulumi.ResourceOptions(
             parent=self, provider=provider, depends_on=list(depends_on), retain_on_delete=True
         )
@@ -81,7 +80,6 @@ class Gateway(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         pools: Sequence[pulumi.Resource] = (),
         tenants: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
 
@@ -90,7 +88,7 @@ class Gateway(pulumi.ComponentResource):
         while they are.
         """
         ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # the canary policy uses it
-        super().__init__(token("Gateway"), name, ceiling, opts)
+        super().__init__(token("Gateway"), name, ceiling)
         self._name, self._spec, self._context, self._provider = name, spec, context, provider
         before: list[pulumi.Resource] = list(depends_on)
         issuers = self._issuer(before, dns_key)
@@ -147,14 +145,8 @@ class Gateway(pulumi.ComponentResource):
         for item in cert_manager_policies(self._context):
             self._apply(("issuer-policy", item["metadata"]["name"]), item, [namespace])
         values = cert_manager_values(install, self._context)
-        chart = apply_chart(
-            child(self._name, "issuer", "chart"),
-            NAMESPACE,
-            NAMESPACE,
-            install.chart,
-            values,
-            self._options([namespace]),
-        )
+        own = child(self._name, "issuer", "chart")
+        chart = apply_chart(own, install.chart, values, self._options([namespace]))
         needs: list[pulumi.Resource] = [chart]
         if dns_key is not None:
             made = dns_key_secret("")

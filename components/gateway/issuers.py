@@ -1,9 +1,10 @@
 """The stack file's `gateway.issuer`: who makes the certificates of HTTPS listeners."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.charts.reference import Chart
 from components.core.authority import AuthorityCertificate
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, RefusedError, Version
@@ -96,14 +97,6 @@ class Acme(Spec):
     solver: Annotated[Http01 | Dns01, Field(discriminator="kind")]
 
 
-class Chart(NamedTuple):
-    """What `components.apply` installs."""
-
-    version: str
-    repository: str
-    timeout_seconds: int
-
-
 class CertManager(Spec):
     """cert-manager from its own Helm chart, after the CNI. It orders certificates and renews them."""
 
@@ -121,7 +114,7 @@ class CertManager(Spec):
     @property
     def chart(self) -> Chart:
         """The chart, whose version has a `v` in its repository."""
-        return Chart(f"v{self.version}", self.repository, self.timeout_seconds)
+        return Chart(NAMESPACE, NAMESPACE, f"v{self.version}", self.repository, self.timeout_seconds)
 
 
 class ClusterIssuer(Spec):

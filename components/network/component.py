@@ -36,7 +36,6 @@ class Cni(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] = (),
         members: Sequence[pulumi.Resource] = (),
         node_names: Sequence[str] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: an API server, and Gateway API's CRDs where the platform brings them.
 
@@ -45,7 +44,7 @@ class Cni(pulumi.ComponentResource):
         there. They must exist: a patch of one that does not would make it.
         """
         links = {"underlayMtu": network.underlay_mtu}  # what the MTU policy judges the CNI's number against
-        super().__init__(token("Cni"), name, links, opts)
+        super().__init__(token("Cni"), name, links)
         install = cni_install(spec, network, context)
         if install:  # else somebody else does: what follows from its data path is all that is managed here
             self._install(name, install, provider, depends_on, members, node_names)
@@ -80,11 +79,8 @@ class Cni(pulumi.ComponentResource):
         ready += [apply(_name(name, item), item, after(*ready)) for item in install.before]
         if crds := install.crds:
             own = child(name, install.kind, "crds")
-            ready += [apply_chart(own, crds.name, crds.namespace, crds, {}, after(*ready))]
-        chart = install.chart
-        release = apply_chart(
-            child(name, install.kind), chart.name, chart.namespace, chart, install.values, after(*ready)
-        )
+            ready += [apply_chart(own, crds, {}, after(*ready))]
+        release = apply_chart(child(name, install.kind), install.chart, install.values, after(*ready))
         ready = [release, *members]
         waited: list[pulumi.Resource] = []
         for annotation in install.waits:

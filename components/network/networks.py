@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from components.charts.reference import Chart
 from components.core.manifests import Manifest
 from components.core.model import Spec
 from components.core.types import DnsName, Mtu, Network, Networks
@@ -48,16 +49,6 @@ class ChartContext(NamedTuple):
     """The release of Gateway API's CRDs, where it is known."""
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
-
-
-class Chart(NamedTuple):
-    """A chart's release and where it is from."""
-
-    name: str
-    namespace: str
-    version: str
-    repository: str
-    timeout_seconds: int
 
 
 class WaitAnnotation(NamedTuple):

@@ -37,7 +37,6 @@ class Node(pulumi.ComponentResource):
         private_key: pulumi.Input[str],
         reading: Reading = None,
         firewall: bool = False,
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`script` comes from `settings.script.node_script`, `reading` from `reading.read_fleet`.
 
@@ -50,7 +49,7 @@ class Node(pulumi.ComponentResource):
             "provider": spec.provider.name,
             "providerCountry": spec.provider.country,
         }
-        super().__init__(token("Node"), name, where, opts)
+        super().__init__(token("Node"), name, where)
         rerun = judge(spec.name, reading)
         if rerun.warning:
             pulumi.log.warn(rerun.warning, self)

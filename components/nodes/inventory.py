@@ -21,10 +21,9 @@ class Record(pulumi.ComponentResource):
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: every node. The engine deletes in the opposite order, so a destroy deletes this first."""
-        super().__init__(token("Record"), name, None, opts)
+        super().__init__(token("Record"), name)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         apply(child(name, "nodes"), record(environment, nodes), options)
         self.register_outputs({})

@@ -25,10 +25,9 @@ class Placement(pulumi.ComponentResource):
         *,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: what the Node objects exist after: an apply would make the object of a node that has none."""
-        super().__init__(token("Placement"), name, None, opts)
+        super().__init__(token("Placement"), name)
         for node in nodes:
             manifest = patch(node)
             if manifest:

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_command import local
 
 from components.apply import apply, apply_chart
+from components.charts.reference import Chart
 from components.core.manifests import Manifest
 from components.core.names import METALLB_SYSTEM, child, token
 from components.pools.admission import ADMISSION
@@ -42,13 +43,12 @@ class MetalLb(pulumi.ComponentResource):
         provider: kubernetes.Provider,
         runner: command.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: resources that must exist before, such as the CNI, without which no controller starts.
 
         `runner` runs the wait for MetalLB's webhook.
         """
-        super().__init__(token("MetalLb"), name, None, opts)
+        super().__init__(token("MetalLb"), name)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         if isinstance(spec.install, Helm):
             namespace = apply(child(name, "namespace"), metallb_namespace(), options)
@@ -56,7 +56,9 @@ class MetalLb(pulumi.ComponentResource):
             for item in network_policies(context):
                 apply(child(name, "policy", item["metadata"]["name"]), item, after)
             values = metallb_values(spec, spec.install, context)
-            chart = apply_chart(child(name, "chart"), "metallb", METALLB_SYSTEM, spec.install, values, after)
+            helm = spec.install
+            found = Chart("metallb", METALLB_SYSTEM, helm.version, helm.repository, helm.timeout_seconds)
+            chart = apply_chart(child(name, "chart"), found, values, after)
             about = {"manifest": address_pool(spec.pools[0])}
             after = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[chart])
             ready = _wait(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
@@ -99,10 +101,9 @@ class Announced(pulumi.ComponentResource):
         kubeconfig: pulumi.Input[str],
         provider: command.Provider,
         depends_on: Sequence[pulumi.Resource],
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`depends_on`: the Gateway. It is asked again when the pools or the kubeconfig are others."""
-        super().__init__(token("Announced"), name, None, opts)
+        super().__init__(token("Announced"), name)
         if by := owner(spec):
             about = {
                 "namespace": namespace,

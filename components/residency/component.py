@@ -10,9 +10,7 @@ from components.residency.model import StateStore
 class Residency(pulumi.ComponentResource):
     """Makes nothing in the cluster. The residency policies read its inputs."""
 
-    def __init__(
-        self, name: str, spec: ResidencySpec, state: StateStore, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, spec: ResidencySpec, state: StateStore) -> None:
         """`state`: where the engine stores this stack, as far as the program can know."""
         record = {
             "places": [place.model_dump(mode="json", by_alias=True) for place in spec.places],
@@ -20,5 +18,5 @@ class Residency(pulumi.ComponentResource):
             "stateBackend": state.backend,
             "secretsProvider": state.secrets_provider,
         }
-        super().__init__(token("Residency"), name, record, opts)
+        super().__init__(token("Residency"), name, record)
         self.register_outputs(record)

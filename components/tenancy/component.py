@@ -26,11 +26,10 @@ class Tenant(pulumi.ComponentResource):
         gateway_namespace: str | None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
-        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`gateway_namespace`: namespace of the data plane's pods, which tiers with `allowFrom: [gateway]` accept. None
         if Cilium is the gateway."""
-        super().__init__(token("Tenant"), name, None, opts)
+        super().__init__(token("Tenant"), name)
         namespace, *fence = tenant_manifests(spec, gateway_namespace=gateway_namespace)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         made = apply(child(name, "namespace"), namespace, options)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from components.charts.reference import Chart
 from components.charts.values import merged
 from components.core.manifests import Manifest, manifest
 from components.core.names import TIGERA_OPERATOR
@@ -11,7 +12,7 @@ from components.images.model import image_at
 from components.network.calico.model import Calico
 from components.network.calico.objects import after_calico, before_calico, ready_annotations
 from components.network.mtu import solve
-from components.network.networks import Chart, ChartContext, Install, NetworkSpec, WaitAnnotation
+from components.network.networks import ChartContext, Install, NetworkSpec, WaitAnnotation
 
 FLOW_LOGS = ">=3.30"
 """Release notes of Calico 3.30: Goldmane collects flow logs and Whisker shows them."""

@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from components.charts.reference import Chart
 from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import KUBE_SYSTEM
 from components.network.cilium.model import Cilium
 from components.network.cilium.values import cilium_values
-from components.network.networks import Chart, ChartContext, Install, NetworkSpec, WaitAnnotation
+from components.network.networks import ChartContext, Install, NetworkSpec, WaitAnnotation
 
 
 def cilium_install(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Install:

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.apply import apply_chart
 from components.charts.lock import WantedChart
-from components.network.networks import Chart
+from components.charts.reference import Chart
 from components.stackfile.config import RefusedStackError
 from components.stackfile.referenced_files import chart_problems
 
@@ -17,8 +17,6 @@ if problems := chart_problems([wanted], base_dir=Path.cwd()):
     raise RefusedStackError(problems)
 apply_chart(
     "note",
-    wanted.name,
-    "default",
     Chart(wanted.name, "default", wanted.version, wanted.source, 60),
     {"words": config.require("words")},
     pulumi.ResourceOptions(provider=kubernetes.Provider("cluster")),
