@@ -7,7 +7,7 @@ from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided
 from vds.evidence.record import place_words
 from vds.evidence.tables import document, words
-from vds.shared.markdown import table
+from vds.shared.markdown import count, table
 
 _SHOWN = 20
 """Violations and open points on the cover: a page that is read; summary.json has all of them."""
@@ -25,10 +25,10 @@ FILES = {
 
 def sentence(evidence: Evidence) -> str:
     """The verdict in words."""
-    open_points = f"{evidence.undecided} {'thing is' if evidence.undecided == 1 else 'things are'} undecided"
+    open_points = f"{count(evidence.undecided, 'thing is', 'things are')} undecided"
     if evidence.verdict == "violated":
-        count = f"{evidence.violations} violation{'' if evidence.violations == 1 else 's'} of mandatory policies"
-        return f"Violated: {count}" + (f", and {open_points}" if evidence.undecided else "")
+        violations = f"{count(evidence.violations, 'violation')} of mandatory policies"
+        return f"Violated: {violations}" + (f", and {open_points}" if evidence.undecided else "")
     if evidence.verdict == "undecided":
         return f"Not proved: no mandatory policy is violated, but {open_points}"
     return "Holds: every mandatory policy holds, every place is declared, and nothing is undecided"
@@ -45,13 +45,7 @@ def summary_json(evidence: Evidence) -> bytes:
             "says": sentence(evidence),
             "violations": violated(evidence),
             "undecided": undecided(evidence),
-            "advice": [
-                f"{policy.name}: {finding}"
-                for policy in evidence.policies
-                if policy.level == "advisory"
-                for finding in policy.findings
-                if finding.decided
-            ],
+            "advice": evidence.said("advisory", decided=True),
             "stateMadeAt": evidence.state_made_at,
             "versions": dict(evidence.versions),
         }
@@ -91,13 +85,6 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
 
 def violated(evidence: Evidence) -> list[str]:
     """Every violation of a mandatory policy, a line each."""
-    lines = [
-        f"{policy.name}: {finding}"
-        for policy in evidence.policies
-        if policy.level == "mandatory"
-        for finding in policy.findings
-        if finding.decided
-    ]
     allowed = ", ".join(evidence.allowed_countries)
     places = [
         f"{place_words(place)}: is in {place.country or 'no declared country'}, controlled from "
@@ -105,7 +92,7 @@ def violated(evidence: Evidence) -> list[str]:
         for place in evidence.places
         if place.status == "refused"
     ]
-    return [*lines, *places]
+    return [*evidence.said("mandatory", decided=True), *places]
 
 
 SUMS = "SHA256SUMS"

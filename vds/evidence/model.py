@@ -129,17 +129,21 @@ class Evidence:
     """Its type, with its URL where it has one."""
     versions: tuple[tuple[str, str], ...]
 
+    def said(self, *levels: str, decided: bool) -> list[str]:
+        """Findings of the policies of these levels, a line each."""
+        chosen = [policy for policy in self.policies if policy.level in levels]
+        return [f"{one.name}: {found}" for one in chosen for found in one.findings if found.decided is decided]
+
     @property
     def violations(self) -> int:
         """Decided findings of mandatory policies, and places where nothing may go."""
-        mandatory = sum(f.decided for p in self.policies if p.level == "mandatory" for f in p.findings)
-        return mandatory + sum(place.status == "refused" for place in self.places)
+        return len(self.said("mandatory", decided=True)) + sum(place.status == "refused" for place in self.places)
 
     @property
     def undecided(self) -> int:
         """What is open: undeclared places, doubts of policies, differences between state and stack file."""
-        doubts = sum(not f.decided for p in self.policies if p.level != "disabled" for f in p.findings)
-        return doubts + len(self.open_points) + sum(place.status == "undeclared" for place in self.places)
+        doubts = self.said("mandatory", "advisory", decided=False)
+        return len(doubts) + len(self.open_points) + sum(place.status == "undeclared" for place in self.places)
 
     @property
     def verdict(self) -> Literal["holds", "violated", "undecided"]:

@@ -10,15 +10,8 @@ from vds.shared.markdown import table
 
 def undecided(evidence: Evidence) -> list[str]:
     """Everything that can't be decided, a line each."""
-    doubts = [
-        f"{policy.name}: {finding}"
-        for policy in evidence.policies
-        if policy.level != "disabled"
-        for finding in policy.findings
-        if not finding.decided
-    ]
     places = [_undeclared(place) for place in evidence.places if place.status == "undeclared"]
-    return [*doubts, *places, *evidence.open_points]
+    return [*evidence.said("mandatory", "advisory", decided=False), *places, *evidence.open_points]
 
 
 def _undeclared(place: Place) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from components.residency.processing import Party, Purpose
 from vds.evidence.model import KINDS, NOT_DECLARED, Evidence, Place
 from vds.evidence.tables import document, several, words
@@ -71,19 +73,8 @@ def place_words(place: Place) -> str:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    fields = asdict(place)
-    return {
-        "kind": fields["kind"],
-        "name": fields["name"],
-        "location": fields["location"] or None,
-        "country": fields["country"] or None,
-        "entity": fields["entity"] or None,
-        "entityCountry": fields["entity_country"] or None,
-        "tenant": fields["tenant"] or None,
-        "seenIn": fields["seen_in"],
-        "status": fields["status"],
-        "exception": fields["excepted"] or None,
-    }
+    fields = {to_camel(name): value or None for name, value in asdict(place).items() if name != "excepted"}
+    return {**fields, "exception": place.excepted or None, "seenIn": place.seen_in}
 
 
 def _parties(evidence: Evidence) -> str:
@@ -147,11 +138,7 @@ def _tenants(evidence: Evidence) -> str:
 def _nodes(evidence: Evidence) -> str:
     rows = [
         (
-            words(place.name),
-            words(place.location),
-            words(place.country),
-            words(place.entity),
-            words(place.entity_country),
+            *map(words, (place.name, place.location, place.country, place.entity, place.entity_country)),
             _STATUSES[place.status],
         )
         for place in evidence.places
@@ -166,9 +153,10 @@ def _others(evidence: Evidence) -> str:
         rows = [
             (
                 words(place.location or place.name),
-                words(place.country) if place.status != "own" else "as the nodes",
-                words(place.entity) if place.status != "own" else "as the nodes",
-                words(place.entity_country) if place.status != "own" else "as the nodes",
+                *(
+                    words(value) if place.status != "own" else "as the nodes"
+                    for value in (place.country, place.entity, place.entity_country)
+                ),
                 f"excepted: {words(place.excepted)}" if place.excepted else _STATUSES[place.status],
                 words(place.tenant) if place.tenant else "",
                 several(place.seen_in),
