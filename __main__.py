@@ -15,8 +15,7 @@ from components.kubeadm.scripts import script_without_secrets
 from components.network.component import Cni
 from components.network.data_path_change import announce_change
 from components.nodes.component import Node
-from components.nodes.inventory import Record
-from components.nodes.placement import Placement
+from components.nodes.inventory import Placement, Record
 from components.nodes.preflight.gate import require_fit
 from components.nodes.preflight.verdict import accepted, findings
 from components.nodes.reading import read_fleet

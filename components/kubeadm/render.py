@@ -9,8 +9,8 @@ from components.core.versions import minor
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
 from components.network.kube_proxy import kube_proxy_configuration
+from components.nodes.inventory_render import taints as own_taints
 from components.nodes.model import NodeSpec
-from components.nodes.placement_render import taints as own_taints
 from components.nodes.settings.profiles import wanted
 
 KUBEADM = "kubeadm.k8s.io/v1beta4"

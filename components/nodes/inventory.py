@@ -1,13 +1,14 @@
-"""The record of nodes in the cluster."""
+"""What the cluster has of the nodes: their record, and the labels and taints that decide where pods run."""
 
 from collections.abc import Iterable, Sequence
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.apply import apply
+from components.apply import apply, apply_patch
 from components.core.names import child, token
-from components.nodes.inventory_render import record
+from components.nodes.inventory_render import patch, record
+from components.nodes.model import NodeSpec
 
 
 class Record(pulumi.ComponentResource):
@@ -26,4 +27,29 @@ class Record(pulumi.ComponentResource):
         super().__init__(token("Record"), name)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         apply(child(name, "nodes"), record(environment, nodes), options)
+        self.register_outputs({})
+
+
+class Placement(pulumi.ComponentResource):
+    """The labels and taints that the stack file has for its nodes.
+
+    They are set on the Node objects and not by the kubelet: a kubelet sets labels only when it registers, and a label
+    that it owns would stay when it leaves the stack file.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        nodes: Iterable[NodeSpec],
+        *,
+        provider: kubernetes.Provider,
+        depends_on: Sequence[pulumi.Resource],
+    ) -> None:
+        """`depends_on`: what the Node objects exist after: an apply would make the object of a node that has none."""
+        super().__init__(token("Placement"), name)
+        for node in nodes:
+            manifest = patch(node)
+            if manifest:
+                options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+                apply_patch(child(name, node.name), manifest, options)
         self.register_outputs({})

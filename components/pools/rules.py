@@ -9,8 +9,8 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.network.model import NetworkSpec
 from components.network.ranges import holds_nodes
+from components.nodes.inventory_render import labels
 from components.nodes.model import NodeSpec
-from components.nodes.placement_render import labels
 from components.pools.addresses import AddressBlock, IpAddress, address_block
 from components.pools.model import L2, Bgp, MetalLbSpec
 

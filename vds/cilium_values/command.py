@@ -26,8 +26,7 @@ from components.network.cilium.chart.renames import gone, other_names
 from components.network.cilium.chart.trial import Trial
 from components.network.cilium.chart.upgrade_path import upgrade_path
 from vds.cilium_values import report
-from vds.cilium_values.charts import REPOSITORY, chart_of
-from vds.cilium_values.inputs import LARGEST_BYTES, Read, decoded, read_file, read_text, refuse
+from vds.cilium_values.inputs import LARGEST_BYTES, REPOSITORY, Read, chart_of, decoded, read_file, read_text, refuse
 from vds.shared.options import AsJson
 from vds.shared.output import print_json
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -32,7 +33,7 @@ def explained(findings: Sequence[Explanation], asked: str, release: str, form: s
         "version": asked,
         "judgedAs": release,
         "source": form,
-        "findings": [_finding(finding) for finding in findings],
+        "findings": [_row(finding) for finding in findings],
     }
 
 
@@ -48,33 +49,17 @@ def migrated(
         "source": form,
         "values": unflatten(migration.values),
         "neverRan": migration.never_ran,
-        "changes": [_change(change) for change in migration.changes],
-        "findings": [_finding(finding) for finding in migration.left],
+        "changes": [_row(change) for change in migration.changes],
+        "findings": [_row(finding) for finding in migration.left],
         "dataPath": {"before": asdict(before), "after": asdict(after)},
         "upgradeCompatibility": first or None,
         "path": [{"version": step.release, "before": list(step.before)} for step in steps],
     }
 
 
-def _finding(finding: Explanation) -> dict[str, Any]:
-    return {
-        "key": finding.key,
-        "value": finding.value,
-        "verdict": finding.verdict.value,
-        "asMeant": finding.as_meant,
-        "says": finding.says,
-        "instead": dict(finding.instead),
-    }
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "kind": change.kind,
-        "before": dict(change.before),
-        "after": dict(change.after),
-        "why": change.why,
-        "changesBehaviour": change.changes_behaviour,
-    }
+def _row(row: Explanation | Change) -> dict[str, Any]:
+    fields = row._asdict().items()
+    return {to_camel(name): dict(value) if isinstance(value, tuple) else value for name, value in fields}
 
 
 def show_findings(findings: Sequence[Explanation], asked: str, release: str, form: str) -> None:

@@ -9,7 +9,7 @@ from components.network.model import NetworkSpec
 from components.network.mtu import solve
 from vds.doctor.diagnosis import GatewayFinding
 from vds.inspect.capture import Outputs
-from vds.inspect.scripts import script
+from vds.inspect.nodes import script
 from vds.shared.ssh import Run, private_key, run_everywhere
 from vds.shared.stack import Opened
 

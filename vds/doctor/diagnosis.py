@@ -1,10 +1,11 @@
 """The doctor's findings and verdict. Table, JSON and exit code are made from the same data."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from components.kubernetes_api import KubeconfigError
 from components.nodes.model import AcceptedCheck, NodeRequirements, NodeSpec
 from components.nodes.preflight.verdict import CheckResult, State, accepted, findings
 from components.nodes.reading import Fleet
@@ -41,6 +42,17 @@ class GatewayFinding:
     state: State
     measured: str
     remedy: str = ""
+
+
+def no_answer(item: str, error: Exception) -> GatewayFinding:
+    """A cluster that could not be asked."""
+    if isinstance(error, KubeconfigError):  # its text is for a command
+        measured = "the stack's kubeconfig can't be read"
+        remedy = "set the kubeconfig again, from the cluster's administrator"
+    else:
+        measured = f"the cluster did not answer ({error})"
+        remedy = "start the API server, or correct the stack's kubeconfig"
+    return GatewayFinding(item, "unknown", measured, remedy)
 
 
 @dataclass(frozen=True)
@@ -118,13 +130,9 @@ def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:
             for status in diagnosis.nodes
         },
         "cluster": {f.check.id: _row(f) for f in diagnosis.findings if not f.node},
-        "running": [_of_cluster(row) for row in diagnosis.running],
-        "gateway": [_of_cluster(row) for row in diagnosis.gateway],
+        "running": [asdict(row) for row in diagnosis.running],
+        "gateway": [asdict(row) for row in diagnosis.gateway],
     }
-
-
-def _of_cluster(row: GatewayFinding) -> Mapping[str, str]:
-    return {"item": row.item, "state": row.state, "measured": row.measured, "remedy": row.remedy}
 
 
 def _row(finding: CheckResult) -> Mapping[str, str]:

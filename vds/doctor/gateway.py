@@ -11,7 +11,7 @@ from components.gateway.model import GatewaySpec, HttpsListener
 from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get
 from components.nodes.preflight.verdict import State
 from components.stackfile.spec import PlatformSpec
-from vds.doctor.diagnosis import GatewayFinding
+from vds.doctor.diagnosis import GatewayFinding, no_answer
 
 EXPIRY_DAYS = 21
 """cert-manager renews 30 days before the end of a 90-day certificate: what has 21 left was not renewed in time."""
@@ -32,12 +32,8 @@ def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) 
         return [GatewayFinding(name, "advice", "no cluster yet", "run `pulumi up`: it makes the cluster")]
     try:
         live = get(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
-    except KubeconfigError:  # its text is for a command
-        measured = "the stack's kubeconfig can't be read"
-        return [GatewayFinding(name, "unknown", measured, "set the kubeconfig again, from the cluster's administrator")]
-    except (ApiError, UnreachableError) as error:
-        measured = f"the cluster did not answer ({error})"
-        return [GatewayFinding(name, "unknown", measured, "start the API server, or correct the stack's kubeconfig")]
+    except (ApiError, KubeconfigError, UnreachableError) as error:
+        return [no_answer(name, error)]
     if live is None:
         return [GatewayFinding(name, "fails", "it does not exist", "run `pulumi up`")]
     address = _address(live)

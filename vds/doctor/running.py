@@ -9,7 +9,7 @@ from components.network.model import Calico, Cilium
 from components.pools.announced import announcement, owner, remedy
 from components.pools.model import Helm
 from components.stackfile.spec import PlatformSpec
-from vds.doctor.diagnosis import GatewayFinding
+from vds.doctor.diagnosis import GatewayFinding, no_answer
 
 _CILIUM_PODS = "app.kubernetes.io/part-of=cilium"
 _CALICO_SYSTEM = "calico-system"
@@ -24,14 +24,8 @@ def examine_running(spec: PlatformSpec, kubeconfig: str | None) -> list[GatewayF
         return []
     try:
         return rows(spec, Cluster(kubeconfig))
-    except KubeconfigError:
-        measured = "the stack's kubeconfig can't be read"
-        again = "set the kubeconfig again, from the cluster's administrator"
-        return [GatewayFinding("cluster", "unknown", measured, again)]
-    except (ApiError, UnreachableError) as error:
-        measured = f"the cluster did not answer ({error})"
-        start = "start the API server, or correct the stack's kubeconfig"
-        return [GatewayFinding("cluster", "unknown", measured, start)]
+    except (ApiError, KubeconfigError, UnreachableError) as error:
+        return [no_answer("cluster", error)]
 
 
 def rows(spec: PlatformSpec, api: Api) -> list[GatewayFinding]:

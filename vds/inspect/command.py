@@ -7,9 +7,8 @@ import typer
 
 from vds.inspect import parse
 from vds.inspect.capture import Capture, Drops, Outputs
-from vds.inspect.nodes import drops_script, finish, locate, nodes_of, output_of, run_scripts, status_script
+from vds.inspect.nodes import drops_script, finish, locate, nodes_of, output_of, run_scripts, script, status_script
 from vds.inspect.pods import RunningPod, note, pod_document, show_pod
-from vds.inspect.scripts import script
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import print_json

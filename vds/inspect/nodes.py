@@ -1,6 +1,8 @@
 """Selects nodes, runs scripts on them, and reports how they ended."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -9,7 +11,6 @@ from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
 from vds.inspect import pods
 from vds.inspect.capture import Outputs
-from vds.inspect.scripts import script
 from vds.shared.errors import OperationError
 from vds.shared.ssh import OnOutput, Run, private_key, run_everywhere
 from vds.shared.stack import Opened
@@ -108,3 +109,15 @@ def _reason(run: Run) -> str:
     if run.errors.startswith("node "):
         return run.errors
     return f"node {run.node}: {run.errors[-1000:] or f'the script ended with {run.status} and printed nothing'}"
+
+
+_FUNCTIONS = (Path(__file__).parent / "inspect.sh").read_text(encoding="utf-8")
+_SLOT = "#: variables\n"
+
+
+def script(action: str, node: str, filter_words: Sequence[str] = (), **facts: str | int | bool) -> str:
+    """Runs a function of `inspect.sh` with these facts. `filter_words` are those of `capture`, for tcpdump."""
+    given = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in facts.items()}
+    head = "".join(f"{name}={quote(value)}\n" for name, value in {"action": action, "node": node, **given}.items())
+    words = "".join(f" {quote(word)}" for word in filter_words)
+    return _FUNCTIONS.replace(_SLOT, f'{head}filtered() {{\n\t"$@"{words}\n}}\n', 1)

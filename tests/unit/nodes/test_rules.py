@@ -1,6 +1,6 @@
 import pytest
 
-from components.nodes.placement_render import patch
+from components.nodes.inventory_render import patch
 from components.stackfile.parsing import parse
 from tests.support.stacks import ROOT, problems, stack_data
 

@@ -8,9 +8,8 @@ import pytest
 from components.network.model import Calico
 from tests.support.node_tools import CRICTL, NSENTER
 from tests.support.tools import Tools
-from vds.inspect.nodes import status_script
+from vds.inspect.nodes import script, status_script
 from vds.inspect.pods import RunningPod
-from vds.inspect.scripts import script
 
 POD = RunningPod("butikk", "api-6d5f", "osl-2", "10.244.1.7", host_network=False)
 HOSTILE = """it's "$(touch /tmp/vds-hostile)" `id` ; \\ * -w x"""
