@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance test test-fast lint fast-tests lab-tests guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ paths: $(VENV)/ready ## Test every data path that this kernel supports (some min
 
 conformance: $(VENV)/ready ## Run the public conformance suites on the running platform (an hour); NAME=gateway-api runs one
 	@$(RUN) conformance $(NAME)
+
+chaos: $(VENV)/ready ## Make faults in the lab and count what is lost (40 minutes); NAME=stale-lock makes one
+	@$(RUN) chaos $(if $(NAME),--only $(NAME))
 
 status: $(VENV)/ready ## Show what runs in the lab
 	@$(RUN) status

@@ -15,6 +15,9 @@ from rich.console import Console
 
 from lab import conformance as suites
 from lab import data_center, data_paths, fabric, report, session, supplies, verify
+from lab.chaos import runner
+from lab.chaos.table import FAULTS
+from lab.chaos.trial import Trial
 from lab.cluster import Cluster
 from lab.deploy import Deployment, Outcome
 from lab.layout import NODES, OPERATOR, Layout
@@ -228,6 +231,56 @@ def conformance(
     else:
         suites.show(Console(), results)
     raise typer.Exit(0 if all(facts["ok"] for facts in results.values()) else 1)
+
+
+@app.command()
+def chaos(
+    only: Annotated[list[str] | None, typer.Option("--only", help="Name of a fault; may be repeated.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make faults in the lab, one after the other, and compare before and after. Exit code 1: a row is not passed.
+
+    It starts the lab if it does not run, and ends with a lab that runs. The results are in .lab/chaos.json, and as a
+    table in .lab/chaos.md.
+    """
+    chosen = [fault for fault in FAULTS if not only or fault.name in only]
+    if show_list or len(chosen) < len(set(only or ())):
+        print("\n".join(f"{fault.name:24} {fault.text}" for fault in FAULTS))
+        raise typer.Exit(0 if show_list else 2)
+    layout = Layout()
+    progress = Progress(total=len(chosen) + 1, quiet=as_json)
+    session.require_root()
+    with session.exclusive():
+        with progress.step("the lab"):
+            tools = _green(layout)
+
+        rows = runner.run(Trial(layout, tools, progress), chosen, ready=lambda: _green(layout))
+    if as_json:
+        print((layout.state / "chaos.json").read_text(), end="")
+    else:
+        runner.show(Console(), rows)
+    raise typer.Exit(0 if runner.all_good(rows) else 1)
+
+
+def _green(layout: Layout) -> Tools:
+    """The lab as `make up` leaves it, also after a fault from which nothing else brings it back."""
+    quiet = Progress(total=7, quiet=True)
+    try:
+        return _deployed(layout, quiet)
+    except LabError:
+        session.remove(layout)
+        return _deployed(layout, quiet)
+
+
+def _deployed(layout: Layout, progress: Progress) -> Tools:
+    tools = _ensure_lab(progress, layout)
+    _deploy(progress, layout, tools)
+    with fabric.inside(OPERATOR):
+        facts = verify.verify(layout, verify.load_spec(layout))
+    if bad := [name for name, part in facts.items() if not part["ok"]]:
+        raise LabError(f"the lab is not green: {', '.join(bad)}; run: make down && make up")
+    return tools
 
 
 @app.command()

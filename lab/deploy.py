@@ -10,23 +10,22 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from lab import asking, plugins, stack_file
-from lab.layout import CHECKOUT, CONTROL_PLANES, STACK, Layout
+from lab import plugins, stack_file
+from lab.layout import CHECKOUT, STACK, Layout
 from lab.processes import LabError, command, ending_with_us
 from lab.progress import Progress
 from lab.toolchain.build import Tools
 from vds.shared import pulumi
 
 PROJECT = "vds-platform"
-_RELEASE = "kubernetes:helm.sh/v3:Release"
 _NOISE = re.compile(r"warning: using pulumi-\S+ from \$PATH")
 _STOP_SECONDS = 60  # time for an interrupted engine to cancel its work and write its state
 
@@ -120,22 +119,21 @@ class Deployment:
         # A project of the same name in `.lab`, so that `stack init` and `config set` write there.
         (self.layout.state / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
         if not list((self.layout.state / "pulumi" / ".pulumi" / "stacks").rglob(f"{STACK}.json")):
-            self._quietly(["stack", "init", STACK, "--no-select"])
+            self.quietly(["stack", "init", STACK, "--no-select"])
         for name, value in values.items():
             arguments = ["config", "set", "--stack", STACK, "--secret", "--raw", f"{PROJECT}:{name}"]
-            self._quietly(arguments, value.encode())
+            self.quietly(arguments, value.encode())
         mark.touch(mode=0o600)
         mark.write_text(key)
 
     def write_kubeconfig(self) -> None:
         """Put the administrator's kubeconfig, an output of the stack, where kubectl looks for it."""
-        self._keep_kubeconfig(self._quietly(["stack", "output", "--stack", STACK, "--show-secrets", "kubeconfig"]))
-
-    def _keep_kubeconfig(self, text: str) -> None:
+        text = self.quietly(["stack", "output", "--stack", STACK, "--show-secrets", "kubeconfig"])
         self.layout.kubeconfig.touch(mode=0o600)
         self.layout.kubeconfig.write_text(text)
 
-    def _quietly(self, arguments: Sequence[str], stdin: bytes = b"") -> str:
+    def quietly(self, arguments: Sequence[str], stdin: bytes = b"") -> str:
+        """Run the engine without its plugins; what it prints. Raises LabError if it fails."""
         done = subprocess.run(
             [self.engine, "--non-interactive", *arguments],
             cwd=self.layout.state,
@@ -190,54 +188,19 @@ class Deployment:
         return read_outcome(process.wait(), events, "".join(lines))
 
     def recover(self) -> None:
-        """Undo what a killed run left: its lock, and creates of which the state does not know how they ended."""
-        restore_checkpoint(self.layout.state / "pulumi" / ".pulumi" / "stacks")
-        if list((self.layout.state / "pulumi" / ".pulumi" / "locks").rglob("*.json")):
-            self._quietly(["cancel", "--stack", STACK, "--yes"])
-        exported = subprocess.run(
-            [self.engine, "--non-interactive", "stack", "export", "--stack", STACK],
-            cwd=self.layout.state,
+        """Undo what a killed run left, with the command that an operator runs."""
+        words = ["recover", "--stack", STACK, "--config-file", str(self.config_file)]
+        done = subprocess.run(
+            command([sys.executable, "-m", "vds", *words], part="op", resolver=self.layout.resolver),
+            cwd=self.project,
             env=self.environment(),
             capture_output=True,
+            text=True,
         )
-        state = json.loads(exported.stdout or "{}")
-        pending = (state.get("deployment") or {}).get("pending_operations")
-        if not pending:
-            return
-        for operation in pending:
-            if operation["resource"]["type"] == _RELEASE:
-                self._end_release(operation["resource"]["inputs"])
-        resolve_pending(state["deployment"])
-        self._quietly(["stack", "import", "--stack", STACK], json.dumps(state).encode())
-        outcome = self.run("refresh")
-        if outcome.exit_code:
+        if done.returncode:
             raise LabError(
-                f"the stack's state could not be recovered:\n{outcome.diagnostics}\nrun: make down && make up"
+                f"the stack's state could not be recovered: {done.stderr.strip()}; run: make down && make up"
             )
-
-    def _end_release(self, inputs: dict[str, Any]) -> None:
-        """Have Helm end what a kill cut short: an install is taken away, an upgrade taken back.
-
-        Helm refuses to touch a release that it believes is still being worked on.
-        """
-        if not self.layout.kubeconfig.exists():
-            first = asking.ssh(self.layout, CONTROL_PLANES[0].address, "cat /etc/kubernetes/admin.conf")
-            if first.returncode:
-                return  # without a cluster there is no release
-            self._keep_kubeconfig(first.stdout)
-        name, where = inputs["name"], ["--namespace", inputs["namespace"]]
-        status = self._helm(["status", name, *where, "--output", "json"])
-        if status.returncode:
-            return  # it was not started
-        state = json.loads(status.stdout)["info"]["status"]
-        if state == "pending-install":
-            self._helm(["uninstall", name, *where, "--no-hooks", "--wait"])
-        elif state.startswith("pending-"):
-            self._helm(["rollback", name, *where, "--no-hooks"])
-
-    def _helm(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        argv = command([str(self._tools.path("helm")), *arguments], part="op", resolver=self.layout.resolver)
-        return subprocess.run(argv, env=self.environment(), capture_output=True, text=True)
 
 
 def _encryption_salt(config_file: Path) -> str:
@@ -246,54 +209,14 @@ def _encryption_salt(config_file: Path) -> str:
     return "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
 
 
-def restore_checkpoint(stacks: Path) -> None:
-    """Put back the backup of a checkpoint that was cut short: the engine writes it in place.
-
-    Nothing is lost by that: every step is written down before it begins, so what a lost write says has ended is in
-    the backup as begun. What the backend notes beside a file (`.attrs`: its hash, its type) may be missing, and must
-    not be half there.
-    """
-    for notes in stacks.rglob("*.attrs"):
-        try:
-            json.loads(notes.read_text())
-        except ValueError:
-            notes.unlink()
-    for file in stacks.rglob(f"{STACK}.json"):
-        try:
-            json.loads(file.read_text())
-        except ValueError:
-            backup = file.with_name(f"{file.name}.bak")
-            if not backup.exists():
-                raise LabError(f"{file} is cut short and has no backup; run: make down && make up") from None
-            shutil.copyfile(backup, file)
-
-
-def resolve_pending(deployment: dict[str, Any]) -> None:
-    """Take every object whose create was cut short for made; the refresh that follows drops what is not there.
-
-    What has no name to find it by, a node's command, is left out: its script may run twice. (The engine's own
-    `refresh --import-pending-creates` forgets the resources that it should take over, seen with 3.259.)
-    """
-    for operation in deployment.pop("pending_operations"):
-        resource = operation["resource"]
-        if operation["type"] == "creating" and (identity := _kubernetes_identity(resource)):
-            deployment["resources"].append({**resource, "id": identity, "outputs": resource["inputs"]})
-
-
-def _kubernetes_identity(resource: dict[str, Any]) -> str | None:
-    """The provider's id of an object whose create was cut short; None where it can only be made again."""
-    inputs = resource.get("inputs") or {}
-    meta = inputs if resource["type"] == _RELEASE else inputs.get("metadata") or {}
-    if not str(resource["type"]).startswith("kubernetes:") or not meta.get("name"):
-        return None
-    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
-
-
 def read_outcome(exit_code: int, events: Path, output: str) -> Outcome:
     """What an engine's event log says of its run."""
     outcome = Outcome(exit_code, output=output)
     for line in events.read_text().splitlines() if events.exists() else []:
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except ValueError:  # the engine was killed while it wrote the last line
+            continue
         if summary := event.get("summaryEvent"):
             outcome.changes = dict(summary.get("resourceChanges") or {})
             packs = summary.get("PolicyPacks") or summary.get("policyPacks") or {}  # name in engine 3.259

@@ -92,6 +92,11 @@ def cut(host: Host) -> None:
     run_ip(f"link set {host.name} nomaster", namespace=FABRIC)
 
 
+def plug(host: Host) -> None:
+    """Put a host's cable back."""
+    run_ip(f"link set {host.name} master {BRIDGE}", namespace=FABRIC)
+
+
 def _links(namespace: str) -> dict[str, int]:
     """The links of a namespace and their MTU, in bytes."""
     shown = subprocess.run(["ip", "-n", namespace, "-j", "link"], capture_output=True, text=True, check=True)

@@ -88,12 +88,36 @@ def split(address: str, port: int, hostname: str, path: str, authority: str, req
     }
 
 
+def load(address: str, port: int, hostname: str, path: str, authority: str, seconds: float) -> dict[str, Any]:
+    """Ask by HTTPS again and again: how many requests were answered, and the longest time in seconds without one."""
+    answered, longest = 0, 0.0
+    failures: Counter[str] = Counter()
+    connection = _Https(address, port, hostname, authority, timeout=2)
+    began = last = time.monotonic()
+    while time.monotonic() < began + seconds:
+        try:
+            connection.request("GET", path, headers={**_HEADERS, "Host": hostname})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                failures[f"status {answer.status}"] += 1
+                continue
+            longest, last, answered = max(longest, time.monotonic() - last), time.monotonic(), answered + 1
+        except (OSError, http.client.HTTPException) as error:
+            failures[f"{type(error).__name__}: {error}"] += 1
+            connection.close()
+        time.sleep(0.02)
+    connection.close()
+    longest = max(longest, time.monotonic() - last)
+    return {"answered": answered, "failures": dict(failures), "longest_gap": round(longest, 1)}
+
+
 class _Https(http.client.HTTPSConnection):
     """To an address, with another name in the TLS handshake: the lab's client asks no name server."""
 
-    def __init__(self, address: str, port: int, hostname: str, authority: str) -> None:
+    def __init__(self, address: str, port: int, hostname: str, authority: str, timeout: float = 5) -> None:
         context = ssl.create_default_context(cafile=authority)
-        super().__init__(address, port, timeout=5, context=context)
+        super().__init__(address, port, timeout=timeout, context=context)
         self._context, self._hostname = context, hostname
 
     def connect(self) -> None:
@@ -179,6 +203,7 @@ def route_mtu(host: str) -> int:
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "call": call,
+    "load": load,
     "path_mtu": path_mtu,
     "redirect": redirect,
     "resolve": resolve,

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,8 +63,16 @@ def remove(layout: Layout) -> None:
         list(pool.map(lambda host: machine.stop(layout, host), MACHINES))
     kill()
     fabric.remove()
+    for mount in _mounts(layout):
+        subprocess.run(["umount", "--lazy", mount], check=False)
     shutil.rmtree(layout.state, ignore_errors=True)
     shutil.rmtree(_OWNER.parent, ignore_errors=True)
+
+
+def _mounts(layout: Layout) -> list[str]:
+    """What a test that was killed left mounted in the lab's folder, the innermost first."""
+    found = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return sorted((path for path in found if path.startswith(f"{layout.state}/")), reverse=True)
 
 
 def leftovers(layout: Layout) -> list[str]:

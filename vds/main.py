@@ -33,6 +33,7 @@ _MODULES = {
     "inspect": ("inspect:app", "Look into a pod's network, and ask the CNI's agents."),
     "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),
     "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),
+    "recover": ("recover:recover_command", "Make a stack ready for `pulumi up` after an update that was killed."),
     "validate": ("validate:validate", "Check stack files, without nodes, engine or login."),
     "versions": ("versions:versions", "Show which versions of a stack file are old, past their end or vulnerable."),
 }

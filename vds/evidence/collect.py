@@ -187,7 +187,7 @@ def _open_points(spec: PlatformSpec, state: State, seen: Sequence[Seen]) -> Iter
         yield f"the state has no resources: nothing of the stack file is real yet: {_AGAIN}"
         return
     for operation in state.interrupted:
-        yield f"{operation}: the engine was interrupted there: run pulumi refresh, then make the evidence again"
+        yield f"{operation}: the engine was interrupted there: run vds recover, then make the evidence again"
     yield from _nodes_that_differ(seen)
     bound = _bound(state)
     for tenant in spec.tenants:

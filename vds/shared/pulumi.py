@@ -45,6 +45,8 @@ _ERRORS = (
         f"the stack's passphrase is not set here {_FORK}",
     ),
     EngineError(r"no Pulumi\.yaml", "run this in the project's folder"),
+    EngineError("currently locked", "wait until that update ends; if it was killed, run `vds recover`"),
+    EngineError("failed to load checkpoint", "the state file was cut short: run `vds recover`"),
     EngineError(
         "PULUMI_ACCESS_TOKEN",
         "run `pulumi login` for the backend of the stack, or set PULUMI_BACKEND_URL",
@@ -85,16 +87,23 @@ def require_pack(words: Sequence[str]) -> None:
 
 
 def run(
-    *words: str, folder: Path | None = None, seconds: float = SECONDS, environment: Mapping[str, str] | None = None
+    *words: str,
+    folder: Path | None = None,
+    seconds: float = SECONDS,
+    environment: Mapping[str, str] | None = None,
+    given: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run pulumi without questions. Raises OperationError if it is not installed or does not end in time."""
+    """Run pulumi without questions; `given` is its standard input.
+
+    Raises OperationError if it is not installed or does not end in time.
+    """
     require_pack(words)
     try:
         return subprocess.run(
             ["pulumi", "--non-interactive", *words],
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             errors="replace",

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab import deploy
-from lab.deploy import Deployment, Outcome, read_outcome, resolve_pending, restore_checkpoint
+from lab.deploy import Deployment, Outcome, read_outcome
 from lab.layout import Layout
-from lab.processes import LabError
 from lab.toolchain.build import Tools
 
 
@@ -51,24 +49,6 @@ def test_violations_are_kept_whole(tmp_path: Path) -> None:
     assert outcome.violations == [{"policy": "mtu", "level": "mandatory", "resource": "u", "message": "too large"}]
 
 
-def test_a_create_cut_short_is_found_again_by_its_name() -> None:
-    def creating(kind: str, **meta: str) -> dict[str, Any]:
-        resource = {"urn": f"urn:{kind}", "type": kind, "inputs": {"metadata": meta} if meta else {}}
-        return {"type": "creating", "resource": resource}
-
-    pending = [
-        creating("kubernetes:core/v1:ConfigMap", name="a", namespace="b"),
-        creating("kubernetes:core/v1:Namespace", name="c"),
-        creating("command:remote:Command"),
-        {"type": "updating", "resource": creating("kubernetes:core/v1:Secret", name="d")["resource"]},
-    ]
-    deployment: dict[str, Any] = {"resources": [{"urn": "before"}], "pending_operations": pending}
-    resolve_pending(deployment)
-    found = {r["urn"]: r.get("id") for r in deployment["resources"]}
-    assert found == {"before": None, "urn:kubernetes:core/v1:ConfigMap": "b/a", "urn:kubernetes:core/v1:Namespace": "c"}
-    assert "pending_operations" not in deployment
-
-
 def test_a_failure_shows_what_went_wrong_and_not_the_outputs() -> None:
     output = (
         "Updating (lab):\n + a\nDiagnostics:\n  x:\n    error: no\n\nOutputs:\n  long: 1\nResources:\n  1 errored\n"
@@ -78,35 +58,6 @@ def test_a_failure_shows_what_went_wrong_and_not_the_outputs() -> None:
 
 def test_a_failure_without_diagnostics_shows_all_there_is() -> None:
     assert Outcome(1, output="panic\n").diagnostics == "panic"
-
-
-def test_a_checkpoint_cut_short_by_a_kill_is_put_back_from_its_backup(tmp_path: Path) -> None:
-    (tmp_path / "lab.json").write_text("")
-    (tmp_path / "lab.json.bak").write_text('{"checkpoint": 1}')
-    restore_checkpoint(tmp_path)
-    assert json.loads((tmp_path / "lab.json").read_text()) == {"checkpoint": 1}
-
-
-def test_a_whole_checkpoint_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "lab.json").write_text('{"checkpoint": 2}')
-    (tmp_path / "lab.json.bak").write_text('{"checkpoint": 1}')
-    restore_checkpoint(tmp_path)
-    assert json.loads((tmp_path / "lab.json").read_text()) == {"checkpoint": 2}
-
-
-def test_half_written_notes_beside_a_checkpoint_are_taken_away(tmp_path: Path) -> None:
-    for name in ("lab.json", "lab.json.bak"):
-        (tmp_path / name).write_text('{"checkpoint": 2}')
-    (tmp_path / "lab.json.attrs").write_text("")  # the engine then fails with "failed to load checkpoint: EOF"
-    (tmp_path / "lab.json.bak.attrs").write_text('{"user.cache_control": ""}')
-    restore_checkpoint(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lab.json", "lab.json.bak", "lab.json.bak.attrs"]
-
-
-def test_a_checkpoint_without_a_backup_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "lab.json").write_text("{")
-    with pytest.raises(LabError, match="make down && make up"):
-        restore_checkpoint(tmp_path)
 
 
 # Stands for the engine: cancels when it is told to, as after Ctrl-C, and writes down that it did.

@@ -202,7 +202,7 @@ def test_an_interrupted_update_is_no_evidence() -> None:
     made = export()
     made["deployment"]["pending_operations"] = [{"type": "creating", "resource": {"urn": "urn:pulumi:lab::p::t::web"}}]
     assert evidence(made).open_points == (
-        "creating web: the engine was interrupted there: run pulumi refresh, then make the evidence again",
+        "creating web: the engine was interrupted there: run vds recover, then make the evidence again",
     )
 
 

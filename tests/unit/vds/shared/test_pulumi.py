@@ -26,6 +26,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
         ("passphrase must be set with PULUMI_…", "set PULUMI_CONFIG_PASSPHRASE_FILE", "a fork has none"),
         ("PULUMI_ACCESS_TOKEN must be set for login", "pulumi login", "a fork has none"),
         ("error opening bucket s3://x", "PULUMI_BACKEND_URL", "can't be reached"),
+        ("the stack is currently locked by 1 lock(s)", "if it was killed, run `vds recover`", ""),
+        ("failed to load checkpoint: unexpected end of JSON input", "cut short: run `vds recover`", ""),
         ("no Pulumi.yaml project file found", "project's folder", ""),
     ],
 )

@@ -1,0 +1,35 @@
+"""Changes of the stack file that an update makes while a fault hits it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from lab.layout import WORKERS
+
+TENANT = "chaos"
+SPARE = WORKERS[2]
+
+
+def sysctl(spec: dict[str, Any]) -> None:
+    """A kernel value on every node: a script runs on each."""
+    for node in spec["nodes"]:
+        node["sysctls"] = [{"key": "net.ipv4.tcp_keepalive_time", "value": "601", "how": "exact"}]
+
+
+def tenant(spec: dict[str, Any]) -> None:
+    """Another tenant: fourteen objects in the cluster."""
+    spec["tenants"].append({**copy.deepcopy(spec["tenants"][0]), "name": TENANT})
+
+
+def worker(spec: dict[str, Any]) -> None:
+    """A third worker: it is set up, and joins the cluster."""
+    like = next(node for node in spec["nodes"] if node["name"] == WORKERS[1].name)
+    spec["nodes"].append({**copy.deepcopy(like), "name": SPARE.name, "address": SPARE.address})
+
+
+def chart(spec: dict[str, Any]) -> None:
+    """A value of MetalLB's chart, which is pulled from the registry; and a kernel value, which comes before it."""
+    sysctl(spec)
+    values = spec["metallb"]["install"].setdefault("values", {})
+    values["speaker"] = {**values.get("speaker", {}), "logLevel": "debug"}

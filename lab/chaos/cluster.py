@@ -1,0 +1,175 @@
+"""Faults of the cluster: its API server, etcd, registry and certificates."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import os
+import re
+import signal
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+
+from lab import supplies
+from lab.chaos import changes
+from lab.chaos.runner import Fault
+from lab.chaos.trial import Seen, Trial, seen
+from lab.layout import CONTROL_PLANES
+from lab.processes import LabError, kill
+
+_FIRST = CONTROL_PLANES[0]
+_PKI = "/etc/kubernetes/pki"
+# kubeadm's certificates that end after a year, with the authority of each.
+_CERTIFICATES = {
+    "apiserver": "ca",
+    "apiserver-kubelet-client": "ca",
+    "apiserver-etcd-client": "etcd/ca",
+    "etcd/server": "etcd/ca",
+    "etcd/peer": "etcd/ca",
+    "etcd/healthcheck-client": "etcd/ca",
+    "front-proxy-client": "front-proxy-ca",
+}
+_KUBECONFIGS = ("admin", "controller-manager", "scheduler")
+_STATIC_PODS = ("kube-apiserver", "etcd", "kube-controller", "kube-scheduler")
+
+
+def _struck(trial: Trial, process: str) -> Seen:
+    """Kill a process of the control plane in the middle of an update; the kubelet starts it again."""
+    with trial.updating(changes.tenant) as running:
+        trial.wait_for_step(running, 2)
+        found = trial.processes(_FIRST, process)
+        if not found:
+            raise LabError(f"{_FIRST.name} has no process {process}")
+        for number in found:
+            os.kill(number, signal.SIGKILL)
+        outcome = running.result()
+    return seen(outcome, killed=len(found))
+
+
+def _registry_is_killed(trial: Trial) -> Seen:
+    with trial.updating(changes.chart) as running:
+        trial.wait_for_step(running)
+        kill("site/registry")
+        outcome = running.result()
+    return seen(outcome)
+
+
+def _registry_runs(trial: Trial) -> None:
+    supplies.ensure(trial.layout, trial.tools, trial.progress)
+
+
+# --- certificates ----------------------------------------------------------------------------------------
+
+
+def _certificates_end(trial: Trial) -> Seen:
+    """Every certificate of kubeadm ended yesterday, also the administrator's in the stack's state."""
+    trial.kept["urn"] = _kubeconfig_urn(trial)
+    for name, authority in _CERTIFICATES.items():
+        _write(trial, f"{_PKI}/{name}.crt", _ended(trial, _read(trial, f"{_PKI}/{name}.crt"), authority))
+    for name in _KUBECONFIGS:
+        path = f"/etc/kubernetes/{name}.conf"
+        text = _read(trial, path)
+        [found] = re.findall(r"client-certificate-data: (\S+)", text)
+        made = base64.b64encode(_ended(trial, base64.b64decode(found).decode(), "ca").encode()).decode()
+        _write(trial, path, text.replace(found, made))
+    trial.up(None, "--replace", trial.kept["urn"])  # the state has the kubeconfig of a year ago
+    _restart(trial)
+    return seen(trial.up(changes.tenant))
+
+
+def _renewed(trial: Trial) -> None:
+    """As docs/howto/bootstrap-a-cluster.md says."""
+    trial.in_machine(_FIRST, "kubeadm certs renew all")
+    _restart(trial)
+    outcome = trial.up(changes.tenant, "--replace", trial.kept["urn"])
+    if outcome.exit_code:
+        raise LabError(f"`pulumi up --replace` of the kubeconfig: {outcome.diagnostics[-1500:]}")
+    trial.deployment.write_kubeconfig()
+    trial.wait_for_api()
+
+
+def _kubeconfig_urn(trial: Trial) -> str:
+    shown = trial.deployment.quietly(["stack", "--stack", "lab", "--show-urns"])
+    [urn] = re.findall(r"urn:\S+-kubeconfig$", shown, re.MULTILINE)
+    return str(urn)
+
+
+def _restart(trial: Trial) -> None:
+    for name in _STATIC_PODS:
+        for number in trial.processes(_FIRST, name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+
+def _read(trial: Trial, path: str) -> str:
+    return trial.in_machine(_FIRST, f"cat {path}")
+
+
+def _write(trial: Trial, path: str, text: str) -> None:
+    encoded = base64.b64encode(text.encode()).decode()
+    trial.in_machine(_FIRST, f"echo {encoded} | base64 -d >{path}")  # keeps owner and mode
+
+
+def _ended(trial: Trial, text: str, authority: str) -> str:
+    """The same certificate, signed by its authority, but of two days ago and for one day."""
+    old = x509.load_pem_x509_certificate(text.encode())
+    key = serialization.load_pem_private_key(_read(trial, f"{_PKI}/{authority}.key").encode(), None)
+    signer = x509.load_pem_x509_certificate(_read(trial, f"{_PKI}/{authority}.crt").encode())
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(
+        issuer_name=signer.subject,
+        subject_name=old.subject,
+        public_key=old.public_key(),
+        serial_number=x509.random_serial_number(),
+        not_valid_before=now - datetime.timedelta(days=2),
+        not_valid_after=now - datetime.timedelta(days=1),
+        extensions=list(old.extensions),
+    )
+    return (
+        made.sign(cast(CertificateIssuerPrivateKeyTypes, key), hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+        .decode()
+    )
+
+
+FAULTS = (
+    Fault(
+        "api-server-killed",
+        "the API server is killed in mid-update",
+        inject=lambda trial: _struck(trial, "kube-apiserver"),
+        repair=Trial.wait_for_api,
+        put_back=Trial.wait_for_api,
+        change=changes.tenant,
+    ),
+    Fault(
+        "etcd-killed",
+        "etcd, with one member its own leader, is killed in mid-update",
+        inject=lambda trial: _struck(trial, "etcd"),
+        repair=Trial.wait_for_api,
+        put_back=Trial.wait_for_api,
+        change=changes.tenant,
+    ),
+    Fault(
+        "registry-killed",
+        "the registry is killed in mid-update",
+        inject=_registry_is_killed,
+        repair=_registry_runs,
+        put_back=_registry_runs,
+        change=changes.chart,
+        says=("registry.lab.example.no",),
+    ),
+    Fault(
+        "certificates-expired",
+        "every certificate of the control plane has expired, and the administrator's in the stack",
+        inject=_certificates_end,
+        repair=_renewed,
+        put_back=Trial.wait_for_api,
+        change=changes.tenant,
+        says=("expired|not yet valid", "kubeadm certs renew"),
+        makes_anew=("kubeconfig",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""`vds recover`: a stack after an update that was killed."""

@@ -1,0 +1,94 @@
+"""The state of a stack after an update that did not end."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from components.core.untrusted import json_value
+from vds.evidence.state import LARGEST_STATE
+from vds.shared.errors import OperationError
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+def restore_checkpoint(folder: Path, project: str, stack: str) -> list[str]:
+    """Replace a state file that was cut short with its backup. Returns what was done.
+
+    Only a backend of files can have one: the engine writes the file in place. No resource is lost, because the engine
+    writes down every step before it begins. `.attrs` files have the backend's notes about a file, and may be missing.
+
+    Raises:
+        OperationError: the file is cut short, and so is its backup.
+    """
+    done = []
+    for notes in folder.rglob(f"{stack}.json*.attrs"):
+        if not _whole(notes):
+            notes.unlink()
+            done.append(f"{notes} was cut short: removed")
+    for file in folder.glob(f".pulumi/stacks/{project}/{stack}.json"):
+        if _whole(file):
+            continue
+        backup = file.with_name(f"{file.name}.bak")
+        if not _whole(backup):
+            older = sorted(folder.glob(f".pulumi/backups/{project}/{stack}/{stack}.*.json"))
+            known = f"copy {older[-1]} to {file}" if older else f"copy a backup of your own to {file}"
+            raise OperationError(
+                f"{file} is cut short, and so is {backup.name}: {known}, then run `vds recover` and `pulumi refresh`"
+            )
+        draft = file.with_name(f"{file.name}.new")
+        shutil.copyfile(backup, draft)
+        draft.replace(file)
+        file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)  # they are of the old content
+        done.append(f"{file} was cut short: replaced with its backup, {backup.name}")
+    return done
+
+
+def _whole(file: Path) -> bool:
+    try:
+        json_value(file.read_text(encoding="utf-8"), most=LARGEST_STATE)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def pending(deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    """The operations of which the state does not know how they ended."""
+    return list(deployment.get("pending_operations") or ())
+
+
+def resolve_pending(deployment: dict[str, Any]) -> None:
+    """Record every Kubernetes object whose creation was cut short as created. A refresh then drops those that are not
+    there.
+
+    A command has no name by which it can be found. It is left out, because its script can run twice. (The engine's own
+    `refresh --import-pending-creates` forgets the resources that it should import, seen with 3.259.)
+    """
+    known = {resource["urn"] for resource in deployment.get("resources") or ()}
+    for operation in deployment.pop("pending_operations"):
+        resource = operation["resource"]
+        if operation["type"] == "creating" and resource["urn"] not in known and (identity := _identity(resource)):
+            deployment["resources"].append({**resource, "id": identity, "outputs": resource["inputs"]})
+
+
+def releases(operations: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Namespace and name of each Helm release that was being installed or upgraded."""
+    inputs = [one["resource"].get("inputs") or {} for one in operations if one["resource"]["type"] == RELEASE]
+    return [(str(one["namespace"]), str(one["name"])) for one in inputs]
+
+
+def kubeconfig(deployment: dict[str, Any]) -> str | None:
+    """The kubeconfig of the stack's Kubernetes provider, from an export with secrets in plain text."""
+    for resource in deployment.get("resources") or ():
+        if resource["type"] == "pulumi:providers:kubernetes":
+            value = (resource.get("inputs") or {}).get("kubeconfig")
+            return str(json_value(value["plaintext"])) if isinstance(value, dict) else value
+    return None
+
+
+def _identity(resource: dict[str, Any]) -> str | None:
+    """The provider's id of an object whose creation was cut short; None if it can only be created again."""
+    inputs = resource.get("inputs") or {}
+    meta = inputs if resource["type"] == RELEASE else inputs.get("metadata") or {}
+    if not str(resource["type"]).startswith("kubernetes:") or not meta.get("name"):
+        return None
+    return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
