@@ -175,7 +175,7 @@ class Deployment:
             text=True,
         )
         lines: list[str] = []
-        with log.open("w") as out, ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS):
+        with log.open("w", buffering=1) as out, ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS):
             for line in process.stdout or ():
                 out.write(line)
                 if _NOISE.search(line):  # the report has it once; the engine prints it six times

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from components.core.untrusted import yaml_value
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import fabric, stack_file
@@ -75,7 +76,7 @@ class Trial:
         """The lab's stack file with a change, if there is one."""
         if change is None:
             return self.deployment.config_file
-        content = yaml.safe_load(self.deployment.config_file.read_text())
+        content = yaml_value(self.deployment.config_file.read_text())
         change(content["config"][stack_file.SPEC])
         file = self.layout.state / "Pulumi.chaos.yaml"
         file.write_text(yaml.safe_dump(content))
@@ -86,7 +87,7 @@ class Trial:
         return parse(self._data(change), base_dir=CHECKOUT)
 
     def _data(self, change: Edit | None) -> dict[str, Any]:
-        data: dict[str, Any] = yaml.safe_load(self.config_file(change).read_text())["config"][stack_file.SPEC]
+        data: dict[str, Any] = yaml_value(self.config_file(change).read_text())["config"][stack_file.SPEC]
         return data
 
     def up(self, change: Edit | None = None, *words: str) -> Outcome:
@@ -102,7 +103,7 @@ class Trial:
                 return self.deployment.run("up", config_file=file)
 
         file = self.config_file(change)
-        self.events.unlink(missing_ok=True)
+        self.log.unlink(missing_ok=True)
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(run)
             try:
@@ -112,9 +113,9 @@ class Trial:
                 raise
 
     @property
-    def events(self) -> Path:
-        """The engine's event log of the update of now."""
-        return self.layout.state / "pulumi" / "up.events"
+    def log(self) -> Path:
+        """The output of the update of now."""
+        return self.layout.logs / "pulumi-up.log"
 
     def wait_for_step(self, running: Future[Outcome], number: int = 0, word: str = "") -> None:
         """Until the update has ended so many steps that change something; with `word`, has begun one that names it.
@@ -131,16 +132,13 @@ class Trial:
             time.sleep(0.02)
 
     def _reached(self, number: int, word: str) -> bool:
-        if not self.events.exists():
+        if not self.log.exists():
             return False
-        # The log has the preview first, which ends with a summary.
-        _, _, update = self.events.read_bytes().partition(b'"summaryEvent"')
-        lines = update.splitlines()[1:]
-        if number or not word:
-            return sum(b'"resOutputsEvent"' in one and b'"op":"same"' not in one for one in lines) >= number and bool(
-                lines
-            )
-        return any(b'"resourcePreEvent"' in one and word.encode() in one for one in lines)
+        # The output has the preview first.
+        _, _, update = self.log.read_text(errors="replace").partition("\nUpdating (")
+        begun = re.findall(rf"^ .*{re.escape(word)}.* (?:creating|updating|deleting|created|updated)\b", update, re.M)
+        ended = re.findall(r"^ .* (?:created|updated|deleted|replaced)\b", update, re.MULTILINE)
+        return len(ended) >= number if number else bool(begun)
 
     def locks(self) -> list[Path]:
         """The stack's locks in the backend."""

@@ -11,7 +11,6 @@ from typing import Any
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, list_items
-from vds.evidence.state import LARGEST_STATE
 from vds.recover.state import kubeconfig, pending, releases, resolve_pending, restore_checkpoint
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
@@ -121,7 +120,7 @@ def _is_engine(process: int) -> bool:
 
 def _export(stack: str, *words: str) -> dict[str, Any]:
     found: dict[str, Any] = json_value(
-        pulumi.output(stack, "stack", "export", "--stack", stack, *words), most=LARGEST_STATE
+        pulumi.output(stack, "stack", "export", "--stack", stack, *words), most=pulumi.LARGEST_STATE
     )
     found["deployment"] = found.get("deployment") or {}
     return found

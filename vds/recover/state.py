@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from components.core.untrusted import json_value
-from vds.evidence.state import LARGEST_STATE
 from vds.shared.errors import OperationError
+from vds.shared.pulumi import LARGEST_STATE
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
