@@ -7,9 +7,10 @@ RecursionError.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import from_json
 
 MOST_CHARACTERS = 10_000_000
@@ -20,6 +21,10 @@ _MOST_BY_ALIAS = 100_000
 """Values that aliases stand for. Go's yaml.v3 refuses 'excessive aliasing' too."""
 _LONGEST_NUMBER = 100
 _NUMBER = re.compile(r"[-+]?(0[xX][0-9a-fA-F_]+|0[oObB][0-7_]+|[0-9.][0-9_.:eE+-]*)")
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Controls, what ends a line or turns its direction, and halves of a pair. Not what Python calls unprintable: that
+depends on its Unicode tables."""
 
 YamlError = yaml.YAMLError
 """What is wrong with a YAML text; `problem` and `problem_mark` say it where they are there."""
@@ -74,11 +79,39 @@ def json_value(text: str | bytes, *, most: int = MOST_CHARACTERS) -> Any:
     return from_json(text, allow_inf_nan=False)
 
 
+def printable_json(text: str | bytes, *, most: int = MOST_CHARACTERS) -> Any:
+    """The same, with texts and keys whose lines are printable."""
+    return _without_escapes(json_value(text, most=most))
+
+
+def _without_escapes(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_escapes(value)
+    if isinstance(value, dict):
+        return {without_escapes(key): _without_escapes(inner) for key, inner in value.items()}
+    return [_without_escapes(item) for item in value] if isinstance(value, list) else value
+
+
 def printable(text: str) -> str:
     """The text without line breaks, control characters and escape sequences, for a terminal, a log or a table."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return _UNFIT.sub(lambda found: " " if found[0].isspace() else "\N{REPLACEMENT CHARACTER}", text)
+
+
+def without_escapes(text: str) -> str:
+    """The lines of a text, each one printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+Line = Annotated[str, Field(max_length=2000), AfterValidator(printable)]
+"""A text that is shown on one line."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Untrusted(BaseModel):
+    """What somebody else said, in one fixed form: no type is converted, and no value is repeated in an error."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 def _check(text: str, loader: Any, most: int) -> None:

@@ -8,11 +8,13 @@ import asyncio
 import os
 import re
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple
 
 import asyncssh
 
+from components.core.untrusted import without_escapes
 from components.nodes.model import NodeSpec, SshSpec
 
 _FIRST_PAUSE_SECONDS = 0.5
@@ -115,6 +117,78 @@ async def _dial(server: Server, key: asyncssh.SSHKey) -> asyncssh.SSHClientConne
     if tunnel:
         opened.set_tunnel(tunnel)  # it ends with the connection
     return opened
+
+
+MOST_BYTES = 4_000_000
+"""Of what a node's script may print. The survey of a node with 200 others prints a twentieth of that."""
+
+
+class EndlessError(OSError):
+    """A node printed more than it may; its channel is closed."""
+
+
+class LateError(TimeoutError):
+    """A command did not end in its time."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__("no answer in time")
+        self.output = output
+        """What it had printed."""
+
+
+class Done(NamedTuple):
+    """A command that has ended. Its texts have no escape sequences."""
+
+    status: int | None
+    """Its exit code; negative: the signal that ended it; None if the node gave none."""
+    output: str
+    errors: str
+
+
+async def run(
+    opened: asyncssh.SSHClientConnection,
+    command_line: str,
+    script: str,
+    *,
+    seconds: float,
+    most: int = MOST_BYTES,
+    take: Callable[[bytes], None] | None = None,
+) -> Done:
+    """Run a command on a node with a script on standard input: every user of the node can read a command line.
+
+    `take` gets the pieces of standard output as they arrive; nothing is kept of it then. Raises LateError,
+    EndlessError, and what `connect` raises.
+    """
+    output, errors = bytearray(), bytearray()
+
+    async def read(stream: "asyncssh.SSHReader[bytes]", got: Callable[[bytes], None], most: int) -> None:
+        left = most
+        while piece := await stream.read(65536):
+            left -= len(piece)
+            if left < 0:
+                raise EndlessError(f"it printed more than {most} bytes")
+            got(piece)
+
+    process = None
+    try:
+        async with asyncio.timeout(seconds):
+            process = await opened.create_process(command_line, encoding=None)
+            process.stdin.write(script.encode())
+            process.stdin.write_eof()
+            await asyncio.gather(
+                read(process.stdout, take or output.extend, most), read(process.stderr, errors.extend, MOST_BYTES)
+            )
+            await process.wait_closed()
+        return Done(process.returncode, _text(output), _text(errors))
+    except TimeoutError:
+        raise LateError(_text(output)) from None
+    finally:
+        if process:
+            process.channel.abort()  # it may still print
+
+
+def _text(output: bytearray) -> str:
+    return without_escapes(output.decode(errors="replace"))
 
 
 _OTHER_USER = re.compile(r'Please login as the user "([^"\s]+)" rather than the user "([^"\s]+)"')

@@ -4,9 +4,10 @@ import asyncio
 import math
 import re
 import secrets
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal, NamedTuple, TypeVar
 
 import asyncssh
@@ -16,11 +17,14 @@ from components.nodes import connection
 from components.nodes.connection import (
     BastionError,
     ConnectError,
+    EndlessError,
+    LateError,
     Server,
     connect,
     has_another_host_key,
     other_user,
     reason,
+    run,
     server_of,
 )
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
@@ -34,6 +38,8 @@ from components.nodes.settings.script import command
 READ_SECONDS = 10
 """For a reading, once connected. It takes a tenth of a second; a node that hangs must not hang the run."""
 
+_CLOSE_SECONDS = 5
+"""For closing the connections, which a node may not answer."""
 _ENDED_BY_TIMEOUT = (124, 137, 143)
 """Exit statuses of timeout(1): its own, after KILL, and the survey's after TERM."""
 
@@ -75,12 +81,9 @@ def read_fleet(
         failure = UnreachableNode(str(error))
         return Fleet({node.name: failure for node in nodes})
     reader = _Reader(scripts, requirements, ssh, key, ask, window_seconds, measure_disk)
-    found: list[Fleet] = []
     # The program runs inside the engine's event loop; the reading has its own, on its own thread.
-    thread = threading.Thread(target=lambda: found.append(asyncio.run(reader.read(nodes))), name="read-nodes")
-    thread.start()
-    thread.join()
-    return found[0]
+    with ThreadPoolExecutor(1, thread_name_prefix="read-nodes") as pool:
+        return pool.submit(lambda: asyncio.run(reader.read(nodes))).result()
 
 
 def not_reached(server: Server, error: ConnectError) -> UnreachableNode:
@@ -111,12 +114,11 @@ class _Reader:
         self._run = secrets.token_hex(4)
 
     async def read(self, nodes: Sequence[NodeSpec]) -> Fleet:
-        results = dict(zip(nodes, await asyncio.gather(*map(self._connect, nodes)), strict=True))
+        results = await self._of_each(nodes, self._connect)
         failed = {node: result for node, result in results.items() if isinstance(result, UnreachableNode)}
         connections = {node: result for node, result in results.items() if not isinstance(result, UnreachableNode)}
         try:
-            checked = await asyncio.gather(*(self._check(node, opened) for node, opened in connections.items()))
-            readings = dict(zip(connections, checked, strict=True))
+            readings = await self._of_each(connections, lambda node: self._check(node, connections[node]))
             by_name = {node.name: (readings | failed)[node] for node in nodes}
             surveys = await self._survey_all(connections, readings)
             # The first change would be refused too: this stops the run before.
@@ -129,7 +131,26 @@ class _Reader:
         finally:
             for connection in connections.values():
                 connection.close()
-            await asyncio.gather(*(connection.wait_closed() for connection in connections.values()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await asyncio.gather(*(one.wait_closed() for one in connections.values()), return_exceptions=True)
+            for connection in connections.values():
+                connection.abort()
+
+    async def _of_each(
+        self, nodes: Iterable[NodeSpec], ask: Callable[[NodeSpec], Awaitable[T | UnreachableNode]]
+    ) -> dict[NodeSpec, T | UnreachableNode]:
+        """What each node answers. Whatever goes wrong with one node is that node's answer."""
+        asked = tuple(nodes)
+        answers = await asyncio.gather(*map(ask, asked), return_exceptions=True)
+        found: dict[NodeSpec, T | UnreachableNode] = {}
+        for node, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Exception):
+                answer = UnreachableNode(f"{server_of(node, self._ssh)} can't be read ({type(answer).__name__})")
+            if isinstance(answer, BaseException):
+                raise answer
+            found[node] = answer
+        return found
 
     async def _connect(self, node: NodeSpec) -> "asyncssh.SSHClientConnection | UnreachableNode":
         server = server_of(node, self._ssh)
@@ -167,16 +188,16 @@ class _Reader:
             )
 
             def facts(output: str) -> Survey:
-                return parse_survey(output, received_at=time.time())
+                return parse_survey(output, node=node.name, received_at=time.time())
 
             limit = SURVEY_SECONDS + math.ceil(self._window_seconds)
             line = as_root(survey_command(limit), self._ssh.user)
             return await self._run_script(node, connections[node], line, text, limit + 10, facts)
 
-        found = await asyncio.gather(*map(survey, asked))
+        found = await self._of_each(asked, survey)
         return tuple(
             answer if isinstance(answer, Survey) else Survey(node.name, {}, failure=answer.reason)
-            for node, answer in zip(asked, found, strict=True)
+            for node, answer in found.items()
         )
 
     async def _run_script(
@@ -190,28 +211,30 @@ class _Reader:
     ) -> T | UnreachableNode:
         where = server_of(node, self._ssh)
         try:
-            done = await connection.run(command_line, input=script, timeout=seconds)
-        except asyncssh.TimeoutError as error:
-            if remedy := other_user(str(error.stdout)):
+            done = await run(connection, command_line, script, seconds=seconds)
+        except LateError as error:
+            if remedy := other_user(error.output):
                 return UnreachableNode(remedy, refused=True)
             return UnreachableNode(f"{where} did not answer the reading within {seconds:g} s")
+        except EndlessError as error:
+            return UnreachableNode(f"{where} can't be read: {error}")
         except (TimeoutError, OSError, asyncssh.Error) as error:
             return UnreachableNode(f"{where} was lost during the reading ({reason(error)})")
-        if done.exit_status == 127 and "python3" in command_line:
+        if done.status == 127 and "python3" in command_line:
             return UnreachableNode("it has no python3, by which it is surveyed: apt-get install python3")
-        if lacking := re.search(r"^ModuleNotFoundError: No module named '(\w+)'", str(done.stderr), re.MULTILINE):
+        if lacking := re.search(r"^ModuleNotFoundError: No module named '(\w+)'", done.errors, re.MULTILINE):
             said = f"its python3 lacks the module {lacking[1]}, as Debian's python3-minimal does"
             return UnreachableNode(f"{said}: apt-get install python3")
-        if done.exit_status in _ENDED_BY_TIMEOUT:
+        if done.status in _ENDED_BY_TIMEOUT:
             return UnreachableNode(
                 "it did not end its reading in time: check whether it is overloaded or waits for a disk"
             )
-        if remedy := other_user(str(done.stdout)):
+        if remedy := other_user(done.output):
             return UnreachableNode(remedy, refused=True)
-        if done.exit_status:
-            said = f"its reading failed: {str(done.stderr).strip()[-500:]}"
-            return UnreachableNode(said, refused=done.exit_status == UNFIT)
+        if done.status != 0:
+            said = f"its reading failed: {done.errors.strip()[-500:] or f'exit code {done.status}'}"
+            return UnreachableNode(said, refused=done.status == UNFIT)
         try:
-            return parse_output(str(done.stdout))
+            return parse_output(done.output)
         except ValueError as error:
-            return UnreachableNode(str(error))
+            return UnreachableNode(f"{where} can't be read: {error}")

@@ -46,6 +46,7 @@ def listening(
     async def end(shell: Any) -> None:
         if shell.returncode is None:
             shell.kill()
+            shell._transport.close()  # what it printed is not read to its end
         await shell.wait()
 
     async def answer(process: Any) -> None:

@@ -11,9 +11,9 @@ from typing import Any, NoReturn, Protocol
 import typer
 
 from components.core.names import KUBE_SYSTEM, RECORD
-from components.core.untrusted import json_value
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, cluster_uid, get, list_items
 from components.nodes.decommission.document import FILES_ON_NODE, Decommission
+from components.nodes.settings import readback
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeServer, RefusedError, UnansweredError
@@ -208,18 +208,19 @@ _REFUSED = {
 
 
 def _read(printed: str, outcome: Outcome) -> None:
-    """Read the script's output: JSON lines that say of each setting and service whether it was restored."""
-    for line in printed.splitlines():
-        row = json_value(line) if line.startswith("{") else {}
-        if row.get("service") in _REFUSED and row["state"] == "refused":
-            outcome.warnings.append(_REFUSED[row["service"]])
-        if "key" in row:
-            if row["state"] == "restored":
-                outcome.restored.append(row["key"])
-            else:
-                outcome.warnings.append(
-                    f"{row['key']} is {row['live']} and was {row['before']} before: the kernel refused that value"
-                )
+    """Read the script's output, which says of each setting and service whether it was restored."""
+    try:
+        found = readback.parse(printed)
+    except ValueError as error:
+        outcome.warnings.append(f"what was restored is not known: {error}")
+        return
+    outcome.restored += [one.key for one in found.restored if one.state == "restored"]
+    outcome.warnings += [text for name, text in _REFUSED.items() if found.services.get(name) == "refused"]
+    outcome.warnings += [
+        f"{one.key} is {one.live} and was {one.before} before: the kernel refused that value"
+        for one in found.restored
+        if one.state != "restored"
+    ]
 
 
 def recommission(document: Decommission, api: Api, report: Report, known: str = "") -> str:

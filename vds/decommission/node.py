@@ -54,24 +54,25 @@ class NodeServer:
         import asyncssh
 
         from components.core.shell import as_root
-        from components.nodes.connection import other_user, reason
+        from components.nodes.connection import EndlessError, other_user, reason, run
 
         connection = await self._connect()
         try:
             async with connection:
-                done = await connection.run(
-                    as_root(command, self._document.user), input=script, timeout=seconds + _SLACK_SECONDS
-                )
+                line = as_root(command, self._document.user)
+                done = await run(connection, line, script, seconds=seconds + _SLACK_SECONDS)
+        except EndlessError as error:
+            raise RefusedError(f"{error}, so its script was ended") from None
         except (TimeoutError, OSError, asyncssh.Error) as error:
             raise RefusedError(_LOST.format(reason(error))) from None
-        if done.exit_status is None:  # no error for asyncssh
+        if done.status is None:  # no error for asyncssh
             raise RefusedError(_LOST.format("it ended without an exit code"))
-        if remedy := other_user(str(done.stdout)):
+        if remedy := other_user(done.output):
             raise RefusedError(remedy)
-        if done.exit_status:
-            text = str(done.stderr).strip()[-2000:] or f"exit code {done.exit_status}"
+        if done.status:
+            text = done.errors.strip()[-2000:] or f"exit code {done.status}"
             raise RefusedError(f"its script could not {purpose}: {text}")
-        return str(done.stdout)
+        return done.output
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         import asyncssh

@@ -3,9 +3,12 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from components.core.untrusted import json_value
+from pydantic import ConfigDict, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from components.core.untrusted import Line, Untrusted, printable_json
 from vds.shared.errors import OperationError
 
 # --- inside a pod ------------------------------------------------------------------------------------------
@@ -32,15 +35,39 @@ class PodNetwork(NamedTuple):
             yield route_line(route)
 
 
+class _Address(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    local: str
+    prefixlen: int
+
+
+class _Link(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    addr_info: list[_Address]
+
+
+class _Route(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    metrics: list[dict[str, Any]]
+    flags: list[str]
+
+
+_LINKS: TypeAdapter[Any] = TypeAdapter(list[_Link])
+_ROUTES: TypeAdapter[Any] = TypeAdapter(list[_Route])
+
+
 def pod_network(output: str) -> PodNetwork:
     """The three lines of `routes`. Raises OperationError for anything else."""
     try:
-        addresses, routes, routes6 = (json_value(line) for line in output.splitlines())
+        addresses, routes, routes6 = (printable_json(line) for line in output.splitlines())
+        return PodNetwork(
+            _LINKS.validate_python(addresses),
+            [*_ROUTES.validate_python(routes), *_ROUTES.validate_python(routes6)],
+        )
     except ValueError:
         raise OperationError(
             f"`ip -j` inside the pod printed {output[:80]!r}: the node's iproute2 is older than 4.14; update it"
         ) from None
-    return PodNetwork(addresses, [*routes, *routes6])
 
 
 def route_line(route: Mapping[str, Any]) -> str:
@@ -75,24 +102,45 @@ class Drop(NamedTuple):
         return f"{flow}: {self.reason} (identity {self.identities})"
 
 
+class _Hosts(Untrusted):
+    src: Line = ""
+    dst: Line = ""
+
+
+class _Packet(Untrusted):
+    l3: _Hosts | None = None
+    l4: _Hosts | None = None
+    tcp: Any = None
+    udp: Any = None
+    sctp: Any = None
+    icmpv4: Any = None
+    icmpv6: Any = None
+
+
+class _DropEvent(Untrusted):
+    type: Literal["drop"]
+    reason: Line = "no reason given"
+    summary: _Packet | None = None
+    src_label: int = Field(0, alias="srcLabel")
+    dst_label: int = Field(0, alias="dstLabel")
+
+
 def drop(line: str) -> Drop | None:
     """A line of `cilium-dbg monitor --type drop --json`; None for any other line."""
     try:
-        event = json_value(line)
+        event = _DropEvent.model_validate_json(line)
     except ValueError:
         return None
-    if not isinstance(event, dict) or event.get("type") != "drop":
-        return None
-    packet = event.get("summary") or {}
-    hosts, ports = packet.get("l3") or {}, packet.get("l4") or {}
+    packet = event.summary or _Packet()
+    hosts, ports = packet.l3 or _Hosts(), packet.l4 or _Hosts()
     names = {"tcp": "tcp", "udp": "udp", "sctp": "sctp", "icmpv4": "icmp", "icmpv6": "icmp6"}
     return Drop(
-        reason=str(event.get("reason", "no reason given")),
-        source=_endpoint(hosts.get("src", ""), ports.get("src", "")),
-        target=_endpoint(hosts.get("dst", ""), ports.get("dst", "")),
-        protocol=next((name for key, name in names.items() if packet.get(key)), ""),
-        addresses=tuple(address for address in (hosts.get("src"), hosts.get("dst")) if address),
-        identities=f"{event.get('srcLabel', 0)}->{event.get('dstLabel', 0)}",
+        reason=event.reason,
+        source=_endpoint(hosts.src, ports.src),
+        target=_endpoint(hosts.dst, ports.dst),
+        protocol=next((name for key, name in names.items() if getattr(packet, key)), ""),
+        addresses=tuple(address for address in (hosts.src, hosts.dst) if address),
+        identities=f"{event.src_label}->{event.dst_label}",
     )
 
 
@@ -182,7 +230,7 @@ def agent_status(output: str, succeeded: bool) -> AgentStatus:
     `Disabled` is ready too: an agent without health checks.
     """
     try:
-        status = json_value(output)
+        status = printable_json(output)
         state = status["cilium"]["state"]
     except (ValueError, KeyError, TypeError):
         return AgentStatus(succeeded, output.strip(), None)

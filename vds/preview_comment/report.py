@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from components.core.untrusted import json_value
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
 from components.nodes.preflight import facts
@@ -76,7 +75,7 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
     found = accepted(measured, spec.preflight.accept, datetime.fromtimestamp(now, UTC).date())
     known = {survey.node for survey in kept.surveys}
     return Preflight(
-        age_hours=max(0.0, (now - float(json_value(text)["madeAt"])) / 3600),
+        age_hours=max(0.0, (now - kept.made_at) / 3600),
         good=sum(finding.state == "ok" for finding in found),
         fails=tuple(str(finding) for finding in problems(found)),
         advice=tuple(str(finding) for finding in advice(found)),

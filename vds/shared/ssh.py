@@ -7,6 +7,7 @@ from typing import NamedTuple
 import asyncssh
 
 from components.core.shell import as_root
+from components.core.untrusted import printable
 from components.nodes import connection
 from components.nodes.model import NodeSpec, SshSpec
 from components.nodes.reading import not_reached
@@ -14,6 +15,9 @@ from vds.shared.errors import OperationError
 
 _MARGIN_SECONDS = 20
 """Added to a script's own limit for the node's timeout(1), and once more for the connection."""
+
+MOST_BYTES = {False: 64_000_000, True: 1_000_000_000}
+"""Of standard output, by whether it is binary: lines of a monitor that runs for minutes, and a capture of packets."""
 
 OnOutput = Callable[[str, bytes], None]
 """Gets a node's name and a part of its standard output: a whole line, or any part of a binary stream."""
@@ -63,37 +67,38 @@ async def _run(
 ) -> Run:
     limit = round(seconds + _MARGIN_SECONDS)
     server = connection.server_of(node, ssh)
+    lines = _Lines(lambda piece: on_output(node.name, piece))
+    take = (lambda piece: on_output(node.name, piece)) if binary else lines.add
     try:
-        async with await connection.connect(server, key) as opened:
-            try:
-                async with asyncio.timeout(limit + _MARGIN_SECONDS):
-                    status, errors = await _execute(
-                        opened, server.user, script, limit, lambda piece: on_output(node.name, piece), binary
-                    )
-            except TimeoutError:
-                reason = f"{server} did not finish within {limit} s: is the node overloaded?"
-                return Run(node.name, None, f"node {node.name}: {reason}")
+        opened = await connection.connect(server, key)
     except (TimeoutError, OSError, asyncssh.Error) as error:
         return Run(node.name, None, f"node {node.name}: {not_reached(server, error).reason}")
-    return Run(node.name, status, errors.decode(errors="replace").strip())
+    try:
+        command = as_root(f"timeout -k 5 {limit} sh -s", server.user)
+        most = MOST_BYTES[binary]
+        done = await connection.run(opened, command, script, seconds=limit + _MARGIN_SECONDS, most=most, take=take)
+        lines.end()
+    except connection.LateError:
+        reason = f"{server} did not finish within {limit} s: is the node overloaded?"
+        return Run(node.name, None, f"node {node.name}: {reason}")
+    except (TimeoutError, OSError, asyncssh.Error) as error:
+        return Run(node.name, None, f"node {node.name}: {server} was lost ({connection.reason(error)})")
+    finally:
+        opened.abort()
+    return Run(node.name, done.status, done.errors.strip())
 
 
-async def _execute(
-    opened: asyncssh.SSHClientConnection,
-    user: str,
-    script: str,
-    limit: int,
-    take: Callable[[bytes], None],
-    binary: bool,
-) -> tuple[int | None, bytes]:
-    async with opened.create_process(as_root(f"timeout -k 5 {limit} sh -s", user), encoding=None) as process:
-        process.stdin.write(script.encode())  # every user of the node can read argv
-        process.stdin.write_eof()
-        errors, _ = await asyncio.gather(process.stderr.read(), _pass_on(process.stdout, take, binary))
-        await process.wait_closed()
-        return process.returncode, errors
+class _Lines:
+    """Makes lines of the pieces of a text, without escape sequences."""
 
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take, self._rest = take, b""
 
-async def _pass_on(stream: asyncssh.SSHReader[bytes], take: Callable[[bytes], None], binary: bool) -> None:
-    while piece := await (stream.read(65536) if binary else stream.readline()):
-        take(piece)
+    def add(self, piece: bytes) -> None:
+        *whole, self._rest = (self._rest + piece).split(b"\n")
+        for line in whole:
+            self._take(printable(line.decode(errors="replace")).encode() + b"\n")
+
+    def end(self) -> None:
+        if self._rest:
+            self._take(printable(self._rest.decode(errors="replace")).encode())

@@ -734,7 +734,7 @@ def names(context: Context) -> Measurement:
     required=False,
 )
 def services(context: Context) -> Measurement:
-    states = {name: state for name, state in context.fact("services").items() if name != "fact"}
+    states = context.fact("services")
     return Measurement(", ".join(f"{name} {state or 'unknown'}" for name, state in states.items()))
 
 

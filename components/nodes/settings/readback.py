@@ -1,31 +1,70 @@
 """Parses what a node's script printed: one parser for `apply`, `check` and `remove`."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from components.core.untrusted import json_value
+from pydantic import TypeAdapter
+
+from components.core.untrusted import Line, Untrusted, printable
 
 _VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
 _SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off", "firewall": "the firewall differs"}
 
 
-class Setting(NamedTuple):
+class _About(Untrusted):
+    node: Line
+    kernel: Line
+    container: Line
+    at: Line
+
+
+class Setting(Untrusted):
     """One kernel setting as the node has it."""
 
-    key: str
-    wanted: str
-    live: str
-    state: str
+    key: Line
+    wanted: Line
+    live: Line
+    state: Line
     """applied · raised-already · host-wide-left-alone · not-visible · drifted · refused."""
 
 
-class Override(NamedTuple):
+class Restored(Untrusted):
+    """One kernel setting of a node that was decommissioned."""
+
+    key: Line
+    before: Line
+    live: Line
+    state: Line
+    """restored · refused."""
+
+
+class Override(Untrusted):
     """A line of another sysctl file, which is applied after ours and sets the same key otherwise."""
 
-    path: str
-    key: str
-    value: str
-    state: str
+    override: Line
+    """The file's path."""
+    sysctl: Line
+    value: Line
+    state: Line
     """set-aside: commented out by us · undoes: it stands, and the next boot or `sysctl --system` undoes our value."""
+
+
+class _Module(Untrusted):
+    module: Line
+    state: Line
+
+
+class _File(Untrusted):
+    file: Line
+    state: Line
+
+
+class _Service(Untrusted):
+    service: Line
+    state: Line
+
+
+_LINE: TypeAdapter[Any] = TypeAdapter(_About | Setting | Restored | Override | _Module | _File | _Service)
+T = TypeVar("T")
 
 
 class Readback(NamedTuple):
@@ -47,6 +86,7 @@ class Readback(NamedTuple):
     verdict: str
     """The last line: changed, unchanged, converged, drifted, outdated or absent."""
     overrides: tuple[Override, ...] = ()
+    restored: tuple[Restored, ...] = ()
 
     @property
     def drifted(self) -> tuple[str, ...]:
@@ -60,7 +100,7 @@ class Readback(NamedTuple):
         files = [f"{path} {state}" for path, state in self.files.items() if state in ("missing", "differs")]
         services = [_SERVICE_DRIFTED[name] for name, state in self.services.items() if state == "drifted"]
         overrides = [
-            f"{found.path} sets {found.key} = {found.value} after our file"
+            f"{found.override} sets {found.sysctl} = {found.value} after our file"
             for found in self.overrides
             if found.state == "undoes"
         ]
@@ -72,30 +112,31 @@ def parse(output: str) -> Readback:
     lines = [line for line in output.split("\n") if line]  # not splitlines: JSON may hold U+2028
     if not lines:
         raise ValueError("the node's script printed nothing")
-    try:
-        facts: list[dict[str, Any]] = [json_value(line) for line in lines[:-1]]
-    except ValueError:
-        raise ValueError(f"the node's script printed an unknown line: {lines[0][:80]}") from None
+    facts = []
+    for line in lines[:-1]:
+        try:
+            facts.append(_LINE.validate_json(line))
+        except ValueError:
+            raise ValueError(f"the node's script printed an unknown line: {printable(line[:80])}") from None
     if lines[-1] not in _VERDICTS:
-        raise ValueError(f"the node's script printed no verdict: {lines[-1][:80]}")
-    about = next((fact for fact in facts if "node" in fact), {})
+        raise ValueError(f"the node's script printed no verdict: {printable(lines[-1][:80])}")
+
+    def of(kind: type[T]) -> tuple[T, ...]:
+        return tuple(fact for fact in facts if isinstance(fact, kind))
+
+    about = next(iter(of(_About)), None) or _About(node="", kernel="", container="", at="")
     return Readback(
-        node=about.get("node", ""),
-        kernel=about.get("kernel", ""),
-        in_container=about.get("container") == "true",
-        at=about.get("at", ""),
-        settings=tuple(
-            Setting(fact["key"], fact["wanted"], fact["live"], fact["state"]) for fact in facts if "wanted" in fact
-        ),
-        modules={fact["module"]: fact["state"] for fact in facts if "module" in fact},
-        files={fact["file"]: fact["state"] for fact in facts if "file" in fact},
-        services={fact["service"]: fact["state"] for fact in facts if "service" in fact},
+        node=about.node,
+        kernel=about.kernel,
+        in_container=about.container == "true",
+        at=about.at,
+        settings=of(Setting),
+        modules={fact.module: fact.state for fact in of(_Module)},
+        files={fact.file: fact.state for fact in of(_File)},
+        services={fact.service: fact.state for fact in of(_Service)},
         verdict=lines[-1],
-        overrides=tuple(
-            Override(fact["override"], fact["sysctl"], fact["value"], fact["state"])
-            for fact in facts
-            if "override" in fact
-        ),
+        overrides=of(Override),
+        restored=of(Restored),
     )
 
 

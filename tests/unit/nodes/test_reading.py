@@ -9,9 +9,10 @@ from ipaddress import IPv4Address
 import asyncssh
 import pytest
 
+from components.core.untrusted import printable
 from components.nodes.model import NodeRequirements, NodeSpec, SshSpec
 from components.nodes.preflight.verdict import findings, problems
-from components.nodes.reading import read_fleet
+from components.nodes.reading import _Reader, read_fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
 from components.nodes.settings.script import node_script
@@ -175,6 +176,71 @@ def test_a_cloud_images_answer_is_read_although_it_sleeps_as_long_as_a_reading_m
     with listening(["127.0.0.1"], os.environ["PATH"], forced=CLOUD_IMAGE.replace("exit", "sleep 3; exit")) as server:
         fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key)
     assert "write ssh.user: debian" in fleet.readings["osl-1"].reason
+
+
+ODD = {
+    "text": "echo hello",
+    "number": "echo 5",
+    "setting without its key": """echo '{"wanted":"1"}'; echo converged""",
+    "service without its state": """echo '{"service":"swap"}'; echo converged""",
+    "list": "echo '[]'; echo converged",
+    "200,000 brackets": r"head -c 200000 /dev/zero | tr '\0' '['; echo; echo converged",
+    "no verdict": """echo '{"module":"x","state":"loaded"}'""",
+    "bytes that are no text": "head -c 1000 /dev/urandom",
+    "escape sequences": r"printf '\033]0;converged\007\n'",
+}
+
+
+@pytest.mark.parametrize("script", ODD.values(), ids=ODD)
+def test_a_node_that_prints_odd_lines_is_unreadable_and_the_others_are_read(script):
+    """Finding 5: each of these ended the preview of the fleet with an IndexError."""
+    forced = f"cat >/dev/null; {script}"
+    with (
+        listening(["127.0.0.1"], os.environ["PATH"]) as server,
+        listening(["127.0.0.2"], os.environ["PATH"], key=server.private_key, forced=forced) as odd,
+    ):
+        second = node(2, "127.0.0.2", odd.host_key).model_copy(update={"ssh_port": odd.port})
+        fleet = read([node(1, "127.0.0.1", server.host_key), second], server.port, server.private_key)
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    found = fleet.readings["osl-2"]
+    assert isinstance(found, UnreachableNode)
+    assert found.reason.startswith(f"127.0.0.2 port {odd.port} can't be read: the node's script printed")
+    assert found.reason == printable(found.reason)
+
+
+def test_a_node_that_prints_without_end_is_cut_off(monkeypatch):
+    """Finding 21."""
+    monkeypatch.setattr("components.nodes.reading.READ_SECONDS", 60)
+    with listening(
+        ["127.0.0.1"], os.environ["PATH"], forced="cat >/dev/null; exec head -c 9000000 /dev/zero"
+    ) as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key)
+    assert fleet.readings["osl-1"].reason.endswith("can't be read: it printed more than 4000000 bytes")
+
+
+@pytest.mark.parametrize("method", ["_connect", "_check"])
+def test_what_goes_wrong_with_one_node_stops_no_other(monkeypatch, method):
+    original = getattr(_Reader, method)
+
+    async def broken(self, node, *rest):
+        if node.name == "osl-2":
+            raise IndexError
+        return await original(self, node, *rest)
+
+    monkeypatch.setattr(_Reader, method, broken)
+    with listening(["127.0.0.1", "127.0.0.2"], os.environ["PATH"]) as server:
+        nodes = [node(number, f"127.0.0.{number}", server.host_key) for number in (1, 2)]
+        fleet = read(nodes, server.port, server.private_key)
+    assert isinstance(fleet.readings["osl-1"], Readback)
+    assert fleet.readings["osl-2"].reason.endswith("can't be read (IndexError)")
+
+
+def test_a_nodes_escape_sequences_do_not_reach_a_terminal():
+    """Finding 28: `converged` was written over `drifted`."""
+    said = r"printf '\033[2K\rconverged\n' >&2; exit 1"
+    with listening(["127.0.0.1"], os.environ["PATH"], forced=f"cat >/dev/null; {said}") as server:
+        fleet = read([node(1, "127.0.0.1", server.host_key)], server.port, server.private_key)
+    assert fleet.readings["osl-1"].reason == "its reading failed: \ufffd[2K converged"
 
 
 SUDO = """#!/bin/sh

@@ -399,7 +399,7 @@ def ask_both(namespaces: list[str], *, apart_seconds: float = 0) -> list[Any]:
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(ask, range(2)))
     assert [done.returncode for done in said] == [0, 0], said
-    return [parse(done.stdout, received_at=0) for done in said]
+    return [parse(done.stdout, node=one.name, received_at=0) for one, done in zip(nodes, said, strict=True)]
 
 
 def test_a_worker_asks_no_port_of_etcd_and_the_api_servers_of_all_control_planes():
@@ -441,7 +441,7 @@ def test_a_nodes_own_firewall_is_told_from_the_network(two_nodes):
     subprocess.run(words, input=rules, text=True, check=True)
     surveys = ask_both(two_nodes)
     first, second = surveys
-    assert first.get("firewall") == {"fact": "firewall", "kind": "nftables"}
+    assert first.get("firewall") == {"kind": "nftables"}
     assert second.get("firewall")["kind"] == ""
     assert "8472/udp" in first.get("wire")["heard"]["osl-2"], "the link has it"
     assert first.get("wire")["passed"] == {}, "and the program would not get it"

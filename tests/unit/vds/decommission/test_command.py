@@ -18,7 +18,7 @@ from vds.shared.errors import IncompleteError, OperationError
 
 SECRET = "hunter2hunter2"
 REMOVED = (
-    '{"node": "osl-w-2", "kernel": "6.18.44"}\n'
+    '{"node": "osl-w-2", "kernel": "6.18.44", "container": "false", "at": "2026-11-20T22:41:07Z"}\n'
     '{"key": "net.ipv4.ip_forward", "before": "0", "live": "0", "state": "restored"}\n'
     '{"file": "/etc/sysctl.d/zz-vds-platform.conf", "state": "restored"}\nchanged\n'
 )
@@ -430,3 +430,14 @@ def test_only_our_own_cordon_is_taken_back_when_a_node_comes_again(made: Callabl
     assert [call for call in one.calls if call[0] == "PATCH"] == ([("PATCH", "/api/v1/nodes/osl-w-2")] * uncordoned)
     if "osl-w-2" in one.nodes:
         assert one.is_cordoned("osl-w-2") == (before and not uncordoned)
+
+
+@pytest.mark.parametrize(
+    "printed", ["", "5\n", "[" * 200_000, '{"service": "swap"}\nchanged\n', "{oops\nchanged\n", '{"key": 5}\nchanged\n']
+)
+def test_a_node_that_prints_odd_lines_is_decommissioned_and_what_was_restored_is_not_known(printed):
+    outcome = Run(cluster(), FakeServer(printed))()
+    assert outcome.server == "decommissioned"
+    assert outcome.restored == []
+    [warning] = outcome.warnings
+    assert warning.startswith("what was restored is not known: the node's script printed")
