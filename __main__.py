@@ -58,6 +58,7 @@ if platform.bootstrap and secrets.credentials:
         platform.bootstrap,
         secrets.credentials,
         [node.setup for node in nodes.values()],
+        ca_key=secrets.ca_key,
         provider=ssh,
         private_key=secrets.ssh_private_key,
     )

@@ -21,6 +21,7 @@ import argparse
 import json
 import os
 import platform
+import secrets
 import signal
 import statistics
 import sys
@@ -239,10 +240,9 @@ class Bench:
         content = yaml_value(stack_file.filled(self.layout))
         shape(content["config"][stack_file.SPEC], self.machines)
         spec = _parsed(content)
-        values = stack_file.secret_values(self.layout)
-        secrets = Credentials(values["bootstrapToken"], values["certificateKey"], values["caKey"])
+        drawn, ca_key = Credentials.drawn(secrets.choice), stack_file.secret_values(self.layout)["caKey"]
         watch.start()
-        steps = by_hand.make(deployment, spec, secrets)
+        steps = by_hand.make(deployment, spec, drawn, ca_key)
         watch.wait()
         return {"steps": steps}
 

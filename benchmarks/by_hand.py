@@ -50,7 +50,7 @@ class Steps:
             self.seconds[step] = time.monotonic() - self._began
 
 
-def make(deployment: Deployment, spec: PlatformSpec, secrets: Credentials) -> dict[str, float]:
+def make(deployment: Deployment, spec: PlatformSpec, secrets: Credentials, ca_key: str) -> dict[str, float]:
     """Make the cluster; the second at which each step ended. Raises LabError with what a step said."""
     steps, layout, plan = Steps(), deployment.layout, spec.bootstrap
     if plan is None:
@@ -60,7 +60,7 @@ def make(deployment: Deployment, spec: PlatformSpec, secrets: Credentials) -> di
         try:
             ready = {node: pool.submit(_prepare, layout, plan, node, steps) for node in plan.nodes}
             ready[first].result()
-            _init(layout, plan, first, secrets)
+            _init(layout, plan, first, secrets, ca_key)
             steps.done("kubeadm init")
             chart = pool.submit(_install_cilium, deployment, spec, steps)
             joins = [pool.submit(_join, layout, plan, node, secrets, ready[node], steps) for node in plan.workers]
@@ -93,12 +93,12 @@ def _prepare(layout: Layout, plan: Bootstrap, node: NodeSpec, steps: Steps) -> N
     steps.done("packages and containerd")
 
 
-def _init(layout: Layout, plan: Bootstrap, node: NodeSpec, secrets: Credentials) -> None:
+def _init(layout: Layout, plan: Bootstrap, node: NodeSpec, secrets: Credentials, ca_key: str) -> None:
     _run(
         layout,
         node,
         _file(f"{_PKI}/ca.crt", plan.cluster.ca_certificate.strip()),
-        _file(f"{_PKI}/ca.key", secrets.ca_key.strip(), 600),
+        _file(f"{_PKI}/ca.key", ca_key.strip(), 600),
         _file(_CONFIG, kubeadm_config(plan, node, secrets), 600),
         f"kubeadm init --config {_CONFIG} --upload-certs --skip-token-print --skip-certificate-key-print",
     )

@@ -82,8 +82,6 @@ def secret_values(layout: Layout) -> dict[str, str]:
     pki = layout.pki
     return {
         "sshPrivateKey": layout.ssh_key.read_text(),
-        "bootstrapToken": (pki / "bootstrap-token").read_text(),
-        "certificateKey": (pki / "certificate-key").read_text(),
         "caKey": (pki / "cluster.key").read_text(),
         "issuerKey": layout.authority.with_suffix(".key").read_text(),
     }

@@ -12,11 +12,13 @@ from pulumi_command import remote
 
 from components.core.names import child, token
 from components.core.shell import as_root
+from components.kubeadm.admission import Admission
 from components.kubeadm.credentials import Credentials
+from components.kubeadm.kubeconfig import decrypted, read_command
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import endpoint
 from components.kubeadm.scripts import command as run
-from components.kubeadm.scripts import member_script, read_kubeconfig, script_without_secrets
+from components.kubeadm.scripts import member_script, script_without_secrets
 from components.nodes.model import NodeSpec
 from components.nodes.remote import connection
 
@@ -35,7 +37,7 @@ class Member(pulumi.ComponentResource):
         bootstrap: Bootstrap,
         *,
         provider: command.Provider,
-        credentials: pulumi.Output[Credentials],
+        admission: Admission,
         private_key: pulumi.Input[str],
         tuned: pulumi.Resource,
         after: Sequence[pulumi.Resource],
@@ -73,7 +75,7 @@ class Member(pulumi.ComponentResource):
             connection=self._reached,
             create=as_root(run("apply"), self._user),
             update="true",  # of another connection: a member has joined
-            stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
+            stdin=pulumi.Output.secret(member_script(bootstrap, node, admission.credentials_of(node))),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions(
@@ -81,7 +83,8 @@ class Member(pulumi.ComponentResource):
                 provider=provider,
                 depends_on=[packages, *after],
                 additional_secret_outputs=["stdin", "stdout", "stderr"],
-                ignore_changes=["stdin"],  # a new token is for new nodes
+                ignore_changes=["stdin"],  # every run has another token
+                hooks=admission.hook_of(node),
                 protect=leaves_by_itself,
             ),
         )
@@ -103,42 +106,36 @@ class Member(pulumi.ComponentResource):
         )
         self.register_outputs(where)
 
-    def admit(self, bootstrap: Bootstrap, node: NodeSpec, credentials: pulumi.Output[Credentials]) -> pulumi.Resource:
-        """Done when the cluster lets new nodes in with the stack's token; of the first control plane.
-
-        The only resource that a new token changes.
-        """
-        return remote.Command(
-            child(node.name, "admission"),
-            connection=self._reached,
-            create=as_root(run("admit"), self._user),
-            stdin=credentials.apply(lambda secrets: member_script(bootstrap, node, secrets)),
-            add_previous_output_in_env=False,
-            logging=remote.Logging.NONE,
-            opts=pulumi.ResourceOptions.merge(
-                self._beside,
-                pulumi.ResourceOptions(depends_on=[self.kept], additional_secret_outputs=["stdin", "stdout", "stderr"]),
-            ),
-        )
-
-    def read_kubeconfig(self) -> pulumi.Output[str]:
+    def read_kubeconfig(self, password: str) -> pulumi.Output[str]:
         """The administrator's kubeconfig, of a control plane; secret.
 
         A separate resource: what changes has an unknown output at preview, and with an unknown kubeconfig everything in
-        the cluster would be unknown.
+        the cluster would be unknown. It was encrypted with the password of the run that read it.
         """
         reading = remote.Command(
             child(self._node, "kubeconfig"),
             connection=self._reached,
-            create=as_root(read_kubeconfig(self._kubernetes), self._user),
+            create=as_root(read_command(self._kubernetes), self._user),
+            stdin=pulumi.Output.secret(password),
             add_previous_output_in_env=False,
             logging=remote.Logging.NONE,
             opts=pulumi.ResourceOptions.merge(
                 self._beside,
-                pulumi.ResourceOptions(depends_on=[self.joined], additional_secret_outputs=["stdout", "stderr"]),
+                pulumi.ResourceOptions(
+                    depends_on=[self.joined],
+                    additional_secret_outputs=["stdin", "stdout", "stderr"],
+                    ignore_changes=["stdin"],
+                ),
             ),
         )
-        return pulumi.Output.secret(reading.stdout)
+        return pulumi.Output.secret(pulumi.Output.all(reading.stdin, reading.stdout).apply(self._decrypted))
+
+    def _decrypted(self, parts: Sequence[str]) -> str:
+        try:
+            return decrypted(*parts)
+        except ValueError:
+            name = child(self._node, "kubeconfig")
+            raise pulumi.RunError(f"{name}: is damaged in the state: run `pulumi up --replace` with its URN") from None
 
 
 class Kubeadm(pulumi.ComponentResource):
@@ -153,16 +150,21 @@ class Kubeadm(pulumi.ComponentResource):
         self,
         name: str,
         bootstrap: Bootstrap,
-        credentials: pulumi.Output[Credentials],
+        credentials: Credentials,
         set_up: Sequence[pulumi.Resource],
         *,
+        ca_key: pulumi.Output[str] | None,
         provider: command.Provider,
-        private_key: pulumi.Input[str],
+        private_key: pulumi.Output[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`set_up`: the setup of each node of `bootstrap`, in the same order. A node is set up before it joins."""
+        """`set_up`: the setup of each node of `bootstrap`, in the same order. A node is set up before it joins.
+
+        `ca_key`: None in a configuration that does not have it any more.
+        """
         about = {"endpoint": endpoint(bootstrap), "kubernetesVersion": bootstrap.cluster.kubernetes_version}
         super().__init__(token("Kubeadm"), name, about, opts)
+        admission = Admission(bootstrap, credentials, ca_key, private_key)
         tuned = {node.name: made for node, made in zip(bootstrap.nodes, set_up, strict=True)}
 
         def member(node: NodeSpec, after: Sequence[pulumi.Resource], kept_after: Sequence[pulumi.Resource]) -> Member:
@@ -170,7 +172,7 @@ class Kubeadm(pulumi.ComponentResource):
                 node,
                 bootstrap,
                 provider=provider,
-                credentials=credentials,
+                admission=admission,
                 private_key=private_key,
                 tuned=tuned[node.name],
                 after=after,
@@ -181,15 +183,14 @@ class Kubeadm(pulumi.ComponentResource):
         first, *others = bootstrap.control_planes
         maker = member(first, (), ())
         self.api_server = maker.joined
-        admitted = maker.admit(bootstrap, first, credentials)
         # One after the other: etcd takes a new voter only while the ones it has agree (kubernetes/kubeadm #1793).
         control_planes = [maker]
         for node in others:
             before = control_planes[-1]
-            control_planes.append(member(node, [admitted, before.joined], [before.kept]))
+            control_planes.append(member(node, [maker.kept, before.joined], [before.kept]))
         for node in bootstrap.workers:
-            member(node, [admitted], [maker.kept])
-        self.kubeconfig = maker.read_kubeconfig()
+            member(node, [maker.kept], [maker.kept])
+        self.kubeconfig = maker.read_kubeconfig(credentials.kubeconfig_password)
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 
 

@@ -1,37 +1,41 @@
 """Secrets of a bootstrap. No model holds them; their form is checked, and they are never shown."""
 
-import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import string
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self
 
 from components.core.authority import key_problem
 from components.core.finding import Finding
 from components.core.names import PROJECT
 from components.kubeadm.model import Kubeadm
 
-BY_KIND = {"existing": ("kubeconfig",), "kubeadm": ("bootstrapToken", "certificateKey", "caKey")}
-"""The secrets that each kind of cluster needs, in `vds-platform:`."""
+BY_KIND: Mapping[str, tuple[str, ...]] = {"existing": ("kubeconfig",), "kubeadm": ()}
+"""The secrets that every run needs of each kind of cluster, in `vds-platform:`."""
+CA_KEY = "caKey"
+"""The key of a cluster's authority, in `vds-platform:`. Only the run that makes the cluster needs it."""
 
-_FORMS = {
-    # k8s.io/cluster-bootstrap/token/api: six public characters, a dot, sixteen secret ones.
-    "bootstrapToken": (re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}"), "six and sixteen of a-z and 0-9 with a dot between"),
-    # kubeadm: an AES key of 32 bytes.
-    "certificateKey": (re.compile(r"[0-9a-f]{64}"), "64 hexadecimal digits, as `openssl rand -hex 32` makes them"),
-}
+_LOWER, _HEXADECIMAL = string.ascii_lowercase + string.digits, "0123456789abcdef"
 
 
 class Credentials(NamedTuple):
-    """The secrets of a bootstrap in clear text, while a script is rendered."""
+    """The secrets of one run, drawn by chance. No configuration has them, and no later run uses them again."""
 
-    bootstrap_token: str
-    """A node requests its certificate with it; valid for two hours."""
-    certificate_key: str
-    """Control planes decrypt the uploaded certificates with it; valid for two hours."""
-    ca_key: str
-    """The authority's private key, PEM."""
+    bootstrap_token: str = ""
+    """A node requests its certificate with it; valid for two hours. k8s.io/cluster-bootstrap/token/api has its form."""
+    certificate_key: str = ""
+    """Control planes decrypt the uploaded certificates with it, an AES key of 32 bytes; valid for two hours."""
+    kubeconfig_password: str = ""
+    """The administrator's kubeconfig is encrypted with it while it is read. The state keeps it with the kubeconfig."""
 
     def __repr__(self) -> str:
         return "Credentials(…)"
+
+    @classmethod
+    def drawn(cls, choose: Callable[[str], str]) -> Self:
+        """New ones. `choose` draws one character of a text, by chance."""
+        token = "".join(choose(_LOWER) for _ in range(6 + 16))
+        key, password = ("".join(choose(_HEXADECIMAL) for _ in range(64)) for _ in range(2))
+        return cls(f"{token[:6]}.{token[6:]}", key, password)
 
 
 def secret_names(data: Any) -> tuple[str, ...]:
@@ -46,16 +50,12 @@ def secret_names(data: Any) -> tuple[str, ...]:
 
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
     """What is wrong with the given secrets. No message has their values."""
-    found = [
-        Finding("cluster-secrets", f"{PROJECT}:{name}", "has the wrong form", f"set {form}")
-        for name, (pattern, form) in _FORMS.items()
-        if name in given and not pattern.fullmatch(given[name])
-    ]
-    if "caKey" in given:
+    found = []
+    if CA_KEY in given:
         problem = key_problem(
-            given["caKey"], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None, of="cluster.caCertificate"
+            given[CA_KEY], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None, of="cluster.caCertificate"
         )
         if problem:
             remedy = "set the key that was made together with the certificate"
-            found.append(Finding("cluster-secrets", f"{PROJECT}:caKey", problem, remedy))
+            found.append(Finding("cluster-secrets", f"{PROJECT}:{CA_KEY}", problem, remedy))
     return found

@@ -101,7 +101,7 @@ class ControlPlaneImages(Spec):
 class Kubeadm(Spec):
     """kubeadm makes the cluster of the stack's nodes, behind `network.apiServer`.
 
-    Its secrets are `vds-platform:bootstrapToken`, `vds-platform:certificateKey` and `vds-platform:caKey`.
+    The run that makes it needs the secret `vds-platform:caKey`.
     """
 
     kind: Literal["kubeadm"]

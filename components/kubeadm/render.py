@@ -56,20 +56,22 @@ def documents(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) ->
 
 
 def _init(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> Manifest:
-    token = {
-        "token": credentials.bootstrap_token,
-        "description": "Joins the nodes of one run of vds-platform.",
-        "ttl": TOKEN_LIFE,
-    }
+    token = {"description": "Joins the nodes of one run of vds-platform.", "ttl": TOKEN_LIFE}
+    if not credentials.bootstrap_token:  # without one, init makes a token itself, which nobody uses
+        token = {"description": "Of kubeadm init, unused.", "ttl": "1m0s"}
     return {
         "apiVersion": KUBEADM,
         "kind": "InitConfiguration",
-        "bootstrapTokens": [token],
+        "bootstrapTokens": [token | _given("token", credentials.bootstrap_token)],
         "nodeRegistration": _registration(bootstrap, node),
         "localAPIEndpoint": _local_endpoint(bootstrap, node),
-        "certificateKey": credentials.certificate_key,
+        **_given("certificateKey", credentials.certificate_key),
         **({"skipPhases": ["addon/kube-proxy"]} if bootstrap.service_proxy == "ebpf" else {}),
     }
+
+
+def _given(field: str, secret: str) -> Manifest:
+    return {field: secret} if secret else {}
 
 
 def _cluster(bootstrap: Bootstrap) -> Manifest:

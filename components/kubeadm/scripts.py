@@ -26,21 +26,20 @@ _SOURCE = "/etc/apt/sources.list.d/vds-platform-kubernetes.sources"
 _CRICTL = "/etc/crictl.yaml"
 
 
-def read_kubeconfig(version: str) -> str:
-    """The command line that prints the administrator's kubeconfig on a control plane.
-
-    It does not depend on the stack's secrets. An upgrade renews the certificate in it, so the version is part of it.
-    """
-    return f"cat /etc/kubernetes/admin.conf # of Kubernetes {version}"
+IS_MEMBER = "ls /var/lib/vds-platform-cluster 2>/dev/null || true"
+"""The command line that prints `joined`, among others, on a node that is a member of a cluster."""
 
 
 def command(verb: str) -> str:
-    """The command line that runs the script from standard input: `prepare`, `apply`, `keep`, `admit` or `remove`."""
+    """The command line that runs the script from standard input, with one of the verbs in its first lines."""
     return f"timeout -k 10 {RUN_SECONDS} sh -s {quote(verb)}"
 
 
-def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials) -> str:
-    """The POSIX shell text for one node. It holds secrets, so it may be passed by standard input only."""
+def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials, ca_key: str = "") -> str:
+    """The POSIX shell text for one node. It holds secrets, so it may be passed by standard input only.
+
+    `ca_key`: for the verb `authority` alone.
+    """
     first = node == bootstrap.control_planes[0]
     joins_control = "control-plane" in node.roles
     facts = {
@@ -51,12 +50,10 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         "ca_certificate": bootstrap.cluster.ca_certificate.strip(),
         "containerd_package": bootstrap.cluster.containerd.package,
         "containerd_config": containerd_config(bootstrap),
-        "token_name": "bootstrap-token-" + credentials.bootstrap_token.partition(".")[0],
-        "ca_key": credentials.ca_key.strip() if first else "",
+        "ca_key": ca_key.strip(),
         "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
     }
-    words = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
-    hidden = [word for word in words if word]
+    hidden = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
     spec = bootstrap.cluster
     files = [
         (KEYRING, spec.packages.signing_key.armoured.strip()),
@@ -68,10 +65,10 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         facts,
         for_each("packages", packages(spec).items()),
         for_each("files", files),
-        for_each("secret_words", [(word,) for word in hidden]),
+        for_each("secret_words", [(word,) for word in hidden if word]),
     )
 
 
 def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
-    """The text without secrets, for the verbs that need none: `prepare`, `keep` and `remove`."""
-    return member_script(bootstrap, node, Credentials("", "", ""))
+    """The text without secrets, for the verbs that need none: `prepare`, `keep`, `remove`, and the first `apply`."""
+    return member_script(bootstrap, node, Credentials())

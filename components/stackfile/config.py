@@ -1,6 +1,7 @@
 """The only reader of Pulumi's configuration: the spec, and the secrets beside it."""
 
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from datetime import date
@@ -23,7 +24,7 @@ from components.gateway.certificates import (
 )
 from components.gateway.model import CrdBundle
 from components.gateway.signing import KeyPair
-from components.kubeadm.credentials import BY_KIND, Credentials, credential_problems, secret_names
+from components.kubeadm.credentials import CA_KEY, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
@@ -44,8 +45,10 @@ class Access(NamedTuple):
 
     kubeconfig: pulumi.Output[str] | None
     """None where the program makes the cluster."""
-    credentials: pulumi.Output[Credentials] | None
-    """None where the cluster exists."""
+    credentials: Credentials | None
+    """Drawn for this run; None where the cluster exists."""
+    ca_key: pulumi.Output[str] | None
+    """The key of the cluster's authority; None if the configuration does not have it any more."""
     ssh_private_key: pulumi.Output[str]
     reading_key: str | None
     """The private key for reading nodes from this process; None if `readNodes: false`."""
@@ -81,7 +84,7 @@ def load() -> PlatformSpec:
             raise _refused(error.findings, source) from None
         data, source = merged(data or {}, shared.value), source.over(shared) if source else None
     names = (*secret_names(data), "sshPrivateKey")
-    given = {name: value for name in names if (value := config.get(name)) is not None}
+    given = {name: value for name in (*names, CA_KEY) if (value := config.get(name)) is not None}
     beside = [
         Finding("stack-file", f"{PROJECT}:{name}", "is missing", f"run `pulumi config set --secret {PROJECT}:{name}`")
         for name in names
@@ -139,12 +142,12 @@ def access(spec: PlatformSpec) -> Access:
         said = f"{PROJECT}:readNodes is false: no check of the preflight is made, and no drift is found"
         pulumi.log.warn(f"{said}; write true for updates")
     bootstraps = isinstance(spec.cluster, Kubeadm)
-    parts = [config.require_secret(name) for name in BY_KIND["kubeadm"]] if bootstraps else []
     pairs = served(_of_issuers(config), spec.gateway, time.time())
     dns_key = config.get_secret(DNS_KEY)
     return Access(
         None if bootstraps else config.require_secret("kubeconfig"),
-        pulumi.Output.all(*parts).apply(lambda values: Credentials(*values)) if bootstraps else None,
+        Credentials.drawn(secrets.choice) if bootstraps else None,
+        config.get_secret(CA_KEY) if bootstraps else None,
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),

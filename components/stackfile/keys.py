@@ -7,13 +7,13 @@ from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.names import PROJECT
 from components.gateway.certificates import CERTIFICATES, DNS_KEY, ISSUER_KEY
-from components.kubeadm.credentials import BY_KIND, secret_names
+from components.kubeadm.credentials import BY_KIND, CA_KEY, secret_names
 
 RULE = "stack-file-key"
 SPEC = f"{PROJECT}:spec"
 OF_ISSUERS = (CERTIFICATES, ISSUER_KEY, DNS_KEY)
 """Secrets that the kind of `gateway.issuer` asks for."""
-SECRETS = frozenset({*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", *OF_ISSUERS})
+SECRETS = frozenset({*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CA_KEY, *OF_ISSUERS})
 DEFAULTS = f"{PROJECT}:defaults"
 SETTINGS: Mapping[str, tuple[type, str]] = {
     "defaults": (str, "A file with settings that several stack files share, as in defaults.yaml. The spec's own win."),

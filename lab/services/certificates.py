@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +27,7 @@ _SERVERS: dict[str, tuple[str, ...]] = {
 
 def ensure(layout: Layout) -> None:
     """Make everything under `pki`, once: what machines trust already must stay."""
-    done = layout.pki / "bootstrap-token"  # written last
+    done = layout.pki / "cluster.key"  # written last
     if done.exists():
         return
     layout.pki.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -38,14 +37,6 @@ def ensure(layout: Layout) -> None:
         server_key = ec.generate_private_key(ec.SECP256R1())
         _write_pair(layout.pki / name, _server(hosts, server_key, authority, key), server_key)
     _write_pair(layout.pki / "cluster", *_authority("kubernetes"))
-    _write(layout.pki / "certificate-key", secrets.token_hex(32).encode())
-    new_token(layout)
-
-
-def new_token(layout: Layout) -> None:
-    """A new bootstrap token, which lets machines join for two hours."""
-    token = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
-    _write(layout.pki / "bootstrap-token", token.encode())
 
 
 def _authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -12,7 +12,6 @@ from lab.layout import CONTROL_PLANES, OPERATOR, Layout
 from lab.machines import machine
 from lab.processes import wait_until
 from lab.progress import Progress
-from lab.services import certificates
 from tests.lab.conftest import Lab, lab_command
 
 pytestmark = pytest.mark.lab
@@ -30,8 +29,6 @@ def more_machines(lab: Lab) -> Iterator[Lab]:
     """The lab with the machines of two more control planes; at the end there is no lab, so that no member is left."""
     try:
         data_center.ensure(lab.layout, Progress(total=1, quiet=True), CONTROL_PLANES[1:])
-        certificates.new_token(lab.layout)
-        lab.deployment.prepare()
         yield lab
     finally:
         lab_command("down")

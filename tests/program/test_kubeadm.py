@@ -4,13 +4,24 @@ import json
 
 import pytest
 
+from components.kubeadm.credentials import Credentials
 from components.stackfile.parsing import SpecError
 from policies.engine import ENGINE_POLICIES
-from tests.support.bootstraps import CREDENTIALS, SECRETS, authority, bootstrap, bootstrap_data
+from tests.support.bootstraps import CA_KEY, CREDENTIALS, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
 from tests.support.program import ADMIN, Declared, Program, run_program
 from tests.support.stacks import existing_data
+
+OTHER = Credentials("xyz789.fedcba9876543210", "ab" * 32, "cd" * 32)
+
+
+@pytest.fixture(autouse=True)
+def drawn(monkeypatch):
+    """What the runs of a test draw: CREDENTIALS, or what is set here."""
+    found = [CREDENTIALS]
+    monkeypatch.setattr(Credentials, "drawn", lambda _choose: found[0])
+    return found
 
 
 def run(**config: str | None) -> Program:
@@ -52,11 +63,13 @@ def test_packages_stay_on_a_node_that_leaves_and_their_command_holds_no_secret_o
             assert secret not in str(packages.inputs)
 
 
-def test_a_new_token_prepares_no_node_again():
-    before, after = run(), run(bootstrapToken="xyz789.fedcba9876543210")
-    for node in bootstrap().nodes:
-        name = f"{node.name}-packages"
-        assert named(before, name).inputs == named(after, name).inputs
+def test_another_run_changes_nothing_with_what_it_draws(drawn):
+    """A membership, and the reading of the kubeconfig, keep the input that they were made with."""
+    before = run()
+    drawn[0] = OTHER
+    after = run()
+    for urn, item in after.resources.items():
+        assert seen(item) == seen(before.resources[urn]), item.name
 
 
 def test_the_first_makes_the_cluster_then_control_planes_join_in_turn_and_workers_at_once():
@@ -66,11 +79,11 @@ def test_the_first_makes_the_cluster_then_control_planes_join_in_turn_and_worker
     assert not first.depends_on & everyone
     assert second.depends_on & everyone == {first.urn}
     assert third.depends_on & everyone == {second.urn}
-    admission = named(run(), "osl-cp-1-admission").urn
+    kept = named(run(), "osl-cp-1-member").urn
     for name in ("osl-w-1", "osl-w-2"):
         assert found[f"{name}-membership"].depends_on & everyone == set()
-        assert admission in found[f"{name}-membership"].depends_on
-    assert admission in second.depends_on & third.depends_on
+        assert kept in found[f"{name}-membership"].depends_on
+    assert kept in second.depends_on & third.depends_on
 
 
 def test_a_change_reaches_the_first_control_plane_then_the_others_in_turn_and_then_the_workers():
@@ -118,13 +131,43 @@ def test_calicos_operator_waits_for_the_first_control_plane_and_its_roll_out_for
 
 
 def test_the_secrets_are_in_standard_input_alone_and_encrypted_there():
-    for membership in memberships(run()).values():
+    for name, membership in memberships(run()).items():
         assert membership.secret_inputs == {"connection", "stdin"}
         assert membership.secret_outputs >= {"stdin", "stdout", "stderr"}
-        assert CREDENTIALS.bootstrap_token in membership.inputs["stdin"]
+        first = name == "osl-cp-1-membership"
+        assert (CREDENTIALS.bootstrap_token in membership.inputs["stdin"]) != first, "the first joins nobody"
+        assert (CREDENTIALS.certificate_key in membership.inputs["stdin"]) == (name[:7] == "osl-cp-" and not first)
         rest = {name: value for name, value in membership.inputs.items() if name not in ("stdin", "connection")}
         for secret in CREDENTIALS:
             assert secret not in str(rest)
+
+
+def test_the_authoritys_key_is_in_no_resource():
+    """Nor in an export: only the hook has it, which runs before the cluster is made."""
+    program = run()
+    for line in CA_KEY.strip().splitlines():
+        for item in program.resources.values():
+            assert line not in str(item.inputs), item.name
+        assert line not in str(program.outputs)
+
+
+def test_no_command_of_the_engine_lets_nodes_in():
+    """What lets nodes in is brought by hooks, before the engine creates a membership, and by nothing else."""
+    program = run()
+    verbs = {
+        words.split()[-1]
+        for item in program.of("remote:Command")
+        for key in ("create", "update", "delete")
+        if (words := item.inputs.get(key))
+    }
+    assert not verbs & {"admit", "upload", "authority"}
+    hooks = {name: item.before_create for name, item in memberships(program).items()}
+    assert hooks == {
+        "osl-cp-1-membership": ("make-cluster",),
+        **{f"osl-cp-{number}-membership": ("admit-control-plane",) for number in (2, 3)},
+        **{f"osl-w-{number}-membership": ("admit-worker",) for number in (1, 2)},
+    }
+    assert not [item.name for item in program.resources.values() if item.before_create and item.name not in hooks]
 
 
 def test_a_worker_leaves_by_its_decommission_and_a_control_plane_by_its_protected_membership():
@@ -146,28 +189,23 @@ def test_the_kubeconfig_is_read_by_itself_after_the_first_control_plane():
     first = memberships(program)["osl-cp-1-membership"].urn
     assert first in reading.depends_on
     assert reading.secret_outputs >= {"stdout", "stderr"}
-    assert reading.secret_inputs == {"connection"}
+    assert reading.secret_inputs == {"connection", "stdin"}
+    assert reading.ignore_changes == ("stdin",), "what is in the state was encrypted with the password of its run"
 
 
-def test_a_new_token_changes_nothing_that_the_clusters_provider_is_made_of():
-    """What is unknown at preview is what a changed input is behind: of the kubeconfig there must be none."""
-    before, after = run(), run(bootstrapToken="xyz789.fedcba9876543210")
-    reading = [item for item in before.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
-    again = [item for item in after.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
-    assert [item.inputs for item in reading] == [item.inputs for item in again]
+def seen(item: Declared) -> dict[str, object]:
+    """The inputs that the engine compares."""
+    return {name: value for name, value in item.inputs.items() if name not in item.ignore_changes}
 
 
-def test_another_node_with_a_new_token_changes_nothing_but_the_admission_and_the_record_of_all_nodes():
+def test_another_node_changes_nothing_but_the_record_of_all_nodes(drawn):
     """Of what is declared: an input that is another one is an update, and what it makes is unknown at preview."""
     more = bootstrap_data()
     node = dict(more["nodes"][-1]) | {"name": "osl-w-9", "address": "198.51.100.29"}
     more["nodes"] = [*more["nodes"], node]
-    token = {"bootstrapToken": "xyz789.fedcba9876543210", "certificateKey": "ab" * 32}
-    before, after = run(), run_program("oslo", more, **token)
-
-    def seen(item: Declared) -> dict[str, object]:
-        return {name: value for name, value in item.inputs.items() if name not in item.ignore_changes}
-
+    before = run()
+    drawn[0] = OTHER
+    after = run_program("oslo", more)
     changed = {
         item.name
         for urn, item in after.resources.items()
@@ -176,13 +214,13 @@ def test_another_node_with_a_new_token_changes_nothing_but_the_admission_and_the
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
     commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "member", "decommission")}
     assert new == {"osl-w-9", "placement-osl-w-9", "cni-node-osl-w-9"} | commands
-    assert changed == {"osl-cp-1-admission", "record-nodes"}
+    assert changed == {"record-nodes"}
 
 
 @pytest.mark.parametrize(
     ("changed", "known"),
     [
-        (("osl-cp-1-admission", "osl-w-2-membership", "osl-w-2-member"), True),
+        (("osl-w-2-membership", "osl-w-2-member"), True),
         (("osl-cp-1-membership", "osl-cp-1-member"), True),
         (("osl-cp-1-kubeconfig",), False),
     ],
@@ -244,27 +282,21 @@ def test_an_output_of_an_earlier_run_goes_to_no_node():
         assert "triggers" not in membership.inputs, "a changed trigger may replace, and a replaced member is reset"
 
 
-def test_a_kubeconfig_is_not_asked_for_and_the_bootstraps_secrets_are():
-    with pytest.raises(SpecError) as caught:
-        run(bootstrapToken=None, certificateKey=None, caKey=None)
-    for name in SECRETS:
-        assert f"pulumi config set --secret vds-platform:{name}" in str(caught.value)
-    assert "kubeconfig" not in str(caught.value)
+def test_no_kubeconfig_and_no_authoritys_key_is_asked_for_before_it_is_needed():
+    """Only the run that makes the cluster needs the key: its hook asks for it."""
+    assert run(caKey=None).of("index:Kubeadm")
 
 
 def test_an_existing_cluster_asks_for_no_secret_of_a_bootstrap():
     assert run_program("oslo", existing_data()).of("index:Kubeadm") == []
 
 
-def test_secrets_of_a_wrong_form_are_refused_without_being_shown():
-    wrong = {"bootstrapToken": "hunter2", "certificateKey": "hunter3", "caKey": authority("another")[1]}
+def test_another_authoritys_key_is_refused_without_being_shown():
+    wrong = authority("another")[1]
     with pytest.raises(SpecError) as caught:
-        run(**wrong)
-    text = str(caught.value)
-    assert "the stack file has 3 problems" in text
-    for secret in wrong.values():
-        assert secret not in text
-    assert "vds-platform:caKey: is not the key of cluster.caCertificate" in text
+        run(caKey=wrong)
+    assert "vds-platform:caKey: is not the key of cluster.caCertificate" in str(caught.value)
+    assert wrong not in str(caught.value)
 
 
 def shown(program: Program) -> list[Resource]:

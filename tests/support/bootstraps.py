@@ -70,8 +70,9 @@ USER = b"\xcd\x0arepository"
 
 CERTIFICATE, CA_KEY = authority()
 SIGNING_KEY = armoured(key_packet(), USER)
-CREDENTIALS = Credentials("abc123.0123456789abcdef", "0f" * 32, CA_KEY)
-SECRETS = dict(zip(("bootstrapToken", "certificateKey", "caKey"), CREDENTIALS, strict=True))
+CREDENTIALS = Credentials("abc123.0123456789abcdef", "0f" * 32, "3c" * 32)
+"""What one run has drawn."""
+SECRETS = {"caKey": CA_KEY}
 
 
 def bootstrap_data() -> dict[str, Any]:

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import runpy
+import subprocess
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, cast
 
@@ -12,6 +14,7 @@ import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings, stack
 
+from components.kubeadm.kubeconfig import read_command
 from tests.support import bootstraps
 from tests.support.certificates import made
 from tests.support.stacks import ROOT, stack_data
@@ -22,6 +25,16 @@ ADMIN = "apiVersion: v1  # the administrator's"
 READBACK = '{"node": "n", "kernel": "6.18.44", "container": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
 
 MEMBERSHIP = '{"node": "n"}\nchanged\n'
+
+
+def encrypted(password: str, text: str) -> str:
+    """As a control plane prints its kubeconfig: the program's own command, on another file."""
+    with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+        file.write(text)
+        file.flush()
+        command = read_command("1.36.3").replace("/etc/kubernetes/admin.conf", file.name)
+        done = subprocess.run(["sh", "-c", command], input=password, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 class Declared(NamedTuple):
@@ -39,6 +52,8 @@ class Declared(NamedTuple):
     protected: bool
     retained: bool
     """Whether it stays where it is when it is no longer declared."""
+    before_create: tuple[str, ...]
+    """Hooks that the engine calls before it makes it."""
     on_error: tuple[str, ...]
     """Hooks that the engine calls when it fails."""
     wait: str
@@ -77,13 +92,13 @@ class _Answers(mocks.Mocks):
         if args.name.endswith("-membership"):
             stdout = MEMBERSHIP
         elif args.name.endswith("-kubeconfig"):
-            stdout = ADMIN
+            stdout = encrypted(_plain(args.inputs)["stdin"], ADMIN)
         outputs: dict[str, Any] = {"stdout": stdout} if args.typ == "command:remote:Command" else {}
         if args.typ.endswith(":Release"):
             outputs = {"status": {"revision": 7}}
         if args.name in self.changed:  # at preview the engine knows no output of what it would run
             outputs = {}
-        return f"{args.name}-id", {**args.inputs, **outputs}
+        return f"{args.name}-id", {**_plain(args.inputs), **outputs}
 
     def call(self, _args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         return {}, None
@@ -110,6 +125,7 @@ class _Recorder(mocks.MockMonitor):
             secret_outputs=frozenset(request.additionalSecretOutputs),
             protected=request.protect,
             retained=request.retainOnDelete,
+            before_create=tuple(request.hooks.before_create),
             on_error=tuple(request.hooks.on_error),
             wait=request.customTimeouts.create,
             inputs=_plain(rpc.deserialize_properties(request.object)),

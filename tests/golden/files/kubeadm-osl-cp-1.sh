@@ -1,9 +1,11 @@
-# One text, five verbs:
+# One text, its verbs:
 #   prepare  install and pin the packages, start the container runtime; needs no cluster and no secret. On a member:
 #            only check it, because prepare runs on all nodes at once, and a change must reach one member first
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, and nothing else: it needs no secret
-#   admit    on the first control plane: let new nodes in, with a new token
+#   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
+#   admit    on the first control plane: let nodes in for two hours, with the token of this run
+#   upload   put the encrypted certificates into the cluster for two hours, for control planes
 #   remove   remove it from the cluster again; packages stay, without their pins
 # Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
@@ -37,18 +39,15 @@ imports = ["/etc/containerd/conf.d/*.toml"]
 
 [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc.options]
   SystemdCgroup = true'
-token_name=bootstrap-token-abc123
-ca_key='-----BEGIN PRIVATE KEY-----
-MC4CAQAwBQYDK2VwBCIEII92/VAbto73H04na8KPKbzhADsMLJ2UeN6Btb/AzeHp
------END PRIVATE KEY-----'
+ca_key=''
 kubeadm_config='{
   "apiVersion": "kubeadm.k8s.io/v1beta4",
   "kind": "InitConfiguration",
   "bootstrapTokens": [
     {
-      "token": "abc123.0123456789abcdef",
       "description": "Joins the nodes of one run of vds-platform.",
-      "ttl": "2h0m0s"
+      "ttl": "2h0m0s",
+      "token": "abc123.0123456789abcdef"
     }
   ],
   "nodeRegistration": {
@@ -158,6 +157,7 @@ containerd_file=/etc/containerd/config.toml
 pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
 kubelet=/etc/kubernetes/kubelet.conf
+authority=/run/vds-platform-authority.key # in memory
 DEBIAN_FRONTEND=noninteractive
 export DEBIAN_FRONTEND
 
@@ -243,6 +243,8 @@ preflight() {
 		command -v "$tool" >/dev/null ||
 			complain "lacks the tool $tool: install it (Debian or Ubuntu with systemd, and the package curl)"
 	done
+	[ "$role" = worker ] || command -v openssl >/dev/null || # the kubeconfig is read encrypted
+		complain "lacks the tool openssl: install the package openssl"
 }
 
 preflight_apply() {
@@ -420,30 +422,22 @@ wait_for_node_object() { # kubeadm join may end before the kubelet has made it, 
 }
 
 become_member() {
+	if [ "$role" = first ] && [ ! -e "$authority" ]; then
+		complain "should make a new cluster, and has no key of its authority: run pulumi up, which brings the key"
+		stop_if_problems 3
+	fi
 	[ ! -e "$state/started" ] || reset # half a member is none: kubeadm refuses to go on where it broke off
 	save "$state/started" 644 "$role"
 	if [ "$role" = first ]; then
 		save "$pki/ca.crt" 644 "$ca_certificate"
-		save "$pki/ca.key" 600 "$ca_key"
-		quietly 'kubeadm init' configured kubeadm init --upload-certs --skip-token-print --skip-certificate-key-print
+		save "$pki/ca.key" 600 "$(cat "$authority")"
+		rm -f "$authority"
+		quietly 'kubeadm init' configured kubeadm init --skip-token-print
 	else
 		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
 	fi
 	save "$state/joined" 644 "$role"
-	changed=changed
-}
-
-let_others_in() { # a new token in the stack's secrets lets new nodes in: for two hours, as the first one did
-	found=$(kubectl --kubeconfig "$admin" --namespace kube-system get secret "$token_name" \
-		--ignore-not-found --output name </dev/null) || {
-		complain "its API server does not answer: correct the control plane before you change anything"
-		stop_if_problems 5
-	}
-	[ -z "$found" ] || return 0
-	quietly 'kubeadm token create' configured kubeadm token create --kubeconfig "$admin"
-	quietly 'uploading the certificates' configured kubeadm init phase upload-certs --upload-certs \
-		--skip-certificate-key-print
 	changed=changed
 }
 
@@ -482,6 +476,7 @@ prepare() {
 }
 
 apply() {
+	[ "$role" != first ] || used=$authority
 	check
 	put_in_place
 	[ -e "$state/joined" ] || become_member
@@ -501,12 +496,27 @@ keep() {
 	apply
 }
 
-admit() {
+admit() { # the token is drawn for one run: no other run lets it in again
 	only_a_member
 	check
 	lock
-	let_others_in
-	printf '%s\n' "$changed"
+	quietly 'kubeadm token create' configured kubeadm token create --kubeconfig "$admin"
+	printf 'changed\n'
+}
+
+upload() {
+	only_a_member
+	check
+	lock
+	quietly 'uploading the certificates' configured kubeadm init phase upload-certs --upload-certs \
+		--skip-certificate-key-print
+	printf 'changed\n'
+}
+
+take_authority() {
+	check
+	save "$authority" 600 "$ca_key"
+	printf 'changed\n'
 }
 
 release() { # package version
@@ -540,17 +550,19 @@ main() {
 	LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
 	export LC_ALL PATH
 	umask 022
-	problems='' changed=unchanged temporary='' private='' missing=''
-	trap '[ -z "$temporary" ] || rm -f "$temporary"; [ -z "$private" ] || rm -rf "$private"' EXIT
+	problems='' changed=unchanged temporary='' private='' missing='' used=''
+	trap 'rm -rf ${temporary:+"$temporary"} ${private:+"$private"} ${used:+"$used"}' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
 	prepare) prepare ;;
 	apply) apply ;;
 	keep) keep ;;
 	admit) admit ;;
+	upload) upload ;;
+	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|admit|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|admit|upload|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

@@ -182,13 +182,13 @@ def test_a_keys_fingerprint_does_not_depend_on_how_its_packet_is_written():
 
 def test_credentials_are_not_shown_by_accident():
     assert str(CREDENTIALS) == repr(CREDENTIALS) == "Credentials(…)"
-    assert CREDENTIALS.ca_key not in f"{Credentials(*CREDENTIALS)}"
+    assert CREDENTIALS.certificate_key not in f"{Credentials(*CREDENTIALS)}"
 
 
 @pytest.mark.parametrize(
     ("data", "names"),
     [
-        ({"cluster": {"kind": "kubeadm"}}, ("bootstrapToken", "certificateKey", "caKey")),
+        ({"cluster": {"kind": "kubeadm"}}, ()),
         ({"cluster": {"kind": "existing"}}, ("kubeconfig",)),
         ({"cluster": {"kind": ["kubeadm"]}}, ("kubeconfig",)),
         ({"cluster": "kubeadm"}, ("kubeconfig",)),

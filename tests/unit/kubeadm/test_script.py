@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.kubeadm.scripts import command, member_script, script_without_secrets
-from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
+from tests.support.bootstraps import CA_KEY, CREDENTIALS, bootstrap, bootstrap_data
 from tests.support.stacks import stack
 
 pytestmark = pytest.mark.skipif(
@@ -66,7 +66,6 @@ printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
     "curl": """[ -e "$MACHINE/answers" ]""",
     "kubectl": """
 case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;; esac
-[ ! -e "$MACHINE/secrets/$7" ] || echo "secret/$7"
 """,
     "kubeadm": """
 token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p')"; }
@@ -102,8 +101,13 @@ class Machine:
             (folder / "bin" / name).write_text(RECORD + text)
             (folder / "bin" / name).chmod(0o755)
 
-    def run(self, script: str, verb: str = "apply", *limit: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, verb: str = "apply", *limit: str, brought: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """`brought`: the authority's key is there, as the engine's hook brings it before the first `apply`."""
         (self.folder / "calls").write_text("")
+        if brought and verb == "apply" and "role=first\n" in script:
+            self.write("run/vds-platform-authority.key", CA_KEY)
         script = script.replace("sys=/sys\n", f"sys={self.folder}/sys\n")
         prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder), *limit]
         return subprocess.run(
@@ -131,11 +135,11 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-def script(name="osl-cp-1", credentials=CREDENTIALS, **cluster):
+def script(name="osl-cp-1", credentials=CREDENTIALS, ca_key="", **cluster):
     data = bootstrap_data()
     data["cluster"].update(cluster)
     plan = bootstrap(data)
-    return member_script(plan, next(node for node in plan.nodes if node.name == name), credentials)
+    return member_script(plan, next(node for node in plan.nodes if node.name == name), credentials, ca_key)
 
 
 def without_secrets(name="osl-cp-1", **cluster):
@@ -217,17 +221,14 @@ def test_a_member_that_was_upgraded_by_hand_is_as_wanted(machine):
 
 
 def test_no_secret_is_an_argument_of_anything(machine):
-    later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210", certificate_key="ab" * 32)
     calls = ""
-    for credentials, verb in ((CREDENTIALS, "apply"), (later, "admit"), (later, "admit")):
-        assert machine.run(script(credentials=credentials), verb).returncode == 0
+    for verb in ("authority", "apply", "admit", "upload"):
+        assert machine.run(script(ca_key=CA_KEY), verb, brought=False).returncode == 0
         calls += machine.calls
     assert "token create" in calls
-    for secret in (*CREDENTIALS, *later):
+    for secret in (*CREDENTIALS, *CREDENTIALS.bootstrap_token.split("."), *CA_KEY.splitlines()):
         assert secret not in calls
-    for token in (CREDENTIALS.bootstrap_token, later.bootstrap_token):
-        assert token.partition(".")[2] not in calls, "only its public half may be, the name of its Secret"
-    for verb in ("prepare", "apply", "keep", "admit", "remove"):
+    for verb in ("prepare", "apply", "keep", "authority", "admit", "upload", "remove"):
         assert len(command(verb)) < 60
 
 
@@ -242,9 +243,9 @@ def test_no_secret_stays_behind_in_a_file_of_ours(machine):
 
 
 def test_a_worker_gets_neither_the_authoritys_key_nor_the_certificate_key():
-    assert "PRIVATE KEY" not in script("osl-w-1")
     assert CREDENTIALS.certificate_key not in script("osl-w-1")
-    assert "PRIVATE KEY" not in script("osl-cp-2"), "it comes from the first one, encrypted"
+    for name in ("osl-cp-1", "osl-cp-2", "osl-w-1"):
+        assert "PRIVATE KEY" not in script(name), "the first gets it by `authority`, the others encrypted"
 
 
 def test_what_a_failed_step_printed_is_shown_without_secrets(machine):
@@ -329,13 +330,44 @@ def test_swap_is_said_with_everything_else_that_is_wrong(machine):
     assert len(machine.run(script("osl-w-1")).stderr.splitlines()) == 2
 
 
-def test_a_new_token_lets_new_nodes_in_once(machine):
-    later = CREDENTIALS._replace(bootstrap_token="xyz789.fedcba9876543210")
+def test_a_token_that_has_expired_does_not_come_back_with_another_change(machine):
+    """Only `admit` lets nodes in, which the engine's hook runs with a token of its own run; no update runs it."""
     machine.run(script())
-    assert word(machine.run(script(), "admit")) == "unchanged", "kubeadm init has made its own token"
-    assert word(machine.run(script(credentials=later), "admit")) == "changed"
-    assert "kubeadm init phase upload-certs --upload-certs --skip-certificate-key-print" in machine.calls
-    assert word(machine.run(script(credentials=later), "admit")) == "unchanged"
+    assert word(machine.run(script(), "admit")) == "changed"
+    assert machine.has("secrets/bootstrap-token-abc123")
+    (machine.folder / "secrets/bootstrap-token-abc123").unlink()  # as the token cleaner does
+    images = {"country": "US", "pause": "3.11"}
+    for verb, text in (("keep", without_secrets(images=images)), ("apply", script(images=images)), ("keep", script())):
+        assert word(machine.run(text, verb)) in ("changed", "unchanged")
+        assert "token create" not in machine.calls
+        assert "upload-certs" not in machine.calls
+    assert not machine.has("secrets/bootstrap-token-abc123")
+
+
+def test_the_authoritys_key_is_in_memory_until_the_run_that_uses_it(machine):
+    kept = machine.folder / "run/vds-platform-authority.key"
+    assert word(machine.run(script(ca_key=CA_KEY), "authority")) == "changed"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert machine.run(script("osl-cp-1"), brought=False).returncode == 0
+    assert not kept.exists()
+    assert machine.read("etc/kubernetes/pki/ca.key").strip() == CA_KEY.strip()
+
+
+def test_the_authoritys_key_leaves_memory_also_when_the_run_fails(machine):
+    machine.write("fail/apt-get", "404 Not Found\n")
+    assert machine.run(script()).returncode == 5
+    machine.write("swap", "/swapfile\n")
+    assert machine.run(script()).returncode == 3
+    assert list((machine.folder / "run").iterdir()) == []
+
+
+def test_no_cluster_is_made_without_the_key_that_the_engine_brings(machine):
+    """A server that was installed anew, while the endpoint is down: the hook has refused, and no key is there."""
+    done = machine.run(script(), brought=False)
+    assert done.returncode == 3
+    assert "should make a new cluster, and has no key of its authority" in done.stderr
+    assert "kubeadm init" not in machine.calls
+    assert not machine.has("lib/vds-platform-cluster/started")
 
 
 def test_a_member_is_kept_without_a_secret(machine):
@@ -428,7 +460,7 @@ def test_a_prepared_node_is_no_member_and_joins_without_installing_anything(mach
     assert not machine.has("etc/kubernetes")
     assert word(machine.run(without_secrets(name), "prepare")) == "unchanged"
     assert word(machine.run(script(name))) == "changed"
-    assert "kubeadm init --upload-certs" in machine.calls or "kubeadm join --config" in machine.calls
+    assert "kubeadm init --skip-token-print --config" in machine.calls or "kubeadm join --config" in machine.calls
     for call in ("install", " hold ", "systemctl"):
         assert call not in machine.calls
     assert word(machine.run(script(name))) == "unchanged"

@@ -35,15 +35,12 @@ def test_the_clusters_authority_is_one_that_the_stack_file_takes(tmp_path: Path)
     assert authority.key_problem((layout.pki / "cluster.key").read_text(), pem, of="here") == ""
 
 
-def test_what_machines_trust_is_made_once_and_a_token_anew(tmp_path: Path) -> None:
+def test_what_machines_trust_is_made_once(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     certificates.ensure(layout)
     before = {path.name: path.read_bytes() for path in layout.pki.iterdir()}
     certificates.ensure(layout)
     assert {path.name: path.read_bytes() for path in layout.pki.iterdir()} == before
-    certificates.new_token(layout)
-    changed = {path.name for path in layout.pki.iterdir() if path.read_bytes() != before[path.name]}
-    assert changed == {"bootstrap-token"}
 
 
 def test_no_key_can_be_read_by_others(tmp_path: Path) -> None:
