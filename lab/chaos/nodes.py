@@ -17,7 +17,6 @@ from lab.machines import machine
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
-from lab.services import certificates
 
 _VICTIM = WORKERS[1]
 _CUT_SECONDS = 60
@@ -106,8 +105,6 @@ def _killed_in_mid_script(trial: Trial) -> Seen:
 
 def _killed_in_mid_join(trial: Trial) -> Seen:
     data_center.ensure(trial.layout, Progress(total=1, quiet=True), [changes.SPARE])
-    certificates.new_token(trial.layout)
-    trial.deployment.prepare()
     return _without_power(trial, changes.worker, changes.SPARE, "/etc/kubernetes/pki/ca.crt")
 
 
@@ -243,7 +240,6 @@ FAULTS = (
         put_back=_without_spare,
         change=changes.worker,
         says=(changes.SPARE.name,),
-        makes_anew=("bootstrapToken",),
     ),
     Fault(
         "node-disk-full",
