@@ -49,6 +49,27 @@ def test_a_revoked_key_is_no_key():
     assert find("192.0.2.13") is None
 
 
+@pytest.mark.parametrize("hosts", ["*", "osl-3", "192.0.2.*", hashed("osl-3")])
+def test_a_key_is_revoked_by_each_name_of_the_node(hosts):
+    """Finding 18: ssh(1) refuses such a key, and we handed it out."""
+    entries = known_hosts(f"192.0.2.13 {host_key('three')}\n@revoked {hosts} {host_key('three')}\n")
+    assert key_for(entries, name="osl-3", address="192.0.2.13", port=22) is None
+
+
+@pytest.mark.parametrize("marker", ["", "@revoked "])
+@pytest.mark.parametrize("key", ["not!a!key", "AAAA", host_key("one").split()[1][:-4], ""])
+def test_an_ed25519_key_that_is_none_is_refused_at_preview(marker, key):
+    """Finding 18: it failed at the server."""
+    with pytest.raises(KnownHostsError, match="line 2 is not an entry"):
+        known_hosts(f"# ours\n{marker}192.0.2.11 ssh-ed25519 {key}\n")
+
+
+def test_the_next_key_is_taken_when_the_first_one_is_revoked():
+    text = f"osl-1 {host_key('old')}\nosl-1 {host_key('new')}\n"
+    for revoked, key in (("", "old"), (f"@revoked * {host_key('old')}\n", "new")):
+        assert key_for(known_hosts(text + revoked), name="osl-1", address="192.0.2.1", port=22) == host_key(key)
+
+
 def test_a_certificate_authority_is_no_host_key():
     assert find("192.0.2.15") is None
 

@@ -36,7 +36,7 @@ def test_converged_nodes_are_converged():
     assert found.to_fix == ()
 
 
-DRIFTED = Setting("net.ipv4.ip_forward", "1", "0", "drifted")
+DRIFTED = Setting(key="net.ipv4.ip_forward", wanted="1", live="0", state="drifted")
 
 
 @pytest.mark.parametrize(
