@@ -5,6 +5,7 @@ The committed `Pulumi.lab.yaml` is never changed. A copy in `.lab` gets the lab'
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -165,17 +166,19 @@ class Deployment:
         argv += ["--yes"] if operation in ("up", "destroy", "refresh") else []
         argv += ["--skip-preview"] if operation in ("destroy", "refresh") else []
         argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not stop the others
-        process = subprocess.Popen(
-            command([*argv, *arguments], part="op", resolver=self.layout.resolver),
-            cwd=self.project,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
         lines: list[str] = []
-        with log.open("w", buffering=1) as out, ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS):
+        with contextlib.ExitStack() as until_the_end:
+            process = subprocess.Popen(
+                command([*argv, *arguments], part="op", resolver=self.layout.resolver),
+                cwd=self.project,
+                env=until_the_end.enter_context(pulumi.own_temporary_files(self.environment())),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            out = until_the_end.enter_context(log.open("w", buffering=1))
+            until_the_end.enter_context(ending_with_us(process, by=signal.SIGINT, seconds=_STOP_SECONDS))
             for line in process.stdout or ():
                 out.write(line)
                 if _NOISE.search(line):  # the report has it once; the engine prints it six times
@@ -185,7 +188,8 @@ class Deployment:
                     progress.detail(line.strip())
                 if show:
                     print(line, end="", flush=True)
-        return read_outcome(process.wait(), events, "".join(lines))
+            exit_code = process.wait()
+        return read_outcome(exit_code, events, "".join(lines))
 
     def recover(self) -> None:
         """Undo what a killed run left, with the command that an operator runs."""

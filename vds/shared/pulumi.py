@@ -4,10 +4,13 @@ The lab runs its own engine in its own network namespace and keeps its own wrapp
 makes the words there too.
 """
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -66,6 +69,8 @@ def known_error(output: str) -> EngineError | None:
     return next((error for error in _ERRORS if re.search(error.pattern, output)), None)
 
 
+_USER = re.compile(r"://[^\s\"']*@")
+"""User and password of a URL: the engine repeats that of its backend."""
 PACK = "policies"
 """Folder of the policy pack, in the project."""
 _JUDGED = ("preview", "up")
@@ -99,16 +104,17 @@ def run(
     """
     require_pack(words)
     try:
-        return subprocess.run(
-            ["pulumi", "--non-interactive", *words],
-            cwd=folder,
-            env=environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-        )
+        with own_temporary_files(environment) as own:
+            return subprocess.run(
+                ["pulumi", "--non-interactive", *words],
+                cwd=folder,
+                env=own,
+                input=given,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+            )
     except FileNotFoundError:
         raise _not_installed() from None
     except subprocess.TimeoutExpired:
@@ -121,7 +127,8 @@ def output(stack: str, *words: str, folder: Path | None = None, seconds: float =
     """What pulumi prints. Raises OperationError if it fails; `remedy` is one more way out."""
     done = run(*words, folder=folder, seconds=seconds)
     if done.returncode:
-        text = " ".join(done.stderr.split()).removeprefix("error: ") or f"pulumi ended with {done.returncode}"
+        said = _USER.sub("://", " ".join(done.stderr.split()))
+        text = said.removeprefix("error: ") or f"pulumi ended with {done.returncode}"
         known = known_error(text)
         remedies = "; or ".join(filter(None, [known.remedy if known else "", remedy]))
         raise OperationError(f"stack {stack}: {text[:500]}{': ' + remedies if remedies else ''}")
@@ -135,11 +142,22 @@ def ask_and_run(*words: str, quiet: bool = False) -> None:
     """
     require_pack(words)
     try:
-        done = subprocess.run(["pulumi", *words], stdout=sys.stderr if quiet else None)
+        with own_temporary_files() as own:
+            done = subprocess.run(["pulumi", *words], stdout=sys.stderr if quiet else None, env=own)
     except FileNotFoundError:
         raise _not_installed() from None
     if done.returncode:
         raise OperationError(f"`pulumi {words[0]}` failed, see its output")
+
+
+@contextmanager
+def own_temporary_files(environment: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """The environment with a folder for temporary files, which is removed.
+
+    pulumi-kubernetes writes the kubeconfig to a temporary file for Helm, and leaves it there (4.25).
+    """
+    with tempfile.TemporaryDirectory(prefix="vds-platform-") as folder:
+        yield {**(os.environ if environment is None else environment), "TMPDIR": folder}
 
 
 def _not_installed() -> OperationError:

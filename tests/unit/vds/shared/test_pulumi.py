@@ -2,7 +2,9 @@
 
 import ast
 import os
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +47,22 @@ def test_another_error_is_repeated_with_the_caller_s_remedy(engine: Tools) -> No
     engine.add("pulumi", "echo 'error: something else' >&2; exit 1")
     with pytest.raises(OperationError, match=r"^stack oslo: something else: name a file$"):
         pulumi.output("oslo", "stack", "export", remedy="name a file")
+
+
+def test_no_password_of_a_backend_is_repeated(engine: Tools) -> None:
+    engine.add("pulumi", "echo 'error: opening bucket s3://me:hunter2@host/state: no route' >&2; exit 1")
+    with pytest.raises(OperationError, match=r"opening bucket s3://host/state: no route"):
+        pulumi.output("oslo", "stack", "export")
+
+
+@pytest.mark.parametrize("runs", [pulumi.run, pulumi.ask_and_run])
+def test_what_the_engine_and_its_plugins_leave_in_temporary_files_is_removed(engine: Tools, runs: Any) -> None:
+    """pulumi-kubernetes leaves the kubeconfig there."""
+    engine.add("pulumi", 'echo secret >"$TMPDIR/kubeconfig123"; echo "$TMPDIR" >"$(dirname "$0")/where"')
+    runs("whoami")
+    where = Path((engine.folder / "where").read_text().strip())
+    assert where != Path(tempfile.gettempdir())
+    assert not where.exists()
 
 
 def test_an_update_that_fails_is_an_error_of_the_command(engine: Tools) -> None:
