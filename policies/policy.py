@@ -86,6 +86,10 @@ class Object(ManifestView):
         self.release = release
         """The Helm Release that makes it; empty for an object of the program."""
 
+    @property
+    def label(self) -> str:
+        return f"namespace '{self.name}'" if self.kind == "Namespace" else super().label
+
     def finding(self, message: str, remedy: str, *, subject: str = "") -> Finding:
         return Finding("", subject or self.label, message, remedy, urn=self.urn)
 

@@ -91,11 +91,6 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
     return list(problems.values())
 
 
-def intersects(listener: str | None, route: str) -> bool:
-    """Whether a listener's host (None: any) and a route's have requests in common, as Gateway API defines it."""
-    return shared(listener, route)
-
-
 def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
     for name in duplicates(listener.name for listener in spec.listeners):
         yield Finding("gateway-listener", f"listener '{name}'", "occurs twice", "rename one of them")
@@ -278,7 +273,7 @@ def _attachment_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Findin
         )
         return
     for hostname in route.hostnames if open_to else ():
-        if any(intersects(listener.hostname, hostname) for listener in open_to):
+        if any(shared(listener.hostname, hostname) for listener in open_to):
             continue
         hosts = ", ".join(sorted({str(listener.hostname) for listener in open_to}))
         yield Finding(

@@ -11,10 +11,10 @@ from components.core.finding import Finding
 from components.core.manifests import Fields, ManifestView
 from components.core.untrusted import json_value
 from components.core.waivers import Waiver
+from components.gateway.model import shared
 from components.gateway.rules import (
     Claim,
     canary_problems,
-    intersects,
     ownership_problems,
     plain_text_problem,
     weight_problems,
@@ -252,7 +252,7 @@ def _takes(route: Object, other: Object, host: str, gateways: Sequence[Object]) 
             known = [made for made in gateways if (made.namespace, made.metadata.text("name")) == parent[1:3]]
             listeners = [one for made in known for one in made.spec.groups("listeners")]
             names = [one.text("hostname") or None for one in listeners if not sections or one.text("name") in sections]
-            if not known or not _hosts(other) or any(intersects(name, host) for name in names):
+            if not known or not _hosts(other) or any(shared(name, host) for name in names):
                 return True
     return False
 

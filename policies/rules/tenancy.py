@@ -32,10 +32,6 @@ ENFORCE = "pod-security.kubernetes.io/enforce"
 NETWORK_POLICY = "networking.k8s.io:NetworkPolicy"
 
 
-def _subject(namespace: str) -> str:
-    return f"namespace '{namespace}'"
-
-
 # --- the namespace and its labels ------------------------------------------------------------------------
 
 
@@ -60,7 +56,6 @@ def label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
         yield namespace.finding(
             f"has {labels.TENANT}: {value}, another's name" if written else f"has no label {labels.TENANT}",
             f"write {labels.TENANT}: {name}, or name it in platformNamespaces if it is the platform's own",
-            subject=_subject(name),
         )
 
 
@@ -92,7 +87,6 @@ def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[F
     yield namespace.finding(
         f"{has}, so a pod in it may ask for the node's files, network or root{ended}",
         f"write {ENFORCE}: restricted",
-        subject=_subject(name),
     )
 
 
@@ -113,14 +107,12 @@ def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
         yield namespace.finding(
             f"has {labels.NAMESPACE_NAME}: {written}, another's name",
             "leave the label to the API server",
-            subject=_subject(name),
         )
     if not settings.is_tenant(name) and labels.TENANT in namespace.labels:
         yield namespace.finding(
             f"is the platform's own and has {labels.TENANT}: {namespace.labels.text(labels.TENANT)}, so a tenant's "
             "routes may attach",
             "leave the label out",
-            subject=_subject(name),
         )
 
 
@@ -144,7 +136,7 @@ def one_bundle(stack: Stack, _: Settings) -> Iterator[Finding]:
         for name in duplicates(names):
             yield Finding(
                 "",
-                _subject(name),
+                f"namespace '{name}'",
                 "is declared twice",
                 "leave it to one component; destroying the other deletes everything in it",
             )
@@ -195,7 +187,6 @@ def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Itera
         yield namespace.finding(
             "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods",
             "add one with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
-            subject=_subject(namespace.name),
         )
 
 
@@ -215,7 +206,6 @@ def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator
         yield namespace.finding(
             "no NetworkPolicy lets its pods ask for names, so the next change is often to open all of egress",
             f"add one with podSelector: {{}} and egress, {FOR_DNS}",
-            subject=_subject(namespace.name),
         )
 
 
@@ -235,7 +225,6 @@ def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fin
         yield namespace.finding(
             "has no ResourceQuota, so one tenant can take every node",
             "add one",
-            subject=_subject(namespace.name),
         )
 
 
@@ -255,7 +244,6 @@ def limits(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fi
         yield namespace.finding(
             "has no LimitRange, so a container that asks for nothing may take everything",
             "add one",
-            subject=_subject(namespace.name),
         )
 
 

@@ -4,11 +4,8 @@ from typing import Any
 
 import pytest
 
-from components.gateway.model import GatewaySpec
-from components.gateway.rules import (
-    gateway_problems,
-    intersects,
-)
+from components.gateway.model import GatewaySpec, shared
+from components.gateway.rules import gateway_problems
 from tests.support.stacks import stack
 
 
@@ -111,4 +108,4 @@ def test_a_listener_whose_certificate_is_made_needs_a_name() -> None:
     ],
 )
 def test_hosts_meet_as_gateway_api_says(listening: str | None, asked: str, meet: bool) -> None:
-    assert intersects(listening, asked) is meet
+    assert shared(listening, asked) is meet

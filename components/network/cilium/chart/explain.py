@@ -24,7 +24,7 @@ SILENT = "does nothing, and Helm does not say so"
 NO_RENDER = "Helm renders nothing"
 _API_SERVER = ("k8sServiceHost", "k8sServiceHostRef", "k8s")
 _AS_MEANT = (Verdict.HONOURED, Verdict.KNOWN)
-_SAYS_NOTHING: tuple[object, ...] = ("", None, {}, [])
+SAYS_NOTHING: tuple[object, ...] = ("", None, {}, [])
 _STAND_INS: dict[str, Any] = {"integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
 _MOST_NAMED = 3
 _WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet", "CronJob", "Job")
@@ -246,9 +246,9 @@ class _Judge:
             self._says(path, Verdict.OTHERWISE, says, next(self._working(path, value), {}))
         elif live:
             self._says(path, Verdict.HONOURED, self._changed(path, without, made))
-        elif value in _SAYS_NOTHING and self.trial.knows(path):
+        elif value in SAYS_NOTHING and self.trial.knows(path):
             self._says(path, Verdict.KNOWN, "says nothing: the chart's defaults stay")
-        elif _equal(self.trial.defaults.get(path, _SAYS_NOTHING), value):
+        elif _equal(self.trial.defaults.get(path, SAYS_NOTHING), value):
             self._says(path, Verdict.HONOURED, "is the chart's default")
         elif path in ROUTING and self.trial.knows(path):
             self._says(path, Verdict.HONOURED, "is what runs without it too")
@@ -290,14 +290,13 @@ class _Judge:
                 path, Verdict.IGNORED, f"{says}; {row.now}", as_meant=row.always is not None and value == row.always
             )
             return
-        instead = {} if value in _SAYS_NOTHING else next(self._working(path, value), {})
-        same = value in _SAYS_NOTHING or (path == TUNNEL and written_routing({path: value}) == self._runs())
+        instead = {} if value in SAYS_NOTHING else next(self._working(path, value), {})
+        same = value in SAYS_NOTHING or (path == TUNNEL and written_routing({path: value}) == self._runs())
         self._says(path, Verdict.IGNORED, says, {} if same else instead, as_meant=same)
 
     def _runs(self) -> str:
         result = self.trial.of(self.values)
-        path = from_config(result.config if isinstance(result, Made) else {}, self.trial.release)
-        return "native" if path.native else path.protocol
+        return routing_of(from_config(result.config if isinstance(result, Made) else {}, self.trial.release))
 
     # --- what the agents refuse ---------------------------------------------------------------------------
 
@@ -345,6 +344,11 @@ def written_routing(found: Leaves) -> str:
     if mode:
         return "native" if mode == "native" else text(found.get(PROTOCOL)) or "vxlan"
     return "native" if tunnel == "disabled" else tunnel or text(found.get(PROTOCOL))
+
+
+def routing_of(path: DataPath) -> str:
+    """The same, as it runs."""
+    return "native" if path.native else path.protocol
 
 
 def _changes(before: Result, after: Result) -> bool:

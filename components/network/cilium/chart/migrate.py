@@ -16,11 +16,13 @@ from components.network.cilium.chart.explain import (
     PROTOCOL,
     PROXY,
     ROUTING,
+    SAYS_NOTHING,
     UPGRADE_COMPATIBILITY,
     Explanation,
     Judged,
     ambiguous_compatibility,
     judge,
+    routing_of,
     written_routing,
 )
 from components.network.cilium.chart.nested import Leaves, Path, dotted, keys, redact
@@ -30,7 +32,6 @@ from components.network.cilium.constraints import Verdict, proxy_words
 from components.network.cilium.data_path import DataPath, from_config, is_placeholder, text
 
 Kind = Literal["rewritten", "set", "left out", "lost"]
-_SAYS_NOTHING: tuple[object, ...] = ("", None, {}, [])
 _STOPS = (Verdict.FAILS, Verdict.REFUSED)
 _ROUNDS = 4
 
@@ -115,7 +116,7 @@ class _Carrier:
         """Write a key under the name that the new chart has for it, or leave it out."""
         value, finding = self.found[path], self.before.findings[path]
         if finding.verdict is Verdict.IGNORED and not self.carries_all and not is_placeholder(value):
-            comes_alive = value not in _SAYS_NOTHING and self.new.knows(path)
+            comes_alive = value not in SAYS_NOTHING and self.new.knows(path)
             why = f"it did nothing on {self.old.release}"
             why += f"; on {self.new.release} it would. To have it: {_words({path: value})}" if comes_alive else ""
             self._change("left out", {path: value}, {}, why, comes_alive)
@@ -166,7 +167,7 @@ class _Carrier:
             for path in given:
                 self._place(path)
             return
-        meant, runs = written_routing(self.found), _routing_of(self.before.path)
+        meant, runs = written_routing(self.found), routing_of(self.before.path)
         meaning = meant if self.carries_all else runs
         wanted = given if self._keeps(given, meaning) else routing_values(meaning, self.new.release)
         if meaning == "native" and text(self.found.get(keys("loadBalancer.dsrDispatch"))) == "geneve":
@@ -186,7 +187,7 @@ class _Carrier:
     def _keeps(self, given: Leaves, meaning: str) -> bool:
         made = self.new.of({**given, keys("ipv4NativeRoutingCIDR"): "10.0.0.0/8"})
         path = from_config(made.config if isinstance(made, Made) else {}, self.new.release)
-        return isinstance(made, Made) and all(map(self.new.knows, given)) and _routing_of(path) == meaning
+        return isinstance(made, Made) and all(map(self.new.knows, given)) and routing_of(path) == meaning
 
     # --- what the new chart says --------------------------------------------------------------------------
 
@@ -215,26 +216,23 @@ class _Carrier:
             self._change("set" if stays else "rewritten", {} if stays else {path: value}, new, finding.says, did)
             return True
         if finding.verdict is Verdict.FAILS and not finding.instead and (row := gone(path)):
-            rest = {key: other for key, other in self.values.items() if key != path}
-            self._lose({path: value}, f"{finding.says}; {row.now}", rest, row.always is None or row.always != value)
+            self._lose(path, f"{finding.says}; {row.now}", row.always is None or row.always != value)
             return True
         if finding.verdict is Verdict.IGNORED and not finding.says.startswith("Helm's own"):
-            rest = {key: other for key, other in self.values.items() if key != path}
             row = gone(path)
             same = row.always == value if row and row.always is not None else not value
             why = f"the chart of {self.new.release} does not read it" + (f"; {row.now}" if row else "")
-            self._lose({path: value}, why, rest, not same and (ran or self.carries_all))
+            self._lose(path, why, not same and (ran or self.carries_all))
             return True
         if path in after.live and old and origin == path and not ran and not self.carries_all and _did_nothing(old):
-            rest = {key: other for key, other in self.values.items() if key != path}
             why = f"it changed nothing on {self.old.release}; on {self.new.release} it would"
             why += f". To have it: {_words({path: value})}"
-            self._lose({path: value}, why, rest, True, "left out")
+            self._lose(path, why, True, "left out")
             return True
         return False
 
-    def _lose(self, before: Leaves, why: str, rest: Leaves, behaviour: bool, kind: Kind | None = None) -> None:
-        self.values = rest
+    def _lose(self, path: Path, why: str, behaviour: bool, kind: Kind | None = None) -> None:
+        before = {path: self.values.pop(path)}
         self._change(kind or ("lost" if behaviour else "left out"), before, {}, why, behaviour)
 
     # --- the proof ----------------------------------------------------------------------------------------
@@ -273,7 +271,7 @@ class _Carrier:
             and finding.verdict is known
             and path not in after.live
             and path not in (PROXY, *ROUTING)
-            and self.values[path] not in _SAYS_NOTHING
+            and self.values[path] not in SAYS_NOTHING
             and not is_placeholder(self.values[path])
         ]
 
@@ -305,10 +303,6 @@ def _effective(path: DataPath) -> dict[str, Any]:
     if not path.node_ports:
         found["lb_mode"] = found["acceleration"] = ""
     return found
-
-
-def _routing_of(path: DataPath) -> str:
-    return "native" if path.native else path.protocol
 
 
 def _did_nothing(finding: Explanation) -> bool:
