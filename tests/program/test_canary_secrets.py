@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import random
 import re
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ import yaml
 from typer.main import get_group
 
 from components.gateway.certificates import CERTIFICATES
+from components.kubeadm.credentials import Credentials
 from components.kubernetes_api import ApiError
 from components.stackfile.keys import SECRETS
 from tests.support import bootstraps
@@ -51,12 +53,13 @@ PAIR = json.dumps({"wildcard-example-no": {"certificate": CERTIFICATE, "key": KE
 
 def kubeconfig(token: str) -> str:
     """Of a cluster at a port where nothing listens."""
+    authority = {"certificate-authority-data": base64.b64encode(CLUSTER[0].encode()).decode()}
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "c",
-            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1", **authority}}],
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
             "users": [{"name": "c", "user": {"token": token}}],
         }
@@ -70,8 +73,6 @@ def marks(pem: str) -> list[str | bytes]:
 OF_STACK = {
     "sshPrivateKey": canary("sshPrivateKey", SSH_KEY),
     "kubeconfig": canary("kubeconfig", kubeconfig(TOKEN), TOKEN),
-    "bootstrapToken": canary("bootstrapToken", "abcdef.c4n4ryc4n4ryc4n4", "c4n4ryc4n4ryc4n4"),
-    "certificateKey": canary("certificateKey", "c4ca" * 16),
     "caKey": canary("caKey", CLUSTER[1]),
     "issuerKey": canary("issuerKey", ISSUER[1]),
     CERTIFICATES: canary(CERTIFICATES, PAIR, *marks(KEY)),
@@ -86,10 +87,16 @@ OF_ENVIRONMENT = {
 REGISTRY = canary("the registry's password", "canary-of-the-registry/+&%")
 TENANTS = canary("a tenant's Secret", "canary-of-a-tenant/+&%")
 OF_CLUSTER = canary("the made cluster's kubeconfig", OWN_TOKEN)
-ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENANTS, OF_CLUSTER)
+CHANCE = "import random, secrets; secrets.choice = random.Random(13).choice"
+"""In the program's process: the secrets that a run draws are known here."""
+DRAWN = {
+    name: canary(name, value, value.rpartition(".")[2])
+    for name, value in Credentials.drawn(random.Random(13).choice)._asdict().items()  # noqa: S311
+}
+ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENANTS, OF_CLUSTER, *DRAWN.values())
 
 STACKS = {
-    "oslo": ("sshPrivateKey", "bootstrapToken", "certificateKey", "caKey", CERTIFICATES),
+    "oslo": ("sshPrivateKey", "caKey", CERTIFICATES),
     "bergen": ("sshPrivateKey", "kubeconfig", "issuerKey"),
     "tromso": ("sshPrivateKey", "kubeconfig", "dnsKey"),
 }
@@ -116,6 +123,7 @@ def test_every_secret_of_the_environment_that_the_code_names_has_a_canary():
 READBACK = '{"node": "n", "kernel": "6.18.44", "container": "true", "at": "2026-11-20T22:41:07Z"}'
 PROGRAMS = {
     "timeout": 'shift 3; exec "$@"',
+    "sed": 'exec /usr/bin/sed "$@"',
     "sh": f"/usr/bin/cat >/dev/null; echo '{READBACK}'; echo unchanged",
     "python3": "/usr/bin/cat >/dev/null; echo not JSON",
 }
@@ -173,10 +181,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     programs = folder / "server"
     programs.mkdir()
     (folder / "own-kubeconfig").write_text(kubeconfig(OWN_TOKEN))
-    for name, text in {**PROGRAMS, "cat": f"exec /usr/bin/cat '{folder}/own-kubeconfig'"}.items():
+    openssl = f"exec /usr/bin/openssl $(echo \"$*\" | sed 's#/etc/kubernetes/admin.conf#{folder}/own-kubeconfig#')"
+    for name, text in {**PROGRAMS, "openssl": openssl}.items():
         _program(programs, name, text)
     with listening([f"127.0.0.{number}" for number in (1, 2, 3)], str(programs), key=SSH_KEY) as server:
         engine = Engine(folder / "run", PASSPHRASE.value)
+        (engine.project / "sitecustomize.py").write_text(CHANCE)
         engine.environment |= {name: one.value for name, one in OF_ENVIRONMENT.items()}
         for name, names in STACKS.items():
             engine.add_stack(_spec(name, server), {key: OF_STACK[key].value for key in names})
@@ -288,7 +298,7 @@ def test_the_state_has_the_secrets_that_were_looked_for(platform: Platform) -> N
     found: set[str] = set()
     for stack in STACKS:
         found |= {hit.canary for hit in hits(stack, json.dumps(platform.engine.export(stack, decrypted=True)), ALL)}
-    assert {"sshPrivateKey", "kubeconfig", OF_CLUSTER.name} <= found
+    assert {"sshPrivateKey", "kubeconfig", OF_CLUSTER.name, "kubeconfig_password"} <= found
 
 
 OPERATIONS = {
