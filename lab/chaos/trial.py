@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +38,8 @@ Edit = Callable[[dict[str, Any]], None]
 _BEGIN_SECONDS = 240
 _STEP_SECONDS = 600
 _MESSAGE = 700
+_INTERRUPTS = 3
+_INTERRUPT_SECONDS = 20
 KEPT = "kept"
 """Name of everything that the runner puts into the tenant before the first fault."""
 VOLUME = "/var/lib/chaos-kept"
@@ -131,6 +135,18 @@ class Trial:
                 raise LabError("the update did not come to the step at which the fault is made")
             time.sleep(0.02)
 
+    def interrupt(self, running: Future[Outcome]) -> None:
+        """Ctrl-C, as often as the engine needs; at last it is killed."""
+        for _ in range(_INTERRUPTS):
+            for process in members("op"):
+                with contextlib.suppress(OSError):
+                    if Path(f"/proc/{process}/comm").read_text().strip() == "pulumi":
+                        os.kill(process, signal.SIGINT)
+            with contextlib.suppress(TimeoutError):
+                running.result(timeout=_INTERRUPT_SECONDS)
+                return
+        kill("op")
+
     def _reached(self, number: int, word: str) -> bool:
         if not self.log.exists():
             return False
@@ -201,7 +217,9 @@ def errors(outcome: Outcome) -> str:
     if outcome.exit_code == 0:
         return ""
     kept: dict[str, None] = {}
-    for text in _errors(outcome.diagnostics):
+    ended = "Diagnostics:" in outcome.output or outcome.output.startswith("error: ")
+    found = _errors(outcome.diagnostics) if ended else re.findall(r"error: (.*)", outcome.output)
+    for text in found:
         if not re.fullmatch(r"(update|preview) failed|one or more .*", text):
             kept[text] = None
     return " | ".join(kept)[:_MESSAGE] or outcome.diagnostics[-_MESSAGE:]
