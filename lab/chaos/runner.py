@@ -78,11 +78,12 @@ def run(trial: Trial, faults: Sequence[Fault], ready: Callable[[], object]) -> l
     for fault in faults:
         with trial.progress.step(fault.name):
             row = attempt(trial, fault)
-        if row.verdict in ("not green", "not made", "lost"):
-            with trial.progress.step(f"{fault.name}: the lab again"):
-                ready()
         rows.append(row)
         write(trial.layout, rows)
+        if row.verdict in ("not green", "not made", "lost"):
+            with trial.progress.step(f"{fault.name}, {row.verdict} ({row.reason[:300]}): the lab again"):
+                ready()
+            write(trial.layout, rows)  # the lab's folder may be a new one
     return rows
 
 
