@@ -11,7 +11,7 @@ from typing import Any
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, list_items
-from vds.recover.state import kubeconfig, pending, releases, resolve_pending, restore_checkpoint
+from vds.recover.state import Restored, kubeconfig, pending, releases, resolve_pending, restore_checkpoint
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 from vds.shared.options import ConfigFile, StackName
@@ -28,14 +28,15 @@ def recover_command(stack: StackName, *, config_file: ConfigFile = None) -> None
     It restores a state file that was cut short, removes the lock of a process that has ended, and finds out how
     interrupted operations ended. It does not change what runs.
     """
-    for done in restore(stack):
+    restored = restore(stack)
+    for done in restored.said:
         print(f"✓ {done}")
     words = ["--config-file", str(config_file)] if config_file else []
     if said := unlock(stack, *words):
         print(f"✓ {said}")
     exported = _export(stack)
     operations = pending(exported["deployment"])
-    if operations:
+    if operations or restored.older:
         if interrupted := releases(operations):
             known = kubeconfig(_export(stack, "--show-secrets")["deployment"])
             for said in end_releases(Cluster(known), interrupted) if known else ():
@@ -46,14 +47,19 @@ def recover_command(stack: StackName, *, config_file: ConfigFile = None) -> None
         for operation in operations:
             name = operation["resource"]["urn"].rpartition("::")[2]
             print(f"✓ {operation['type']} {name} was interrupted: the state has what is there now")
+    if restored.older:
+        print(
+            "! the state is that of the last update that ended; use the stack file of the update that was interrupted,"
+        )
+        print("  so that `pulumi up` takes over what that one has made")
     print(f"the stack {stack} is ready: run `pulumi up`")
 
 
-def restore(stack: str) -> list[str]:
+def restore(stack: str) -> Restored:
     """Restore the state file of a backend of files. Other backends write a state whole or not at all."""
     url = str(json_value(pulumi.output(stack, "whoami", "--json"))["url"])
     if not url.startswith("file://"):
-        return []
+        return Restored([], older=False)
     folder = Path(url.removeprefix("file://").partition("?")[0]).expanduser()
     return restore_checkpoint(folder, PROJECT, stack)
 

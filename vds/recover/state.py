@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.core.untrusted import json_value
 from vds.shared.errors import OperationError
@@ -11,36 +11,48 @@ from vds.shared.pulumi import LARGEST_STATE
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
-def restore_checkpoint(folder: Path, project: str, stack: str) -> list[str]:
-    """Replace a state file that was cut short with its backup. Returns what was done.
+class Restored(NamedTuple):
+    """What was done to a state file."""
 
-    Only a backend of files can have one: the engine writes the file in place. No resource is lost, because the engine
-    writes down every step before it begins. `.attrs` files have the backend's notes about a file, and may be missing.
+    said: list[str]
+    older: bool
+    """Whether the state is now that of an earlier update, so that it does not have what the last one made."""
+
+
+def restore_checkpoint(folder: Path, project: str, stack: str) -> Restored:
+    """Replace a state file that was cut short with its newest whole copy.
+
+    Only a backend of files can have one. The engine writes down every step before it begins, and keeps the state before
+    each write beside the file: with that copy nothing is lost. On a full disk the engine (3.274) cuts both. Then the
+    copy that it made after the last update is used. `.attrs` files have the backend's notes about a file, and may be
+    missing.
 
     Raises:
-        OperationError: the file is cut short, and so is its backup.
+        OperationError: the file is cut short, and there is no whole copy.
     """
-    done = []
+    said, older = [], False
     for notes in folder.rglob(f"{stack}.json*.attrs"):
         if not _whole(notes):
             notes.unlink()
-            done.append(f"{notes} was cut short: removed")
+            said.append(f"{notes} was cut short: removed")
     for file in folder.glob(f".pulumi/stacks/{project}/{stack}.json"):
         if _whole(file):
             continue
-        backup = file.with_name(f"{file.name}.bak")
-        if not _whole(backup):
-            older = sorted(folder.glob(f".pulumi/backups/{project}/{stack}/{stack}.*.json"))
-            known = f"copy {older[-1]} to {file}" if older else f"copy a backup of your own to {file}"
+        beside = file.with_name(f"{file.name}.bak")
+        earlier = sorted(folder.glob(f".pulumi/backups/{project}/{stack}/{stack}.*.json"), reverse=True)
+        copy = next((one for one in (beside, *earlier) if _whole(one)), None)
+        if copy is None:
             raise OperationError(
-                f"{file} is cut short, and so is {backup.name}: {known}, then run `vds recover` and `pulumi refresh`"
+                f"{file} is cut short, and no copy beside it or in .pulumi/backups is whole: restore it from a backup "
+                f"of your own, then run `vds recover --stack {stack}` again"
             )
         draft = file.with_name(f"{file.name}.new")
-        shutil.copyfile(backup, draft)
+        shutil.copyfile(copy, draft)
         draft.replace(file)
         file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)  # they are of the old content
-        done.append(f"{file} was cut short: replaced with its backup, {backup.name}")
-    return done
+        said.append(f"{file} was cut short: replaced with {copy.name}")
+        older = older or copy != beside
+    return Restored(said, older)
 
 
 def _whole(file: Path) -> bool:
@@ -64,7 +76,7 @@ def resolve_pending(deployment: dict[str, Any]) -> None:
     `refresh --import-pending-creates` forgets the resources that it should import, seen with 3.259.)
     """
     known = {resource["urn"] for resource in deployment.get("resources") or ()}
-    for operation in deployment.pop("pending_operations"):
+    for operation in deployment.pop("pending_operations", ()):
         resource = operation["resource"]
         if operation["type"] == "creating" and resource["urn"] not in known and (identity := _identity(resource)):
             deployment["resources"].append({**resource, "id": identity, "outputs": resource["inputs"]})

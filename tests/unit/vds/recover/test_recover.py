@@ -63,8 +63,9 @@ def test_a_state_cut_short_is_replaced_with_its_backup(tmp_path: Path, backend: 
     (backend / "oslo.json").write_text(left)
     (backend / "oslo.json.attrs").write_text('{"md5": "of another content"}')
     (backend / "oslo.json.bak").write_text('{"checkpoint": 1}')
-    [said] = restore_checkpoint(tmp_path, PROJECT, "oslo")
-    assert "cut short: replaced with its backup, oslo.json.bak" in said
+    [said], older = restore_checkpoint(tmp_path, PROJECT, "oslo")
+    assert "cut short: replaced with oslo.json.bak" in said
+    assert not older
     assert json.loads((backend / "oslo.json").read_text()) == {"checkpoint": 1}
     assert not (backend / "oslo.json.attrs").exists()
 
@@ -75,7 +76,7 @@ def test_a_whole_state_and_other_projects_are_left_alone(tmp_path: Path, backend
     other.write_text("")
     (backend / "oslo.json").write_text('{"checkpoint": 2}')
     (backend / "oslo.json.bak").write_text('{"checkpoint": 1}')
-    assert restore_checkpoint(tmp_path, PROJECT, "oslo") == []
+    assert restore_checkpoint(tmp_path, PROJECT, "oslo") == ([], False)
     assert json.loads((backend / "oslo.json").read_text()) == {"checkpoint": 2}
     assert other.read_text() == ""
 
@@ -89,14 +90,32 @@ def test_half_written_notes_beside_a_state_are_removed(tmp_path: Path, backend: 
     assert sorted(path.name for path in backend.iterdir()) == ["oslo.json", "oslo.json.bak", "oslo.json.bak.attrs"]
 
 
-def test_without_a_whole_backup_the_newest_older_state_is_named(tmp_path: Path, backend: Path) -> None:
+@pytest.fixture
+def both_cut(tmp_path: Path, backend: Path) -> Path:
+    """What a full disk leaves: the state and the copy beside it; the folder of the copies after each update."""
     (backend / "oslo.json").write_text("{")
     (backend / "oslo.json.bak").write_text("")
-    older = tmp_path / ".pulumi" / "backups" / PROJECT / "oslo"
-    older.mkdir(parents=True)
-    for stamp in ("1", "2"):
-        (older / f"oslo.{stamp}.json").write_text("{}")
-    with pytest.raises(OperationError, match=r"copy \S+oslo\.2\.json to \S+oslo\.json, then run `vds recover`"):
+    copies = tmp_path / ".pulumi" / "backups" / PROJECT / "oslo"
+    copies.mkdir(parents=True)
+    return copies
+
+
+def test_with_both_cut_the_newest_whole_copy_of_an_earlier_update_is_used(
+    tmp_path: Path, backend: Path, both_cut: Path
+) -> None:
+    for stamp, content in (("1", '{"checkpoint": 1}'), ("2", '{"checkpoint": 2}'), ("3", "{")):
+        (both_cut / f"oslo.{stamp}.json").write_text(content)
+    [said], older = restore_checkpoint(tmp_path, PROJECT, "oslo")
+    assert "replaced with oslo.2.json" in said
+    assert older
+    assert json.loads((backend / "oslo.json").read_text()) == {"checkpoint": 2}
+
+
+def test_without_any_whole_copy_nothing_is_touched_and_it_is_said(
+    tmp_path: Path, backend: Path, both_cut: Path
+) -> None:
+    (both_cut / "oslo.1.json").write_text("{")
+    with pytest.raises(OperationError, match="restore it from a backup of your own, then run `vds recover"):
         restore_checkpoint(tmp_path, PROJECT, "oslo")
     assert (backend / "oslo.json").read_text() == "{"
 
@@ -180,6 +199,15 @@ def test_interrupted_operations_are_written_down_and_refreshed(tmp_path: Path, e
     imported = json.loads((tmp_path / "imported").read_text())["deployment"]
     assert [resource["id"] for resource in imported["resources"]] == ["c"]
     assert "pending_operations" not in imported
+    assert [words for words in called(engine, "refresh") if "--target" not in words]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_state_of_an_earlier_update_is_refreshed_and_said(backend: Path, both_cut: Path, engine: Tools) -> None:
+    (both_cut / "oslo.1.json").write_text('{"checkpoint": 1}')
+    done = vds("recover", "--stack", "oslo")
+    assert done.exit_code == 0, done.stderr
+    assert "use the stack file of the update that was interrupted" in done.stdout
     assert [words for words in called(engine, "refresh") if "--target" not in words]
 
 
