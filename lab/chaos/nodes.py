@@ -25,10 +25,11 @@ _REACHED_SECONDS = 300
 _REACHED = "/var/tmp/chaos-reached"  # noqa: S108  # on the machine's own disk
 # The node script syncs each file that it writes: there it waits, so that the plug is pulled in the middle of it.
 _SLOW_SYNC = f"""
-printf '#!/bin/sh\\ntouch {_REACHED}\\nsleep 3\\nexec /bin/sync "$@"\\n' >/usr/local/bin/sync
-chmod 755 /usr/local/bin/sync
+cp -a /usr/bin/sync /usr/bin/sync.real
+printf '#!/bin/sh\\ntouch {_REACHED}\\nsleep 3\\nexec /usr/bin/sync.real "$@"\\n' >/usr/bin/sync
 rm -f {_REACHED}
 """
+_SYNC = "[ ! -e /usr/bin/sync.real ] || mv -f /usr/bin/sync.real /usr/bin/sync"
 # Everything that the platform's scripts write, on a small file system that is full.
 _FULL = "/etc /var/lib/vds-platform /var/lib/vds-platform-cluster /var/cache/apt"
 _FILL = f"""
@@ -131,7 +132,7 @@ def _without_power(trial: Trial, change: Edit, host: Host, mark: str) -> Seen:
 def _on_again(host: Host) -> Callable[[Trial], None]:
     def start(trial: Trial) -> None:
         data_center.ensure(trial.layout, Progress(total=1, quiet=True), [host])
-        trial.in_machine(host, "rm -f /usr/local/bin/sync")
+        trial.in_machine(host, _SYNC)
 
     return start
 
