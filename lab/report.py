@@ -14,7 +14,7 @@ from lab.deploy import Outcome
 from lab.layout import Layout
 from lab.plugins import Plugin
 from lab.toolchain.build import Tools
-from vds.shared.findings_table import findings_table
+from vds.doctor.command import findings_table
 
 Facts = dict[str, Any]
 _NOT_RUN = (

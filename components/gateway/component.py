@@ -15,8 +15,14 @@ from components.gateway.certificates import tls_secret
 from components.gateway.issuers import NAMESPACE, ByCertManager, CertManager, asks_the_gateway
 from components.gateway.listener_sets import listener_sets
 from components.gateway.model import GatewayContext, GatewaySpec, Traefik
-from components.gateway.network_policies import cert_manager_policies, gateway_policies
-from components.gateway.render import cilium_class_config, gateway, gateway_class, restricted_namespace
+from components.gateway.render import (
+    cert_manager_policies,
+    cilium_class_config,
+    gateway,
+    gateway_class,
+    gateway_policies,
+    restricted_namespace,
+)
 from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.gateway.signing import KeyPair
 from components.gateway.traefik import traefik_manifests

@@ -8,8 +8,8 @@ from components.core.finding import Finding
 from components.network.calico.rules import calico_advice, calico_problems
 from components.network.calico.values import calico_install
 from components.network.calico.values import platform_values as calico_values
-from components.network.cilium.install import cilium_install
 from components.network.cilium.rules import cilium_advice, cilium_problems
+from components.network.cilium.values import cilium_install
 from components.network.cilium.values import platform_values as cilium_values
 from components.network.model import AnyCni
 from components.network.networks import ChartContext, Install, NetworkSpec

@@ -21,9 +21,8 @@ from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems, policy_problems
 from components.nodes.rules import accept_problems, firewall_problems, fleet_problems, node_problems, segment_problems
 from components.pools.model import MetalLbSpec
-from components.pools.ownership import ownership_problems
 from components.pools.render import extra_problems as metallb_values_problems
-from components.pools.rules import metallb_problems
+from components.pools.rules import metallb_problems, ownership_problems
 from components.residency.rules import processing_problems, residency_problems
 from components.stackfile.compatibility import FIELDS, compatibility_problems, untested_advice
 from components.stackfile.installed_charts import mirror_problems

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.gateway.network_policies import gateway_calls
+from components.gateway.render import gateway_calls
 from components.gateway.routes import redirect_route, redirects
 from components.stackfile.spec import PlatformSpec
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest

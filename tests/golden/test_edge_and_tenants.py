@@ -4,8 +4,7 @@ import pytest
 import yaml
 
 from components.gateway.model import Traefik
-from components.gateway.network_policies import gateway_policies
-from components.gateway.render import restricted_namespace
+from components.gateway.render import gateway_policies, restricted_namespace
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.evidence import DATE, evidence
 from tests.support.golden import FILES, assert_golden
-from vds.evidence.render import render
+from vds.evidence.contents import render
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])

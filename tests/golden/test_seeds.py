@@ -3,8 +3,7 @@
 import pytest
 import yaml
 
-from components.network.calico.objects import after_calico, before_calico
-from components.network.calico.values import calico_namespace, calico_values
+from components.network.calico.values import after_calico, before_calico, calico_namespace, calico_values
 from components.network.cilium.chart.command_line import command_line, merge_words
 from components.network.cilium.chart.explain import explain, judge
 from components.network.cilium.chart.migrate import migrate

@@ -3,7 +3,7 @@
 import datetime
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,16 +19,15 @@ from components.core.untrusted import json_value
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import read_cluster
 from components.nodes.preflight import facts
-from components.nodes.preflight.checks import WINDOW_SECONDS
+from components.nodes.preflight.checks import WINDOW_SECONDS, Check
+from components.nodes.preflight.verdict import CheckResult, State
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from vds.doctor.agents import examine_agents
 from vds.doctor.diagnosis import Diagnosis, diagnose, document_of
-from vds.doctor.gateway import examine
-from vds.doctor.running import examine_running
+from vds.doctor.gateway import examine, examine_running
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
-from vds.shared.findings_table import MARKS, findings_table
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
 from vds.shared.stack import Opened, open_stack
@@ -190,3 +189,41 @@ def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: boo
     words += ["--config-file", str(config_file)] if config_file else []
     words += ["--yes"] if yes else []
     pulumi.ask_and_run(*words, quiet=quiet)
+
+
+MARKS: dict[State, str] = {
+    "ok": "[green]✓[/green]",
+    "fails": "[red]✗[/red]",
+    "advice": "[yellow]![/yellow]",
+    "unproved": "[dim]~[/dim]",
+    "unknown": "[dim]?[/dim]",
+    "accepted": "[yellow]~[/yellow]",
+}
+UNDECIDED = "[red]?[/red]"
+LEGEND = "✓ good · ✗ fails · ! advice · ? not known; red: required, so it stops a run · ~ not known, and accepted"
+
+
+def findings_table(found: Iterable[CheckResult]) -> Table:
+    """A row for each check; nodes with the same answer share a line."""
+    table = Table(box=None, pad_edge=False, show_header=True, header_style="bold", caption=LEGEND)
+    table.caption_justify = "left"
+    table.add_column("")
+    table.add_column("check", max_width=26)
+    table.add_column("measured, per node where they differ")
+    rows: dict[Check, dict[tuple[State, str, str, str, bool], list[str]]] = {}
+    everyone: dict[str, None] = {}
+    for finding in found:
+        if finding.node:
+            everyone[finding.node] = None
+        answers = rows.setdefault(finding.check, {})
+        answer = (finding.state, finding.measured, finding.limit, finding.remedy, finding.undecided)
+        answers.setdefault(answer, []).append(finding.node)
+    for check, answers in rows.items():
+        title = check.title
+        for (state, measured, limit, remedy, undecided), nodes in answers.items():
+            where = "" if nodes == [""] or len(nodes) == len(everyone) else f"{', '.join(nodes)}: "
+            wanted = f" (limit {limit})" if limit else ""
+            mark = UNDECIDED if undecided else MARKS[state]
+            table.add_row(mark, title, escape(f"{where}{measured}{wanted}{f': {remedy}' if remedy else ''}"))
+            title = ""
+    return table

@@ -10,12 +10,11 @@ import typer
 
 from components.core.untrusted import json_value
 from vds.evidence.collect import collect
-from vds.evidence.contents import COVER, FILES, SUMS, digest, sentence, violated
+from vds.evidence.contents import COVER, FILES, SUMS, digest, render, sentence, violated
 from vds.evidence.evaluate import pack_version, results
 from vds.evidence.export import backend, exported, read_file
 from vds.evidence.model import Evidence
 from vds.evidence.policy_results import undecided
-from vds.evidence.render import render
 from vds.evidence.state import read
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, PackConfig, StackName

@@ -1,11 +1,13 @@
-"""The cover sheet, verdict first, and the same for a program. Pure."""
+"""All files of the report: the cover sheet, verdict first, and the same for a program. Pure."""
 
 import hashlib
 from collections.abc import Mapping
 
+from vds.evidence.diagram import svg
+from vds.evidence.graph import graph_of, mermaid
 from vds.evidence.model import Evidence
-from vds.evidence.policy_results import undecided
-from vds.evidence.record import place_words
+from vds.evidence.policy_results import policies_json, policies_markdown, undecided
+from vds.evidence.record import place_words, record_json, record_markdown
 from vds.evidence.tables import document, words
 from vds.shared.markdown import count, table
 
@@ -108,3 +110,20 @@ def sums(files: Mapping[str, bytes]) -> bytes:
 def digest(files: Mapping[str, bytes]) -> str:
     """The folder's digest: `sha256sum SHA256SUMS`."""
     return hashlib.sha256(files[SUMS]).hexdigest()
+
+
+def render(evidence: Evidence, *, date: str) -> dict[str, bytes]:
+    """Every file by name, SHA256SUMS and the cover sheet among them."""
+    graph = graph_of(evidence)
+    files = {
+        "record-of-processing.md": record_markdown(evidence),
+        "record-of-processing.json": record_json(evidence),
+        "residency.mmd": mermaid(graph),
+        "residency.svg": svg(graph),
+        "policies.md": policies_markdown(evidence),
+        "policies.json": policies_json(evidence),
+        "summary.json": summary_json(evidence),
+    }
+    files[SUMS] = sums(files)
+    files[COVER] = cover(evidence, digest(files), date)
+    return files

@@ -1,22 +1,28 @@
-"""Helm values of the Cilium chart, for the version of the stack file: 1.18 or newer.
+"""Helm values of the Cilium chart, its images and its rollout, for the version of the stack file: 1.18 or newer.
 
 Written out where a default is a trap, with the trap beside it. The charts' JSON Schemas let misspelt keys pass, so
 tests render the charts and ask `explain` what each key really does there.
 """
 
-from typing import Any
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from components.charts.reference import Chart
 from components.charts.values import merged
-from components.core.labels import GATEWAY_BUNDLE
+from components.core.labels import GATEWAY_BUNDLE, WAITED_FOR
+from components.core.manifests import Manifest
+from components.core.names import KUBE_SYSTEM
 from components.core.versions import matches
+from components.images.model import ImageMirror, image_at, pin_of
 from components.network.cilium.changes import proxy_value, routing_values
-from components.network.cilium.chart.nested import unflatten
+from components.network.cilium.chart.nested import Leaves, Path, keys, unflatten
 from components.network.cilium.data_path import DataPath
-from components.network.cilium.images import mirrored
 from components.network.cilium.model import Cilium
 from components.network.cilium.rules import certificates_come_late
 from components.network.mtu import solve
-from components.network.networks import ChartContext, NetworkSpec
+from components.network.networks import ChartContext, Install, NetworkSpec, WaitAnnotation
 
 Values = dict[str, Any]
 
@@ -117,3 +123,103 @@ def _hubble(cni: Cilium) -> Values:
 
 def _encryption_type(cni: Cilium) -> str:
     return cni.encryption if cni.encryption != "none" else "ipsec"  # the chart's default, without effect while off
+
+
+class ChartImage(NamedTuple):
+    """An image of the chart."""
+
+    path: Path
+    """Of the group of values that has `repository`, `tag` and `digest`."""
+    repository: str
+    """The chart's own; the operator's gets its cloud's name behind it."""
+    origin: str
+    """What is pulled."""
+    digest: str = "digest"
+    """The key of its digest."""
+
+
+def _image(path: str, repository: str) -> ChartImage:
+    return ChartImage(keys(path), repository, repository)
+
+
+_OPERATOR = ChartImage(
+    ("operator", "image"), "quay.io/cilium/operator", "quay.io/cilium/operator-generic", "genericDigest"
+)
+_IMAGES = (
+    _image("image", "quay.io/cilium/cilium"),
+    _OPERATOR,
+    _image("certgen.image", "quay.io/cilium/certgen"),
+    _image("envoy.image", "quay.io/cilium/cilium-envoy"),
+    _image("hubble.relay.image", "quay.io/cilium/hubble-relay"),
+    _image("hubble.ui.backend.image", "quay.io/cilium/hubble-ui-backend"),
+    _image("hubble.ui.frontend.image", "quay.io/cilium/hubble-ui"),
+    _image("nodeinit.image", "quay.io/cilium/startup-script"),
+    _image("preflight.image", "quay.io/cilium/cilium"),
+    _image("preflight.envoy.image", "quay.io/cilium/cilium-envoy"),
+    _image("clustermesh.apiserver.image", "quay.io/cilium/clustermesh-apiserver"),
+    _image("authentication.mutual.spire.install.initImage", "docker.io/library/busybox"),
+    _image("authentication.mutual.spire.install.agent.image", "ghcr.io/spiffe/spire-agent"),
+    _image("authentication.mutual.spire.install.server.image", "ghcr.io/spiffe/spire-server"),
+)
+
+
+def chart_images(release: str) -> Iterator[ChartImage]:
+    """The images of a release's chart, 1.18 or newer."""
+    yield from _IMAGES
+    if matches(release, ">=1.19"):
+        host = "quay.io/cilium" if matches(release, ">=1.20") else "docker.io/istio"
+        yield _image("encryption.ztunnel.image", f"{host}/ztunnel")
+
+
+def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
+    """Values by which the chart pulls every image from the mirror, also those of features that are off.
+
+    A digest is the chart's own where the stack file pins no other.
+    """
+    if mirror is None:
+        return {}
+    found: Leaves = {}
+    for image in chart_images(release):
+        found[*image.path, "repository"] = image_at(mirror, image.repository)
+        digest = pin_of(mirror, image.origin)
+        if digest:
+            found[*image.path, image.digest] = digest
+            found[*image.path, "useDigest"] = True
+    return found
+
+
+def cilium_install(cni: Cilium, network: NetworkSpec, context: ChartContext) -> Install:
+    """The chart, and its DaemonSets on every node."""
+    name, version = cni.chart
+    values = cilium_values(cni, network, context)
+    return Install(
+        kind="cilium",
+        chart=Chart(name, KUBE_SYSTEM, version, cni.install.repository, cni.install.timeout_seconds),
+        values=values,
+        waits=tuple(
+            WaitAnnotation(("agents", item["metadata"]["name"]), item) for item in rollout_annotations(cni, values)
+        ),
+    )
+
+
+def rollout_annotations(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
+    """Annotations on the chart's objects: applying one waits until the object is rolled out.
+
+    They change with the Release and not with the nodes: a server that is gone for good still counts as a node whose
+    agent is not ready, and taking it out of the stack file would wait for it in vain.
+    """
+    said = json.dumps([cni.version, values], sort_keys=True)
+    revision = hashlib.sha256(said.encode()).hexdigest()[:16]
+    objects = [("DaemonSet", "cilium"), ("Deployment", "cilium-operator")]
+    if cni.l7_proxy:
+        objects.append(("DaemonSet", "cilium-envoy"))
+    if (values.get("hubble") or {}).get("relay", {}).get("enabled"):
+        objects.append(("Deployment", "hubble-relay"))
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": KUBE_SYSTEM, "annotations": {WAITED_FOR: revision}},
+        }
+        for kind, name in objects
+    ]

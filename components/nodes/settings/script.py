@@ -1,12 +1,13 @@
-"""The shell script that sets up a node: `node.sh` with what the stack file wants."""
+"""The shell script that sets up a node: `node.sh` with what the stack file wants, and the kernel modules for it."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
 
 from components.core.shell import for_each, shell_script
-from components.nodes.model import NodeRequirements, NodeSpec, sysctl_path
-from components.nodes.settings.modules import modules
+from components.core.types import ServiceProxy
+from components.nodes.model import NodeRequirements, NodeSpec, Sysctl, sysctl_path
 from components.nodes.settings.profiles import RESERVED_PORTS, reserved_ports, wanted
 
 RUN_SECONDS = 90
@@ -49,3 +50,21 @@ def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
         "digest": hashlib.sha256(f"{functions}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
     }
     return shell_script(_NODE_SH, facts, functions)
+
+
+BRIDGED = ("br_netfilter", "overlay")
+# iptables and nftables see bridged pod traffic only through br_netfilter (kube-proxy's own requirement).
+
+BY_PROXY: dict[ServiceProxy, tuple[str, ...]] = {
+    "ebpf": (),  # the CNI's programs sit at the interface: neither bridge hooks nor ip_vs are on the path
+    "iptables": BRIDGED,
+    "nftables": BRIDGED,
+    # kube-proxy's IPVS mode (2018 article; nf_conntrack_ipv4 became nf_conntrack in kernel 4.19).
+    "ipvs": (*BRIDGED, "ip_vs", "ip_vs_rr", "ip_vs_sh", "ip_vs_wrr", "nf_conntrack"),
+}
+
+
+def modules(proxy: ServiceProxy, settings: Iterable[Sysctl]) -> tuple[str, ...]:
+    """Module names, sorted. conntrack's keys exist only while its module is loaded, so a setting of one needs it."""
+    conntrack = {"nf_conntrack" for setting in settings if setting.key.startswith("net.netfilter.nf_conntrack")}
+    return tuple(sorted({*BY_PROXY[proxy], *conntrack}))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.evidence import DATE, evidence, export
 from tests.support.export import SIGNATURE
-from vds.evidence.render import render
+from vds.evidence.contents import render
 from vds.evidence.state import read
 from vds.evidence.tables import words
 from vds.shared.markdown import table

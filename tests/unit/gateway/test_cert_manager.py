@@ -17,8 +17,7 @@ from components.gateway.cert_manager import (
 )
 from components.gateway.issuers import NAMESPACE, CertManager
 from components.gateway.model import GatewayContext, GatewaySpec
-from components.gateway.network_policies import CA_INJECTOR, WEBHOOK, cert_manager_policies, gateway_policies
-from components.gateway.render import gateway
+from components.gateway.render import CA_INJECTOR, WEBHOOK, cert_manager_policies, gateway, gateway_policies
 from components.gateway.routes import redirect_route, redirects
 from components.images.model import ImageMirror
 from tests.support.modules import CERT_MANAGER, GATEWAY_API, source, versions

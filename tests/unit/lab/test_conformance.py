@@ -17,7 +17,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from components.gateway.network_policies import gateway_calls
+from components.gateway.render import gateway_calls
 from components.gateway.routes import redirect_route, redirects
 from components.kubernetes_api import ApiError
 from lab.asking import Facts

@@ -2,7 +2,7 @@ import pytest
 
 from components.network.kube_proxy import kube_proxy_advice, kube_proxy_configuration
 from components.network.rules import kernel_floor
-from components.nodes.settings.modules import modules
+from components.nodes.settings.script import modules
 from components.stackfile.parsing import parse
 from tests.support.networks import cilium
 from tests.support.stacks import ROOT, existing_data, stack_data

@@ -4,8 +4,7 @@ import jsonschema
 import pytest
 
 from components.core.manifests import label
-from components.network.calico.objects import after_calico, before_calico
-from components.network.calico.values import calico_values
+from components.network.calico.values import after_calico, before_calico, calico_values
 from components.network.kinds import cni_advice
 from components.network.model import Calico, ChartContext
 from components.network.mtu import solve

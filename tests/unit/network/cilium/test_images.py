@@ -9,8 +9,7 @@ import yaml
 
 from components.core.versions import matches
 from components.images.model import ImageMirror
-from components.network.cilium.images import chart_images
-from components.network.cilium.values import cilium_values
+from components.network.cilium.values import chart_images, cilium_values
 from components.network.model import ChartContext
 from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.networks import cilium

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from components.core.labels import WAITED_FOR
-from components.network.cilium.install import rollout_annotations
-from components.network.cilium.values import cilium_values
+from components.network.cilium.values import cilium_values, rollout_annotations
 from components.network.model import ChartContext
 from components.stackfile.parsing import parse
 from tests.support.networks import cilium

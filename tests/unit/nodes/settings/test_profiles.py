@@ -2,8 +2,8 @@ import pytest
 
 from components.nodes.model import NodeSpec, Sysctl
 from components.nodes.rules import setting_problems
-from components.nodes.settings.modules import modules
 from components.nodes.settings.profiles import PROFILES, compose, conflicts, larger, wanted
+from components.nodes.settings.script import modules
 
 
 def node(*profiles, sysctls=()):

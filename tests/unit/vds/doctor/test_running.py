@@ -5,7 +5,7 @@ from typing import Any
 
 from components.kubernetes_api import ApiError
 from tests.support.stacks import stack
-from vds.doctor.running import examine_running, rows
+from vds.doctor.gateway import examine_running, rows
 
 LAB = stack("lab")
 ADDRESS = "192.0.2.200"
