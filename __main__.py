@@ -92,7 +92,9 @@ for name, node in nodes.items():
         protect=bool(made) and name not in leaving,  # a control plane, whose membership is protected
         depends_on=made,
     )
-record = Record("record", platform.environment, nodes, provider=cluster, depends_on=list(nodes.values()))
+record = Record(
+    "record", platform.environment, nodes, kubeconfig=kubeconfig, provider=cluster, depends_on=list(nodes.values())
+)
 
 crds = [
     GatewayCrds("gateway-crds", bundle, provider=cluster, depends_on=api_server) for bundle in gateway_crds(platform)

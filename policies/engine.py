@@ -12,6 +12,7 @@ import copy
 import pkgutil
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from components.core.messages import violations
 from components.residency.rules import UNDECIDED
 from policies import rules
 from policies.context import surroundings
-from policies.policy import Component, Object, Policy, Seen, Settings, Stack, is_component
+from policies.policy import Component, Object, OtherResource, Policy, Seen, Settings, Stack, is_component
 from policies.releases import inner_objects, is_release
 
 Config = Mapping[str, Any]
@@ -62,6 +63,8 @@ def judge_resource(policy: Policy, resource: Seen, config: Config) -> Iterator[F
     kind = kind_of(resource.resource_type)
     if policy.scope == "component" and is_component(resource):
         yield from _checked(policy, resource, config, Component(resource))
+    elif policy.scope == "otherresource" and any(fnmatchcase(resource.resource_type, one) for one in policy.kinds):
+        yield from _checked(policy, resource, config, OtherResource(resource))
     elif policy.scope == "object" and kind and str(kind) in policy.kinds and (policy.patches or not kind.patch):
         yield from _checked(policy, resource, config, Object(resource, kind))
     elif policy.scope == "object" and is_release(resource):

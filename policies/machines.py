@@ -11,6 +11,8 @@ from components.pools.addresses import IpAddress
 
 REMOTE = "command:remote:"
 """Every resource type by which pulumi-command reaches a machine over SSH."""
+KUBERNETES = "pulumi:providers:kubernetes"
+"""The provider of a cluster."""
 
 
 class Machine(NamedTuple):

@@ -23,7 +23,7 @@ NSA = "NSA/CISA Kubernetes Hardening Guide"
 PLATFORM = "vds-platform"
 
 Check = Callable[..., Iterable[Finding]]
-Scope = Literal["object", "object in stack", "component", "stack"]
+Scope = Literal["object", "object in stack", "component", "otherresource", "stack"]
 
 
 class Settings(Spec, extra="ignore"):
@@ -103,6 +103,19 @@ class Component(Fields):
         self.urn = resource.urn
 
 
+class OtherResource(Fields):
+    """A resource that is neither a Kubernetes object nor a component: a command, a provider."""
+
+    def __init__(self, resource: Seen) -> None:
+        super().__init__(resource.props)
+        self.urn = resource.urn
+        self.type = resource.resource_type
+        self.label = f"{resource.resource_type.rpartition(':')[2]} {resource.name}"
+
+    def finding(self, message: str, remedy: str) -> Finding:
+        return Finding("", self.label, message, remedy, urn=self.urn)
+
+
 class Stack:
     """All resources of a stack, as they will be."""
 
@@ -154,7 +167,7 @@ class Policy:
     check: Check
     scope: Scope
     kinds: tuple[str, ...] = ()
-    """Of a policy for objects: `group:Kind`."""
+    """Of a policy for objects: `group:Kind`; of one for other resources, their types: * matches anything."""
     patches: bool = True
     """Whether it also judges patches of those kinds."""
     settings: type[Settings] = Settings
@@ -185,6 +198,7 @@ def policy(**text: Any) -> Callable[[Check], Policy]:
 
     - Object, settings: when the engine asks about the object's inputs (scope "object")
     - Object, settings, Stack: at the end of a preview and of an update (scope "object in stack")
+    - OtherResource, settings: the same for a resource of the types in `kinds` (scope "otherresource")
     - Component, settings (scope "component"); Stack, settings (scope "stack")
     """
 

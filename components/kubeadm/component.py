@@ -52,6 +52,7 @@ class Member(pulumi.ComponentResource):
             "country": node.country,
             "provider": node.provider.name,
             "providerCountry": node.provider.country,
+            "hostKey": node.host_key,
         }
         super().__init__(token("Member"), node.name, where, opts)
         self._reached = connection(node, bootstrap.ssh, private_key)

@@ -48,6 +48,7 @@ class Node(pulumi.ComponentResource):
             "country": spec.country,
             "provider": spec.provider.name,
             "providerCountry": spec.provider.country,
+            "hostKey": spec.host_key,
         }
         super().__init__(token("Node"), name, where)
         rerun = judge(spec.name, reading)

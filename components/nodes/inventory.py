@@ -6,6 +6,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_patch
+from components.core.kubeconfig import public_kubeconfig
 from components.core.names import child, token
 from components.nodes.inventory_render import patch, record
 from components.nodes.model import NodeSpec
@@ -20,14 +21,17 @@ class Record(pulumi.ComponentResource):
         environment: str,
         nodes: Iterable[str],
         *,
+        kubeconfig: pulumi.Input[str],
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """`depends_on`: every node. The engine deletes in the opposite order, so a destroy deletes this first."""
-        super().__init__(token("Record"), name)
+        """`kubeconfig`: its public part is an input, so that an exported state shows how the cluster is verified.
+        `depends_on`: every node. The engine deletes in the opposite order, so a destroy deletes this first."""
+        public = pulumi.Output.unsecret(pulumi.Output.from_input(kubeconfig).apply(public_kubeconfig))
+        super().__init__(token("Record"), name, {"kubeconfig": public})
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         apply(child(name, "nodes"), record(environment, nodes), options)
-        self.register_outputs({})
+        self.register_outputs({"kubeconfig": public})
 
 
 class Placement(pulumi.ComponentResource):

@@ -19,8 +19,18 @@ def machine(name: str, country: str | None = "NO", host: str = "203.0.113.12") -
     declared = {"country": country} if country else {}
     return [
         Resource("agency:index:Server", declared, name=name, component=True),
-        Resource("command:remote:Command", {"connection": {"host": host}, "create": "true"}, f"{name}-setup", name),
+        over_ssh(name, {"host": host, "hostKey": "ssh-ed25519 AAAA"}),
     ]
+
+
+def over_ssh(name: str, connection: Props) -> Resource:
+    return Resource("command:remote:Command", {"connection": connection, "create": "true"}, f"{name}-setup", name)
+
+
+def cluster(kubeconfig: str = "") -> Resource:
+    """A program's own provider of a cluster."""
+    props = {"kubeconfig": kubeconfig} if kubeconfig else {}
+    return Resource("pulumi:providers:kubernetes", props, "c", component=True)
 
 
 def namespace(name: str = "agency", **labels: str) -> Resource:

@@ -7,6 +7,7 @@ from tests.support.foreign import (
     advertisement,
     binding,
     cilium_config,
+    cluster,
     deployment,
     fence,
     gateway,
@@ -16,6 +17,7 @@ from tests.support.foreign import (
     named_route,
     namespace,
     network_policy,
+    over_ssh,
     peer,
     pool,
     record,
@@ -24,6 +26,7 @@ from tests.support.foreign import (
     route,
     service,
 )
+from tests.support.kubeconfigs import kubeconfig
 from tests.support.policy import UNKNOWN, Resource
 
 
@@ -329,6 +332,25 @@ CASES: dict[str, Case] = {
         [deployment(_DIGEST, "agency", priorityClassName="system-node-critical")],
         "Deployment agency/web: has priorityClassName system-node-critical, so its pods evict the cluster's own",
         [deployment(_DIGEST, "agency", priorityClassName=UNKNOWN)],
+    ),
+    "ssh-host-key": Case(
+        machine("osl-2"),
+        [machine("osl-2")[0], over_ssh("osl-2", {"host": "203.0.113.12", "password": "hunter2"})],
+        "Command osl-2-setup: connection.hostKey is missing, so the server is not verified: write the server's host",
+        [machine("osl-2")[0], over_ssh("osl-2", {"host": "203.0.113.12", "hostKey": UNKNOWN})],
+    ),
+    "cluster-tls": Case(
+        [cluster(kubeconfig())],
+        [cluster(kubeconfig({"server": "http://192.0.2.10:6443"}))],
+        "kubernetes c: its kubeconfig: clusters.0.cluster.server is not an https address: write https://HOST:PORT",
+        [],
+        harmless="the kubeconfig of a cluster that the update makes is judged in the update; cluster-shown says so",
+    ),
+    "cluster-shown": Case(
+        [cluster(kubeconfig())],
+        [cluster()],
+        "kubernetes c: has no kubeconfig, so that of the machine is used, and is not judged",
+        [cluster(UNKNOWN)],
     ),
     "stack-protected": Case(
         [kube("v1", "PersistentVolumeClaim", "data", "agency")._replace(protect=True)],

@@ -17,10 +17,11 @@ from pulumi.runtime import mocks, rpc, settings, stack
 from components.kubeadm.kubeconfig import read_command
 from tests.support import bootstraps
 from tests.support.certificates import made
+from tests.support.kubeconfigs import kubeconfig
 from tests.support.stacks import ROOT, stack_data
 
-SECRETS = {"kubeconfig": "apiVersion: v1", "sshPrivateKey": "a private key"}
-ADMIN = "apiVersion: v1  # the administrator's"
+SECRETS = {"kubeconfig": kubeconfig(), "sshPrivateKey": "a private key"}
+ADMIN = kubeconfig(user={"token": "the administrator's"})
 """The kubeconfig that the first control plane prints."""
 READBACK = '{"node": "n", "kernel": "6.18.44", "container": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
 

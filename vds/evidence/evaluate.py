@@ -8,10 +8,11 @@ from typing import Any
 
 import policies
 from components.core.finding import Finding
+from components.core.names import token
 from components.core.untrusted import yaml_value
 from policies.context import SEEN_BACKEND, TODAY
 from policies.engine import POLICIES, PolicyError
-from policies.machines import REMOTE
+from policies.machines import KUBERNETES, REMOTE
 from policies.offline import LEVELS, judge
 from policies.policy import Policy
 from vds.evidence.model import PolicyResult
@@ -36,7 +37,7 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
     Raises OperationError if `config` is not valid.
     """
     settings = {name: {TODAY: today, SEEN_BACKEND: backend, **settings} for name, settings in _settings(config).items()}
-    entries = [_with_host(entry, state) for entry in parents_first(state.deployment["resources"])]
+    entries = [_with_public(entry, state) for entry in parents_first(state.deployment["resources"])]
     try:
         found = judge({**state.deployment, "resources": entries}, settings)
     except PolicyError as error:
@@ -72,22 +73,31 @@ def parents_first(entries: list[Entry]) -> list[Entry]:
     return [entry for urn in (*ordered, *left) for entry in same[urn]]
 
 
-def _with_host(entry: Entry, state: State) -> Entry:
-    """The entry with the host that its node component declares, where SSH's own settings are encrypted.
+def _with_public(entry: Entry, state: State) -> Entry:
+    """The entry with the host and host key that its node component declares, where SSH's own settings are encrypted,
+    and with the public part of an encrypted kubeconfig, which the record of nodes declares.
 
     pulumi-command keeps a whole connection secret for the key in it. Undecrypted, no policy could say where a
     machine is; the program gives both from one value, and the preview's judgement has seen the real one.
     """
-    if not entry["type"].startswith(REMOTE):
-        return entry
-    parents = [resource for resource in state.resources if resource.urn == entry.get("parent") and not resource.leaving]
-    address = next((parent.inputs.get("address") for parent in parents), None)
-    if not isinstance(address, str):
+    field, public = "", None
+    if entry["type"].startswith(REMOTE):
+        parents = [one for one in state.resources if one.urn == entry.get("parent") and not one.leaving]
+        known = parents[0].inputs if parents else {}
+        if isinstance(address := known.get("address"), str):
+            field, public = (
+                "connection",
+                {"host": address, "hostKey": known.get("hostKey") or entry["inputs"]["connection"]},
+            )
+    elif entry["type"] == KUBERNETES:
+        records = [one for one in state.resources if one.type == token("Record") and not one.leaving]
+        field, public = "kubeconfig", next((one.inputs.get("kubeconfig") for one in records), None)
+    if public is None:
         return entry
     changed = {
-        field: {**entry[field], "connection": {"host": address}}
-        for field in ("inputs", "outputs")
-        if is_secret((entry.get(field) or {}).get("connection"))
+        part: {**entry[part], field: public}
+        for part in ("inputs", "outputs")
+        if is_secret((entry.get(part) or {}).get(field))
     }
     return {**entry, **changed}
 

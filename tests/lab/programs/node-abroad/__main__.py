@@ -11,7 +11,7 @@ class Server(pulumi.ComponentResource):
         super().__init__("agency:index:Server", name, {"address": address, "country": country})
         remote.Command(
             f"{name}-hello",
-            connection=remote.ConnectionArgs(host=address, user="root"),
+            connection=remote.ConnectionArgs(host=address, user="root", host_key="ssh-ed25519 AAAA"),
             create="hostname",
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -12,7 +12,7 @@ class Server(pulumi.ComponentResource):
         super().__init__("agency:index:Server", name, {"address": address, "country": "NO"})
         remote.Command(
             f"{name}-hello",
-            connection=remote.ConnectionArgs(host=address, user="root"),
+            connection=remote.ConnectionArgs(host=address, user="root", host_key="ssh-ed25519 AAAA"),
             create="hostname",
             opts=pulumi.ResourceOptions(parent=self),
         )
