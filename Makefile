@@ -99,8 +99,9 @@ format: $(VENV)/ready ## Format the code
 schemas: $(VENV)/ready ## Write schemas/ from the models
 	$(VENV)/bin/python -m components.stackfile.schema
 
-policies: $(VENV)/ready ## Write docs/policies/ from the policies
+policies: $(VENV)/ready ## Write docs/policies/ and docs/cis-benchmark.md from their tables
 	$(VENV)/bin/python -m policies.docs
+	$(VENV)/bin/python -m components.kubeadm.security.benchmark
 
 docs: $(VENV)/ready ## Build the documentation as a site in site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict

@@ -52,11 +52,12 @@ nodes = {
     )
     for spec in platform.nodes
 }
-if platform.bootstrap and secrets.credentials:
+if platform.bootstrap and secrets.credentials and secrets.encryption_keys:
     kubeadm = Kubeadm(
         "kubeadm",
         platform.bootstrap,
         secrets.credentials,
+        secrets.encryption_keys,
         [node.setup for node in nodes.values()],
         ca_key=secrets.ca_key,
         provider=ssh,

@@ -83,5 +83,6 @@ def secret_values(layout: Layout) -> dict[str, str]:
     return {
         "sshPrivateKey": layout.ssh_key.read_text(),
         "caKey": (pki / "cluster.key").read_text(),
+        "encryptionKeys": (pki / "encryption-key").read_text(),
         "issuerKey": layout.authority.with_suffix(".key").read_text(),
     }

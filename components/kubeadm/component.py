@@ -16,9 +16,11 @@ from components.kubeadm.admission import Admission
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.kubeconfig import decrypted, read_command
 from components.kubeadm.model import Bootstrap
-from components.kubeadm.render import endpoint
+from components.kubeadm.render import api_server, endpoint
 from components.kubeadm.scripts import command as run
 from components.kubeadm.scripts import member_script, script_without_secrets
+from components.kubeadm.security.encryption import command as encryption
+from components.kubeadm.security.encryption import rewrite_script, write_script
 from components.nodes.model import NodeSpec
 from components.nodes.remote import connection
 
@@ -38,6 +40,7 @@ class Member(pulumi.ComponentResource):
         *,
         provider: command.Provider,
         admission: Admission,
+        encryption_keys: pulumi.Output[str],
         private_key: pulumi.Input[str],
         tuned: pulumi.Resource,
         after: Sequence[pulumi.Resource],
@@ -71,6 +74,10 @@ class Member(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._beside, pulumi.ResourceOptions(depends_on=[tuned])),
         )
         leaves_by_itself = "control-plane" in node.roles
+        # Before its API server starts. Other keys reach one control plane after the other, and no other resource.
+        self.encrypted = (
+            [self._encrypt(bootstrap, node, encryption_keys, [tuned, *kept_after])] if leaves_by_itself else []
+        )
         self.joined = remote.Command(
             child(node.name, "membership"),
             connection=self._reached,
@@ -82,7 +89,7 @@ class Member(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=provider,
-                depends_on=[packages, *after],
+                depends_on=[packages, *self.encrypted, *after],
                 additional_secret_outputs=["stdin", "stdout", "stderr"],
                 ignore_changes=["stdin"],  # every run has another token
                 hooks=admission.hook_of(node),
@@ -106,6 +113,41 @@ class Member(pulumi.ComponentResource):
             ),
         )
         self.register_outputs(where)
+
+    def _encrypt(
+        self, bootstrap: Bootstrap, node: NodeSpec, keys: pulumi.Output[str], after: Sequence[pulumi.Resource]
+    ) -> pulumi.Resource:
+        """Done when a control plane has the keys, and its API server, if it runs, has read them."""
+        first = node == bootstrap.control_planes[0]
+        server, security = api_server(bootstrap, node), bootstrap.cluster.security
+        return remote.Command(
+            child(node.name, "encryption"),
+            connection=self._reached,
+            create=as_root(encryption("write"), self._user),
+            # It has no `delete`: who resets the member takes the keys away, when no API server needs them any more.
+            stdin=keys.apply(lambda text: write_script(node.name, server, first=first, security=security, keys=text)),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                pulumi.ResourceOptions(depends_on=list(after), additional_secret_outputs=["stdin", "stdout", "stderr"]),
+            ),
+        )
+
+    def encrypt_again(
+        self, bootstrap: Bootstrap, node: NodeSpec, keys: pulumi.Output[str], after: Sequence[pulumi.Resource]
+    ) -> None:
+        """Every Secret is encrypted with the first key; of the first control plane."""
+        server, security = api_server(bootstrap, node), bootstrap.cluster.security
+        remote.Command(
+            child(node.name, "reencryption"),
+            connection=self._reached,
+            create=as_root(encryption("rewrite"), self._user),
+            stdin=keys.apply(lambda text: rewrite_script(node.name, server, security=security, keys=text)),
+            add_previous_output_in_env=False,
+            logging=remote.Logging.NONE,
+            opts=pulumi.ResourceOptions.merge(self._beside, pulumi.ResourceOptions(depends_on=list(after))),
+        )
 
     def read_kubeconfig(self, password: str) -> pulumi.Output[str]:
         """The administrator's kubeconfig, of a control plane; secret.
@@ -152,6 +194,7 @@ class Kubeadm(pulumi.ComponentResource):
         name: str,
         bootstrap: Bootstrap,
         credentials: Credentials,
+        encryption_keys: pulumi.Output[str],
         set_up: Sequence[pulumi.Resource],
         *,
         ca_key: pulumi.Output[str] | None,
@@ -174,6 +217,7 @@ class Kubeadm(pulumi.ComponentResource):
                 bootstrap,
                 provider=provider,
                 admission=admission,
+                encryption_keys=encryption_keys,
                 private_key=private_key,
                 tuned=tuned[node.name],
                 after=after,
@@ -189,6 +233,8 @@ class Kubeadm(pulumi.ComponentResource):
         for node in others:
             before = control_planes[-1]
             control_planes.append(member(node, [maker.kept, before.joined], [before.kept]))
+        encrypted = [resource for made in control_planes for resource in (*made.encrypted, made.kept)]
+        maker.encrypt_again(bootstrap, first, encryption_keys, encrypted)
         for node in bootstrap.workers:
             member(node, [maker.kept], [maker.kept])
         self.kubeconfig = maker.read_kubeconfig(credentials.kubeconfig_password)

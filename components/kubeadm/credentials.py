@@ -8,8 +8,10 @@ from components.core.authority import key_problem
 from components.core.finding import Finding
 from components.core.names import PROJECT
 from components.kubeadm.model import Kubeadm
+from components.kubeadm.security.encryption import ENCRYPTION_KEYS
+from components.kubeadm.security.model import KEYS
 
-BY_KIND: Mapping[str, tuple[str, ...]] = {"existing": ("kubeconfig",), "kubeadm": ()}
+BY_KIND: Mapping[str, tuple[str, ...]] = {"existing": ("kubeconfig",), "kubeadm": (ENCRYPTION_KEYS,)}
 """The secrets that every run needs of each kind of cluster, in `vds-platform:`."""
 CA_KEY = "caKey"
 """The key of a cluster's authority, in `vds-platform:`. Only the run that makes the cluster needs it."""
@@ -51,6 +53,9 @@ def secret_names(data: Any) -> tuple[str, ...]:
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
     """What is wrong with the given secrets. No message has their values."""
     found = []
+    if ENCRYPTION_KEYS in given and not KEYS.fullmatch(given[ENCRYPTION_KEYS]):
+        form = "keys of 32 bytes in base64 with commas between, as `openssl rand -base64 32` makes them"
+        found.append(Finding("cluster-secrets", f"{PROJECT}:{ENCRYPTION_KEYS}", "has the wrong form", f"set {form}"))
     if CA_KEY in given:
         problem = key_problem(
             given[CA_KEY], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None, of="cluster.caCertificate"

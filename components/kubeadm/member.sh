@@ -2,7 +2,7 @@
 #   prepare  install and pin the packages, start the container runtime; needs no cluster and no secret. On a member:
 #            only check it, because prepare runs on all nodes at once, and a change must reach one member first
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
-#   keep     the same on a member, and nothing else: it needs no secret
+#   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
@@ -23,6 +23,8 @@ pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
 kubelet=/etc/kubernetes/kubelet.conf
 authority=/run/vds-platform-authority.key # in memory
+kubelet_config=/var/lib/kubelet/config.yaml
+etcd_data=/var/lib/etcd
 DEBIAN_FRONTEND=noninteractive
 export DEBIAN_FRONTEND
 
@@ -122,6 +124,9 @@ preflight_apply() {
 	if [ -e "$state/joined" ]; then
 		[ ! -e "$pki/ca.crt" ] || ! differs "$pki/ca.crt" "$ca_certificate" ||
 			complain "its cluster has another certificate authority than cluster.caCertificate: write the one of the cluster"
+		[ ! -e "$state/networks" ] || ! differs "$state/networks" "$networks" ||
+			complain "its cluster was made with endpoint, pod network and service network $(cat "$state/networks"), and" \
+				"they can't change (now: $networks): write these again"
 		return 0
 	fi
 	[ -z "$(swapon --noheadings --show)" ] ||
@@ -302,9 +307,13 @@ become_member() {
 		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
 	fi
+	with_settings
+	save "$state/networks" 644 "$networks"
 	save "$state/joined" 644 "$role"
 	changed=changed
 }
+
+#: settings
 
 # --- verbs -----------------------------------------------------------------------------------------------
 
@@ -345,6 +354,10 @@ apply() {
 	check
 	put_in_place
 	[ -e "$state/joined" ] || become_member
+	tell
+}
+
+tell() {
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
 	printf '%s\n' "$changed"
 }
@@ -358,7 +371,10 @@ only_a_member() {
 
 keep() {
 	only_a_member
-	apply
+	check
+	put_in_place
+	reconfigure
+	tell
 }
 
 admit() { # the token is drawn for one run: no other run lets it in again
@@ -405,7 +421,7 @@ remove() {
 		else
 			rm -f "$containerd_file"
 		fi
-		rm -rf "$state"
+		rm -rf "$state" "$api_server_files"
 		changed=changed
 	fi
 	printf '%s\n' "$changed"

@@ -10,6 +10,7 @@ from components.core.model import Spec
 from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, ServiceProxy, Version
 from components.images.model import REGISTRY, ImageMirror
 from components.kubeadm import signing
+from components.kubeadm.security.model import SecuritySpec
 from components.network.model import NetworkSpec
 from components.nodes.model import NodeSpec, SshSpec
 
@@ -101,7 +102,7 @@ class ControlPlaneImages(Spec):
 class Kubeadm(Spec):
     """kubeadm makes the cluster of the stack's nodes, behind `network.apiServer`.
 
-    The run that makes it needs the secret `vds-platform:caKey`.
+    Every run needs the secret `vds-platform:encryptionKeys`, and the one that makes it `vds-platform:caKey`.
     """
 
     kind: Literal["kubeadm"]
@@ -118,6 +119,8 @@ class Kubeadm(Spec):
     """The cluster's certificate authority, made beforehand, so that each node knows it before it joins."""
     certificate_names: tuple[DnsName, ...] = ()
     """More names or addresses of the API server for its certificate; `network.apiServer` is in it."""
+    security: SecuritySpec = SecuritySpec()
+    """Security settings, all of them on."""
     cgroup_v1: bool = Field(default=False, alias="cgroupV1")
     """True: the nodes still use cgroup v1, which a kubelet refuses by default."""
 

@@ -8,6 +8,7 @@ from components.core.manifests import Manifest
 from components.core.versions import minor
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap, Kubeadm
+from components.kubeadm.security.render import control_plane, kubelet
 from components.network.kube_proxy import kube_proxy_configuration
 from components.nodes.inventory_render import taints as own_taints
 from components.nodes.model import NodeSpec
@@ -76,6 +77,9 @@ def _given(field: str, secret: str) -> Manifest:
 
 def _cluster(bootstrap: Bootstrap) -> Manifest:
     spec, network = bootstrap.cluster, bootstrap.network
+    parts = control_plane(spec.security, spec.kubernetes_version)
+    if spec.certificate_names:
+        parts["apiServer"]["certSANs"] = list(spec.certificate_names)
     return {
         "apiVersion": KUBEADM,
         "kind": "ClusterConfiguration",
@@ -84,7 +88,7 @@ def _cluster(bootstrap: Bootstrap) -> Manifest:
         "controlPlaneEndpoint": endpoint(bootstrap),
         "imageRepository": bootstrap.registry,
         "networking": {"podSubnet": str(network.pod_cidr), "serviceSubnet": str(network.service_cidr)},
-        **({"apiServer": {"certSANs": list(spec.certificate_names)}} if spec.certificate_names else {}),
+        **parts,
         # Stays in the cluster, so that `kubeadm upgrade` doesn't bring back what init skipped.
         **({"proxy": {"disabled": True}} if bootstrap.service_proxy == "ebpf" else {}),
     }
@@ -150,6 +154,7 @@ def _kubelet(spec: Kubeadm) -> Manifest:
         "cgroupDriver": "systemd",
         "systemReserved": RESERVED,
         "kubeReserved": RESERVED,
+        **kubelet(spec.security),
         # True since Kubernetes 1.35 (KEP-5573): a kubelet does not start on cgroup v1.
         **({"failCgroupV1": False} if spec.cgroup_v1 else {}),
     }
@@ -169,6 +174,26 @@ def _registration(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
         # kubeadm's own check fails on cgroup v1 since 1.35; it is one of several in SystemVerification.
         **({"ignorePreflightErrors": ["SystemVerification"]} if bootstrap.cluster.cgroup_v1 else {}),
     }
+
+
+def networks(bootstrap: Bootstrap) -> str:
+    """What is in every certificate and address of a cluster, and never changes."""
+    network = bootstrap.network
+    return f"{endpoint(bootstrap)}, {network.pod_cidr}, {network.service_cidr}"
+
+
+def settings(bootstrap: Bootstrap, node: NodeSpec) -> str:
+    """What a member runs with; another text means that something there must start again."""
+    parts = [_kubelet(bootstrap.cluster)]
+    if "control-plane" in node.roles:
+        parts.append(_cluster(bootstrap))
+    return json.dumps(parts, indent=1, sort_keys=True)
+
+
+def api_server(bootstrap: Bootstrap, node: NodeSpec) -> str:
+    """The address of a control plane's own API server."""
+    own = _local_endpoint(bootstrap, node)
+    return f"https://{own['advertiseAddress']}:{own['bindPort']}"
 
 
 def _local_endpoint(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:

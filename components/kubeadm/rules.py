@@ -1,16 +1,18 @@
 """What is wrong with a cluster that kubeadm is to make."""
 
 from collections.abc import Collection, Sequence
+from datetime import date
 
 from components.core.finding import Finding
 from components.core.versions import between, matches
 from components.images.model import ImageMirror
 from components.kubeadm.model import Existing, Kubeadm, image_source
+from components.kubeadm.security.render import KERNEL_DEFAULTS
 from components.network.model import NetworkSpec
 from components.nodes.model import NodeSpec
 
-OLDEST = "1.31"
-"""The first Kubernetes whose kubeadm reads v1beta4."""
+OLDEST = "1.32"
+"""The first Kubernetes whose API server limits anonymous requests to some paths by default (KEP-4633)."""
 NEWEST = "1.36"
 """The newest whose kubeadm was tested with what is rendered here."""
 
@@ -26,7 +28,12 @@ def cluster_problems(
     control_planes = [node for node in nodes if "control-plane" in node.roles]
     if isinstance(cluster, Existing):
         return [one for one in endpoint_problems(network, nodes) if not one.advice]
-    problems = _version_problems(cluster) + _source_problems(cluster, allowed, mirror) + _runtime_problems(cluster)
+    problems = (
+        _kernel_problems(cluster, nodes)
+        + _version_problems(cluster)
+        + _source_problems(cluster, allowed, mirror)
+        + _runtime_problems(cluster)
+    )
     problems += [
         Finding(
             "cluster-swap",
@@ -48,6 +55,42 @@ def cluster_problems(
             )
         )
     return problems + [one._replace(advice=False) for one in endpoint_problems(network, nodes)]
+
+
+def expired_exceptions(cluster: Existing | Kubeadm, today: date) -> list[Finding]:
+    """Exceptions of security settings whose last day is over."""
+    if isinstance(cluster, Existing):
+        return []
+    return [
+        Finding(
+            "cluster-security",
+            "cluster.security.exceptions",
+            f"the exception for {item.setting} ended on {item.until}",
+            "remove it, and the setting is on again, or have a new date approved",
+            value=item.setting,
+        )
+        for item in cluster.security.exceptions
+        if item.ended(today)
+    ]
+
+
+def _kernel_problems(cluster: Kubeadm, nodes: Sequence[NodeSpec]) -> list[Finding]:
+    """Kernel settings of a node with which its kubelet does not start."""
+    if not cluster.security.is_on("kernel-defaults"):
+        return []
+    return [
+        Finding(
+            "cluster-security",
+            f"node {node.name}",
+            f"sets {setting.key} to {setting.value}, and its kubelet starts only with {KERNEL_DEFAULTS[setting.key]}",
+            "leave it out, or write an exception for kernel-defaults in cluster.security",
+            value=setting.value,
+            fields=(f"nodes[{node.name}].sysctls",),
+        )
+        for node in nodes
+        for setting in node.sysctls
+        if setting.value != KERNEL_DEFAULTS.get(setting.key, setting.value)
+    ]
 
 
 def _version_problems(cluster: Kubeadm) -> list[Finding]:

@@ -9,19 +9,29 @@ from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import (
     KEYRING,
     SOCKET,
+    api_server,
     apt_source,
     containerd_config,
     crictl_config,
     endpoint,
     kubeadm_config,
+    networks,
     packages,
+    settings,
 )
+from components.kubeadm.security.render import FOLDER
+from components.kubeadm.security.render import files as security_files
 from components.nodes.model import NodeSpec
 
 RUN_SECONDS = 900
 """The script's own limit. Packages and images of a control plane are about a gigabyte, kubeadm itself waits 4 min."""
 
-_MEMBER_SH = (Path(__file__).parent / "member.sh").read_text(encoding="utf-8")
+_FOLDER = Path(__file__).parent
+_MEMBER_SH = (
+    (_FOLDER / "member.sh")
+    .read_text(encoding="utf-8")
+    .replace("#: settings\n", (_FOLDER / "settings.sh").read_text(encoding="utf-8"))
+)
 _SOURCE = "/etc/apt/sources.list.d/vds-platform-kubernetes.sources"
 _CRICTL = "/etc/crictl.yaml"
 
@@ -52,6 +62,10 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         "containerd_config": containerd_config(bootstrap),
         "ca_key": ca_key.strip(),
         "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
+        "networks": networks(bootstrap),
+        "settings": settings(bootstrap, node),
+        "server": api_server(bootstrap, node) if joins_control else "",
+        "api_server_files": FOLDER,
     }
     hidden = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
     spec = bootstrap.cluster
@@ -59,6 +73,7 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
         (KEYRING, spec.packages.signing_key.armoured.strip()),
         (_SOURCE, apt_source(spec)),
         (_CRICTL, crictl_config()),
+        *(security_files(spec.security, spec.kubernetes_version).items() if joins_control else ()),
     ]
     return shell_script(
         _MEMBER_SH,

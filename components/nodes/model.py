@@ -289,6 +289,8 @@ class NodeRequirements(NamedTuple):
     """Minor version."""
     underlay_mtu: int = 1500
     ports: tuple[PortNeed, ...] = ()
+    sysctls: tuple[Sysctl, ...] = ()
+    """Kernel settings of every node, in addition to its profiles."""
     same_segment: str = ""
     """The part that needs all nodes on one layer-2 segment; empty: none."""
     source_address_filtering: str = ""

@@ -26,6 +26,8 @@ from components.gateway.model import CrdBundle
 from components.gateway.signing import KeyPair
 from components.kubeadm.credentials import CA_KEY, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
+from components.kubeadm.rules import expired_exceptions
+from components.kubeadm.security.encryption import ENCRYPTION_KEYS
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
 from components.residency.model import StateStore
@@ -49,6 +51,8 @@ class Access(NamedTuple):
     """Drawn for this run; None where the cluster exists."""
     ca_key: pulumi.Output[str] | None
     """The key of the cluster's authority; None if the configuration does not have it any more."""
+    encryption_keys: pulumi.Output[str] | None
+    """The keys for Secrets in etcd, the one that encrypts first; None where the cluster exists."""
     ssh_private_key: pulumi.Output[str]
     reading_key: str | None
     """The private key for reading nodes from this process; None if `readNodes: false`."""
@@ -107,6 +111,7 @@ def load() -> PlatformSpec:
         raise _refused([*error.problems, *beside], source) from None
     beside += credential_problems(given, spec.cluster)
     beside += issuer_problems(_of_issuers(config), spec.gateway, time.time())
+    beside += expired_exceptions(spec.cluster, date.today())
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
         raise _refused(beside, source)
@@ -148,6 +153,7 @@ def access(spec: PlatformSpec) -> Access:
         None if bootstraps else config.require_secret("kubeconfig"),
         Credentials.drawn(secrets.choice) if bootstraps else None,
         config.get_secret(CA_KEY) if bootstraps else None,
+        config.require_secret(ENCRYPTION_KEYS) if bootstraps else None,
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),

@@ -14,6 +14,7 @@ from components.core.messages import ROOT_ITEM, did_you_mean, in_full, item_at, 
 from components.core.model import Spec
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
+from components.kubeadm.rules import expired_exceptions
 from components.network.compatibility.releases import table
 from components.stackfile.defaults import DefaultsError, Read, merged_node, read_defaults
 from components.stackfile.keys import (
@@ -222,6 +223,8 @@ def check_file(
             spec = parse(data, base_dir=base_dir, source=source, stack=stack or stack_of(file))
         except SpecError as error:
             found += error.problems
+    if spec:
+        found += expired_exceptions(spec.cluster, today or table().day)
     wrong = bool(found)
     if spec:
         found += [*spec.advice, *release_advice(spec.combination.versions, today or table().day, accepts(spec))]

@@ -18,6 +18,7 @@ from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
 from components.kubeadm.render import API_PORT
 from components.kubeadm.rules import endpoint_problems
+from components.kubeadm.security.render import KERNEL_DEFAULTS
 from components.network.compatibility.matrix import Combination, Part
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
@@ -31,6 +32,7 @@ from components.nodes.model import (
     PortNeed,
     PreflightSpec,
     SshSpec,
+    Sysctl,
 )
 from components.nodes.settings.firewall import ruleset
 from components.pools.by_cilium import announcements
@@ -95,6 +97,7 @@ class PlatformSpec(Spec):
             kubernetes=self.cluster.kubernetes_version,
             underlay_mtu=self.network.underlay_mtu,
             ports=ports,
+            sysctls=self._kernel_defaults,
             same_segment=requirements.same_segment,
             source_address_filtering=requirements.foreign_sources,
             announcements=self._announcements,
@@ -109,6 +112,12 @@ class PlatformSpec(Spec):
             node_cidrs=tuple(map(str, self.network.node_cidrs)),
             firewall=self._firewall(ports),
         )
+
+    @property
+    def _kernel_defaults(self) -> tuple[Sysctl, ...]:
+        if not isinstance(self.cluster, Kubeadm) or not self.cluster.security.is_on("kernel-defaults"):
+            return ()
+        return tuple(Sysctl(key=key, value=value, how="exact", required=True) for key, value in KERNEL_DEFAULTS.items())
 
     def _firewall(self, ports: Sequence[PortNeed]) -> str:
         if self.node_firewall is None:

@@ -5,8 +5,10 @@ They are made once for each lab. cert-manager is in no package registry, so noth
 
 from __future__ import annotations
 
+import base64
 import datetime
 import ipaddress
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +38,7 @@ def ensure(layout: Layout) -> None:
     for name, hosts in _SERVERS.items():
         server_key = ec.generate_private_key(ec.SECP256R1())
         _write_pair(layout.pki / name, _server(hosts, server_key, authority, key), server_key)
+    _write(layout.pki / "encryption-key", base64.b64encode(secrets.token_bytes(32)))
     _write_pair(layout.pki / "cluster", *_authority("kubernetes"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from components.kubeadm.credentials import Credentials
 from components.stackfile.parsing import SpecError
 from policies.engine import ENGINE_POLICIES
-from tests.support.bootstraps import CA_KEY, CREDENTIALS, authority, bootstrap, bootstrap_data
+from tests.support.bootstraps import CA_KEY, CREDENTIALS, ENCRYPTION_KEY, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
 from tests.support.program import ADMIN, Declared, Program, run_program
@@ -101,6 +101,33 @@ def test_a_change_reaches_the_first_control_plane_then_the_others_in_turn_and_th
         assert item.secret_inputs == {"connection"}
         for secret in CREDENTIALS:
             assert secret not in str(item.inputs)
+
+
+def test_a_control_plane_has_the_encryption_keys_before_its_api_server_starts_and_one_has_them_after_the_other():
+    program = run()
+    keys = {item.name: item for item in program.of("remote:Command") if item.name.endswith("-encryption")}
+    assert set(keys) == {f"osl-cp-{number}-encryption" for number in (1, 2, 3)}
+    for name, item in keys.items():
+        assert item.urn in memberships(program)[name.replace("encryption", "membership")].depends_on
+        assert item.secret_inputs == {"connection", "stdin"}
+        assert item.secret_outputs >= {"stdin", "stdout", "stderr"}
+        assert "delete" not in item.inputs, "an API server without its keys reads no Secret"
+    for number in (2, 3):
+        before = named(program, f"osl-cp-{number - 1}-member")
+        assert before.urn in keys[f"osl-cp-{number}-encryption"].depends_on
+    again = named(program, "osl-cp-1-reencryption")
+    assert {item.urn for item in keys.values()} <= again.depends_on
+
+
+def test_an_encryption_key_goes_to_the_control_planes_alone():
+    holders = {item.name for item in run().resources.values() if ENCRYPTION_KEY in str(item.inputs)}
+    assert holders == {f"osl-cp-{number}-encryption" for number in (1, 2, 3)}
+
+
+def test_another_encryption_key_changes_nothing_but_the_keys_and_what_they_encrypt():
+    before, after = run(), run(encryptionKeys=f"{'A' * 43}=,{ENCRYPTION_KEY}")
+    changed = {item.name for urn, item in after.resources.items() if item.inputs != before.resources[urn].inputs}
+    assert changed == {"osl-cp-1-encryption", "osl-cp-2-encryption", "osl-cp-3-encryption", "osl-cp-1-reencryption"}
 
 
 def test_the_cnis_chart_waits_for_the_first_control_plane_and_its_agents_for_every_member():

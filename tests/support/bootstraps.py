@@ -72,7 +72,8 @@ CERTIFICATE, CA_KEY = authority()
 SIGNING_KEY = armoured(key_packet(), USER)
 CREDENTIALS = Credentials("abc123.0123456789abcdef", "0f" * 32, "3c" * 32)
 """What one run has drawn."""
-SECRETS = {"caKey": CA_KEY}
+ENCRYPTION_KEY = base64.b64encode(hashlib.sha256(b"encryption").digest()).decode()
+SECRETS = {"caKey": CA_KEY, "encryptionKeys": ENCRYPTION_KEY}
 
 
 def bootstrap_data() -> dict[str, Any]:

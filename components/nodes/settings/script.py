@@ -8,7 +8,7 @@ from shlex import quote
 from components.core.shell import for_each, shell_script
 from components.core.types import ServiceProxy
 from components.nodes.model import NodeRequirements, NodeSpec, Sysctl, sysctl_path
-from components.nodes.settings.profiles import RESERVED_PORTS, reserved_ports, wanted
+from components.nodes.settings.profiles import RESERVED_PORTS, asked, compose, reserved_ports
 
 RUN_SECONDS = 90
 """The script's own limit, kept by timeout(1) on the node: a lost connection leaves no process behind for ever.
@@ -29,7 +29,7 @@ def command(verb: str, *words: str) -> str:
 
 def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
     """The POSIX shell text for one node; it goes in on standard input and holds no secret."""
-    settings = wanted(node)
+    settings = compose((*asked(node), *requirements.sysctls))
     rows: list[tuple[str, ...]] = [
         (item.key, item.path, item.how, "required" if item.required else "optional", item.value, str(item.per_gib))
         for item in settings

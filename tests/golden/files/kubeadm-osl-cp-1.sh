@@ -2,7 +2,7 @@
 #   prepare  install and pin the packages, start the container runtime; needs no cluster and no secret. On a member:
 #            only check it, because prepare runs on all nodes at once, and a change must reach one member first
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
-#   keep     the same on a member, and nothing else: it needs no secret
+#   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
@@ -82,9 +82,138 @@ kubeadm_config='{
     "serviceSubnet": "10.96.0.0/16"
   },
   "apiServer": {
+    "extraArgs": [
+      {
+        "name": "admission-control-config-file",
+        "value": "/etc/kubernetes/vds-platform/admission.json"
+      },
+      {
+        "name": "audit-log-maxage",
+        "value": "30"
+      },
+      {
+        "name": "audit-log-maxbackup",
+        "value": "10"
+      },
+      {
+        "name": "audit-log-maxsize",
+        "value": "100"
+      },
+      {
+        "name": "audit-log-path",
+        "value": "/var/log/kubernetes/audit/audit.log"
+      },
+      {
+        "name": "audit-policy-file",
+        "value": "/etc/kubernetes/vds-platform/audit-policy.json"
+      },
+      {
+        "name": "authentication-config",
+        "value": "/etc/kubernetes/vds-platform/authentication.json"
+      },
+      {
+        "name": "enable-admission-plugins",
+        "value": "NodeRestriction,DenyServiceExternalIPs,EventRateLimit"
+      },
+      {
+        "name": "encryption-provider-config",
+        "value": "/etc/kubernetes/vds-platform/encryption.json"
+      },
+      {
+        "name": "encryption-provider-config-automatic-reload",
+        "value": "true"
+      },
+      {
+        "name": "profiling",
+        "value": "false"
+      },
+      {
+        "name": "service-account-extend-token-expiration",
+        "value": "false"
+      },
+      {
+        "name": "tls-cipher-suites",
+        "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+      },
+      {
+        "name": "tls-min-version",
+        "value": "VersionTLS12"
+      }
+    ],
+    "extraVolumes": [
+      {
+        "name": "vds-platform",
+        "hostPath": "/etc/kubernetes/vds-platform",
+        "mountPath": "/etc/kubernetes/vds-platform",
+        "readOnly": true,
+        "pathType": "Directory"
+      },
+      {
+        "name": "audit",
+        "hostPath": "/var/log/kubernetes/audit",
+        "mountPath": "/var/log/kubernetes/audit",
+        "pathType": "DirectoryOrCreate"
+      }
+    ],
+    "extraEnvs": [
+      {
+        "name": "VDS_PLATFORM_FILES",
+        "value": "b20cd120dd9430ed2e5c9745c20ead4b2ff328c29549840b720492981b2d7256"
+      }
+    ],
     "certSANs": [
       "api.oslo.example.no"
     ]
+  },
+  "controllerManager": {
+    "extraArgs": [
+      {
+        "name": "profiling",
+        "value": "false"
+      },
+      {
+        "name": "terminated-pod-gc-threshold",
+        "value": "1000"
+      },
+      {
+        "name": "tls-cipher-suites",
+        "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+      },
+      {
+        "name": "tls-min-version",
+        "value": "VersionTLS12"
+      }
+    ]
+  },
+  "scheduler": {
+    "extraArgs": [
+      {
+        "name": "profiling",
+        "value": "false"
+      },
+      {
+        "name": "tls-cipher-suites",
+        "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+      },
+      {
+        "name": "tls-min-version",
+        "value": "VersionTLS12"
+      }
+    ]
+  },
+  "etcd": {
+    "local": {
+      "extraArgs": [
+        {
+          "name": "cipher-suites",
+          "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+        },
+        {
+          "name": "tls-min-version",
+          "value": "TLS1.2"
+        }
+      ]
+    }
   },
   "proxy": {
     "disabled": true
@@ -104,8 +233,229 @@ kubeadm_config='{
     "cpu": "100m",
     "memory": "256Mi",
     "ephemeral-storage": "1Gi"
-  }
+  },
+  "authentication": {
+    "anonymous": {
+      "enabled": false
+    },
+    "webhook": {
+      "enabled": true
+    }
+  },
+  "authorization": {
+    "mode": "Webhook"
+  },
+  "enableDebugFlagsHandler": false,
+  "enableProfilingHandler": false,
+  "podPidsLimit": 4096,
+  "protectKernelDefaults": true,
+  "readOnlyPort": 0,
+  "seccompDefault": true,
+  "tlsCipherSuites": [
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+  ],
+  "tlsMinVersion": "VersionTLS12"
 }'
+networks='198.51.100.10:6443, 10.244.0.0/16, 10.96.0.0/16'
+settings='[
+ {
+  "apiVersion": "kubelet.config.k8s.io/v1beta1",
+  "authentication": {
+   "anonymous": {
+    "enabled": false
+   },
+   "webhook": {
+    "enabled": true
+   }
+  },
+  "authorization": {
+   "mode": "Webhook"
+  },
+  "cgroupDriver": "systemd",
+  "enableDebugFlagsHandler": false,
+  "enableProfilingHandler": false,
+  "kind": "KubeletConfiguration",
+  "kubeReserved": {
+   "cpu": "100m",
+   "ephemeral-storage": "1Gi",
+   "memory": "256Mi"
+  },
+  "podPidsLimit": 4096,
+  "protectKernelDefaults": true,
+  "readOnlyPort": 0,
+  "seccompDefault": true,
+  "systemReserved": {
+   "cpu": "100m",
+   "ephemeral-storage": "1Gi",
+   "memory": "256Mi"
+  },
+  "tlsCipherSuites": [
+   "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+   "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+   "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+   "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+   "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+   "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+  ],
+  "tlsMinVersion": "VersionTLS12"
+ },
+ {
+  "apiServer": {
+   "certSANs": [
+    "api.oslo.example.no"
+   ],
+   "extraArgs": [
+    {
+     "name": "admission-control-config-file",
+     "value": "/etc/kubernetes/vds-platform/admission.json"
+    },
+    {
+     "name": "audit-log-maxage",
+     "value": "30"
+    },
+    {
+     "name": "audit-log-maxbackup",
+     "value": "10"
+    },
+    {
+     "name": "audit-log-maxsize",
+     "value": "100"
+    },
+    {
+     "name": "audit-log-path",
+     "value": "/var/log/kubernetes/audit/audit.log"
+    },
+    {
+     "name": "audit-policy-file",
+     "value": "/etc/kubernetes/vds-platform/audit-policy.json"
+    },
+    {
+     "name": "authentication-config",
+     "value": "/etc/kubernetes/vds-platform/authentication.json"
+    },
+    {
+     "name": "enable-admission-plugins",
+     "value": "NodeRestriction,DenyServiceExternalIPs,EventRateLimit"
+    },
+    {
+     "name": "encryption-provider-config",
+     "value": "/etc/kubernetes/vds-platform/encryption.json"
+    },
+    {
+     "name": "encryption-provider-config-automatic-reload",
+     "value": "true"
+    },
+    {
+     "name": "profiling",
+     "value": "false"
+    },
+    {
+     "name": "service-account-extend-token-expiration",
+     "value": "false"
+    },
+    {
+     "name": "tls-cipher-suites",
+     "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+    },
+    {
+     "name": "tls-min-version",
+     "value": "VersionTLS12"
+    }
+   ],
+   "extraEnvs": [
+    {
+     "name": "VDS_PLATFORM_FILES",
+     "value": "b20cd120dd9430ed2e5c9745c20ead4b2ff328c29549840b720492981b2d7256"
+    }
+   ],
+   "extraVolumes": [
+    {
+     "hostPath": "/etc/kubernetes/vds-platform",
+     "mountPath": "/etc/kubernetes/vds-platform",
+     "name": "vds-platform",
+     "pathType": "Directory",
+     "readOnly": true
+    },
+    {
+     "hostPath": "/var/log/kubernetes/audit",
+     "mountPath": "/var/log/kubernetes/audit",
+     "name": "audit",
+     "pathType": "DirectoryOrCreate"
+    }
+   ]
+  },
+  "apiVersion": "kubeadm.k8s.io/v1beta4",
+  "clusterName": "oslo",
+  "controlPlaneEndpoint": "198.51.100.10:6443",
+  "controllerManager": {
+   "extraArgs": [
+    {
+     "name": "profiling",
+     "value": "false"
+    },
+    {
+     "name": "terminated-pod-gc-threshold",
+     "value": "1000"
+    },
+    {
+     "name": "tls-cipher-suites",
+     "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+    },
+    {
+     "name": "tls-min-version",
+     "value": "VersionTLS12"
+    }
+   ]
+  },
+  "etcd": {
+   "local": {
+    "extraArgs": [
+     {
+      "name": "cipher-suites",
+      "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+     },
+     {
+      "name": "tls-min-version",
+      "value": "TLS1.2"
+     }
+    ]
+   }
+  },
+  "imageRepository": "registry.k8s.io",
+  "kind": "ClusterConfiguration",
+  "kubernetesVersion": "v1.36.3",
+  "networking": {
+   "podSubnet": "10.244.0.0/16",
+   "serviceSubnet": "10.96.0.0/16"
+  },
+  "proxy": {
+   "disabled": true
+  },
+  "scheduler": {
+   "extraArgs": [
+    {
+     "name": "profiling",
+     "value": "false"
+    },
+    {
+     "name": "tls-cipher-suites",
+     "value": "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"
+    },
+    {
+     "name": "tls-min-version",
+     "value": "VersionTLS12"
+    }
+   ]
+  }
+ }
+]'
+server=https://198.51.100.11:6443
+api_server_files=/etc/kubernetes/vds-platform
 
 packages() {
 	"$1" containerd '2.2.1-0ubuntu1~24.04.1'
@@ -128,6 +478,188 @@ Suites: /
 Signed-By: /etc/apt/keyrings/vds-platform-kubernetes.asc'
 	"$1" /etc/crictl.yaml 'runtime-endpoint: unix:///run/containerd/containerd.sock
 image-endpoint: unix:///run/containerd/containerd.sock'
+	"$1" /etc/kubernetes/vds-platform/admission.json '{
+  "apiVersion": "apiserver.config.k8s.io/v1",
+  "kind": "AdmissionConfiguration",
+  "plugins": [
+    {
+      "name": "PodSecurity",
+      "configuration": {
+        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+        "kind": "PodSecurityConfiguration",
+        "defaults": {
+          "enforce": "baseline",
+          "audit": "restricted",
+          "warn": "restricted",
+          "enforce-version": "latest",
+          "audit-version": "latest",
+          "warn-version": "latest"
+        },
+        "exemptions": {
+          "usernames": [],
+          "runtimeClasses": [],
+          "namespaces": [
+            "kube-system"
+          ]
+        }
+      }
+    },
+    {
+      "name": "EventRateLimit",
+      "configuration": {
+        "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+        "kind": "Configuration",
+        "limits": [
+          {
+            "type": "Server",
+            "qps": 500,
+            "burst": 5000
+          },
+          {
+            "type": "Namespace",
+            "qps": 50,
+            "burst": 500,
+            "cacheSize": 2000
+          }
+        ]
+      }
+    }
+  ]
+}'
+	"$1" /etc/kubernetes/vds-platform/audit-policy.json '{
+  "apiVersion": "audit.k8s.io/v1",
+  "kind": "Policy",
+  "omitStages": [
+    "RequestReceived"
+  ],
+  "rules": [
+    {
+      "level": "Metadata",
+      "resources": [
+        {
+          "group": "",
+          "resources": [
+            "configmaps",
+            "secrets",
+            "serviceaccounts/token"
+          ]
+        },
+        {
+          "group": "authentication.k8s.io",
+          "resources": [
+            "tokenreviews"
+          ]
+        }
+      ]
+    },
+    {
+      "level": "None",
+      "nonResourceURLs": [
+        "/healthz*",
+        "/livez*",
+        "/readyz*",
+        "/metrics",
+        "/version"
+      ]
+    },
+    {
+      "level": "None",
+      "resources": [
+        {
+          "group": "",
+          "resources": [
+            "events"
+          ]
+        },
+        {
+          "group": "events.k8s.io",
+          "resources": [
+            "events"
+          ]
+        }
+      ]
+    },
+    {
+      "level": "None",
+      "userGroups": [
+        "system:nodes"
+      ],
+      "resources": [
+        {
+          "group": "coordination.k8s.io",
+          "resources": [
+            "leases"
+          ]
+        }
+      ]
+    },
+    {
+      "level": "None",
+      "userGroups": [
+        "system:nodes"
+      ],
+      "verbs": [
+        "get",
+        "list",
+        "watch"
+      ]
+    },
+    {
+      "level": "None",
+      "users": [
+        "system:apiserver",
+        "system:kube-controller-manager",
+        "system:kube-scheduler"
+      ],
+      "verbs": [
+        "get",
+        "list",
+        "watch"
+      ]
+    },
+    {
+      "level": "None",
+      "users": [
+        "system:apiserver",
+        "system:kube-controller-manager",
+        "system:kube-scheduler"
+      ],
+      "resources": [
+        {
+          "group": "coordination.k8s.io",
+          "resources": [
+            "leases"
+          ]
+        }
+      ]
+    },
+    {
+      "level": "Metadata"
+    }
+  ]
+}'
+	"$1" /etc/kubernetes/vds-platform/authentication.json '{
+  "apiVersion": "apiserver.config.k8s.io/v1",
+  "kind": "AuthenticationConfiguration",
+  "anonymous": {
+    "enabled": true,
+    "conditions": [
+      {
+        "path": "/healthz"
+      },
+      {
+        "path": "/livez"
+      },
+      {
+        "path": "/readyz"
+      },
+      {
+        "path": "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+      }
+    ]
+  },
+  "jwt": []
+}'
 }
 
 secret_words() {
@@ -158,6 +690,8 @@ pki=/etc/kubernetes/pki
 admin=/etc/kubernetes/admin.conf
 kubelet=/etc/kubernetes/kubelet.conf
 authority=/run/vds-platform-authority.key # in memory
+kubelet_config=/var/lib/kubelet/config.yaml
+etcd_data=/var/lib/etcd
 DEBIAN_FRONTEND=noninteractive
 export DEBIAN_FRONTEND
 
@@ -257,6 +791,9 @@ preflight_apply() {
 	if [ -e "$state/joined" ]; then
 		[ ! -e "$pki/ca.crt" ] || ! differs "$pki/ca.crt" "$ca_certificate" ||
 			complain "its cluster has another certificate authority than cluster.caCertificate: write the one of the cluster"
+		[ ! -e "$state/networks" ] || ! differs "$state/networks" "$networks" ||
+			complain "its cluster was made with endpoint, pod network and service network $(cat "$state/networks"), and" \
+				"they can't change (now: $networks): write these again"
 		return 0
 	fi
 	[ -z "$(swapon --noheadings --show)" ] ||
@@ -437,7 +974,57 @@ become_member() {
 		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
 	fi
+	with_settings
+	save "$state/networks" 644 "$networks"
 	save "$state/joined" 644 "$role"
+	changed=changed
+}
+
+# --- settings of control plane and kubelet, on a member --------------------------------------------------
+
+api_server_answers() {
+	kubectl --kubeconfig "$admin" --server "$server" --request-timeout 5s get --raw /readyz >/dev/null 2>&1 </dev/null
+}
+
+kubelet_answers() {
+	curl --silent --fail --max-time 5 --output /dev/null http://127.0.0.1:10248/healthz </dev/null
+}
+
+wait_for() { # what command
+	tries=0
+	until "$2"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 120 ] || {
+			complain "has new settings, and $1 does not answer: read journalctl -u kubelet and crictl logs there," \
+				"correct the stack file and run again"
+			stop_if_problems 5
+		}
+		sleep 1
+	done
+}
+
+with_settings() { # this member has the settings of the stack file
+	chmod 600 "$kubelet_config" # kubeadm writes it for everybody to read
+	[ "$role" = worker ] || chmod 700 "$etcd_data" # kubeadm does it only where it makes the folder
+	save "$state/settings" 644 "$settings"
+}
+
+# The first control plane is kept before the others: it changes the cluster's settings, and each member takes them. What
+# kubeadm starts again it waits for, and it puts the old manifest back if that fails.
+reconfigure() {
+	differs "$state/settings" "$settings" || return 0
+	if [ "$role" = first ]; then
+		quietly 'changing the settings of the cluster' configured kubeadm init phase upload-config all
+	fi
+	if [ "$role" != worker ]; then
+		quietly 'changing the settings of the control plane' kubeadm upgrade node phase control-plane \
+			--certificate-renewal=false --etcd-upgrade=false
+		wait_for 'its API server' api_server_answers
+	fi
+	quietly 'changing the settings of the kubelet' kubeadm upgrade node phase kubelet-config
+	quietly 'starting the kubelet' systemctl restart kubelet
+	wait_for 'its kubelet' kubelet_answers
+	with_settings
 	changed=changed
 }
 
@@ -480,6 +1067,10 @@ apply() {
 	check
 	put_in_place
 	[ -e "$state/joined" ] || become_member
+	tell
+}
+
+tell() {
 	printf '{"node": "%s", "role": "%s", "kubernetes": "%s"}\n' "$node" "$role" "$(kubeadm version --output short)"
 	printf '%s\n' "$changed"
 }
@@ -493,7 +1084,10 @@ only_a_member() {
 
 keep() {
 	only_a_member
-	apply
+	check
+	put_in_place
+	reconfigure
+	tell
 }
 
 admit() { # the token is drawn for one run: no other run lets it in again
@@ -540,7 +1134,7 @@ remove() {
 		else
 			rm -f "$containerd_file"
 		fi
-		rm -rf "$state"
+		rm -rf "$state" "$api_server_files"
 		changed=changed
 	fi
 	printf '%s\n' "$changed"

@@ -15,10 +15,14 @@ kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
 firewall=''
-digest=bf91d1b0d4601bb0
+digest=ac0846e78169964b
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0
+	"$1" kernel.keys.root_maxbytes /proc/sys/kernel/keys/root_maxbytes exact required 25000000 0
+	"$1" kernel.keys.root_maxkeys /proc/sys/kernel/keys/root_maxkeys exact required 1000000 0
+	"$1" kernel.panic /proc/sys/kernel/panic exact required 10 0
+	"$1" kernel.panic_on_oops /proc/sys/kernel/panic_on_oops exact required 1 0
 	"$1" net.core.netdev_max_backlog /proc/sys/net/core/netdev_max_backlog minimum optional 5000 0
 	"$1" net.core.rmem_max /proc/sys/net/core/rmem_max minimum optional 16777216 0
 	"$1" net.core.somaxconn /proc/sys/net/core/somaxconn minimum optional 16384 0
@@ -33,6 +37,8 @@ settings() {
 	"$1" net.ipv4.tcp_rmem /proc/sys/net/ipv4/tcp_rmem minimum optional '4096 87380 16777216' 0
 	"$1" net.ipv4.tcp_wmem /proc/sys/net/ipv4/tcp_wmem minimum optional '4096 65536 16777216' 0
 	"$1" net.netfilter.nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_max minimum optional 262144 0
+	"$1" vm.overcommit_memory /proc/sys/vm/overcommit_memory exact required 1 0
+	"$1" vm.panic_on_oom /proc/sys/vm/panic_on_oom exact required 0 0
 	"$1" net.ipv4.ip_local_reserved_ports /proc/sys/net/ipv4/ip_local_reserved_ports ports optional 2379-2381,4240,6443,7946,10248-10250,10256-10257,10259,30000-32767 0
 }
 

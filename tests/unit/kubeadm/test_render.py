@@ -188,7 +188,7 @@ def test_credentials_are_not_shown_by_accident():
 @pytest.mark.parametrize(
     ("data", "names"),
     [
-        ({"cluster": {"kind": "kubeadm"}}, ()),
+        ({"cluster": {"kind": "kubeadm"}}, ("encryptionKeys",)),
         ({"cluster": {"kind": "existing"}}, ("kubeconfig",)),
         ({"cluster": {"kind": ["kubeadm"]}}, ("kubeconfig",)),
         ({"cluster": "kubeadm"}, ("kubeconfig",)),

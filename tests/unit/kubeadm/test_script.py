@@ -63,7 +63,7 @@ printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
     "ip6tables-save": "",
     "ip6tables-restore": "",
     "swapon": """[ ! -e "$MACHINE/swap" ] || cat "$MACHINE/swap" """,
-    "curl": """[ -e "$MACHINE/answers" ]""",
+    "curl": """case "$*" in *127.0.0.1:10248*) exit ;; esac; [ -e "$MACHINE/answers" ]""",
     "kubectl": """
 case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;; esac
 """,
@@ -71,8 +71,9 @@ case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; ex
 token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p')"; }
 case $1 in
 version) echo v1.36.3; exit ;;
-reset) rm -rf /etc/kubernetes; exit ;;
+reset) rm -rf /etc/kubernetes /var/lib/kubelet /var/lib/etcd; exit ;;
 esac
+case "$1 $2" in 'upgrade node') exit ;; esac
 case "$*" in *' --config /dev/stdin') ;; *) exit 1 ;; esac
 case "$1 $2" in
 'token create') token; exit ;;
@@ -80,7 +81,8 @@ case "$1 $2" in
 esac
 [ -e /etc/kubernetes/pki/ca.crt ] || [ "$1" = join ]
 [ ! -e /etc/kubernetes/kubelet.conf ]
-mkdir -p /etc/kubernetes/pki
+mkdir -p /etc/kubernetes/pki /var/lib/kubelet /var/lib/etcd
+: >/var/lib/kubelet/config.yaml
 [ ! -e "$MACHINE/hangs" ] || sleep 60
 [ "$1" = join ] || token
 echo "kubeconfig of $1" >/etc/kubernetes/admin.conf
@@ -457,7 +459,7 @@ def test_a_prepared_node_is_no_member_and_joins_without_installing_anything(mach
     assert word(machine.run(without_secrets(name), "prepare")) == "changed"
     assert "systemctl restart containerd" in machine.calls
     assert not [call for call in machine.calls.splitlines() if call.startswith("kubeadm ")]
-    assert not machine.has("etc/kubernetes")
+    assert not machine.has("etc/kubernetes/pki")
     assert word(machine.run(without_secrets(name), "prepare")) == "unchanged"
     assert word(machine.run(script(name))) == "changed"
     assert "kubeadm init --skip-token-print --config" in machine.calls or "kubeadm join --config" in machine.calls
@@ -624,3 +626,57 @@ def test_a_node_that_leaves_keeps_nothing_of_the_clusters_network(machine):
     assert "tc filter delete dev eth0 egress" not in machine.calls
     assert not machine.has("sys/fs/bpf/cilium")
     assert machine.read("rules") == own
+
+
+def hardened(name, **change):
+    data = bootstrap_data()
+    data["cluster"]["security"] = change
+    plan = bootstrap(data)
+    return script_without_secrets(plan, next(node for node in plan.nodes if node.name == name))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("osl-cp-1", ["init phase upload-config all", "upgrade node phase control-plane", "kubelet-config"]),
+        ("osl-cp-2", ["upgrade node phase control-plane", "kubelet-config"]),
+        ("osl-w-1", ["kubelet-config"]),
+    ],
+)
+def test_a_changed_setting_reaches_a_member_and_the_first_one_tells_the_cluster(machine, name, expected):
+    machine.run(script(name))
+    assert word(machine.run(hardened(name), "keep")) == "unchanged"
+    except_one = {"exceptions": [{"setting": "seccomp-default", "until": "2027-06-30", "reason": "an old application"}]}
+    assert word(machine.run(hardened(name, **except_one), "keep")) == "changed"
+    calls = [call for call in machine.calls.splitlines() if call.startswith("kubeadm ") and " phase " in call]
+    assert len(calls) == len(expected)
+    for call, words in zip(calls, expected, strict=True):
+        assert words in call
+    assert "systemctl restart kubelet" in machine.calls
+    assert word(machine.run(hardened(name, **except_one), "keep")) == "unchanged"
+
+
+def test_a_setting_that_did_not_take_is_tried_again(machine):
+    machine.run(script("osl-cp-1"))
+    audit = {"auditLog": {"maxAgeDays": 7}}
+    machine.write("fail/systemctl", "Job for kubelet.service failed")
+    assert machine.run(hardened("osl-cp-1", **audit), "keep").returncode == 5
+    (machine.folder / "fail/systemctl").unlink()
+    assert word(machine.run(hardened("osl-cp-1", **audit), "keep")) == "changed"
+
+
+def test_a_cluster_keeps_its_networks(machine):
+    machine.run(script("osl-cp-1"))
+    data = bootstrap_data()
+    data["network"]["serviceCidr"] = "10.97.0.0/16"
+    plan = bootstrap(data)
+    done = machine.run(script_without_secrets(plan, plan.nodes[0]), "keep")
+    assert done.returncode == 3
+    assert "was made with endpoint, pod network and service network" in done.stderr
+    assert "kubeadm init" not in machine.calls
+
+
+def test_files_that_only_root_may_read(machine):
+    machine.run(script("osl-cp-1"))
+    assert (machine.folder / "lib/kubelet/config.yaml").stat().st_mode & 0o777 == 0o600
+    assert (machine.folder / "lib/etcd").stat().st_mode & 0o777 == 0o700

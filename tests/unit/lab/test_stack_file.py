@@ -86,7 +86,7 @@ def test_the_file_that_is_filled_in_is_one_that_the_program_takes(layout: Layout
 def test_no_secret_is_in_the_file_and_each_is_among_the_secrets(layout: Layout) -> None:
     text = stack_file.filled(layout)
     secrets = stack_file.secret_values(layout)
-    assert set(secrets) == {"sshPrivateKey", "caKey", "issuerKey"}
+    assert set(secrets) == {"sshPrivateKey", "caKey", "encryptionKeys", "issuerKey"}
     assert not any(value in text for value in secrets.values())
     assert "PRIVATE KEY" not in text
 

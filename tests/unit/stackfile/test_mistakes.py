@@ -186,5 +186,7 @@ def test_a_secret_in_clear_is_refused_and_a_missing_one_is_advice():
     assert [one.subject for one in found if not one.advice] == ["vds-platform:sshPrivateKey"]
     found = check_file(OSLO, "Pulumi.oslo.yaml", ROOT).findings
     assert "vds-platform:sshPrivateKey" in [one.subject for one in found if one.advice]
-    encrypted = "".join(f"  vds-platform:{name}:\n    secure: v1:x\n" for name in ("sshPrivateKey", "caKey"))
+    encrypted = "".join(
+        f"  vds-platform:{name}:\n    secure: v1:x\n" for name in ("sshPrivateKey", "caKey", "encryptionKeys")
+    )
     assert check_file(OSLO + encrypted, "Pulumi.oslo.yaml", ROOT).findings == ()

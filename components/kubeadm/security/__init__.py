@@ -1,0 +1,1 @@
+"""Security settings of a cluster that kubeadm makes."""
