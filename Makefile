@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,12 @@ lab-tests: $(VENV)/ready
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests need root; run: sudo make test, or make test-fast" >&2; exit 1; }
 	@$(RUN) tools
 	$(VENV)/bin/pytest -v --durations=25 tests/lab
+
+# atheris has wheels for some versions of Python only; without it hypothesis makes all inputs, and the program says so.
+fuzz: $(VENV)/ready ## Try odd stack files, nodes' answers and charts' values by the thousand (an hour); ARGS=node-answers
+	@$(RUN) tools helm
+	@$(VENV)/bin/pip install --quiet --require-hashes --only-binary :all: -r tests/fuzz/atheris.txt 2>/dev/null || true
+	@$(VENV)/bin/python -m tests.fuzz $(ARGS)
 
 guide: $(VENV)/ready ## Type docs/howto/first-environment.md on bare machines (stops a running lab; 6 minutes)
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab needs root; run: sudo make guide" >&2; exit 1; }

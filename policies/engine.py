@@ -106,6 +106,8 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
         yield Finding(policy.id, subject, message, remedy, decided=False, urn=urn)
     except FieldError as error:
         yield Finding(policy.id, subject, f"cannot be judged: {error}", "correct the field", urn=urn)
+    except RecursionError:
+        yield Finding(policy.id, subject, "cannot be judged: it has too many levels", "write fewer levels", urn=urn)
     except Exception as error:
         # Not the error's text: it may quote a value, and values may be secret.
         at = traceback.extract_tb(error.__traceback__)[-1]

@@ -97,5 +97,7 @@ def _sealed(value: Any) -> Any:
     if isinstance(value, str):
         return UNKNOWN_STRING_VALUE if NOT_KNOWN_YET in value else value
     if isinstance(value, Mapping):
+        if NOT_KNOWN_YET in value:  # labels or annotations of which none is known: any key may be there
+            return UNKNOWN_STRING_VALUE
         return {key: _sealed(inner) for key, inner in value.items()}
     return [_sealed(inner) for inner in value] if isinstance(value, list) else value

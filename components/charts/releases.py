@@ -76,6 +76,13 @@ def inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> 
     `name` is Pulumi's. `kubernetes` are versions of clusters, the preferred one first: a chart that does not support it
     is rendered for the next one.
     """
+    try:
+        return _inside(name, release, kubernetes)
+    except RecursionError:
+        return Inside(problem="has values that are too many levels deep", remedy="write fewer levels")
+
+
+def _inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> Inside:
     chart, version = release.get("chart"), release.get("version")
     options = release.get("repositoryOpts")
     repository = options.get("repo") if isinstance(options, Mapping) else options
@@ -87,6 +94,17 @@ def inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> 
         return _not_known("namespace")
     if not isinstance(chart, str) or not chart:
         return Inside(problem="names no chart", remedy="write chart")
+    own, files = release.get("name"), release.get("valueYamlFiles")
+    texts = {"chart": chart, "version": version, "repositoryOpts.repo": repository, "namespace": namespace, "name": own}
+    for field, value in texts.items():
+        if not isinstance(value, str | None):
+            if field == "name" and value is UNKNOWN:
+                continue  # the program's own name stands for it
+            return Inside(problem=f"{field} is not text", remedy=f"write {field} as text")
+        if value and not value.isprintable():
+            return Inside(problem=f"{field} has a character that is not printed", remedy="remove it")
+    if files is not UNKNOWN and not isinstance(files, list | tuple | None):
+        return Inside(problem="valueYamlFiles is not a list", remedy="write a list of files")
     if release.get("postrender"):
         said = "postrender changes what the chart makes, and it is not run here"
         return Inside(problem=said, remedy="remove it, and write values", decided=False)
@@ -96,6 +114,8 @@ def inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> 
     every = [
         frozenset(off) for count in range(len(switches) + 1) for off in itertools.combinations(switches, count)
     ]  # all on, then each off alone, then several
+    if not isinstance(release.get("values"), Mapping | None) and release.get("values") is not UNKNOWN:
+        return Inside(problem="values is not a group of values", remedy="write keys with values")
     try:
         tried = [_values(release, off) for off in every]
     except _UnknownValueError as error:
@@ -103,7 +123,6 @@ def inside(name: str, release: Mapping[str, Any], kubernetes: Sequence[str]) -> 
     except (OSError, ValueError) as error:
         said = f"valueYamlFiles can't be read ({getattr(error, 'strerror', None) or type(error).__name__})"
         return Inside(problem=said, remedy="correct the path", decided=False)
-    own = release.get("name")
     found = [
         _rendered(
             json.dumps(
@@ -194,7 +213,9 @@ def _stood_for(value: Any, path: str, off: frozenset[str], name: str = "") -> An
             return path not in off
         if key.lower() == "mtu":
             return 0  # to be detected: the policy on it says that the number is not known
-        return {} if _GROUP.fullmatch(key) else 1 if _NUMBER.fullmatch(key) else NOT_KNOWN_YET
+        return (
+            {NOT_KNOWN_YET: NOT_KNOWN_YET} if _GROUP.fullmatch(key) else 1 if _NUMBER.fullmatch(key) else NOT_KNOWN_YET
+        )
     if isinstance(value, Mapping):
         called = str(value.get("name")) if "value" in value and isinstance(value.get("name"), str) else ""
         return {

@@ -30,6 +30,13 @@ def shop(values: Any = None, **more: Any) -> Resource:
     return Resource("kubernetes:helm.sh/v3:Release", props, "web")
 
 
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 def said(*resources: Resource, **config: Any) -> list[Reported]:
     return violations(ENGINE_POLICIES, list(resources), config)
 
@@ -84,6 +91,25 @@ def test_a_value_that_decides_and_is_not_known_is_undecided_and_named() -> None:
 @pytest.mark.parametrize("name", ["password", "replicaCount", "podLabels", "existingSecret"])
 def test_a_value_that_is_only_copied_may_be_unknown(name: str) -> None:
     assert said(shop({name: UNKNOWN_TEXT})) == []
+
+
+LABELLED = """apiVersion: v1
+kind: Namespace
+metadata:
+  name: agency
+  labels:
+    {{- toYaml .Values.labels | nindent 4 }}
+"""
+
+
+def test_labels_that_are_not_known_are_undecided_where_a_policy_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They counted as none."""
+    monkeypatch.chdir(tmp_path)
+    packed = pack(tmp_path, "labelled", "1.0.0", {"a.yaml": LABELLED}, "labels: {}\n")
+    found = said(shop({"labels": UNKNOWN_TEXT}, chart=packed.name, version="", repositoryOpts={}))
+    assert any("labels is not known yet" in one.message for one in found)
 
 
 def test_a_value_that_is_copied_to_what_a_policy_reads_is_undecided_there() -> None:
@@ -146,6 +172,16 @@ def test_files_of_values_are_read_below_the_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem", "decided"),
     [
+        ({"valueYamlFiles": 5}, "valueYamlFiles is not a list", True),
+        ({"valueYamlFiles": [5]}, "valueYamlFiles.0 is not known yet", False),
+        ({"values": 5}, "values is not a group of values", True),
+        ({"values": deep(2000)}, "has values that are too many levels deep", True),
+        ({"chart": "shop\0"}, "chart has a character that is not printed", True),
+        ({"namespace": "\ud800"}, "namespace has a character that is not printed", True),
+        ({"name": "a\x1b"}, "name has a character that is not printed", True),
+        ({"name": {"a": None}}, "name is not text", True),
+        ({"version": 5}, "version is not text", True),
+        ({"repositoryOpts": ["x"]}, "repositoryOpts.repo is not text", True),
         ({"chart": "nowhere"}, "the chart nowhere 1.0.0 is not available here", False),
         ({"chart": UNKNOWN}, "chart is not known yet", False),
         ({"version": None}, "shop has no version", False),

@@ -36,6 +36,10 @@ _STOPS = (Verdict.FAILS, Verdict.REFUSED)
 _ROUNDS = 4
 
 
+_PROXY_WORDS = ("true", "false", "strict", "partial", "probe", "disabled")
+"""Of every release."""
+
+
 class Change(NamedTuple):
     """One difference between the old values and the new, and why."""
 
@@ -148,7 +152,8 @@ class _Carrier:
         if PROXY not in self.found:
             return
         word, words = text(value), proxy_words(self.new.release)
-        if word in ("", *words) or is_placeholder(value):
+        # What no release knows stays as it is: the agent refuses it, and false would be a choice that nobody made.
+        if word in ("", *words) or word not in _PROXY_WORDS or is_placeholder(value):
             self._put({PROXY: value}, PROXY)
             return
         wanted = {PROXY: proxy_value(word in ("strict", "true"), self.new.release)}
