@@ -1,6 +1,6 @@
 """Parses what a node's script printed: one parser for `apply`, `check` and `remove`."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -59,7 +59,7 @@ class _File(Untrusted):
 
 
 class _Service(Untrusted):
-    service: Line
+    service: Literal["firewall", "swap", "time"]
     state: Line
 
 

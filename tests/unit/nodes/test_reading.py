@@ -183,6 +183,7 @@ ODD = {
     "number": "echo 5",
     "setting without its key": """echo '{"wanted":"1"}'; echo converged""",
     "service without its state": """echo '{"service":"swap"}'; echo converged""",
+    "service that is none": """echo '{"service":"x","state":"drifted"}'; echo drifted""",
     "list": "echo '[]'; echo converged",
     "200,000 brackets": r"head -c 200000 /dev/zero | tr '\0' '['; echo; echo converged",
     "no verdict": """echo '{"module":"x","state":"loaded"}'""",
