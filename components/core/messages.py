@@ -120,6 +120,9 @@ class _Detail:
         if self.kind == "union_tag_invalid":
             tag = str(self.context["discriminator"]).strip("'")
             self.path, self.value = (*self.path, tag), self.value[tag]
+        field = getattr(self.context.get("error"), "field", "")
+        if field and field in self.value:
+            self.path, self.value = (*self.path, field), self.value[field]
 
     def follows(self, details: Sequence["_Detail"]) -> bool:
         """A list is too short only because its items are wrong: the items are reported, the list is not."""

@@ -17,11 +17,14 @@ from components.core.countries import CODES, meant
 
 
 class RefusedError(ValueError):
-    """What is wrong with a value, and what to write instead; a validator that has only the remedy says ValueError."""
+    """What is wrong with a value, and what to write instead; a validator that has only the remedy says ValueError.
 
-    def __init__(self, reason: str, remedy: str) -> None:
+    `field` is the key of the group that is wrong, where a validator sees the whole group.
+    """
+
+    def __init__(self, reason: str, remedy: str, field: str = "") -> None:
         super().__init__(f"{reason}: {remedy}")
-        self.reason, self.remedy = reason, remedy
+        self.reason, self.remedy, self.field = reason, remedy, field
 
 
 def _matching(

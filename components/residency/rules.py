@@ -211,11 +211,18 @@ def _unexcepted(spec: Residency) -> Iterator[Finding]:
     record = Record(spec.places, spec.exceptions, spec.allowed_countries, today=date.min)  # no exception has ended
     names = [place.name for place in spec.places]
     meant = {did_you_mean(item.place, names) for item in spec.exceptions if item.place not in names}
-    for place in spec.places:
-        if f"did you mean {place.name}?" in meant:
-            continue  # its exception has a misspelt name, which is reported
-        for why in residency_violations(place, record):
-            yield Finding("residency-record", f"residency place '{place.name}'", why, _OTHER_PLACE)
+    found = {
+        place.name: why
+        for place in spec.places
+        # Of one whose exception has a misspelt name, that is reported.
+        if f"did you mean {place.name}?" not in meant and (why := residency_violations(place, record))
+    }
+    if not spec.exceptions and len(found) > 1:
+        said = f"is missing, and {len(found)} places need one: {'; '.join(map('; '.join, found.values()))}"
+        yield Finding("residency-record", "residency.exceptions", said, _OTHER_PLACE, fields=("residency",))
+        return
+    for name, why in found.items():
+        yield Finding("residency-record", f"residency place '{name}'", "; ".join(why), _OTHER_PLACE)
 
 
 def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -> Iterator[Finding]:

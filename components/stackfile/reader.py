@@ -7,7 +7,7 @@ The engine's reader is Go's yaml.v3: what is in here about scalars, merge keys a
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isinf
@@ -121,6 +121,9 @@ class _Builder:
             self.anchors[event.anchor] = None
         if isinstance(event, ScalarEvent):
             node = Node(_scalar(event), line, event.value, file=self.file)
+            tag = str(event.tag or "").rpartition(":")[2]
+            if not _TAGGED.get(tag, _any)(node.value) or (tag == "int" and "." in event.value):
+                self._add(line, f"the tag !!{tag} stands before something else", "take the tag out")
         else:
             self.depth += 1
             if self.depth > _DEEPEST:
@@ -231,6 +234,19 @@ def _scalar(event: ScalarEvent) -> Any:
     if tag and not tag.startswith("tag:yaml.org,2002:"):
         return text  # a tag of somebody's own: the engine takes the text
     return text if tag.endswith(":str") else _plain(text)
+
+
+def _any(_: Any) -> bool:
+    return True
+
+
+_TAGGED: Mapping[str, Callable[[Any], bool]] = {
+    "int": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "bool": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+"""By tag of YAML, whether a value is one of it: the engine refuses another."""
 
 
 def _plain(text: str) -> Any:

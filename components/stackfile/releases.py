@@ -13,7 +13,8 @@ from components.stackfile.compatibility import FIELDS
 
 Accepts = Callable[[Mapping[Part, str]], bool]
 _NAMED = 3
-"""Advisories that a finding names; `vds versions` lists all."""
+"""Advisories that a finding names; `vds versions` names all."""
+_ALL = 1_000
 
 
 def with_newest(finding: Finding) -> Finding:
@@ -43,8 +44,10 @@ def release_problems(pins: Mapping[Part, str]) -> Iterator[Finding]:
             )
 
 
-def release_advice(pins: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Finding]:
-    """Versions that are not known yet, past their end of life or vulnerable.
+def release_advice(
+    pins: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True, *, named: int = _NAMED
+) -> list[Finding]:
+    """Versions that are not known yet, past their end of life or vulnerable, with the newest `named` advisories.
 
     `accepts`: whether a change of versions breaks no rule, so that a remedy proposes no other mistake.
     """
@@ -55,7 +58,7 @@ def release_advice(pins: Mapping[Part, str], today: date, accepts: Accepts = lam
         for finding in (
             *_unknown(part, version, releases),
             *_ended(part, version, releases, today, accepts),
-            *_vulnerable(part, version, releases, accepts),
+            *_vulnerable(part, version, releases, accepts, named),
         )
     ]
 
@@ -77,7 +80,9 @@ class Pin(NamedTuple):
 def pins(versions: Mapping[Part, str], today: date, accepts: Accepts = lambda _: True) -> list[Pin]:
     """Every version of a stack file that is in the table, judged as of a day."""
     problems = list(release_problems(versions))
-    serious = [one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today, accepts)]
+    serious = [
+        one._replace(advice=one.rule == "release-known") for one in release_advice(versions, today, accepts, named=_ALL)
+    ]
     found = []
     for part, version, releases in _judged(versions):
         line = releases.line(version)
@@ -121,12 +126,12 @@ def _with_others(part: Part, version: str) -> str:
     return f"write one of {', '.join(candidates(part, version))}, and change with it what does not work with that one"
 
 
-def _vulnerable(part: Part, version: str, releases: Releases, accepts: Accepts) -> list[Finding]:
+def _vulnerable(part: Part, version: str, releases: Releases, accepts: Accepts, most: int) -> list[Finding]:
     found = releases.vulnerable(version)
     if not found:
         return []
-    named = ", ".join(f"{one.id} ({one.about})" for one in found[-_NAMED:])
-    more = len(found) - _NAMED
+    named = ", ".join(f"{one.id} ({one.about})" for one in found[-most:])
+    more = len(found) - most
     said = f"{version} is vulnerable: {named}" + (f", and {more} more (`vds versions` lists them)" if more > 0 else "")
     line = releases.line(version)
     nearest = [line.newest] if line else []

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from components.core.versions import parse
 from components.network.cilium.chart.explain import Explanation
 from components.network.cilium.chart.migrate import Change, Migration
 from components.network.cilium.chart.nested import keys, redact, unflatten
@@ -111,7 +112,8 @@ def show_migration(migration: Migration, steps: Sequence[Step], first: str, begi
         out.print(Text(f"findings on {end}:", style="bold"))
         out.print(_findings(migration.left, expand=out.is_terminal))
     compatible = f", with upgradeCompatibility: {first!r}" if first else ""
-    out.print(Text(f"upgrade path, one minor version at a time{compatible}:", style="bold"))
+    way = "downgrade" if parse(end) < parse(begin) else "upgrade"
+    out.print(Text(f"{way} path, one minor version at a time{compatible}:", style="bold"))
     for step in steps:
         out.print(Text(f"  {step.release}"))
         for note in step.before:

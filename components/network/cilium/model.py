@@ -89,9 +89,10 @@ def _one_of_the_routings(value: Any) -> Any:
     if isinstance(value, dict) and (mode, protocol) != ("tunnel", "vxlan"):
         wrong = "protocol" if mode == "tunnel" else "mode"
         raise RefusedError(
-            f"its {wrong} is none that there is",
+            "is not one of the routings" if wrong in value else f"has no {wrong}",
             "write mode: native with nativeCidr and routes, or mode: tunnel with protocol: vxlan, or mode: tunnel with "
             "protocol: geneve",
+            field=wrong,
         )
     return value
 
@@ -108,11 +109,16 @@ def member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
-_LOAD_BALANCING = Discriminator(
-    _load_balancing,
-    custom_error_type="choice",
-    custom_error_message="write mode: snat, or mode: dsr or hybrid with dispatch: opt or geneve",
-)
+def _one_of_the_dispatches(value: Any) -> Any:
+    if isinstance(value, dict) and _load_balancing(value) is None:
+        wrong = "dispatch" if value.get("mode") in ("dsr", "hybrid") else "mode"
+        raise RefusedError(
+            "is not one of the choices" if wrong in value else f"has no {wrong}",
+            "write mode: snat, or mode: dsr or hybrid with dispatch: opt or geneve",
+            field=wrong,
+        )
+    return value
+
 
 _ROUTES = {"same-l2": "routes set by each agent", "provider": "routes by the provider", "bgp": "routes by BGP"}
 
@@ -242,7 +248,8 @@ class CiliumGeneve(_Cilium):
     routing: GeneveTunnel
     load_balancing: Annotated[
         Annotated[Snat, Tag("snat")] | Annotated[DsrGeneve, Tag("geneve")],
-        _LOAD_BALANCING,
+        Discriminator(_load_balancing),
+        BeforeValidator(_one_of_the_dispatches),
         BeforeValidator(_only_geneve_in_geneve),
     ] = Snat(mode="snat")
 
@@ -256,7 +263,8 @@ class CiliumNative(_Cilium):
     routing: NativeRouting
     load_balancing: Annotated[
         Annotated[Snat, Tag("snat")] | Annotated[DsrOption, Tag("opt")] | Annotated[DsrGeneve, Tag("geneve")],
-        _LOAD_BALANCING,
+        Discriminator(_load_balancing),
+        BeforeValidator(_one_of_the_dispatches),
     ] = Snat(mode="snat")
 
     def data_path(self, network: NetworkSpec) -> DataPath:

@@ -44,10 +44,18 @@ def said(**residency: Any) -> list[str]:
 
 
 def test_a_place_abroad_needs_an_exception() -> None:
-    located, controlled = said(places=[PLACE])
-    assert "residency place 'hub': place 'hub' is in US, allowed: NO" in located
-    assert "is controlled by Docker Inc., under the law of US" in controlled
+    (problem,) = said(places=[PLACE])
+    assert "residency place 'hub': place 'hub' is in US, allowed: NO; place 'hub' is controlled by" in problem
+    assert "is controlled by Docker Inc., under the law of US" in problem
     assert said(places=[PLACE], exceptions=[EXCEPTION]) == []
+
+
+def test_places_abroad_without_any_exception_are_one_problem() -> None:
+    data = stack_data("oslo")
+    places = [item.pop("place") for item in data["residency"].pop("exceptions")]
+    (problem,) = problems(data)
+    assert problem.startswith("residency.exceptions: is missing, and 3 places need one: ")
+    assert all(f"place '{place}' is in US" in problem for place in places)
 
 
 def test_an_exception_for_no_place_and_a_host_at_two_places_are_refused() -> None:

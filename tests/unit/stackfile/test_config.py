@@ -64,6 +64,10 @@ def test_a_problem_names_item_value_and_remedy():
     assert problems(data) == ["network.underlayMtu: '100' is out of range: write a number from 1280 to 9216"]
 
 
+def in_cni(**changes):
+    return {"cni": stack_data("oslo")["cni"] | changes}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -76,7 +80,12 @@ def test_a_problem_names_item_value_and_remedy():
             "metallb.install.kind: 'yum' is not one of the choices",
         ),
         ({"metallb": {"install": {}, "pools": []}}, "metallb.install: has no 'kind': add it"),
-        ({"cni": {"kind": "flanel"}}, "cni: is refused: write kind: cilium or kind: calico"),
+        ({"cni": {"kind": "flanel"}}, "cni.kind: 'flanel' is not one of the kinds: write kind: cilium or kind: calico"),
+        ({"cni": {"version": "1.20.2"}}, "cni: has no kind: write kind: cilium"),
+        (in_cni(routing={"mode": "nativ"}), "cni.routing.mode: 'nativ' is not one of the routings: write mode: native"),
+        (in_cni(routing={"mode": "tunnel", "protocol": "gre"}), "cni.routing.protocol: 'gre' is not one of the"),
+        (in_cni(loadBalancing={"mode": "DSR"}), "cni.loadBalancing.mode: 'DSR' is not one of the choices: write mode:"),
+        (in_cni(loadBalancing={"mode": "dsr", "dispatch": "ipip"}), "cni.loadBalancing.dispatch: 'ipip' is not one"),
         ({"cni": {"kind": "flannel"}}, "cni.kind: flannel enforces no NetworkPolicy"),
     ],
 )

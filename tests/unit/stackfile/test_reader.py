@@ -111,6 +111,11 @@ def test_an_alias_has_its_anchors_value_and_a_key_stands_before_a_merged_one():
         ("a: @b\n", (1,), "write the value in quotes"),
         ("a:\n  " + "[" * 3000, (2,), "more than 100 lists and groups are within each other"),
         ("a: 1\nb: x\x07y\n", (2,), "has the character U+0007, which YAML does not take: remove it"),
+        ("a:\n  b: !!int root\n", (2,), "the tag !!int stands before something else"),
+        ("a: !!int 3.0\n", (1,), "!!int"),
+        ("a: !!bool 1\n", (1,), "!!bool"),
+        ("a: !!null x\n", (1,), "!!null"),
+        ("a: !!float x\n", (1,), "!!float"),
         (LAUGHS, (6,), "aliases stand for more than 100000 values"),
     ],
 )

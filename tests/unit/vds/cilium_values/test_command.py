@@ -122,6 +122,13 @@ def test_what_migrate_writes_is_what_explain_finds_nothing_in(file):
     assert run("migrate", "--from", "1.20", "--to", "1.20", "-", stdin=migrated).exit_code == 0
 
 
+def test_the_way_back_is_called_a_downgrade():
+    values = "routingMode: tunnel\n"
+    down = run("migrate", "--from", "1.20", "--to", "1.16.1", "-", stdin=values).stderr
+    assert "downgrade path, one minor version at a time:" in down
+    assert "upgrade path" in run("migrate", "--from", "1.16.1", "--to", "1.20", "-", stdin=values).stderr
+
+
 def test_migrate_as_json_has_the_way_and_both_data_paths(file):
     report = json.loads(run("migrate", "--from", "1.14.4", "--to", "1.16.1", "--json", file).stdout)
     assert [step["version"] for step in report["path"]] == ["1.15.19", "1.16.1"]

@@ -56,6 +56,14 @@ def test_an_older_patch_is_advice(written):
     assert finding["remedy"] == f"write {pins['Cilium']['newestPatch']}"
 
 
+def test_the_table_for_people_names_every_advisory_too(written):
+    done = vds("versions", str(written(cni__version="1.18.0")))
+    found = table().parts["Cilium"].vulnerable("1.18.0")
+    assert len(found) > 3
+    assert all(one.id in done.stdout for one in found)
+    assert "more" not in done.stdout
+
+
 def test_a_vulnerable_version_lists_every_advisory(written):
     status, pins = judged(written(gateway__install__version="3.7.9"))
     assert status == 1
