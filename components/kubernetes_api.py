@@ -13,12 +13,22 @@ Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
 
 
+_RENEW = (
+    "run `kubeadm certs renew all` on every control plane and restart its static pods, then read the new kubeconfig "
+    "(docs/howto/bootstrap-a-cluster.md, renew certificates)"
+)
+
+
 class KubeconfigError(ValueError):
     """The text of a kubeconfig is not one; the error does not repeat it, because it holds credentials."""
 
 
 class UnreachableError(Exception):
     """The API server did not answer; the text has its address and the reason."""
+
+
+class CredentialsError(UnreachableError):
+    """A certificate has expired, or the API server refuses the kubeconfig; the text says what to do."""
 
 
 class ApiError(Exception):
@@ -92,10 +102,13 @@ class Cluster:
         try:
             answer = self._api.call_api(*prepared, _request_timeout=(self.connect_seconds, self.answer_seconds))
             status, text = int(answer.status), str(answer.read(), errors="replace")  # type: ignore[no-untyped-call]
-        except ApiException as error:
-            raise UnreachableError(f"{self.host}: {error.reason or error}") from None
-        except (HTTPError, OSError) as error:
-            raise UnreachableError(f"{self.host}: {_reason(error)}") from None
+        except (ApiException, HTTPError, OSError) as error:
+            if "certificate has expired" in str(error):
+                raise CredentialsError(f"{self.host}: its certificate has expired: {_RENEW}") from None
+            said = error.reason or error if isinstance(error, ApiException) else _reason(error)
+            raise UnreachableError(f"{self.host}: {' '.join(str(said).split())}") from None
+        if status == 401:
+            raise CredentialsError(f"{self.host}: refuses the kubeconfig: if its certificate has expired, {_RENEW}")
         if status >= 400:
             raise _refusal(status, text)
         return text
