@@ -7,7 +7,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pydantic.alias_generators import to_snake
 
-from components.charts.reference import Chart, reference
+from components.charts import helm
+from components.charts.reference import Chart
+from components.charts.render import ChartError
+from components.charts.verified import verified
 from components.core.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
@@ -70,12 +73,15 @@ def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> 
 def apply_chart(
     name: str, chart: Chart, values: Mapping[str, object], opts: pulumi.ResourceOptions
 ) -> kubernetes.helm.v3.Release:
-    """A pinned chart under its own name.
+    """A pinned chart under its own name, with the bytes that `charts.lock.yaml` names. Raises RunError otherwise.
 
     Not `atomic`: a rollback takes away the pods that say why the chart is not up, and restarts those that are up. A
     DaemonSet stops at its first pod that fails, so the others run on as before.
     """
-    found = reference(chart.name, chart.version, chart.repository)
+    try:
+        found = verified(chart.name, chart.version, chart.repository, helm.project_folders()[0])
+    except ChartError as error:
+        raise pulumi.RunError(str(error)) from None
     return kubernetes.helm.v3.Release(
         name,
         name=chart.name,

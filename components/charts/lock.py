@@ -36,8 +36,13 @@ class ChartLock(Spec):
     """The file's content."""
 
     enforce: bool = False
-    """Refuse every chart that is not in `charts`; without it, only one of which other versions are there."""
+    """Refuse every chart also while `charts` is empty."""
     charts: tuple[LockedChart, ...] = ()
+
+    @property
+    def enforced(self) -> bool:
+        """Whether a chart that is not in `charts` is refused. A lock with entries always refuses it."""
+        return self.enforce or bool(self.charts)
 
     def find(self, name: str, version: str) -> LockedChart | None:
         """The entry of that release; None if there is none."""
@@ -84,11 +89,7 @@ def lock_text(lock: ChartLock) -> str:
 
 
 def lock_problems(lock: ChartLock, wanted: Iterable[WantedChart]) -> list[Finding]:
-    """Charts of a stack that the lock does not know.
-
-    A chart of which the lock has other versions was pinned once, and its new version was not looked at: that is
-    wrong whether or not the lock is enforced.
-    """
+    """Charts of a stack that the lock does not know, once it has entries."""
     return [problem for chart in wanted for problem in _missing(lock, chart)]
 
 
@@ -105,7 +106,7 @@ def _missing(lock: ChartLock, chart: WantedChart) -> list[Finding]:
     if lock.find(chart.name, chart.version):
         return []
     others = [item.version for item in lock.charts if item.name == chart.name]
-    if not others and not lock.enforce:
+    if not lock.enforced:
         return []
     has = f"which has {', '.join(others)}" if others else "which is enforced"
     said = f"chart {chart.name} {chart.version} is not in {FILE}, {has}"
@@ -131,8 +132,8 @@ def _packed_problem(lock: ChartLock, chart: WantedChart, digest: Callable[[str],
 
 _HEAD = f"""\
 # Which bytes each chart is: `{REFRESH}` writes this file, `vds charts check` compares.
-# A stack that wants another version of a chart named here is refused. With `enforce: true`, one that is not named
-# is refused as well: set it when every chart of yours is here. docs/howto/closed-networks.md.
+# Once a chart is named here, a chart that is not named is refused, and what is deployed has the bytes that are named.
+# With `enforce: true` that is so while the list is empty, too. docs/howto/closed-networks.md.
 """
 _EMPTY = f"""\
 #

@@ -234,7 +234,7 @@ def _rendered(wanted: str) -> Inside:
     chart = ChartSource(*source)
     folders = helm.project_folders()
     try:
-        lock = _lock(folders)
+        lock = read_lock_of(folders)
         found = None
         for version in kubernetes:
             try:
@@ -261,7 +261,8 @@ def _rendered(wanted: str) -> Inside:
     return Inside(tuple(_placed(item, namespace) for item in found.manifests))
 
 
-def _lock(folders: Sequence[Path]) -> ChartLock:
+def read_lock_of(folders: Sequence[Path]) -> ChartLock:
+    """`charts.lock.yaml` of the first folder that has one; an empty lock if none has. Raises UnavailableChartError."""
     for folder in folders:
         try:
             lock, problems = read_lock((folder / FILE).read_text(encoding="utf-8"))

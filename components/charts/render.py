@@ -168,7 +168,7 @@ def obtain(chart: ChartSource, *, folders: Sequence[Path] = (), lock: ChartLock 
         said = getattr(error, "strerror", None) or type(error).__name__
         raise UnavailableChartError(f"{path} can't be read as a chart ({said})", "download it again") from None
     entry = lock.find(found.name, found.version) if lock and path.is_file() else None
-    if lock and lock.enforce and entry is None:
+    if lock and lock.enforced and entry is None:
         said = f"the chart {found.name} {found.version} is not in {FILE}, which is enforced"
         raise WrongChartError(said, f"run `{REFRESH}`, or write it there with the SHA-256 {found.sha256}")
     if entry and entry.sha256 != found.sha256:
