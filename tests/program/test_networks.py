@@ -151,9 +151,9 @@ def test_a_folders_charts_are_installed_from_their_files_and_nobody_is_asked_for
     data = stack_data("oslo") | {"charts": {"mirror": {"kind": "folder", "path": "mirror"}}}
     releases = {item.inputs["name"]: item.inputs for item in run_program("oslo", data).of("helm.sh/v3:Release")}
     assert {name: release["chart"] for name, release in releases.items()} == {
-        "cilium": "mirror/cilium-1.20.2.tgz",
-        "metallb": "mirror/metallb-0.16.1.tgz",
-    }
+        "cilium": ".charts/cilium-1.20.2.tgz",
+        "metallb": ".charts/metallb-0.16.1.tgz",
+    }, "the lock names them: what was compared is what is deployed"
     assert not any("repositoryOpts" in release for release in releases.values())
     assert judged("oslo", data) == []
 
