@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.kubeadm.security.render import ENCRYPTION
 from components.stackfile.keys import SECRETS
 from lab import stack_file
 from lab.asking import ssh
@@ -28,6 +29,7 @@ OWN = {
     "sshPrivateKey": ("ssh/id_ed25519",),
     "caKey": ("pki/cluster.key", "machines/osl-cp-*/upper/etc/kubernetes/pki/ca.key"),
     "issuerKey": ("pki/authority.key",),
+    "encryptionKeys": ("pki/encryption-key", f"machines/osl-cp-*/upper{ENCRYPTION}"),
     PASSPHRASE: ("pulumi/passphrase",),
     KUBECONFIG: ("kubeconfig", "machines/osl-cp-*/upper/etc/kubernetes/admin.conf"),
 }
@@ -44,7 +46,7 @@ def _secrets(lab: Lab) -> list[Canary]:
     served = lab.cluster.request("GET", "/api/v1/namespaces/gateway-system/secrets")["items"]
     keys = [item["data"]["tls.key"] for item in served if item["type"] == "kubernetes.io/tls"]
     return [
-        *(canary(name, value) for name, value in given.items()),
+        *(canary(name, value.strip()) for name, value in given.items()),
         canary(PASSPHRASE, (lab.layout.state / "pulumi" / "passphrase").read_text()),
         canary(KUBECONFIG, base64.b64decode(user["client-key-data"]).decode()),
         *(canary(CERTIFICATE, base64.b64decode(key).decode()) for key in keys),

@@ -48,6 +48,7 @@ TOKEN, OWN_TOKEN = "canary-of-the-kubeconfig/+&%", "canary-of-the-clusters-own/+
 ISSUER, CLUSTER = authority("ed25519"), bootstraps.authority("canaries")
 CERTIFICATE, KEY = made("*.example.no")
 SSH_KEY = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+ENCRYPTION = [base64.b64encode(bytes([number]) * 19 + b"canary-in-key").decode() for number in (1, 2)]
 PAIR = json.dumps({"wildcard-example-no": {"certificate": CERTIFICATE, "key": KEY}})
 
 
@@ -74,6 +75,7 @@ OF_STACK = {
     "sshPrivateKey": canary("sshPrivateKey", SSH_KEY),
     "kubeconfig": canary("kubeconfig", kubeconfig(TOKEN), TOKEN),
     "caKey": canary("caKey", CLUSTER[1]),
+    "encryptionKeys": canary("encryptionKeys", ",".join(ENCRYPTION), *ENCRYPTION, *map(base64.b64decode, ENCRYPTION)),
     "issuerKey": canary("issuerKey", ISSUER[1]),
     CERTIFICATES: canary(CERTIFICATES, PAIR, *marks(KEY)),
     "dnsKey": canary("dnsKey", "Y2FuYXJ5LW9mLXRoZS1UU0lHLWtleQ=="),
@@ -96,7 +98,7 @@ DRAWN = {
 ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENANTS, OF_CLUSTER, *DRAWN.values())
 
 STACKS = {
-    "oslo": ("sshPrivateKey", "caKey", CERTIFICATES),
+    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES),
     "bergen": ("sshPrivateKey", "kubeconfig", "issuerKey"),
     "tromso": ("sshPrivateKey", "kubeconfig", "dnsKey"),
 }
