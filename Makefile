@@ -65,8 +65,8 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	$(VENV)/bin/mypy
 	for program in tests/lab/*/__main__.py tests/lab/programs/*/__main__.py; do $(VENV)/bin/mypy $$program || exit 1; done
 	$(VENV)/bin/lint-imports
-	for script in setup.sh .ci/run components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
-	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run lab/machines/*.sh tests/golden/files/*.sh
+	for script in setup.sh .ci/run .ci/pulumi components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
+	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run .ci/pulumi lab/machines/*.sh tests/golden/files/*.sh
 
 # Helm first, and with progress: the tests render charts with it.
 fast-tests: $(VENV)/ready

@@ -67,10 +67,8 @@ def test_every_newest_patch_of_the_table_is_found_and_stays_in_its_minor() -> No
     assert (rule["matchUpdateTypes"], rule["enabled"]) == (["major", "minor"], False)
 
 
-def test_the_engine_is_found_in_every_workflow_that_runs_it() -> None:
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        uses = path.read_text().count("uses: pulumi/actions@")
-        assert len(versions("engine", str(path.relative_to(ROOT)))) == uses
+def test_the_engine_is_found_where_workflows_install_it() -> None:
+    assert len(versions("engine", ".ci/pulumi")) == 1
 
 
 def test_a_locked_chart_is_found_with_its_checksum() -> None:
