@@ -60,7 +60,8 @@ def test_a_workflow_can_do_nothing_that_it_does_not_say(path: Path) -> None:
     triggers = workflow[True]  # YAML reads a bare `on` as true
     assert "pull_request_target" not in triggers, "a stranger's code would run with our secrets"
     for job in workflow["jobs"].values():
-        assert set(job.get("permissions", {})) <= {"contents", "pull-requests"}
+        signs = {"id-token", "attestations"} if path.name == "release.yml" else set()
+        assert set(job.get("permissions", {})) <= {"contents", "pull-requests"} | signs
         assert "timeout-minutes" in job
 
 
@@ -142,3 +143,12 @@ def test_a_fork_is_asked_for_nothing_that_it_has_not() -> None:
 def test_evidence_is_made_and_kept_whether_or_not_the_update_succeeds() -> None:
     made = [step for step in steps(FOLDER / "up.yml") if "evidence" in str(step.get("run", step.get("with", "")))]
     assert [step.get("if") for step in made] == ["${{ !cancelled() }}"] * 2
+
+
+def test_a_release_is_made_of_a_tag_that_main_allows_and_has_an_sbom_and_a_provenance() -> None:
+    text = "\n".join(step.get("run", "") for step in steps(FOLDER / "release.yml"))
+    order = ["verify-tag", "make test-fast", ".ci/sbom.py dist/", "sha256sum", "gh release create"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "git show origin/main:.github/allowed_signers" in text, "not the tag's own list"
+    assert any("attest-build-provenance" in step.get("uses", "") for step in steps(FOLDER / "release.yml"))
