@@ -35,10 +35,15 @@ class Seen(NamedTuple):
 
 
 def of_spec(spec: PlatformSpec) -> Iterator[Seen]:
-    """The stack file's own: nodes, sources of software, the API server, pools, peers and ping targets."""
+    """The stack file's own: nodes, what SSH goes through, sources of software, the API server, pools, peers and ping
+    targets."""
     for node in spec.nodes:
         where = (node.country, node.provider.name, node.provider.country)
         yield Seen("node", node.name, str(node.address), f"nodes.{node.name}", *where)
+        if node.ssh_address:
+            yield Seen("SSH access", node.name, str(node.ssh_address), f"nodes.{node.name}.sshAddress", *where)
+    if bastion := spec.ssh.bastion:
+        yield Seen("SSH access", bastion.host, bastion.host, "ssh.bastion")
     for chart in spec.wanted_charts:
         for host in url_hosts(chart.source):
             field = "charts.mirror" if spec.charts.mirror else f"{chart.field.partition('.')[0]}.install.repository"

@@ -30,6 +30,7 @@ KINDS = {
     "secrets": "Holders of the key to the stack's secrets",
     "egress": "Egress of tenants and the platform",
     "addresses": "Address pools",
+    "SSH access": "Bastions and addresses that SSH goes through",
     "BGP peer": "BGP peers",
     "reference point": "Reference points of the preflight",
 }

@@ -10,7 +10,7 @@ import pytest
 from policies.engine import POLICIES
 from tests.support.evidence import add, entry, evidence, export
 from tests.support.foreign import PLACE
-from tests.support.stacks import existing_data, stack_data
+from tests.support.stacks import existing_data, host_key, stack_data
 from vds.evidence.model import Evidence, Place
 from vds.shared.errors import OperationError
 
@@ -25,6 +25,20 @@ def test_every_node_has_place_provider_and_the_provider_s_country() -> None:
     assert [(p.name, p.country, p.entity, p.entity_country, p.status) for p in nodes] == [
         (name, "NO", "Lab", "NO", "allowed") for name in ("osl-cp-1", "osl-w-1", "osl-w-2")
     ]
+
+
+def test_what_ssh_goes_through_is_a_place_too() -> None:
+    data = stack_data("lab")
+    data["nodes"][1]["sshAddress"] = "198.51.100.21"
+    data["ssh"]["bastion"] = {"host": "jump.example.com", "hostKey": host_key("jump")}
+    found = evidence(data=data)
+    address = place(found, "SSH access", "198.51.100.21")
+    assert (address.name, address.country, address.status) == ("osl-w-1", "NO", "allowed")
+    assert place(found, "SSH access", "jump.example.com").status == "undeclared"
+    assert found.verdict != "holds"
+    jump = {**PLACE, "name": "jump", "hosts": ["jump.example.com"], "purposes": ["egress"]}
+    data["residency"]["places"].append({**jump, "country": "NO", "entityCountry": "NO"})
+    assert place(evidence(data=data), "SSH access", "jump.example.com").status == "allowed"
 
 
 def test_the_program_s_own_evidence_has_no_violation() -> None:
