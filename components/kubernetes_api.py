@@ -1,7 +1,10 @@
 """The client of the Kubernetes API, by the text of a kubeconfig."""
 
+import base64
+import os
 import re
 from collections.abc import Mapping, Sequence
+from io import RawIOBase
 from typing import Any, ClassVar, Protocol
 
 from components.core.untrusted import YamlError, json_value, yaml_value
@@ -9,6 +12,8 @@ from components.core.untrusted import YamlError, json_value, yaml_value
 MERGE_PATCH = "application/merge-patch+json"
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 
+_BY_PATH = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key")}
+"""By kind of entry of a kubeconfig, what the client reads from a file."""
 Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
 
@@ -60,10 +65,11 @@ class Cluster:
         from kubernetes import client, config
         from kubernetes.config.config_exception import ConfigException
 
+        self._files: list[RawIOBase] = []
         try:
             settings = client.Configuration()
             config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
-                yaml_value(kubeconfig), client_configuration=settings, persist_config=False
+                self._in_memory(yaml_value(kubeconfig)), client_configuration=settings, persist_config=False
             )
         except (YamlError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
             raise KubeconfigError(
@@ -74,6 +80,30 @@ class Cluster:
         self._api = client.ApiClient(settings)
         self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
         self.host = str(settings.host)
+
+    def _in_memory(self, kubeconfig: dict[str, Any]) -> dict[str, Any]:
+        """The kubeconfig with its certificates and keys in files of memory.
+
+        Python's TLS takes a key only by the path of a file, and the library would write it to the folder of temporary
+        files, where it stays if the process is killed. These end with the process.
+        """
+        for kind, names in _BY_PATH.items():
+            for entry in kubeconfig[f"{kind}s"]:
+                fields = entry[kind]
+                for name in names:
+                    if data := fields.pop(f"{name}-data", None):
+                        file = os.fdopen(os.memfd_create("vds-platform"), "wb", buffering=0)
+                        file.write(base64.b64decode(data))
+                        self._files.append(file)
+                        fields[name] = f"/proc/self/fd/{file.fileno()}"
+        return kubeconfig
+
+    def close(self) -> None:
+        """Give the files back."""
+        while self._files:
+            self._files.pop().close()
+
+    __del__ = close
 
     def request(
         self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = ""

@@ -1,7 +1,7 @@
 """Certificates that the stack brings for its HTTPS listeners: what is wrong with them, and the Secrets they become."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from components.core.authority import key_problem
+from components.core.authority import key_problem, names_outside
 from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import PROJECT
@@ -85,7 +85,7 @@ def issuer_problems(given: Mapping[str, str], spec: GatewaySpec, now: float) -> 
             said = key_problem(given[ISSUER_KEY], spec.issuer.ca_certificate, of="gateway.issuer.caCertificate")
             remedy = "set the key that was made together with the certificate"
             found += [Finding("gateway-issuer", f"{PROJECT}:{ISSUER_KEY}", said, remedy)] if said else []
-        found += _authority_problems(spec.issuer, now)
+        found += _authority_problems(spec.issuer, [one.hostname for one in spec.https if one.hostname], now)
     if DNS_KEY in given and DNS_KEY in needed and not _is_base64(given[DNS_KEY]):
         said, remedy = "is not base64", "set it as the name server's configuration has it"
         found.append(Finding("gateway-issuer", f"{PROJECT}:{DNS_KEY}", said, remedy))
@@ -110,9 +110,12 @@ def _without(text: str, spec: GatewaySpec) -> Iterator[Finding]:
         yield _problem(name, f"is missing, and listener {listeners} needs it", "add it")
 
 
-def _authority_problems(issuer: PrivateCa, now: float) -> Iterator[Finding]:
+def _authority_problems(issuer: PrivateCa, hosts: Sequence[str], now: float) -> Iterator[Finding]:
     item, ca = "gateway.issuer.caCertificate", authority(issuer)
     begins = period(issuer, now).begins
+    if outside := names_outside(issuer.ca_certificate, hosts):
+        said = f"has name constraints that do not let it sign for {', '.join(outside)}"
+        yield Finding("gateway-issuer", item, said, "make one without name constraints, or for these names")
     if ca.not_valid_after_utc.timestamp() <= now + issuer.renew_days * 86_400:
         said = f"the authority ends on {ca.not_valid_after_utc.date()}, less than renewDays from now"
         yield Finding("gateway-issuer", item, said, "make a new one, and give it to the clients first")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -99,12 +99,11 @@ def signed(issuer: PrivateCa, issuer_key: str, names: Sequence[str], now: float)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .add_extension(_authority_identifier(ca), critical=False)
     )
-    whole = isinstance(signer, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)  # these have their own hash
     elliptic = isinstance(signer, ec.EllipticCurvePrivateKey)
     certificate = made.sign(
-        signer,  # type: ignore[arg-type]  # every key that may sign a certificate
-        None if whole else hashes.SHA256(),
-        ecdsa_deterministic=True if elliptic else None,  # RFC 6979; RSA's and EdDSA's signatures always are
+        signer,  # type: ignore[arg-type]  # an authority's key is ECDSA or RSA
+        hashes.SHA256(),
+        ecdsa_deterministic=True if elliptic else None,  # RFC 6979; RSA's signatures always are
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return KeyPair(certificate.public_bytes(Encoding.PEM).decode() + issuer.ca_certificate, pem)
@@ -117,8 +116,5 @@ def _scalar(secret: bytes, about: bytes) -> int:
 
 
 def _authority_identifier(ca: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    try:
-        known = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.public_key())  # type: ignore[arg-type]
+    known = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(known)

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple, Self
 
 from components.core.authority import key_problem
 from components.core.finding import Finding
+from components.core.kubeconfig import kubeconfig_problems
 from components.core.names import PROJECT
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
 from components.kubeadm.security.model import KEYS
 
-BY_KIND: Mapping[str, tuple[str, ...]] = {"existing": ("kubeconfig",), "kubeadm": (ENCRYPTION_KEYS,)}
+KUBECONFIG = "kubeconfig"
+BY_KIND: Mapping[str, tuple[str, ...]] = {"existing": (KUBECONFIG,), "kubeadm": (ENCRYPTION_KEYS,)}
 """The secrets that every run needs of each kind of cluster, in `vds-platform:`."""
 CA_KEY = "caKey"
 """The key of a cluster's authority, in `vds-platform:`. Only the run that makes the cluster needs it."""
@@ -52,7 +54,10 @@ def secret_names(data: Any) -> tuple[str, ...]:
 
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
     """What is wrong with the given secrets. No message has their values."""
-    found = []
+    found = [
+        Finding("cluster-secrets", f"{PROJECT}:{KUBECONFIG}", one.message, one.remedy)
+        for one in (kubeconfig_problems(given[KUBECONFIG]) if KUBECONFIG in given else ())
+    ]
     if ENCRYPTION_KEYS in given and not KEYS.fullmatch(given[ENCRYPTION_KEYS]):
         form = "keys of 32 bytes in base64 with commas between, as `openssl rand -base64 32` makes them"
         found.append(Finding("cluster-secrets", f"{PROJECT}:{ENCRYPTION_KEYS}", "has the wrong form", f"set {form}"))

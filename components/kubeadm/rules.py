@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 
+from components.core.authority import is_root, names_outside, period_problem
 from components.core.finding import Finding
 from components.core.versions import between, matches
 from components.images.model import ImageMirror
@@ -33,6 +34,7 @@ def cluster_problems(
         + _version_problems(cluster)
         + _source_problems(cluster, allowed, mirror)
         + _runtime_problems(cluster)
+        + _authority_problems(cluster, network, control_planes)
     )
     problems += [
         Finding(
@@ -105,6 +107,40 @@ def _version_problems(cluster: Kubeadm) -> list[Finding]:
             "choose one of these",
         )
     ]
+
+
+_AUTHORITY = "cluster.caCertificate"
+_ADVICE_DAYS = 400
+"""kubeadm's certificates are valid for a year. None may outlive its authority."""
+
+
+def _authority_problems(cluster: Kubeadm, network: NetworkSpec, control_planes: Sequence[NodeSpec]) -> list[Finding]:
+    found = []
+    if not is_root(cluster.ca_certificate):
+        said = "is not signed by itself: members would have to trust the authority above it too"
+        found.append(Finding("cluster-authority", _AUTHORITY, said, "make an authority for this cluster alone"))
+    names = [
+        network.api_server.host,
+        *cluster.certificate_names,
+        "kubernetes.default.svc.cluster.local",
+        str(network.service_cidr.network_address + 1),  # of the Service kubernetes
+        *(name for node in control_planes for name in (node.name, str(node.address))),
+    ]
+    if outside := names_outside(cluster.ca_certificate, dict.fromkeys(names)):
+        said = f"has name constraints that do not let it sign for {', '.join(outside)}"
+        found.append(Finding("cluster-authority", _AUTHORITY, said, "make one without name constraints"))
+    return found
+
+
+def authority_period_problems(cluster: Existing | Kubeadm, now: float) -> list[Finding]:
+    """Whether the cluster's authority is valid now, and for long enough. `now`: seconds since 1970."""
+    if isinstance(cluster, Existing):
+        return []
+    if wrong := period_problem(cluster.ca_certificate, now):
+        return [Finding("cluster-authority", _AUTHORITY, *wrong)]
+    if wrong := period_problem(cluster.ca_certificate, now, _ADVICE_DAYS):
+        return [Finding("cluster-authority", _AUTHORITY, *wrong, advice=True)]
+    return []
 
 
 CONTAINERD_2 = "1.36"

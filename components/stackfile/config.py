@@ -26,7 +26,7 @@ from components.gateway.model import CrdBundle
 from components.gateway.signing import KeyPair
 from components.kubeadm.credentials import CA_KEY, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
-from components.kubeadm.rules import expired_exceptions
+from components.kubeadm.rules import authority_period_problems, expired_exceptions
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
@@ -34,8 +34,9 @@ from components.residency.model import StateStore
 from components.residency.state_store import state_store
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
 from components.stackfile.installed_charts import from_mirror
-from components.stackfile.keys import OF_ISSUERS, SPEC, key_findings
+from components.stackfile.keys import OF_ISSUERS, SPEC, key_findings, plain_secrets
 from components.stackfile.parsing import SpecError, StackFile, parse, read_stack_file, read_text
+from components.stackfile.passphrase import passphrase_problems
 from components.stackfile.referenced_files import bundle, chart_problems, why_unreadable
 from components.stackfile.releases import release_advice
 from components.stackfile.rules import accepts
@@ -94,6 +95,8 @@ def load() -> PlatformSpec:
         for name in names
         if name not in given
     ] + key_findings(CONFIG.get())
+    beside += plain_secrets([key for key in CONFIG.get() if not pulumi.runtime.is_config_secret(key)])
+    beside += passphrase_problems(_salt())
     if data is None:
         raise _refused([Finding("stack-file", SPEC, "is missing", "copy Pulumi.oslo.yaml"), *beside], source)
     if pulumi.runtime.is_config_secret(SPEC):
@@ -110,14 +113,24 @@ def load() -> PlatformSpec:
             beside += certificate_problems(text, None, time.time())
         raise _refused([*error.problems, *beside], source) from None
     beside += credential_problems(given, spec.cluster)
+    period = authority_period_problems(spec.cluster, time.time())
+    beside += [one for one in period if not one.advice]
     beside += issuer_problems(_of_issuers(config), spec.gateway, time.time())
     beside += expired_exceptions(spec.cluster, date.today())
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
         raise _refused(beside, source)
-    for advice in (*spec.advice, *release_advice(spec.combination.versions, date.today(), accepts(spec))):
+    shown = [*period, *spec.advice, *release_advice(spec.combination.versions, date.today(), accepts(spec))]
+    for advice in shown:  # the period's problems have stopped the run above
         pulumi.log.warn(str(source.located(advice) if source else advice))
     return spec.model_copy(update=from_mirror(spec, spec.charts.mirror))
+
+
+def _salt() -> str:
+    try:
+        return read_stack_file(read_text(Path(f"Pulumi.{pulumi.get_stack()}.yaml")), "").salt
+    except (OSError, SpecError):
+        return ""
 
 
 def _source(data: Any) -> StackFile | None:

@@ -1,6 +1,6 @@
 """The keys of a stack file that are this platform's: `vds-platform:spec` and what is beside it. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
@@ -29,10 +29,10 @@ def key_findings(config: Mapping[str, Any]) -> list[Finding]:
     return [found for key in config if (found := _key_finding(key, config[key])) is not None]
 
 
-def plain_secrets(config: Mapping[str, Any]) -> Iterator[Finding]:
-    """Secrets that a file has in clear. Only a file shows it: a program gets all of them decrypted."""
+def plain_secrets(in_clear: Collection[str]) -> Iterator[Finding]:
+    """Secrets that a configuration has in clear. `in_clear`: the keys whose values are not encrypted in the file."""
     for name in sorted(SECRETS):
-        if f"{PROJECT}:{name}" in config and not is_encrypted(config[f"{PROJECT}:{name}"]):
+        if f"{PROJECT}:{name}" in in_clear:
             yield Finding(
                 RULE,
                 f"{PROJECT}:{name}",

@@ -29,6 +29,7 @@ from components.stackfile.keys import (
     plain_secrets,
 )
 from components.stackfile.lines import located, place_at, text_at
+from components.stackfile.passphrase import SALT, passphrase_problems
 from components.stackfile.reader import Node, ReadError, read
 from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
 from components.stackfile.releases import release_advice, with_newest
@@ -51,6 +52,8 @@ class StackFile(NamedTuple):
     name: str
     config: Node
     """With each key as the engine completes it: `spec` is `vds-platform:spec`."""
+    salt: str = ""
+    """By which the engine knows the right passphrase; empty where another provider keeps the secrets."""
 
     @property
     def spec(self) -> Node | None:
@@ -76,7 +79,7 @@ class StackFile(NamedTuple):
         config = self.config
         keys = {SPEC: config.keys.get(DEFAULTS, config.line), **config.keys}
         value, children = {**config.value, SPEC: spec.value}, {**config.children, SPEC: spec}
-        return StackFile(self.name, replace(config, value=value, children=children, keys=keys))
+        return self._replace(config=replace(config, value=value, children=children, keys=keys))
 
     def located(self, finding: Finding) -> Finding:
         """The finding with its lines: of the fields that it names, else of the key."""
@@ -110,7 +113,7 @@ def read_stack_file(text: str, file: str) -> StackFile:
     if stray:
         raise SpecError(stray)
     if config is None:
-        return StackFile(file, Node({}, root.line, file=file))
+        return StackFile(file, Node({}, root.line, file=file), _salt(root))
     for key in config.children:
         if f"{PROJECT}:{key}" in config.children:
             both = (config.keys[key], config.keys[f"{PROJECT}:{key}"])
@@ -120,7 +123,12 @@ def read_stack_file(text: str, file: str) -> StackFile:
     children = {name: config.children[key] for name, key in full.items()}
     values = {name: node.value for name, node in children.items()}
     lines = {name: config.keys[key] for name, key in full.items()}
-    return StackFile(file, Node(values, root.keys["config"], children=children, keys=lines, file=file))
+    return StackFile(file, Node(values, root.keys["config"], children=children, keys=lines, file=file), _salt(root))
+
+
+def _salt(root: Node) -> str:
+    value = root.value.get(SALT) if isinstance(root.value, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def parse(data: Any, *, base_dir: Path, source: StackFile | None = None, stack: str | None = None) -> PlatformSpec:
@@ -212,7 +220,8 @@ def check_file(
     except SpecError as error:
         return CheckedFile(None, None, error.problems)
     config: Mapping[str, Any] = source.config.value
-    found = [*key_findings(config), *plain_secrets(config)]
+    in_clear = [key for key in config if not is_encrypted(config[key])]
+    found = [*key_findings(config), *plain_secrets(in_clear), *passphrase_problems(source.salt)]
     data, spec = _from_json(config.get(SPEC)), None
     if data is None:
         follows = any(one.remedy == f"did you mean {SPEC}?" for one in found)

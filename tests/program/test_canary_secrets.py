@@ -45,7 +45,7 @@ from tests.support.stacks import ROOT, existing_data
 from vds.main import application
 
 TOKEN, OWN_TOKEN = "canary-of-the-kubeconfig/+&%", "canary-of-the-clusters-own/+&%"
-ISSUER, CLUSTER = authority("ed25519"), bootstraps.authority("canaries")
+ISSUER, CLUSTER = authority("ec"), bootstraps.authority("canaries")
 CERTIFICATE, KEY = made("*.example.no")
 SSH_KEY = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
 ENCRYPTION = [base64.b64encode(bytes([number]) * 19 + b"canary-in-key").decode() for number in (1, 2)]

@@ -6,7 +6,8 @@ import hashlib
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
@@ -18,8 +19,8 @@ from tests.support.stacks import ROOT, stack_data
 
 
 def authority(seed: str = "authority", *, ca: bool = True) -> tuple[str, str]:
-    """Certificate and private key, PEM. Ed25519 signs the same bytes the same way, which golden files need."""
-    key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
+    """Certificate and private key, PEM. The same seed gives the same bytes (RFC 6979), which golden files need."""
+    key = ec.derive_private_key(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:31]) + 1, ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
     usage = dict.fromkeys(
         (
@@ -45,7 +46,8 @@ def authority(seed: str = "authority", *, ca: bool = True) -> tuple[str, str]:
             x509.KeyUsage(digital_signature=True, key_cert_sign=ca, crl_sign=ca, **usage),
             critical=True,
         )
-        .sign(key, algorithm=None)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return certificate.public_bytes(Encoding.PEM).decode(), private.decode()

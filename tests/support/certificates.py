@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
@@ -37,11 +37,10 @@ def made(*names: str) -> tuple[str, str]:
 
 @cache
 def authority(kind: str = "ec", years: int = 10) -> tuple[str, str]:
-    """Certificate and private key, PEM, of an authority that may sign: `ec`, `rsa` or `ed25519`."""
+    """Certificate and private key, PEM, of an authority that may sign: `ec` or `rsa`."""
     key: Any = {
         "ec": lambda: ec.generate_private_key(ec.SECP384R1()),
         "rsa": lambda: rsa.generate_private_key(65537, 2048),
-        "ed25519": ed25519.Ed25519PrivateKey.generate,
     }[kind]()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an agency's authority")])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -56,7 +55,7 @@ def authority(kind: str = "ec", years: int = 10) -> tuple[str, str]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, None if kind == "ed25519" else hashes.SHA256())
+        .sign(key, hashes.SHA256())
     )
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return made.public_bytes(Encoding.PEM).decode(), pem.decode()

@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings, stack
 
 from components.kubeadm.kubeconfig import read_command
+from components.stackfile.keys import SECRETS as SECRET_KEYS
 from tests.support import bootstraps
 from tests.support.certificates import made
 from tests.support.kubeconfigs import kubeconfig
@@ -182,6 +183,7 @@ async def _run(
     *,
     preview: bool = False,
     changed: Collection[str] = (),
+    in_clear: Collection[str] = (),
 ) -> Program:
     """Settings, configuration and the event loop are the run's own: whatever it does, the next one starts afresh."""
     recorder, log = _Recorder(changed), _Log()
@@ -199,9 +201,7 @@ async def _run(
         )
     )
     settings.SETTINGS.outputs.clear()
-    pulumi.runtime.set_all_config(
-        config, [f"vds-platform:{key}" for key in {**SECRETS, **bootstraps.SECRETS, "certificates": ""}]
-    )
+    pulumi.runtime.set_all_config(config, [f"vds-platform:{key}" for key in {*SECRET_KEYS, *SECRETS} - set(in_clear)])
     await stack.run_in_stack(program)
     return Program(recorder.declared, recorder.outputs, recorder.secret_exports, tuple(log.lines))
 
@@ -239,11 +239,13 @@ def run_program(
     backend: str | None = None,
     preview: bool = False,
     changed: Collection[str] = (),
+    in_clear: Collection[str] = (),
     **config: str | None,
 ) -> Program:
     """`__main__.py` on a committed stack, or on `data` in its place. Nodes are read only with `readNodes=true`.
 
     A value of None leaves its key out. `changed`: names of commands whose output a preview does not know.
+    `in_clear`: secrets that are plain configuration.
     """
     spec = stack_data(name) if data is None else data
     values = {"spec": json.dumps(spec), "readNodes": "false", **secrets(spec), **config}
@@ -251,7 +253,7 @@ def run_program(
     os.environ["PULUMI_BACKEND_URL"] = backend or BACKEND[name]
     try:
         given = {f"vds-platform:{key}": value for key, value in values.items() if value is not None}
-        return asyncio.run(_run(name, given, preview=preview, changed=changed))
+        return asyncio.run(_run(name, given, preview=preview, changed=changed, in_clear=in_clear))
     finally:
         del os.environ["PULUMI_BACKEND_URL"]
         if before is not None:

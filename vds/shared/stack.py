@@ -8,9 +8,11 @@ from typing import Any
 from components.core.messages import in_full
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
-from components.kubeadm.credentials import BY_KIND, secret_names
+from components.kubeadm.credentials import BY_KIND, KUBECONFIG, credential_problems, secret_names
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
-from components.stackfile.parsing import SpecError, parse, read_text
+from components.stackfile.keys import plain_secrets
+from components.stackfile.parsing import SpecError, parse, read_stack_file, read_text
+from components.stackfile.passphrase import passphrase_problems
 from components.stackfile.spec import PlatformSpec
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
@@ -48,6 +50,11 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     data = _spec_data(config, folder)
     spec, problems = _spec(data, folder, stack)
     makes_its_cluster = secret_names(data) == BY_KIND["kubeadm"]
+    in_clear = [key for key, entry in config.items() if not entry.get("secret")]
+    found = [*plain_secrets(in_clear), *passphrase_problems(_salt(folder, stack, config_file))]
+    if not makes_its_cluster and (text := _value(config, KUBECONFIG)):
+        found += credential_problems({KUBECONFIG: text}, None)
+    problems += map(str, found)
     problems += [
         f"{PROJECT}:{name}: is missing: run `pulumi config set --secret {PROJECT}:{name} --stack {stack}`"
         for name in (*(() if makes_its_cluster else ("kubeconfig",)), "sshPrivateKey")
@@ -69,6 +76,13 @@ def open_spec(stack: str, *, project: Path | None = None, config_file: Path | No
     if spec is None or problems:
         raise _refused(stack, problems)
     return spec
+
+
+def _salt(folder: Path, stack: str, config_file: Path | None) -> str:
+    try:
+        return read_stack_file(read_text(folder / (config_file or f"Pulumi.{stack}.yaml")), "").salt
+    except (OSError, SpecError):  # the engine has read it, or keeps the stack's configuration elsewhere
+        return ""
 
 
 def _spec(data: Any, folder: Path, stack: str) -> tuple[PlatformSpec | None, list[str]]:

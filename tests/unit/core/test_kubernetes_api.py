@@ -1,6 +1,11 @@
 """The client, against a server on the loopback interface."""
 
+import base64
 import json
+import os
+import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +15,10 @@ import pytest
 import yaml
 
 from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
+from lab.layout import REGISTRY_NAME, Layout
+from lab.services import certificates
+from tests.support.bootstraps import authority
+from tests.support.stacks import ROOT
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,6 +106,68 @@ def test_who_keeps_a_pod_is_in_the_causes(server, cluster):
     assert caught.value.status == 429
     assert caught.value.causes == ("The disruption budget api needs 2 healthy pods",)
     assert len(server.seen) == 1, "whether to ask again is the caller's to say"
+
+
+KEEPS = """
+import sys
+from components.kubernetes_api import Cluster
+kept = Cluster(sys.stdin.read())
+print("ready", flush=True)
+sys.stdin.close()
+import time
+time.sleep(60)
+"""
+
+
+def with_keys(port: int, authority: str, certificate: str, key: str) -> str:
+    found = yaml.safe_load(kubeconfig(port).replace("http:", "https:"))
+    found["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
+    found["users"][0]["user"] = {
+        "client-certificate-data": base64.b64encode(certificate.encode()).decode(),
+        "client-key-data": base64.b64encode(key.encode()).decode(),
+    }
+    return yaml.safe_dump(found)
+
+
+def test_a_process_that_is_killed_leaves_no_key_on_a_disk(tmp_path):
+    certificate, key = authority()
+    process = subprocess.Popen(
+        [sys.executable, "-c", KEEPS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    process.stdin.write(with_keys(1, certificate, certificate, key))
+    process.stdin.close()
+    assert process.stdout.readline() == "ready\n"
+    assert list(tmp_path.rglob("*")) == []
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_the_clients_certificate_is_shown_to_a_server_that_its_authority_verifies(server, tmp_path):
+    layout = Layout(tmp_path)
+    certificates.ensure(layout)
+    client, key = authority()
+    (tmp_path / "client.crt").write_text(client)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(layout.pki / "registry.crt", layout.pki / "registry.key")
+    context.load_verify_locations(tmp_path / "client.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.answers = [(200, {"gitVersion": "v1"}), (200, {})]
+    text = with_keys(server.server_port, layout.authority.read_text(), client, key)
+    found = yaml.safe_load(text)
+    found["clusters"][0]["cluster"]["tls-server-name"] = REGISTRY_NAME
+    for _ in range(2):  # a new connection for each
+        made = Cluster(yaml.safe_dump(found))
+        made.request("GET", "/version")
+    with pytest.raises(UnreachableError):
+        Cluster(with_keys(server.server_port, client, client, key)).request("GET", "/version")
 
 
 def test_nobody_there_is_said_at_once_with_the_address(server):

@@ -37,15 +37,27 @@ def own(pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificates(pem.encode())[0]
 
 
-@pytest.mark.parametrize("kind", ["ec", "rsa", "ed25519"])
-def test_a_client_that_trusts_the_authority_accepts_it_for_its_names(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_client_that_trusts_the_authority_accepts_it_for_its_names(tmp_path: Path, kind: str) -> None:
     ca, key = issuer(kind)
     pair = signed(ca, key, NAMES, at(1))
     leaf, root = x509.load_pem_x509_certificates(pair.certificate.encode())
     assert load_pem_private_key(pair.key.encode(), None).public_key() == leaf.public_key()
     leaf.verify_directly_issued_by(root)
-    if kind == "ed25519":  # signs, but no browser takes it
-        return
+    for file, text in (("root.pem", ca.ca_certificate), ("leaf.pem", pair.certificate)):
+        (tmp_path / file).write_text(text)
+    words = [
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-attime",
+        str(int(at(2))),
+        "-CAfile",
+        str(tmp_path / "root.pem"),
+        str(tmp_path / "leaf.pem"),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     policy = PolicyBuilder().store(Store([root])).time(BEGAN + datetime.timedelta(days=2))
     for name in ("a.example.no", "b.example.no"):
         assert policy.build_server_verifier(x509.DNSName(name)).verify(leaf, [])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 
 from lab.layout import API_ADDRESS, API_NAME, CONTROL_PLANES, REGISTRY_NAME, SITE, Layout
@@ -23,6 +25,17 @@ def test_a_server_is_signed_by_the_authority_for_its_name_and_its_address(tmp_pa
     names = registry.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [REGISTRY_NAME]
     assert [str(found) for found in names.get_values_for_type(x509.IPAddress)] == [SITE.address]
+
+
+@pytest.mark.parametrize("name", ["registry", "packages"])
+def test_strict_clients_take_the_labs_certificates(tmp_path: Path, name: str) -> None:
+    """Python does from 3.13 on, with OpenSSL's X509_V_FLAG_X509_STRICT."""
+    layout = Layout(tmp_path)
+    certificates.ensure(layout)
+    for root, own in ((layout.authority, layout.pki / f"{name}.crt"), (layout.pki / "cluster.crt",) * 2):
+        words = ["openssl", "verify", "-x509_strict", "-CAfile", str(root), str(own)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_clusters_authority_is_one_that_the_stack_file_takes(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_mistake_in_the_shared_file_is_at_its_line(folder):
 
 def test_a_mistake_in_the_own_file_is_at_its_line(folder):
     (found,) = mistakes(check(folder, replace="nodeCidr: 203.0.113.0/24", by="nodeCidr: 203.0.113.1/24"))
-    assert str(found).startswith("Pulumi.bergen.yaml:21 network.nodeCidr: ")
+    assert str(found).startswith("Pulumi.bergen.yaml:23 network.nodeCidr: ")
 
 
 def test_a_rule_between_both_files_names_the_file_of_its_field(folder):

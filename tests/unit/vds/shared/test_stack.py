@@ -6,13 +6,17 @@ import os
 import pytest
 
 from tests.support.bootstraps import bootstrap_data
+from tests.support.kubeconfigs import kubeconfig
 from tests.support.stacks import existing_data, stack_data
 from tests.support.tools import Tools
 from vds.shared.errors import OperationError
 from vds.shared.stack import open_stack
 
+# As pulumi 3.274.1 wrote them.
+OF_EMPTY = "v1:9yFuNTDyIu4=:v1:ixzX5E3LZ7W2Q/ro:/4lYGlTQeWBVM9Zn1MroaM5Gx0GMsQ=="
+OF_A_WORD = "v1:Ch4kmAyGTbM=:v1:WGfAOYy8C+ruYgQM:Ybk5kfdh5XTjvbxBItC1s1cCF+8xJg=="
 KEY = "-----BEGIN A KEY-----"
-KUBECONFIG = "apiVersion: v1 # a kubeconfig"
+KUBECONFIG = kubeconfig()
 
 
 @pytest.fixture
@@ -47,6 +51,30 @@ def test_a_sound_stack_opens_with_its_spec_and_secrets(engine):
     assert tools.words("pulumi") == [
         ["--non-interactive", "config", "--show-secrets", "--json", "--stack", "oslo"],
     ]
+
+
+@pytest.mark.parametrize("name", ["sshPrivateKey", "kubeconfig"])
+def test_a_secret_as_plain_configuration_is_refused(engine, tmp_path, name):
+    engine(existing_data())
+    answer = json.loads((tmp_path / "answer.json").read_text())
+    answer[f"vds-platform:{name}"]["secret"] = False
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    text = refused("oslo")
+    assert f"vds-platform:{name}: is a secret, and is not encrypted in the file" in text
+    assert KEY not in text
+
+
+def test_a_stack_with_an_empty_passphrase_is_refused(engine, tmp_path):
+    engine(existing_data())
+    (tmp_path / "Pulumi.oslo.yaml").write_text(f"encryptionsalt: {OF_EMPTY}\n")
+    assert "encryptionsalt: is made with an empty passphrase" in refused("oslo")
+    (tmp_path / "Pulumi.oslo.yaml").write_text(f"encryptionsalt: {OF_A_WORD}\n")
+    open_stack("oslo")
+
+
+def test_a_kubeconfig_without_tls_is_refused(engine):
+    engine(existing_data(), kubeconfig=KUBECONFIG.replace("https:", "http:"))
+    assert "vds-platform:kubeconfig" in refused("oslo")
 
 
 def test_shared_settings_are_read_from_the_project(engine, tmp_path):
