@@ -10,8 +10,8 @@ from components.core.names import PROJECT
 from components.core.untrusted import json_value
 from components.kubeadm.credentials import BY_KIND, KUBECONFIG, credential_problems, secret_names
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
-from components.stackfile.keys import plain_secrets
-from components.stackfile.parsing import SpecError, parse, read_stack_file, read_text
+from components.stackfile.keys import RULE, plain_secrets
+from components.stackfile.parsing import SpecError, check_file, parse, read_stack_file, read_text
 from components.stackfile.passphrase import passphrase_problems
 from components.stackfile.spec import PlatformSpec
 from vds.shared import pulumi
@@ -48,7 +48,7 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     folder = project or Path.cwd()
     config = _config(stack, folder, config_file)
     data = _spec_data(config, folder)
-    spec, problems = _spec(data, folder, stack)
+    spec, problems = _spec(data, folder, stack, config_file)
     makes_its_cluster = secret_names(data) == BY_KIND["kubeadm"]
     in_clear = [key for key, entry in config.items() if not entry.get("secret")]
     found = [*plain_secrets(in_clear), *passphrase_problems(_salt(folder, stack, config_file))]
@@ -72,7 +72,8 @@ def open_spec(stack: str, *, project: Path | None = None, config_file: Path | No
     Raises OperationError as `open_stack` does.
     """
     folder = project or Path.cwd()
-    spec, problems = _spec(_spec_data(_config(stack, folder, config_file, secrets=False), folder), folder, stack)
+    data = _spec_data(_config(stack, folder, config_file, secrets=False), folder)
+    spec, problems = _spec(data, folder, stack, config_file)
     if spec is None or problems:
         raise _refused(stack, problems)
     return spec
@@ -85,13 +86,21 @@ def _salt(folder: Path, stack: str, config_file: Path | None) -> str:
         return ""
 
 
-def _spec(data: Any, folder: Path, stack: str) -> tuple[PlatformSpec | None, list[str]]:
+def _spec(data: Any, folder: Path, stack: str, config_file: Path | None) -> tuple[PlatformSpec | None, list[str]]:
     if data is None:
         return None, [f"{PROJECT}:spec: is missing: copy Pulumi.oslo.yaml, or name another --config-file"]
     try:
         return parse(data, base_dir=folder, stack=stack), []
     except SpecError as error:
-        return None, [str(problem) for problem in error.problems]
+        problems = error.problems
+    file = config_file or Path(f"Pulumi.{stack.split('/')[-1]}.yaml")
+    try:
+        checked = check_file(read_text(folder / file), str(file), folder, stack=stack)
+    except OSError:
+        checked = None
+    if checked and checked.data == data:  # what the engine has read: the same problems, with their lines
+        problems = [one for one in checked.findings if not one.advice and one.rule != RULE]
+    return None, [str(problem) for problem in problems]
 
 
 def _refused(stack: str, problems: Sequence[str]) -> OperationError:

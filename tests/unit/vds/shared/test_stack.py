@@ -2,8 +2,10 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.bootstraps import bootstrap_data
 from tests.support.kubeconfigs import kubeconfig
@@ -143,6 +145,20 @@ def test_everything_that_is_wrong_is_said_at_once(engine):
     ):
         assert part in message
     assert KEY not in message
+
+
+def test_a_mistake_is_at_its_line_of_the_file_that_the_engine_has_read(engine, tmp_path):
+    data = existing_data()
+    data["nodes"][0]["country"] = "SE"
+    engine(data)
+    assert "Pulumi.oslo.yaml:" not in refused("oslo")
+    text = yaml.safe_dump({"config": {"vds-platform:spec": data}})
+    for name, options in (("Pulumi.oslo.yaml", {}), ("copy.yaml", {"config_file": Path("copy.yaml")})):
+        (tmp_path / name).write_text(text)
+        line = next(number for number, line in enumerate(text.splitlines(), 1) if "country: SE" in line)
+        assert f"{name}:{line} " in refused("oslo", **options)
+    engine(data | {"environment": "other"})  # the file was changed meanwhile
+    assert "Pulumi.oslo.yaml:" not in refused("oslo")
 
 
 def test_a_stack_without_a_spec_says_where_to_begin(engine):
