@@ -99,7 +99,7 @@ def _spec(data: Any, folder: Path, stack: str, config_file: Path | None) -> tupl
     except OSError:
         checked = None
     if checked and checked.data == data:  # what the engine has read: the same problems, with their lines
-        problems = [one for one in checked.findings if not one.advice and one.rule != RULE]
+        problems = tuple(one for one in checked.findings if not one.advice and one.rule != RULE)
     return None, [str(problem) for problem in problems]
 
 
