@@ -182,6 +182,8 @@ def _cluster(a: Answers) -> str:
       containerd: {{ package: {a.made.package}, version: {_quoted(a.made.containerd)} }}
       images: {{ country: US, pause: {PAUSE} }} # of registry.k8s.io
       sourceCountries: [US] # software may come from there; no data is sent there
+      # Security settings are on: docs/howto/bootstrap-a-cluster.md. Users come from an identity provider:
+      # security: {{ identityProviders: [{{ issuer: https://id.example.no, audiences: [kubernetes] }}] }}
       caCertificate: |
 {_indented(a.made.ca_certificate, 10)}\
 """
