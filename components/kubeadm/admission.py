@@ -108,9 +108,12 @@ class Admission:
             key = connection.private_key(str(await self._private_key.future()))
             async with asyncio.timeout(seconds + server.dial_seconds * server.dial_attempts):
                 async with await connect(server, key) as opened:
-                    done = await opened.create_process(as_root(line, server.user))
-                    done.stdin.write(script)
-                    done.stdin.write_eof()
+                    # A command that reads nothing may have ended before anything is written to it.
+                    given = asyncssh.PIPE if script else asyncssh.DEVNULL
+                    done = await opened.create_process(as_root(line, server.user), stdin=given)
+                    if script:
+                        done.stdin.write(script)
+                        done.stdin.write_eof()
                     said, failed = await asyncio.gather(_heard(done.stdout), _heard(done.stderr))
                     await done.wait()
         except ValueError as error:
