@@ -8,9 +8,6 @@ from components.core.manifests import Manifest
 from components.core.versions import parse
 from components.gateway.bundle import CHANNEL, VERSION, Bundle, mark
 
-_Wrong = tuple[str, str]
-"""What is wrong, and the remedy."""
-
 
 def bundle_problems(live: Iterable[Manifest], new: Bundle) -> Iterator[Finding]:
     """Everything wrong with applying `new`. CRDs that are not in it are not changed."""
@@ -23,41 +20,30 @@ def bundle_problems(live: Iterable[Manifest], new: Bundle) -> Iterator[Finding]:
 def crd_problems(live: Manifest, new: Manifest) -> list[Finding]:
     """No downgrade, no experimental over standard, and no removal of a version in which objects are stored."""
     item = f"CustomResourceDefinition {live['metadata']['name']}"
-    found = [_downgrade(live, new), _channel(live, new), *_dropped(live, new)]
-    return [Finding("gateway-crds", item, said, remedy) for said, remedy in filter(None, found)]
+    return [Finding("gateway-crds", item, said, remedy) for said, remedy in _wrong(live, new)]
 
 
-def _downgrade(live: Manifest, new: Manifest) -> _Wrong | None:
+def _wrong(live: Manifest, new: Manifest) -> Iterator[tuple[str, str]]:
+    """What is wrong, and the remedy."""
     was, will = mark(live, VERSION), mark(new, VERSION)
     try:
-        older = bool(was) and parse(will) < parse(was)
+        if was and parse(will) < parse(was):
+            yield f"has release {was}, and {will} is older: objects would lose fields", f"use {was} or newer"
     except ValueError:
-        return f"its release '{was}' can't be compared with {will}", "find out what it is before you replace it"
-    if not older:
-        return None
-    return f"has release {was}, and {will} is older: objects would lose fields", f"use {was} or newer"
-
-
-def _channel(live: Manifest, new: Manifest) -> _Wrong | None:
-    if (mark(live, CHANNEL), mark(new, CHANNEL)) != ("standard", "experimental"):
-        return None
-    return (
-        "is of the standard channel; a change to the experimental one can't be undone without losing fields",
-        "use the standard channel's file",
-    )
-
-
-def _dropped(live: Manifest, new: Manifest) -> list[_Wrong]:
-    served = {str(item["name"]) for item in _versions(new) if item.get("served")}
-    return [
-        (
-            f"objects are stored as {version}, which the new CRD does not serve",
-            "store them in another version (read and write each once), remove it from status.storedVersions, then "
-            "update",
+        yield f"its release '{was}' can't be compared with {will}", "find out what it is before you replace it"
+    if (mark(live, CHANNEL), mark(new, CHANNEL)) == ("standard", "experimental"):
+        yield (
+            "is of the standard channel; a change to the experimental one can't be undone without losing fields",
+            "use the standard channel's file",
         )
-        for version in _stored(live)
-        if version not in served
-    ]
+    served = {str(item["name"]) for item in _versions(new) if item.get("served")}
+    for version in _stored(live):
+        if version not in served:
+            yield (
+                f"objects are stored as {version}, which the new CRD does not serve",
+                "store them in another version (read and write each once), remove it from status.storedVersions, then "
+                "update",
+            )
 
 
 def _stored(live: Manifest) -> list[str]:

@@ -421,10 +421,7 @@ def nic_ring(context: Context) -> Measurement:
     required=False,
 )
 def softnet(context: Context) -> Measurement:
-    window = window_of(context)
-    dropped = window.difference("softnet", "dropped")
-    good = dropped / window.seconds <= SOFTNET_DROPS_PER_SECOND
-    return Measurement(f"{dropped} {window.said}", good, f"{SOFTNET_DROPS_PER_SECOND} per second")
+    return _drops(context, "softnet", SOFTNET_DROPS_PER_SECOND)
 
 
 @check(
@@ -435,10 +432,13 @@ def softnet(context: Context) -> Measurement:
     required=False,
 )
 def listen_drops(context: Context) -> Measurement:
+    return _drops(context, "listen", LISTEN_DROPS_PER_SECOND)
+
+
+def _drops(context: Context, queue: str, most: int) -> Measurement:
     window = window_of(context)
-    dropped = window.difference("listen", "dropped")
-    good = dropped / window.seconds <= LISTEN_DROPS_PER_SECOND
-    return Measurement(f"{dropped} {window.said}", good, f"{LISTEN_DROPS_PER_SECOND} per second")
+    dropped = window.difference(queue, "dropped")
+    return Measurement(f"{dropped} {window.said}", dropped / window.seconds <= most, f"{most} per second")
 
 
 @check(
@@ -571,15 +571,10 @@ def _segment(context: Context) -> tuple[str, bool]:
     remedy="ask the provider to allow the pods' network on these ports, or use a tunnel with SNAT",
 )
 def source_address_filtering(context: Context) -> Measurement:
-    return _needed_by(context.requirements.source_address_filtering, context, _source_address_filtering)
-
-
-def _source_address_filtering(context: Context) -> tuple[str, bool]:
-    heard = context.fact("wire")["heard"]
     # Either source proves that the network filters none; an agent that runs already may rewrite pods' addresses.
-    proof = {"pod-source", "foreign-source"}
-    silent = [peer for peer in context.others if not proof & set(heard.get(peer, ()))]
-    return f"packets do not arrive from {', '.join(silent)}" if silent else "none from any other node", not silent
+    said = "packets do not arrive from", "none from any other node"
+    user = context.requirements.source_address_filtering
+    return _needed_by(user, context, lambda context: _heard(context, {"pod-source", "foreign-source"}, *said))
 
 
 @check(
@@ -589,13 +584,14 @@ def _source_address_filtering(context: Context) -> tuple[str, bool]:
     remedy="ask the provider to allow the pool's addresses, or announce the pool by BGP",
 )
 def announcements(context: Context) -> Measurement:
-    return _needed_by(context.requirements.announcements, context, _announcements)
+    said = "not heard from", "heard from every other node"
+    return _needed_by(context.requirements.announcements, context, lambda context: _heard(context, {"arp"}, *said))
 
 
-def _announcements(context: Context) -> tuple[str, bool]:
+def _heard(context: Context, proof: set[str], silence: str, heard_all: str) -> tuple[str, bool]:
     heard = context.fact("wire")["heard"]
-    silent = [peer for peer in context.others if "arp" not in heard.get(peer, ())]
-    return f"not heard from {', '.join(silent)}" if silent else "heard from every other node", not silent
+    silent = [peer for peer in context.others if not proof & set(heard.get(peer, ()))]
+    return f"{silence} {', '.join(silent)}" if silent else heard_all, not silent
 
 
 def _needed_by(user: str, context: Context, measure: Callable[[Context], tuple[str, bool]]) -> Measurement:
