@@ -11,7 +11,7 @@ from typing import NamedTuple
 from components.core.finding import Finding
 from components.core.versions import parse
 from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Route, Traefik
-from components.network.model import AnyCni, Calico, Flannel, Unmanaged
+from components.network.model import AnyCni, Calico, Cilium, Flannel
 
 
 class _Use(NamedTuple):
@@ -89,30 +89,18 @@ TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"
 """Traefik's controller name. Its Kubernetes Gateway provider has no option for another one."""
 
 
-def controller_problems(spec: GatewaySpec, cni: AnyCni) -> list[Finding]:
-    """A controller name that nothing in this stack implements."""
+def controller_problems(spec: GatewaySpec, cni: AnyCni) -> Iterator[Finding]:
+    """A controller name that nothing in this stack implements. What an unmanaged CNI has is not visible here."""
     name, ciliums = spec.controller_name, spec.controller_name.partition("/")[0] == "io.cilium"
+    said, remedy = "", "or your gateway's controllerName"
     if isinstance(spec.install, Traefik) and name != TRAEFIK_CONTROLLER:
         other = "install: { kind: existing } if Cilium is the gateway" if ciliums else "install kind: existing"
-        return [_problem(f"{name}, but install is traefik", f"write {TRAEFIK_CONTROLLER}, or {other}")]
-    if not ciliums:
-        return []
-    if name != CILIUM_CONTROLLER:
-        return [_problem(f"{name} is not a controller of Cilium", f"write {CILIUM_CONTROLLER}")]
-    if isinstance(cni, Unmanaged):
-        return []  # the CNI is not visible here; the name says that it is Cilium
-    if isinstance(cni, Calico | Flannel):
-        return [
-            _problem(f"{name}, but cni.kind is {cni.kind}", "write cni.kind: cilium, or your gateway's controllerName")
-        ]
-    if not cni.gateway_api:
-        return [
-            _problem(
-                f"{name}, but cni.gatewayApi is false", "write cni.gatewayApi: true, or your gateway's controllerName"
-            )
-        ]
-    return []
-
-
-def _problem(says: str, remedy: str) -> Finding:
-    return Finding("gateway-controller", "gateway.controllerName", says, remedy)
+        said, remedy = ", but install is traefik", f"{TRAEFIK_CONTROLLER}, or {other}"
+    elif ciliums and name != CILIUM_CONTROLLER:
+        said, remedy = " is not a controller of Cilium", CILIUM_CONTROLLER
+    elif ciliums and isinstance(cni, Calico | Flannel):
+        said, remedy = f", but cni.kind is {cni.kind}", f"cni.kind: cilium, {remedy}"
+    elif ciliums and isinstance(cni, Cilium) and not cni.gateway_api:
+        said, remedy = ", but cni.gatewayApi is false", f"cni.gatewayApi: true, {remedy}"
+    if said:
+        yield Finding("gateway-controller", "gateway.controllerName", f"{name}{said}", f"write {remedy}")

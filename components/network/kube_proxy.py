@@ -1,6 +1,6 @@
 """kube-proxy's configuration where it carries Services, and what to know before choosing a mode."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.core.finding import Finding
@@ -30,28 +30,24 @@ def kube_proxy_configuration(mode: KubeProxyMode, conntrack: Mapping[str, Any] |
     return configuration
 
 
-def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> list[Finding]:
+def kube_proxy_advice(proxy: ServiceProxy, kubernetes_version: str) -> Iterator[Finding]:
     """What an operator should know of the mode on this Kubernetes."""
     if proxy == "ipvs" and matches(kubernetes_version, IPVS_DEPRECATED):
         said = f"kube-proxy's IPVS mode is deprecated since Kubernetes 1.35, and this is {kubernetes_version}"
-        return [
-            _advice(proxy, said, "write nftables, which does the same in constant time, or ebpf without kube-proxy")
-        ]
-    if proxy == "ipvs" and matches(kubernetes_version, NFTABLES_STABLE):
+        yield _advice(proxy, said, "write nftables, which does the same in constant time, or ebpf without kube-proxy")
+    elif proxy == "ipvs" and matches(kubernetes_version, NFTABLES_STABLE):
         said = "kube-proxy's IPVS mode is deprecated from Kubernetes 1.35 on"
-        return [_advice(proxy, said, "write nftables, which is stable since 1.33 and does the same in constant time")]
-    if proxy == "nftables" and not matches(kubernetes_version, NFTABLES_STABLE):
+        yield _advice(proxy, said, "write nftables, which is stable since 1.33 and does the same in constant time")
+    elif proxy == "nftables" and not matches(kubernetes_version, NFTABLES_STABLE):
         said = f"it is stable since Kubernetes 1.33, and this is {kubernetes_version}"
-        return [_advice(proxy, said, "write iptables, or a Kubernetes of 1.33 or newer")]
-    return []
+        yield _advice(proxy, said, "write iptables, or a Kubernetes of 1.33 or newer")
 
 
-def others_kube_proxy_advice(proxy: ServiceProxy) -> list[Finding]:
+def others_kube_proxy_advice(proxy: ServiceProxy) -> Iterator[Finding]:
     """What to set in the kube-proxy of a cluster that the platform did not make: it does not change that one."""
-    if proxy != "ipvs":
-        return []
-    said = "the platform does not configure kube-proxy of an existing cluster, and layer-2 pools need strictARP"
-    return [_advice(proxy, said, "write ipvs.strictARP: true to kube-proxy's ConfigMap in kube-system and restart it")]
+    if proxy == "ipvs":
+        said = "the platform does not configure kube-proxy of an existing cluster, and layer-2 pools need strictARP"
+        yield _advice(proxy, said, "write ipvs.strictARP: true to kube-proxy's ConfigMap in kube-system and restart it")
 
 
 def _advice(proxy: ServiceProxy, said: str, remedy: str) -> Finding:

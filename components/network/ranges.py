@@ -1,5 +1,6 @@
 """Networks of a cluster that lie in each other, or are too small for what they are given out to. Pure."""
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 from itertools import combinations
 
@@ -15,33 +16,32 @@ _SEGMENT = "write the nodes' segment, as in 198.51.100.0/24"
 _CANDIDATES = ("10.244.0.0/16", "10.200.0.0/16", "172.20.0.0/16", "192.168.0.0/16")
 
 
-def range_problems(network: NetworkSpec) -> list[Finding]:
+def range_problems(network: NetworkSpec) -> Iterator[Finding]:
     """Networks that overlap, where an address in two is reached in one only; and a Service network without room."""
     pods, services = network.pod_cidr, network.service_cidr
     if any(nodes.prefixlen == 0 for nodes in network.node_cidrs):
-        return [_finding("nodeCidr", "0.0.0.0/0 is every address", _SEGMENT, IPv4Network("0.0.0.0/0"))]
-    found = []
+        yield _finding("nodeCidr", "0.0.0.0/0 is every address", _SEGMENT, IPv4Network("0.0.0.0/0"))
+        return
     for nodes in network.node_cidrs:
         if nodes.subnet_of(pods):
             remedy = f"write another podCidr, as in {_free(network)}, also to cni.routing.nativeCidr if it is there"
-            found.append(_finding("podCidr", f"{pods} contains the nodes' network {nodes}", remedy, pods))
+            yield _finding("podCidr", f"{pods} contains the nodes' network {nodes}", remedy, pods)
         elif pods.overlaps(nodes):
-            found.append(_apart("podCidr", pods, "nodeCidr", nodes))
+            yield _apart("podCidr", pods, "nodeCidr", nodes)
         if services.overlaps(nodes):
-            found.append(_apart("serviceCidr", services, "nodeCidr", nodes))
+            yield _apart("serviceCidr", services, "nodeCidr", nodes)
     if services.overlaps(pods):
-        found.append(_apart("serviceCidr", services, "podCidr", pods))
+        yield _apart("serviceCidr", services, "podCidr", pods)
     for first, second in combinations(network.node_cidrs, 2):
         if first.overlaps(second):
-            found.append(_apart("nodeCidr", second, "nodeCidr", first))
+            yield _apart("nodeCidr", second, "nodeCidr", first)
     if services.prefixlen > SERVICES:
         takes = "the API server takes the first, and cluster DNS the tenth"
         said = f"{services} has {services.num_addresses} addresses: {takes}"
-        found.append(_finding("serviceCidr", said, "write a larger network, as in 10.96.0.0/16", services))
-    return found
+        yield _finding("serviceCidr", said, "write a larger network, as in 10.96.0.0/16", services)
 
 
-def room_problems(network: NetworkSpec, nodes: int) -> list[Finding]:
+def room_problems(network: NetworkSpec, nodes: int) -> Iterator[Finding]:
     """A pod network with fewer parts than there are nodes.
 
     kube-controller-manager gives each node its part; Cilium's and Flannel's pods get their addresses from it, and
@@ -49,12 +49,11 @@ def room_problems(network: NetworkSpec, nodes: int) -> list[Finding]:
     """
     pods = network.pod_cidr
     parts = 2 ** (PER_NODE - pods.prefixlen) if pods.prefixlen <= PER_NODE else 0
-    if parts >= nodes:
-        return []
-    enough = PER_NODE - (nodes - 1).bit_length()
-    said = f"{pods}: each node takes a /{PER_NODE} of it, and there are {nodes} nodes"
-    remedy = f"write a /{enough} or larger, also to cni.routing.nativeCidr if it is there"
-    return [_finding("podCidr", said, remedy, pods)]
+    if parts < nodes:
+        enough = PER_NODE - (nodes - 1).bit_length()
+        said = f"{pods}: each node takes a /{PER_NODE} of it, and there are {nodes} nodes"
+        remedy = f"write a /{enough} or larger, also to cni.routing.nativeCidr if it is there"
+        yield _finding("podCidr", said, remedy, pods)
 
 
 def holds_nodes(network: NetworkSpec) -> bool:

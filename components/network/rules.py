@@ -23,9 +23,11 @@ def kernel_floor(cni: AnyCni) -> tuple[str, str]:
     return floor(cni.combination(), Part.KERNEL) or (EBPF_KERNEL if cni.service_proxy == "ebpf" else ANY_KERNEL, asked)
 
 
-def network_problems(network: NetworkSpec) -> list[Finding]:
+def network_problems(network: NetworkSpec) -> Iterator[Finding]:
     """Networks that overlap or are too small; and an API server that no node finds."""
-    return range_problems(network) + ([] if holds_nodes(network) else api_server_problems(network))
+    yield from range_problems(network)
+    if not holds_nodes(network):
+        yield from api_server_problems(network)
 
 
 def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:

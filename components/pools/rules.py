@@ -47,9 +47,8 @@ def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[No
     ]
 
 
-def segment_advice(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[Finding]:
+def segment_advice(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> Iterator[Finding]:
     """Layer-2 pools whose addresses are not of the segment in which a node answers for them."""
-    found = []
     for pool in spec.pools:
         if not isinstance(pool.advertisement, L2):
             continue
@@ -62,8 +61,7 @@ def segment_advice(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[Node
                     "for it: only a router that asks for it there finds it"
                 )
                 remedy = "choose addresses of that network, announce the pool by BGP, or ask the provider"
-                found.append(_of_pool("metallb-pool-segment", Pooled(pool.name, block), said, remedy))
-    return [one._replace(advice=True) for one in found]
+                yield _of_pool("metallb-pool-segment", Pooled(pool.name, block), said, remedy)._replace(advice=True)
 
 
 def _segment_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[NodeSpec]) -> Iterator[Finding]:

@@ -63,13 +63,14 @@ def residency_problems(spec: Residency) -> list[Finding]:
     return [*_names(spec), *_exceptions_of_nothing(spec.places, spec.exceptions), *_unexcepted(spec)]
 
 
-def data_flow_problems(flow: DataFlow, record: Record) -> list[Finding]:
+def data_flow_problems(flow: DataFlow, record: Record) -> Iterator[Finding]:
     """An undeclared destination, one for another purpose than declared, or a residency violation."""
 
     if flow.endpoint == NOT_KNOWN:
         why = flow.unknown or f"where bytes go ({flow.purpose}) is not known yet"
         remedy = flow.remedy or "write it as a plain value"
-        return [Finding("residency-destinations", flow.where, f"{UNDECIDED}: {why}", remedy, decided=False)]
+        yield Finding("residency-destinations", flow.where, f"{UNDECIDED}: {why}", remedy, decided=False)
+        return
 
     def finding(message: str, remedy: str) -> Finding:
         return Finding(
@@ -77,7 +78,7 @@ def data_flow_problems(flow: DataFlow, record: Record) -> list[Finding]:
         )
 
     if flow.purpose == "addresses" and outside_of(flow.endpoint) is None:
-        return []  # a pool of private addresses needs no place
+        return  # a pool of private addresses needs no place
     to = f"bytes go to {flow.endpoint}"
     place = place_of(flow.endpoint, record.audited)
     if place is not None:
@@ -90,36 +91,33 @@ def data_flow_problems(flow: DataFlow, record: Record) -> list[Finding]:
             f"write one in residency.places, {{name, {_key(flow.endpoint)}: [{flow.endpoint}], entity, entityCountry, "
             f"country, purposes: [{flow.purpose}]}}, or use one that is declared{enough}"
         )
-        return [finding(f"{to} ({flow.purpose}), which no declared place holds", remedy)]
-    problems = []
+        yield finding(f"{to} ({flow.purpose}), which no declared place holds", remedy)
+        return
     if flow.purpose not in place.purposes:
         purposes = ", ".join(place.purposes)
         message = f"{to} for {flow.purpose}, and place '{place.name}' is declared for {purposes}"
-        problems.append(finding(message, "add the purpose to it, or use another place"))
-    return problems + [
-        finding(f"{to} ({flow.purpose}): {why}", _OTHER_PLACE) for why in residency_violations(place, record)
-    ]
+        yield finding(message, "add the purpose to it, or use another place")
+    for why in residency_violations(place, record):
+        yield finding(f"{to} ({flow.purpose}): {why}", _OTHER_PLACE)
 
 
 _OTHER_PLACE = "use another place, or write a dated exception"
 
 
-def residency_violations(place: Place, record: Record) -> list[str]:
+def residency_violations(place: Place, record: Record) -> Iterator[str]:
     """Why the place may not be used today: its country and its entity's are checked separately."""
     allowed = ", ".join(sorted(record.allowed)) or "none"
-    abroad = []
-    if place.country not in record.allowed:
-        abroad.append(f"place '{place.name}' is in {place.country}, allowed: {allowed}")
-    if place.entity_country not in record.allowed:
-        abroad.append(
-            f"place '{place.name}' is controlled by {place.entity}, under the law of {place.entity_country}, "
-            f"in whichever country it is; allowed: {allowed}"
-        )
     excepted = [item for item in record.exceptions if item.place == place.name]
-    if not abroad or any(not item.ended(record.today) for item in excepted):
-        return []
+    if any(not item.ended(record.today) for item in excepted):
+        return
     ended = "".join(f" (exception '{item.name}' ended on {item.until})" for item in excepted)
-    return [f"{why}{ended}" for why in abroad]
+    if place.country not in record.allowed:
+        yield f"place '{place.name}' is in {place.country}, allowed: {allowed}{ended}"
+    if place.entity_country not in record.allowed:
+        yield (
+            f"place '{place.name}' is controlled by {place.entity}, under the law of {place.entity_country}, "
+            f"in whichever country it is; allowed: {allowed}{ended}"
+        )
 
 
 def expired_problems(exceptions: Sequence[ResidencyException], today: date) -> Iterator[Finding]:
@@ -215,7 +213,7 @@ def _unexcepted(spec: Residency) -> Iterator[Finding]:
         place.name: why
         for place in spec.places
         # Of one whose exception has a misspelt name, that is reported.
-        if f"did you mean {place.name}?" not in meant and (why := residency_violations(place, record))
+        if f"did you mean {place.name}?" not in meant and (why := list(residency_violations(place, record)))
     }
     if not spec.exceptions and len(found) > 1:
         said = f"is missing, and {len(found)} places need one: {'; '.join(map('; '.join, found.values()))}"

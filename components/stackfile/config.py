@@ -94,7 +94,8 @@ def load() -> PlatformSpec:
         Finding("stack-file", f"{PROJECT}:{name}", "is missing", f"run `pulumi config set --secret {PROJECT}:{name}`")
         for name in names
         if name not in given
-    ] + key_findings(CONFIG.get())
+    ]
+    beside += key_findings(CONFIG.get())
     beside += plain_secrets([key for key in CONFIG.get() if not pulumi.runtime.is_config_secret(key)])
     beside += passphrase_problems(_salt())
     if data is None:

@@ -24,9 +24,19 @@ SETTINGS: Mapping[str, tuple[type, str]] = {
 """Settings beside the spec, their type and what they do. The engine hands each of them on as text."""
 
 
-def key_findings(config: Mapping[str, Any]) -> list[Finding]:
+def key_findings(config: Mapping[str, Any]) -> Iterator[Finding]:
     """Keys of ours that there are not, and values of a wrong type."""
-    return [found for key in config if (found := _key_finding(key, config[key])) is not None]
+    for key, value in config.items():
+        namespace, colon, name = key.partition(":")
+        if not colon or namespace != PROJECT:
+            if colon and did_you_mean(namespace, [PROJECT]):
+                yield Finding(RULE, key, "is not a key of this project", f"write {PROJECT}:{name}")
+        elif name != "spec" and name not in SETTINGS and name not in SECRETS:
+            choices = ["spec", *SETTINGS, *sorted(SECRETS)]
+            meant = did_you_mean(name, choices).replace("did you mean ", f"did you mean {PROJECT}:")
+            yield Finding(RULE, key, "is not a key here", meant or f"the keys are {', '.join(choices)}")
+        elif name == "readNodes" and str(value).lower() not in ("true", "false"):
+            yield Finding(RULE, key, f"{str(value)[:20]!r} is neither true nor false", "write one of them")
 
 
 def plain_secrets(in_clear: Collection[str]) -> Iterator[Finding]:
@@ -57,17 +67,3 @@ def missing_secrets(config: Mapping[str, Any]) -> Iterator[Finding]:
 def is_encrypted(value: Any) -> bool:
     """Whether a value is one that the engine has encrypted."""
     return isinstance(value, Mapping) and set(value) == {"secure"} and isinstance(value["secure"], str)
-
-
-def _key_finding(key: str, value: Any) -> Finding | None:
-    namespace, colon, name = key.partition(":")
-    if not colon or namespace != PROJECT:
-        near = did_you_mean(namespace, [PROJECT]) if colon else ""
-        return Finding(RULE, key, "is not a key of this project", f"write {PROJECT}:{name}") if near else None
-    if name != "spec" and name not in SETTINGS and name not in SECRETS:
-        choices = ["spec", *SETTINGS, *sorted(SECRETS)]
-        meant = did_you_mean(name, choices).replace("did you mean ", f"did you mean {PROJECT}:")
-        return Finding(RULE, key, "is not a key here", meant or f"the keys are {', '.join(choices)}")
-    if name == "readNodes" and str(value).lower() not in ("true", "false"):
-        return Finding(RULE, key, f"{str(value)[:20]!r} is neither true nor false", "write one of them")
-    return None

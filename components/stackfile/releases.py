@@ -55,11 +55,7 @@ def release_advice(
         finding._replace(advice=True)
         for part, version, releases in _judged(pins)
         if not releases.never_existed(version)
-        for finding in (
-            *_unknown(part, version, releases),
-            *_ended(part, version, releases, today, accepts),
-            *_vulnerable(part, version, releases, accepts, named),
-        )
+        for finding in _advice(part, version, releases, today, accepts, named)
     ]
 
 
@@ -101,43 +97,30 @@ def _judged(pins: Mapping[Part, str]) -> list[tuple[Part, str, Releases]]:
     return [(part, version, known[part]) for part, version in pins.items() if part in known]
 
 
-def _unknown(part: Part, version: str, releases: Releases) -> list[Finding]:
+def _advice(
+    part: Part, version: str, releases: Releases, today: date, accepts: Accepts, most: int
+) -> Iterator[Finding]:
     line = releases.line(version)
     newest = line.newest if line else releases.newest
-    if not (releases.is_newer(version) or (line and parse(version) > parse(newest))):
-        return []
-    of_line = f" of {minor(version)}" if line else ""
-    said = f"{version}: no release of {part} with that number was known on {table().day}"
-    return [_finding("release-known", part, version, said, f"the newest known{of_line} is {newest}")]
-
-
-def _ended(part: Part, version: str, releases: Releases, today: date, accepts: Accepts) -> list[Finding]:
-    end = releases.has_ended(version, today)
-    if end is None:
-        return []
-    when = f"on {end}" if releases.line(version) else f"on {end} or before"
-    said = f"{version}: {part} {minor(version)} reached its end of life {when} and gets no more fixes"
-    living = [one for one in candidates(part, version) if accepts({part: one})]
-    remedy = f"write {' or '.join(living)}" if living else _with_others(part, version)
-    return [_finding("release-end", part, version, said, remedy)]
-
-
-def _with_others(part: Part, version: str) -> str:
-    return f"write one of {', '.join(candidates(part, version))}, and change with it what does not work with that one"
-
-
-def _vulnerable(part: Part, version: str, releases: Releases, accepts: Accepts, most: int) -> list[Finding]:
-    found = releases.vulnerable(version)
-    if not found:
-        return []
-    named = ", ".join(f"{one.id} ({one.about})" for one in found[-most:])
-    more = len(found) - most
-    said = f"{version} is vulnerable: {named}" + (f", and {more} more (`vds versions` lists them)" if more > 0 else "")
-    line = releases.line(version)
-    nearest = [line.newest] if line else []
-    fixed = [one for one in (*nearest, *candidates(part)) if not releases.vulnerable(one) and accepts({part: one})]
-    remedy = f"write {fixed[0]}" if fixed else _with_others(part, version)
-    return [_finding("release-vulnerable", part, version, said, remedy)]
+    if releases.is_newer(version) or (line and parse(version) > parse(newest)):
+        of_line = f" of {minor(version)}" if line else ""
+        said = f"{version}: no release of {part} with that number was known on {table().day}"
+        yield _finding("release-known", part, version, said, f"the newest known{of_line} is {newest}")
+    with_others = f"one of {', '.join(candidates(part, version))}, and change with it what does not work with that one"
+    if end := releases.has_ended(version, today):
+        when = f"on {end}" if line else f"on {end} or before"
+        said = f"{version}: {part} {minor(version)} reached its end of life {when} and gets no more fixes"
+        living = [one for one in candidates(part, version) if accepts({part: one})]
+        yield _finding("release-end", part, version, said, f"write {' or '.join(living) or with_others}")
+    if found := releases.vulnerable(version):
+        named = ", ".join(f"{one.id} ({one.about})" for one in found[-most:])
+        more = len(found) - most
+        said = f"{version} is vulnerable: {named}" + (
+            f", and {more} more (`vds versions` lists them)" if more > 0 else ""
+        )
+        fixes = [*([line.newest] if line else []), *candidates(part)]
+        fixed = (one for one in fixes if not releases.vulnerable(one) and accepts({part: one}))
+        yield _finding("release-vulnerable", part, version, said, f"write {next(fixed, with_others)}")
 
 
 def _last(releases: Releases, version: str) -> str:

@@ -110,9 +110,9 @@ def may_use(image: str, spec: PlatformSpec, today: str) -> None:
     residency = spec.residency
     day = datetime.date.fromisoformat(today)
     record = Record(residency.places, residency.exceptions, residency.allowed_countries, day)
-    problems = data_flow_problems(DataFlow(image_registry(image), "image-registry", f"--image {image}"), record)
-    if problems:
-        raise OperationError("\n".join(str(problem) for problem in problems))
+    flow = DataFlow(image_registry(image), "image-registry", f"--image {image}")
+    if problems := "\n".join(map(str, data_flow_problems(flow, record))):
+        raise OperationError(problems)
 
 
 def table(found: tuple[Row, ...], source: str, target: str) -> Group:
