@@ -67,50 +67,32 @@ def _routing_problems(cni: Cilium, network: NetworkSpec) -> Iterator[Finding]:
         )
 
 
-def upgrade_problems(cni: Cilium) -> list[Finding]:
+def upgrade_problems(cni: Cilium) -> Iterator[Finding]:
     """A jump over a minor, with the path to take; and a first minor that came after the one that is written."""
-    return [*_jump(cni), *_first(cni)]
-
-
-def _jump(cni: Cilium) -> list[Finding]:
-    if cni.running_version is None:
-        return []
-    running, wanted = parse(cni.running_version), parse(cni.version)
-    if running.major != wanted.major:
-        says = f"{cni.version}, but {cni.running_version} runs, and no way over a major version is known"
-        return [_refused(says, f"write {cni.running_version}, or another {running.major}.x")]
+    running, wanted = parse(cni.running_version or cni.version), parse(cni.version)
     step = 1 if running < wanted else -1
-    between = [f"{running.major}.{number}" for number in range(running.minor + step, wanted.minor, step)]
-    if not between:
-        return []
-    path = " → ".join([cni.running_version, *(NEWEST_PATCHES.get(name, name) for name in between), cni.version])
-    goes = "goes back" if step < 0 else "goes"
-    says = f"{cni.version}, but {cni.running_version} runs, and Cilium {goes} one minor at a time"
-    return [
-        _refused(
-            says,
-            f"take the path {path}, one update each; use Cilium's own tools for versions that a stack "
-            "file does not take (`vds cilium-values migrate --to` writes the values of each step)",
+    skipped = [f"{running.major}.{number}" for number in range(running.minor + step, wanted.minor, step)]
+    says, remedy = f"{cni.version}, but {cni.running_version} runs, and", ""
+    if running.major != wanted.major:
+        says += " no way over a major version is known"
+        remedy = f"write {cni.running_version}, or another {running.major}.x"
+    elif skipped:
+        says += f" Cilium {'goes back' if step < 0 else 'goes'} one minor at a time"
+        path = " → ".join(NEWEST_PATCHES.get(name, name) for name in skipped)
+        remedy = (
+            f"take the path {cni.running_version} → {path} → {cni.version}, one update each; use Cilium's own tools for versions that a stack file does not "
+            "take (`vds cilium-values migrate --to` writes the values of each step)"
         )
-    ]
-
-
-def _refused(says: str, remedy: str) -> Finding:
-    return Finding("cni-upgrade", "cni.version", says, remedy)
-
-
-def _first(cni: Cilium) -> Iterator[Finding]:
-    if cni.upgraded_from is None:
-        return
+    if remedy:
+        yield Finding("cni-upgrade", "cni.version", says, remedy)
     limit = min((minor(version) for version in (cni.version, cni.running_version) if version), key=parse)
-    if parse(cni.upgraded_from) <= parse(limit):
-        return
-    yield Finding(
-        "cni-upgrade",
-        "cni.upgradedFrom",
-        f"{cni.upgraded_from} is newer than {limit}",
-        "write the first minor that this cluster ran, or leave it out on a new one",
-    )
+    if cni.upgraded_from and parse(cni.upgraded_from) > parse(limit):
+        yield Finding(
+            "cni-upgrade",
+            "cni.upgradedFrom",
+            f"{cni.upgraded_from} is newer than {limit}",
+            "write the first minor that this cluster ran, or leave it out on a new one",
+        )
 
 
 CLIENTS_MTU = 1500
