@@ -30,6 +30,12 @@ def manifest(
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
 
 
+def secured_namespace(name: str, level: str = "restricted", labels: Mapping[str, str] | None = None) -> Manifest:
+    """A namespace whose pods must pass this level of Pod Security."""
+    security = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "audit", "warn")}
+    return manifest("v1", "Namespace", name, labels={**(labels or {}), **security})
+
+
 def key(item: Manifest) -> tuple[str, str, str, str]:
     """What identifies an object: API version, kind, namespace (empty if none), name."""
     metadata = item["metadata"]

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_chart
-from components.core.manifests import Manifest
+from components.core.manifests import Manifest, secured_namespace
 from components.core.names import child, token
 from components.gateway.bundle import Bundle, taken_over
 from components.gateway.cert_manager import cert_manager_values, certificates, dns_key_secret, issuer
@@ -21,7 +21,6 @@ from components.gateway.render import (
     gateway,
     gateway_class,
     gateway_policies,
-    restricted_namespace,
 )
 from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.gateway.signing import KeyPair
@@ -147,7 +146,7 @@ class Gateway(pulumi.ComponentResource):
         install = self._spec.issuer
         if not isinstance(install, CertManager):
             return []
-        namespace = self._apply(("issuer-namespace",), restricted_namespace(NAMESPACE), before)
+        namespace = self._apply(("issuer-namespace",), secured_namespace(NAMESPACE), before)
         for item in cert_manager_policies(self._context):
             self._apply(("issuer-policy", item["metadata"]["name"]), item, [namespace])
         values = cert_manager_values(install, self._context)
@@ -164,7 +163,7 @@ class Gateway(pulumi.ComponentResource):
         """The gateway's namespace; empty where somebody else runs the data plane, and has made it."""
         if not isinstance(self._spec.install, Traefik) and not self._context.by_cilium:
             return []
-        return [self._apply(("namespace",), restricted_namespace(self._spec.namespace), before)]
+        return [self._apply(("namespace",), secured_namespace(self._spec.namespace), before)]
 
     def _data_plane(
         self, namespace: Sequence[pulumi.Resource], pools: Sequence[pulumi.Resource]

@@ -19,13 +19,6 @@ from components.gateway.model import (
 from components.gateway.traefik import SELECTED
 from components.gateway.waits import ADDRESS, API, PROGRAMMED
 
-_POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-
-
-def restricted_namespace(name: str) -> Manifest:
-    """A namespace whose pods pass Pod Security `restricted`: of the data plane, of cert-manager."""
-    return manifest("v1", "Namespace", name, labels=_POD_SECURITY)
-
 
 def gateway_class(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     """The GatewayClass. A running data plane with this controller name accepts it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from components.charts.values import merged, put, taken_problems
 from components.core.finding import Finding
-from components.core.manifests import Manifest, manifest
+from components.core.manifests import Manifest, manifest, secured_namespace
 from components.core.names import METALLB_SYSTEM
 from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
 from components.images.model import ImageMirror, image_at, pin_of
@@ -27,8 +27,7 @@ _FAST_PROBE = {"initialDelaySeconds": 1, "periodSeconds": 2, "failureThreshold":
 
 def metallb_namespace() -> Manifest:
     """MetalLB's namespace. It is `privileged`, because speakers use the host's network and raw sockets."""
-    labels = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "audit", "warn")}
-    return manifest("v1", "Namespace", METALLB_SYSTEM, labels=labels)
+    return secured_namespace(METALLB_SYSTEM, "privileged")
 
 
 def address_pool(pool: Pool) -> Manifest:

@@ -6,7 +6,7 @@ The exception is traffic through Cilium's own gateway, which a NetworkPolicy can
 from typing import Any
 
 from components.core import labels
-from components.core.manifests import Manifest, manifest
+from components.core.manifests import Manifest, manifest, secured_namespace
 from components.core.names import KUBE_SYSTEM
 from components.tenancy.model import GATEWAY, TenantSpec, Tier
 
@@ -55,8 +55,7 @@ def tenant_manifests(tenant: TenantSpec, *, gateway_namespace: str | None) -> li
 
 def namespace(tenant: TenantSpec) -> Manifest:
     """The namespace, with Pod Security `restricted`."""
-    pod_security = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return manifest("v1", "Namespace", tenant.name, labels={labels.TENANT: tenant.name, **pod_security})
+    return secured_namespace(tenant.name, labels={labels.TENANT: tenant.name})
 
 
 def default_deny(tenant: TenantSpec) -> Manifest:
@@ -112,7 +111,7 @@ def resource_quota(tenant: TenantSpec) -> Manifest:
         **dict.fromkeys(created, str(quota.objects)),
     }
     hard = dict(sorted(hard.items()))
-    return manifest("v1", "ResourceQuota", "tenant", namespace=tenant.name, labels=_labels(tenant), spec={"hard": hard})
+    return _inside(tenant, "v1", "ResourceQuota", "tenant", spec={"hard": hard})
 
 
 def priority_quota(tenant: TenantSpec) -> Manifest:
@@ -120,9 +119,7 @@ def priority_quota(tenant: TenantSpec) -> Manifest:
     namespace use them (1.36, plugin/pkg/admission/priority)."""
     matches = {"scopeName": "PriorityClass", "operator": "In", "values": list(SYSTEM_PRIORITIES)}
     spec = {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [matches]}}
-    return manifest(
-        "v1", "ResourceQuota", "system-priorities", namespace=tenant.name, labels=_labels(tenant), spec=spec
-    )
+    return _inside(tenant, "v1", "ResourceQuota", "system-priorities", spec=spec)
 
 
 def limit_range(tenant: TenantSpec) -> Manifest:
@@ -136,8 +133,7 @@ def limit_range(tenant: TenantSpec) -> Manifest:
         ),
         "max": _resources(limits.max_cpu, limits.max_memory, limits.max_ephemeral_storage),
     }
-    spec = {"limits": [container]}
-    return manifest("v1", "LimitRange", "tenant", namespace=tenant.name, labels=_labels(tenant), spec=spec)
+    return _inside(tenant, "v1", "LimitRange", "tenant", spec={"limits": [container]})
 
 
 def _resources(cpu: str, memory: str, ephemeral_storage: str) -> dict[str, str]:
@@ -150,17 +146,16 @@ def owner_role(tenant: TenantSpec) -> Manifest:
         {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
         for group, resources, verbs in OWNER_RIGHTS
     ]
-    return manifest(f"{_RBAC}/v1", "Role", "tenant-owner", namespace=tenant.name, labels=_labels(tenant), rules=rules)
+    return _inside(tenant, f"{_RBAC}/v1", "Role", "tenant-owner", rules=rules)
 
 
 def owner_binding(tenant: TenantSpec) -> Manifest:
     """The owner role for the agency's group."""
-    return manifest(
+    return _inside(
+        tenant,
         f"{_RBAC}/v1",
         "RoleBinding",
         "tenant-owner",
-        namespace=tenant.name,
-        labels=_labels(tenant),
         roleRef={"apiGroup": _RBAC, "kind": "Role", "name": "tenant-owner"},
         subjects=[{"apiGroup": _RBAC, "kind": "Group", "name": tenant.owner.group}],
     )
@@ -192,10 +187,7 @@ def _through_cilium(tenant: TenantSpec, tier: Tier) -> Manifest:
             {"fromEntities": ["ingress"], "toPorts": [{"ports": [{"port": str(tier.port), "protocol": "TCP"}]}]}
         ],
     }
-    name = f"to-{tier.name}-from-gateway"
-    return manifest(
-        "cilium.io/v2", "CiliumNetworkPolicy", name, namespace=tenant.name, labels=_labels(tenant), spec=spec
-    )
+    return _inside(tenant, "cilium.io/v2", "CiliumNetworkPolicy", f"to-{tier.name}-from-gateway", spec=spec)
 
 
 def _egress(tenant: TenantSpec, tier: Tier, targets: list[Tier]) -> Manifest:
@@ -208,13 +200,11 @@ def _egress(tenant: TenantSpec, tier: Tier, targets: list[Tier]) -> Manifest:
 
 
 def _network_policy(tenant: TenantSpec, name: str, spec: dict[str, Any]) -> Manifest:
-    return manifest(
-        "networking.k8s.io/v1", "NetworkPolicy", name, namespace=tenant.name, labels=_labels(tenant), spec=spec
-    )
+    return _inside(tenant, "networking.k8s.io/v1", "NetworkPolicy", name, spec=spec)
 
 
-def _labels(tenant: TenantSpec) -> dict[str, str]:
-    return {labels.TENANT: tenant.name}
+def _inside(tenant: TenantSpec, api: str, kind: str, name: str, **body: Any) -> Manifest:
+    return manifest(api, kind, name, namespace=tenant.name, labels={labels.TENANT: tenant.name}, **body)
 
 
 def _namespace(name: str) -> dict[str, Any]:

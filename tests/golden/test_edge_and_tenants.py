@@ -3,8 +3,9 @@
 import pytest
 import yaml
 
+from components.core.manifests import secured_namespace
 from components.gateway.model import Traefik
-from components.gateway.render import gateway_policies, restricted_namespace
+from components.gateway.render import gateway_policies
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
@@ -62,5 +63,5 @@ def test_what_goes_with_a_chart_is_what_it_was() -> None:
     assert_golden(
         "oslo-traefik.yaml", to_yaml(traefik_manifests(oslo.gateway, oslo.gateway.install, oslo.gateway_context))
     )
-    around = [metallb_namespace(), restricted_namespace(oslo.gateway.namespace)]
+    around = [metallb_namespace(), secured_namespace(oslo.gateway.namespace)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))

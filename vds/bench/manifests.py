@@ -6,9 +6,9 @@ its log or its node.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from components.core import labels
+from components.core.manifests import Manifest, manifest, secured_namespace
 
 NAMESPACE = "vds-platform-bench"
 """One for every cluster: two measurements at a time would measure each other."""
@@ -24,27 +24,15 @@ RESULT = "/run/vds-platform-bench-result"
 _PINGER = Path(__file__).with_name("pinger.py").read_text(encoding="utf-8")
 _USER = 65534  # user nobody in every image
 
-Manifest = dict[str, Any]
-
 
 def namespace(run: str) -> Manifest:
     """The namespace, at the strictest level that Pod Security has."""
-    level = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": NAMESPACE, "labels": {**labels.managed(bench="network"), RUN: run, **level}},
-    }
+    return secured_namespace(NAMESPACE, labels={**labels.managed(bench="network"), RUN: run})
 
 
 def account() -> Manifest:
     """A service account of its own: `default` comes only some time after its namespace."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
-        "automountServiceAccountToken": False,
-    }
+    return manifest("v1", "ServiceAccount", ACCOUNT, namespace=NAMESPACE, automountServiceAccountToken=False)
 
 
 def pod(name: str, node: str, image: str, command: Sequence[str], *, lives_seconds: int) -> Manifest:
@@ -52,11 +40,13 @@ def pod(name: str, node: str, image: str, command: Sequence[str], *, lives_secon
 
     Memory is limited, CPU is not: a throttled iperf3 would measure its quota.
     """
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": labels.managed(bench="network")},
-        "spec": {
+    return manifest(
+        "v1",
+        "Pod",
+        name,
+        namespace=NAMESPACE,
+        labels=labels.managed(bench="network"),
+        spec={
             "restartPolicy": "Never",
             "activeDeadlineSeconds": lives_seconds,
             "terminationGracePeriodSeconds": 1,
@@ -90,7 +80,7 @@ def pod(name: str, node: str, image: str, command: Sequence[str], *, lives_secon
             ],
             "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],  # iperf3 keeps its send buffer there
         },
-    }
+    )
 
 
 def iperf_server() -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from components.core.manifests import Manifest
 from components.kubernetes_api import Api, ApiError, UnreachableError, get
 from vds.bench import manifests
 from vds.bench.manifests import NAMESPACE
@@ -168,7 +169,7 @@ class Bench:
         if problems:
             raise OperationError("; ".join(problems))
 
-    def _make(self, manifest: manifests.Manifest, path: str) -> None:
+    def _make(self, manifest: Manifest, path: str) -> None:
         what = f"{manifest['kind']} {manifest['metadata']['name']}"
         try:
             self.api.request("POST", path, manifest)

@@ -80,8 +80,9 @@ def upgrade_problems(cni: Cilium) -> Iterator[Finding]:
         says += f" Cilium {'goes back' if step < 0 else 'goes'} one minor at a time"
         path = " → ".join(NEWEST_PATCHES.get(name, name) for name in skipped)
         remedy = (
-            f"take the path {cni.running_version} → {path} → {cni.version}, one update each; use Cilium's own tools for versions that a stack file does not "
-            "take (`vds cilium-values migrate --to` writes the values of each step)"
+            f"take the path {cni.running_version} → {path} → {cni.version}, one update each; use Cilium's own "
+            "tools for versions that a stack file does not take (`vds cilium-values migrate --to` writes the "
+            "values of each step)"
         )
     if remedy:
         yield Finding("cni-upgrade", "cni.version", says, remedy)
