@@ -63,7 +63,7 @@ if platform.bootstrap and secrets.credentials and secrets.encryption_keys:
         provider=ssh,
         private_key=secrets.ssh_private_key,
     )
-    kubeconfig: Any = kubeadm.kubeconfig
+    kubeconfig: Any = kubeadm.kubeconfig if secrets.kubeconfig is None else secrets.kubeconfig
     api_server: list[pulumi.Resource] = [kubeadm.api_server]
     members: list[pulumi.Resource] = [kubeadm]
     made: list[pulumi.Resource] = [kubeadm]

@@ -17,10 +17,15 @@ from components.residency.model import StateStore
 def state_store(project: Path, stack: str, environment: Mapping[str, str]) -> StateStore:
     """Backend of the project in this folder, and secrets provider of its stack file."""
     settings = _yaml(project / "Pulumi.yaml")
-    backend = environment.get("PULUMI_BACKEND_URL") or (settings.get("backend") or {}).get("url") or ""
+    backend = seen_backend(environment) or (settings.get("backend") or {}).get("url") or ""
     file = _yaml(project / f"Pulumi.{stack}.yaml")
     provider = file.get("secretsprovider") or ("passphrase" if "encryptionsalt" in file else "")
     return StateStore(without_secrets(str(backend)), without_secrets(str(provider)))
+
+
+def seen_backend(environment: Mapping[str, str]) -> str:
+    """The backend that the environment names; empty if none. A preview with a state of its own names the real one."""
+    return environment.get("VDS_STATE_BACKEND", environment.get("PULUMI_BACKEND_URL", ""))
 
 
 def _yaml(file: Path) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from components.gateway.certificates import (
     certificate_problems,
     issuer_problems,
     last_day,
+    names_by_secret,
+    secrets_of,
     served,
 )
+from components.gateway.issuers import PrivateCa, Secrets
 from components.gateway.model import CrdBundle
 from components.gateway.signing import KeyPair
 from components.kubeadm.credentials import CA_KEY, Credentials, credential_problems, secret_names
@@ -47,7 +50,7 @@ class Access(NamedTuple):
     """What the program needs beside the spec, and what must never be in a model."""
 
     kubeconfig: pulumi.Output[str] | None
-    """None where the program makes the cluster."""
+    """None where the program makes the cluster. A preview without secrets has one that leads nowhere."""
     credentials: Credentials | None
     """Drawn for this run; None where the cluster exists."""
     ca_key: pulumi.Output[str] | None
@@ -73,6 +76,30 @@ class Access(NamedTuple):
     """The day of this run, for what is accepted until a day."""
 
 
+WITHOUT_SECRETS = "withoutSecrets"
+NOT_READ = "(a secret, not read for this preview)"
+"""Stands for each secret in a preview without secrets: the same in every run, so that it changes nothing."""
+_NO_AUTHORITY = (
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJNRENCMTZBREFnRUNBZ0VCTUFvR0NDcUdTTTQ5QkFNQ01CVXhFekFSQmdO"
+    "VkJBTU1DbTV2SUdOc2RYTjAKWlhJd0lCY05Nall3TVRBeE1EQXdNREF3V2hnUE1qRXlOakF4TURFd01EQXdNREJhTUJVeEV6QVJC"
+    "Z05WQkFNTQpDbTV2SUdOc2RYTjBaWEl3V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVNLZEJnOFJjTVhsUVMrCm9O"
+    "SHJ2N2VYOGMvT1RsSnZVcVFrTWFFcFppL0ZNaHRCVWJnbmJaUnVSUmlpVXRmOHFqbHdZdlhqZHlWcXBkekkKblpKa1pNS2FveFl3"
+    "RkRBU0JnTlZIUk1CQWY4RUNEQUdBUUgvQWdFQU1Bb0dDQ3FHU000OUJBTUNBMGdBTUVVQwpJQlNiYjMvZmJIYW9IYzhGczNMM1lx"
+    "SWRyYjgwUFRJQ05RVkxtdGp6Y1hPUkFpRUEzRlhYTDhqSDhkY3pUTXd2CnN4NVpTUENZcFRXbERyYW05Yy9LTExBdnQwVT0KLS0t"
+    "LS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+)
+"""A certificate whose key nobody has: a kubeconfig must have one."""
+NO_CLUSTER = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: none, cluster: {server: "https://127.0.0.1:1", certificate-authority-data: CA}}]
+users: [{name: none, user: {token: none}}]
+contexts: [{name: none, context: {cluster: none, user: none}}]
+current-context: none
+""".replace("CA", _NO_AUTHORITY)
+"""Port 1 of the own machine refuses each connection at once: the provider then compares without a cluster."""
+
+
 class RefusedStackError(SpecError, pulumi.RunError):
     """The engine shows the text of a RunError, without a traceback, and stops."""
 
@@ -88,7 +115,8 @@ def load() -> PlatformSpec:
         except DefaultsError as error:
             raise _refused(error.findings, source) from None
         data, source = merged(data or {}, shared.value), source.over(shared) if source else None
-    names = (*secret_names(data), "sshPrivateKey")
+    public = _without_secrets(config)
+    names = () if public else (*secret_names(data), "sshPrivateKey")
     given = {name: value for name in (*names, CA_KEY) if (value := config.get(name)) is not None}
     beside = [
         Finding("stack-file", f"{PROJECT}:{name}", "is missing", f"run `pulumi config set --secret {PROJECT}:{name}`")
@@ -113,10 +141,11 @@ def load() -> PlatformSpec:
         if (text := config.get(CERTIFICATES)) is not None:
             beside += certificate_problems(text, None, time.time())
         raise _refused([*error.problems, *beside], source) from None
-    beside += credential_problems(given, spec.cluster)
+    if not public:
+        beside += credential_problems(given, spec.cluster)
+        beside += issuer_problems(_of_issuers(config), spec.gateway, time.time())
     period = authority_period_problems(spec.cluster, time.time())
     beside += [one for one in period if not one.advice]
-    beside += issuer_problems(_of_issuers(config), spec.gateway, time.time())
     beside += expired_exceptions(spec.cluster, date.today())
     beside += chart_problems(spec.wanted_charts, base_dir=Path.cwd())
     if beside:
@@ -151,6 +180,8 @@ def _refused(problems: Sequence[Finding], source: StackFile | None = None) -> Re
 def access(spec: PlatformSpec) -> Access:
     """The stack's secrets and who may use them, after `load` has found them there. Raises RefusedStackError."""
     config = pulumi.Config(PROJECT)
+    if _without_secrets(config):
+        return _public_access(spec)
     file = config.get("factsFile")
     if file is not None and not pulumi.runtime.is_dry_run():
         remedy = f"run `pulumi config rm {PROJECT}:factsFile`"
@@ -178,6 +209,40 @@ def access(spec: PlatformSpec) -> Access:
         config.require("kubeconfig") if may_read and not bootstraps else None,
         _facts(Path(file), config.get("factsSha256"), spec) if file is not None else None,
         date.today(),
+    )
+
+
+def _without_secrets(config: pulumi.Config) -> bool:
+    if not config.get_bool(WITHOUT_SECRETS):
+        return False
+    if not pulumi.runtime.is_dry_run():
+        said, remedy = (
+            "is for previews, and an update needs the secrets",
+            f"run `pulumi config rm {PROJECT}:{WITHOUT_SECRETS}`",
+        )
+        raise _refused([Finding("stack-file", f"{PROJECT}:{WITHOUT_SECRETS}", said, remedy)])
+    return True
+
+
+def _public_access(spec: PlatformSpec) -> Access:
+    """What a preview is given that opens nothing of production: no secret, no node, no cluster, no facts."""
+    secret = pulumi.Output.secret(NOT_READ)
+    bootstraps = isinstance(spec.cluster, Kubeadm)
+    bring = names_by_secret(spec.gateway) if isinstance(spec.gateway.issuer, (Secrets, PrivateCa)) else ()
+    pair = pulumi.Output.secret([NOT_READ, NOT_READ]).apply(lambda both: KeyPair(*both))
+    return Access(
+        kubeconfig=pulumi.Output.secret(NO_CLUSTER),
+        credentials=Credentials(*[NOT_READ] * len(Credentials._fields)) if bootstraps else None,
+        ca_key=secret if bootstraps else None,
+        ssh_private_key=secret,
+        reading_key=None,
+        state=state_store(Path.cwd(), pulumi.get_stack(), os.environ),
+        certificates=dict.fromkeys(bring, pair),
+        certificate_ends=dict.fromkeys(bring, "not known"),
+        dns_key=secret if DNS_KEY in secrets_of(spec.gateway) else None,
+        reading_kubeconfig=None,
+        facts=None,
+        today=date.today(),
     )
 
 

@@ -20,6 +20,7 @@ SETTINGS: Mapping[str, tuple[type, str]] = {
     "readNodes": (bool, "Ask each node for its present settings before a preview or an update, so that drift is seen."),
     "factsFile": (str, "A file of `vds doctor --facts`: a preview judges nodes by it and does not ask them."),
     "factsSha256": (str, "SHA-256 of `factsFile`."),
+    "withoutSecrets": (bool, "A preview that needs no secret and asks no node and no cluster. An update refuses it."),
 }
 """Settings beside the spec, their type and what they do. The engine hands each of them on as text."""
 
@@ -35,7 +36,7 @@ def key_findings(config: Mapping[str, Any]) -> Iterator[Finding]:
             choices = ["spec", *SETTINGS, *sorted(SECRETS)]
             meant = did_you_mean(name, choices).replace("did you mean ", f"did you mean {PROJECT}:")
             yield Finding(RULE, key, "is not a key here", meant or f"the keys are {', '.join(choices)}")
-        elif name == "readNodes" and str(value).lower() not in ("true", "false"):
+        elif name in SETTINGS and SETTINGS[name][0] is bool and str(value).lower() not in ("true", "false"):
             yield Finding(RULE, key, f"{str(value)[:20]!r} is neither true nor false", "write one of them")
 
 

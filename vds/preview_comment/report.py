@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pydantic import TypeAdapter, ValidationError
+
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
 from components.nodes.preflight import facts
@@ -12,6 +14,8 @@ from components.stackfile.spec import PlatformSpec
 from vds.preview_comment.cause import Dependencies
 from vds.preview_comment.events import Change, Preview
 from vds.preview_comment.residency import Delta
+from vds.preview_comment.touched import ProgramChange
+from vds.shared.errors import OperationError
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,10 @@ class StackReport:
     preflight: Preflight | None = None
     """None: no facts file was given."""
     dependencies: Dependencies = field(default_factory=dict)
+    program: ProgramChange | None = None
+    """The program or what judges it changes: then nothing here is a proof."""
+    unknown_base: str = ""
+    """Why the base has no preview; everything is then new."""
 
     @property
     def stopped(self) -> bool:
@@ -84,6 +92,32 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
     )
 
 
+_REPORTS = TypeAdapter(tuple[StackReport, ...])
+_LARGEST = 32 * 2**20
+"""Bytes of saved reports; 500 tenants have 3 MiB."""
+
+
+def saved(reports: Sequence[StackReport]) -> str:
+    """The reports as JSON, for `loaded`. Everything in it is masked."""
+    return _REPORTS.dump_json(tuple(reports)).decode()
+
+
+def loaded(content: bytes) -> tuple[StackReport, ...]:
+    """Saved reports. A stranger's program may have written them: each value is checked, and none is trusted.
+
+    Raises OperationError.
+    """
+    if len(content) > _LARGEST:
+        raise OperationError(f"the reports have {len(content):,} bytes, limit {_LARGEST:,}: see the job that made them")
+    try:
+        return _REPORTS.validate_json(content)
+    except ValidationError as error:
+        where = ", ".join(sorted({".".join(map(str, one["loc"]))[:60] for one in error.errors()})[:5])
+        raise OperationError(
+            f"the reports have the wrong form (at {where or 'JSON'}): see the job that made them"
+        ) from None
+
+
 def document_of(reports: Sequence[StackReport]) -> list[Mapping[str, object]]:
     """The verdicts for a program; as the comment, without any value of a property."""
     return [_as_json(report) for report in reports]
@@ -97,6 +131,7 @@ def _as_json(report: StackReport) -> Mapping[str, object]:
         "touchedBy": list(report.touched_by),
         "stopped": report.stopped,
         "unavailable": report.unavailable,
+        "program": list(report.program.files) if report.program else [],
         "complete": preview.complete,
         "changes": {op: [change.urn for change in preview.of(op)] for op in ("create", "update", "replace", "delete")},
         "violations": [
@@ -107,8 +142,8 @@ def _as_json(report: StackReport) -> Mapping[str, object]:
         "problems": list(report.problems),
         "errors": list(preview.errors),
         "residency": {
-            "added": [list(place) for place in report.residency.added],
-            "removed": [list(place) for place in report.residency.removed],
+            "added": list(report.residency.added),
+            "removed": list(report.residency.removed),
         },
         "preflight": None
         if found is None

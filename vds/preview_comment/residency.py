@@ -6,8 +6,8 @@ from typing import Any
 
 from vds.preview_comment.events import Change
 
-Place = tuple[str, str]
-"""What it is (`country`, `entity`) and its name; an entity's name carries its country."""
+Place = str
+"""What it is and its name, as in `country NO` and `entity Nordic VDS AS (NO)`."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def _places(resources: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[Place, t
     found: dict[Place, list[str]] = {}
     for name, inputs in resources:
         if country := inputs.get("country"):
-            found.setdefault(("country", str(country)), []).append(name)
+            found.setdefault(f"country {country}", []).append(name)
         if law := inputs.get("providerCountry"):
             entity = f"{inputs.get('provider') or 'a provider without a name'} ({law})"
-            found.setdefault(("entity", entity), []).append(name)
+            found.setdefault(f"entity {entity}", []).append(name)
     return {place: tuple(sorted(names)) for place, names in sorted(found.items())}

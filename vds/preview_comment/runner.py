@@ -1,141 +1,161 @@
-"""Asks git which files a change touches, and pulumi what it would do."""
+"""Runs the engine on the base and on the change, with a state of its own that is thrown away.
 
+The engine gets no secret: no backend, no passphrase, no key and no kubeconfig. What runs may be a stranger's.
+"""
+
+import json
 import os
+import secrets
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
+from components.core.names import PROJECT
 from components.core.untrusted import json_value
-from components.stackfile.parsing import read_text, spec_data
-from vds.preview_comment.config_copy import without_nodes
+from vds.preview_comment.base_state import deployment
+from vds.preview_comment.config_copy import public_copy
 from vds.preview_comment.events import EventsError, Preview, read
 from vds.preview_comment.masking import masked_text
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
-_GIT_SECONDS = 60
 _PREVIEW_SECONDS = 1800
-"""7 seconds for 700 resources (measured): this is for a backend that does not answer."""
+"""5 seconds for 120 resources (measured): this is for a chart repository that does not answer."""
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "XDG_CACHE_HOME"),
+    *(
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+    ),
+    *("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_REGISTRY_CONFIG"),
+)
+"""The only variables that reach the engine and the program: a token has another name."""
 
 
 @dataclass(frozen=True)
-class Base:
-    """What the change is compared with."""
+class Side:
+    """A project in a folder, and the text of the stack file that it is previewed with."""
 
-    commit: str
-    changed: tuple[str, ...]
-    """Files that differ from it, committed or not, relative to the project."""
-
-
-def base_of(name: str, project: Path) -> Base:
-    """Where this branch left `name`, and what it has changed since. Raises OperationError without git's help."""
-    errors = ""
-    for candidate in (name, f"origin/{name}"):  # CI has no local branch of that name
-        found = _git(project, "merge-base", candidate, "HEAD")
-        errors = errors or found.stderr
-        if found.returncode == 0:
-            commit = found.stdout.strip()
-            listed = _git(project, "diff", "--name-only", "--relative", "--no-renames", "-z", commit)
-            errors = errors or listed.stderr
-            if listed.returncode == 0:
-                return Base(commit, tuple(file for file in listed.stdout.split("\0") if file))
-    why = f" ({' '.join(errors.split())[:200]})" if errors.strip() else ""
-    raise OperationError(
-        f"--base {name}: git finds no common commit with it{why}: fetch it with its history (actions/checkout: "
-        "fetch-depth: 0), or name another"
-    )
+    folder: Path
+    text: str
 
 
-def is_tracked(file: str, project: Path) -> bool:
-    """Whether git knows the file, so that a diff would show it."""
-    return _git(project, "ls-files", "--error-unmatch", "--", file).returncode == 0
+@dataclass(frozen=True)
+class Compared:
+    """What the engine would do to turn one side into the other."""
+
+    preview: Preview
+    dependencies: Mapping[str, Sequence[str]]
+    """URN → URNs of what it was made from, before the change."""
+    unknown_base: str = ""
+    """Why everything is new: the base itself has no preview."""
 
 
-def spec_at(commit: str, file: str, project: Path) -> Mapping[str, Any] | None:
-    """The spec of a stack file at a commit; None where there was none, or none that can be read."""
-    try:
-        return spec_data(_text_at(commit, file, project), lambda name: _text_at(commit, name, project))
-    except OSError:
-        return None
+def compare(stack: str, before: Side | None, after: Side, *, pack: Path, pack_config: Path | None = None) -> Compared:
+    """Preview `after` on the state that `before` describes; without it on an empty one. `pack` judges.
 
-
-def _text_at(commit: str, file: str, project: Path) -> str:
-    shown = _git(project, "show", f"{commit}:./{file}")
-    if shown.returncode:
-        raise FileNotFoundError(ENOENT, "this file did not exist", file)
-    return shown.stdout
-
-
-def preview(stack: str, config_file: Path, project: Path, *, pack_config: Path | None = None) -> tuple[Preview, str]:
-    """What the engine would do, and, where it did not even begin, why not.
-
-    No node is read: a preview of a branch opens no connection to a machine, and its diff is the same.
+    Raises OperationError: the engine is not there or did not begin.
     """
     with tempfile.TemporaryDirectory(prefix="vds-platform-preview-") as folder:
-        events, config = Path(folder) / "events", Path(folder) / config_file.name
-        # A copy: `--config` would write its value into the stack file.
-        config.write_text(without_nodes(read_text(config_file)), encoding="utf-8")
-        done = _pulumi(
-            project,
-            *pulumi.operation("preview", stack, "--color", "never"),
-            *("--event-log", str(events), "--config-file", str(config)),
-            *(("--policy-pack-config", str(pack_config)) if pack_config else ()),
-        )
+        engine = _Engine(stack, Path(folder))
+        found, why = engine.describe(before) if before else (None, "")
+        if found:
+            engine.begin_with(found)
+        resources = found["deployment"]["resources"] if found else []
+        made_from = {one["urn"]: tuple(one.get("dependencies") or ()) for one in resources}
+        return Compared(engine.preview(after, pack, pack_config), made_from, why)
+
+
+class _Engine:
+    def __init__(self, stack: str, folder: Path) -> None:
+        self._stack, self._folder = stack, folder
+        for name in ("state", "home", "project"):
+            (folder / name).mkdir()
+        # Plugins that are installed already; the login of the user stays where it is.
+        plugins = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+        if plugins.is_dir():
+            (folder / "home" / "plugins").symlink_to(plugins)
+        self._environment = {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PULUMI_HOME": str(folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": secrets.token_urlsafe(24),
+            "PULUMI_DEBUG_COMMANDS": "true",  # where the engine's own automation API enables --event-log
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # What the policies judge is where the state really is.
+            "VDS_STATE_BACKEND": os.environ.get("PULUMI_BACKEND_URL", ""),
+        }
+        # `stack init` writes into the stack file of the folder where it runs.
+        (folder / "project" / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
+        self._must("stack", "init", stack, "--no-select")
+        own = (folder / "project" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
+        self._salt = next(line for line in own.splitlines() if line.startswith("encryptionsalt:"))
+
+    def describe(self, side: Side) -> tuple[Mapping[str, Any] | None, str]:
+        """The state that a side describes; or why there is none."""
+        plan = self._folder / "plan.json"
+        words = ("preview", "--stack", self._stack, "--save-plan", str(plan), "--show-secrets=true")
+        done = self._run(side, *words)  # not judged: it is what the base has already
+        if done.returncode or not plan.exists():
+            return None, _why(done)
+        try:
+            written = json_value(plan.read_text(encoding="utf-8"), most=pulumi.LARGEST_STATE)
+            return deployment(written, self._salt.partition(":")[2].strip()), ""
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OperationError(
+                f"stack {self._stack}: the engine's plan can't be read ({type(error).__name__}): update this tool"
+            ) from None
+
+    def begin_with(self, state: Mapping[str, Any]) -> None:
+        """Make this the stack's state."""
+        file = self._folder / "state.json"
+        file.write_text(json.dumps(state), encoding="utf-8")
+        self._must("stack", "import", "--stack", self._stack, "--file", str(file))
+
+    def preview(self, side: Side, pack: Path, pack_config: Path | None) -> Preview:
+        """What the engine would do, judged by the pack."""
+        events = self._folder / "events.jsonl"
+        more = ("--policy-pack-config", str(pack_config.resolve())) if pack_config else ()
+        words = pulumi.operation("preview", self._stack, "--event-log", str(events), *more, pack=str(pack))
+        done = self._run(side, *words)
         try:
             lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
             found = read(lines)
         except EventsError as error:
-            raise OperationError(f"stack {stack}: the engine's event log: {error}: update pulumi") from None
-    if not lines:
-        return found, _why_not(stack, done.stderr or done.stdout)
-    return found, ""
+            raise OperationError(f"stack {self._stack}: the engine's event log: {error}: update pulumi") from None
+        if not lines:
+            raise OperationError(f"stack {self._stack}: pulumi preview did not begin: {_why(done)}")
+        return found
 
-
-def dependencies(stack: str, project: Path) -> Mapping[str, Sequence[str]]:
-    """The dependencies of each resource in the state; empty if the state can't be read."""
-    done = _pulumi(project, "stack", "export", "--stack", stack)
-    try:
-        resources = json_value(done.stdout, most=pulumi.LARGEST_STATE)["deployment"].get("resources") or []
-        return {resource["urn"]: tuple(resource.get("dependencies") or ()) for resource in resources}
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _why_not(stack: str, output: str) -> str:
-    known = pulumi.known_error(output)
-    if known and known.no_preview:
-        return known.no_preview
-    text = masked_text(" ".join(output.split())[:300])
-    raise OperationError(f"stack {stack}: pulumi preview did not begin: {text}{': ' + known.remedy if known else ''}")
-
-
-def _pulumi(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # The program is the change's own code: it must not get the tokens that can comment on the forge.
-    inherited = {name: value for name, value in os.environ.items() if name not in ("GITHUB_TOKEN", "GITLAB_TOKEN")}
-    environment = {
-        **inherited,
-        "PULUMI_DEBUG_COMMANDS": "true",  # where the engine's own automation API enables --event-log
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    return pulumi.run(*arguments, folder=project, seconds=_PREVIEW_SECONDS, environment=environment)
-
-
-def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=project,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_GIT_SECONDS,
+    def _run(self, side: Side, *words: str) -> subprocess.CompletedProcess[str]:
+        config = self._folder / f"Pulumi.{self._stack}.yaml"
+        config.write_text(f"{public_copy(side.text).rstrip()}\n{self._salt}\n", encoding="utf-8")
+        return pulumi.run(
+            *(*words, "--color", "never", "--config-file", str(config)),
+            folder=side.folder,
+            seconds=_PREVIEW_SECONDS,
+            environment=self._environment,
+            judged="--save-plan" not in words,
         )
-    except FileNotFoundError:
-        raise OperationError("git is not on the PATH: install it, or add its folder to PATH") from None
-    except subprocess.TimeoutExpired:
-        raise OperationError(f"git did not end within {_GIT_SECONDS} s") from None
+
+    def _must(self, *words: str) -> None:
+        project = self._folder / "project"
+        done = pulumi.run(*words, folder=project, seconds=pulumi.SECONDS, environment=self._environment)
+        if done.returncode:
+            raise OperationError(f"stack {self._stack}: pulumi {' '.join(words[:2])} failed: {_why(done)}")
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """The engine's own reason; its last lines if it names none."""
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line] or lines[-3:]
+    return masked_text(" ".join(errors)[:500])

@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from vds.preview_comment.budget import Block, Risk
+from vds.preview_comment.difference import noise
 from vds.preview_comment.report import StackReport
 from vds.preview_comment.residency import Place
+from vds.preview_comment.touched import JUDGES, ProgramChange
 from vds.shared.markdown import code, count, escape_for_forge, fence
 
 _NAMES_SHOWN = 5
@@ -16,6 +18,11 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
     """The heading, the table of verdicts, and every violation and failure."""
     heading = f"## {_mark(report)} {code(report.stack)}: {escape_for_forge(_headline(report))}\n\n{_table(report)}"
     yield Block(heading, Risk.HEADING, "stack")
+    if report.program:
+        yield Block(_program(report.program), Risk.HEADING)
+    if report.unknown_base:
+        why = escape_for_forge(report.unknown_base)
+        yield Block(f"⚠️ **Everything is shown as new**, because the base has no preview: {why}", Risk.VERDICT)
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
     for error in report.preview.errors:
@@ -31,8 +38,25 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
 def _mark(report: StackReport) -> str:
     if report.stopped:
         return "❌"
-    risky = report.preview.of("replace", "delete") or report.residency.added or report.preview.violations
-    return "⚠️" if risky or report.unavailable else "✅"
+    preview, not_proved = report.preview, report.unavailable or report.program or report.unknown_base
+    risky = preview.of("replace", "delete") or report.residency.added or preview.violations
+    return "⚠️" if risky or not_proved else "✅"
+
+
+def _program(change: ProgramChange) -> str:
+    """The policies of the base have judged. What the changed program did while they judged is not known."""
+    judges = [file for file in change.files if file.startswith(JUDGES)]
+    what = "The program and what judges it change" if judges else "The program or how it runs changes"
+    same = change.base_digest == change.digest
+    digest = (
+        ""
+        if not change.digest
+        else f" Digest of what judges: {code(change.base_digest[:16])}"
+        + (", unchanged." if same else f" in the base, {code(change.digest[:16])} in the change.")
+    )
+    return (
+        f"⚠️ **{what}:** {_names(change.files)}. Read the code: this preview ran it, so no line here is a proof.{digest}"
+    )
 
 
 def _headline(report: StackReport) -> str:
@@ -53,7 +77,7 @@ def _headline(report: StackReport) -> str:
     tally = [
         (preview.of("replace"), "replaced"),
         (preview.of("delete"), "deleted"),
-        (preview.of("update"), "updated"),
+        (tuple(change for change in preview.of("update") if not noise(change)), "updated"),
         (preview.of("create"), "created"),
     ]
     parts += [f"{len(changes)} {what}" for changes, what in tally if changes]
@@ -68,6 +92,7 @@ def _table(report: StackReport) -> str:
         ("Residency", _residency(report)),
         ("Preflight", _preflight(report)),
         ("Because of", _files(report)),
+        ("Compared", "the base's description with the change's. Secrets, nodes, cluster and state were not read"),
     ]
     return "\n".join(["| | |", "|:--|:--|", *(f"| **{name}** | {text} |" for name, text in rows)])
 
@@ -100,14 +125,15 @@ def _residency(report: StackReport) -> str:
 
 
 def _place(place: Place, names: tuple[str, ...]) -> str:
-    kind, name = place
+    kind, _, name = place.partition(" ")
     what = "machines in" if kind == "country" else "owner"
     return f"{what} {code(name)} ({_names(names)})"
 
 
 def _places(places: Mapping[Place, tuple[str, ...]]) -> str:
-    countries = ", ".join(code(name) for kind, name in places if kind == "country")
-    owners = ", ".join(code(name) for kind, name in places if kind == "entity")
+    named = [place.partition(" ") for place in places]
+    countries = ", ".join(code(name) for kind, _, name in named if kind == "country")
+    owners = ", ".join(code(name) for kind, _, name in named if kind == "entity")
     return f"machines in {countries or 'no country named'}; owners {owners or 'not named'}"
 
 

@@ -28,24 +28,17 @@ class EngineError(NamedTuple):
     pattern: str
     """Of the engine's output (3.259 and 3.272)."""
     remedy: str
-    no_preview: str = ""
-    """Why a pull request has no preview; empty if that is not the reviewer's concern."""
 
 
-_FORK = "(a fork has none)"
 _ERRORS = (
-    EngineError(
-        "no stack named", "`pulumi stack ls` lists the stacks of this backend", "the state backend has no such stack"
-    ),
+    EngineError("no stack named", "`pulumi stack ls` lists the stacks of this backend"),
     EngineError(
         "incorrect passphrase",
         "correct PULUMI_CONFIG_PASSPHRASE, or the file that PULUMI_CONFIG_PASSPHRASE_FILE names",
-        "the stack's passphrase is wrong here",
     ),
     EngineError(
         "passphrase",
         "set PULUMI_CONFIG_PASSPHRASE_FILE to the file that holds the stack's passphrase",
-        f"the stack's passphrase is not set here {_FORK}",
     ),
     EngineError(r"no Pulumi\.yaml", "run this in the project's folder"),
     EngineError("currently locked", "wait until that update ends; if it was killed, run `vds recover`"),
@@ -53,12 +46,10 @@ _ERRORS = (
     EngineError(
         "PULUMI_ACCESS_TOKEN",
         "run `pulumi login` for the backend of the stack, or set PULUMI_BACKEND_URL",
-        f"no state backend is set here {_FORK}",
     ),
     EngineError(
         r"open(ing)? bucket",
         "check PULUMI_BACKEND_URL, and the credentials for it",
-        "the state backend can't be reached",
     ),
 )
 """The first whose pattern is in the engine's output counts."""
@@ -97,12 +88,15 @@ def run(
     seconds: float = SECONDS,
     environment: Mapping[str, str] | None = None,
     given: str = "",
+    judged: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Run pulumi without questions; `given` is its standard input.
 
-    Raises OperationError if it is not installed or does not end in time.
+    `judged=False`: a preview that only describes what is there already. Raises OperationError if pulumi is not
+    installed or does not end in time.
     """
-    require_pack(words)
+    if judged:
+        require_pack(words)
     try:
         with own_temporary_files(environment) as own:
             return subprocess.run(

@@ -21,26 +21,24 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
 
 
 @pytest.mark.parametrize(
-    ("printed", "remedy", "no_preview"),
+    ("printed", "remedy"),
     [
-        ("no stack named oslo found", "pulumi stack ls", "has no such stack"),
-        ("incorrect passphrase", "correct PULUMI_CONFIG_PASSPHRASE", "is wrong here"),
-        ("passphrase must be set with PULUMI_…", "set PULUMI_CONFIG_PASSPHRASE_FILE", "a fork has none"),
-        ("PULUMI_ACCESS_TOKEN must be set for login", "pulumi login", "a fork has none"),
-        ("error opening bucket s3://x", "PULUMI_BACKEND_URL", "can't be reached"),
-        ("the stack is currently locked by 1 lock(s)", "if it was killed, run `vds recover`", ""),
-        ("failed to load checkpoint: unexpected end of JSON input", "cut short: run `vds recover`", ""),
-        ("no Pulumi.yaml project file found", "project's folder", ""),
+        ("no stack named oslo found", "pulumi stack ls"),
+        ("incorrect passphrase", "correct PULUMI_CONFIG_PASSPHRASE"),
+        ("passphrase must be set with PULUMI_…", "set PULUMI_CONFIG_PASSPHRASE_FILE"),
+        ("PULUMI_ACCESS_TOKEN must be set for login", "pulumi login"),
+        ("error opening bucket s3://x", "PULUMI_BACKEND_URL"),
+        ("the stack is currently locked by 1 lock(s)", "if it was killed, run `vds recover`"),
+        ("failed to load checkpoint: unexpected end of JSON input", "cut short: run `vds recover`"),
+        ("no Pulumi.yaml project file found", "project's folder"),
     ],
 )
-def test_an_error_of_the_engine_has_its_remedy(engine: Tools, printed: str, remedy: str, no_preview: str) -> None:
+def test_an_error_of_the_engine_has_its_remedy(engine: Tools, printed: str, remedy: str) -> None:
     engine.add("pulumi", f"echo 'error: {printed}' >&2; exit 255")
     with pytest.raises(OperationError, match=remedy) as caught:
         pulumi.output("oslo", "stack", "export")
     assert str(caught.value).startswith(f"stack oslo: {printed}: ")
-    known = pulumi.known_error(printed)
-    assert known is not None
-    assert no_preview in known.no_preview
+    assert pulumi.known_error(printed) is not None
 
 
 def test_another_error_is_repeated_with_the_caller_s_remedy(engine: Tools) -> None:

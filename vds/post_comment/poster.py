@@ -2,10 +2,9 @@
 
 import json
 import os
-import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from components.core.untrusted import json_value
@@ -16,7 +15,7 @@ _PAGE = 100
 _LARGEST_ANSWER = 10_000_000
 """Bytes. A page has 100 comments of at most 64 kB."""
 _PAGES = 50
-"""5,000 comments; a pull request with more is not read by people."""
+"""5,000 comments or requests; a pull request with more is not read by people."""
 _ACTIONS_BOT = "github-actions[bot]"
 """Whom a workflow's own token writes as; it may not ask GitHub who it is."""
 
@@ -30,14 +29,20 @@ class Thread:
     forge: Forge
     api: str
     project: str
-    number: int
     token: str = field(repr=False)
+    number: int = 0
+    """0: not known yet."""
+
+    @property
+    def requests(self) -> str:
+        if self.forge == "gitlab":
+            return f"{self.api}/projects/{urllib.parse.quote(self.project, safe='')}/merge_requests"
+        return f"{self.api}/repos/{self.project}/pulls"
 
     @property
     def comments(self) -> str:
         if self.forge == "gitlab":
-            quoted = urllib.parse.quote(self.project, safe="")
-            return f"{self.api}/projects/{quoted}/merge_requests/{self.number}/notes"
+            return f"{self.requests}/{self.number}/notes"
         return f"{self.api}/repos/{self.project}/issues/{self.number}/comments"
 
     def comment(self, identity: int) -> str:
@@ -46,30 +51,31 @@ class Thread:
         return f"{self.api}/repos/{self.project}/issues/comments/{identity}"
 
 
-def thread(environment: Mapping[str, str] | None = None, *, number: int | None = None) -> Thread:
-    """The thread that a CI job's environment names. Raises OperationError naming all that is missing."""
+def thread(head: str, environment: Mapping[str, str] | None = None) -> Thread:
+    """The open request whose newest commit is `head`, on the forge that a CI job's environment names.
+
+    Raises OperationError naming all that is missing; and where there is no such request: a newer commit was pushed, and
+    its own run comments it.
+    """
     env = os.environ if environment is None else environment
     if env.get("CI_API_V4_URL"):
         forge: Forge = "gitlab"
         names = {"api": "CI_API_V4_URL", "project": "CI_PROJECT_ID", "token": "GITLAB_TOKEN"}
-        given = env.get("CI_MERGE_REQUEST_IID", "")
     else:
         forge = "github"
         names = {"api": "GITHUB_API_URL", "project": "GITHUB_REPOSITORY", "token": "GITHUB_TOKEN"}
-        found = re.fullmatch(r"refs/pull/(\d+)/.*", env.get("GITHUB_REF", ""))
-        given = found[1] if found else ""
     settings = {key: env.get(name, "") for key, name in names.items()}
     settings["api"] = settings["api"].rstrip("/") or "https://api.github.com"
     missing = [names[key] for key, value in settings.items() if not value]
-    if number is None and not given.isdecimal():
-        missing.append("the request's number (--pull-request)")
     if missing:
-        raise OperationError(f"--post needs {', '.join(missing)}: set it, or write the comment with --output")
+        raise OperationError(f"set {', '.join(missing)}, or write the comment with `vds preview-comment --output`")
     if not settings["api"].startswith("https://"):  # a token travels with every request
-        raise OperationError(f"--post: {settings['api']} is not https: correct {names['api']}")
-    return Thread(
-        forge, settings["api"], settings["project"], int(given) if number is None else number, settings["token"]
-    )
+        raise OperationError(f"{settings['api']} is not https: correct {names['api']}")
+    found = Thread(forge, settings["api"], settings["project"], settings["token"])
+    for request in _pages(found, found.requests, {"state": "opened" if forge == "gitlab" else "open"}):
+        if (request.get("sha") or (request.get("head") or {}).get("sha")) == head:
+            return replace(found, number=int(request.get("iid") or request["number"]))
+    raise OperationError(f"no open request has {head[:12]} as its newest commit: the run of the newest one comments it")
 
 
 def post(to: Thread, body: str, marker: str, *, worth_writing: bool = True) -> str:
@@ -78,7 +84,7 @@ def post(to: Thread, body: str, marker: str, *, worth_writing: bool = True) -> s
     Returns `edited`, `written`, `unchanged`, or `not needed` if there is no comment to update.
     """
     me = _login(to)
-    for existing in _existing(to):
+    for existing in _pages(to, to.comments):
         author = (existing.get("user") or existing.get("author") or {}).get("login") or (
             existing.get("author") or {}
         ).get("username")
@@ -105,10 +111,10 @@ def _login(to: Thread) -> str:
     return str(user.get("login") or user.get("username"))
 
 
-def _existing(to: Thread) -> Iterator[Mapping[str, Any]]:
+def _pages(to: Thread, url: str, query: Mapping[str, str] | None = None) -> Iterator[Mapping[str, Any]]:
     size = {"per_page": _PAGE, "limit": _PAGE}  # GitHub's and GitLab's word, and Forgejo's
     for page in range(1, _PAGES + 1):
-        items = _ask(to, "GET", f"{to.comments}?{urllib.parse.urlencode({**size, 'page': page})}")
+        items = _ask(to, "GET", f"{url}?{urllib.parse.urlencode({**(query or {}), **size, 'page': page})}")
         yield from items
         if len(items) < _PAGE:
             return
