@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,9 +68,9 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	for script in setup.sh .ci/run .ci/pulumi components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run .ci/pulumi lab/machines/*.sh tests/golden/files/*.sh
 
-# Helm first, and with progress: the tests render charts with it.
+# These first, and with progress: the tests render charts, and preview a change with the real engine.
 fast-tests: $(VENV)/ready
-	@$(RUN) tools helm
+	@for tool in helm pulumi pulumi-resource-kubernetes; do $(RUN) tools $$tool || exit 1; done
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
 # Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.
@@ -112,6 +112,49 @@ policies: $(VENV)/ready ## Write docs/policies/ and docs/cis-benchmark.md from t
 docs: $(VENV)/ready ## Build the documentation as a site in site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 	@echo "open site/index.html"
+
+# What CI runs, on every forge (.github/workflows, examples/ci). The environment has STACK or STACKS, BASE and HEAD.
+VDS := $(VENV)/bin/vds
+LOGIN := $(VDS) backend-login --
+
+ci-preview: $(VENV)/ready # Preview of commit HEAD without a secret; PROGRAM is a checkout of it that a reviewer approved
+	mkdir -p preview
+	if [ -n "$$PROGRAM" ]; then $(MAKE) -C "$$PROGRAM" $(VENV)/ready; fi
+	set -- --base "$$BASE" --head "$$HEAD" --output preview/comment.md --report preview/report.md; \
+	for stack in $$STACKS; do set -- "$$@" --stack "$$stack"; done; \
+	if [ -n "$$PROGRAM" ]; then set -- "$$@" --program "$$PROGRAM"; fi; \
+	if [ -f "facts/$$STACKS.json" ]; then set -- "$$@" --facts "facts/$$STACKS.json"; fi; \
+	$(VDS) preview-comment "$$@" --save preview/reports.json
+
+ci-comment: $(VENV)/ready # Post what ci-preview has saved; GITHUB_TOKEN or GITLAB_TOKEN may comment
+	set -- --base "$$BASE" --head "$$HEAD" --report-link "$$LINK"; \
+	for stack in $$STACKS; do set -- "$$@" --stack "$$stack"; done; \
+	if [ -f preview/reports.json ]; then set -- "$$@" --reports preview/reports.json; fi; \
+	$(VDS) post-comment "$$@"
+
+ci-plan: $(VENV)/ready # What an update of STACK would do, with the state
+	$(LOGIN) pulumi preview --non-interactive --stack "$$STACK" --policy-pack policies
+
+# A self-managed backend does not enforce policies, so every run must name the pack.
+# The lock is compared before; without an entry nothing is.
+ci-up: $(VENV)/ready # Update STACK
+	if grep -q '^- name:' charts.lock.yaml; then $(VDS) charts check --stack "$$STACK"; fi
+	$(LOGIN) pulumi up --yes --non-interactive --stack "$$STACK" --policy-pack policies
+
+ci-evidence: $(VENV)/ready # Evidence about STACK, in evidence/
+	$(LOGIN) $(VDS) evidence --stack "$$STACK"
+
+# --strict: steal, lost packets and a filling conntrack table are an alarm too, counted since the run before. The
+# findings go to a file and not to the log, which anybody may read in a public repository.
+ci-doctor: $(VENV)/ready # Nodes, cluster and gateway of STACK: doctor.json and facts/STACK.json
+	mkdir -p facts
+	$(LOGIN) $(VDS) doctor --stack "$$STACK" --strict --json --facts "facts/$$STACK.json" >doctor.json
+
+ci-drift: $(VENV)/ready # Whether anything of STACK differs from its description
+	$(LOGIN) pulumi preview --non-interactive --refresh --expect-no-changes --stack "$$STACK" --policy-pack policies
+
+ci-versions: $(VENV)/ready # Versions of STACK past their end of life, or vulnerable
+	$(VDS) versions "Pulumi.$$STACK.yaml"
 
 # The locks name no index: each machine uses the one that its pip is set to. Renovate runs the command in their headers.
 lock: ## Make the locks from pyproject.toml and lab/toolchain/go.in (needs uv)

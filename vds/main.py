@@ -19,6 +19,10 @@ from vds.shared.errors import OperationError
 _MODULES = {
     "admission": ("admission:admission", "Wait until MetalLB's webhook answers. Pulumi runs this."),
     "announced": ("announced:announced", "Wait for a node that announces the gateway's address. Pulumi runs this."),
+    "backend-login": (
+        "backend_login:backend_login",
+        "Run a command with the CI job's identity for the state backend.",
+    ),
     "bench": ("bench:app", "Measure the network between two nodes."),
     "charts": ("charts:app", "Pin Helm charts by their SHA-256, check them, and list their images."),
     "cilium-values": ("cilium_values:app", "Explain Helm values of Cilium, or migrate them."),

@@ -234,6 +234,7 @@ def _public_access(spec: PlatformSpec) -> Access:
         kubeconfig=pulumi.Output.secret(NO_CLUSTER),
         credentials=Credentials(*[NOT_READ] * len(Credentials._fields)) if bootstraps else None,
         ca_key=secret if bootstraps else None,
+        encryption_keys=secret if bootstraps else None,
         ssh_private_key=secret,
         reading_key=None,
         state=state_store(Path.cwd(), pulumi.get_stack(), os.environ),

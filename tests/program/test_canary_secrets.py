@@ -373,7 +373,7 @@ def test_a_secret_of_a_wrong_form_is_refused_and_not_shown(platform: Platform, p
         engine.must(*words, stdin=WRONG_FORM[name].value)
     done = engine.run("preview", "--stack", stack, "--config-file", str(file))
     shown = [f"{done.stdout}{done.stderr}"]
-    of_oslo = ("inspect cni", "inspect routes", "preview-comment") if stack == "oslo" else ()
+    of_oslo = ("inspect cni", "inspect routes") if stack == "oslo" else ()
     for command in ("doctor", *of_oslo):
         shown.append(person.types(*READ[command], "--config-file", str(file), stack=stack))
     person.keeps_no_secret("\n".join(shown), *WRONG_FORM.values())
@@ -390,7 +390,7 @@ def test_a_secret_in_clear_is_refused_and_not_shown(platform: Platform, person: 
     try:
         file.write_text(yaml.safe_dump(content))
         shown = [person.types(*words) for words in (["validate", str(file)], ["versions", str(file)])]
-        shown += [person.types(*READ[command], "--config-file", str(file)) for command in ("doctor", "preview-comment")]
+        shown.append(person.types(*READ["doctor"], "--config-file", str(file)))
     finally:
         file.unlink()
     assert "is a secret, and is not encrypted" in shown[0]
@@ -404,11 +404,11 @@ def test_an_error_of_the_forge_the_backend_or_the_registry_shows_no_credential(
     with monkeypatch.context() as patch:
         patch.setenv("GITHUB_REPOSITORY", "o/r")
         patch.setenv("GITHUB_API_URL", "https://127.0.0.1:1")
-        shown.append(person.types(*READ["preview-comment"], "--post", "--pull-request", "7"))
+        shown.append(person.types("post-comment", "-s", "oslo", "--head", "HEAD"))
         patch.setenv("CI_API_V4_URL", "https://127.0.0.1:1")
         patch.setenv("CI_PROJECT_ID", "7")
         patch.setenv("GITLAB_CI", "true")
-        shown.append(person.types(*READ["preview-comment"], "--post", "--pull-request", "7"))
+        shown.append(person.types("post-comment", "-s", "oslo", "--head", "HEAD"))
     with monkeypatch.context() as patch:
         patch.setenv("PULUMI_CONFIG_PASSPHRASE", REGISTRY.value)  # of something else
         shown += [person.types(*READ[command]) for command in ("doctor", "preview-comment", "inspect cni")]

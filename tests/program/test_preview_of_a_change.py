@@ -28,7 +28,14 @@ class Project:
     """A repository, and the engine for it."""
 
     def __init__(self, folder: Path, bin_folder: Path) -> None:
-        self.folder, self._bin = folder, bin_folder
+        self.folder = folder
+        self.environment = {
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "HOME": str(folder.parent),
+            "PYTHONPATH": str(folder),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+            "PULUMI_BACKEND_URL": "s3://vds-state?endpoint=state.example.no",
+        }
 
     def change(self, files: Mapping[str, str]) -> str:
         """A commit of a branch, whose files differ from main; the working tree stays main's."""
@@ -55,14 +62,7 @@ class Project:
                 *("--json", "--output", str(out / "comment.md"), "--save", str(out / "saved.json"), *words),
             ],
             cwd=self.folder,
-            env={
-                "PATH": f"{self._bin}:{os.environ['PATH']}",
-                "HOME": str(out),
-                "PYTHONPATH": str(self.folder),
-                "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-                "PULUMI_BACKEND_URL": "s3://vds-state?endpoint=state.example.no",
-                **(environment or {}),
-            },
+            env={**self.environment, **(environment or {})},
             capture_output=True,
             text=True,
         )
@@ -90,6 +90,17 @@ def test_one_weight_is_one_update_and_needs_no_secret(project: Project) -> None:
     assert "+ spec.rules[0].backendRefs[api-canary].weight: 20" in seen.comment
     assert not [op for op, number in counts(seen).items() if number and op != "update"], seen.verdict["changes"]
     assert "a secret, not read" not in seen.comment + seen.saved
+
+
+def test_ci_runs_the_same_by_its_make_target(project: Project) -> None:
+    head = project.change({"docs/x.md": "y", "charts.lock.yaml": project.text("charts.lock.yaml") + "\n"})
+    words = ["make", "--old-file=.venv/ready", "ci-preview"]
+    environment = project.environment | {"STACKS": "oslo", "BASE": "main", "HEAD": head}
+    done = subprocess.run(words, cwd=project.folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "## ✅ `oslo`: no change" in (project.folder / "preview/comment.md").read_text()
+    [saved] = json.loads((project.folder / "preview/reports.json").read_text())
+    assert (saved["program"], saved["touched_by"]) == (None, ["charts.lock.yaml"])
 
 
 def test_a_property_that_forces_a_replacement_is_found_without_a_cluster(project: Project) -> None:

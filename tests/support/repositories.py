@@ -54,7 +54,8 @@ def repository(folder: Path) -> Path:
         words = ["package", str(about), "--version", version, "--destination", str(folder / "mirror")]
         assert not helm.run(helm.find(), words).code
     (folder / ".venv").symlink_to(sys.prefix)
-    (folder / ".gitignore").write_text(".venv\n__pycache__\n")
+    with (folder / ".gitignore").open("a") as ignored:
+        ignored.write(".venv\n")  # a link here
     git(folder, "init", "-q", "-b", "main")
     git(folder, "add", ".")
     git(folder, "commit", "-qm", "first")

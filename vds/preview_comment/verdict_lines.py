@@ -44,7 +44,6 @@ def _mark(report: StackReport) -> str:
 
 
 def _program(change: ProgramChange) -> str:
-    """The policies of the base have judged. What the changed program did while they judged is not known."""
     judges = [file for file in change.files if file.startswith(JUDGES)]
     what = "The program and what judges it change" if judges else "The program or how it runs changes"
     same = change.base_digest == change.digest
@@ -54,9 +53,7 @@ def _program(change: ProgramChange) -> str:
         else f" Digest of what judges: {code(change.base_digest[:16])}"
         + (", unchanged." if same else f" in the base, {code(change.digest[:16])} in the change.")
     )
-    return (
-        f"⚠️ **{what}:** {_names(change.files)}. Read the code: this preview ran it, so no line here is a proof.{digest}"
-    )
+    return f"⚠️ **{what}:** {_names(change.files)}. Read the code: what a program says of itself is no proof.{digest}"
 
 
 def _headline(report: StackReport) -> str:
