@@ -84,7 +84,10 @@ OF_STACK = {
 PASSPHRASE = canary("PULUMI_CONFIG_PASSPHRASE", 'canary "of" the \\ passphrase & ø/%')
 OF_ENVIRONMENT = {
     name: canary(name, f"canary-of-{name.lower()}/+&%")
-    for name in ("GITHUB_TOKEN", "GITLAB_TOKEN", "AWS_SECRET_ACCESS_KEY", "PULUMI_ACCESS_TOKEN")
+    for name in (
+        *("GITHUB_TOKEN", "GITLAB_TOKEN", "AWS_SECRET_ACCESS_KEY", "PULUMI_ACCESS_TOKEN"),
+        *("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "VDS_ID_TOKEN"),
+    )
 }
 REGISTRY = canary("the registry's password", "canary-of-the-registry/+&%")
 TENANTS = canary("a tenant's Secret", "canary-of-a-tenant/+&%")
@@ -235,6 +238,7 @@ READ = {
         *("preview-comment", "-s", "{stack}", "--base", "main", "--output", "{folder}/{stack}.comment.md"),
         *("--report", "{folder}/{stack}.report.md", "--json"),
     ],
+    "post-comment": ["post-comment", "-s", "{stack}", "--head", "HEAD"],
     "inspect routes": ["inspect", "routes", "butikk/api", "-s", "{stack}"],
     "inspect capture": ["inspect", "capture", "butikk/api", "-s", "{stack}"],
     "inspect drops": ["inspect", "drops", "-s", "{stack}", "--seconds", "1"],
@@ -246,8 +250,9 @@ READ = {
     "charts images": ["charts", "images", "-s", "{stack}", "--json"],
 }
 """Commands for people, as they are typed."""
-WITHOUT_SECRETS = {"init", "cilium-values"}
-"""Commands that read no stack: `init` is given file names, and `cilium-values` masks (test_explain.py)."""
+WITHOUT_SECRETS = {"init", "cilium-values", "backend-login"}
+"""Commands that read no stack: `init` is given file names, `cilium-values` masks (test_explain.py), and `backend-login`
+becomes another command (tests/unit/vds/backend_login)."""
 
 
 def test_every_command_is_run():

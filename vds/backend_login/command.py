@@ -14,8 +14,8 @@ from vds.shared.https import Https, HttpsError
 
 _LONGEST_ANSWER = 65_536
 """Bytes; a token has about 2,000."""
-_REQUEST_URL, _REQUEST_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
-_OWN_TOKEN = "VDS_ID_TOKEN"  # noqa: S105 - the name of a variable
+_ASK_AT, _ASK_WITH = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+_GIVEN = "VDS_ID_TOKEN"
 _AUDIENCE = "VDS_OIDC_AUDIENCE"
 
 Environment = Mapping[str, str]
@@ -86,7 +86,7 @@ def logged_in(environment: Environment) -> dict[str, str]:
     backend = environment.get("PULUMI_BACKEND_URL", "")
     kind = urllib.parse.urlsplit(backend).scheme
     environment = {name: value for name, value in environment.items() if value}  # what a forge does not have is empty
-    own = {name: value for name, value in environment.items() if name not in (_REQUEST_URL, _REQUEST_TOKEN, _OWN_TOKEN)}
+    own = {name: value for name, value in environment.items() if name not in (_ASK_AT, _ASK_WITH, _GIVEN)}
     login = _LOGINS.get(kind)
     if login is None or environment.get(login.instead):
         if not backend:
@@ -100,13 +100,13 @@ def logged_in(environment: Environment) -> dict[str, str]:
 
 
 def _token(environment: Environment, audience: str) -> str:
-    if given := environment.get(_OWN_TOKEN):
+    if given := environment.get(_GIVEN):
         return given
-    url, bearer = environment.get(_REQUEST_URL, ""), environment.get(_REQUEST_TOKEN, "")
+    url, bearer = environment.get(_ASK_AT, ""), environment.get(_ASK_WITH, "")
     if not url or not bearer:
         raise OperationError(
             "the CI job has no identity: give it `permissions: id-token: write` (GitHub, Forgejo), or an "
-            f"`id_tokens` variable {_OWN_TOKEN} (GitLab)"
+            f"`id_tokens` variable {_GIVEN} (GitLab)"
         )
     at = f"{url}&{urllib.parse.urlencode({'audience': audience})}"
     try:
