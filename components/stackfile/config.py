@@ -1,5 +1,6 @@
 """The only reader of Pulumi's configuration: the spec, and the secrets beside it."""
 
+import base64
 import os
 import secrets
 import time
@@ -79,6 +80,7 @@ class Access(NamedTuple):
 WITHOUT_SECRETS = "withoutSecrets"
 NOT_READ = "(a secret, not read for this preview)"
 """Stands for each secret in a preview without secrets: the same in every run, so that it changes nothing."""
+_NO_KEY = base64.b64encode(NOT_READ.encode()).decode()
 _NO_AUTHORITY = (
     "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJNRENCMTZBREFnRUNBZ0VCTUFvR0NDcUdTTTQ5QkFNQ01CVXhFekFSQmdO"
     "VkJBTU1DbTV2SUdOc2RYTjAKWlhJd0lCY05Nall3TVRBeE1EQXdNREF3V2hnUE1qRXlOakF4TURFd01EQXdNREJhTUJVeEV6QVJC"
@@ -234,7 +236,7 @@ def _public_access(spec: PlatformSpec) -> Access:
         kubeconfig=pulumi.Output.secret(NO_CLUSTER),
         credentials=Credentials(*[NOT_READ] * len(Credentials._fields)) if bootstraps else None,
         ca_key=secret if bootstraps else None,
-        encryption_keys=secret if bootstraps else None,
+        encryption_keys=pulumi.Output.secret(_NO_KEY) if bootstraps else None,
         ssh_private_key=secret,
         reading_key=None,
         state=state_store(Path.cwd(), pulumi.get_stack(), os.environ),
