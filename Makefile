@@ -138,7 +138,7 @@ ci-plan: $(VENV)/ready # What an update of STACK would do, with the state
 # A self-managed backend does not enforce policies, so every run must name the pack.
 # The lock is compared before; without an entry nothing is.
 ci-up: $(VENV)/ready # Update STACK
-	if grep -q '^- name:' charts.lock.yaml; then $(VDS) charts check --stack "$$STACK"; fi
+	if grep -q '^- name:' charts.lock.yaml; then $(LOGIN) $(VDS) charts check --stack "$$STACK"; fi
 	$(LOGIN) pulumi up --yes --non-interactive --stack "$$STACK" --policy-pack policies
 
 ci-evidence: $(VENV)/ready # Evidence about STACK, in evidence/

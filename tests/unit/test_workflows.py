@@ -177,7 +177,7 @@ def test_the_base_s_program_runs_in_the_preview_and_the_change_s_only_behind_rev
     data, program = jobs_of("preview.yml", (FOLDER / "preview.yml").read_text())
     for job in (data, program):
         commands = [step["run"] for step in job.body["steps"] if "run" in step]
-        assert commands[:2] == ['git checkout --quiet --detach "$BASE"', "make ci-preview"]
+        assert commands[:3] == ['git checkout --quiet --detach "$BASE"', ".ci/pulumi", "make ci-preview"]
     assert not data.environment
     assert program.environment == "preview-of-code"
     assert program.body["needs"] == "data"
@@ -258,13 +258,13 @@ def test_every_forge_runs_the_same_commands_and_each_exists() -> None:
 
 def test_every_option_of_our_commands_is_there() -> None:
     for name, commands in targets().items():
-        for called in re.findall(r"\$\(VDS\) ([a-z-]+)([^\n;]*)", commands):
-            words = [called[0], *re.findall(r"(?<=\s)--[a-z-]+", f"{commands} {called[1]}")]
-            if words[0] == "backend-login":
-                continue
-            known, required = options_of([words[0]])
-            assert {word for word in words if word.startswith("--")} - {"--"} <= known, name
-            assert required <= set(words), name
+        called = re.findall(r"\$\(VDS\)((?: [a-z-]+)+)([^\n;]*)", commands)
+        for words, rest in called:
+            given = commands if "$$@" in rest else rest  # `set --` has gathered them before
+            every = words.split() + re.findall(r"(?<=\s)--[a-z-]+", given)
+            known, required = options_of(every)
+            assert {word for word in every if word.startswith("--")} <= known, name
+            assert required <= set(every), name
 
 
 def test_the_engine_never_runs_without_the_pack_or_the_login() -> None:
