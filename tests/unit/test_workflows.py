@@ -22,7 +22,8 @@ WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 FORGEJO = sorted((EXAMPLES / "forgejo").glob("*.yml"))
 GITLAB = EXAMPLES / "gitlab" / ".gitlab-ci.yml"
 UNMERGED = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "merge_group"}
-"""What somebody without the right to merge can trigger. A push to main and a tag are merged; a schedule is of main."""
+"""What somebody without the right to merge can trigger. A tag may be of such a commit too: its job gets no secret, and
+its identity is the tag's, which no role of an environment trusts."""
 REVIEWED = {"preview-of-code"}
 """Environments with required reviewers and without a secret: docs/howto/run-ci.md."""
 MAIN = "github.ref == 'refs/heads/main'"
@@ -335,6 +336,17 @@ def test_evidence_is_made_whether_or_not_the_update_succeeds() -> None:
     _, update = jobs_of("up.yml", (FOLDER / "up.yml").read_text())
     [made] = [step for step in update.body["steps"] if step.get("run") == "make ci-evidence"]
     assert made["if"] == "${{ !cancelled() }}"
+
+
+def test_a_release_is_made_of_a_tag_that_main_allows_and_has_an_sbom_and_a_provenance() -> None:
+    [job] = jobs_of("release.yml", (FOLDER / "release.yml").read_text())
+    text = "\n".join(step.get("run", "") for step in job.body["steps"])
+    order = ["verify-tag", "make test-fast", ".ci/sbom.py dist/", "sha256sum", "gh release create"]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "git show origin/main:.github/allowed_signers" in text, "not the tag's own list"
+    assert any("attest-build-provenance" in step.get("uses", "") for step in job.body["steps"])
+    assert not job.secrets
 
 
 def owners() -> dict[str, list[str]]:
