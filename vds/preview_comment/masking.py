@@ -16,15 +16,20 @@ UNKNOWN = "[known when it runs]"
 _UNKNOWN = re.compile(r"04da6b54-80e4-46f7-96ec-b56ff0331ba9")
 """What the engine writes for a value that it does not know yet (sdk/go/common/resource/plugin/rpc.go)."""
 _NAMES = re.compile(
-    r"(?i)(kube_?config|private_?key|pass(word|phrase|wd)|secret_?(key|string|access_?key)|token"
+    r"(?i)(kube_?config|private_?key|pass(word|phrase|wd)?|pwd|authorization|secret_?(key|string|access_?key)|token"
     r"|credentials?|client_?key_?data|certificate_?key|bcrypt|htpasswd|api_?key"
     r"|(client|app|shared|signing|session|cookie|webhook|consumer|jwt|oauth2?)_?secret)(_?\d+)?$|[A-Z0-9]_SECRET$"
 )
 """Names of properties and of environment variables that hold a secret, in any program. Not of those that
 name a Secret of Kubernetes (`certificateSecret`)."""
 _TEXTS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|\beyJ[\w-]{8,}\.[\w-]{8,}\.|\bAGE-SECRET-KEY-1"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|client-key-data:|(?<![\w-])eyJ[\w-]{8,8192}\.[\w-]{8,8192}\."
+    r"|\bAGE-SECRET-KEY-1"
     r"|://[^/\s:@]*:[^/\s@]+@"
+    # A word of these, in YAML, a DSN or a header; a PEM text in base64; a bootstrap token of Kubernetes.
+    r"|(?i:\b(password|passwd|pwd)[\"']?\s{0,9}[:=]\s{0,9}[^\s$])|(?im:^\s{0,99}[\"']?token[\"']?\s{0,9}:\s{0,9}\S)"
+    r"|(?i:\bauthorization[\"']?\s{0,9}[:=]|\bbearer [\w.~+/-]{8})|LS0tLS1CRUdJTi"
+    r"|(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])"
     r"|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}|\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bpul-[0-9a-f]{40}"
 )
 """What a secret looks like inside a longer text: a PEM key, a kubeconfig, a JWT, an age key, a URL with a password, a

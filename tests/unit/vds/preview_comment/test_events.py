@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.previews import log, recorded
 from vds.preview_comment.events import EventsError, Preview, read
-from vds.preview_comment.masking import SECRET, masked
+from vds.preview_comment.masking import SECRET, masked, masked_text
 
 SIGNED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
 
@@ -153,3 +153,28 @@ def test_what_looks_like_a_secret_is_hidden_wherever_it_stands(text: str) -> Non
 )
 def test_what_only_resembles_a_secret_is_shown(text: str) -> None:
     assert masked({"note": text}) == {"note": text}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"text": "users:\n- name: a\n  user:\n    token: hunter2hunter2\n"},
+        {"data": "LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0t"},
+        {"adminPass": "hunter2"},
+        {"pwd": "hunter2"},
+        {"args": ["--header=Authorization: Bearer hunter2hunter2"]},
+        {"dsn": "host=db user=me password=hunter2"},
+        {"data": {"config.yaml": "database:\n  password: hunter2\n"}},
+        {"script": "kubeadm join --token abcdef.0123456789abcdef"},
+    ],
+)
+def test_the_secrets_that_were_missed_are_hidden(value: dict[str, Any]) -> None:
+    """Finding 24."""
+    text = json.dumps(masked(value))
+    assert SECRET in text
+    assert not any(part in text for part in ("hunter2", "LS0tLS1", "0123456789abcdef"))
+
+
+def test_a_text_that_looks_like_the_start_of_a_token_takes_no_time_with_its_square() -> None:
+    """Finding 27: with the pattern of before this took some hours."""
+    assert masked_text("eyJaaaaaaaa-" * 200_000) != SECRET
