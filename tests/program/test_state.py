@@ -43,6 +43,7 @@ def engine() -> Path | None:
 pytestmark = pytest.mark.skipif(engine() is None, reason="needs pulumi, which `make tools NAME=pulumi` builds")
 
 
+_VERBS = ("prepare", "authority", "apply", "keep", "admit", "upload", "remove")
 _STACK = ("--stack", "test")
 
 
@@ -100,7 +101,8 @@ class Project:
 
     def verbs(self, node: str) -> list[str]:
         """What the member script was run for on a node."""
-        return [file.name.rsplit("-", 1)[1] for file in sorted((self.folder / node).glob("script-*"))]
+        found = [file.name.rsplit("-", 1)[1] for file in sorted((self.folder / node).glob("script-*"))]
+        return [verb for verb in found if verb in _VERBS]
 
     def scripts(self, node: str, verb: str) -> list[str]:
         """The scripts that ran for a verb."""

@@ -9,7 +9,7 @@ import pulumi_command as command
 
 from components.kubeadm.component import Kubeadm
 from components.stackfile.config import Credentials, secrets
-from tests.support.bootstraps import bootstrap
+from tests.support.bootstraps import SECRETS, bootstrap
 
 
 class SetUp(pulumi.ComponentResource):
@@ -34,6 +34,7 @@ def declare() -> None:
         "kubeadm",
         plan._replace(nodes=tuple(nodes), ssh=ssh),
         Credentials.drawn(secrets.choice),
+        pulumi.Output.secret(SECRETS["encryptionKeys"]),
         [SetUp(node.name) for node in nodes],
         ca_key=config.get_secret("caKey"),
         provider=command.Provider("ssh"),
