@@ -5,15 +5,77 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from io import RawIOBase
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Required
 
-from components.core.untrusted import YamlError, json_value, yaml_value
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
+from components.core.untrusted import YamlError, printable_json, without_escapes, yaml_value
 
 MERGE_PATCH = "application/merge-patch+json"
 SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 
 _BY_PATH = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key")}
 """By kind of entry of a kubeconfig, what the client reads from a file."""
+LARGEST_ANSWER = 100_000_000
+"""Bytes: the list of 10,000 pods."""
+
+
+class _Fields(TypedDict, total=False):
+    __pydantic_config__ = ConfigDict(strict=True, extra="allow", hide_input_in_errors=True)  # type: ignore[misc]
+
+
+class _Metadata(_Fields, total=False):
+    name: str
+    namespace: str
+    uid: str
+    labels: dict[str, str] | None
+    annotations: dict[str, str] | None
+    ownerReferences: list[dict[str, Any]] | None
+
+
+class _Named(_Metadata, total=False):
+    name: Required[str]  # type: ignore[misc]
+
+
+class _Condition(_Fields, total=False):
+    type: Required[str]
+    status: Required[str]
+    reason: str
+    message: str
+
+
+class _Status(_Fields, total=False):
+    conditions: list[_Condition] | None
+    addresses: list[dict[str, Any]] | None
+    phase: str
+
+
+class _Item(_Fields, total=False):
+    metadata: Required[_Named]
+    spec: dict[str, Any] | None
+    status: _Status | None
+
+
+class _Resource(_Fields, total=False):
+    name: Required[str]
+    kind: Required[str]
+    namespaced: Required[bool]
+
+
+class _Answer(_Fields, total=False):
+    """Of an object, a list, a Status, a version and a list of kinds: what they have in common with any of these."""
+
+    metadata: _Metadata | None
+    items: list[_Item] | None
+    spec: dict[str, Any] | None
+    status: _Status | str | None
+    resources: list[_Resource]
+    gitVersion: str
+
+
+_ANSWER: TypeAdapter[Any] = TypeAdapter(_Answer)
+
 Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
 
@@ -111,8 +173,9 @@ class Cluster:
         """One request; the answer. Raises ApiError for a status of 400 or more, UnreachableError without an answer."""
         text = self.text(method, path, body, query=query, content_type=content_type)
         try:
-            return dict(json_value(text))
-        except (ValueError, TypeError):
+            found: dict[str, Any] = _ANSWER.validate_python(printable_json(text, most=LARGEST_ANSWER))
+            return found
+        except ValueError:
             raise UnreachableError(f"{self.host}: does not answer as a Kubernetes API server") from None
 
     def text(self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = "") -> str:
@@ -131,7 +194,7 @@ class Cluster:
         )
         try:
             answer = self._api.call_api(*prepared, _request_timeout=(self.connect_seconds, self.answer_seconds))
-            status, text = int(answer.status), str(answer.read(), errors="replace")  # type: ignore[no-untyped-call]
+            status, content = int(answer.status), answer.response.read(LARGEST_ANSWER + 1)
         except (ApiException, HTTPError, OSError) as error:
             if "certificate has expired" in str(error):
                 raise CredentialsError(f"{self.host}: its certificate has expired: {_RENEW}") from None
@@ -139,6 +202,10 @@ class Cluster:
             raise UnreachableError(f"{self.host}: {' '.join(str(said).split())}") from None
         if status == 401:
             raise CredentialsError(f"{self.host}: refuses the kubeconfig: if its certificate has expired, {_RENEW}")
+        if len(content) > LARGEST_ANSWER:
+            answer.response.close()
+            raise UnreachableError(f"{self.host}: answers with more than {LARGEST_ANSWER} bytes")
+        text = without_escapes(str(content, errors="replace"))
         if status >= 400:
             raise _refusal(status, text)
         return text
@@ -180,7 +247,7 @@ def list_items(api: Api, path: str, *, query: Query = ()) -> list[dict[str, Any]
 
 def _refusal(status: int, text: str) -> ApiError:
     try:
-        answer = json_value(text)
+        answer = printable_json(text)
         details = answer.get("details") or {}
         causes = [cause["message"] for cause in details.get("causes") or () if "message" in cause]
         return ApiError(status, str(answer["message"]), causes)

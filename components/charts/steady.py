@@ -12,8 +12,8 @@ _FUNCTIONS = (
     r"rand\w+|gen(?:PrivateKey|CA|SelfSignedCert|SignedCert)\w*|uuidv4|shuffle|bcrypt|htpasswd|encryptAES"
     r"|now|ago|unixEpoch|getHostByName"
 )
-_CALL = re.compile(r"\{\{(?:(?!\}\}).)*?\b(?:" + _FUNCTIONS + r")\b", re.DOTALL)
-_SECONDS = re.compile(r"\{\{(?:(?!\}\}).)*?\bunixEpoch\b", re.DOTALL)
+_CALL = re.compile(r"\{\{(?:(?!\}\}|\{\{).)*?\b(?:" + _FUNCTIONS + r")\b", re.DOTALL)
+_SECONDS = re.compile(r"\{\{(?:(?!\}\}|\{\{).)*?\bunixEpoch\b", re.DOTALL)
 
 
 def is_random(text: str) -> bool:

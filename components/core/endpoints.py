@@ -13,7 +13,7 @@ THIS_MACHINE = "localhost"
 """For `file://`: the machine that runs Pulumi."""
 
 _DOTS = "\u3002\uff0e\uff61"  # what IDNA takes for a dot besides the dot (RFC 3490, 3.1)
-_SCHEME = r"[a-z][a-z0-9+.-]*://"
+_SCHEME = r"[a-z][a-z0-9+.-]{0,30}://"
 _HOST = rf"(?:\[[\w:.%]+\]|[\w.%{_DOTS}-]+)(?::\d+)?"
 _URL = re.compile(rf"\b{_SCHEME}(?:[^\s/?#\"']*@)?({_HOST}(?:,(?!{_SCHEME}){_HOST})*)", re.IGNORECASE)
 """A URL in a text, with all of its hosts: `mongodb://a,b`. Letters of any alphabet: a name that is cut at its first

@@ -98,8 +98,8 @@ def printable(text: str) -> str:
 
 
 def without_escapes(text: str) -> str:
-    """The lines of a text, each one printable."""
-    return "\n".join(map(printable, text.split("\n")))
+    """The text with its lines and tabs, and no other character that a terminal takes for a command."""
+    return _UNFIT.sub(lambda found: found[0] if found[0] in "\n\t" else printable(found[0]), text)
 
 
 Line = Annotated[str, Field(max_length=2000), AfterValidator(printable)]

@@ -35,8 +35,8 @@ _TELEMETRY = re.compile(
     r"telemetry|metric|log|trac(e|ing)|otlp|loki|sentry|datadog|prometheus|remote_?write|sink|exporter|monitor", re.I
 )
 _BACKUP = re.compile(r"backup|velero|snapshot", re.I)
-_FORWARD = re.compile(r"^\s*forward\s+\S+\s+([^{\n]+)", re.MULTILINE)
-_TIME = re.compile(r"^\s*(?:server|pool|peer)\s+(\S+)", re.MULTILINE)
+_FORWARD = re.compile(r"^[ \t]*forward[ \t]+\S+[ \t]+([^{\n]+)", re.MULTILINE)
+_TIME = re.compile(r"^[ \t]*(?:server|pool|peer)[ \t]+(\S+)", re.MULTILINE)
 _GROUPS = {
     **dict.fromkeys(("containers", "initContainers", "ephemeralContainers", "volumes"), "image-registry"),
     **dict.fromkeys(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from components.core.finding import Finding
 from components.stackfile.reader import Node
 
-_STEP = re.compile(r"([^.\[\]]+)|\[([^\]]*)\]")
+_STEP = re.compile(r"([^.\[\]]+)|\[([^\[\]]*)\]")
 _NAMED = re.compile(
     r"\b(node|pool|peer|route|listener|tenant|residency place|residency exception|exception) '?([\w*.-]+)'?"
 )

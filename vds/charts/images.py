@@ -23,7 +23,9 @@ from components.pools.render import metallb_values
 from components.stackfile.spec import PlatformSpec
 from policies.workloads import containers, images
 
-_GIVEN = re.compile(r"--[\w-]*image[\w-]*=(?P<image>\S+)")  # a controller that makes pods of it, as cert-manager does
+_GIVEN = re.compile(
+    r"--(?=[\w-]*image)[\w-]+=(?P<image>\S+)"
+)  # a controller that makes pods of it, as cert-manager does
 
 
 class StackImage(NamedTuple):

@@ -20,8 +20,8 @@ from vds.shared.errors import OperationError
 LARGEST_BYTES = 5_000_000
 """Thirty times the values of the largest chart. A larger file is not a values file."""
 _EXACT = re.compile(r"v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+][0-9A-Za-z.+-]+)?")
-_TEMPLATED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_CONTROL = re.compile(r"^\s*\{\{-?\s*(if|else|end|range|with|include|define|template|toYaml)\b", re.MULTILINE)
+_TEMPLATED = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
+_CONTROL = re.compile(r"^[ \t]*\{\{-?\s*(if|else|end|range|with|include|define|template|toYaml)\b", re.MULTILINE)
 _MARK = "placeholder-{}-of-a-template"
 
 

@@ -145,7 +145,7 @@ def is_placeholder(value: Any) -> bool:
     return isinstance(value, str) and _PLACEHOLDER.search(value) is not None
 
 
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]|\{\{.*?\}\}", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\$\{(?:(?!\$\{)[^}])*\}|\$[A-Za-z_]|\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
 
 
 def _of_tunnel(word: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -69,8 +70,10 @@ def cluster(server: Any) -> Cluster:
 
 
 def test_a_list_is_asked_for_with_its_selector(server, cluster):
-    server.answers = [(200, {"items": [{"a": 1}]}), (200, {"items": None})]
-    assert list_items(cluster, "/api/v1/pods", query=[("fieldSelector", "spec.nodeName=osl-3")]) == [{"a": 1}]
+    server.answers = [(200, {"items": [{"metadata": {"name": "a"}}]}), (200, {"items": None})]
+    assert list_items(cluster, "/api/v1/pods", query=[("fieldSelector", "spec.nodeName=osl-3")]) == [
+        {"metadata": {"name": "a"}}
+    ]
     assert list_items(cluster, "/api/v1/nodes") == []
     assert server.seen[0][1] == "/api/v1/pods?fieldSelector=spec.nodeName%3Dosl-3"
 
@@ -213,3 +216,39 @@ def test_the_api_server_knows_the_path_of_an_object(server, cluster):
     with pytest.raises(ApiError, match="no kind Gateway in v1") as caught:
         cluster.path_of({**policy, "apiVersion": "v1", "kind": "Gateway"})
     assert caught.value.status == 404
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "5",
+        "[]",
+        "[" * 200_000,
+        {"items": 5},
+        {"items": [5]},
+        {"items": [{}]},
+        {"items": [{"metadata": {"name": 5}}]},
+        {"items": [{"metadata": {"name": "a", "labels": ["x"]}}]},
+        {"items": [{"metadata": {"name": "a"}, "spec": "x"}]},
+        {"items": [{"metadata": {"name": "a"}, "status": {"conditions": ["Ready"]}}]},
+        {"items": [{"metadata": {"name": "a"}, "status": {"conditions": [{"type": "Ready"}]}}]},
+    ],
+)
+def test_an_answer_of_another_form_is_no_answer(server: Any, cluster: Cluster, answer: Any) -> None:
+    server.answers = [(200, answer)]
+    with pytest.raises(UnreachableError, match="does not answer as a Kubernetes API server"):
+        list_items(cluster, "/api/v1/nodes")
+
+
+def test_an_answer_without_end_is_cut_off(server: Any, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.kubernetes_api.LARGEST_ANSWER", 1000)
+    server.answers = [(200, {"items": [], "x": "a" * 2000})]
+    with pytest.raises(UnreachableError, match="answers with more than 1000 bytes"):
+        list_items(cluster, "/api/v1/nodes")
+
+
+def test_an_answer_has_no_escape_sequences(server: Any, cluster: Cluster) -> None:
+    server.answers = [(200, {"spec": {"a": "\x1b[2K\nb\tc"}}), (400, {"message": "no\x1b[2K"})]
+    assert get(cluster, "/x") == {"spec": {"a": "\ufffd[2K\nb\tc"}}
+    with pytest.raises(ApiError, match=re.escape("no\ufffd[2K")):
+        get(cluster, "/x")
