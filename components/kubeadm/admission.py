@@ -15,13 +15,13 @@ from components.kubeadm.credentials import CA_KEY, Credentials
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.scripts import IS_MEMBER, RUN_SECONDS, command, member_script
 from components.nodes import connection
-from components.nodes.connection import BastionError, connect, reason, server_of
+from components.nodes.connection import BastionError, connect, reason, run, server_of
 from components.nodes.model import NodeSpec
 
 _ASK_SECONDS = 30
 """For a question that a node answers at once."""
 _MOST_CHARACTERS = 10_000
-"""Of what a node says."""
+"""Of what a node says about a failure: its end, where the reason is."""
 
 
 class AdmissionError(Exception):
@@ -106,29 +106,14 @@ class Admission:
         server = server_of(node, self._bootstrap.ssh)
         try:
             key = connection.private_key(str(await self._private_key.future()))
-            async with asyncio.timeout(seconds + server.dial_seconds * server.dial_attempts):
-                async with await connect(server, key) as opened:
-                    # A command that reads nothing may have ended before anything is written to it.
-                    given = asyncssh.PIPE if script else asyncssh.DEVNULL
-                    done = await opened.create_process(as_root(line, server.user), stdin=given)
-                    if script:
-                        done.stdin.write(script)
-                        done.stdin.write_eof()
-                    said, failed = await asyncio.gather(_heard(done.stdout), _heard(done.stderr))
-                    await done.wait()
+            async with await connect(server, key) as opened:
+                done = await run(opened, as_root(line, server.user), script, seconds=seconds)
         except ValueError as error:
             raise AdmissionError(str(error)) from None
         except (TimeoutError, OSError, asyncssh.Error) as error:
             where = error if isinstance(error, BastionError) else f"{server}: {reason(error)}"
             raise AdmissionError(f"node {node.name}: {where}: it must answer while nodes are added") from None
-        if done.returncode != 0:
-            raise AdmissionError(f"node {node.name}: {failed.strip() or 'ended before it had done it'}")
-        return said
-
-
-async def _heard(stream: asyncssh.SSHReader[str]) -> str:
-    """A bounded part of a stream, which is read to its end."""
-    heard = ""
-    while piece := await stream.read(4096):
-        heard = (heard + piece)[:_MOST_CHARACTERS]
-    return heard
+        if done.status != 0:
+            failed = done.errors.strip()[-_MOST_CHARACTERS:] or "ended before it had done it"
+            raise AdmissionError(f"node {node.name}: {failed}")
+        return done.output

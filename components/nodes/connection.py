@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import NamedTuple
 
@@ -173,8 +174,9 @@ async def run(
     try:
         async with asyncio.timeout(seconds):
             process = await opened.create_process(command_line, encoding=None)
-            process.stdin.write(script.encode())
-            process.stdin.write_eof()
+            with suppress(BrokenPipeError):  # the command has ended: its output says why
+                process.stdin.write(script.encode())
+                process.stdin.write_eof()
             await asyncio.gather(
                 read(process.stdout, take or output.extend, most), read(process.stderr, errors.extend, MOST_BYTES)
             )

@@ -145,7 +145,7 @@ def test_what_failed_on_the_node_is_said(servers):
         create(servers, "osl-w-1")
 
 
-def test_a_node_that_says_too_much_is_read_to_a_limit(servers, monkeypatch):
+def test_a_node_that_says_much_is_quoted_to_a_limit(servers, monkeypatch):
     monkeypatch.setattr(admission, "_MOST_CHARACTERS", 100)
     (servers.folder / "osl-cp-1/timeout").write_text("#!/bin/sh\nhead -c 1000000 /dev/zero | tr '\\0' x >&2\nexit 5\n")
     with pytest.raises(AdmissionError) as caught:

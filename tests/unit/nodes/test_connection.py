@@ -1,7 +1,9 @@
 """Retries of an SSH connection."""
 
 import asyncio
+import io
 from typing import Any
+from unittest import mock
 
 import asyncssh
 import pytest
@@ -58,3 +60,24 @@ def test_an_error_about_a_key_does_not_repeat_it():
         with pytest.raises(ValueError, match="not an unencrypted SSH private key") as caught:
             private_key(text)
         assert text not in str(caught.value)
+
+
+def test_what_a_command_said_is_heard_also_if_it_ended_before_it_was_written_to():
+    class Written(io.BytesIO):
+        def write(self, _: Any) -> int:
+            raise BrokenPipeError("Channel not open for sending")
+
+    def heard(text: bytes) -> asyncio.StreamReader:
+        reader = asyncio.StreamReader()
+        reader.feed_data(text)
+        reader.feed_eof()
+        return reader
+
+    async def ended() -> connection.Done:
+        process = mock.AsyncMock(stdin=Written(), stdout=heard(b"joined\n"), stderr=heard(b""), returncode=0)
+        process.channel = mock.Mock()
+        opened = mock.AsyncMock()
+        opened.create_process.return_value = process
+        return await connection.run(opened, "true", "", seconds=5)
+
+    assert asyncio.run(ended()) == (0, "joined\n", "")

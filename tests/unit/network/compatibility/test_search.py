@@ -45,7 +45,7 @@ def test_a_proposed_version_is_asked_of_every_other_rule():
 
 def test_what_is_proposed_for_a_kubeadm_cluster_is_a_whole_version_that_its_kubeadm_takes():
     data = stack_data("oslo")
-    data["cluster"]["kubernetesVersion"] = "1.31.4"
+    data["cluster"]["kubernetesVersion"] = "1.32.4"
     data["gateway"] = {**data["gateway"], "install": {"kind": "existing"}}
     data["cni"]["serviceProxy"] = "nftables"
     spec = parse(data, base_dir=ROOT)
