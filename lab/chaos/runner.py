@@ -27,6 +27,7 @@ from lab.fabric import inside
 from lab.layout import OPERATOR, WORKERS, Layout
 from lab.processes import LabError
 
+_MESSAGE = 500  # characters of it in a table; chaos.json has the whole text
 Verdict = Literal["passed", "lost", "not green", "unclear", "not made", "not run here"]
 
 
@@ -235,7 +236,7 @@ def _sees(row: Row) -> str:
         return row.reason
     facts = ", ".join(f"{name}: {value}" for name, value in row.facts.items())
     status = "the update is killed" if row.exit_code is None else f"exit code {row.exit_code}"
-    return "; ".join(filter(None, [f"{status}: {row.sees}" if row.sees else status, facts]))
+    return "; ".join(filter(None, [f"{status}: {row.sees[:_MESSAGE]}" if row.sees else status, facts]))
 
 
 def _nothing(row: Row) -> str:

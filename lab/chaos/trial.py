@@ -37,7 +37,6 @@ Edit = Callable[[dict[str, Any]], None]
 
 _BEGIN_SECONDS = 240
 _STEP_SECONDS = 600
-_MESSAGE = 700
 _INTERRUPTS = 3
 _INTERRUPT_SECONDS = 20
 KEPT = "kept"
@@ -222,7 +221,7 @@ def errors(outcome: Outcome) -> str:
     for text in found:
         if not re.fullmatch(r"(update|preview) failed|one or more .*", text):
             kept[text] = None
-    return " | ".join(kept)[:_MESSAGE] or outcome.diagnostics[-_MESSAGE:]
+    return " | ".join(kept) or outcome.diagnostics
 
 
 def _errors(text: str) -> Iterator[str]:
