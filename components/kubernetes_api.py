@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from io import RawIOBase
 from typing import Any, ClassVar, Protocol, Required
@@ -128,6 +129,7 @@ class Cluster:
         from kubernetes.config.config_exception import ConfigException
 
         self._files: list[RawIOBase] = []
+        self._give_back = weakref.finalize(self, _close, self._files)
         try:
             settings = client.Configuration()
             config.load_kube_config_from_dict(  # type: ignore[no-untyped-call]
@@ -162,10 +164,7 @@ class Cluster:
 
     def close(self) -> None:
         """Give the files back."""
-        while self._files:
-            self._files.pop().close()
-
-    __del__ = close
+        self._give_back()
 
     def request(
         self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = ""
@@ -223,6 +222,11 @@ class Cluster:
         plural, namespaced = self._paths[version, kind]
         scope = f"/namespaces/{metadata.get('namespace') or 'default'}" if namespaced else ""
         return f"{prefix}{scope}/{plural}/{metadata['name']}"
+
+
+def _close(files: list[RawIOBase]) -> None:
+    while files:
+        files.pop().close()
 
 
 def get(api: Api, path: str) -> dict[str, Any] | None:

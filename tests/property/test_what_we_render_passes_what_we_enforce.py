@@ -47,7 +47,7 @@ def nodes() -> list[Resource]:
     found = []
     for node in LAB.nodes:
         found.append(Resource("vds-platform:index:Node", {"country": node.country}, node.name, component=True))
-        connection = {"connection": {"host": str(node.address)}}
+        connection = {"connection": {"host": str(node.address), "hostKey": node.host_key}}
         found.append(Resource("command:remote:Command", connection, f"{node.name}-setup", node.name))
     return found
 

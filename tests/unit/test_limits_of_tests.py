@@ -32,8 +32,8 @@ def test_lab_tests_have_a_limit_of_their_own() -> None:
 
 
 def test_no_test_imports_from_another_test_module() -> None:
-    """What several tests need is in tests/support; the lab's fixtures are in its conftest.py."""
-    another = re.compile(r"^(?:from|import) (tests\.(?!support\b|lab\.conftest\b)\S+)", re.M)
+    """Shared code is in tests/support, the lab's fixtures are in its conftest.py, and tests/fuzz is a program."""
+    another = re.compile(r"^(?:from|import) (tests\.(?!support\b|fuzz\b|lab\.conftest\b)\S+)", re.M)
     assert {
         str(file): found for file in ROOT.glob("tests/**/*.py") if (found := another.findall(file.read_text()))
     } == {}
