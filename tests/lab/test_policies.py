@@ -60,9 +60,11 @@ def test_every_program_has_an_expectation() -> None:
 def test_the_pack_says_of_a_foreign_program(lab: Lab, tmp_path: Path, program: str) -> None:
     outcome = preview(lab, program, tmp_path)
     expected = EXPECTED[program]
-    seen: list[dict[str, Any]] = outcome.violations
+    # Every program uses the kubeconfig of the machine, which the pack can't judge: it says so, as advice.
+    advice = {v["policy"] for v in outcome.violations if v["level"] != "mandatory"}
+    assert advice <= {"cluster-shown"}, outcome.output
+    seen: list[dict[str, Any]] = [v for v in outcome.violations if v["level"] == "mandatory"]
     assert {v["policy"] for v in seen} == {e["policy"] for e in expected}, outcome.output
-    assert {v["level"] for v in seen} <= {"mandatory"}
     for want in expected:
         assert any(want["message"] in v["message"] for v in seen if v["policy"] == want["policy"]), seen
     assert bool(outcome.exit_code) == bool(expected), outcome.output
