@@ -217,6 +217,8 @@ def test_crds_of_another_version_that_a_stack_left_are_refused_with_what_to_do(t
     kept = [item for item in program.resources.values() if item.retained and "gateway-crds" in item.name]
     assert len(kept) == 2
     assert {item.on_error for item in kept} == {("explain-conflict",)}
+    forced = {item.type.rpartition(":")[2] for item in kept if "patchForce" in str(item.inputs["metadata"])}
+    assert forced == {"ValidatingAdmissionPolicy"}, "a CRD of another version is never written over"
     assert "kubectl apply --server-side --force-conflicts" in CONFLICT
 
 

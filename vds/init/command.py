@@ -3,6 +3,7 @@
 import hashlib
 import re
 import sys
+from collections.abc import Iterable
 from datetime import date, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from components.core.finding import Finding
 from vds.init.template import Answers, Bundle, MadeCluster, Server, stack_file
 from vds.shared.errors import IncompleteError, OperationError
 
@@ -234,6 +236,17 @@ def _option(subject: str) -> str:
     return next((option for part, option in _OPTIONS.items() if subject.startswith(part)), subject)
 
 
+def _by_option(found: Iterable[Finding], answers: Answers) -> list[Finding]:
+    """Every finding at its option, and each only once: an answer becomes many places of the file."""
+    countries = {answers.provider_country: "--provider-country", answers.country: "--country"}
+    once: dict[Finding, None] = {}
+    for one in found:
+        of_country = "countr" in one.subject.rpartition(".")[2].lower()
+        option = countries.get(one.value) if of_country else None
+        once[Finding(one.rule, option or _option(one.subject), one.message, one.remedy)] = None
+    return list(once)
+
+
 def _write(file: Path, answers: Answers) -> None:
     from components.stackfile.parsing import check_file  # half a second: not for `--help`
 
@@ -246,7 +259,7 @@ def _write(file: Path, answers: Answers) -> None:
         )
     text = stack_file(answers)
     found = check_file(text, str(file), file.parent, date.today()).findings
-    wrong = [one._replace(subject=_option(one.subject), file="", lines=()) for one in found if not one.advice]
+    wrong = _by_option([one for one in found if not one.advice], answers)
     if wrong:
         raise IncompleteError("nothing was written, because of the answers", *map(str, wrong))
     try:

@@ -36,6 +36,18 @@ def test_the_published_bundles_are_read_whole(release):
     assert len(found.guards) == 2
 
 
+def test_the_standard_channel_has_every_kind_without_which_ciliums_controller_does_not_start():
+    """`RequiredGVKs` of operator/pkg/gateway-api/helpers/schemes.go, 1.20.2. In 1.18.2 TLSRoute, then of the
+    experimental channel only, is not required (cell.go, `optionalGVKs`)."""
+    required = "gatewayclasses gateways httproutes grpcroutes tlsroutes referencegrants backendtlspolicies"
+    served = {
+        item["spec"]["names"]["plural"]
+        for item in read_bundle(published("1.6.1")).crds
+        if any(version["name"] == "v1" and version["served"] for version in item["spec"]["versions"])
+    }
+    assert set(required.split()) <= served
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -152,6 +152,24 @@ def test_a_host_of_openvz_is_none(plain_machine):
     assert survey.machine({})["container"] == ""
 
 
+@pytest.mark.parametrize("address", ["02:00:00:00:00:02", None])
+def test_the_links_mac_is_that_of_its_network_namespace(monkeypatch, address):
+    """A container's /sys may be its host's: what it says of a link of the same name is another link's."""
+    shown = [{"ifname": "eth0", "mtu": 1450, "address": "02:00:00:00:00:01", "addr_info": [{"local": "192.0.2.11"}]}]
+    read = {"/sys/class/net/eth0/address": address, "/sys/class/net/eth0/speed": "1000"}
+
+    def text_of(path):
+        if read.get(path) is None:
+            raise FileNotFoundError(path)
+        return read[path]
+
+    monkeypatch.setattr(survey, "output_of", lambda *words: json.dumps(shown) if words[0] == "ip" else "")
+    monkeypatch.setattr(survey, "text_of", text_of)
+    found = survey.link({"address": "192.0.2.11"})
+    assert (found["interface"], found["mac"], found["mtu"]) == ("eth0", "02:00:00:00:00:01", 1450)
+    assert (found["speed_mbit"], found["driver"]) == (None, ""), "not those of the host's link"
+
+
 def test_a_machine_that_shows_no_namespaces_is_unknown(plain_machine, monkeypatch):
     def missing(_):
         raise FileNotFoundError

@@ -183,6 +183,23 @@ def test_wrong_answers_are_said_at_once_and_nothing_is_written(folder):
     assert not (folder / "Pulumi.oslo.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"--country": "ZZ"}, "--country: 'ZZ'"),
+        ({"--provider-country": "ZZ"}, "--provider-country: 'ZZ'"),
+        ({"--country": "ZZ", "--provider-country": "SE"}, "--country: 'ZZ'"),
+    ],
+)
+def test_a_wrong_country_is_one_finding_at_its_option(folder, options, says):
+    """It becomes fourteen places of the stack file."""
+    done = run(folder, *CONTROL_PLANES, *WORKERS, **ALL | options)
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if "ISO" in line] == [
+        f'error: {says} is no country of ISO 3166: write one, as in "NO"'
+    ]
+
+
 def test_without_a_terminal_all_missing_options_are_named_at_once(folder):
     done = run(folder)
     assert done.returncode == 2
