@@ -17,6 +17,7 @@ class Residency(pulumi.ComponentResource):
             "exceptions": [item.model_dump(mode="json", by_alias=True) for item in spec.exceptions],
             "stateBackend": state.backend,
             "secretsProvider": state.secrets_provider,
+            "ciRunners": [runner._asdict() for runner in state.runners],
         }
         super().__init__(token("Residency"), name, record)
         self.register_outputs(record)

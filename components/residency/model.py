@@ -15,6 +15,7 @@ Purpose = Literal[
     "addresses",
     "backup",
     "chart-repository",
+    "ci",
     "dns",
     "egress",
     "image-registry",
@@ -59,6 +60,15 @@ Cidr = Annotated[
 """A network of either family."""
 
 
+class Runner(NamedTuple):
+    """A CI runner that gets the stack's secrets."""
+
+    label: str
+    """Its label in a workflow; empty if it is not known."""
+    seen_in: str
+    """File and job."""
+
+
 class StateStore(NamedTuple):
     """Where Pulumi stores a stack's state, as far as the program can know."""
 
@@ -66,6 +76,8 @@ class StateStore(NamedTuple):
     """URL without user and password. Empty if only `pulumi login` knows it."""
     secrets_provider: str = ""
     """URL, or `passphrase`. Empty: Pulumi Cloud's own key with that backend, and a passphrase with all others."""
+    runners: tuple[Runner, ...] = ()
+    """CI runners that decrypt it."""
 
 
 class Place(Spec):
@@ -74,7 +86,7 @@ class Place(Spec):
     name: DnsLabel
     """Its name, which exceptions use."""
     hosts: tuple[Endpoint, ...] = ()
-    """Host names at the place; `*.example.no` is all below it."""
+    """Host names at the place; `*.example.no` is all below it. For `ci`: labels of runners, as in `runs-on`."""
     networks: tuple[Cidr, ...] = ()
     """Networks (CIDR): address pools, and destinations that tenants call by address."""
     country: CountryCode

@@ -11,16 +11,17 @@ from typing import Any
 
 from components.core.endpoints import without_secrets
 from components.core.untrusted import YamlError, yaml_value
+from components.residency.ci_runners import ci_runners
 from components.residency.model import StateStore
 
 
 def state_store(project: Path, stack: str, environment: Mapping[str, str]) -> StateStore:
-    """Backend of the project in this folder, and secrets provider of its stack file."""
+    """Backend of the project in this folder, secrets provider of its stack file, and runners of its workflows."""
     settings = _yaml(project / "Pulumi.yaml")
     backend = seen_backend(environment) or (settings.get("backend") or {}).get("url") or ""
     file = _yaml(project / f"Pulumi.{stack}.yaml")
     provider = file.get("secretsprovider") or ("passphrase" if "encryptionsalt" in file else "")
-    return StateStore(without_secrets(str(backend)), without_secrets(str(provider)))
+    return StateStore(without_secrets(str(backend)), without_secrets(str(provider)), ci_runners(project, stack))
 
 
 def seen_backend(environment: Mapping[str, str]) -> str:

@@ -168,16 +168,19 @@ class StateSettings(RecordSettings):
 
 @policy(
     id="residency-state",
-    title="Pulumi's state, and the key to its secrets, are at declared places.",
+    title="Pulumi's state, the key to its secrets and the CI runners that get them are at declared places.",
     severity=CRITICAL,
     framework=SCHREMS,
     reference="GDPR art. 32 and 44",
-    why="The state holds every input of every resource, secrets among them, and the holder of the key can read them.",
+    why="The state holds every input of every resource, secrets among them, and the holder of the key can read them. "
+    "A CI runner that updates a stack decrypts them.",
     remedy="Keep the state at a declared place (PULUMI_BACKEND_URL), and its key with a passphrase or a declared "
-    "provider.",
+    "provider. Let workflows run where a declared place has the runner's label among its hosts.",
 )
 def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
     record = settings.record(stack)
+    for runner in dict.fromkeys(_runners(stack)):
+        yield from data_flow_problems(runner, record)
 
     def every(field: str, *configured: str) -> list[str]:
         # All of them: what a program says of its state must not hide where the engine keeps it.
@@ -201,6 +204,18 @@ def state(stack: Stack, settings: StateSettings) -> Iterator[Finding]:
             flows.append(DataFlow(holder, "secrets", "the stack's secrets provider"))
     for flow in dict.fromkeys(flows):
         yield from data_flow_problems(flow, record)
+
+
+def _runners(stack: Stack) -> Iterator[DataFlow]:
+    for component in _records(stack):
+        for runner in component.groups("ciRunners"):
+            yield DataFlow(
+                runner.text("label"),
+                "ci",
+                runner.text("seen_in"),
+                remedy="write the label of a runner of your own to `runs-on`",
+                unknown="which CI runner gets the stack's secrets is not known",
+            )
 
 
 @policy(

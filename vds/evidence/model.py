@@ -28,6 +28,7 @@ KINDS = {
     "telemetry": "Telemetry, log and metric sinks",
     "state": "Pulumi's state",
     "secrets": "Holders of the key to the stack's secrets",
+    "ci": "CI runners that get the stack's secrets",
     "egress": "Egress of tenants and the platform",
     "addresses": "Address pools",
     "SSH access": "Bastions and addresses that SSH goes through",

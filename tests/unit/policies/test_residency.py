@@ -311,6 +311,28 @@ def test_a_secrets_provider_that_the_pack_knows_is_judged_beside_the_one_that_is
     assert "bytes go to cloudkms.googleapis.com (secrets)" in message
 
 
+def test_the_ci_runner_that_gets_the_secrets_is_at_a_declared_place() -> None:
+    own = {**PLACE, "hosts": ["norway"], "purposes": ["ci"]}
+
+    def of(*labels: str) -> list[str]:
+        rows = [{"label": label, "seen_in": ".github/workflows/up.yml, job up"} for label in labels]
+        state = {**PLACE, "name": "state", "hosts": ["localhost"], "purposes": ["state"]}
+        return backends(record(own, state, ciRunners=rows))
+
+    assert of("norway") == []
+    [hosted] = of("ubuntu-24.04")
+    assert "up.yml, job up" in hosted
+    assert "bytes go to ubuntu-24.04 (ci), which no declared place holds" in hosted
+    [unknown] = of("")
+    assert "which CI runner gets the stack's secrets is not known" in unknown
+    own["country"] = "SE"
+    [abroad] = of("norway")
+    assert "is in SE, allowed: NO" in abroad
+    own.update(country="NO", purposes=["dns"])
+    [other] = of("norway")
+    assert "is declared for dns" in other
+
+
 def test_namespaces_of_xml_are_no_places() -> None:
     icon = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"><path/></svg>'
     assert said(kube("v1", "ConfigMap", "icons", "a", data={"logo.svg": icon})) == []

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from components.core.untrusted import yaml_value
+from components.residency.ci_runners import ci_runners
 from components.residency.model import Residency
 from components.residency.rules import residency_problems
 from components.residency.state_store import state_store
@@ -16,7 +18,7 @@ def test_the_backend_is_read_in_the_engines_own_order(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("name: x\nbackend:\n  url: s3://state\n")
     (tmp_path / "Pulumi.oslo.yaml").write_text("secretsprovider: awskms://alias/k?region=eu-north-1\n")
     store = state_store(tmp_path, "oslo", {})
-    assert store == ("s3://state", "awskms://alias/k?region=eu-north-1")
+    assert store[:2] == ("s3://state", "awskms://alias/k?region=eu-north-1")
     assert state_store(tmp_path, "oslo", {"PULUMI_BACKEND_URL": "file://~"}).backend == "file://~"
     (tmp_path / "Pulumi.oslo.yaml").write_text("encryptionsalt: v1:x\n")
     assert state_store(tmp_path, "oslo", {}).secrets_provider == "passphrase"
@@ -25,6 +27,39 @@ def test_the_backend_is_read_in_the_engines_own_order(tmp_path: Path) -> None:
 def test_a_password_in_the_backends_url_goes_no_further(tmp_path: Path) -> None:
     store = state_store(tmp_path, "oslo", {"PULUMI_BACKEND_URL": "https://me:hunter2@state.example.no/x"})
     assert store.backend == "https://state.example.no/x"
+
+
+def test_the_runners_of_a_stack_are_those_of_jobs_that_may_work_on_it(tmp_path: Path) -> None:
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "up.yml").write_text("""
+jobs:
+  hosted: {runs-on: ubuntu-24.04, env: {STACK: oslo}}
+  own: {runs-on: [self-hosted, Norway], env: {STACK: "${{ matrix.stack }}"}, strategy: {matrix: {stack: [oslo, x]}}}
+  group: {runs-on: {group: large}, env: {STACK: "${{ inputs.stack }}"}}
+  unlabelled: {runs-on: [self-hosted, linux], env: {STACK: oslo}}
+  computed: {runs-on: "${{ vars.RUNNER }}", env: {STACK: oslo}}
+  called: {uses: ./x.yml, env: {STACK: oslo}}
+  another: {runs-on: elsewhere, env: {STACK: bergen}}
+  others: {runs-on: elsewhere, env: {STACK: "${{ matrix.stack }}"}, strategy: {matrix: {stack: [bergen]}}}
+  preview: {runs-on: elsewhere}
+""")
+    (folder / "bad.yml").write_text("jobs: [")
+    (folder / "list.yaml").write_text("- jobs")
+    rows = ci_runners(tmp_path, "oslo")
+    assert [row.label for row in rows] == ["", "", "ubuntu-24.04", "norway", "large", "self-hosted", "", ""]
+    assert rows[0].seen_in == ".github/workflows/bad.yml, which can't be read as a workflow"
+    assert rows[1].seen_in == ".github/workflows/list.yaml, which can't be read as a workflow"
+    assert rows[2].seen_in == ".github/workflows/up.yml, job hosted"
+    assert state_store(tmp_path, "oslo", {}).runners == rows
+
+
+def test_the_runners_of_this_repository_are_at_a_place_of_its_own_record() -> None:
+    root = Path(__file__).parents[3]
+    assert {row.label for row in ci_runners(root, "oslo")} == {"norway"}
+    spec = yaml_value((root / "Pulumi.oslo.yaml").read_text())["config"]["vds-platform:spec"]
+    [place] = [place for place in spec["residency"]["places"] if "ci" in place["purposes"]]
+    assert place["hosts"] == ["norway"]
 
 
 PLACE: dict[str, Any] = {
