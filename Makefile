@@ -146,9 +146,11 @@ ci-evidence: $(VENV)/ready # Evidence about STACK, in evidence/
 
 # --strict: steal, lost packets and a filling conntrack table are an alarm too, counted since the run before. The
 # findings go to a file and not to the log, which anybody may read in a public repository.
-ci-doctor: $(VENV)/ready # Nodes, cluster and gateway of STACK: doctor.json and facts/STACK.json
+ci-doctor: $(VENV)/ready # Nodes, cluster and gateway of STACK: doctor.json and facts/STACK.json; with the file READ_ONLY_KUBECONFIG no nodes
 	mkdir -p facts
-	$(LOGIN) $(VDS) doctor --stack "$$STACK" --strict --json --facts "facts/$$STACK.json" >doctor.json
+	if [ -n "$$READ_ONLY_KUBECONFIG" ]; then set -- --kubeconfig "$$READ_ONLY_KUBECONFIG"; \
+	else set -- --facts "facts/$$STACK.json"; fi; \
+	$(LOGIN) $(VDS) doctor --stack "$$STACK" --strict --json "$$@" >doctor.json
 
 ci-drift: $(VENV)/ready # Whether anything of STACK differs from its description
 	$(LOGIN) pulumi preview --non-interactive --refresh --expect-no-changes --stack "$$STACK" --policy-pack policies

@@ -20,9 +20,9 @@ _DISPATCH = {"opt": "IP Option/Extension", "geneve": "Geneve"}
 
 
 def examine_agents(opened: Opened) -> list[GatewayFinding]:
-    """One row for each node's agent; nothing for another CNI than Cilium, or before there is a cluster."""
+    """One row for each node's agent; nothing for another CNI than Cilium, without a cluster, or without an SSH key."""
     spec = opened.spec
-    if not isinstance(spec.cni, Cilium) or opened.admin is None:
+    if not isinstance(spec.cni, Cilium) or opened.admin is None or not opened.ssh_private_key:
         return []
     outputs = Outputs()
     runs = run_everywhere(

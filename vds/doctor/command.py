@@ -24,13 +24,13 @@ from components.nodes.preflight.verdict import CheckResult, State
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from vds.doctor.agents import examine_agents
-from vds.doctor.diagnosis import Diagnosis, diagnose, document_of
+from vds.doctor.diagnosis import NOT_ASKED, Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine, examine_running
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
-from vds.shared.stack import Opened, open_stack
+from vds.shared.stack import Opened, open_read_only, open_stack
 
 PAUSE_SECONDS = 5
 """Between two readings of --watch."""
@@ -64,21 +64,30 @@ def doctor(
     facts_file: Annotated[
         Path | None, typer.Option("--facts", help="Write the facts to this file. A preview can read it.")
     ] = None,
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(help="Ask only cluster and gateway, with this kubeconfig. Needs neither passphrase nor SSH key."),
+    ] = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Opens one SSH connection to each node, all at the same time. Changes nothing without --fix.
 
     Exit code 1: a node has drifted, fails a check or could not be checked, a pod does not run, an agent of the CNI
     carries packets in another way than the stack file says, or the gateway does not answer; with --strict also if there
-    is advice. Exit code 2: no node could be read.
+    is advice. Exit code 2: no node could be read. With --kubeconfig nodes and agents are not asked and don't count.
     """
     if watch and (fix or as_json or facts_file or disk):
         raise OperationError("--watch does not end: leave out --fix, --json, --facts and --disk")
     if yes and not fix:
         raise OperationError("--yes goes with --fix: without --fix nothing is changed")
+    if kubeconfig and (fix or disk or facts_file):
+        raise OperationError("--kubeconfig asks no node: leave out --fix, --disk and --facts")
     if facts_file:
         _refuse_unwritable(facts_file)
-    opened = open_stack(stack, config_file=config_file)
+    if kubeconfig:
+        opened = open_read_only(stack, kubeconfig, config_file=config_file)
+    else:
+        opened = open_stack(stack, config_file=config_file)
     if watch:
         _watch(opened, window or 0)
         return
@@ -95,7 +104,7 @@ def doctor(
     if fix and diagnosis.to_fix:
         _fix(stack, diagnosis.to_fix, config_file, yes=yes, quiet=as_json)
         return
-    good = diagnosis.converged and not (strict and diagnosis.advised)
+    good = diagnosis.nothing_fails and not (strict and diagnosis.advised)
     raise typer.Exit(2 if diagnosis.all_unread else 0 if good else 1)
 
 
@@ -128,7 +137,7 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         {node.name: node_script(node, spec.node_requirements) for node in spec.nodes},
         spec.node_requirements,
         spec.ssh,
-        opened.ssh_private_key,
+        opened.ssh_private_key or None,
         ask="all",
         window_seconds=window_seconds,
         measure_disk=measure_disk,
@@ -158,11 +167,14 @@ def table(diagnosis: Diagnosis) -> Group:
     """The diagnosis for people."""
     rows = Table(box=None, pad_edge=False, show_header=False)
     for status in diagnosis.nodes:
-        rows.add_row(MARKS["ok" if status.converged else "fails"], status.node, escape(str(status)))
+        mark: State = "ok" if status.converged else "unknown" if status.verdict == NOT_ASKED else "fails"
+        rows.add_row(MARKS[mark], status.node, escape(str(status)))
     for row in (*diagnosis.running, *diagnosis.gateway):
         remedy = f": {row.remedy}" if row.remedy else ""
         rows.add_row(MARKS[row.state], row.item, escape(f"{row.measured}{remedy}"))
     verdict = "[green]converged[/green]" if diagnosis.converged else "[red]not converged[/red]"
+    if diagnosis.nothing_fails and not diagnosis.converged:
+        verdict = "[yellow]nothing fails; the nodes were not asked[/yellow]"
     return Group(findings_table(diagnosis.findings), rows, verdict)
 
 

@@ -12,6 +12,8 @@ from components.nodes.reading import Fleet
 from components.nodes.settings.drift import UnreachableNode
 from components.nodes.settings.readback import Readback
 
+NOT_ASKED = "not asked"
+
 
 @dataclass(frozen=True)
 class NodeStatus:
@@ -19,7 +21,8 @@ class NodeStatus:
 
     node: str
     verdict: str
-    """converged · drifted · outdated (the stack file changed since) · absent (never set up) · unread."""
+    """converged · drifted · outdated (the stack file changed since) · absent (never set up) · unread · not asked (the
+    doctor has no SSH key)."""
     drifted: tuple[str, ...] = ()
     reason: str = ""
     """Why it is unread."""
@@ -67,14 +70,20 @@ class Diagnosis:
 
     @property
     def converged(self) -> bool:
-        """Whether every node is as the stack file says, no required check fails or is undecided, every pod runs, the
-        CNI's agents carry packets as the stack file says, and the gateway is reachable.
+        """Whether nothing fails, and every node was asked."""
+        return self.nothing_fails and all(status.converged for status in self.nodes)
+
+    @property
+    def nothing_fails(self) -> bool:
+        """Whether every node that was asked is as the stack file says, no required check fails or is undecided, every
+        pod runs, the CNI's agents carry packets as the stack file says, and the gateway is reachable.
 
         Advice does not count, except for what is as bad as a failure: a full conntrack table, a slow disk under etcd.
         """
         node_fails = any(finding.unfit for finding in self.findings)
         gateway_fails = any(row.state in ("fails", "unknown") for row in (*self.running, *self.gateway))
-        return all(status.converged for status in self.nodes) and not node_fails and not gateway_fails
+        asked = (status for status in self.nodes if status.verdict != NOT_ASKED)
+        return all(status.converged for status in asked) and not node_fails and not gateway_fails
 
     @property
     def advised(self) -> bool:
@@ -112,7 +121,9 @@ def diagnose(
 def _status(node: str, reading: Readback | UnreachableNode | None) -> NodeStatus:
     if isinstance(reading, Readback):
         return NodeStatus(node, reading.verdict, reading.drifted)
-    return NodeStatus(node, "unread", reason=reading.reason if reading else "it was not read")
+    if reading is None:
+        return NodeStatus(node, NOT_ASKED, reason="the doctor has no SSH key")
+    return NodeStatus(node, "unread", reason=reading.reason)
 
 
 def document_of(diagnosis: Diagnosis) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.core.kubeconfig import kubeconfig_problems
 from components.core.messages import in_full
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
@@ -25,6 +26,7 @@ class Opened:
     name: str
     spec: PlatformSpec
     ssh_private_key: str = field(repr=False)
+    """Empty: opened without it, so no node can be asked."""
     admin: str | None = field(repr=False)
     """The cluster's kubeconfig; None where the stack makes its cluster, and has not yet."""
 
@@ -77,6 +79,22 @@ def open_spec(stack: str, *, project: Path | None = None, config_file: Path | No
     if spec is None or problems:
         raise _refused(stack, problems)
     return spec
+
+
+def open_read_only(stack: str, kubeconfig: Path, *, config_file: Path | None = None) -> Opened:
+    """The stack's spec with a kubeconfig of a file, and without its secrets: no passphrase is needed, and no node can
+    be asked.
+
+    Raises OperationError as `open_stack` does, or if the file is no kubeconfig that is taken.
+    """
+    try:
+        text = read_text(kubeconfig)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OperationError(f"--kubeconfig {kubeconfig}: can't be read ({reason}): name another file") from None
+    if found := kubeconfig_problems(text):
+        raise OperationError(*(f"--kubeconfig {kubeconfig}: {one.message}: {one.remedy}" for one in found))
+    return Opened(stack, open_spec(stack, config_file=config_file), "", text)
 
 
 def _salt(folder: Path, stack: str, config_file: Path | None) -> str:
