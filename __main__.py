@@ -111,7 +111,13 @@ cni = Cni(
     node_names=[node.name for node in platform.bootstrap.nodes] if platform.bootstrap else (),
 )
 # After the nodes, so that it is deleted before a node leaves: taking labels from a Node that is gone makes it anew.
-placement = Placement("placement", platform.nodes, provider=cluster, depends_on=[*members, *nodes.values()])
+placement = Placement(
+    "placement",
+    platform.nodes,
+    kept=platform.bootstrap is not None,
+    provider=cluster,
+    depends_on=[*members, *nodes.values()],
+)
 network = [*members, cni]
 pools = MetalLb(
     "metallb",

@@ -11,6 +11,7 @@ from components.charts import helm
 from components.charts.reference import Chart
 from components.charts.render import ChartError
 from components.charts.verified import verified
+from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
@@ -68,6 +69,20 @@ def apply_patch(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> 
     api_version, kind = manifest["apiVersion"], manifest["kind"]
     own = kubernetes.apiextensions.CustomResourcePatch if _defined_by_crd(api_version) else None
     return _resource(own or _PATCHES[api_version, kind], name, manifest, opts)
+
+
+def apply_wait(
+    name: str, manifest: Manifest, release: kubernetes.helm.v3.Release, opts: pulumi.ResourceOptions
+) -> pulumi.CustomResource:
+    """The annotation of `rollout_waits` with the number of the Release's revision: each of them is waited for.
+
+    Values alone are not enough. After an update that failed, the values of before are what was waited for already.
+    """
+    metadata, annotations = manifest["metadata"], manifest["metadata"]["annotations"]
+    if values := annotations.get(WAITED_FOR):
+        revision = release.status.apply(lambda status: f"{values}-{status.revision}")
+        manifest = {**manifest, "metadata": {**metadata, "annotations": {**annotations, WAITED_FOR: revision}}}
+    return apply_patch(name, manifest, opts)
 
 
 def apply_chart(

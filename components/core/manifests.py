@@ -1,9 +1,11 @@
 """Kubernetes manifests as plain mappings. Renderers make them, rules judge them, `components.apply` applies them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from components.core.labels import managed
+from components.core.labels import WAITED_FOR, managed
 
 Manifest: TypeAlias = dict[str, Any]
 DEFAULT_NAMESPACE = "default"
@@ -34,6 +36,26 @@ def secured_namespace(name: str, level: str = "restricted", labels: Mapping[str,
     """A namespace whose pods must pass this level of Pod Security."""
     security = {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "audit", "warn")}
     return manifest("v1", "Namespace", name, labels={**(labels or {}), **security})
+
+
+def rollout_waits(
+    namespace: str, objects: Iterable[tuple[str, str]], version: str, values: Mapping[str, Any]
+) -> list[Manifest]:
+    """Annotations on a chart's objects (kind and name): applying one waits until the object is rolled out.
+
+    They change with the chart's version and values and not with the nodes: a server that is gone for good still counts
+    as a node whose pod is not ready, and taking it out of the stack file would wait for it in vain.
+    """
+    said = json.dumps([version, values], sort_keys=True)
+    annotations = {WAITED_FOR: hashlib.sha256(said.encode()).hexdigest()[:16]}
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": kind,
+            "metadata": {"name": name, "namespace": namespace, "annotations": dict(annotations)},
+        }
+        for kind, name in objects
+    ]
 
 
 def key(item: Manifest) -> tuple[str, str, str, str]:

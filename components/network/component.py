@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.apply import apply, apply_chart, apply_patch
+from components.apply import apply, apply_chart, apply_patch, apply_wait
 from components.core.labels import WAIT_FOR, WAITED_FOR
 from components.core.manifests import Manifest
 from components.core.names import child, token
@@ -86,7 +86,7 @@ class Cni(pulumi.ComponentResource):
         for annotation in install.waits:
             earlier = waited if install.one_by_one else []
             wait = after(*ready, *earlier, waits=True)
-            waited.append(apply_patch(child(name, *annotation.name), _of_revision(annotation.manifest, release), wait))
+            waited.append(apply_wait(child(name, *annotation.name), annotation.manifest, release, wait))
         for node in node_names:
             # Kept when the node leaves: taking the annotation back would make a Node object that is gone anew.
             kept = pulumi.ResourceOptions.merge(
@@ -97,18 +97,6 @@ class Cni(pulumi.ComponentResource):
             # The CNI makes `default` objects as well: who comes second must find no fault in the first.
             make = apply_patch if item["metadata"]["name"] == "default" else apply
             make(_name(name, item), item, after(*ready, *waited))
-
-
-def _of_revision(manifest: Manifest, release: kubernetes.helm.v3.Release) -> Manifest:
-    """The annotation with the number of the Release's revision: each of them is waited for.
-
-    Values alone are not enough. After an update that failed, the values of before are what was waited for already.
-    """
-    metadata, annotations = manifest["metadata"], manifest["metadata"]["annotations"]
-    if not (values := annotations.get(WAITED_FOR)):
-        return manifest
-    revision = release.status.apply(lambda status: f"{values}-{status.revision}")
-    return {**manifest, "metadata": {**metadata, "annotations": {**annotations, WAITED_FOR: revision}}}
 
 
 def _ready_annotation(node: str) -> Manifest:

@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply, apply_patch
 from components.core.kubeconfig import public_kubeconfig
 from components.core.names import child, token
-from components.nodes.inventory_render import patch, record
+from components.nodes.inventory_render import labels, patch, record, taints
 from components.nodes.model import NodeSpec
 
 
@@ -46,14 +46,21 @@ class Placement(pulumi.ComponentResource):
         name: str,
         nodes: Iterable[NodeSpec],
         *,
+        kept: bool,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        """`depends_on`: what the Node objects exist after: an apply would make the object of a node that has none."""
+        """`depends_on`: what the Node objects exist after: an apply would make the object of a node that has none.
+
+        `kept`: nothing is taken back from a node that leaves, because its Node object goes with it. The provider does
+        not look whether the object is there: it would make one that is gone anew, empty. Every node has a patch then,
+        so that the last label that leaves the stack file goes by an update, which fails for a node that is gone.
+        """
         super().__init__(token("Placement"), name)
+        options = pulumi.ResourceOptions(
+            parent=self, provider=provider, depends_on=list(depends_on), retain_on_delete=kept
+        )
         for node in nodes:
-            manifest = patch(node)
-            if manifest:
-                options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
-                apply_patch(child(name, node.name), manifest, options)
+            if kept or labels(node) or taints(node) is not None:
+                apply_patch(child(name, node.name), patch(node), options)
         self.register_outputs({})

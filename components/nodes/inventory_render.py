@@ -42,15 +42,13 @@ def taints(node: NodeSpec) -> list[dict[str, str]] | None:
     return ([CONTROL_PLANE_TAINT] if only_control_plane else []) + own
 
 
-def patch(node: NodeSpec) -> Manifest | None:
-    """The fields of the Node object that are ours; None where there are none.
+def patch(node: NodeSpec) -> Manifest:
+    """The fields of the Node object that are ours.
 
     A list of taints has one owner (listType: atomic): Kubernetes' own for a node that is not ready is put back by its
     controller. Forced: a kubelet that registered with taints owns the list.
     """
     wanted, kept_off = labels(node), taints(node)
-    if not wanted and kept_off is None:
-        return None
     metadata: dict[str, Any] = {"name": node.name, "annotations": {PATCH_FORCE: "true"}}
     return {
         "apiVersion": "v1",

@@ -2,14 +2,15 @@
 announces the gateway's address."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 from pulumi_command import local
 
-from components.apply import apply, apply_chart
+from components.apply import apply, apply_chart, apply_wait
 from components.charts.reference import Chart
 from components.core.manifests import Manifest
 from components.core.names import METALLB_SYSTEM, child, token
@@ -18,12 +19,14 @@ from components.pools.announced import ANNOUNCED, owner
 from components.pools.by_cilium import cilium_pool_manifests
 from components.pools.model import ByCilium, Helm, MetalLbContext, MetalLbSpec
 from components.pools.render import (
+    METALLB,
     address_pool,
     advertisement,
     bgp_peer,
     metallb_namespace,
     metallb_values,
     network_policies,
+    speaker_waits,
 )
 
 
@@ -57,8 +60,9 @@ class MetalLb(pulumi.ComponentResource):
                 apply(child(name, "policy", item["metadata"]["name"]), item, after)
             values = metallb_values(spec, spec.install, context)
             helm = spec.install
-            found = Chart("metallb", METALLB_SYSTEM, helm.version, helm.repository, helm.timeout_seconds)
+            found = Chart(METALLB, METALLB_SYSTEM, helm.version, helm.repository, helm.timeout_seconds)
             chart = apply_chart(child(name, "chart"), found, values, after)
+            self._wait_for_speakers(name, spec, helm, values, chart, provider)
             about = {"manifest": address_pool(spec.pools[0])}
             after = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[chart])
             ready = _wait(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
@@ -70,6 +74,21 @@ class MetalLb(pulumi.ComponentResource):
             _by_metallb(name, spec, context, self, provider, options)
         self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
         self.register_outputs({"pools": self.pools})
+
+    def _wait_for_speakers(
+        self,
+        name: str,
+        spec: MetalLbSpec,
+        helm: Helm,
+        values: Mapping[str, Any],
+        chart: kubernetes.helm.v3.Release,
+        provider: kubernetes.Provider,
+    ) -> None:
+        limit = f"{helm.timeout_seconds}s"
+        timeouts = pulumi.CustomTimeouts(create=limit, update=limit)
+        wait = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[chart], custom_timeouts=timeouts)
+        for item in speaker_waits(spec, helm, values):
+            apply_wait(child(name, "pods", item["metadata"]["name"]), item, chart, wait)
 
 
 def _by_metallb(

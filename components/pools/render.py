@@ -5,7 +5,7 @@ from typing import Any
 
 from components.charts.values import merged, put, taken_problems
 from components.core.finding import Finding
-from components.core.manifests import Manifest, manifest, secured_namespace
+from components.core.manifests import Manifest, manifest, rollout_waits, secured_namespace
 from components.core.names import METALLB_SYSTEM
 from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
 from components.images.model import ImageMirror, image_at, pin_of
@@ -15,6 +15,8 @@ API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
 """API version of BGPPeer; its v1beta1 is deprecated."""
 
+METALLB = "metallb"
+"""Name of the chart, and of its Release."""
 CONTROLLER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "controller"}
 """Labels of the controller's pods."""
 _WEBHOOK_PORT = 9443
@@ -64,16 +66,32 @@ def metallb_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) ->
 
 def platform_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -> dict[str, Any]:
     """The platform's values. FRR only with BGP, because it adds a pod to every node."""
-    speaks_bgp = any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
-    speaker: dict[str, Any] = {"frr": {"enabled": False}, "readinessProbe": dict(_FAST_PROBE)}
+    speaker: dict[str, Any] = {"enabled": True, "frr": {"enabled": False}, "readinessProbe": dict(_FAST_PROBE)}
     if context.from_control_planes:
         # kubeadm labels control planes with node.kubernetes.io/exclude-from-external-load-balancers, and speakers
         # respect that. If every node is a control plane, no node would announce an address.
         speaker["ignoreExcludeLB"] = True
-    values: dict[str, Any] = {"frrk8s": {"enabled": speaks_bgp}, "speaker": speaker}
+    values: dict[str, Any] = {
+        "frrk8s": {"enabled": _speaks_bgp(spec)},
+        "fullnameOverride": METALLB,  # of the DaemonSets that are waited for
+        "speaker": speaker,
+    }
+    if _speaks_bgp(spec):
+        put(values, ("frr-k8s", "fullnameOverride"), f"{METALLB}-frr-k8s")
     for path, value in mirrored(context.images, install.version):
         put(values, path, value)
     return dict(sorted(values.items()))
+
+
+def _speaks_bgp(spec: MetalLbSpec) -> bool:
+    return any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
+
+
+def speaker_waits(spec: MetalLbSpec, install: Helm, values: Mapping[str, Any]) -> list[Manifest]:
+    """The waits for the pods on every node. Helm waits for all but one of them (`maxUnavailable`)."""
+    names = ["speaker", "frr-k8s"] if _speaks_bgp(spec) else ["speaker"]
+    objects = [("DaemonSet", f"{METALLB}-{name}") for name in names]
+    return rollout_waits(METALLB_SYSTEM, objects, install.version, values)
 
 
 def extra_problems(spec: MetalLbSpec, context: MetalLbContext) -> list[Finding]:

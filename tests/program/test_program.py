@@ -119,12 +119,27 @@ def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_re
     assert not [item for item in existing if item.name.startswith("cni-node-")], "who joins it, waits for it"
 
 
-def test_labels_are_taken_from_a_node_before_it_leaves():
-    """The engine deletes first what depends on others. Fields taken from a Node that is gone would make it anew."""
-    program = run_program("lab")
-    for item in [item for item in program.of(":NodePatch") if item.name.startswith("placement-")]:
-        node = item.name.removeprefix("placement-")
+def placements(program):
+    found = [item for item in program.of(":NodePatch") if item.name.startswith("placement-")]
+    return {item.name.removeprefix("placement-"): item for item in found}
+
+
+def test_no_label_is_taken_from_a_node_of_the_platforms_own_cluster_when_it_leaves():
+    """The provider takes fields back without looking whether the Node is there: one that is gone, it makes anew."""
+    found = placements(run_program("lab"))
+    assert set(found) == {node.name for node in stack("lab").nodes}, "so that the last label goes by an update"
+    assert all(item.retained for item in found.values())
+    assert any("labels" not in item.inputs["metadata"] for item in found.values())
+
+
+def test_labels_are_taken_from_a_node_of_another_cluster_before_it_leaves():
+    """It stays a member there. The engine deletes first what depends on others."""
+    found = placements(run_program("oslo", existing_data()))
+    assert found
+    for node, item in found.items():
+        assert not item.retained
         assert any(urn.endswith(f"::{node}-decommission") for urn in item.depends_on)
+        assert item.inputs["metadata"].get("labels") or "spec" in item.inputs
 
 
 def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
@@ -169,10 +184,17 @@ def test_pools_are_made_when_the_webhook_of_metallb_answers():
     assert any(urn.endswith("::metallb-chart") for urn in wait.depends_on)
 
 
-def test_agents_are_waited_for_again_with_every_revision_of_their_chart():
+@pytest.mark.parametrize(
+    ("name", "chart"), [("cni-agents-cilium", "cni-cilium"), ("metallb-pods-metallb-speaker", "metallb-chart")]
+)
+def test_pods_on_every_node_are_waited_for_again_with_every_revision_of_their_chart(name, chart):
     """After an update that failed, the values of before are what was waited for already."""
-    (agents,) = [item for item in run_program("lab").of(":DaemonSetPatch") if item.name == "cni-agents-cilium"]
-    assert agents.inputs["metadata"]["annotations"][WAITED_FOR].endswith("-7")
+    program = run_program("lab")
+    (wait,) = [item for item in program.of(":DaemonSetPatch") if item.name == name]
+    assert wait.inputs["metadata"]["annotations"][WAITED_FOR].endswith("-7")
+    assert any(urn.endswith(f"::{chart}") for urn in wait.depends_on)
+    assert wait.wait == "600s"
+    assert wait.on_error == ("explain-failure",)
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():
@@ -201,7 +223,7 @@ def test_the_lab_and_production_install_by_the_same_kinds():
         for name, program in programs.items()
     }
     assert installed["lab"] == installed["oslo"]
-    assert len(installed["lab"]) == 4
+    assert len(installed["lab"]) == 5
     for release in (item.inputs for program in programs.values() for item in program.of("helm.sh/v3:Release")):
         assert release["version"]
 

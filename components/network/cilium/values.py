@@ -4,15 +4,13 @@ Written out where a default is a trap, with the trap beside it. The charts' JSON
 tests render the charts and ask `explain` what each key really does there.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from components.charts.reference import Chart
 from components.charts.values import merged
-from components.core.labels import GATEWAY_BUNDLE, WAITED_FOR
-from components.core.manifests import Manifest
+from components.core.labels import GATEWAY_BUNDLE
+from components.core.manifests import Manifest, rollout_waits
 from components.core.names import KUBE_SYSTEM
 from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
@@ -203,23 +201,10 @@ def cilium_install(cni: Cilium, network: NetworkSpec, context: ChartContext) -> 
 
 
 def rollout_annotations(cni: Cilium, values: Mapping[str, Any]) -> list[Manifest]:
-    """Annotations on the chart's objects: applying one waits until the object is rolled out.
-
-    They change with the Release and not with the nodes: a server that is gone for good still counts as a node whose
-    agent is not ready, and taking it out of the stack file would wait for it in vain.
-    """
-    said = json.dumps([cni.version, values], sort_keys=True)
-    revision = hashlib.sha256(said.encode()).hexdigest()[:16]
+    """The waits for the chart's objects that have pods."""
     objects = [("DaemonSet", "cilium"), ("Deployment", "cilium-operator")]
     if cni.l7_proxy:
         objects.append(("DaemonSet", "cilium-envoy"))
     if (values.get("hubble") or {}).get("relay", {}).get("enabled"):
         objects.append(("Deployment", "hubble-relay"))
-    return [
-        {
-            "apiVersion": "apps/v1",
-            "kind": kind,
-            "metadata": {"name": name, "namespace": KUBE_SYSTEM, "annotations": {WAITED_FOR: revision}},
-        }
-        for kind, name in objects
-    ]
+    return rollout_waits(KUBE_SYSTEM, objects, cni.version, values)

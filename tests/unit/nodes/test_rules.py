@@ -77,7 +77,8 @@ def test_the_patch_of_a_node_has_what_the_stack_file_says_and_no_more():
         data["nodes"][index] |= {"profiles": ["baseline"], **values}
         return patch(parse(data, base_dir=ROOT).nodes[index])
 
-    assert patch_of() is None
+    assert set(patch_of()) == {"apiVersion", "kind", "metadata"}
+    assert set(patch_of()["metadata"]) == {"name", "annotations"}
     edge = patch_of(profiles=["baseline", "edge"])
     assert edge["metadata"]["labels"] == {"vds-platform.no/edge": "true"}
     assert "spec" not in edge

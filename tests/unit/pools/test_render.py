@@ -11,7 +11,14 @@ import yaml
 from components.charts.render import ChartSource, render
 from components.images.model import ImageMirror
 from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec
-from components.pools.render import CHART_IMAGES, advertisement, metallb_values, network_policies
+from components.pools.render import (
+    CHART_IMAGES,
+    advertisement,
+    extra_problems,
+    metallb_values,
+    network_policies,
+    speaker_waits,
+)
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source
@@ -83,6 +90,32 @@ def test_frr_runs_only_where_somebody_speaks_bgp() -> None:
 def test_control_planes_that_run_pods_announce_addresses() -> None:
     assert "ignoreExcludeLB" not in metallb_values(SPEC, CHART, MetalLbContext())["speaker"]
     assert metallb_values(SPEC, CHART, MetalLbContext(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
+
+
+def chart_objects(spec: MetalLbSpec) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    chart = ChartSource(str(source(METALLB, pinned("metallb")) / "charts/metallb"))
+    values = metallb_values(spec, CHART, MetalLbContext())
+    objects = render(chart, values, release="metallb", namespace="metallb-system", kubernetes="1.36.3").manifests
+    return values, list(objects)
+
+
+@pytest.mark.parametrize("pools", [SPEC.pools, SPEC.pools[:2]], ids=["bgp", "l2"])
+def test_every_daemonset_of_the_chart_is_waited_for(pools: object) -> None:
+    spec = SPEC.model_copy(update={"pools": pools})
+    values, objects = chart_objects(spec)
+    waits = speaker_waits(spec, CHART, values)
+    made = {item["metadata"]["name"] for item in objects if item["kind"] == "DaemonSet"}
+    assert {(item["kind"], item["metadata"]["name"]) for item in waits} == {("DaemonSet", name) for name in made}
+    assert {item["metadata"]["namespace"] for item in waits} == {"metallb-system"}
+    [other, *_] = speaker_waits(spec, CHART, {**values, "loadBalancerClass": "x"})
+    assert other["metadata"]["annotations"] != waits[0]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("values", [{"fullnameOverride": "x"}, {"speaker": {"enabled": False}}])
+def test_what_is_waited_for_can_neither_be_renamed_nor_left_out(values: dict[str, Any]) -> None:
+    install = CHART.model_copy(update={"values": values})
+    [problem] = extra_problems(SPEC.model_copy(update={"install": install}), MetalLbContext())
+    assert "is set by the platform" in str(problem)
 
 
 def test_speakers_are_ready_soon_and_not_ready_as_late_as_by_the_charts_own_values() -> None:
@@ -169,9 +202,7 @@ def test_the_controllers_pods_are_those_that_its_policies_select() -> None:
         "controller-calls",
         "controller-api-server",
     ]
-    chart = ChartSource(str(source(METALLB, pinned("metallb")) / "charts/metallb"))
-    values = metallb_values(SPEC, CHART, MetalLbContext())
-    objects = render(chart, values, release="metallb", namespace="metallb-system", kubernetes="1.36.3").manifests
+    _, objects = chart_objects(SPEC)
     pods = [item["spec"]["template"] for item in objects if item["kind"] in ("Deployment", "DaemonSet")]
     [controller] = [pod for pod in pods if not pod["spec"].get("hostNetwork")]
     assert made[1]["spec"]["podSelector"]["matchLabels"].items() <= controller["metadata"]["labels"].items()
