@@ -242,6 +242,9 @@ class AcceptedCheck(Waiver):
     """Names of the nodes; left out: all."""
 
 
+Probe = Literal["gratuitous-arp", "spoofed-sources"]
+
+
 class PreflightSpec(Spec):
     """What the preflight asks of nodes, in addition to what the rest of the stack file requires."""
 
@@ -252,6 +255,10 @@ class PreflightSpec(Spec):
     """The name whose resolution is timed."""
     max_facts_hours: int = Field(default=24, ge=1, le=24 * 31)
     """The maximum age of a facts file, by which a preview judges nodes without reaching them."""
+    probes: tuple[Probe, ...] = ()
+    """Probes for which some providers lock a server: ask the provider first. `gratuitous-arp` announces an address of
+    198.18.0.0/15, for the check `announcements`; `spoofed-sources` sends packets from addresses that the node does not
+    have, for `source-address-filtering`. Without the probe the check is not known."""
     accept: tuple[AcceptedCheck, ...] = ()
     """Checks that may stay undecided until a day. Without it, a required check that can't be made stops the run."""
 

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from components.core.versions import parse
-from components.nodes.model import NodeRequirements, NodeSpec, PortNeed
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, Probe
 from components.nodes.preflight.facts import Fact, Survey
 
 CONTROL_PLANE_CPUS = 2
@@ -569,12 +569,15 @@ def _segment(context: Context) -> tuple[str, bool]:
     limit="none, where native routing or DSR needs it",
     source="Cilium's documentation on native routing and DSR; providers filter spoofed sources",
     remedy="ask the provider to allow the pods' network on these ports, or use a tunnel with SNAT",
+    known_by="ask the provider whether it allows packets from other addresses, then write preflight.probes: "
+    "[spoofed-sources]",
 )
 def source_address_filtering(context: Context) -> Measurement:
     # Either source proves that the network filters none; an agent that runs already may rewrite pods' addresses.
     said = "packets do not arrive from", "none from any other node"
     user = context.requirements.source_address_filtering
-    return _needed_by(user, context, lambda context: _heard(context, {"pod-source", "foreign-source"}, *said))
+    proof = {"pod-source", "foreign-source"}
+    return _needed_by(user, context, lambda context: _heard(context, "spoofed-sources", proof, *said))
 
 
 @check(
@@ -582,15 +585,19 @@ def source_address_filtering(context: Context) -> Measurement:
     limit="heard by every node, where layer-2 pools need them",
     source="MetalLB's page on clouds: layer-2 mode needs them",
     remedy="ask the provider to allow the pool's addresses, or announce the pool by BGP",
+    known_by="ask the provider whether it allows gratuitous ARP, then write preflight.probes: [gratuitous-arp]",
 )
 def announcements(context: Context) -> Measurement:
     said = "not heard from", "heard from every other node"
-    return _needed_by(context.requirements.announcements, context, lambda context: _heard(context, {"arp"}, *said))
+    user = context.requirements.announcements
+    return _needed_by(user, context, lambda context: _heard(context, "gratuitous-arp", {"arp"}, *said))
 
 
-def _heard(context: Context, proof: set[str], silence: str, heard_all: str) -> tuple[str, bool]:
+def _heard(context: Context, probe: Probe, proof: set[str], silence: str, heard_all: str) -> tuple[str, bool]:
     heard = context.fact("wire")["heard"]
     silent = [peer for peer in context.others if not proof & set(heard.get(peer, ()))]
+    if silent and probe not in context.requirements.preflight.probes:
+        raise MissingFactError(f"not probed: preflight.probes does not have {probe}")
     return f"{silence} {', '.join(silent)}" if silent else heard_all, not silent
 
 

@@ -46,6 +46,7 @@ def survey_script(
         "api_server": {"host": endpoint.host, "port": endpoint.port} if endpoint else None,
         "cluster_dns": requirements.cluster_dns,
         "references": [{"name": point.name, "address": str(point.address)} for point in preflight.reference_points],
+        "probes": preflight.probes,
         "pod_source": requirements.pod_source,
         "lookup": preflight.lookup,
         "services": ["containerd", "kubelet"],

@@ -586,6 +586,9 @@ def firewall(_: Request) -> Fact:
 def wire(request: Request) -> Fact:
     """Send probes to every peer and listen for theirs: `heard` has each peer's probes that came through.
 
+    A provider may lock a server that announces an address or sends from one that it does not have. Such probes are sent
+    only if the stack file names them.
+
     A node that begins late must still be heard and must still hear. So every node sends and listens until it has heard
     all others, and a little longer, up to a limit. `passed` is what came through the node's own firewall too; it is
     known of the UDP ports in `free`, which no program had.
@@ -595,7 +598,8 @@ def wire(request: Request) -> Fact:
     listener.setsockopt(socket.SOL_SOCKET, 26, probe_filter())  # SO_ATTACH_FILTER
     listener.bind((interface, 0))
     behind = udp_sockets(request)
-    awaited = {peer["name"] for peer in request["peers"]}
+    sends = bool(request["probes"]) or any(port["protocol"] == "udp" for port in request["ports"])
+    awaited = {peer["name"] for peer in request["peers"] if sends}
     heard: dict[str, set[str]] = {}
     passed: dict[str, set[str]] = {}
     begun = next_send = newest = time.monotonic()
@@ -684,11 +688,12 @@ def send_probes(request: Request, interface: str) -> None:
     raw.bind((interface, 0))
     address = socket.inet_aton(announced(number))
     arp = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, own, address, b"\0" * 6, address)
-    _send(lambda: raw.send(b"\xff" * 6 + own + b"\x08\x06" + arp))
+    if "gratuitous-arp" in request["probes"]:
+        _send(lambda: raw.send(b"\xff" * 6 + own + b"\x08\x06" + arp))
     plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     spoofed = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     for peer in request["peers"]:
-        for source in (request["pod_source"], BENCHMARK_SOURCE):
+        for source in (request["pod_source"], BENCHMARK_SOURCE) if "spoofed-sources" in request["probes"] else ():
             packet = ip_header(source, peer["address"], len(body)) + body
             _send(lambda p=packet, to=peer["address"]: spoofed.sendto(p, (to, 0)))  # type: ignore[misc]
         for port in request["ports"]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.nodes.model import NodeRequirements, NodeSpec, PortNeed
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, PreflightSpec
 from components.nodes.preflight import survey
 from components.nodes.preflight.facts import Survey, parse
 from components.nodes.preflight.script import SURVEY_SECONDS, listeners, survey_command, survey_script
@@ -28,10 +28,12 @@ REQUEST: dict[str, Any] = {
     "run": "cafe0123",
     "peers": [{"name": "osl-2", "address": "192.0.2.12"}],
     "pod_source": "10.244.255.254",
+    "probes": ["gratuitous-arp", "spoofed-sources"],
     "measure_disk": True,
 }
 
-DEMANDS = NodeRequirements("ebpf", "5.10", "us", ports=(PortNeed(22, "tcp", "ssh"), PortNeed(8472, "udp", "VXLAN")))
+QUIET = NodeRequirements("ebpf", "5.10", "us", ports=(PortNeed(22, "tcp", "ssh"), PortNeed(8472, "udp", "VXLAN")))
+DEMANDS = QUIET._replace(preflight=PreflightSpec(probes=("gratuitous-arp", "spoofed-sources")))
 
 
 def node(number: int) -> NodeSpec:
@@ -404,13 +406,13 @@ def two_nodes():
             subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)
 
 
-def ask_both(namespaces: list[str], *, apart_seconds: float = 0) -> list[Any]:
+def ask_both(namespaces: list[str], *, apart_seconds: float = 0, demands: NodeRequirements = DEMANDS) -> list[Any]:
     """The surveys of both nodes, of which the second begins later."""
     nodes = [node(1), node(2)]
 
     def ask(number: int) -> subprocess.CompletedProcess[str]:
         time.sleep(number * apart_seconds)
-        text = survey_script(nodes[number], nodes, DEMANDS, run="cafe0123")
+        text = survey_script(nodes[number], nodes, demands, run="cafe0123")
         words = ["ip", "netns", "exec", namespaces[number], "sh", "-c", survey_command()]
         return subprocess.run(words, input=text, capture_output=True, text=True, timeout=100)
 
@@ -439,6 +441,14 @@ def test_nodes_find_each_others_ports_mtu_segment_and_what_passes(two_nodes):
     assert first.get("paths")["peers"]["osl-2"]["mac"] == second.get("link")["mac"]
     assert "unknown" in first.get("disk"), "it is not asked for, or a lab's etcd runs on this machine"
     assert first.get("kernel")["release"] == os.uname().release
+
+
+def test_a_provider_sees_no_foreign_address_unless_the_stack_file_names_the_probe(two_nodes):
+    """Finding 30: some providers lock a server for such packets."""
+    for probes, more in ((), []), (("gratuitous-arp",), ["arp"]):
+        demands = QUIET._replace(preflight=PreflightSpec(probes=probes))
+        for survey_of_one, peer in zip(ask_both(two_nodes, demands=demands), ("osl-2", "osl-1"), strict=True):
+            assert survey_of_one.get("wire")["heard"] == {peer: ["8472/udp", *more]}
 
 
 def test_a_node_that_begins_two_seconds_later_is_heard_and_hears(two_nodes):

@@ -28,7 +28,10 @@ REQUIREMENTS = NodeRequirements(
     same_segment="native routing with routes: same-l2",
     source_address_filtering="native routing",
     announcements="MetalLB's layer-2 pools",
-    preflight=PreflightSpec(reference_points=({"name": "exchange", "address": "203.0.113.1"},)),
+    preflight=PreflightSpec(
+        reference_points=({"name": "exchange", "address": "203.0.113.1"},),
+        probes=("gratuitous-arp", "spoofed-sources"),
+    ),
 )
 
 
@@ -74,6 +77,21 @@ def test_a_fit_node_has_a_row_for_every_limit_and_all_are_good():
     found = judge({})
     assert [finding.check for finding in found] == list(CHECKS)
     assert {finding.state for finding in found} == {"ok"}, [f for f in found if f.state != "ok"]
+
+
+@pytest.mark.parametrize(
+    ("check", "probe"), [("announcements", "gratuitous-arp"), ("source-address-filtering", "spoofed-sources")]
+)
+def test_what_was_not_probed_is_not_known_and_not_passed(check: str, probe: str) -> None:
+    quiet = REQUIREMENTS._replace(preflight=PreflightSpec())
+    silent = heard(third=["8472/udp"])
+    found = of(judge(silent, requirements=quiet), check)
+    assert (found.state, found.stops) == ("unknown", True)
+    assert found.measured == f"not probed: preflight.probes does not have {probe}"
+    assert f"preflight.probes: [{probe}]" in found.remedy
+    assert f"accept check {check}" in found.remedy
+    unneeded = quiet._replace(announcements="", source_address_filtering="")
+    assert of(judge(silent, requirements=unneeded), check).measured.startswith("not needed, and not known: not probed")
 
 
 HEARD = {"osl-2": ["8472/udp", "arp", "pod-source"]}
