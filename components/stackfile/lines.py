@@ -43,8 +43,10 @@ def located(finding: Finding, spec: Node, file: str) -> Finding:
     inner = [place for place in places if place.node is not spec]
     file = inner[0].node.file or file if inner else file
     lines = tuple(dict.fromkeys(place.line for place in inner if (place.node.file or file) == file))
-    text = places[0].node.text if len(places) == 1 and finding.fields else None
-    value = finding.value or (text if text is not None and _may_be_shown(text) else "")
+    text = (places[0].node.text if len(places) == 1 else None) or ""
+    # A subject that is a path may name a secret; what the message repeats is none.
+    shown = _may_be_shown(text) and (finding.fields or text in finding.message)
+    value = finding.value or (text if shown else "")
     return finding._replace(file=file, lines=lines, value=value) if lines else finding
 
 

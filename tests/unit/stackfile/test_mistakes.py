@@ -41,6 +41,16 @@ def test_a_mistake_is_one_finding_with_item_line_and_remedy(case):
     assert str(finding).startswith(f"Pulumi.oslo.yaml:{finding.lines[0]} {finding.subject}: ")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("gateway.controllerName", "nginx.org/gateway"), ("cni.version", "1.21.0")],
+)
+def test_a_value_that_the_message_repeats_is_there_for_programs_too(place, value):
+    """`vds validate --json` had an empty value where a rule's subject is the path of the field."""
+    (finding,) = findings(changed(OSLO, {"set": {place: value}}))
+    assert (finding.subject, finding.value) == (place, value)
+
+
 def test_all_mistakes_of_a_file_are_said_at_once():
     changes = [
         {"replace": "    residency:\n", "with": "    resdency:\n"},

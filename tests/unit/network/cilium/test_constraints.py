@@ -1,5 +1,7 @@
 """One table of constraints judges the stack file and `cilium-config`, which every chart renders."""
 
+from dataclasses import replace
+
 import pytest
 
 from components.network.cilium.changes import as_values, proxy_value
@@ -115,7 +117,10 @@ BREAKS = {
     "l2-announcements-need-replacement": [("1.14.0", {"l2_announcements": True, "node_ports": True})],
     "one-encryption": [("", {"encryption": "wireguard and ipsec"})],
     "wireguard-excludes-l7-proxy": [("1.13.18", {"encryption": "wireguard"})],
-    "ipsec-excludes-replacement": [("1.15.19", {"encryption": "ipsec", "node_ports": True})],
+    "ipsec-excludes-replacement": [
+        ("1.13.18", {"encryption": "ipsec", "replaces_proxy": True, "node_ports": True}),
+        ("1.15.19", {"encryption": "ipsec", "node_ports": True}),
+    ],
     "gateway-is-of-1.13": [("1.12.19", {"gateway_api": True, "node_ports": True, "replaces_proxy": True})],
     "gateway-needs-l7-proxy": [("1.13.0", {"gateway_api": True, "l7_proxy": False, "node_ports": True})],
     "gateway-needs-replacement": [
@@ -184,7 +189,7 @@ def test_every_row_has_its_own_name_and_a_test():
     [(*case, index) for case in CASES for index in range(2)],
 )
 def test_every_remedy_is_one(row, release, settings, index):
-    """Each proposed change, made alone, ends the breach that it is for, and begins no other."""
+    """Each proposed change, made alone, ends the breach that it is for."""
     path = path_of(release, settings)
     [found] = broken(path)
     remedies = found.remedies(path)
@@ -198,6 +203,21 @@ def test_every_remedy_is_one(row, release, settings, index):
         change["proxy"] = proxy_value(change["replaces_proxy"], path.release)
     changed = path_of(release, {**settings, **change})
     assert found.id not in [row.id for row in broken(changed)]
+
+
+def test_wireguard_instead_of_ipsec_breaks_nothing_else():
+    """Before 1.14 WireGuard excludes the L7 proxy, so the remedy switches that off too."""
+    path = path_of("1.13.18", {"encryption": "ipsec", "replaces_proxy": True, "node_ports": True})
+    [found] = broken(path)
+    assert list(broken(replace(path, **found.remedies(path)[0]))) == []
+
+
+@pytest.mark.parametrize(("release", "has_geneve"), [("1.14.2", False), ("1.14.3", True)])
+def test_dsr_in_geneve_is_proposed_since_the_chart_can_have_it(release, has_geneve):
+    path = path_of(release, DSR)
+    [found] = broken(path)
+    assert ("protocol" in found.remedies(path)[0]) is has_geneve
+    assert ("Geneve" in found.reason(path)) is has_geneve
 
 
 @pytest.mark.parametrize("release", ["1.11.5", "1.13.18", "1.14.19", "1.18.2", "1.20.0"])
