@@ -1,0 +1,107 @@
+"""A real API server with etcd and no cluster behind it: what is applied, and what conflicts, is as in a cluster."""
+
+import base64
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from components.kubernetes_api import ApiError, Cluster, UnreachableError
+from lab.progress import Progress
+from lab.toolchain import build
+from lab.toolchain.pins import TOOLS
+from tests.support.certificates import authority
+
+_SECONDS = 60
+
+
+def _free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+@contextmanager
+def _running(program: Path, log: Path, **options: object) -> Iterator[None]:
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    with log.open("w") as output:
+        process = subprocess.Popen([str(program), *words], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def api_server(folder: Path) -> Iterator[str]:
+    """The administrator's kubeconfig of a server that is ready."""
+    wanted = [tool for tool in TOOLS if tool.name in ("etcd", "kube-apiserver")]
+    tools = build.ensure(Progress(total=1, quiet=True), wanted)
+    for name, text in zip(("accounts.crt", "accounts.key"), authority("rsa"), strict=True):
+        (folder / name).write_text(text)
+    (folder / "tokens").write_text("token,admin,admin,system:masters\n")
+    port, etcd, peers = _free_port(), f"http://127.0.0.1:{_free_port()}", f"http://127.0.0.1:{_free_port()}"
+    with ExitStack() as running:
+        running.enter_context(
+            _running(
+                tools.path("etcd"),
+                folder / "etcd.log",
+                data_dir=folder / "etcd",
+                listen_client_urls=etcd,
+                advertise_client_urls=etcd,
+                listen_peer_urls=peers,
+                unsafe_no_fsync="true",
+            )
+        )
+        running.enter_context(
+            _running(
+                tools.path("kube-apiserver"),
+                folder / "api.log",
+                etcd_servers=etcd,
+                secure_port=port,
+                bind_address="127.0.0.1",
+                advertise_address="127.0.0.1",
+                endpoint_reconciler_type="none",
+                cert_dir=folder / "certificates",
+                service_account_key_file=folder / "accounts.crt",
+                service_account_signing_key_file=folder / "accounts.key",
+                service_account_issuer="https://accounts.example.no",
+                token_auth_file=folder / "tokens",
+                authorization_mode="RBAC",
+                service_cluster_ip_range="10.96.0.0/16",
+            )
+        )
+        yield _ready(folder, port)
+
+
+def _ready(folder: Path, port: int) -> str:
+    own = folder / "certificates" / "apiserver.crt"
+    for _ in range(_SECONDS):
+        try:
+            kubeconfig = _kubeconfig(port, own.read_text())
+            Cluster(kubeconfig).text("GET", "/readyz")
+            return kubeconfig
+        except (OSError, ApiError, UnreachableError):
+            time.sleep(1)
+    raise AssertionError((folder / "api.log").read_text()[-2000:])
+
+
+def _kubeconfig(port: int, certificate: str) -> str:
+    cluster = {
+        "server": f"https://127.0.0.1:{port}",
+        "certificate-authority-data": base64.b64encode(certificate.encode()).decode(),
+    }
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "it", "user": {"token": "token"}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        }
+    )
