@@ -108,11 +108,16 @@ def end_releases(api: Api, interrupted: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _is_engine(process: int) -> bool:
-    """Whether this process of this machine is alive and may be Pulumi; the number can be another program's by now."""
+    """Whether this process of this machine is alive and may be Pulumi; the number can be another program's by now.
+
+    A killed process whose parent has not yet asked how it ended (a zombie) is still listed, but has ended.
+    """
     try:
-        return "pulumi" in Path(f"/proc/{process}/comm").read_text()
+        name, _, rest = Path(f"/proc/{process}/stat").read_text().partition("(")[2].rpartition(")")
     except OSError:
         pass
+    else:
+        return "pulumi" in name and rest.split()[0] not in ("Z", "X")
     if Path("/proc/self").exists():
         return False
     try:

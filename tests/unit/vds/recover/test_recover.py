@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from components.kubernetes_api import ApiError, UnreachableError
 from tests.support.commands import vds
 from tests.support.tools import Tools
-from vds.recover.command import end_releases
+from vds.recover.command import _is_engine, end_releases
 from vds.recover.state import kubeconfig, releases, resolve_pending, restore_checkpoint
 from vds.shared.errors import OperationError
 
@@ -182,6 +184,19 @@ def test_a_lock_of_another_machine_or_of_a_live_process_is_kept(
     assert "wait until that update ends; if its process is dead, run `pulumi cancel --stack oslo`" in done.stderr
     assert not called(engine, "cancel")
     assert not called(engine, "export"), "what the other update writes now is not read"
+
+
+def test_a_killed_process_that_is_still_listed_has_ended(tmp_path: Path, engine: Tools) -> None:
+    program = tmp_path / "pulumi"
+    program.symlink_to(shutil.which("sleep") or "sleep")
+    with subprocess.Popen([program, "60"]) as process:
+        assert _is_engine(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # leaves it listed, as a zombie
+        locked(tmp_path, socket.gethostname(), process.pid)
+        done = vds("recover", "--stack", "oslo")
+        assert done.exit_code == 0, done.stderr
+        assert f"removed the lock of process {process.pid}" in done.stdout
 
 
 def test_a_lock_that_can_not_be_read_is_kept(tmp_path: Path, engine: Tools) -> None:
