@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_command as command
+from pulumi.resource import DependencyResource
 from pulumi_command import remote
 
 from components.core.names import child, token
@@ -250,7 +251,12 @@ class DestroyProtection(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, depends_on: Sequence[pulumi.Resource]) -> None:
         """`depends_on`: every other resource of the stack."""
+        # To the SDK a component stands for what it contains: one that contains nothing would be no dependency.
+        itself = [resource.urn.apply(DependencyResource) for resource in depends_on]
         super().__init__(
-            token("DestroyProtection"), name, None, pulumi.ResourceOptions(depends_on=list(depends_on), protect=True)
+            token("DestroyProtection"),
+            name,
+            None,
+            pulumi.ResourceOptions(depends_on=[*depends_on, *itself], protect=True),
         )
         self.register_outputs({})

@@ -11,8 +11,10 @@ pytestmark = pytest.mark.lab
 
 
 def test_a_destroy_deletes_nothing_while_a_control_plane_is_protected(lab: Lab) -> None:
+    recorded = lab.deployment.quietly(["stack", "--stack", "lab", "--show-urns"])
     outcome = lab.deployment.run("destroy")
     assert outcome.exit_code
+    assert lab.deployment.quietly(["stack", "--stack", "lab", "--show-urns"]).count("URN:") == recorded.count("URN:")
     assert "destroy-protection" in outcome.output
     assert "pulumi state unprotect" in outcome.output
     nodes = lab.cluster.request("GET", "/api/v1/nodes")["items"]

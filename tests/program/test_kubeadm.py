@@ -295,7 +295,7 @@ def test_the_first_thing_that_a_destroy_would_delete_is_protected():
                 if urn not in needed:
                     needed.add(urn)
                     waiting.append(urn)
-        assert {item.urn for item in program.resources.values() if item.custom} <= needed
+        assert program.resources.keys() - needed == {protection.urn}, "components without children too"
 
 
 def test_a_cluster_that_exists_can_be_destroyed_without_asking():
