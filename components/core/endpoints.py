@@ -182,10 +182,10 @@ def _bare(host: str) -> str:
     if host.count(":") > 1 and not host.startswith("["):  # an IPv6 address by itself
         return host.lower()
     name = unquote(_split(f"//{host}").hostname or "")
-    return _in_ascii(name.lower()).rstrip(".")
+    return in_ascii(name.lower()).rstrip(".")
 
 
-def _in_ascii(name: str) -> str:
+def in_ascii(name: str) -> str:
     """IDNA's A-labels: `løgg.example.no` → `xn--lgg-0na.example.no`."""
     return ".".join(map(_label, re.split(rf"[.{_DOTS}]", name)))
 

@@ -13,10 +13,10 @@ from components.charts.reference import chart_name
 from components.charts.releases import HOLDS_NO_PLACE, NOT_KNOWN_YET, Inside
 from components.core.endpoints import host_of, image_registry, outside_of, url_hosts
 from components.core.manifests import kind_of
-from components.core.network_policies import TYPES, Grammar, calico_allows, grammar_of, leaves_out, names_no_peer
 from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
-from components.residency.rules import EVERYWHERE, NOT_KNOWN, DataFlow
+from components.residency.egress import egress_flows, is_network_policy, named_flow
+from components.residency.rules import NOT_KNOWN, DataFlow
 
 _BY_AN_OPERATOR: dict[str, Callable[[Any], list[str]]] = {"tigera-operator": calico_images}
 """Images that no object of a chart names, because an operator of the chart makes the pods."""
@@ -39,14 +39,10 @@ _FORWARD = re.compile(r"^[ \t]*forward[ \t]+\S+[ \t]+([^{\n]+)", re.MULTILINE)
 _TIME = re.compile(r"^[ \t]*(?:server|pool|peer)[ \t]+(\S+)", re.MULTILINE)
 _GROUPS = {
     **dict.fromkeys(("containers", "initContainers", "ephemeralContainers", "volumes"), "image-registry"),
-    **dict.fromkeys(
-        ("spec", "specs", "template", "jobTemplate", "env", "egress", "to", "toFQDNs", "ipBlock", "destination"), ""
-    ),
+    **dict.fromkeys(("spec", "template", "jobTemplate", "env"), ""),
     **{"dnsConfig": "dns", "csi": "storage", "acme": "acme", "values": "", "data": "", "binaryData": ""},
 }
 """Groups of fields in which a place may stand, with what bytes are there for; empty: what the path says."""
-_ONLY_OUTWARD = ("to", "toFQDNs", "ipBlock", "destination")
-"""Of them: those that name who is called, where they stand under `egress`."""
 _MAY_BE_A_GROUP = ("values", "global")
 """Right under these `database` is a chart's part with a host of its own, and elsewhere a name."""
 _ENVIRONMENT = re.compile(r"env|.*Env|.*[eE]nvVars?")
@@ -62,12 +58,16 @@ _NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
 
 
 def data_flows(
-    resource_type: str, name: str, inputs: Mapping[str, Any], inside: Callable[[], Inside]
+    resource_type: str,
+    name: str,
+    inputs: Mapping[str, Any],
+    inside: Callable[[], Inside],
+    groups: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[DataFlow]:
     """Every data flow of a resource, once; none of what is no Kubernetes object.
 
     `name`: Pulumi's. `inputs`: plain, with UNKNOWN for values that are not known yet. `inside` gives what
-    is inside a Helm Release.
+    is inside a Helm Release. `groups`: objects of `egress.GROUP_KINDS` of the same program.
     """
     kind = kind_of(resource_type)
     if kind is None:
@@ -77,11 +77,12 @@ def data_flows(
         subject = f"{kind.name} {name}"
         found = list(_chart_flows(inputs))
         if kind.name == "Release":
-            found += _release_flows(inputs, inside(), decided=all(flow.endpoint != NOT_KNOWN for flow in found))
+            decided = all(flow.endpoint != NOT_KNOWN for flow in found)
+            found += _release_flows(inputs, inside(), groups, decided=decided)
     elif kind.name in _OBJECTS_ARE_RESOURCES.get(kind.group, ()):
         return
     else:
-        found = list(_object_flows(kind.name, inputs))
+        found = list(_object_flows(kind.name, inputs, groups))
     yield from dict.fromkeys(flow._replace(subject=subject) for flow in found)
 
 
@@ -107,7 +108,9 @@ def _chart_flows(release: Mapping[str, Any]) -> Iterator[DataFlow]:
             yield DataFlow(host, "chart-repository", field)
 
 
-def _release_flows(release: Mapping[str, Any], inside: Inside, *, decided: bool) -> Iterator[DataFlow]:
+def _release_flows(
+    release: Mapping[str, Any], inside: Inside, groups: Sequence[Mapping[str, Any]], *, decided: bool
+) -> Iterator[DataFlow]:
     """What the values name, and what only the objects name that the chart makes of them.
 
     `decided`: nothing else of the Release is undecided already.
@@ -124,22 +127,28 @@ def _release_flows(release: Mapping[str, Any], inside: Inside, *, decided: bool)
     for item in inside.objects:
         kind = str(item.get("kind"))
         where = f"{kind} {_object_name(item, '?')}"
-        for flow in _object_flows(kind, item):
+        for flow in _object_flows(kind, item, groups):
             if (flow.endpoint, flow.purpose) not in named:
                 named.add((flow.endpoint, flow.purpose))
                 endpoint = NOT_KNOWN if NOT_KNOWN_YET in flow.endpoint else flow.endpoint
                 yield flow._replace(field=f"{where}: {flow.field}", endpoint=endpoint)
 
 
-def _object_flows(kind: str, manifest: Mapping[str, Any]) -> Iterator[DataFlow]:
+def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> Iterator[DataFlow]:
     if kind in _ROUTE_KINDS:
+        return
+    if is_network_policy(kind):
+        yield from egress_flows(kind, manifest, groups)
+        return
+    if kind.endswith("List") and isinstance(manifest.get("items"), list):
+        for index, item in enumerate(manifest["items"]):
+            if isinstance(item, Mapping):
+                inner = _object_flows(str(item.get("kind") or kind.removesuffix("List")), item, groups)
+                yield from (flow._replace(field=f"items.{index}.{flow.field}") for flow in inner)
         return
     body = {key: value for key, value in manifest.items() if key not in _NOT_WANTED and not key.startswith("__")}
     if kind == "Secret":
         body = {key: _unsealed(value) for key, value in body.items() if value is not UNKNOWN}
-    if grammar := grammar_of(kind, manifest.get("apiVersion")):
-        body = in_force(grammar, body)
-        yield from policy_flows(grammar, body)
     yield from _special(kind, body)
     yield from _tree((), body)
 
@@ -213,7 +222,7 @@ def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:
     if path[0] in ("values", "data", "binaryData"):
         group = key.lower() == "database" and path[-2:-1] and path[-2] in _MAY_BE_A_GROUP
         return bool(group) or key == path[0] or not HOLDS_NO_PLACE.fullmatch(key)
-    return key in _GROUPS and (key not in _ONLY_OUTWARD or "egress" in path)
+    return key in _GROUPS
 
 
 def _purpose(path: Sequence[str]) -> str:
@@ -250,21 +259,12 @@ def _special(kind: str, body: Mapping[str, Any]) -> Iterator[DataFlow]:
 
 
 def _keyed(path: tuple[str, ...], value: Any) -> Iterator[DataFlow]:
-    """Fields whose name alone says what they are, at any depth: resolvers and what may be called from inside."""
+    """Resolvers, at any depth: their field says what they are."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             here = (*path, str(key))
             if key == "nameservers":
                 yield from listed_flows(_field(here), inner, "dns")
-            elif key in ("toCIDR", "toCIDRSet"):
-                yield from listed_flows(_field(here), inner, "egress")
-            elif key == "toFQDNs" and isinstance(inner, Sequence):
-                for index, name in enumerate(inner):
-                    for field in ("matchName", "matchPattern"):
-                        if isinstance(name, Mapping) and field in name:
-                            yield from named_flow(_field((*here, str(index), field)), name[field], "egress")
-            elif key == "ipBlock" and "egress" in path and isinstance(inner, Mapping):
-                yield from listed_flows(_field((*here, "cidr")), [inner.get("cidr")], "egress")
             else:
                 yield from _keyed(here, inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -314,82 +314,10 @@ def _field(path: Sequence[str]) -> str:
     return ".".join(path)
 
 
-_REFUSALS = ("egressDeny", "ingressDeny")
-"""Cilium's lists of who may not be called."""
-_WORLD = {"world", "world-ipv4", "world-ipv6", "all"}
-
-
-def in_force(grammar: Grammar, body: Mapping[str, Any]) -> dict[str, Any]:
-    """A network policy without what allows no traffic: refusals, and a side that its explicit types leave out."""
-    kept = dict(body)
-    if isinstance(body.get("spec"), Mapping):
-        kept["spec"] = _allowing(grammar, body["spec"])
-    if isinstance(specs := body.get("specs"), list):
-        kept["specs"] = [_allowing(grammar, spec) if isinstance(spec, Mapping) else spec for spec in specs]
-    return kept
-
-
-def _allowing(grammar: Grammar, spec: Mapping[str, Any]) -> dict[str, Any]:
-    types = spec.get(TYPES.get(grammar, ""))
-    idle = isinstance(types, list) and UNKNOWN not in types and leaves_out(types, "egress")
-    kept = {key: value for key, value in spec.items() if key not in _REFUSALS and not (idle and key == "egress")}
-    if grammar == "calico" and isinstance(rules := kept.get("egress"), list):
-        kept["egress"] = [rule if _may_allow(rule) else {} for rule in rules]  # the others keep their places
-    return kept
-
-
-def _may_allow(rule: Any) -> bool:
-    return not isinstance(rule, Mapping) or rule.get("action") is UNKNOWN or calico_allows(rule)
-
-
-def policy_flows(grammar: Grammar, body: Mapping[str, Any]) -> Iterator[DataFlow]:
-    """Rules that allow every destination, and networks in Calico's grammar. `body`: as `in_force` leaves it."""
-    specs = body.get("specs")  # Cilium takes several in one object
-    for spec in (body.get("spec"), *(specs if isinstance(specs, list) else ())):
-        rules = spec.get("egress") if isinstance(spec, Mapping) else None
-        for index, rule in enumerate(rules if isinstance(rules, list) else ()):
-            if isinstance(rule, Mapping) and grammar == "calico":
-                yield from _by_calico(index, rule)
-            elif isinstance(rule, Mapping):
-                named = rule.get("toEntities")
-                entities = map(str, named) if isinstance(named, Sequence) else ()
-                if names_no_peer(grammar, rule, "egress") or not _WORLD.isdisjoint(entities):
-                    yield DataFlow(EVERYWHERE, "egress", "spec.egress")
-
-
-def _by_calico(index: int, rule: Mapping[str, Any]) -> Iterator[DataFlow]:
-    action, destination = rule.get("action"), rule.get("destination")
-    field = f"spec.egress.{index}"
-    if action is None or destination is UNKNOWN:
-        return  # no rule, or a group in which a destination may be
-    if names_no_peer("calico", rule, "egress"):
-        yield DataFlow(NOT_KNOWN if action is UNKNOWN else EVERYWHERE, "egress", field)
-    destination = destination if isinstance(destination, Mapping) else {}
-    if "nets" in destination:
-        yield from listed_flows(f"{field}.destination.nets", destination["nets"], "egress")
-    domains = destination.get("domains")
-    for name in domains if isinstance(domains, list) else [domains]:
-        yield from named_flow(f"{field}.destination.domains", name, "egress")
-
-
 def listed_flows(field: str, values: Any, purpose: str) -> Iterator[DataFlow]:
-    """Addresses and networks in one field, by themselves or as `{cidr}`."""
-    listed = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    for value in listed:
-        cidr = value.get("cidr") if isinstance(value, Mapping) else value
-        if cidr is UNKNOWN:
+    """Addresses in one field."""
+    for value in values if isinstance(values, Sequence) and not isinstance(values, str) else [values]:
+        if value is UNKNOWN:
             yield DataFlow(NOT_KNOWN, purpose, field)
-        elif isinstance(cidr, str) and (public := outside_of(cidr)):
+        elif isinstance(value, str) and (public := outside_of(value)):
             yield DataFlow(public, purpose, field)
-
-
-def named_flow(field: str, value: Any, purpose: str) -> Iterator[DataFlow]:
-    """A host name, or a wildcard."""
-    if value is UNKNOWN:
-        yield DataFlow(NOT_KNOWN, purpose, field)
-    elif value == "*":
-        yield DataFlow(EVERYWHERE, purpose, field)  # every name there is
-    elif isinstance(value, str) and value:
-        name = value.lower().rstrip(".")
-        if name.startswith("*.") or host_of(name):
-            yield DataFlow(name, purpose, field)

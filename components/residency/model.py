@@ -1,11 +1,12 @@
 """The stack file's `residency`: allowed countries, declared destinations, waivers."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from components.core.endpoints import host_of, url_hosts
 from components.core.model import Spec
 from components.core.types import CountryCode, DnsLabel, RefusedError
 from components.core.waivers import Waiver
@@ -28,28 +29,36 @@ Purpose = Literal[
 """Purposes of a destination. Use for an undeclared purpose is a finding."""
 
 
-def _endpoint(value: str) -> str:
-    if not re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9._/-]*[a-z0-9])?", value):
-        raise ValueError(
-            "write a host without scheme or port, as in 'registry.example.no', '*.example.no' for all below it, "
-            "'localhost' for the machine that runs Pulumi, or a storage driver's name"
-        )
-    return value
+def endpoint_name(value: str) -> str:
+    """The value, if a place takes it as one of its hosts. Raises RefusedError with what to write instead."""
+    if re.fullmatch(r"(\*\.)?[a-z0-9]([a-z0-9._/-]*[a-z0-9])?", value):
+        return value
+    host = next(iter(url_hosts(value)), None) or host_of(value)
+    raise RefusedError(
+        "is not a host as places have them",
+        f"write {host}"
+        if host and host != value
+        else "write a host without scheme or port, as in 'registry.example.no', '*.example.no' for all below it, "
+        "'localhost' for the machine that runs Pulumi, or a storage driver's name",
+    )
 
 
-Endpoint = Annotated[str, AfterValidator(_endpoint)]
-"""A host name, a wildcard over one, or the name of a storage driver."""
+Endpoint = Annotated[str, AfterValidator(endpoint_name)]
+"""A host name, a wildcard over one, the name of a storage driver, or a provider of Pulumi with its region."""
 
 
 def _cidr(value: Any) -> Any:
     if isinstance(value, IPv4Network | IPv6Network):
         return value
     try:
-        if isinstance(value, str) and "/" in value:
-            return ip_network(value)
+        network = ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
-        pass
-    raise ValueError("write a network without host bits, as in '198.51.100.0/24' or '2001:db8::/32'")
+        remedy = "write one, as in '198.51.100.0/24' or '2001:db8::/32'"
+        raise RefusedError("is not a network (CIDR)", remedy) from None
+    address, slash, _ = value.partition("/")
+    if not slash or ip_address(address) != network.network_address:
+        raise RefusedError("is not a network without host bits", f"write {network}")
+    return network
 
 
 Cidr = Annotated[

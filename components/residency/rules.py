@@ -1,5 +1,6 @@
 """Rules for places and data flows, in a stack file and in the resources of any program."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -10,7 +11,7 @@ from components.core.endpoints import outside_of
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.names import FOR_DNS
-from components.residency.model import Place, Residency, ResidencyException
+from components.residency.model import Place, Residency, ResidencyException, endpoint_name
 from components.residency.processing import Processing
 from components.tenancy.model import TenantSpec
 
@@ -87,9 +88,12 @@ def data_flow_problems(flow: DataFlow, record: Record) -> Iterator[Finding]:
         place = place_of(flow.endpoint, record.places)
     if place is None:
         enough = f"; {FOR_DNS}" if flow.endpoint == EVERYWHERE else ""
+        entry = _entry(flow.endpoint)
         remedy = (
-            f"write one in residency.places, {{name, {_key(flow.endpoint)}: [{flow.endpoint}], entity, entityCountry, "
-            f"country, purposes: [{flow.purpose}]}}, or use one that is declared{enough}"
+            f"write one in residency.places, {{name, {entry}, entity, entityCountry, country, "
+            f"purposes: [{flow.purpose}]}}, or use one that is declared{enough}"
+            if entry
+            else "no place can hold it: write names, or a pattern below one domain, as in *.example.no"
         )
         yield finding(f"{to} ({flow.purpose}), which no declared place holds", remedy)
         return
@@ -175,8 +179,15 @@ def _within(network: IPv4Network | IPv6Network, held: IPv4Network | IPv6Network)
     return network.version == held.version and network.network_address in held and network.broadcast_address in held
 
 
-def _key(endpoint: str) -> str:
-    return "hosts" if _network(endpoint) is None else "networks"
+def _entry(endpoint: str) -> str:
+    """What a place needs to hold the endpoint, as a place takes it; empty where none can."""
+    if network := _network(endpoint):
+        return f"networks: [{network}]"
+    host = re.sub(r"^.*\*[^.]*", "*", endpoint)  # s3.*.example.no → *.example.no
+    try:
+        return f"hosts: [{endpoint_name(host)}]" if "." in host.removeprefix("*.") or host == endpoint else ""
+    except ValueError:
+        return ""
 
 
 def _names(spec: Residency) -> Iterator[Finding]:

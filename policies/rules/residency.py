@@ -16,6 +16,7 @@ from components.core.types import CountryCode
 from components.nodes.rules import country_problem
 from components.pools.addresses import IpAddress
 from components.residency.data_flows import data_flows
+from components.residency.egress import GROUP_KINDS
 from components.residency.model import Cidr, Place, ResidencyException
 from components.residency.rules import DataFlow, Record, data_flow_problems, expired_problems, missing_purposes
 from policies.machines import machines
@@ -151,9 +152,10 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
 )
 def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
     record = settings.record(stack)
+    groups = [plain(found.raw) for found in stack.objects(*GROUP_KINDS)]
     for resource in stack.resources:
         inside = partial(inside_of, resource)
-        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside):
+        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside, groups):
             yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
 
 

@@ -345,7 +345,7 @@ def test_a_policy_that_lets_call_anybody_says_so_of_everywhere() -> None:
     for rule in ({}, {"ports": [{"port": 443}]}, {"to": []}):
         spec = {"podSelector": {}, "egress": [rule]}
         [message] = said(kube("networking.k8s.io/v1", "NetworkPolicy", "out", "a", spec=spec))
-        assert "NetworkPolicy a/out: spec.egress: bytes go to 0.0.0.0/0 (egress)" in message
+        assert "NetworkPolicy a/out: spec.egress.0: bytes go to 0.0.0.0/0 (egress)" in message
     for entity in ("world", "all"):
         spec = {"endpointSelector": {}, "egress": [{"toEntities": [entity]}]}
         [message] = said(kube("cilium.io/v2", "CiliumNetworkPolicy", "out", "a", spec=spec))

@@ -118,8 +118,13 @@ def test_an_exception_has_a_day_that_exists_and_a_reason(change: dict[str, str],
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"networks": ["198.51.100.1/24"]}, "write a network without host bits"),
-        ({"hosts": ["https://x.example.no"]}, "write a host without scheme or port"),
+        ({"networks": ["198.51.100.1/24"]}, "is not a network without host bits: write 198.51.100.0/24"),
+        ({"networks": ["198.51.100.1"]}, "is not a network without host bits: write 198.51.100.1/32"),
+        ({"networks": ["oslo"]}, "is not a network (CIDR): write one, as in '198.51.100.0/24'"),
+        ({"hosts": ["https://x.example.no/a"]}, "is not a host as places have them: write x.example.no"),
+        ({"hosts": ["løgg.example.no"]}, "is not a host as places have them: write xn--lgg-0na.example.no"),
+        ({"hosts": ["Quay.io"]}, "is not a host as places have them: write quay.io"),
+        ({"hosts": ["*.*"]}, "write a host without scheme or port"),
         ({"hosts": [], "networks": []}, "has neither hosts nor networks"),
     ],
 )
