@@ -15,7 +15,7 @@ from vds.evidence.state import State
 
 _AGAIN = "run pulumi up, then make the evidence again"
 _SOFTWARE = ("chart-repository", "image-registry", "package-repository")
-"""What only comes in: `cluster.sourceCountries` of the stack file are lawful for it too."""
+"""What only comes in: `cluster.sourceCountries` has countries of those who publish it, before a place is declared."""
 
 
 def collect(
@@ -97,12 +97,13 @@ def _with_record(seen: Seen, spec: PlatformSpec) -> Seen:
 
 
 def _status(seen: Seen, spec: PlatformSpec) -> PlaceStatus:
-    allowed = set(spec.residency.allowed_countries)
-    if isinstance(spec.cluster, Kubeadm) and seen.kind in _SOFTWARE:
-        allowed |= set(spec.cluster.source_countries)
     countries = [country for country in (seen.country, seen.entity_country) if country]
-    if any(country not in allowed for country in countries):
-        return "excepted" if _exception(seen, spec) else "refused"
+    abroad = set(countries) - set(spec.residency.allowed_countries)
+    sources = spec.cluster.source_countries if isinstance(spec.cluster, Kubeadm) and seen.kind in _SOFTWARE else ()
+    if abroad and _exception(seen, spec):
+        return "excepted"
+    if abroad.difference(sources) or (abroad and len(countries) == 2):
+        return "refused"
     if len(countries) == 2:
         return "allowed"
     if seen.kind == "reference point":
@@ -163,9 +164,14 @@ def _bound(state: State) -> dict[str, set[str]]:
 
 
 def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
-    """The stack file's exceptions from residency, and the state's plain-text listeners."""
+    """The stack file's exceptions, and the state's plain-text listeners."""
     for item in spec.residency.exceptions:
         yield Exempt(f"residency of place {item.place}", str(item.until), item.reason)
+    for off in spec.cluster.security.exceptions if isinstance(spec.cluster, Kubeadm) else ():
+        yield Exempt(f"security setting {off.setting}", str(off.until), off.reason)
+    for check in spec.preflight.accept:
+        on = ", ".join(check.nodes) or "all nodes"
+        yield Exempt(f"preflight check {check.check} undecided on {on}", str(check.until), check.reason)
     for resource in state.resources:
         marks = resource.metadata.get("annotations")
         written = marks.get(labels.PLAIN_TEXT) if isinstance(marks, Mapping) else None

@@ -10,16 +10,15 @@ import typer
 
 from components.core.untrusted import json_value
 from vds.evidence.collect import collect
-from vds.evidence.contents import COVER, FILES, SUMS, digest, render, sentence, violated
+from vds.evidence.contents import COVER, FILES, SUMS, digest, render, sentence
 from vds.evidence.evaluate import pack_version, results
 from vds.evidence.export import backend, exported, read_file
 from vds.evidence.model import Evidence
-from vds.evidence.policy_results import undecided
 from vds.evidence.state import read
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, PackConfig, StackName
 from vds.shared.output import print_json
-from vds.shared.stack import open_spec
+from vds.shared.stack import open_spec, read_spec
 
 
 def evidence(
@@ -28,7 +27,8 @@ def evidence(
     config_file: ConfigFile = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write. Default: evidence/STACK.")] = None,
     state_file: Annotated[
-        Path | None, typer.Option("--state", help="Output of `pulumi stack export`. Default: read it from the backend.")
+        Path | None,
+        typer.Option("--state", help="Output of `pulumi stack export`. The engine and its backend are not asked."),
     ] = None,
     pack_config: PackConfig = None,
     as_json: AsJson = False,
@@ -39,12 +39,12 @@ def evidence(
     """
     folder = output or Path("evidence") / stack
     _refuse_other_files(folder)
-    spec = open_spec(stack, config_file=config_file)
     config = _json(pack_config) if pack_config else {}
     source = f"--state {state_file}" if state_file else f"stack {stack}"
     state = read(read_file(state_file) if state_file else exported(stack), source)
     if state.stacks - {stack}:
         raise OperationError(f"{source}: is of stack {', '.join(sorted(state.stacks))}, not {stack}: name that one")
+    spec = (read_spec if state_file else open_spec)(stack, config_file=config_file)
     now = datetime.datetime.now(datetime.UTC)
     kept = "" if state_file else backend(stack)
     found = collect(
@@ -72,15 +72,15 @@ def _show(found: Evidence, folder: Path, sha256: str, *, as_json: bool) -> None:
                 "stack": found.stack,
                 "verdict": found.verdict,
                 "message": sentence(found),
-                "violations": violated(found),
-                "undecided": undecided(found),
+                "violations": found.violations,
+                "undecided": found.undecided,
                 "folder": str(folder),
                 "sha256": sha256,
             }
         )
         return
     print(sentence(found))
-    for mark, lines in (("✗", violated(found)), ("?", undecided(found))):
+    for mark, lines in (("✗", found.violations), ("?", found.undecided)):
         for line in lines:
             print(f"{mark} {line}")
     print(f"{folder / COVER}\nsha256 {sha256}")

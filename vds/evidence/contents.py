@@ -1,14 +1,14 @@
 """All files of the report: the cover sheet, verdict first, and the same for a program. Pure."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of, mermaid
-from vds.evidence.model import Evidence
-from vds.evidence.policy_results import policies_json, policies_markdown, undecided
-from vds.evidence.record import place_words, record_json, record_markdown
-from vds.evidence.tables import document, words
+from vds.evidence.model import KINDS, Evidence
+from vds.evidence.policy_results import policies_json, policies_markdown
+from vds.evidence.record import record_json, record_markdown
+from vds.evidence.tables import bullets, document, words
 from vds.shared.markdown import count, table
 
 _SHOWN = 20
@@ -27,13 +27,15 @@ FILES = {
 
 def sentence(evidence: Evidence) -> str:
     """The verdict in words."""
-    open_points = f"{count(evidence.undecided, 'thing is', 'things are')} undecided"
+    open_points = f"{count(len(evidence.undecided), 'thing is', 'things are')} undecided"
     if evidence.verdict == "violated":
-        violations = f"{count(evidence.violations, 'violation')} of mandatory policies"
+        violations = f"{count(len(evidence.violations), 'violation')} of mandatory policies"
         return f"Violated: {violations}" + (f", and {open_points}" if evidence.undecided else "")
     if evidence.verdict == "undecided":
         return f"Not proved: no mandatory policy is violated, but {open_points}"
-    return "Holds: every mandatory policy holds, every place is declared, and nothing is undecided"
+    held = "Holds: no mandatory policy is violated, every place that is named is declared, and nothing is undecided"
+    silent = ", ".join(KINDS[kind] for kind in evidence.kinds_not_declared)
+    return f"{held}. No place is named, or declared, for: {silent}" if silent else held
 
 
 def summary_json(evidence: Evidence) -> bytes:
@@ -45,8 +47,9 @@ def summary_json(evidence: Evidence) -> bytes:
             "environment": evidence.environment,
             "verdict": evidence.verdict,
             "says": sentence(evidence),
-            "violations": violated(evidence),
-            "undecided": undecided(evidence),
+            "violations": evidence.violations,
+            "undecided": evidence.undecided,
+            "kindsNotDeclared": evidence.kinds_not_declared,
             "advice": evidence.said("advisory", decided=True),
             "stateMadeAt": evidence.state_made_at,
             "versions": dict(evidence.versions),
@@ -56,11 +59,6 @@ def summary_json(evidence: Evidence) -> bytes:
 
 def cover(evidence: Evidence, digest: str, date: str) -> bytes:
     """index.md. `date` is on a line of its own: the only one that two runs on the same state do not share."""
-    lines = [
-        *(f"- ✗ {words(line)}\n" for line in violated(evidence)),
-        *(f"- ? {words(line)}\n" for line in undecided(evidence)),
-    ]
-    more = f"- … and {len(lines) - _SHOWN} more in [summary.json](summary.json)\n" if len(lines) > _SHOWN else ""
     versions = [(words(name), words(version)) for name, version in evidence.versions]
     parts = [
         f"# {words(sentence(evidence))}\n",
@@ -74,7 +72,11 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
                 *versions,
             ),
         ),
-        "".join(lines[:_SHOWN]) + more,
+        "## What could not be decided\n",
+        _first(evidence.undecided),
+        "## What is violated\n",
+        _first(evidence.violations),
+        "## Files\n",
         table(("file", "has"), ((f"[{name}]({name})", has) for name, has in FILES.items())),
         "## Is it what was made?\n",
         f"```\nsha256sum --check {SUMS}   # every file but this sheet is as it was\n"
@@ -82,19 +84,12 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
         f"{COVER} is a cover sheet: but for the date, summary.json says the same and is covered. To sign with a key, "
         f"sign {SUMS}.\n",
     ]
-    return "\n".join(part for part in parts if part).encode()
+    return "\n".join(parts).encode()
 
 
-def violated(evidence: Evidence) -> list[str]:
-    """Every violation of a mandatory policy, a line each."""
-    allowed = ", ".join(evidence.allowed_countries)
-    places = [
-        f"{place_words(place)}: is in {place.country or 'no declared country'}, controlled from "
-        f"{place.entity_country or 'no declared country'}, allowed: {allowed}"
-        for place in evidence.places
-        if place.status == "refused"
-    ]
-    return [*evidence.said("mandatory", decided=True), *places]
+def _first(lines: Sequence[str]) -> str:
+    left = len(lines) - _SHOWN
+    return bullets(lines[:_SHOWN]) + (f"- … and {left} more in [summary.json](summary.json)\n" if left > 0 else "")
 
 
 SUMS = "SHA256SUMS"

@@ -3,23 +3,29 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from vds.evidence.model import NOT_DECLARED, Evidence, Place, PlaceStatus
-from vds.evidence.record import place_words
+from vds.evidence.model import NOT_DECLARED, Evidence, Place, PlaceStatus, Tenant
 
 MARKS: dict[PlaceStatus, str] = {
     "allowed": "✓",
     "own": "✓",
-    "no data": "✓",
+    "no data": "–",
     "excepted": "!",
     "refused": "✗",
     "undeclared": "?",
 }
 """Colour alone is not visible to everyone, nor in print."""
 
-PAINTS = {"well": ("#e3f4e3", "#2a7a2a"), "open": ("#fff2cc", "#9a6b00"), "wrong": ("#fbdcdc", "#a11d1d")}
-"""Fill and stroke."""
+PAINTS = {
+    "well": ("#e3f4e3", "#2a7a2a"),
+    "plain": ("#ffffff", "#777777"),
+    "open": ("#fff2cc", "#9a6b00"),
+    "wrong": ("#fbdcdc", "#a11d1d"),
+}
+"""Fill and stroke. Green is for what is declared and allowed, and for nothing else."""
 PAINT_OF: dict[PlaceStatus, str] = {
-    **dict.fromkeys(MARKS, "well"),
+    "allowed": "well",
+    "own": "well",
+    "no data": "plain",
     "excepted": "open",
     "undeclared": "open",
     "refused": "wrong",
@@ -70,11 +76,8 @@ def graph_of(evidence: Evidence) -> Graph:
     groups: dict[str, list[Place]] = {}
     for place in evidence.places:
         groups.setdefault(_group(place), []).append(place)
-    tenants = Box(
-        "tenants",
-        "Tenants",
-        _shown(Row(f"{tenant.name}: {', '.join(tenant.groups) or 'no owner'}", "own") for tenant in evidence.tenants),
-    )
+    controllers = {one.tenant for one in evidence.processing.controllers}
+    tenants = Box("tenants", "Tenants", _shown(_tenant_row(tenant, controllers) for tenant in evidence.tenants))
     cluster = Box("cluster", f"Cluster {evidence.environment}", ())
     boxes, edges = [], [Edge("tenants", "cluster", "run on")]
     for number, group in enumerate(sorted(groups)):
@@ -112,9 +115,17 @@ def _group(place: Place) -> str:
     return f"Country {place.country or NOT_DECLARED}"
 
 
+def _tenant_row(tenant: Tenant, controllers: set[str]) -> Row:
+    known = tenant.name in controllers
+    text = f"{tenant.name}: {', '.join(tenant.groups) or 'no owner'}"
+    return Row(
+        text if known else f"{text} · controller {NOT_DECLARED}", "own" if known and tenant.groups else "undeclared"
+    )
+
+
 def _row(place: Place) -> Row:
     owner = f" · {place.entity or 'owner'} ({place.entity_country or NOT_DECLARED})"
-    return Row(place_words(place) + ("" if place.status == "own" else owner), place.status)
+    return Row(place.title + ("" if place.status == "own" else owner), place.status)
 
 
 def _shown(rows: Iterable[Row]) -> tuple[Row, ...]:

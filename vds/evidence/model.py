@@ -35,8 +35,10 @@ KINDS = {
     "BGP peer": "BGP peers",
     "reference point": "Reference points of the preflight",
 }
-"""Kinds of places that bytes go to, in the record's order; most are the purposes of `residency.places`. A kind without
-a place is listed as not declared."""
+"""Kinds of places that bytes go to, in the record's order; most are the purposes of `residency.places`."""
+
+_STACK_FILE_NAMES_ALL = ("node", "API server", "addresses", "SSH access", "BGP peer", "reference point")
+"""Kinds without which there is none: the platform uses those of the stack file and no others."""
 
 _EEA = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK"
 EEA = frozenset(_EEA.split())
@@ -65,6 +67,11 @@ class Place:
     tenant: str = ""
     excepted: str = ""
     """The exception's name, last day and reason."""
+
+    @property
+    def title(self) -> str:
+        """Kind and name, as in `chart-repository helm.cilium.io`."""
+        return self.name if self.kind in self.name else f"{self.kind} {self.name}"
 
     @property
     def third_country(self) -> bool:
@@ -137,18 +144,46 @@ class Evidence:
         return [f"{one.name}: {found}" for one in chosen for found in one.findings if found.decided is decided]
 
     @property
-    def violations(self) -> int:
-        """Decided findings of mandatory policies, and places where nothing may go."""
-        return len(self.said("mandatory", decided=True)) + sum(place.status == "refused" for place in self.places)
+    def kinds_not_declared(self) -> list[str]:
+        """Kinds for which neither stack file nor state names a place: the cluster may still use one."""
+        named = {place.kind for place in self.places}
+        if self.secrets_provider == "passphrase":
+            named.add("secrets")  # the operators know it: it is at no place
+        return [kind for kind in KINDS if kind not in named and kind not in _STACK_FILE_NAMES_ALL]
 
     @property
-    def undecided(self) -> int:
-        """What is open: undeclared places, doubts of policies, differences between state and stack file."""
-        doubts = self.said("mandatory", "advisory", decided=False)
-        return len(doubts) + len(self.open_points) + sum(place.status == "undeclared" for place in self.places)
+    def kinds_without_place(self) -> list[str]:
+        """Kinds of which the stack has no place."""
+        named = {place.kind for place in self.places}
+        return [kind for kind in _STACK_FILE_NAMES_ALL if kind not in named]
+
+    @property
+    def violations(self) -> list[str]:
+        """Decided findings of mandatory policies, and places where nothing may go, a line each."""
+        allowed = ", ".join(self.allowed_countries)
+        places = [
+            f"{place.title}: is in {place.country or 'no declared country'}, controlled from "
+            f"{place.entity_country or 'no declared country'}, allowed: {allowed}"
+            for place in self.places
+            if place.status == "refused"
+        ]
+        return [*self.said("mandatory", decided=True), *places]
+
+    @property
+    def undecided(self) -> list[str]:
+        """What is open, a line each: policies, undeclared places, differences between state and stack file."""
+        places = [_undeclared(place) for place in self.places if place.status == "undeclared"]
+        return [*self.said("mandatory", "advisory", decided=False), *places, *self.open_points]
 
     @property
     def verdict(self) -> Literal["holds", "violated", "undecided"]:
         if self.violations:
             return "violated"
         return "undecided" if self.undecided else "holds"
+
+
+def _undeclared(place: Place) -> str:
+    countries = (("country", place.country), ("controller's country", place.entity_country))
+    missing = [what for what, country in countries if not country]
+    what, verb, it = " and ".join(missing), *(("is", "it") if len(missing) == 1 else ("are", "them"))
+    return f"{place.title}: its {what} {verb} not declared: write {it} in the stack file"

@@ -2,23 +2,9 @@
 
 from dataclasses import asdict
 
-from vds.evidence.model import Evidence, Place, PolicyResult
-from vds.evidence.record import place_words
-from vds.evidence.tables import document, words
+from vds.evidence.model import Evidence, PolicyResult
+from vds.evidence.tables import bullets, document, words
 from vds.shared.markdown import table
-
-
-def undecided(evidence: Evidence) -> list[str]:
-    """Everything that can't be decided, a line each."""
-    places = [_undeclared(place) for place in evidence.places if place.status == "undeclared"]
-    return [*evidence.said("mandatory", "advisory", decided=False), *places, *evidence.open_points]
-
-
-def _undeclared(place: Place) -> str:
-    countries = (("country", place.country), ("controller's country", place.entity_country))
-    missing = [what for what, country in countries if not country]
-    what, verb, it = " and ".join(missing), *(("is", "it") if len(missing) == 1 else ("are", "them"))
-    return f"{place_words(place)}: its {what} {verb} not declared: write {it} in the stack file"
 
 
 def policies_json(evidence: Evidence) -> bytes:
@@ -37,7 +23,7 @@ def policies_json(evidence: Evidence) -> bytes:
                 for policy in evidence.policies
             ],
             "exceptions": [asdict(exempt) for exempt in evidence.exempt],
-            "undecided": undecided(evidence),
+            "undecided": evidence.undecided,
         }
     )
 
@@ -53,6 +39,9 @@ def policies_markdown(evidence: Evidence) -> bytes:
         f"Policy pack vds-platform {words(dict(evidence.versions).get('policy pack'))}, asked about the state that the "
         f"engine wrote at {words(evidence.state_made_at)}. SSH connections are encrypted in a state, so machines are "
         "judged by the address that their component declares.\n",
+        "## What could not be decided\n",
+        bullets(evidence.undecided),
+        "## Every policy\n",
         table(("policy", "says", "level", "outcome", "ground"), rows),
     ]
     for policy in evidence.policies:
@@ -62,8 +51,7 @@ def policies_markdown(evidence: Evidence) -> bytes:
     if evidence.exempt:
         dated = [(words(one.item), words(one.until), words(one.reason)) for one in evidence.exempt]
         parts += ["## Exceptions, with their last day\n", table(("exception from", "last day", "because"), dated)]
-    doubts = "".join(f"- {words(line)}\n" for line in undecided(evidence)) or "Nothing.\n"
-    return "\n".join([*parts, "## What could not be decided\n", doubts]).encode()
+    return "\n".join(parts).encode()
 
 
 def _outcome(policy: PolicyResult) -> str:

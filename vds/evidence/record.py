@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from components.residency.processing import Party, Purpose
 from vds.evidence.model import KINDS, NOT_DECLARED, Evidence, Place
-from vds.evidence.tables import document, several, words
+from vds.evidence.tables import bullets, document, several, words
 from vds.shared.markdown import table
 
 _STATUSES = {
@@ -18,6 +18,11 @@ _STATUSES = {
     "refused": "**not allowed**",
     "undeclared": f"**{NOT_DECLARED}**",
 }
+
+_LIMITS = """\
+- Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.
+- A pod that no resource of this stack declares, and a program that picks its own peers, are not here.
+"""
 
 
 def record_json(evidence: Evidence) -> bytes:
@@ -33,7 +38,8 @@ def record_json(evidence: Evidence) -> bytes:
             "processing": processing,
             "tenants": [asdict(tenant) for tenant in evidence.tenants],
             "places": [{**_place(place), "thirdCountry": place.third_country} for place in evidence.places],
-            "kindsWithoutPlace": _silent(evidence),
+            "kindsNotDeclared": evidence.kinds_not_declared,
+            "kindsWithoutPlace": evidence.kinds_without_place,
             "openPoints": evidence.open_points,
             "secretsProvider": evidence.secrets_provider,
         }
@@ -46,6 +52,8 @@ def record_markdown(evidence: Evidence) -> bytes:
         f"# Record of processing: stack {words(evidence.stack)}\n",
         f"Of the stack file and the state that the engine wrote at {words(evidence.state_made_at)}. Articles are those "
         f"of Regulation (EU) 2016/679 (GDPR). A value that the stack file does not have is “{NOT_DECLARED}”.\n",
+        "## What could not be decided\n",
+        bullets(evidence.undecided),
         "## Who answers for it\n",
         _parties(evidence),
         "## Purposes and categories\n",
@@ -62,14 +70,9 @@ def record_markdown(evidence: Evidence) -> bytes:
         "## Measures\n",
         _measures(evidence),
         "## What this record does not cover\n",
-        _limits(evidence),
+        _LIMITS,
     ]
     return "\n".join(parts).encode()
-
-
-def place_words(place: Place) -> str:
-    """A place in a sentence, as in `chart repository helm.cilium.io`."""
-    return place.name if place.kind in place.name else f"{place.kind} {place.name}"
 
 
 def _place(place: Place) -> dict[str, Any]:
@@ -167,24 +170,21 @@ def _others(evidence: Evidence) -> str:
         if rows:
             head = ("place", "country", "controlled by", "its country", "", "tenant", "named in")
             parts.append(f"### {title}\n\n{table(head, rows)}")
-    passphrase = {"secrets": "a passphrase of the operators, which is at no place"}
-    known = passphrase if evidence.secrets_provider == "passphrase" else {}
-    silent = [f"- {KINDS[kind]}: {known.get(kind, NOT_DECLARED)}\n" for kind in _silent(evidence)]
-    if silent:
-        parts.append("### Kinds of places that neither stack file nor state names\n\n" + "".join(silent))
+    if silent := evidence.kinds_not_declared:
+        said = "Neither stack file nor state names one. Whether the cluster uses one is not known.\n\n"
+        parts.append(f"### Kinds of places that are {NOT_DECLARED}\n\n{said}{bullets(KINDS[kind] for kind in silent)}")
+    if none := evidence.kinds_without_place:
+        parts.append(f"### Kinds of which the stack file has no place\n\n{bullets(KINDS[kind] for kind in none)}")
+    if evidence.secrets_provider == "passphrase":
+        parts.append("The key to the stack's secrets is a passphrase of the operators, which is at no place.\n")
     return "\n".join(parts)
-
-
-def _silent(evidence: Evidence) -> list[str]:
-    named = {place.kind for place in evidence.places}
-    return [kind for kind in KINDS if kind not in named]
 
 
 def _transfers(evidence: Evidence) -> str:
     third = [place for place in evidence.places if place.third_country]
     unknown = sum(place.status == "undeclared" for place in evidence.places)
     lines = [
-        f"- {words(place_words(place))}: in {words(place.country)}, controlled from {words(place.entity_country)}"
+        f"- {words(place.title)}: in {words(place.country)}, controlled from {words(place.entity_country)}"
         f"{f', excepted: {words(place.excepted)}' if place.excepted else ''}\n"
         for place in third
     ]
@@ -202,16 +202,5 @@ def _measures(evidence: Evidence) -> str:
             f"Declared, 30(1)(g): {several(evidence.processing.measures)}.\n\n",
             "Judged on this state and held (`policies.md` has all of them):\n\n" if held else "No policy holds.\n",
             *(f"- {words(policy.description)} ({policy.name})\n" for policy in held),
-        ]
-    )
-
-
-def _limits(evidence: Evidence) -> str:
-    own = [f"- {words(point)}\n" for point in evidence.open_points]
-    return "".join(
-        [
-            *own,
-            "- Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.\n",
-            "- A pod that no resource of this stack declares, and a program that picks its own peers, are not here.\n",
         ]
     )

@@ -18,6 +18,11 @@ def several(values: Iterable[object]) -> str:
     return ", ".join(words(value) for value in values) or NOT_DECLARED
 
 
+def bullets(lines: Iterable[object]) -> str:
+    """A list of lines of text; `Nothing.` without any."""
+    return "".join(f"- {words(line)}\n" for line in lines) or "Nothing.\n"
+
+
 def document(value: Any) -> bytes:
     """JSON that is the same for the same value."""
     return (json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()

@@ -81,6 +81,22 @@ def open_spec(stack: str, *, project: Path | None = None, config_file: Path | No
     return spec
 
 
+def read_spec(stack: str, *, config_file: Path | None = None) -> PlatformSpec:
+    """The stack's spec from its file alone: neither the engine nor its backend is asked, and no passphrase is needed.
+
+    Raises OperationError if the file can't be read, or has problems: all of them.
+    """
+    folder, file = Path.cwd(), config_file or Path(f"Pulumi.{stack.split('/')[-1]}.yaml")
+    try:
+        checked = check_file(read_text(folder / file), str(file), folder, stack=stack)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OperationError(f"{file}: can't be read ({reason}): name the stack file with --config-file") from None
+    if checked.spec is None:
+        raise _refused(stack, [str(one) for one in checked.findings if not one.advice])
+    return checked.spec
+
+
 def open_read_only(stack: str, kubeconfig: Path, *, config_file: Path | None = None) -> Opened:
     """The stack's spec with a kubeconfig of a file, and without its secrets: no passphrase is needed, and no node can
     be asked.

@@ -43,7 +43,7 @@ def test_what_ssh_goes_through_is_a_place_too() -> None:
 
 def test_the_program_s_own_evidence_has_no_violation() -> None:
     found = evidence()
-    assert found.violations == 0
+    assert found.violations == []
     assert found.open_points == ()
     assert {policy.outcome for policy in found.policies} == {"passed"}
 

@@ -105,15 +105,36 @@ def test_what_is_undecided_ends_with_1(engine: Answer) -> None:
     assert "? creating b: the engine was interrupted there" in result.output
 
 
-def test_a_state_from_a_file_asks_the_engine_for_the_stack_file_alone(engine: Answer, tmp_path: Path) -> None:
+def stack_file(folder: Path, data: dict[str, Any] | None = None) -> Path:
+    file = folder / "Pulumi.lab.yaml"
+    file.write_text(json.dumps({"config": {"vds-platform:spec": data or stack_data("lab")}}))
+    return file
+
+
+def test_a_state_from_a_file_needs_neither_the_engine_nor_its_backend(
+    engine: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = export()
     entry(made, "residency")["inputs"]["stateBackend"] = entry(made, "residency")["outputs"]["stateBackend"] = (
         "file://~"
     )
-    tools = engine()
+    tools = engine(error="PULUMI_ACCESS_TOKEN must be set")
     (tmp_path / "mine.json").write_text(json.dumps(made))
+    assert "Pulumi.lab.yaml: can't be read" in refused("--state", "mine.json")
+    file = stack_file(tmp_path)
     assert run("--state", "mine.json").exit_code == 0
-    assert [words[1] for words in tools.words("pulumi")] == ["config"]
+    (tmp_path / "elsewhere").mkdir()
+    file.rename(tmp_path / "elsewhere/mine.yaml")
+    assert run("--state", "mine.json", "--config-file", "elsewhere/mine.yaml").exit_code == 0
+    assert tools.words("pulumi") == []
+
+
+def test_a_wrong_stack_file_is_refused_with_its_lines_where_the_state_is_a_file(engine: Answer, tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(export()))
+    data = stack_data("lab")
+    data["nodes"][0]["country"] = "SE"
+    stack_file(tmp_path, data)
+    assert "Pulumi.lab.yaml:1 " in refused("--state", "mine.json")
 
 
 def test_the_level_of_a_policy_is_as_the_pack_s_configuration_has_it(engine: Answer, tmp_path: Path) -> None:

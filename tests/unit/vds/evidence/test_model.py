@@ -2,8 +2,7 @@
 
 import pytest
 
-from vds.evidence.model import Place
-from vds.evidence.policy_results import _undeclared
+from vds.evidence.model import Place, _undeclared
 
 
 @pytest.mark.parametrize(
