@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.residency.rules import UNDECIDED
-from policies.engine import POLICIES, schema
-from policies.policy import Policy
+from policies.engine import HAS_NAMESPACES, POLICIES, schema
+from policies.policy import Namespaces, Policy
 
 FOLDER = Path(__file__).parent.parent / "docs" / "policies"
 INDEX = "README.md"
@@ -103,6 +103,9 @@ def _settings(policy: Policy) -> Iterator[str]:
         for key, value in sorted(properties.items()):
             meaning = " ".join(value["description"].split())
             yield f"| `{key}` | {value['type']} | {meaning} |"
+        yield ""
+    if issubclass(policy.settings, Namespaces) and policy.id != HAS_NAMESPACES:
+        yield f"[{HAS_NAMESPACES}]({HAS_NAMESPACES}.md) has the list of the platform's namespaces for all policies."
         yield ""
 
 

@@ -53,6 +53,9 @@ def declared() -> Iterator[Policy]:
 
 POLICIES: dict[str, Policy] = {policy.id: policy for policy in declared()}
 
+HAS_NAMESPACES = "tenancy-label"
+"""The policy whose setting `platformNamespaces` all policies read."""
+
 
 class PolicyError(Exception):
     """A fault of the pack's own code. The text names the policy and the resource, and no value."""
@@ -193,11 +196,11 @@ def engine_policy(policy: Policy) -> pulumi_policy.Policy:
 
     def of_resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
         _ASKED[args.urn] = args.props
-        for finding in judge_resource(policy, args, {**surroundings(), **(args.get_config() or {})}):
+        for finding in judge_resource(policy, args, _settings(policy, args.get_config())):
             report(str(finding), None)
 
     def of_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in judge_stack(policy, args.resources, {**surroundings(), **(args.get_config() or {})}):
+        for finding in judge_stack(policy, args.resources, _settings(policy, args.get_config())):
             report(str(finding), finding.urn or None)
 
     if policy.of_stack:
@@ -205,4 +208,24 @@ def engine_policy(policy: Policy) -> pulumi_policy.Policy:
     return ResourceValidationPolicy(validate=of_resource, **common)
 
 
-ENGINE_POLICIES: list[pulumi_policy.Policy] = [engine_policy(policy) for policy in POLICIES.values()]
+_SHARED: dict[str, Any] = {}
+"""Settings of all policies. The SDK shows each policy its own alone, so the one that has them keeps them here."""
+
+
+def shared(config: Mapping[str, Config]) -> Config:
+    """What every policy gets of a pack's configuration, by policy, beside its own settings."""
+    return {key: value for key, value in config.get(HAS_NAMESPACES, {}).items() if key == "platformNamespaces"}
+
+
+def _settings(policy: Policy, given: Config | None) -> Config:
+    if policy.id == HAS_NAMESPACES:
+        _SHARED.clear()
+        _SHARED.update(shared({policy.id: given or {}}))
+    return {**surroundings(), **_SHARED, **(given or {})}
+
+
+ENGINE_POLICIES: list[pulumi_policy.Policy] = [
+    # The one with the settings of all comes first: the engine asks in this order about every resource.
+    engine_policy(policy)
+    for policy in sorted(POLICIES.values(), key=lambda policy: policy.id != HAS_NAMESPACES)
+]

@@ -12,7 +12,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from components.core.finding import Finding
 from components.core.unknown import SIGNATURE
-from policies.engine import POLICIES, judge_resource, judge_stack
+from policies.engine import POLICIES, judge_resource, judge_stack, shared
 
 LEVELS = ("mandatory", "advisory", "disabled")
 
@@ -32,7 +32,7 @@ def judge(deployment: Mapping[str, Any], config: Mapping[str, Mapping[str, Any]]
     inputs, outputs = _resources(states, "inputs"), _resources(states, "outputs")
     found: set[Finding] = set()
     for policy in POLICIES.values():
-        settings = {**config.get("all", {}), **config.get(policy.id, {})}
+        settings = {**shared(config), **config.get("all", {}), **config.get(policy.id, {})}
         level = policy.level(settings)
         if level not in LEVELS:
             choices = ", ".join(LEVELS)

@@ -7,12 +7,13 @@ from typing import Any, ClassVar, Literal, Protocol, get_type_hints
 
 from pulumi_policy import PolicyResource, Severity
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
+from pydantic.json_schema import SkipJsonSchema
 
 from components.core.finding import Finding
-from components.core.manifests import DEFAULT_NAMESPACE, Fields, Kind, ManifestView, kind_of
+from components.core.manifests import Fields, Kind, ManifestView, kind_of
 from components.core.model import Spec
 from components.core.waivers import IsoDate
-from components.tenancy.rules import is_tenant_namespace
+from components.tenancy.rules import UNCLAIMED_NAMESPACES, is_tenant_namespace
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 
@@ -48,16 +49,22 @@ class Dated(Settings):
 class Namespaces(Settings):
     """Settings of a policy for tenants' namespaces."""
 
-    platform_namespaces: tuple[str, ...] = ()
-    """Namespaces of the platform beside the well-known ones; every other one is a tenant's."""
+    platform_namespaces: SkipJsonSchema[tuple[str, ...]] = ()
 
     def is_tenant(self, namespace: str) -> bool:
         return is_tenant_namespace(namespace, platform=self.platform_namespaces)
 
     def may_hold_tenants(self, namespace: str) -> bool:
-        """The same with `default`: the platform runs nothing there, and a manifest without a namespace goes there."""
-        unclaimed = namespace == DEFAULT_NAMESPACE and namespace not in self.platform_namespaces
+        """The same with namespaces that Kubernetes makes and where the platform runs nothing, `default` for one."""
+        unclaimed = namespace in UNCLAIMED_NAMESPACES and namespace not in self.platform_namespaces
         return unclaimed or self.is_tenant(namespace)
+
+
+class PlatformNamespaces(Namespaces):
+    """Settings of the one policy that has the list of the platform's namespaces for all of them."""
+
+    platform_namespaces: tuple[str, ...] = ()
+    """Namespaces of the platform beside the well-known ones, for all policies. Every other one is a tenant's."""
 
 
 class Seen(Protocol):
@@ -85,6 +92,12 @@ class Object(ManifestView):
         self.patch = kind.patch
         self.release = release
         """The Helm Release that makes it; empty for an object of the program."""
+
+    @property
+    def cluster(self) -> str:
+        """Which cluster it is in: a provider of Kubernetes is one, and the same name in another is another object."""
+        provider = self.resource.provider
+        return str(provider.urn or provider.name) if provider else ""
 
     @property
     def label(self) -> str:

@@ -28,6 +28,9 @@ PLATFORM_NAMESPACES = frozenset(
 """Kubernetes' own and this platform's. Any other namespace counts as a tenant's, so that one that is in no list is
 checked too."""
 
+UNCLAIMED_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public"})
+"""Those of them that have no owner: a manifest without a namespace goes to `default`."""
+
 
 def tenancy_problems(tenants: Sequence[TenantSpec], *, platform: Iterable[str] = ()) -> Iterator[Finding]:
     """Everything wrong with the stack file's `tenants`; `platform` names namespaces beside the well-known ones."""

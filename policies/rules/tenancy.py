@@ -8,7 +8,7 @@ from components.core import labels
 from components.core.duplicates import duplicates
 from components.core.endpoints import image_registry
 from components.core.finding import Finding
-from components.core.manifests import Fields, ManifestView
+from components.core.manifests import ManifestView
 from components.core.names import FOR_DNS
 from components.core.waivers import Waiver
 from components.tenancy.isolation import overly_permissive_policies, selects_everything
@@ -22,6 +22,7 @@ from policies.policy import (
     Dated,
     Namespaces,
     Object,
+    PlatformNamespaces,
     Settings,
     Stack,
     policy,
@@ -46,7 +47,7 @@ NETWORK_POLICY = "networking.k8s.io:NetworkPolicy"
     remedy="Label the namespace with its own name.",
     kinds=("core:Namespace",),
 )
-def label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
+def label(namespace: Object, settings: PlatformNamespaces) -> Iterator[Finding]:
     name = namespace.name
     written = labels.TENANT in namespace.labels
     if not settings.is_tenant(name) or (namespace.patch and not written):  # a patch may leave it out
@@ -55,7 +56,7 @@ def label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
     if not written or value != name:
         yield namespace.finding(
             f"has {labels.TENANT}: {value}, another's name" if written else f"has no label {labels.TENANT}",
-            f"write {labels.TENANT}: {name}, or name it in platformNamespaces if it is the platform's own",
+            f"write {labels.TENANT}: {name}, or name it in platformNamespaces of tenancy-label if the platform owns it",
         )
 
 
@@ -128,10 +129,7 @@ def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
 def one_bundle(stack: Stack, _: Settings) -> Iterator[Finding]:
     clusters: dict[str, list[str]] = {}
     for namespace in stack.objects("core:Namespace"):
-        provider = namespace.resource.provider
-        # A provider of Kubernetes is a cluster: the same name in another one is another namespace.
-        cluster = (provider.urn or provider.name) if provider else ""
-        clusters.setdefault(cluster, []).append(namespace.name)
+        clusters.setdefault(namespace.cluster, []).append(namespace.name)
     for names in clusters.values():
         for name in duplicates(names):
             yield Finding(
@@ -245,86 +243,6 @@ def limits(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fi
             "has no LimitRange, so a container that asks for nothing may take everything",
             "add one",
         )
-
-
-# --- rights ----------------------------------------------------------------------------------------------
-
-_WRITES = {"create", "update", "patch", "delete", "deletecollection", "*"}
-EVERYBODY = ("system:authenticated", "system:unauthenticated", "system:serviceaccounts")
-ANONYMOUS = "system:anonymous"
-_ACCOUNT, _ACCOUNTS = "system:serviceaccount:", "system:serviceaccounts:"
-
-
-@policy(
-    id="tenancy-rights",
-    title="No Role lets its holder take more rights than it lists.",
-    severity=HIGH,
-    framework=CIS,
-    reference="5.1",
-    why="A Role with wildcards, or one that can be widened by its holder, is no limit.",
-    remedy="Name resources and verbs one by one.",
-    kinds=("rbac.authorization.k8s.io:Role",),
-)
-def rights(role: Object, settings: Namespaces) -> Iterator[Finding]:
-    if role.release and not settings.may_hold_tenants(role.namespace):
-        return  # a controller of the platform gets what its chart gives it: MetalLB's reads every kind of its API group
-    for rule in role.groups("rules"):
-        verbs, resources = set(rule.texts("verbs")), set(rule.texts("resources"))
-        too_much = sorted({"*"} & (verbs | resources | set(rule.texts("apiGroups"))))
-        too_much += sorted(verbs & {"escalate", "bind", "impersonate"})
-        too_much += sorted(resources & {"roles", "rolebindings", "serviceaccounts/token"} if verbs & _WRITES else ())
-        for right in too_much:
-            yield role.finding(
-                f"'{right}' lets its holder reach beyond what is listed", "name resources and verbs one by one"
-            )
-
-
-@policy(
-    id="tenancy-cluster-binding",
-    title="No tenant has rights in the whole cluster, and not everybody has rights in a tenant's namespace.",
-    severity=CRITICAL,
-    framework=CIS,
-    reference="5.1.1",
-    why="A ClusterRoleBinding reaches every namespace, every other tenant's among them.",
-    remedy="Write a RoleBinding in the tenant's own namespace.",
-    kinds=("rbac.authorization.k8s.io:ClusterRoleBinding", "rbac.authorization.k8s.io:RoleBinding"),
-)
-def cluster_binding(binding: Object, settings: Namespaces) -> Iterator[Finding]:
-    for subject in binding.groups("subjects"):
-        everybody, who = _bound(subject, settings)
-        if not who:
-            continue
-        if binding.kind == "ClusterRoleBinding":
-            yield binding.finding(
-                f"gives {who} rights in every namespace",
-                "write a RoleBinding in the tenant's own",
-                subject=f"ClusterRoleBinding {binding.metadata.text('name', '?')}",
-            )
-        elif settings.is_tenant(binding.namespace):
-            role = binding.group("roleRef").text("name", "?")
-            if everybody or role == "cluster-admin":
-                yield binding.finding(
-                    f"gives {who} the rights of {role} in a tenant's namespace", "bind the tenant's own group to a Role"
-                )
-
-
-def _bound(subject: Fields, settings: Namespaces) -> tuple[bool, str]:
-    """Whether a subject is everybody, and who it is; empty where it belongs to no tenant.
-
-    A service account can be written in three ways: its own kind, the user that it logs in as, and the group of its
-    namespace.
-    """
-    name, namespace, kind = subject.text("name"), subject.text("namespace"), subject.text("kind")
-    if (kind == "Group" and name in EVERYBODY) or name == ANONYMOUS:
-        return True, f"everybody ({name})"
-    if kind == "User" and name.startswith(_ACCOUNT):
-        namespace, _, name = name.removeprefix(_ACCOUNT).partition(":")
-        kind = "ServiceAccount"
-    if kind == "ServiceAccount" and namespace and settings.is_tenant(namespace):
-        return False, f"service account {namespace}/{name}"
-    if kind == "Group" and name.startswith(_ACCOUNTS) and settings.is_tenant(name.removeprefix(_ACCOUNTS)):
-        return False, f"the service accounts of {name.removeprefix(_ACCOUNTS)}"
-    return False, ""
 
 
 # --- what reaches beyond a namespace ---------------------------------------------------------------------

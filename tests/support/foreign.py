@@ -69,6 +69,13 @@ def role(verb: object) -> Resource:
     return kube("rbac.authorization.k8s.io/v1", "Role", "dev", "agency", rules=rules)
 
 
+def cluster_role(verb: object) -> Resource:
+    """What Kubernetes adds to its own ClusterRole `edit`."""
+    labels = {"rbac.authorization.k8s.io/aggregate-to-edit": "true"}
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": [verb]}]
+    return kube("rbac.authorization.k8s.io/v1", "ClusterRole", "dev", metadata={"labels": labels}, rules=rules)
+
+
 def cilium_config(**data: str) -> Resource:
     return kube("v1", "ConfigMap", "cilium-config", "kube-system", data={"routing-mode": "tunnel", **data})
 

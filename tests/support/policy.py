@@ -58,6 +58,7 @@ def violations(
 ) -> list[Reported]:
     """Everything that the policies report for a stack of these resources; `config` by name of policy."""
     engine._ASKED.clear()  # the engine starts a process for each run
+    engine._SHARED.clear()
     config = pack_config(config)
     analyzer = _PolicyAnalyzerServicer("pack", "0.0.0", list(policies), EnforcementLevel.MANDATORY, None)
     by_default = {

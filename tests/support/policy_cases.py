@@ -8,6 +8,7 @@ from tests.support.foreign import (
     binding,
     cilium_config,
     cluster,
+    cluster_role,
     deployment,
     fence,
     gateway,
@@ -294,8 +295,14 @@ CASES: dict[str, Case] = {
     "tenancy-cluster-binding": Case(
         [binding(kind="ServiceAccount", name="operator", namespace="kube-system"), binding(kind="User", name="ops")],
         [binding(kind="ServiceAccount", name="ci", namespace="agency")],
-        "ClusterRoleBinding b: gives service account agency/ci rights in every namespace",
+        "ClusterRoleBinding 'b': gives service account agency/ci rights in every namespace",
         [binding(kind="ServiceAccount", name="ci", namespace=UNKNOWN)],
+    ),
+    "tenancy-cluster-role": Case(
+        [cluster_role("get"), cluster_role("create")],
+        [cluster_role("*")],
+        "ClusterRole 'dev': '*' is added to the ClusterRole edit, which tenants have: name resources and verbs",
+        [cluster_role(UNKNOWN)],
     ),
     "tenancy-forged-label": Case(
         [namespace("kube-system", **{"vds-platform.no/tenant": ""})],

@@ -7,6 +7,7 @@ import pytest
 
 from policies.engine import POLICIES
 from policies.offline import judge
+from tests.support.foreign import namespace
 from tests.support.policy import exported, pack_config
 from tests.support.policy_cases import CASES
 
@@ -51,3 +52,11 @@ def test_the_same_state_gives_the_same_answer_however_it_is_wrapped() -> None:
     assert once == judge(json.loads(json.dumps(broken["deployment"])), pack_config({}))
     assert [said.rule for said in once] == ["gateway-weights", "tenancy-rights"]
     assert all(said.urn.startswith("urn:pulumi:") for said in once)
+
+
+def test_the_platform_s_namespaces_are_listed_once() -> None:
+    state, own = exported([namespace("monitoring")]), {"platformNamespaces": ["monitoring"]}
+    undeclared = {finding.rule for finding in judge(state, {})}
+    assert {"tenancy-default-deny", "tenancy-quota", "tenancy-limits"} <= undeclared
+    for config in ({"tenancy-label": own}, {"all": own}):
+        assert [finding.rule for finding in judge(state, config)] == ["residency-state", "tenancy-forged-label"]

@@ -24,7 +24,7 @@ def test_a_namespace_without_its_tenants_label_is_refused() -> None:
     [problem] = findings("tenancy-label", without_label(labels.TENANT))
     assert str(problem) == (
         "namespace 'butikk': has no label vds-platform.no/tenant: write vds-platform.no/tenant: butikk, "
-        "or name it in platformNamespaces if it is the platform's own"
+        "or name it in platformNamespaces of tenancy-label if the platform owns it"
     )
 
 

@@ -5,56 +5,13 @@ from typing import Any
 import pytest
 
 from policies.engine import ENGINE_POLICIES
-from tests.support.foreign import PLACE, binding, deployment, fence, kube, namespace, network_policy, record, release
+from tests.support.foreign import PLACE, deployment, fence, kube, namespace, network_policy, record, release
 from tests.support.policy import Resource, violations
-
-RBAC = "rbac.authorization.k8s.io/v1"
 
 
 def said(*resources: Resource, policy: str, **config: Any) -> list[str]:
     found = violations(ENGINE_POLICIES, list(resources), {policy: config} if config else None)
     return [violation.message for violation in found if violation.policy == policy]
-
-
-def role_binding(owner: str, role: str, **subject: str) -> Resource:
-    reference = {"kind": "ClusterRole", "name": role}
-    return kube(RBAC, "RoleBinding", "b", owner, roleRef=reference, subjects=[subject])
-
-
-@pytest.mark.parametrize(
-    ("name", "who"),
-    [
-        ("system:serviceaccount:agency:ci", "service account agency/ci"),
-        ("system:anonymous", "everybody (system:anonymous)"),
-    ],
-)
-def test_a_user_that_is_a_tenant_s_pod_or_nobody_is_bound_to_nothing_in_the_cluster(name: str, who: str) -> None:
-    [message] = said(binding(kind="User", name=name), policy="tenancy-cluster-binding")
-    assert f"gives {who} rights in every namespace" in message
-
-
-def test_a_user_that_is_the_platform_s_own_pod_may_be_bound() -> None:
-    own = binding(kind="User", name="system:serviceaccount:kube-system:operator")
-    assert said(own, policy="tenancy-cluster-binding") == []
-
-
-def test_everybody_has_no_rights_in_a_tenant_s_namespace() -> None:
-    for name in ("system:authenticated", "system:unauthenticated"):
-        [message] = said(
-            role_binding("agency", "cluster-admin", kind="Group", name=name), policy="tenancy-cluster-binding"
-        )
-        assert f"RoleBinding agency/b: gives everybody ({name}) the rights of cluster-admin" in message
-    [message] = said(
-        role_binding("agency", "cluster-admin", kind="ServiceAccount", name="ci", namespace="agency"),
-        policy="tenancy-cluster-binding",
-    )
-    assert "service account agency/ci the rights of cluster-admin" in message
-    for kept in (
-        role_binding("agency", "view", kind="ServiceAccount", name="ci", namespace="agency"),
-        role_binding("agency", "cluster-admin", kind="Group", name="agency-owners"),
-        role_binding("kube-public", "reader", kind="User", name="system:anonymous"),
-    ):
-        assert said(kept, policy="tenancy-cluster-binding") == []
 
 
 ALL: dict[str, Any] = {"namespaceSelector": {}}
