@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from lab.layout import WORKERS
+from lab.layout import CONTROL_PLANES, WORKERS
 
 TENANT = "chaos"
 SPARE = WORKERS[2]
@@ -33,3 +33,17 @@ def chart(spec: dict[str, Any]) -> None:
     sysctl(spec)
     values = spec["metallb"]["install"].setdefault("values", {})
     values["speaker"] = {**values.get("speaker", {}), "logLevel": "debug"}
+
+
+def control_planes(spec: dict[str, Any]) -> None:
+    """Two more control planes, so that etcd has three members."""
+    first = next(node for node in spec["nodes"] if node["name"] == CONTROL_PLANES[0].name)
+    spec["nodes"] += [
+        {**copy.deepcopy(first), "name": host.name, "address": host.address} for host in CONTROL_PLANES[1:]
+    ]
+
+
+def control_planes_and_tenant(spec: dict[str, Any]) -> None:
+    """Both."""
+    control_planes(spec)
+    tenant(spec)

@@ -14,12 +14,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-from lab import supplies
+from lab import data_center, fabric, supplies
 from lab.chaos import changes
 from lab.chaos.runner import Fault
 from lab.chaos.trial import Seen, Trial, seen
 from lab.layout import CONTROL_PLANES
+from lab.machines import machine
 from lab.processes import LabError, kill
+from lab.progress import Progress
 
 _FIRST = CONTROL_PLANES[0]
 _PKI = "/etc/kubernetes/pki"
@@ -60,6 +62,100 @@ def _registry_is_killed(trial: Trial) -> Seen:
 
 def _registry_runs(trial: Trial) -> None:
     supplies.ensure(trial.layout, trial.tools, trial.progress)
+
+
+# --- etcd ------------------------------------------------------------------------------------------------
+
+_LEADS = "curl --silent --fail --max-time 10 http://127.0.0.1:2381/metrics | grep -c '^etcd_server_is_leader 1' || :"
+_ETCD = """
+set -eu
+manifest=/etc/kubernetes/manifests/etcd.yaml aside=/etc/kubernetes/chaos-etcd.yaml
+stop_etcd() {
+	[ ! -e $manifest ] || mv $manifest $aside
+	waited=0
+	while [ -n "$(crictl ps --quiet --name '^etcd$')" ]; do
+		[ $waited -lt 120 ] || { echo "etcd does not stop" >&2; exit 1; }
+		waited=$((waited + 1))
+		sleep 1
+	done
+}
+start_etcd() {
+	[ ! -e $aside ] || mv $aside $manifest
+}
+"""
+# etcd's data on a small file system of its own. Holes stay holes: what etcd has reserved for its log is not there then.
+_SMALL_DISK = f"""
+{_ETCD}
+stop_etcd
+mkdir -p /run/chaos-etcd
+size=$(du -sk --apparent-size /var/lib/etcd | cut -f 1)
+mount -t tmpfs -o size=$((size + 32768))k,mode=700 tmpfs /run/chaos-etcd
+cp -a --sparse=always /var/lib/etcd/. /run/chaos-etcd/
+mount --bind /run/chaos-etcd /var/lib/etcd
+start_etcd
+"""
+_FILL = "head -c 4G /dev/zero >/run/chaos-etcd/ballast 2>/dev/null || :"
+_OWN_DISK = f"""
+{_ETCD}
+mountpoint -q /run/chaos-etcd || {{ start_etcd; exit 0; }}
+rm -f /run/chaos-etcd/ballast
+stop_etcd
+umount /var/lib/etcd
+rm -rf /var/lib/etcd/member
+cp -a /run/chaos-etcd/member /var/lib/etcd/
+umount /run/chaos-etcd
+start_etcd
+"""
+
+
+def _etcd_disk_is_full(trial: Trial) -> Seen:
+    trial.in_machine(_FIRST, _SMALL_DISK)
+    trial.wait_for_api()
+    with trial.updating(changes.tenant) as running:
+        trial.wait_for_step(running, 2)
+        trial.in_machine(_FIRST, _FILL)
+        outcome = running.result()
+    if outcome.exit_code == 0:
+        raise LabError("etcd still had space")
+    return seen(outcome)
+
+
+def _etcd_has_space(trial: Trial) -> None:
+    trial.in_machine(_FIRST, "rm -f /run/chaos-etcd/ballast")
+    trial.wait_for_api()
+
+
+def _etcd_as_before(trial: Trial) -> None:
+    trial.in_machine(_FIRST, _OWN_DISK)
+    trial.wait_for_api()
+
+
+def _three_members(trial: Trial) -> None:
+    data_center.ensure(trial.layout, Progress(total=1, quiet=True), CONTROL_PLANES[1:])
+    outcome = trial.up(changes.control_planes)
+    if outcome.exit_code:
+        raise LabError(f"two more control planes could not join: {outcome.diagnostics[-800:]}")
+
+
+def _leader_is_lost(trial: Trial) -> Seen:
+    """The machine of etcd's leader loses its power. Its cable is pulled first: it says no goodbye."""
+    leaders = [host for host in CONTROL_PLANES if trial.in_machine(host, _LEADS).strip() == "1"]
+    if len(leaders) != 1:
+        raise LabError(f"etcd has {len(leaders)} leaders")
+    trial.kept["leader"] = leader = leaders[0]
+    with trial.updating(changes.control_planes_and_tenant) as running:
+        trial.wait_for_step(running, 2)
+        fabric.cut(leader)
+        machine.stop(trial.layout, leader)
+        outcome = running.result()
+    return seen(outcome, leader=leader.name)
+
+
+def _leader_is_back(trial: Trial) -> None:
+    if leader := trial.kept.get("leader"):
+        fabric.plug(leader)
+        data_center.ensure(trial.layout, Progress(total=1, quiet=True), [leader])
+        trial.wait_for_api()
 
 
 # --- certificates ----------------------------------------------------------------------------------------
@@ -154,6 +250,15 @@ FAULTS = (
         change=changes.tenant,
     ),
     Fault(
+        "etcd-disk-full",
+        "etcd's disk becomes full in mid-update",
+        inject=_etcd_disk_is_full,
+        repair=_etcd_has_space,
+        put_back=_etcd_as_before,
+        change=changes.tenant,
+        says=("etcd",),
+    ),
+    Fault(
         "registry-killed",
         "the registry is killed in mid-update",
         inject=_registry_is_killed,
@@ -171,5 +276,15 @@ FAULTS = (
         change=changes.tenant,
         says=("expired|not yet valid", "kubeadm certs renew"),
         makes_anew=("kubeconfig",),
+    ),
+    Fault(
+        "etcd-leader-lost",
+        "of three control planes, the one with etcd's leader loses its power in mid-update",
+        inject=_leader_is_lost,
+        repair=_leader_is_back,
+        put_back=_leader_is_back,
+        change=changes.control_planes_and_tenant,
+        base=changes.control_planes,
+        prepare=_three_members,
     ),
 )

@@ -46,6 +46,10 @@ class Fault:
     """Take everything away that `inject` made; also after a failure. Must be fine if there is nothing."""
     change: Edit | None = None
     """What the update changes that the fault hits; afterwards it runs to its end."""
+    base: Edit | None = None
+    """What the stack file has before and after, if that is not the lab's own. The lab is made anew afterwards."""
+    prepare: Callable[[Trial], None] = lambda _: None
+    """Bring the lab to `base`."""
     says: tuple[str, ...] = ()
     """Patterns that must be in the message: what happened, and what to do. Empty if the user need not notice."""
     makes_anew: tuple[str, ...] = ()
@@ -81,7 +85,7 @@ def run(trial: Trial, faults: Sequence[Fault], ready: Callable[[], object]) -> l
             row = attempt(trial, fault)
         rows.append(row)
         write(trial.layout, rows)
-        if row.verdict in ("not green", "not made", "lost"):
+        if row.verdict in ("not green", "not made", "lost") or fault.base:
             with trial.progress.step(f"{fault.name}, {row.verdict} ({row.reason[:300]}): the lab again"):
                 ready()
             write(trial.layout, rows)  # the lab's folder may be a new one
@@ -108,7 +112,8 @@ def _survive(trial: Trial, fault: Fault, row: Row) -> None:
     before, made = None, False
     if not fault.replaces:
         with inside(OPERATOR):
-            before = _before(trial)
+            fault.prepare(trial)
+            before = _before(trial, fault.base)
     try:
         with contextlib.nullcontext() if fault.replaces else inside(OPERATOR):
             said = fault.inject(trial)
@@ -120,22 +125,22 @@ def _survive(trial: Trial, fault: Fault, row: Row) -> None:
         with inside(OPERATOR):
             fault.put_back(trial)
             if fault.change and made:
-                trial.up()
+                trial.up(fault.base)
     with inside(OPERATOR):
         if fault.replaces:
             seed(trial)
-        again = trial.up()
+        again = trial.up(fault.base)
         if not again.unchanged:
             row.lost.append(f"a second run is not unchanged: {again.changes} {again.diagnostics[-300:]}")
-        after = trial.holdings()
+        after = trial.holdings(fault.base)
     row.lost += [*holdings.wrong(after), *(holdings.lost(before, after, fault.makes_anew) if before else ())]
     row.verdict, row.reason = judge(fault, row)
 
 
-def _before(trial: Trial) -> Holdings:
-    """What there is, whole; the tenant's own things are put there first."""
+def _before(trial: Trial, base: Edit | None) -> Holdings:
+    """What the platform has, whole; the tenant's own things are put there first."""
     seed(trial)
-    found = trial.holdings()
+    found = trial.holdings(base)
     if problems := holdings.wrong(found):
         raise LabError(f"the lab was not whole before the fault: {'; '.join(problems)}")
     return found
@@ -144,12 +149,13 @@ def _before(trial: Trial) -> Holdings:
 def _repair(trial: Trial, fault: Fault, row: Row) -> None:
     started = time.monotonic()
     fault.repair(trial)
-    outcome = trial.up(fault.change)
+    wanted = fault.change or fault.base
+    outcome = trial.up(wanted)
     if outcome.exit_code:
         raise LabError(f"`pulumi up` after the repair: {outcome.diagnostics[-1500:]}")
-    _prove(trial, fault.change)
+    _prove(trial, wanted)
     row.seconds_to_green = round(time.monotonic() - started, 1)
-    row.lost = holdings.wrong(trial.holdings(fault.change))
+    row.lost = holdings.wrong(trial.holdings(wanted))
 
 
 def judge(fault: Fault, row: Row) -> tuple[Verdict, str]:

@@ -73,6 +73,16 @@ def test_a_fault_that_loses_nothing_is_passed(trial: Trial) -> None:
     assert row.seconds_to_green is not None
 
 
+def test_a_fault_of_another_stack_file_begins_and_ends_with_that_one_and_the_lab_is_made_again(trial: Trial) -> None:
+    made_again: list[None] = []
+    any_trial: Any = trial
+    one = fault(base=lambda _: None, prepare=lambda _: trial.calls.append("prepare"))
+    [row] = run(any_trial, [one], ready=lambda: made_again.append(None))
+    assert row.verdict == "passed", row.reason
+    assert trial.calls == ["prepare", "up with the change", "up with the change"]
+    assert len(made_again) == 1
+
+
 def test_a_fault_that_loses_something_is_not(trial: Trial) -> None:
     def inject(_: Any) -> Seen:
         trial.has = replace(WHOLE, tenants={})
