@@ -7,6 +7,7 @@ and proxies.
 import asyncio
 import os
 import re
+import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,8 @@ from components.nodes.model import NodeSpec, SshSpec
 
 _FIRST_PAUSE_SECONDS = 0.5
 """Before the second attempt; doubled after each. What sshd refuses above its MaxStartups has ended by then."""
+
+_AGENT_SECONDS = 5
 
 _FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
 """Answers of a server that another attempt would get again."""
@@ -67,6 +70,23 @@ def private_key(text: str) -> asyncssh.SSHKey:
         return asyncssh.import_private_key(text)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
         raise ValueError("vds-platform:sshPrivateKey is not an unencrypted SSH private key") from None
+
+
+def agent_problem(path: str) -> str:
+    """Why the SSH agent at this socket does not answer; empty if it does, or if there is no path.
+
+    Pulumi's command provider (1.2) offers the keys of the agent that SSH_AUTH_SOCK names too, after the stack's key,
+    and opens no connection if that agent does not answer.
+    """
+    if not path:
+        return ""
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.settimeout(_AGENT_SECONDS)
+        try:
+            agent.connect(path)
+        except OSError as error:
+            return reason(error)
+    return ""
 
 
 async def connect(server: Server, key: asyncssh.SSHKey, *, retry_silent: bool = True) -> asyncssh.SSHClientConnection:

@@ -32,6 +32,7 @@ from components.kubeadm.credentials import CA_KEY, Credentials, credential_probl
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.rules import authority_period_problems, expired_exceptions
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
+from components.nodes.connection import agent_problem
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
 from components.residency.model import StateStore
@@ -77,6 +78,7 @@ class Access(NamedTuple):
     """The day of this run, for what is accepted until a day."""
 
 
+_AGENT = "SSH_AUTH_SOCK"
 WITHOUT_SECRETS = "withoutSecrets"
 NOT_READ = "(a secret, not read for this preview)"
 """Stands for each secret in a preview without secrets: the same in every run, so that it changes nothing."""
@@ -128,6 +130,9 @@ def load() -> PlatformSpec:
     beside += key_findings(CONFIG.get())
     beside += plain_secrets([key for key in CONFIG.get() if not pulumi.runtime.is_config_secret(key)])
     beside += passphrase_problems(_salt())
+    if not public and (said := agent_problem(os.environ.get(_AGENT, ""))):
+        message = f"names an SSH agent that does not answer ({said}), and Pulumi's command provider would fail"
+        beside.append(Finding("ssh-agent", _AGENT, message, f"run `unset {_AGENT}`, or start the agent"))
     if data is None:
         raise _refused([Finding("stack-file", SPEC, "is missing", "copy Pulumi.oslo.yaml"), *beside], source)
     if pulumi.runtime.is_config_secret(SPEC):

@@ -1,4 +1,5 @@
-"""Secrets as plain configuration, and kubeconfigs without TLS, stop the program before it declares anything."""
+"""Secrets as plain configuration, kubeconfigs without TLS, and a dead SSH agent stop the program before it declares
+anything."""
 
 import json
 
@@ -48,3 +49,10 @@ def test_a_kubeconfig_that_is_not_safe_is_refused(kind, change, says):
     assert "vds-platform:kubeconfig" in text
     assert says in text
     assert "hunter2" not in text
+
+
+def test_an_ssh_agent_that_does_not_answer_is_named_before_the_provider_fails(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    text = said(existing_data())
+    assert "SSH_AUTH_SOCK: names an SSH agent that does not answer (No such file or directory)" in text
+    assert "unset SSH_AUTH_SOCK" in text

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from components.nodes.connection import agent_problem
 from lab.plugins.resource_server import ResourceError
 
 if TYPE_CHECKING:
@@ -172,6 +173,8 @@ def _refused(to: Connection, credentials: Mapping[str, Any]) -> str:
 def _credentials(to: Connection) -> dict[str, Any]:
     import asyncssh
 
+    if to.agent and (said := agent_problem(to.agent)):
+        raise ResourceError(f"{to}: the SSH agent {to.agent} does not answer ({said}): unset SSH_AUTH_SOCK")
     key = None
     if to.private_key:
         try:
@@ -183,7 +186,7 @@ def _credentials(to: Connection) -> dict[str, Any]:
     return {
         "client_keys": [key] if key else None,
         "password": None if key else to.password,  # the key has precedence
-        "agent_path": None if key or to.password else to.agent,
+        "agent_path": to.agent,  # its keys are offered too
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 from typing import Any
 from unittest import mock
 
@@ -9,7 +10,7 @@ import asyncssh
 import pytest
 
 from components.nodes import connection
-from components.nodes.connection import Server, connect, has_another_host_key, private_key
+from components.nodes.connection import Server, agent_problem, connect, has_another_host_key, private_key
 from tests.support.stacks import host_key
 
 KEY = asyncssh.generate_private_key("ssh-ed25519")
@@ -81,3 +82,15 @@ def test_what_a_command_said_is_heard_also_if_it_ended_before_it_was_written_to(
         return await connection.run(opened, "true", "", seconds=5)
 
     assert asyncio.run(ended()) == (0, "joined\n", "")
+
+
+def test_an_agent_that_does_not_answer_is_a_problem_and_a_living_one_or_none_is_not(tmp_path):
+    path = tmp_path / "agent"
+    assert agent_problem("") == ""
+    assert agent_problem(str(path)) == "No such file or directory"
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(path))
+        agent.listen()
+        assert agent_problem(str(path)) == ""
+    assert agent_problem(str(path)) == "Connection refused", "what is left of an agent that was killed"
+    assert agent_problem("x" * 200) != ""

@@ -267,6 +267,19 @@ def test_a_refused_login_fails_at_once_and_never_shows_the_key() -> None:
     assert other.splitlines()[1] not in message
 
 
+def test_a_dead_agent_is_a_failure_as_with_the_official_provider(tmp_path: Path) -> None:
+    async def scenario() -> tuple[str, int]:
+        async with _server() as server:
+            inputs = _remote({**server, "agentSocketPath": str(tmp_path / "agent")})
+            with pytest.raises(ResourceError) as caught:
+                await _create(Command("127.0.0.1:1"), REMOTE, inputs)
+            return str(caught.value), server["server"].connections
+
+    message, connections = asyncio.run(scenario())
+    assert connections == 0
+    assert "does not answer (No such file or directory): unset SSH_AUTH_SOCK" in message
+
+
 def test_an_unreachable_server_is_given_up_within_the_limits() -> None:
     async def scenario() -> tuple[str, float]:
         async with _server() as server:

@@ -10,6 +10,8 @@ from tests.support.api_server import api_server
 from tests.support.bundles import published
 from tests.support.engine import Engine
 
+pytestmark = pytest.mark.lab
+
 PROGRAM = """
 import json
 from pathlib import Path
