@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +17,21 @@ from lab.machines import machine
 from lab.processes import LabError, kill, members
 
 _OWNER = Path(f"/run/{PREFIX}/owner")
+_LOCK = Path(f"/run/{PREFIX}.lock")
+"""Empty; it stays until the next boot. Only root can open it, so no other user can hold it."""
 
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Hold the machine's lab for one command; an abstract socket leaves no file, whatever ends us.
+    """Hold the machine's lab for one command. The kernel unlocks the file when this process ends, in any way.
 
     Raises:
         LabError: another command holds it, or the lab belongs to another checkout.
     """
-    with socket.socket(socket.AF_UNIX) as lock:
+    with os.fdopen(os.open(_LOCK, os.O_CREAT | os.O_WRONLY, 0o600), "w") as lock:
         try:
-            lock.bind(f"\0{PREFIX}")
-        except OSError:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise LabError("another lab command is running on this machine; wait for it, or end it") from None
         owner = _OWNER.read_text() if _OWNER.exists() else str(CHECKOUT)
         if owner != str(CHECKOUT) and members():  # without a process it is left over from a kill or a reboot
