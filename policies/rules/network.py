@@ -14,7 +14,7 @@ from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.network.cilium.changes import as_config, config_key, effect
 from components.network.cilium.chart.nested import dotted, flatten
 from components.network.cilium.chart.trial import Trial
-from components.network.cilium.constraints import broken
+from components.network.cilium.constraints import broken, remedies
 from components.network.cilium.data_path import from_config
 from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, installation_problems, release_problems
 from policies.policy import CIS, HIGH, PLATFORM, Namespaces, Object, Settings, Stack, policy
@@ -118,7 +118,7 @@ def _config_problems(config: Object, version: str) -> Iterator[Finding]:
         value = f" {data[key]}" if key in data else ""
         yield config.finding(
             f"{key}{value}: {effect(row, row.reason(path))} ({row.source})",
-            f"write {' or '.join(as_config(change) for change in row.remedies(path))}",
+            f"write {' or '.join(as_config(change) for change in remedies(row, path))}",
             subject="ConfigMap cilium-config",
         )
 

@@ -30,7 +30,7 @@ _SETTINGS = {
     "ip_masq_agent": _Setting("ipMasqAgent.enabled", "enable-ip-masq-agent"),
     "egress_gateway": _Setting("egressGateway.enabled", "enable-ipv4-egress-gateway"),
     "no_conntrack": _Setting("installNoConntrackIptablesRules", "install-no-conntrack-iptables-rules"),
-    "native_cidr": _Setting("ipv4NativeRoutingCIDR", "ipv4-native-routing-cidr"),
+    "native_cidr": _Setting("ipv4NativeRoutingCIDR", "ipv4-native-routing-cidr", "routing.nativeCidr"),
     "native_cidr_ipv6": _Setting("ipv6NativeRoutingCIDR", "ipv6-native-routing-cidr"),
     "ipv4": _Setting("ipv4.enabled", "enable-ipv4"),
     "ipv6": _Setting("ipv6.enabled", "enable-ipv6"),

@@ -5,6 +5,7 @@ A row holds for the releases that it names. Sources are files of Cilium's own re
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -41,7 +42,7 @@ class Constraint(NamedTuple):
     reason: Callable[[DataPath], str]
     source: str
     remedies: Callable[[DataPath], tuple[Change, ...]]
-    """Each of them is enough, the best first."""
+    """Each ends the breach, the best first. What else it needs is added by `remedies`."""
     releases: str = ""
     """Specifiers, as in `>=1.15,<1.19`; empty: every release."""
     effect: Verdict = Verdict.REFUSED
@@ -388,3 +389,30 @@ def broken(path: DataPath) -> Iterator[Constraint]:
         if row.field not in seen and (not row.releases or matches(path.release, row.releases)) and row.broken(path):
             seen.add(row.field)
             yield row
+
+
+def remedies(row: Constraint, path: DataPath) -> tuple[Change, ...]:
+    """What ends a breach: each change is enough and breaks no other row, the best first. It has what it needs."""
+    there = {other.id for other in broken(path)}
+    return tuple(whole for change in row.remedies(path) if (whole := _whole(change, path, there)) is not None)
+
+
+def _whole(change: Change, path: DataPath, there: set[str]) -> Change | None:
+    """A change with the remedies of what it would break, which was not broken before; None if there are none."""
+    for _ in CONSTRAINTS:
+        then = _with(path, change)
+        new = next((row for row in broken(then) if row.id not in there), None)
+        if new is None:
+            return change
+        more = next((one for one in new.remedies(then) if not one.keys() & change.keys()), None)
+        if more is None:
+            return None
+        change = {**change, **more}
+    return None
+
+
+def _with(path: DataPath, change: Change) -> DataPath:
+    """The data path after a change. With kube-proxy replacement it has node ports, and a word that is known."""
+    if "replaces_proxy" not in change:
+        return replace(path, **change)
+    return replace(path, **change, node_ports=change["replaces_proxy"], proxy="")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from components.core.finding import Finding
 from components.core.versions import between, matches, minor, parse
 from components.network.cilium.changes import as_spec, effect, spec_field
-from components.network.cilium.constraints import broken
+from components.network.cilium.constraints import broken, remedies
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.model import Cilium, CiliumNative, DsrGeneve, DsrOption
 from components.network.cilium.releases import NEWEST as NEWEST_PATCHES
@@ -36,13 +36,13 @@ def cilium_problems(cni: Cilium, network: NetworkSpec) -> Iterator[Finding]:
 def _data_path_problems(path: DataPath) -> Iterator[Finding]:
     for row in broken(path):
         upgrade = [f"version {row.fixed_in} or newer"] if row.fixed_in else []
-        remedies = [*upgrade, *(as_spec(change) for change in row.remedies(path))]
+        ways = [*upgrade, *(as_spec(change) for change in remedies(row, path))]
         value = as_spec({row.field: getattr(path, row.field)}).partition(": ")[2]
         yield Finding(
             "cni-consistent",
             spec_field(row.field),
             f"{value} on Cilium {path.release}: {effect(row, row.reason(path))} ({row.source})",
-            f"write {', or '.join(remedies)}",
+            f"write {', or '.join(ways)}",
         )
 
 

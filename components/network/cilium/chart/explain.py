@@ -14,7 +14,7 @@ from components.network.cilium.changes import as_values, config_key, effect, pro
 from components.network.cilium.chart.nested import Leaves, Path, dotted, keys, redact
 from components.network.cilium.chart.renames import gone, other_names
 from components.network.cilium.chart.trial import Made, Refusal, Result, Trial, difference
-from components.network.cilium.constraints import Constraint, Verdict, broken
+from components.network.cilium.constraints import Constraint, Verdict, broken, remedies
 from components.network.cilium.data_path import DataPath, from_config, is_placeholder, text
 
 TUNNEL, ROUTING_MODE, PROTOCOL = keys("tunnel"), keys("routingMode"), keys("tunnelProtocol")
@@ -312,7 +312,7 @@ class _Judge:
         ]
         places = [*(key for key in cures if key in own), *cures, *own]
         place = next((key for key in places if self.findings[key].as_meant), None)
-        reason, change = row.reason(path), as_values(row.remedies(path)[0], self.trial.release)
+        reason, change = row.reason(path), as_values(remedies(row, path)[0], self.trial.release)
         says = f"{'it renders, and ' if row.effect is Verdict.REFUSED else ''}{effect(row, reason)}"
         if place is not None:
             self._says(place, row.effect, says, change)
