@@ -197,8 +197,6 @@ def _fix(stack: str, nodes: Sequence[str], config_file: Path | None, *, yes: boo
         f"urn:pulumi:{name}::{PROJECT}::{token('Node')}$command:remote:Command::{child(node, 'setup')}"
         for node in nodes
     ]
-    # The policies read the components: the engine registers what these declare only if they are targets too.
-    targets.append(f"urn:pulumi:{name}::{PROJECT}::{token('*')}::*")
     words = pulumi.operation("up", stack, "--refresh", *(word for target in targets for word in ("--target", target)))
     words += ["--config-file", str(config_file)] if config_file else []
     words += ["--yes"] if yes else []
