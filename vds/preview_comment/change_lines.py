@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vds.preview_comment.budget import Block, Risk
 from vds.preview_comment.cause import Cause, causes
-from vds.preview_comment.difference import changed_paths, diff_lines, noise
+from vds.preview_comment.difference import LONGEST, changed_paths, diff_lines, noise
 from vds.preview_comment.events import Change
 from vds.preview_comment.report import StackReport
 from vds.shared.markdown import code, count, escape_for_forge, fence, folded, tag_text
@@ -27,10 +27,10 @@ _CONSEQUENCES = {
 """What the loss of one means beyond itself."""
 
 
-def change_blocks(report: StackReport) -> Iterator[Block]:
-    """Everything below the verdict."""
+def change_blocks(report: StackReport, longest: int = LONGEST) -> Iterator[Block]:
+    """Everything below the verdict. `longest`: characters of one value."""
     changes = [change for change in report.preview.changes if change.kind != _STACK]
-    yield from _losses(causes(changes, report.dependencies), report.preview.of("replace", "delete"))
+    yield from _losses(causes(changes, report.dependencies), report.preview.of("replace", "delete"), longest)
     hidden: Counter[str] = Counter()
     shown = []
     for change in changes:
@@ -39,16 +39,16 @@ def change_blocks(report: StackReport) -> Iterator[Block]:
             hidden[reason] += bool(reason)
             shown += [] if reason else [change]
     by_urn = {change.urn: change for change in report.preview.changes}
-    yield from _updates([change for change in shown if change.op == "update"])
-    yield from _creates([change for change in shown if change.op == "create"], by_urn)
+    yield from _updates([change for change in shown if change.op == "update"], longest)
+    yield from _creates([change for change in shown if change.op == "create"], by_urn, longest)
     if report.spec_change:
-        yield from _spec(report.spec_change)
+        yield from _spec(report.spec_change, longest)
     parts = ", ".join(f"{number} × {reason}" for reason, number in sorted(hidden.items()) if reason)
     if parts:
         yield Block(f"<sub>Not shown, because nothing that runs changes with it: {parts}.</sub>", Risk.NOISE)
 
 
-def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
+def _losses(found: Sequence[Cause], lost: Sequence[Change], longest: int) -> Iterator[Block]:
     if not found:
         return
     groups: dict[tuple[str, ...], list[Cause]] = {}
@@ -69,7 +69,7 @@ def _losses(found: Sequence[Cause], lost: Sequence[Change]) -> Iterator[Block]:
         everything = [*(cause.root for cause in same), *followers]
         text += "".join(f" ⚠️ {effect}." for effect in _effects(everything))
         yield Block(text, Risk.LOSS, "replaced or deleted resource", units=len(everything))
-        lines = diff_lines(first.root) if first.root.op == "replace" else ()
+        lines = diff_lines(first.root, longest) if first.root.op == "replace" else ()
         if followers or lines or len(same) > 3:
             names = _name_list(everything) + (f"\n\n{fence(lines)}" if lines else "")
             title = "it, and what differs" if len(everything) == 1 else f"the {len(everything)} of them"
@@ -84,7 +84,7 @@ def _effects(changes: Iterable[Change]) -> list[str]:
     return parts + ([f"{count(len(protected), 'is', 'are')} protected: the engine will refuse"] if protected else [])
 
 
-def _updates(changes: Sequence[Change]) -> Iterator[Block]:
+def _updates(changes: Sequence[Change], longest: int) -> Iterator[Block]:
     if not changes:
         return
     yield Block(f"### Updated: {len(changes)}", Risk.LOSS)
@@ -104,16 +104,22 @@ def _updates(changes: Sequence[Change]) -> Iterator[Block]:
         if len(alike) >= _ROWS_FROM and all(row for _, row in rows):
             yield from _rows(kind, where, rows)
         else:
-            yield from (_alike(kind, where, lines, same) for lines, same in alike.items())
+            yield from (_alike(kind, where, same, longest) for same in alike.values())
 
 
-def _alike(kind: str, where: str, lines: tuple[str, ...], same: Sequence[Change]) -> Block:
+def _alike(kind: str, where: str, same: Sequence[Change], longest: int) -> Block:
     """Updates that are the same diff."""
     name = same[0].name if len(same) == 1 else f"{len(same)} alike"
     summary = f"<b>{tag_text(_label(kind))}</b> {tag_text(name)}: {tag_text(where)}"
     names = "" if len(same) == 1 else f"{_name_list(same)}\n\n"
     short = f"- {escape_for_forge(_label(kind))} {code(name)}: {code(where)}"
-    return Block(folded(summary, f"{names}{fence(lines)}"), Risk.UPDATE, "update", short=short, units=len(same))
+    return Block(
+        folded(summary, f"{names}{fence(diff_lines(same[0], longest))}"),
+        Risk.UPDATE,
+        "update",
+        short=short,
+        units=len(same),
+    )
 
 
 def _rows(kind: str, where: str, rows: Sequence[tuple[str, str]]) -> Iterator[Block]:
@@ -137,7 +143,7 @@ def _row(lines: Sequence[str], paths: Sequence[str]) -> str:
     return row if len(row) <= _LONGEST_ROW else ""
 
 
-def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change]) -> Iterator[Block]:
+def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change], longest: int) -> Iterator[Block]:
     if not changes:
         return
     owners: dict[str, list[Change]] = {}
@@ -158,7 +164,7 @@ def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change]) -> Iterato
         summary = f"<b>{tag_text(title)}</b>" + (f": {tag_text(inside)}{each}" if inside else "")
         example = [change for change in owners[same[0]] if change.custom or len(made) == 1][:_EXAMPLE_RESOURCES]
         names = f"{_name_list([by_urn[owner] for owner in same])}\n\n" if len(same) > 1 else ""
-        shown = "\n\n".join(f"{code(change.name)}\n\n{fence(diff_lines(change))}" for change in example)
+        shown = "\n\n".join(f"{code(change.name)}\n\n{fence(diff_lines(change, longest))}" for change in example)
         yield Block(
             folded(summary, f"{names}{shown}"),
             Risk.CREATE,
@@ -168,8 +174,8 @@ def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change]) -> Iterato
         )
 
 
-def _spec(change: Change) -> Iterator[Block]:
-    if lines := diff_lines(change):
+def _spec(change: Change, longest: int) -> Iterator[Block]:
+    if lines := diff_lines(change, longest):
         text = folded(f"<b>The stack file</b>: {count(len(changed_paths(change)), 'value')} differ", fence(lines))
         yield Block(text, Risk.UPDATE, "stack file diff")
 

@@ -101,7 +101,8 @@ def examine(
         project = _project(change, Path(folder) / "change", program)
         checked = check_file(text, name, project, date.today(), stack=stack)
         after, spec = checked.data if isinstance(checked.data, Mapping) else None, checked.spec
-        before = change.spec_before(name)
+        described = masked(change.spec_before(name) or {}), masked(after or {})
+        delta = residency.of_specs(*described)
         report = replace(report, problems=tuple(str(one) for one in checked.findings if not one.advice))
         if facts_file and spec:
             report = replace(report, preflight=_preflight(facts_file, spec))
@@ -109,15 +110,15 @@ def examine(
         if waits or not spec:
             unavailable = _WAITS if waits else "the stack file must be corrected first"
             urn = f"stack-file::{stack}"
-            differs = Change(urn, "stack-file", "update", old=masked(before or {}), new=masked(after or {}))
-            delta = residency.of_specs(before, after)
+            differs = Change(urn, "stack-file", "update", old=described[0], new=described[1])
             return replace(report, unavailable=unavailable, spec_change=differs, residency=delta)
         old = change.text_before(name)
         base = Side(_with_environment(change.export_base(Path(folder) / "base")), old) if old is not None else None
         pack = change.project / "policies"
         found = compare(stack, base, Side(project, text), pack=pack, pack_config=pack_config)
     preview = found.preview
-    delta = residency.of_changes(preview.changes) if preview.complete else residency.of_specs(before, after)
+    if preview.complete:
+        delta = delta.over(residency.of_changes(preview.changes))
     return replace(
         report,
         preview=replace(preview, changes=tuple(map(with_objects, preview.changes))),

@@ -3,55 +3,46 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from vds.preview_comment.events import Change
+from vds.preview_comment.leaves import leaves, same, within
 from vds.preview_comment.masking import SECRET
 
 _CONTEXT_LINES = 2
-_LONGEST_VALUE = 300
-"""Characters of one value on one line; a longer value is cut, with a note."""
-
-_PLAIN_KEY = re.compile(r"^[A-Za-z_$][\w$-]*$")
+LONGEST = 300
+"""Characters of one value on one line of a comment; of a longer value only the parts that differ are shown."""
+_CONTEXT = 40
+"""Characters on each side of a difference."""
+_MOST_COMPARED = 1_000_000
+"""Comparisons of a word with the same word of the other side: half a second."""
+_WORDS = re.compile(r"\w+|\W")
 
 _ORDER = "the order of a list"
 """Instead of a path, if named items only change their order."""
 
 NOISE: dict[str, re.Pattern[str]] = {
-    "an SDK's version": re.compile(r"^(version|pluginDownloadURL|__internal\b.*)$"),
+    "an SDK's version": re.compile(r"^(version|__internal\b.*)$"),
     "Helm's own labels": re.compile(r"\.(labels|annotations)\[?\"?\.?helm\.sh/chart\b"),
     "Pulumi's own annotations": re.compile(r"\.annotations\[\"pulumi\.com/(?!patchForce|deletionPropagationPolicy)"),
-    "who manages a field": re.compile(r"\bmanagedFields\b"),
+    "who manages a field": re.compile(r"\bmetadata\.managedFields\b"),
 }
 """What changes without effect on anything that runs → the paths of it. Of `version` only a provider's is noise."""
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every path with a plain value under it; an empty list or group is a value."""
-    if isinstance(value, Mapping) and value:
-        for key in sorted(value):
-            step = f".{key}" if _PLAIN_KEY.match(key) else f"[{json.dumps(key)}]"
-            yield from leaves(value[key], f"{path}{step}" if path else step.removeprefix("."))
-    elif isinstance(value, list) and value:
-        # By name where items have one: an item that is put in front does not change all that follow.
-        names = [str(item.get("name") or "") if isinstance(item, Mapping) else "" for item in value]
-        names = names if all(names) and len(set(names)) == len(names) else []
-        for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{names[index] if names else index}]")
-    else:
-        yield path, value
 
 
 def changed_paths(change: Change) -> tuple[str, ...]:
     """Paths whose values differ, and those of hidden values that do."""
     old, new = dict(leaves(change.old)), dict(leaves(change.new))
-    there = [path for path in sorted({*old, *new}) if path and old.get(path, ...) != new.get(path, ...)]
+    there = [path for path in sorted({*old, *new}) if path and not same(old.get(path, ...), new.get(path, ...))]
     if change.op == "create":
         return tuple(there)
-    if not there and not change.secrets and change.old != change.new:
-        return (_ORDER,)
-    return (*there, *(path for path in change.secrets if not any(_within(other, path) for other in there)))
+    if [path for path in old if path in new] != [path for path in new if path in old]:
+        there.append(_ORDER)
+    return (*there, *(path for path in change.secrets if not any(within(other, path) for other in there)))
 
 
 def noise(change: Change) -> str:
@@ -74,8 +65,8 @@ def _noise_of(path: str, kind: str) -> str:
     return ""
 
 
-def diff_lines(change: Change) -> tuple[str, ...]:
-    """A unified diff without headers: `-` as it is, `+` as it will be."""
+def diff_lines(change: Change, longest: int = sys.maxsize) -> tuple[str, ...]:
+    """A unified diff without headers: `-` as it is, `+` as it will be. `longest`: characters of one value."""
     old, new = dict(leaves(change.old)), dict(leaves(change.new))
     # A value that is hidden on one side is hidden on the other: it may have been plain before it was marked.
     hidden = [path for path, value in (*old.items(), *new.items()) if value == SECRET and change.op != "create"]
@@ -86,32 +77,77 @@ def diff_lines(change: Change) -> tuple[str, ...]:
             lines.append(f"! {path} changes")
         elif path not in old and path not in new:
             lines.append(f"! {path}: changes, and is hidden")
-        elif within := next((secret for secret in hidden if _within(path, secret)), None):
-            lines.append(f"! {within}: changes, and is hidden")
+        elif concealing := next((secret for secret in hidden if within(path, secret)), None):
+            lines.append(f"! {concealing}: changes, and is hidden")
         elif isinstance(before, str) and isinstance(after, str) and "\n" in before + after:
-            lines += _text_lines(path, before, after)
+            lines += _text_lines(path, before, after, longest)
+            lines += [f"! {path}: hidden lines change"] if path in change.secrets else []
+        elif path in old and path in new:
+            was, becomes = _around(_shown(before), _shown(after), longest)
+            lines += [f"- {path}: {was}", f"+ {path}: {becomes}"]
         else:
-            lines += [f"- {path}: {_shown(before)}"] if path in old else []
-            lines += [f"+ {path}: {_shown(after)}"] if path in new else []
+            sign, value = ("-", before) if path in old else ("+", after)
+            lines.append(f"{sign} {path}: {_short(_shown(value), longest)}")
     return tuple(dict.fromkeys(lines)) if hidden else tuple(lines)
 
 
-def _within(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith((f"{prefix}.", f"{prefix}["))
-
-
-def _text_lines(path: str, before: str, after: str) -> Iterator[str]:
+def _text_lines(path: str, before: str, after: str, longest: int) -> Iterator[str]:
     yield f"@@ {path} @@"
-    found = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=_CONTEXT_LINES)
-    for line in list(found)[2:]:
-        yield _cut(line)
+    found = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="", n=_CONTEXT_LINES)
+    for is_change, run in groupby(list(found)[2:], key=lambda line: line[:1] in ("-", "+")):
+        lines = list(run)
+        was = [line[1:] for line in lines if is_change and line[0] == "-"]
+        becomes = [line[1:] for line in lines if is_change and line[0] == "+"]
+        pairs = [_around(*pair, longest) for pair in zip(was, becomes, strict=False)]
+        yield from (f"-{line}" for line, _ in pairs)
+        yield from (f"-{_short(line, longest)}" for line in was[len(pairs) :])
+        yield from (f"+{line}" for _, line in pairs)
+        yield from (f"+{_short(line, longest)}" for line in becomes[len(pairs) :])
+        yield from (_short(line, longest) for line in lines if not is_change)
+
+
+def _short(text: str, longest: int) -> str:
+    return _cut(text, longest - longest // 3, longest // 3) if len(text) > longest else text
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
-    return _cut(text)
+    return value if isinstance(value, str) and "\n" not in value else json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str) -> str:
-    cut = len(text) - _LONGEST_VALUE
-    return text if cut <= 0 else f"{text[:_LONGEST_VALUE]}… ({cut} characters more)"
+def _around(before: str, after: str, longest: int) -> tuple[str, str]:
+    """Two texts that differ, each with all that differs; of what both have, the middle is left out if they are long."""
+    if max(len(before), len(after)) <= longest:
+        return before, after
+    start = _same_start(before, after)
+    end = _same_start(before[start:][::-1], after[start:][::-1])
+    olds, news = (_WORDS.findall(text[start : len(text) - end]) for text in (before, after))
+    codes: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(olds), 0, len(news))]
+    if _comparisons(olds, news) <= _MOST_COMPARED:
+        codes = difflib.SequenceMatcher(None, olds, news).get_opcodes()
+    sides = [[_cut(before[:start], 0, _CONTEXT)], [_cut(before[:start], 0, _CONTEXT)]]
+    for what, i1, i2, j1, j2 in codes:
+        head, tail = (_CONTEXT, _CONTEXT) if what == "equal" else (longest, longest // 2)
+        sides[0].append(_cut("".join(olds[i1:i2]), head, tail))
+        sides[1].append(_cut("".join(news[j1:j2]), head, tail))
+    # A line with very many differences: its first and its last ones.
+    last = _cut(before[len(before) - end :], _CONTEXT, 0)
+    old, new = (_cut("".join([*side, last]), 6 * longest, 3 * longest) for side in sides)
+    return old, new
+
+
+def _comparisons(olds: list[str], news: list[str]) -> int:
+    """What SequenceMatcher does in one pass. Of a long text it leaves out words that are more than 1 in 100."""
+    often = len(news) // 100 + 1 if len(news) >= 200 else len(news)
+    counted = Counter(news)
+    return sum(counted[word] for word in olds if counted[word] <= often)
+
+
+def _same_start(one: str, other: str) -> int:
+    """How many characters at the start of both are the same."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _cut(text: str, head: int, tail: int) -> str:
+    """The first and the last characters of a longer text, with the number of those between them."""
+    more = len(text) - head - tail
+    return text if more <= 0 else f"{text[:head]}… ({more} characters more) …{text[len(text) - tail :]}"

@@ -1,11 +1,13 @@
 """Reports of stacks → one comment that a forge takes, and the full report that has everything. Pure."""
 
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from vds.preview_comment.budget import LIMIT, Block, fit, size
 from vds.preview_comment.change_lines import change_blocks
+from vds.preview_comment.difference import LONGEST
 from vds.preview_comment.report import StackReport
 from vds.preview_comment.verdict_lines import verdict_blocks
 from vds.shared.markdown import code
@@ -30,14 +32,14 @@ def full(reports: Sequence[StackReport]) -> str:
 
 def _text(reports: Sequence[StackReport], limit: int | None, closing: str) -> str:
     first = marker([report.stack for report in reports])
-    blocks = list(_blocks(reports))
+    blocks = list(_blocks(reports, LONGEST if limit is not None else sys.maxsize))
     if limit is None:
         blocks = [replace(block, text=block.whole or block.text) for block in blocks]
     most = limit if limit is not None else sum(2 * size(block.text) + 200 for block in blocks) + 2000
     return f"{first}\n{fit(blocks, limit=most - size(first) - 1, closing=closing)}"
 
 
-def _blocks(reports: Sequence[StackReport]) -> Iterator[Block]:
+def _blocks(reports: Sequence[StackReport], longest: int) -> Iterator[Block]:
     touched = [report for report in reports if report.touched_by]
     untouched = [report.stack for report in reports if not report.touched_by]
     if not touched:
@@ -45,6 +47,6 @@ def _blocks(reports: Sequence[StackReport]) -> Iterator[Block]:
     # All verdicts come before the first detail.
     for report in sorted(touched, key=lambda report: not report.stopped):
         yield from verdict_blocks(report)
-        yield from change_blocks(report)
+        yield from change_blocks(report, longest)
     if untouched:
         yield Block(f"Not touched: {', '.join(code(stack) for stack in untouched)}.")

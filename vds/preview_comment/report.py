@@ -35,7 +35,7 @@ class Preflight:
 
 
 _NOTHING = Preview()
-_NOWHERE = Delta({}, {})
+_NOWHERE = Delta()
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def _as_json(report: StackReport) -> Mapping[str, object]:
         "problems": list(report.problems),
         "errors": list(preview.errors),
         "residency": {
-            "added": list(report.residency.added),
-            "removed": list(report.residency.removed),
+            "added": [fact._asdict() for fact in report.residency.added],
+            "removed": [fact._asdict() for fact in report.residency.removed],
         },
         "preflight": None
         if found is None

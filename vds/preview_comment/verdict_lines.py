@@ -1,15 +1,19 @@
 """The top of a stack's part: what a reviewer must know first. Pure."""
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from vds.preview_comment.budget import Block, Risk
 from vds.preview_comment.difference import noise
 from vds.preview_comment.report import StackReport
-from vds.preview_comment.residency import Place
+from vds.preview_comment.residency import Delta, Fact
 from vds.preview_comment.touched import JUDGES, ProgramChange
 from vds.shared.markdown import code, count, escape_for_forge, fence
 
 _NAMES_SHOWN = 5
+_FACTS_SHOWN = 8
+"""Of residency, in the table; the part below it has all."""
 _LONGEST_MESSAGE = 2_000
 """Characters of what one policy, node or error says; the full report has the rest."""
 
@@ -23,6 +27,10 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
     if report.unknown_base:
         why = escape_for_forge(report.unknown_base)
         yield Block(f"⚠️ **Everything is shown as new**, because the base has no preview: {why}", Risk.VERDICT)
+    facts = _facts(report.residency, sys.maxsize)
+    if len(facts) > _FACTS_SHOWN or facts != _facts(report.residency):
+        yield Block("### Residency", Risk.HEADING)
+        yield from (Block(f"- {fact}", Risk.VERDICT, "residency line") for fact in facts)
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
     for error in report.preview.errors:
@@ -39,7 +47,7 @@ def _mark(report: StackReport) -> str:
     if report.stopped:
         return "❌"
     preview, not_proved = report.preview, report.unavailable or report.program or report.unknown_base
-    risky = preview.of("replace", "delete") or report.residency.added or preview.violations
+    risky = preview.of("replace", "delete") or report.residency.risky or preview.violations
     return "⚠️" if risky or not_proved else "✅"
 
 
@@ -112,31 +120,42 @@ def _policies(report: StackReport) -> str:
 
 def _residency(report: StackReport) -> str:
     delta = report.residency
-    parts = [f"➕ {_place(place, names)}" for place, names in delta.added.items()]
-    parts += [f"➖ {_place(place, names)}" for place, names in delta.removed.items()]
-    if parts:
-        return f"{'⚠️' if delta.added else '✅'} {'; '.join(parts)}"
+    groups = _facts(delta)
+    if groups:
+        more = f"; and {len(groups) - _FACTS_SHOWN} more, below" if len(groups) > _FACTS_SHOWN else ""
+        return f"{'⚠️' if delta.risky else '✅'} {'; '.join(groups[:_FACTS_SHOWN])}{more}"
     if not delta.after:
         return "❔ nothing in it says where it is"
-    return f"✅ unchanged: {_places(delta.after)}"
+    return f"✅ unchanged: {_machines(delta.after)}"
 
 
-def _place(place: Place, names: tuple[str, ...]) -> str:
-    kind, _, name = place.partition(" ")
-    what = "machines in" if kind == "country" else "owner"
-    return f"{what} {code(name)} ({_names(names)})"
+def _facts(delta: Delta, shown: int = _NAMES_SHOWN) -> list[str]:
+    """What comes and what goes, one text for each subject. `shown`: values and names of one list."""
+    found = []
+    for sign, facts in (("➕", delta.added), ("➖", delta.removed)):
+        for (subject, name), group in groupby(facts, key=lambda fact: (fact.subject, fact.name)):
+            parts = []
+            for relation, same in groupby(group, key=lambda fact: fact.relation):
+                members = list(same)
+                values = _names(tuple(member.value for member in members), shown)
+                names = sorted({name for member in members for name in member.names})
+                by = f" ({_names(tuple(names), shown)})" if names else ""
+                parts.append(f"{escape_for_forge(relation)} {values}{by}".strip())
+            what = f"{subject} {code(name)}: " if name else f"{subject} "
+            found.append(f"{sign} {what}{', '.join(parts)}")
+    return found
 
 
-def _places(places: Mapping[Place, tuple[str, ...]]) -> str:
-    named = [place.partition(" ") for place in places]
-    countries = ", ".join(code(name) for kind, _, name in named if kind == "country")
-    owners = ", ".join(code(name) for kind, _, name in named if kind == "entity")
+def _machines(facts: Sequence[Fact]) -> str:
+    countries, owners = (
+        ", ".join(code(fact.value) for fact in facts if fact.subject == what) for what in ("machines", "owner")
+    )
     return f"machines in {countries or 'no country named'}; owners {owners or 'not named'}"
 
 
-def _names(names: tuple[str, ...]) -> str:
-    shown = ", ".join(code(name) for name in names[:_NAMES_SHOWN])
-    return f"{shown} and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else shown
+def _names(names: tuple[str, ...], most: int = _NAMES_SHOWN) -> str:
+    shown = ", ".join(code(name) for name in names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def _preflight(report: StackReport) -> str:
