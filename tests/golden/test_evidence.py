@@ -1,5 +1,7 @@
 """The evidence of the committed stacks, whole: what an auditor is handed is read before it changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.evidence import DATE, evidence
@@ -9,7 +11,9 @@ from vds.evidence.contents import render
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_the_evidence_of_a_committed_stack_is_as_read(name: str) -> None:
-    files = render(evidence(name=name), date=DATE)
-    for file, content in files.items():
-        assert_golden(f"evidence-{name}/{file}", content.decode())
-    assert {path.name for path in (FILES / f"evidence-{name}").iterdir()} == set(files)
+    # Every run of the tests makes another certificate authority, and its certificate is in the state.
+    files = render(replace(evidence(name=name), state_sha256="0" * 64), date=DATE)
+    read = {file for file in files if name == "oslo" or not file.startswith("oscal-")}  # they say the same of both
+    for file in read:
+        assert_golden(f"evidence-{name}/{file}", files[file].decode())
+    assert {path.name for path in (FILES / f"evidence-{name}").iterdir()} == read

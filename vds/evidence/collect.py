@@ -10,7 +10,7 @@ from components.kubeadm.model import Kubeadm
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
 from vds.evidence.data_flows import Seen, declared, of_spec, of_state
-from vds.evidence.model import Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
+from vds.evidence.model import SECURITY_SETTING, Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
 from vds.evidence.state import State
 
 _AGAIN = "run pulumi up, then make the evidence again"
@@ -46,6 +46,8 @@ def collect(
         exempt=tuple(sorted(set(_exempt(spec, state)))),
         open_points=tuple(_open_points(spec, state, seen)),
         state_made_at=state.made_at,
+        state_sha256=state.sha256,
+        makes_cluster=isinstance(spec.cluster, Kubeadm),
         secrets_provider=state.secrets_provider,
         versions=tuple(sorted({*versions, *_of_state(state)})),
     )
@@ -168,7 +170,7 @@ def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
     for item in spec.residency.exceptions:
         yield Exempt(f"residency of place {item.place}", str(item.until), item.reason)
     for off in spec.cluster.security.exceptions if isinstance(spec.cluster, Kubeadm) else ():
-        yield Exempt(f"security setting {off.setting}", str(off.until), off.reason)
+        yield Exempt(f"{SECURITY_SETTING}{off.setting}", str(off.until), off.reason)
     for check in spec.preflight.accept:
         on = ", ".join(check.nodes) or "all nodes"
         yield Exempt(f"preflight check {check.check} undecided on {on}", str(check.until), check.reason)

@@ -90,7 +90,8 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """The cover sheet last: if it exists, the folder is complete."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / COVER).unlink(missing_ok=True)
+        for name in (COVER, *FILES):  # an earlier one may have had a file that this one has not
+            (folder / name).unlink(missing_ok=True)
         for name in sorted(files, key=lambda name: (name == COVER, name)):
             (folder / name).write_bytes(files[name])
     except OSError as error:

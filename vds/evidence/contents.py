@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from vds.evidence.control_results import controls_markdown
 from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of, mermaid
 from vds.evidence.model import KINDS, Evidence
+from vds.evidence.oscal import oscal
 from vds.evidence.policy_results import policies_json, policies_markdown
 from vds.evidence.record import record_json, record_markdown
 from vds.evidence.tables import bullets, document, words
@@ -19,8 +21,13 @@ FILES = {
     "record-of-processing.json": "the same for a program",
     "residency.svg": "tenants, nodes and every other place, by country",
     "residency.mmd": "the same as Mermaid text",
+    "controls.md": "controls of NSM, of the EU's framework, of the GDPR and of the CIS, and how each is proved",
     "policies.md": "every policy, what came of it, and what could not be decided",
     "policies.json": "the same for a program",
+    "oscal-catalog.json": "the controls of controls.md, as OSCAL",
+    "oscal-component-definition.json": "how the platform meets each, as OSCAL",
+    "oscal-assessment-results.json": "what was observed of this stack, as OSCAL",
+    "oscal-poam.json": "exceptions with their dates, and what is open, as OSCAL; missing if there is none",
     "summary.json": "this sheet for a program, without the date",
 }
 
@@ -52,13 +59,14 @@ def summary_json(evidence: Evidence) -> bytes:
             "kindsNotDeclared": evidence.kinds_not_declared,
             "advice": evidence.said("advisory", decided=True),
             "stateMadeAt": evidence.state_made_at,
+            "stateSha256": evidence.state_sha256,
             "versions": dict(evidence.versions),
         }
     )
 
 
-def cover(evidence: Evidence, digest: str, date: str) -> bytes:
-    """index.md. `date` is on a line of its own: the only one that two runs on the same state do not share."""
+def cover(evidence: Evidence, files: Mapping[str, bytes], date: str) -> bytes:
+    """index.md, about `files`. `date` has a line of its own: the only one that differs for the same state."""
     versions = [(words(name), words(version)) for name, version in evidence.versions]
     parts = [
         f"# {words(sentence(evidence))}\n",
@@ -68,7 +76,8 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
             (
                 ("environment", words(evidence.environment)),
                 ("state written at", words(evidence.state_made_at)),
-                ("this folder's digest", f"`{digest}`"),
+                ("SHA-256 of its resources, without secrets", f"`{evidence.state_sha256}`"),
+                ("this folder's digest", f"`{digest(files)}`"),
                 *versions,
             ),
         ),
@@ -77,7 +86,7 @@ def cover(evidence: Evidence, digest: str, date: str) -> bytes:
         "## What is violated\n",
         _first(evidence.violations),
         "## Files\n",
-        table(("file", "has"), ((f"[{name}]({name})", has) for name, has in FILES.items())),
+        table(("file", "has"), ((f"[{name}]({name})", has) for name, has in FILES.items() if name in files)),
         "## Is it what was made?\n",
         f"```\nsha256sum --check {SUMS}   # every file but this sheet is as it was\n"
         f"sha256sum {SUMS}           # is the digest above, and the one that the command printed\n```\n",
@@ -115,10 +124,12 @@ def render(evidence: Evidence, *, date: str) -> dict[str, bytes]:
         "record-of-processing.json": record_json(evidence),
         "residency.mmd": mermaid(graph),
         "residency.svg": svg(graph),
+        "controls.md": controls_markdown(evidence),
+        **oscal(evidence),
         "policies.md": policies_markdown(evidence),
         "policies.json": policies_json(evidence),
         "summary.json": summary_json(evidence),
     }
     files[SUMS] = sums(files)
-    files[COVER] = cover(evidence, digest(files), date)
+    files[COVER] = cover(evidence, files, date)
     return files

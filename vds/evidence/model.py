@@ -119,6 +119,10 @@ class Exempt:
     reason: str
 
 
+SECURITY_SETTING = "security setting "
+"""What the exception of a setting of `cluster.security` is called, before its name."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that the folder of one stack says."""
@@ -134,6 +138,10 @@ class Evidence:
     open_points: tuple[str, ...]
     """What can't be decided from this state and this stack file, with the remedy."""
     state_made_at: str
+    state_sha256: str
+    """Of the state's resources, sorted and without secrets, as JSON."""
+    makes_cluster: bool
+    """Whether the platform makes the cluster, with kubeadm."""
     secrets_provider: str
     """Its type, with its URL where it has one."""
     versions: tuple[tuple[str, str], ...]
@@ -141,7 +149,8 @@ class Evidence:
     def said(self, *levels: str, decided: bool) -> list[str]:
         """Findings of the policies of these levels, a line each."""
         chosen = [policy for policy in self.policies if policy.level in levels]
-        return [f"{one.name}: {found}" for one in chosen for found in one.findings if found.decided is decided]
+        lines = (f"{one.name}: {found}" for one in chosen for found in one.findings if found.decided is decided)
+        return list(dict.fromkeys(lines))
 
     @property
     def kinds_not_declared(self) -> list[str]:

@@ -4,6 +4,7 @@ Secrets never get in: `read` first empties every value that the engine marked, e
 `pulumi stack export --show-secrets`) in plain text.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class State:
     """Its type, with the URL where it has one; empty if the state names none."""
     interrupted: tuple[str, ...]
     """Resources on which the engine was working when it stopped."""
+
+    @property
+    def sha256(self) -> str:
+        """Of `deployment` as JSON, sorted."""
+        return hashlib.sha256(json.dumps(self.deployment, sort_keys=True).encode()).hexdigest()
 
     @property
     def stacks(self) -> frozenset[str]:
