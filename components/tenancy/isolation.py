@@ -1,14 +1,13 @@
-"""Network policies that let every other tenant's pods in, or a tenant's own pods reach them all.
+"""Network policies that let other tenants' pods in, or a tenant's own pods reach them all.
 
-Policies add up: one that allows everything voids the one that denies everything. Kubernetes, Cilium and Calico each
-have a grammar of their own for the same thing.
+Policies add up: one that allows everything voids the one that denies everything. Kubernetes, Cilium, Calico and
+network-policy-api each have a grammar of their own for the same thing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from components.core import labels
 from components.core.endpoints import RFC_1918
 from components.core.finding import Finding
 from components.core.manifests import FieldError, Fields, ManifestView
@@ -18,60 +17,83 @@ from components.core.network_policies import (
     CALICO_SELECTORS,
     PEERS,
     TYPES,
-    calico_allows,
+    allows,
     grammar_of,
     leaves_out,
     names_no_peer,
 )
+from components.tenancy import selectors
+from components.tenancy.selectors import IsTenant, Selector
 
 Side = Literal["ingress", "egress"]
 Network = IPv4Network | IPv6Network
 
-_CLUSTERWIDE = "CiliumClusterwideNetworkPolicy"
-_SIDES: tuple[Side, ...] = ("ingress", "egress")
+SIDES: tuple[Side, ...] = ("ingress", "egress")
+LOCAL_REDIRECT = "CiliumLocalRedirectPolicy"
+_CLUSTERWIDE = ("CiliumClusterwideNetworkPolicy", "GlobalNetworkPolicy", "AdminNetworkPolicy", "ClusterNetworkPolicy")
 _WAY = {"ingress": "in", "egress": "out"}
 _REMEDY = {
-    "ingress": "from the gateway: its namespace, or fromEntities: [ingress] with Cilium's",
+    "ingress": "from the gateway: its namespace, or fromEntities: [ingress] with Cilium's; a namespace of the "
+    "platform's own belongs in platformNamespaces",
     "egress": FOR_DNS,
 }
-_ON_EVERY_NAMESPACE = (labels.NAMESPACE_NAME, labels.TENANT)
-"""Labels that every namespace of a tenant's has, so that to ask for one of them is to ask for nothing."""
-_POD_NAMESPACE = "io.kubernetes.pod.namespace"
-_NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
-"""Cilium's labels of a pod for what its namespace is called and how it is labelled."""
-_CALICO_EVERYWHERE = ("all()", *(f"has({label})" for label in (*_ON_EVERY_NAMESPACE, "projectcalico.org/name")))
-_PRIVATE = [ip_network(cidr) for cidr in RFC_1918]
+_PRIVATE = [ip_network(cidr) for cidr in (*RFC_1918, "100.64.0.0/10", "fc00::/7")]
 _NODES_SHARE = {4: 24, 6: 64}
 """Prefix of one node's pods unless kube-controller-manager is told otherwise (--node-cidr-mask-size): what is
 narrower cannot be the pods' network."""
+_PODS_SHARE = {4: 16, 6: 64}
+"""A private network of this prefix or a shorter one may hold the pods' network: /16 is what kubeadm's guides, Calico
+and Cilium propose at most. Of public IPv6 it takes what a provider gets (RIPE-738: /32)."""
+_PROVIDER_V6 = 32
+_MANY = 32768
+"""More ports than half of all are as good as all."""
 
 
 class Block(NamedTuple):
-    """Addresses that a rule lets in."""
+    """Addresses that a rule lets in or out."""
 
     network: Network
     excepted: tuple[Network, ...]
 
 
-class Grammar(NamedTuple):
+class _Scope(NamedTuple):
+    """Whose pods a policy is about, as its rules are read."""
+
+    own: Collection[str]
+    """Namespaces that are no others."""
+    clusterwide: bool
+    is_tenant: IsTenant
+
+
+class _Grammar(NamedTuple):
     """How a policy is written."""
 
-    read: Callable[[Fields, Side], Iterator[str]]
-    """From a rule to what it opens for everybody, in words."""
-    ports: Callable[[Fields], Iterable[Any]]
-    types: str = ""
-    """As in `TYPES`, where there is one."""
-    blocks: Callable[[Fields], Iterable[Block]] = lambda _: ()
-    """Networks that a rule lets in. Cilium's contain no pods of the cluster."""
+    name: Literal["kubernetes", "admin", "cilium", "calico"]
+    peers: Callable[[Fields, Side, _Scope], Iterator[str]]
+    """From a rule to the namespaces that it opens, in words."""
+    ports: Callable[[Fields], Iterable[int]]
+    """How many ports each entry of a rule is for."""
+    subject: Callable[[Fields], list[Selector]]
+    """Of a policy of the whole cluster: whose pods it is about; alternatives."""
+    blocks: Callable[[Fields, Side], Iterable[Block]] = lambda _, __: ()
+    """Networks that a rule lets in or out. Cilium's contain no pods of the cluster."""
 
 
-def overly_permissive_policies(policy: ManifestView, is_tenant: Callable[[str], bool]) -> Iterator[Finding]:
-    """Rules for everybody, in a policy of a tenant's namespace, or of the whole cluster that selects tenants' pods."""
-    clusterwide = policy.kind == _CLUSTERWIDE
+def overly_permissive_policies(
+    policy: ManifestView, is_tenant: IsTenant, pod_networks: Sequence[Network] = ()
+) -> Iterator[Finding]:
+    """Rules for other tenants, in a policy of a tenant's namespace, or of the whole cluster that selects tenants' pods.
+
+    `pod_networks`: the pods' own, where they are known; otherwise every private network that may hold them counts.
+    """
+    clusterwide = policy.kind in _CLUSTERWIDE
     if not clusterwide and not is_tenant(policy.namespace):
         return
     subject = f"{policy.kind} {policy.metadata.text('name', '?')}" if clusterwide else policy.label
-    for side, said in dict.fromkeys(_permissive_rules(policy, is_tenant)):
+    if policy.kind == LOCAL_REDIRECT:
+        yield from _redirects(policy, subject)
+        return
+    for side, said in dict.fromkeys(permissive_rules(policy, is_tenant, pod_networks)):
         yield Finding(
             "tenancy-isolation",
             subject,
@@ -80,71 +102,201 @@ def overly_permissive_policies(policy: ManifestView, is_tenant: Callable[[str], 
         )
 
 
-def selects_everything(selector: Fields) -> bool:
-    """Whether a label selector selects everything: `{}`, or one with empty lists of conditions."""
-    return not selector.group("matchLabels").raw and not selector.items("matchExpressions")
+def _redirects(policy: ManifestView, subject: str) -> Iterator[Finding]:
+    taken = policy.spec.group("redirectFrontend").group("addressMatcher")
+    if taken.raw:
+        yield Finding(
+            "tenancy-isolation",
+            subject,
+            f"takes the traffic of its nodes' pods for {taken.text('ip', '?')}, an address that is not the tenant's",
+            "write serviceMatcher with a Service of its own namespace",
+        )
 
 
-def _permissive_rules(policy: ManifestView, is_tenant: Callable[[str], bool]) -> Iterator[tuple[Side, str]]:
-    grammar = _grammar(policy)
-    for spec in (policy.spec, *policy.groups("specs")):  # Cilium takes several in one object
-        if policy.kind == _CLUSTERWIDE and not _selects_tenants(spec, is_tenant):
-            continue
-        for side in _SIDES:
+def permissive_rules(
+    policy: ManifestView, is_tenant: IsTenant, pod_networks: Sequence[Network] = ()
+) -> Iterator[tuple[Side, str]]:
+    """What rules of a policy open to other tenants, in words."""
+    grammar = grammar_in(policy)
+    if grammar is None:
+        return
+    clusterwide = policy.kind in _CLUSTERWIDE
+    for spec in specs(policy):
+        own: Collection[str] = {policy.namespace}
+        if clusterwide:
+            subjects = grammar.subject(spec)
+            if not any(selectors.may_select_tenants(one, is_tenant) for one in subjects):
+                continue
+            own = {name for one in subjects for name in selectors.names_of(one)}
+        scope = _Scope(own, clusterwide, is_tenant)
+        types = TYPES.get(grammar.name, "")
+        for side in SIDES:
             # The types are read last: one that is not known yet matters only to a rule for everybody.
-            if (found := list(_of_side(spec, side, grammar))) and not (
-                grammar.types and leaves_out(spec.texts(grammar.types), side)
+            if (found := list(_of_side(spec, side, grammar, scope, pod_networks))) and not (
+                types and leaves_out(spec.texts(types), side)
             ):
                 yield from ((side, said) for said in found)
 
 
-def _grammar(policy: ManifestView) -> Grammar:
-    whose = grammar_of(policy.kind, policy.text("apiVersion"))
-    if whose == "calico":
-        return Grammar(_calico, _calico_ports, TYPES["calico"], _calico_blocks)
-    if policy.kind == _CLUSTERWIDE:
-        return Grammar(lambda rule, side: _cilium(rule, side, own_namespace=False), _cilium_ports)
-    if whose == "cilium":
-        return Grammar(_cilium, _cilium_ports)
-    return Grammar(_kubernetes, lambda rule: rule.groups("ports"), TYPES["kubernetes"], _kubernetes_blocks)
+def specs(policy: ManifestView) -> list[Fields]:
+    """The parts of a policy: Cilium takes several in one object. Host policies of Cilium's are about no pods."""
+    return [spec for spec in (policy.spec, *policy.groups("specs")) if "nodeSelector" not in spec]
 
 
-def _of_side(spec: Fields, side: Side, grammar: Grammar) -> Iterator[str]:
+def _of_side(
+    spec: Fields, side: Side, grammar: _Grammar, scope: _Scope, pod_networks: Sequence[Network]
+) -> Iterator[str]:
     blocks: list[Block] = []
     for rule in spec.groups(side):
-        found = list(grammar.read(rule, side))
+        if not allows(grammar.name, rule.raw):
+            continue
+        found, allowed = list(grammar.peers(rule, side, scope)), list(grammar.blocks(rule, side))
+        if names_no_peer(grammar.name, rule.raw, side) and not allowed:
+            on_ports = " on ports" if grammar.name == "cilium" else ""
+            field = {"calico": CALICO_PEERS[side], "cilium": f"{PEERS[side]}…"}.get(grammar.name, PEERS[side])
+            found.insert(0, f"its {side} has a rule{on_ports} without `{field}`, so it lets everybody {_WAY[side]}")
         # On named ports a pod reaches only pods that let it in; residency-destinations checks what leaves the cluster.
-        if found and not (side == "egress" and _are_named(grammar.ports(rule))):
+        if (found or allowed) and not (side == "egress" and _are_named(grammar.ports(rule))):
             yield from found
-        blocks += grammar.blocks(rule) if side == "ingress" else ()
-    if written := _every_address(blocks):
-        yield (
-            f"its {side} has {written}: every address there is, the pods' own among them (leave their network out by "
-            "`except`, or write the networks that call)"
-        )
+            blocks += allowed
+        if side == "egress" and grammar.name == "cilium":
+            yield from _services(rule, scope)
+    if written := _open_blocks(blocks, pod_networks):
+        yield f"its {side} has {written}"
 
 
-def _are_named(ports: Iterable[Any]) -> bool:
-    """Whether a rule is for ports that it names; `{protocol: TCP}` is for all of them."""
+def _are_named(ports: Iterable[int]) -> bool:
+    """Whether a rule is for ports that it names; `{protocol: TCP}` is for all of them, and so is a range of most."""
     ports = list(ports)
-    return bool(ports) and all(not isinstance(port, Fields) or "port" in port for port in ports)
+    return bool(ports) and sum(ports) < _MANY
 
 
-def _kubernetes(rule: Fields, side: Side) -> Iterator[str]:
-    if names_no_peer("kubernetes", rule.raw, side):
-        yield f"its {side} has a rule without `{PEERS[side]}`, so it lets everybody {_WAY[side]}"
+# --- grammars --------------------------------------------------------------------------------------------
+
+
+def _kubernetes(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
     for peer in rule.groups(PEERS[side]):
-        which = _all_namespaces(peer.group("namespaceSelector")) if "namespaceSelector" in peer else ""
-        # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
-        if which and (side == "ingress" or selects_everything(peer.group("podSelector"))):
+        if "namespaceSelector" in peer:
+            yield from _peer(
+                selectors.kubernetes(peer.group("namespaceSelector")), peer.group("podSelector"), side, scope
+            )
+
+
+def _peer(selector: Selector, pods: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+    which = selectors.reach(selector, scope.own, scope.is_tenant)
+    # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
+    if which and (side == "ingress" or selects_everything(pods)):
+        yield f"its {side} names {which}"
+
+
+def _admin(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+    for peer in rule.groups(PEERS[side]):
+        if "namespaces" in peer:
+            yield from _peer(selectors.kubernetes(peer.group("namespaces")), Fields({}), side, scope)
+        if "pods" in peer:
+            pods = peer.group("pods")
+            selector = selectors.kubernetes(pods.group("namespaceSelector"))
+            yield from _peer(selector, pods.group("podSelector"), side, scope)
+
+
+def _cilium(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+    peers = PEERS[side]
+    if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
+        yield f"its {side} has {peers}Entities: {', '.join(everything)}"
+    for written in rule.groups(f"{peers}Endpoints"):
+        selector = selectors.cilium(written)
+        of_namespaces = any(one.of == "namespace" for one in selector)
+        if not of_namespaces and not scope.clusterwide:
+            continue  # a selector that names no namespace means the policy's own
+        if side == "egress" and any(one.of == "pod" for one in selector):
+            continue
+        if which := selectors.reach(selector, scope.own, scope.is_tenant):
             yield f"its {side} names {which}"
 
 
-def _kubernetes_blocks(rule: Fields) -> Iterator[Block]:
-    for peer in rule.groups("from"):
+def _services(rule: Fields, scope: _Scope) -> Iterator[str]:
+    for service in rule.groups("toServices"):
+        for field in ("k8sService", "k8sServiceSelector"):
+            namespace = service.group(field).text("namespace")
+            if namespace and namespace not in scope.own and scope.is_tenant(namespace):
+                yield f"its egress has toServices of the namespace {namespace} of another tenant"
+
+
+def _calico(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+    peer = rule.group(CALICO_PEERS[side])
+    if not scope.clusterwide and "namespaceSelector" not in peer:
+        return
+    if not any(key in peer for key in ("selector", "namespaceSelector")):
+        return
+    for selector in selectors.calico_selectors(peer):
+        if side == "egress" and any(one.of == "pod" for one in selector):
+            continue
+        if which := selectors.reach(selector, scope.own, scope.is_tenant):
+            yield f"its {side} names {which}"
+
+
+def _admin_subject(spec: Fields) -> list[Selector]:
+    subject = spec.group("subject")
+    chosen = subject.group("pods").group("namespaceSelector") if "pods" in subject else subject.group("namespaces")
+    return [selectors.kubernetes(chosen)]
+
+
+def _kubernetes_ports(rule: Fields) -> Iterator[int]:
+    for port in rule.groups("ports"):
+        yield _range(port.text("port"), port.text("endPort"))
+
+
+def _cilium_ports(rule: Fields) -> Iterator[int]:
+    for group in rule.groups("toPorts"):
+        for port in group.groups("ports") or [Fields({})]:
+            number = port.text("port")
+            yield _range("" if number == "0" else number, port.text("endPort"))
+
+
+def _calico_ports(rule: Fields) -> Iterator[int]:
+    for number in rule.group("destination").texts("ports"):
+        first, _, last = number.partition(":")
+        yield _range(first, last)
+
+
+def _admin_ports(rule: Fields) -> Iterator[int]:
+    for port in rule.groups("ports"):
+        numbers = port.group("portRange")
+        yield 1 if "namedPort" in port or "portNumber" in port else _range(numbers.text("start"), numbers.text("end"))
+    for protocol in rule.groups("protocols"):
+        for name in protocol:
+            written = protocol.group(name).group("destinationPort") if name != "destinationNamedPort" else Fields({})
+            numbers = written.group("range")
+            number = written.text("number") or numbers.text("start")
+            yield 1 if name == "destinationNamedPort" else _range(number, numbers.text("end"))
+
+
+def _range(first: str, last: str) -> int:
+    """How many ports; a name is one, and nothing is all."""
+    if not first:
+        return 2 * _MANY
+    return int(last) - int(first) + 1 if first.isdecimal() and last.isdecimal() else 1
+
+
+def _kubernetes_blocks(rule: Fields, side: Side) -> Iterator[Block]:
+    for peer in rule.groups(PEERS[side]):
         block = peer.group("ipBlock")
         if block.raw:
             yield _block(block.text("cidr"), block.texts("except"), block.at("cidr"))
+
+
+def _admin_blocks(rule: Fields, side: Side) -> Iterator[Block]:
+    for peer in rule.groups(PEERS[side]):
+        yield from (_block(network, (), peer.at("networks")) for network in peer.texts("networks"))
+
+
+def _calico_blocks(rule: Fields, side: Side) -> list[Block]:
+    peer = rule.group(CALICO_PEERS[side])
+    excepted = peer.texts("notNets")
+    nets = peer.texts("nets") or (["0.0.0.0/0"] if excepted else [])
+    if any(peer.raw.get(key) for key in CALICO_SELECTORS):
+        return []
+    return [_block(net, excepted, peer.at("nets")) for net in nets]
 
 
 def _block(cidr: str, excepted: Iterable[str], path: str) -> Block:
@@ -154,117 +306,68 @@ def _block(cidr: str, excepted: Iterable[str], path: str) -> Block:
         raise FieldError(path, "is not a network") from None
 
 
-def _all_namespaces(selector: Fields) -> str:
-    """In words what a selector of namespaces selects, where that is as good as all; else empty."""
-    if selects_everything(selector):
-        return "every namespace there is"
-    operators = {
-        expression.text("operator") if expression.text("key") in _ON_EVERY_NAMESPACE else "In"
-        for expression in selector.groups("matchExpressions")
-    }
-    return "" if selector.group("matchLabels").raw else _all_by(operators)
+_GRAMMARS: dict[str, _Grammar] = {
+    "kubernetes": _Grammar("kubernetes", _kubernetes, _kubernetes_ports, lambda _: [[]], _kubernetes_blocks),
+    "admin": _Grammar("admin", _admin, _admin_ports, _admin_subject, _admin_blocks),
+    "calico": _Grammar("calico", _calico, _calico_ports, selectors.calico_selectors, _calico_blocks),
+    "cilium": _Grammar(
+        "cilium", _cilium, _cilium_ports, lambda spec: [selectors.cilium(spec.group("endpointSelector"))]
+    ),
+}
 
 
-def _all_by(operators: set[str]) -> str:
-    """The same by what is asked of labels that every namespace has."""
-    if operators == {"Exists"}:
-        return "every namespace there is"
-    return "every namespace but those after NotIn" if operators and operators <= {"Exists", "NotIn"} else ""
+def grammar_in(policy: ManifestView) -> _Grammar | None:
+    """How a policy is written; None for another project's."""
+    return _GRAMMARS.get(grammar_of(policy.kind, policy.text("apiVersion")) or "")
 
 
-def _cilium(rule: Fields, side: Side, *, own_namespace: bool = True) -> Iterator[str]:
-    """A rule of Cilium's; `own_namespace`: a selector that names no namespace means the policy's own."""
-    peers = PEERS[side]
-    if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
-        yield f"its {side} has {peers}Entities: {', '.join(everything)}"
-    if names_no_peer("cilium", rule.raw, side):
-        yield f"its {side} has a rule on ports without `{peers}…`, so it lets everybody {_WAY[side]}"
-    for selector in rule.groups(f"{peers}Endpoints"):
-        if which := _all_endpoints(selector, side, own_namespace=own_namespace):
-            yield f"its {side} names {which}"
+def selects_everything(selector: Fields) -> bool:
+    """Whether a label selector selects everything: `{}`, or one with empty lists of conditions."""
+    return not selector.group("matchLabels").raw and not selector.items("matchExpressions")
 
 
-def _cilium_ports(rule: Fields) -> Iterator[Any]:
-    for group in rule.groups("toPorts"):
-        yield from group.groups("ports") or [Fields({})]
+# --- addresses -------------------------------------------------------------------------------------------
 
 
-def _all_endpoints(selector: Fields, side: Side, *, own_namespace: bool) -> str:
-    operators: set[str] = set()
-    for label, operator, _ in _asked(selector):
-        if label.startswith("reserved"):
-            return ""  # Cilium's name for what is no pod
-        name = label.removeprefix(_NAMESPACE_LABELS)
-        if label == _POD_NAMESPACE or name in _ON_EVERY_NAMESPACE:
-            operators.add(operator)
-        elif name != label or side == "egress":  # another label of the namespace; or of the pod that is called
-            return ""
-    if not operators:
-        return "" if own_namespace else "every namespace there is"
-    return _all_by(operators)
-
-
-def _asked(selector: Fields) -> Iterator[tuple[str, str, list[str]]]:
-    """Label, operator and values of everything that a selector of Cilium's asks for."""
-    wanted = selector.group("matchLabels")
-    for label in wanted:
-        yield _unsourced(label), "In", [wanted.text(label)]
-    for expression in selector.groups("matchExpressions"):
-        yield _unsourced(expression.text("key")), expression.text("operator"), expression.texts("values")
-
-
-def _unsourced(label: str) -> str:
-    """A label without where Cilium has it from, unless Cilium made it up itself (`reserved:`)."""
-    return label.removeprefix("k8s:").removeprefix("any:")
-
-
-def _selects_tenants(spec: Fields, is_tenant: Callable[[str], bool]) -> bool:
-    """Whether a policy of the whole cluster may select a tenant's pods."""
-    if "nodeSelector" in spec:
-        return False
-    for label, operator, values in _asked(spec.group("endpointSelector")):
-        if label.startswith("reserved"):
-            return False
-        named = label in (_POD_NAMESPACE, f"{_NAMESPACE_LABELS}{labels.NAMESPACE_NAME}")
-        if named and operator == "In" and not any(is_tenant(value) for value in values):
-            return False
-    return True
-
-
-def _calico(rule: Fields, side: Side) -> Iterator[str]:
-    if not calico_allows(rule.raw):
-        return
-    field = CALICO_PEERS[side]
-    peer = rule.group(field)
-    if names_no_peer("calico", rule.raw, side) and not peer.raw.get("notNets"):
-        yield f"its {side} has a rule without `{field}`, so it lets everybody {_WAY[side]}"
-    everywhere = peer.text("namespaceSelector").replace(" ", "") in _CALICO_EVERYWHERE
-    if everywhere and (side == "ingress" or peer.text("selector", "all()").replace(" ", "") == "all()"):
-        yield f"its {side} names every namespace there is"
-
-
-def _calico_ports(rule: Fields) -> Iterable[Any]:
-    return rule.group("destination").items("ports")
-
-
-def _calico_blocks(rule: Fields) -> list[Block]:
-    source = rule.group("source")
-    excepted = source.texts("notNets")
-    nets = source.texts("nets") or (["0.0.0.0/0"] if excepted else [])
-    if not calico_allows(rule.raw) or any(source.raw.get(key) for key in CALICO_SELECTORS):
-        return []
-    return [_block(net, excepted, source.at("nets")) for net in nets]
-
-
-def _every_address(blocks: Iterable[Block]) -> str:
-    """The blocks that hold every address together, in words; empty where they do not."""
-    blocks = list(blocks)
-    if not _whole(blocks):
+def _open_blocks(blocks: Iterable[Block], pod_networks: Sequence[Network]) -> str:
+    """The blocks that let pods in, in words; empty where none does."""
+    if pod_networks:
+        holds = [block for block in blocks if any(_holds(block, network) for network in pod_networks)]
+        return f"{_written(holds)}, where the pods of every tenant are (leave them out by `except`)" if holds else ""
+    blocks = [block for block in blocks if not any(map(_may_be_pods, block.excepted))]
+    if whole := _whole(blocks):
+        return (
+            f"ipBlock {' and '.join(whole)}: every address there is, the pods' own among them (leave their network out "
+            "by `except`, or write the networks that call)"
+        )
+    merged: list[Network] = [
+        *collapse_addresses(block.network for block in blocks if isinstance(block.network, IPv4Network)),
+        *collapse_addresses(block.network for block in blocks if isinstance(block.network, IPv6Network)),
+    ]
+    wide = [network for network in merged if _may_hold_pods(network)]
+    holds = [block for block in blocks if any(_inside(block.network, network) for network in wide)]
+    if not holds:
         return ""
-    open_ones = [block for block in blocks if not any(map(_may_hold_pods, block.excepted))]
-    if whole := _whole(open_ones):
-        return f"ipBlock {' and '.join(whole)}"
-    return ""
+    return (
+        f"{_written(holds)}, which may hold the pods of every tenant (write narrower networks, leave the pods' own out "
+        "by `except`, or name it in podNetworks)"
+    )
+
+
+def _written(blocks: Iterable[Block]) -> str:
+    return f"ipBlock {' and '.join(str(block.network) for block in blocks)}"
+
+
+def _holds(block: Block, pods: Network) -> bool:
+    """Whether a block lets in pods of this network."""
+    if block.network.version != pods.version or not block.network.overlaps(pods):
+        return False
+    smaller = pods if _inside(pods, block.network) else block.network
+    return not any(_inside(smaller, excepted) for excepted in block.excepted)
+
+
+def _inside(network: Network, other: Network) -> bool:
+    return network.version == other.version and network.prefixlen >= other.prefixlen and network.overlaps(other)
 
 
 def _whole(blocks: Iterable[Block]) -> list[str]:
@@ -279,8 +382,16 @@ def _whole(blocks: Iterable[Block]) -> list[str]:
     return []
 
 
+def _private(network: Network) -> bool:
+    return any(network.version == own.version and network.overlaps(own) for own in _PRIVATE)
+
+
 def _may_hold_pods(network: Network) -> bool:
-    """Whether an exception from everybody may be the pods' network: which one is theirs is not known here, but it is
-    private, or IPv6, and holds at least one node's pods."""
-    private = network.version == 6 or any(network.overlaps(own) for own in _PRIVATE)
-    return private and network.prefixlen <= _NODES_SHARE[network.version]
+    """Whether a network may hold all pods: which one is theirs is not known here."""
+    provider = network.version == 6 and network.prefixlen <= _PROVIDER_V6
+    return provider or (_private(network) and network.prefixlen <= _PODS_SHARE[network.version])
+
+
+def _may_be_pods(network: Network) -> bool:
+    """Whether an exception may be the pods' network: it is private, or IPv6, and holds at least one node's pods."""
+    return (network.version == 6 or _private(network)) and network.prefixlen <= _NODES_SHARE[network.version]

@@ -8,10 +8,11 @@ from components.core import labels
 from components.core.duplicates import duplicates
 from components.core.endpoints import image_registry
 from components.core.finding import Finding
-from components.core.manifests import ManifestView
 from components.core.names import FOR_DNS
 from components.core.waivers import Waiver
-from components.tenancy.isolation import overly_permissive_policies, selects_everything
+from components.residency.model import Cidr
+from components.tenancy.default_deny import denied, lets_ask_for_names
+from components.tenancy.isolation import SIDES, overly_permissive_policies
 from policies.policy import (
     CIS,
     CRITICAL,
@@ -30,7 +31,20 @@ from policies.policy import (
 from policies.workloads import WORKLOADS, images, pod_spec
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
-NETWORK_POLICY = "networking.k8s.io:NetworkPolicy"
+NETWORK_POLICIES = (
+    "networking.k8s.io:NetworkPolicy",
+    "extensions:NetworkPolicy",
+    "k8s.cni.cncf.io:MultiNetworkPolicy",
+    "cilium.io:CiliumNetworkPolicy",
+    "cilium.io:CiliumClusterwideNetworkPolicy",
+    "cilium.io:CiliumLocalRedirectPolicy",
+    "projectcalico.org:NetworkPolicy",
+    "projectcalico.org:GlobalNetworkPolicy",
+    "crd.projectcalico.org:NetworkPolicy",
+    "crd.projectcalico.org:GlobalNetworkPolicy",
+    "policy.networking.k8s.io:AdminNetworkPolicy",
+    "policy.networking.k8s.io:ClusterNetworkPolicy",
+)
 
 
 # --- the namespace and its labels ------------------------------------------------------------------------
@@ -148,25 +162,21 @@ def _lacks(
 ) -> bool:
     """Whether it is a tenant's namespace and has no object of this kind that fits."""
     name = namespace.name
-    return settings.is_tenant(name) and not any(fits(found) for found in stack.objects(kind) if found.namespace == name)
-
-
-def _denies_all(found: ManifestView) -> bool:
-    """Whether a NetworkPolicy denies both directions for every pod of its namespace."""
-    spec = found.spec
-    return (
-        selects_everything(spec.group("podSelector"))
-        and set(spec.texts("policyTypes")) >= {"Ingress", "Egress"}
-        and not spec.items("ingress")
-        and not spec.items("egress")
+    return settings.is_tenant(name) and not any(
+        fits(found) for found in stack.objects(kind) if found.namespace == name and found.cluster == namespace.cluster
     )
 
 
-def _allows_dns(found: ManifestView) -> bool:
-    ports = [port for rule in found.spec.groups("egress") for port in rule.groups("ports")]
-    return selects_everything(found.spec.group("podSelector")) and any(
-        port.text("port") == "53" and port.text("protocol") == "UDP" for port in ports
-    )
+def _policies(namespace: Object, stack: Stack) -> Iterator[Object]:
+    """Network policies of a namespace, and then those of its whole cluster."""
+    kinds = (*NETWORK_POLICIES, "policy.networking.k8s.io:BaselineAdminNetworkPolicy")
+    everywhere = [found for found in stack.objects(*kinds) if found.cluster == namespace.cluster]
+    yield from (found for found in everywhere if "namespace" in found.metadata and found.namespace == namespace.name)
+    yield from (found for found in everywhere if "namespace" not in found.metadata)
+
+
+def _labels(namespace: Object) -> dict[str, str]:
+    return {label: namespace.labels.text(label) for label in namespace.labels}
 
 
 @policy(
@@ -181,11 +191,17 @@ def _allows_dns(found: ManifestView) -> bool:
     patches=False,
 )
 def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
-    if _lacks(namespace, settings, stack, NETWORK_POLICY, _denies_all):
-        yield namespace.finding(
-            "has no NetworkPolicy that denies everything, so every pod of every tenant reaches its pods",
-            "add one with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
-        )
+    if not settings.is_tenant(namespace.name):
+        return
+    open_sides = set(SIDES)
+    for found in _policies(namespace, stack):
+        open_sides -= denied(found, namespace.name, _labels(namespace), settings.may_hold_tenants)
+        if not open_sides:
+            return
+    yield namespace.finding(
+        f"no network policy denies the {' and '.join(side for side in SIDES if side in open_sides)} of all its pods",
+        "add a NetworkPolicy with podSelector: {} and policyTypes: [Ingress, Egress] and no rules",
+    )
 
 
 @policy(
@@ -200,7 +216,9 @@ def default_deny(namespace: Object, settings: Namespaces, stack: Stack) -> Itera
     patches=False,
 )
 def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
-    if _lacks(namespace, settings, stack, NETWORK_POLICY, _allows_dns):
+    if settings.is_tenant(namespace.name) and not any(
+        lets_ask_for_names(found, namespace.name, _labels(namespace)) for found in _policies(namespace, stack)
+    ):
         yield namespace.finding(
             "no NetworkPolicy lets its pods ask for names, so the next change is often to open all of egress",
             f"add one with podSelector: {{}} and egress, {FOR_DNS}",
@@ -219,11 +237,25 @@ def allow_dns(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator
     patches=False,
 )
 def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
-    if _lacks(namespace, settings, stack, "core:ResourceQuota"):
+    if _lacks(namespace, settings, stack, "core:ResourceQuota", _counts_pods):
         yield namespace.finding(
-            "has no ResourceQuota, so one tenant can take every node",
-            "add one",
+            "has no ResourceQuota of its pods, so one tenant can take every node",
+            f"add one without scopes, with one of {', '.join(_SHARED_BY_ALL)} in spec.hard",
         )
+
+
+_SHARED_BY_ALL = (
+    "pods",
+    "count/pods",
+    *(f"{what}{of}" for what in ("", "requests.", "limits.") for of in ("cpu", "memory")),
+)
+
+
+def _counts_pods(found: Object) -> bool:
+    """Whether a quota limits what nodes share; with a scope it is for some pods only."""
+    spec = found.spec
+    scoped = spec.items("scopes") or spec.group("scopeSelector").items("matchExpressions")
+    return not scoped and any(what in spec.group("hard") for what in _SHARED_BY_ALL)
 
 
 @policy(
@@ -238,11 +270,19 @@ def quota(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Fin
     patches=False,
 )
 def limits(namespace: Object, settings: Namespaces, stack: Stack) -> Iterator[Finding]:
-    if _lacks(namespace, settings, stack, "core:LimitRange"):
+    if _lacks(namespace, settings, stack, "core:LimitRange", _has_defaults):
         yield namespace.finding(
-            "has no LimitRange, so a container that asks for nothing may take everything",
-            "add one",
+            "has no LimitRange with defaults for containers, so one that asks for nothing may take everything",
+            "add one with type: Container and default",
         )
+
+
+def _has_defaults(found: Object) -> bool:
+    """Whether a LimitRange gives containers limits; a maximum is their default too."""
+    return any(
+        item.text("type") == "Container" and any(item.group(field).raw for field in ("default", "max"))
+        for item in found.spec.groups("limits")
+    )
 
 
 # --- what reaches beyond a namespace ---------------------------------------------------------------------
@@ -358,9 +398,14 @@ def _holds(allowed: str, registry: str) -> bool:
     return registry.endswith(allowed[1:]) if allowed.startswith("*.") else registry == allowed
 
 
+class IsolationSettings(Namespaces):
+    pod_networks: tuple[Cidr, ...] = ()
+    """The pods' networks. Without them, every private network of /16 or wider counts as one that may hold pods."""
+
+
 @policy(
     id="tenancy-isolation",
-    title="No policy of a tenant's namespace lets everybody in or out.",
+    title="No network policy opens a tenant's namespace to the others.",
     severity=HIGH,
     framework=CIS,
     reference="5.3.2",
@@ -369,13 +414,7 @@ def _holds(allowed: str, registry: str) -> bool:
     remedy="Name who may call and who is called: from and to with a podSelector, or a namespaceSelector with labels. "
     "From the gateway: its namespace, or fromEntities: [ingress] with Cilium's. For DNS: namespaceSelector "
     "kubernetes.io/metadata.name: kube-system, podSelector k8s-app: kube-dns, port 53, UDP and TCP.",
-    kinds=(
-        NETWORK_POLICY,
-        "cilium.io:CiliumNetworkPolicy",
-        "cilium.io:CiliumClusterwideNetworkPolicy",
-        "projectcalico.org:NetworkPolicy",
-        "crd.projectcalico.org:NetworkPolicy",
-    ),
+    kinds=NETWORK_POLICIES,
 )
-def isolation(found: Object, settings: Namespaces) -> Iterator[Finding]:
-    return overly_permissive_policies(found, settings.may_hold_tenants)
+def isolation(found: Object, settings: IsolationSettings) -> Iterator[Finding]:
+    return overly_permissive_policies(found, settings.may_hold_tenants, settings.pod_networks)

@@ -93,7 +93,7 @@ def fence(name: str = "agency") -> list[Resource]:
     return [
         kube("networking.k8s.io/v1", "NetworkPolicy", "allow-dns", name, spec=dns_policy),
         kube("v1", "ResourceQuota", "quota", name, spec={"hard": {"pods": "20"}}),
-        kube("v1", "LimitRange", "limits", name, spec={"limits": []}),
+        kube("v1", "LimitRange", "limits", name, spec={"limits": [{"type": "Container", "default": {"cpu": "1"}}]}),
     ]
 
 

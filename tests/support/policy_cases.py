@@ -173,7 +173,7 @@ CASES: dict[str, Case] = {
     "tenancy-default-deny": Case(
         [namespace(), network_policy(), *fence()],
         [namespace(), network_policy(egress=[{}])],
-        "namespace 'agency': has no NetworkPolicy that denies everything",
+        "namespace 'agency': no network policy denies the egress of all its pods",
         [namespace(), network_policy(policyTypes=UNKNOWN)],
     ),
     "tenancy-isolation": Case(
@@ -283,7 +283,7 @@ CASES: dict[str, Case] = {
     "tenancy-quota": Case(
         [namespace(), network_policy(), *fence()],
         [namespace(), network_policy(), fence()[0], fence()[2]],
-        "namespace 'agency': has no ResourceQuota, so one tenant can take every node",
+        "namespace 'agency': has no ResourceQuota of its pods, so one tenant can take every node",
         [namespace(UNKNOWN)],
     ),
     "tenancy-limits": Case(

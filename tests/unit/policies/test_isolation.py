@@ -40,6 +40,41 @@ def blocks(*cidrs: str, excepted: Any = ()) -> list[dict[str, Any]]:
     return [{"from": [{"ipBlock": {"cidr": cidr, **({"except": excepted} if excepted else {})}} for cidr in cidrs]}]
 
 
+LEVEL = "pod-security.kubernetes.io/enforce"
+ANYWHERE: dict[str, Any] = {"namespaceSelector": {}}
+
+
+def labelled(**labels: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": labels}}
+
+
+def named(namespace: str) -> dict[str, Any]:
+    return labelled(**{NAME: namespace})
+
+
+def to_blocks(*cidrs: str) -> dict[str, Any]:
+    return {"to": blocks(*cidrs)[0]["from"]}
+
+
+def admin(kind: str = "AdminNetworkPolicy", **spec: Any) -> Resource:
+    """A policy of network-policy-api, about every namespace unless it says otherwise."""
+    version = "v1alpha2" if kind == "ClusterNetworkPolicy" else "v1alpha1"
+    body = {"priority": 10, "subject": {"namespaces": {}}, **spec}
+    return kube(f"policy.networking.k8s.io/{version}", kind, "p", spec=body)
+
+
+def calico_global(api: str = CALICO, **spec: Any) -> Resource:
+    return kube(api, "GlobalNetworkPolicy", "p", spec={"order": 1, **spec})
+
+
+def redirect(**frontend: Any) -> Resource:
+    return kube("cilium.io/v2", "CiliumLocalRedirectPolicy", "p", "agency", spec={"redirectFrontend": frontend})
+
+
+def calico_source(expression: str, **more: Any) -> Resource:
+    return calico(ingress=[{"action": "Allow", "source": {"namespaceSelector": expression, **more}}])
+
+
 TWO = {"specs": [{"endpointSelector": {}, "ingress": [{"fromEntities": ["all"]}]}]}
 
 DOORS: list[tuple[str, Resource, str]] = [
@@ -102,6 +137,196 @@ DOORS: list[tuple[str, Resource, str]] = [
         clusterwide(endpointSelector={}, ingress=[{"fromEndpoints": [{}]}]),
         "its ingress names every namespace there is",
     ),
+    ("networks that hold the pods", network_policy(ingress=blocks("10.0.0.0/8")), "ipBlock 10.0.0.0/8, which may hold"),
+    ("the pods' network", network_policy(ingress=blocks("10.244.0.0/16")), "ipBlock 10.244.0.0/16, which may hold"),
+    (
+        "the pods' network in halves",
+        network_policy(ingress=blocks("10.244.0.0/17") + blocks("10.244.128.0/17")),
+        "ipBlock 10.244.0.0/17 and 10.244.128.0/17, which may hold",
+    ),
+    ("lower half", network_policy(ingress=blocks("0.0.0.0/1")), "ipBlock 0.0.0.0/1, which may hold the pods"),
+    ("upper half", network_policy(ingress=blocks("128.0.0.0/1")), "ipBlock 128.0.0.0/1, which may hold the pods"),
+    (
+        "addresses of providers",
+        network_policy(ingress=blocks("100.64.0.0/10")),
+        "100.64.0.0/10, which may hold the pods",
+    ),
+    ("private IPv6", network_policy(ingress=blocks("fd00::/48")), "ipBlock fd00::/48, which may hold the pods"),
+    ("half of IPv6", network_policy(ingress=blocks("8000::/1")), "ipBlock 8000::/1, which may hold the pods"),
+    ("networks out", network_policy(egress=[to_blocks("10.0.0.0/8")]), "its egress has ipBlock 10.0.0.0/8"),
+    (
+        "everywhere out",
+        network_policy(egress=[to_blocks("0.0.0.0/0")]),
+        "its egress has ipBlock 0.0.0.0/0: every address",
+    ),
+    (
+        "a label that no namespace has",
+        network_policy(ingress=[{"from": [{"namespaceSelector": exists("restricted-zone", "DoesNotExist")}]}]),
+        "its ingress names every namespace without the label restricted-zone",
+    ),
+    (
+        "a label that no namespace has with such a value",
+        network_policy(ingress=[{"from": [{"namespaceSelector": exists("zone", "NotIn", values=["x"])}]}]),
+        "every namespace but those after NotIn",
+    ),
+    (
+        "Pod Security label",
+        network_policy(ingress=[{"from": [labelled(**{LEVEL: "restricted"})]}]),
+        "every namespace there",
+    ),
+    (
+        "Pod Security in a list",
+        network_policy(
+            ingress=[{"from": [{"namespaceSelector": exists(LEVEL, "In", values=["restricted", "baseline"])}]}]
+        ),
+        "every namespace there is",
+    ),
+    (
+        "label of the bundle",
+        network_policy(ingress=[{"from": [labelled(**{"app.kubernetes.io/managed-by": "vds-platform"})]}]),
+        "its ingress names every namespace there is",
+    ),
+    (
+        "another tenant by name",
+        network_policy(ingress=[{"from": [named("butikk")]}]),
+        "the namespace butikk of another",
+    ),
+    (
+        "another tenant by label",
+        network_policy(ingress=[{"from": [labelled(**{"vds-platform.no/tenant": "butikk"})]}]),
+        "the namespace butikk of another tenant",
+    ),
+    (
+        "another tenant in a list",
+        network_policy(
+            ingress=[{"from": [{"namespaceSelector": exists(NAME, "In", values=["kube-system", "butikk"])}]}]
+        ),
+        "the namespace butikk of another tenant",
+    ),
+    (
+        "Cilium's other tenant",
+        cilium(ingress=[{"fromEndpoints": [{"matchLabels": {POD_NAMESPACE: "butikk", "app": "web"}}]}]),
+        "the namespace butikk of another tenant",
+    ),
+    (
+        "Cilium's label that no namespace has",
+        cilium(ingress=[{"fromEndpoints": [exists("k8s:io.cilium.k8s.namespace.labels.zone", "DoesNotExist")]}]),
+        "every namespace without the label zone",
+    ),
+    (
+        "a Service of another tenant",
+        cilium(egress=[{"toServices": [{"k8sService": {"serviceName": "store", "namespace": "butikk"}}]}]),
+        "its egress has toServices of the namespace butikk of another tenant",
+    ),
+    (
+        "Services of another tenant by labels",
+        cilium(
+            egress=[{"toServices": [{"k8sServiceSelector": {"selector": {}, "namespace": "butikk"}}], "toPorts": PORTS}]
+        ),
+        "its egress has toServices of the namespace butikk of another tenant",
+    ),
+    (
+        "all ports as a range",
+        network_policy(egress=[{"to": [ANYWHERE], "ports": [{"protocol": "TCP", "port": 1, "endPort": 65535}]}]),
+        "its egress names every namespace there is",
+    ),
+    (
+        "all ports as two ranges",
+        network_policy(
+            egress=[{"to": [ANYWHERE], "ports": [{"port": 1, "endPort": 30000}, {"port": 30001, "endPort": 65535}]}]
+        ),
+        "its egress names every namespace there is",
+    ),
+    (
+        "all ports of Cilium's as a range",
+        cilium(egress=[{"toEntities": ["cluster"], "toPorts": [{"ports": [{"port": "1", "endPort": 65535}]}]}]),
+        "its egress has toEntities: cluster",
+    ),
+    (
+        "port 0 of Cilium's",
+        cilium(egress=[{"toEntities": ["cluster"], "toPorts": [{"ports": [{"port": "0"}]}]}]),
+        "its egress has toEntities: cluster",
+    ),
+    (
+        "all ports of Calico's as a range",
+        calico(egress=[{"action": "Allow", "destination": {"namespaceSelector": "all()", "ports": ["1:65535"]}}]),
+        "its egress names every namespace there is",
+    ),
+    (
+        "old API",
+        kube("extensions/v1beta1", "NetworkPolicy", "p", "agency", spec={"podSelector": {}, "ingress": [{}]}),
+        "its ingress has a rule without `from`",
+    ),
+    (
+        "a patch that opens",
+        kube(
+            "networking.k8s.io/v1", "NetworkPolicy", "deny", "agency", spec={"egress": [to_blocks("10.0.0.0/8")]}
+        )._replace(type="kubernetes:networking.k8s.io/v1:NetworkPolicyPatch"),
+        "its egress has ipBlock 10.0.0.0/8",
+    ),
+    (
+        "AdminNetworkPolicy",
+        admin(ingress=[{"name": "all", "action": "Allow", "from": [{"namespaces": {}}]}]),
+        "AdminNetworkPolicy p: its ingress names every namespace there is",
+    ),
+    (
+        "AdminNetworkPolicy of pods",
+        admin(
+            subject={"pods": {"namespaceSelector": {"matchLabels": {"a": "b"}}, "podSelector": {}}},
+            ingress=[{"action": "Allow", "from": [{"pods": {"namespaceSelector": {}, "podSelector": {}}}]}],
+        ),
+        "its ingress names every namespace there is",
+    ),
+    (
+        "AdminNetworkPolicy out to every port",
+        admin(
+            egress=[
+                {"action": "Allow", "to": [{"namespaces": {}}], "ports": [{"portRange": {"start": 1, "end": 65535}}]}
+            ]
+        ),
+        "its egress names every namespace there is",
+    ),
+    (
+        "AdminNetworkPolicy out to networks",
+        admin(egress=[{"action": "Allow", "to": [{"networks": ["10.0.0.0/8"]}]}]),
+        "its egress has ipBlock 10.0.0.0/8",
+    ),
+    (
+        "ClusterNetworkPolicy",
+        admin("ClusterNetworkPolicy", tier="Admin", ingress=[{"action": "Accept", "from": [{"namespaces": {}}]}]),
+        "ClusterNetworkPolicy p: its ingress names every namespace there is",
+    ),
+    (
+        "Calico, cluster-wide",
+        calico_global(selector="all()", types=["Ingress"], ingress=[{"action": "Allow"}]),
+        "GlobalNetworkPolicy p: its ingress has a rule without `source`",
+    ),
+    (
+        "Calico, cluster-wide, as a CRD",
+        calico_global("crd.projectcalico.org/v1", ingress=[{"action": "Allow", "source": {"selector": "all()"}}]),
+        "its ingress names every namespace there is",
+    ),
+    (
+        "Calico, cluster-wide, out to networks",
+        calico_global(egress=[{"action": "Allow", "destination": {"nets": ["10.0.0.0/8"]}}]),
+        "its egress has ipBlock 10.0.0.0/8",
+    ),
+    ("calico's other tenant", calico_source("projectcalico.org/name == 'butikk'"), "the namespace butikk of another"),
+    (
+        "calico's other tenant with a pod",
+        calico_source("kubernetes.io/metadata.name in {'kube-system','butikk'}", selector="app == 'web'"),
+        "the namespace butikk of another tenant",
+    ),
+    ("calico's missing label", calico_source("!has(zone)"), "every namespace without the label zone"),
+    ("calico's other value", calico_source('zone != "x"'), "every namespace but those after NotIn"),
+    ("calico's other values", calico_source("zone not in {'x', 'y'}"), "every namespace but those after NotIn"),
+    ("calico's either", calico_source("zone == 'x' || has(projectcalico.org/name)"), "every namespace there is"),
+    ("calico's neither", calico_source("!(zone == 'x' || has(a))"), "every namespace"),
+    (
+        "a redirect",
+        redirect(addressMatcher={"ip": "169.254.169.254"}),
+        "takes the traffic of its nodes' pods for 169.254",
+    ),
     ("calico", calico(ingress=[{"action": "Allow"}]), "its ingress has a rule without `source`, so it lets everybody"),
     (
         "calico on a port",
@@ -139,7 +364,7 @@ def test_a_word_of_another_grammar_closes_no_door(resource: Resource) -> None:
 def test_a_door_for_everybody_is_found_in_every_grammar(resource: Resource, message: str) -> None:
     [found] = said(resource)
     assert message in found
-    assert "name who may call and who is called" in found
+    assert "name who may call and who is called" in found or "write serviceMatcher" in found
 
 
 KEPT: list[tuple[str, Resource]] = [
@@ -150,14 +375,64 @@ KEPT: list[tuple[str, Resource]] = [
     ("a host", cilium(ingress=[{"fromEndpoints": [exists("reserved:host")]}])),
     ("no rule", cilium(ingress=[{}], egress=[{}])),
     (
-        "a namespace in a list",
-        network_policy(ingress=[{"from": [{"namespaceSelector": exists(NAME, "In", values=["a"])}]}]),
+        "a namespace of the platform in a list",
+        network_policy(ingress=[{"from": [{"namespaceSelector": exists(NAME, "In", values=["kube-system"])}]}]),
+    ),
+    ("its own namespace by name", network_policy(ingress=[{"from": [named("agency")]}])),
+    ("another tenant on a named port", network_policy(egress=[{"to": [named("butikk")], "ports": DNS_PORT}])),
+    ("an office", network_policy(ingress=blocks("10.20.30.0/24", "203.0.113.0/24", "2001:db8:1::/48"))),
+    ("a network out on named ports", network_policy(egress=[{**to_blocks("10.0.0.0/8"), "ports": DNS_PORT}])),
+    ("a small range of ports", network_policy(egress=[{"to": [ANYWHERE], "ports": [{"port": 9000, "endPort": 9100}]}])),
+    ("another level of Pod Security", network_policy(ingress=[{"from": [labelled(**{LEVEL: "privileged"})]}])),
+    (
+        "a Service of its own",
+        cilium(egress=[{"toServices": [{"k8sService": {"serviceName": "a", "namespace": "agency"}}]}]),
+    ),
+    ("a Service of its own by labels", cilium(egress=[{"toServices": [{"k8sServiceSelector": {"selector": {}}}]}])),
+    (
+        "Cilium's namespace of its own",
+        cilium(ingress=[{"fromEndpoints": [{"matchLabels": {POD_NAMESPACE: "agency"}}]}]),
+    ),
+    ("a redirect of its own Service", redirect(serviceMatcher={"serviceName": "dns", "namespace": "agency"})),
+    ("a refusal of everybody", admin(ingress=[{"action": "Deny", "from": [{"namespaces": {}}]}])),
+    (
+        "what a baseline allows",
+        admin("BaselineAdminNetworkPolicy", ingress=[{"action": "Allow", "from": [{"namespaces": {}}]}]),
+    ),
+    (
+        "names for everybody",
+        admin(egress=[{"action": "Allow", "to": [{"namespaces": {}}], "ports": [{"portNumber": {"port": 53}}]}]),
+    ),
+    (
+        "the platform's monitoring",
+        admin(ingress=[{"action": "Allow", "from": [{"namespaces": {"matchLabels": {NAME: "kube-system"}}}]}]),
+    ),
+    (
+        "a policy about the platform's own",
+        admin(
+            subject={"namespaces": {"matchLabels": {NAME: "kube-system"}}},
+            ingress=[{"action": "Allow", "from": [{"namespaces": {}}]}],
+        ),
+    ),
+    ("a global policy that refuses", calico_global(ingress=[{"action": "Deny"}], egress=[{"action": "Deny"}])),
+    (
+        "a global policy about the platform's own",
+        calico_global(namespaceSelector="projectcalico.org/name == 'kube-system'", ingress=[{"action": "Allow"}]),
+    ),
+    (
+        "a global policy about two of the platform's own",
+        calico_global(
+            selector="projectcalico.org/namespace in {'kube-system', 'cert-manager'}", ingress=[{"action": "Allow"}]
+        ),
+    ),
+    (
+        "a global policy that lets hosts in",
+        calico_global(ingress=[{"action": "Allow", "source": {"namespaceSelector": "global()"}}]),
     ),
     (
         "a label beside the name",
         network_policy(ingress=[{"from": [{"namespaceSelector": {**exists(NAME), "matchLabels": {"ops": "yes"}}}]}]),
     ),
-    ("half of everywhere", network_policy(ingress=blocks("128.0.0.0/1"))),
     ("but for private networks", network_policy(ingress=blocks("0.0.0.0/0", excepted=["10.0.0.0/8"]))),
     ("but for the pods' network", network_policy(ingress=blocks("0.0.0.0/0", excepted=["10.244.0.0/16"]))),
     ("but for the pods' network of IPv6", network_policy(ingress=blocks("::/0", excepted=["2001:db8:42::/56"]))),
@@ -224,3 +499,24 @@ def test_what_a_door_hangs_on_and_nobody_knows_is_undecided() -> None:
     ):
         [message] = said(resource)
         assert "cannot be decided at preview" in message
+
+
+def test_the_pods_networks_may_be_said() -> None:
+    office, pods = network_policy(ingress=blocks("10.20.0.0/16")), {"podNetworks": ["10.244.0.0/16"]}
+    assert len(said(office)) == 1
+    assert said(office, **pods) == []
+    for held in (
+        blocks("10.0.0.0/8"),
+        blocks("10.244.7.0/24"),
+        blocks("10.0.0.0/8", excepted=["10.20.0.0/16"]),
+        blocks("0.0.0.0/0", excepted=["10.244.0.0/17"]),
+    ):
+        [message] = said(network_policy(ingress=held), **pods)
+        assert "where the pods of every tenant are (leave them out by `except`)" in message
+    assert said(network_policy(ingress=blocks("0.0.0.0/0", excepted=["10.244.0.0/16"])), **pods) == []
+
+
+def test_what_is_no_selector_of_calico_s_is_named_with_its_field() -> None:
+    for expression in ("name ==", "(has(a)", "a b", "in {'a'}", "zone == 'x' &&", "#"):
+        [message] = said(calico_source(expression))
+        assert "ingress.0.source.namespaceSelector is no selector of Calico's: correct the field" in message
