@@ -13,7 +13,8 @@ from vds.evidence.contents import render
 def test_the_evidence_of_a_committed_stack_is_as_read(name: str) -> None:
     # Every run of the tests makes another certificate authority, and its certificate is in the state.
     files = render(replace(evidence(name=name), state_sha256="0" * 64), date=DATE)
-    read = {file for file in files if name == "oslo" or not file.startswith("oscal-")}  # they say the same of both
+    # OSCAL says the same of both, and the PDF is the Markdown.
+    read = {file for file in files if (name == "oslo" or not file.startswith("oscal-")) and not file.endswith(".pdf")}
     for file in read:
         assert_golden(f"evidence-{name}/{file}", files[file].decode())
     assert {path.name for path in (FILES / f"evidence-{name}").iterdir()} == read

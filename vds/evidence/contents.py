@@ -8,6 +8,7 @@ from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of, mermaid
 from vds.evidence.model import KINDS, Evidence
 from vds.evidence.oscal import oscal
+from vds.evidence.pdf import pdf
 from vds.evidence.policy_results import policies_json, policies_markdown
 from vds.evidence.record import record_json, record_markdown
 from vds.evidence.tables import bullets, document, words
@@ -18,6 +19,7 @@ _SHOWN = 20
 
 FILES = {
     "record-of-processing.md": "who answers for the data, where it is processed, where bytes go",
+    "record-of-processing.pdf": "the same to print, with the diagram",
     "record-of-processing.json": "the same for a program",
     "residency.svg": "tenants, nodes and every other place, by country",
     "residency.mmd": "the same as Mermaid text",
@@ -119,11 +121,13 @@ def digest(files: Mapping[str, bytes]) -> str:
 def render(evidence: Evidence, *, date: str) -> dict[str, bytes]:
     """Every file by name, SHA256SUMS and the cover sheet among them."""
     graph = graph_of(evidence)
+    record, picture = record_markdown(evidence), svg(graph)
     files = {
-        "record-of-processing.md": record_markdown(evidence),
+        "record-of-processing.md": record,
+        "record-of-processing.pdf": pdf(record, picture),
         "record-of-processing.json": record_json(evidence),
         "residency.mmd": mermaid(graph),
-        "residency.svg": svg(graph),
+        "residency.svg": picture,
         "controls.md": controls_markdown(evidence),
         **oscal(evidence),
         "policies.md": policies_markdown(evidence),

@@ -84,7 +84,7 @@ def _parties(evidence: Evidence) -> str:
     processing = evidence.processing
     joint = "; ".join(_party(party) for party in processing.joint_controllers) or NOT_DECLARED
     return table(
-        ("", "article", ""),
+        ("what", "article", "declared"),
         (
             ("Operator of the platform", "30(1)(a), 30(2)(a)", _party(processing.operator)),
             ("The operator is the data's", "30(1), 30(2)", words(processing.role)),
@@ -103,7 +103,7 @@ def _party(party: Party | None) -> str:
 
 def _purpose(purpose: Purpose) -> str:
     return table(
-        ("", "article", ""),
+        ("what", "article", "declared"),
         (
             ("Purposes", "30(1)(b), 30(2)(b)", several(purpose.purposes)),
             ("Categories of data subjects", "30(1)(c)", several(purpose.data_subjects)),
@@ -147,7 +147,11 @@ def _nodes(evidence: Evidence) -> str:
         for place in evidence.places
         if place.kind == "node"
     ]
-    return table(("node", "address", "country", "provider", "provider's country", ""), rows) if rows else "No node.\n"
+    return (
+        table(("node", "address", "country", "provider", "provider's country", "result"), rows)
+        if rows
+        else "No node.\n"
+    )
 
 
 def _others(evidence: Evidence) -> str:
@@ -168,7 +172,7 @@ def _others(evidence: Evidence) -> str:
             if place.kind == kind and kind != "node"
         ]
         if rows:
-            head = ("place", "country", "controlled by", "its country", "", "tenant", "named in")
+            head = ("place", "country", "controlled by", "its country", "result", "tenant", "named in")
             parts.append(f"### {title}\n\n{table(head, rows)}")
     if silent := evidence.kinds_not_declared:
         said = "Neither stack file nor state names one. Whether the cluster uses one is not known.\n\n"

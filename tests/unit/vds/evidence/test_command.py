@@ -79,8 +79,10 @@ def test_two_runs_differ_in_the_date_line_alone(engine: Answer, tmp_path: Path) 
     engine()
     assert [run("--output", folder).exit_code for folder in ("one", "two")] == [0, 0]
     for path in (tmp_path / "one").iterdir():
-        lines = zip(path.read_text().splitlines(), (tmp_path / "two" / path.name).read_text().splitlines(), strict=True)
-        assert [one for one, two in lines if one != two and not one.startswith("Date: ")] == []
+        lines = zip(
+            path.read_bytes().split(b"\n"), (tmp_path / "two" / path.name).read_bytes().split(b"\n"), strict=True
+        )
+        assert [one for one, two in lines if one != two and not one.startswith(b"Date: ")] == []
 
 
 def test_a_violation_ends_with_1_and_is_said(engine: Answer) -> None:
