@@ -1,13 +1,16 @@
 """The host that an image, a URL or a state backend sends bytes to, without path and password."""
 
+import functools
 import re
 from ipaddress import IPv4Address, ip_address, ip_network
 from urllib.parse import SplitResult, parse_qs, unquote, urlencode, urlsplit
 
 import idna
+from publicsuffixlist import PublicSuffixList
 
 DOCKER_HUB = "docker.io"
 """Where an image without a registry comes from: the reference grammar of distribution/reference."""
+_ALSO_DOCKER_HUB = ("index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 THIS_MACHINE = "localhost"
 """For `file://`: the machine that runs Pulumi."""
@@ -15,7 +18,7 @@ THIS_MACHINE = "localhost"
 _DOTS = "\u3002\uff0e\uff61"  # what IDNA takes for a dot besides the dot (RFC 3490, 3.1)
 _SCHEME = r"[a-z][a-z0-9+.-]{0,30}://"
 _HOST = rf"(?:\[[\w:.%]+\]|[\w.%{_DOTS}-]+)(?::\d+)?"
-_URL = re.compile(rf"\b{_SCHEME}(?:[^\s/?#\"']*@)?({_HOST}(?:,(?!{_SCHEME}){_HOST})*)", re.IGNORECASE)
+URL = re.compile(rf"\b{_SCHEME}(?:[^\s/?#\"']*@)?({_HOST}(?:,(?!{_SCHEME}){_HOST})*)", re.IGNORECASE)
 """A URL in a text, with all of its hosts: `mongodb://a,b`. Letters of any alphabet: a name that is cut at its first
 foreign one would look like a Service's."""
 _NAMESPACE = re.compile(r"https?://www\.w3\.org/(?:19|20)\d\d/[\w./#-]*")
@@ -54,7 +57,8 @@ def image_registry(image: str) -> str:
     """`quay.io/cilium/cilium:v1` → `quay.io`; `redis` → `docker.io`."""
     first, slash, _ = image.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
-        return _bare(first)
+        registry = _bare(first)
+        return DOCKER_HUB if registry in _ALSO_DOCKER_HUB else registry
     return DOCKER_HUB
 
 
@@ -62,7 +66,7 @@ def url_hosts(text: str) -> list[str]:
     """The hosts of every URL in a text, without comments. The text may be a whole configuration file."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "//"))]
     written = [
-        host for line in lines for match in _URL.finditer(_NAMESPACE.sub("", line)) for host in match[1].split(",")
+        host for line in lines for match in URL.finditer(_NAMESPACE.sub("", line)) for host in match[1].split(",")
     ]
     hosts = [_numbered(_bare(host)) for host in written]
     return list(dict.fromkeys(host for host in hosts if not inside(host)))
@@ -87,13 +91,29 @@ def outside_of(text: str) -> str | None:
 
 
 def inside(host: str) -> bool:
-    """Whether the name or address stays in the cluster: a Service, a loopback, a private address."""
+    """Whether the name or address stays in the cluster: a Service, a loopback, a private address.
+
+    Two labels are SERVICE.NAMESPACE, unless the second is a top-level domain.
+    """
     if _is_address(host):
         address = ip_address(host)
         return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
     if _NUMBER.fullmatch(host):
         return False
-    return "." not in host or host.endswith((".svc", ".cluster.local", ".localhost", ".internal"))
+    if "." not in host or host.endswith((".svc", ".cluster.local", ".localhost", ".internal")):
+        return True
+    return host.count(".") == 1 and "*" not in host and ".xn--" not in host and not is_public_name(host)
+
+
+@functools.lru_cache(maxsize=10_000)
+def is_public_name(name: str) -> bool:
+    """Whether the internet's DNS can have the name: it is below a suffix in the list of publicsuffix.org."""
+    return _suffixes().privatesuffix(name) is not None
+
+
+@functools.cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
 def backend_host(url: str) -> str:

@@ -25,8 +25,10 @@ Purpose = Literal[
     "storage",
     "telemetry",
     "time",
+    "unclassified",
 ]
-"""Purposes of a destination. Use for an undeclared purpose is a finding."""
+"""Purposes of a destination. Use for an undeclared purpose is a finding. `unclassified`: a field names a host, and
+nothing says what for."""
 
 
 def endpoint_name(value: str) -> str:

@@ -1,5 +1,6 @@
 """Rules for places and data flows, in a stack file and in the resources of any program."""
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
@@ -15,6 +16,8 @@ from components.residency.model import Place, Residency, ResidencyException, end
 from components.residency.processing import Processing
 from components.tenancy.model import TenantSpec
 
+_COMMON_DOMAINS = ("com", "net", "org", "edu", "gov", "int", "biz", "info", "dev", "app", "cloud")
+"""Top-level domains that are never taken for a namespace: a namespace `com` would hide every host of .com."""
 EVERYWHERE = "0.0.0.0/0"
 """What a network policy lets pods call when it names no peer."""
 NOT_KNOWN = ""
@@ -38,6 +41,17 @@ class DataFlow(NamedTuple):
     """Why the endpoint is not known, where it is not simply a value that comes later."""
     written: str = ""
     """The whole value, where the endpoint is a part of it: a range of addresses."""
+    secret: bool = False
+    """Whether a Secret has the endpoint, so that only its hash may be shown."""
+
+    @property
+    def shown(self) -> str:
+        """The endpoint as messages and records have it."""
+        return (
+            f"sha256:{hashlib.sha256(self.endpoint.encode()).hexdigest()[:16]}"
+            if self.secret and self.endpoint
+            else self.endpoint
+        )
 
     @property
     def where(self) -> str:
@@ -57,6 +71,9 @@ class Record(NamedTuple):
     """Those of `places` that the auditor configured: they count before all others, however precise."""
     approved: Sequence[ResidencyException] = ()
     """Those of `exceptions` that the auditor configured: no other lets an audited place through."""
+    namespaces: Collection[str] = ()
+    """Those of the program: SERVICE.NAMESPACE stays in the cluster, although `storage` and others are top-level
+    domains too."""
 
 
 def residency_problems(spec: Residency) -> list[Finding]:
@@ -80,29 +97,41 @@ def data_flow_problems(flow: DataFlow, record: Record) -> Iterator[Finding]:
 
     if flow.purpose == "addresses" and outside_of(flow.endpoint) is None:
         return  # a pool of private addresses needs no place
-    to = f"bytes go to {flow.endpoint}"
+    service, _, namespace = flow.endpoint.partition(".")
+    if service and namespace in record.namespaces and namespace not in _COMMON_DOMAINS and len(namespace) > 2:
+        return
+    to = f"bytes go to {flow.shown}"
     place = place_of(flow.endpoint, record.audited)
     if place is not None:
         record = record._replace(exceptions=record.approved)
     else:
         place = place_of(flow.endpoint, record.places)
     if place is None:
-        enough = f"; {FOR_DNS}" if flow.endpoint == EVERYWHERE else ""
-        entry = _entry(flow.endpoint)
+        entry = "hosts: [the name with this hash]" if flow.secret else _entry(flow.endpoint)
         remedy = (
             f"write one in residency.places, {{name, {entry}, entity, entityCountry, country, "
-            f"purposes: [{flow.purpose}]}}, or use one that is declared{enough}"
+            f"purposes: [{flow.purpose}]}}, or use one that is declared{_instead(flow)}"
             if entry
             else "no place can hold it: write names, or a pattern below one domain, as in *.example.no"
         )
         yield finding(f"{to} ({flow.purpose}), which no declared place holds", remedy)
         return
-    if flow.purpose not in place.purposes:
+    if flow.purpose not in (*place.purposes, "unclassified"):  # of what has no known purpose, the place counts alone
         purposes = ", ".join(place.purposes)
         message = f"{to} for {flow.purpose}, and place '{place.name}' is declared for {purposes}"
         yield finding(message, "add the purpose to it, or use another place")
     for why in residency_violations(place, record):
         yield finding(f"{to} ({flow.purpose}): {why}", _OTHER_PLACE)
+
+
+def _instead(flow: DataFlow) -> str:
+    """What else the endpoint may be, for the end of a remedy."""
+    if flow.endpoint == EVERYWHERE:
+        return f"; {FOR_DNS}"
+    if flow.secret:
+        return "; `printf %s NAME | sha256sum` gives a name's hash"
+    short = re.fullmatch(r"[a-z][^./*]*\.[^./]+", flow.endpoint)
+    return f"; if it is a Service, write {flow.endpoint}.svc" if short else ""
 
 
 _OTHER_PLACE = "use another place, or write a dated exception"

@@ -1,6 +1,6 @@
 """Policies of residency: in which countries data is, under whose law, and where it is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import partial
 from itertools import product
@@ -151,12 +151,19 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
     "while, write an exception with a date and a reason.",
 )
 def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
-    record = settings.record(stack)
+    record = settings.record(stack)._replace(namespaces=_namespaces(stack))
     groups = [plain(found.raw) for found in stack.objects(*GROUP_KINDS)]
     for resource in stack.resources:
         inside = partial(inside_of, resource)
         for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside, groups):
             yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
+
+
+def _namespaces(stack: Stack) -> set[str]:
+    """Namespaces that the program makes, as far as they are known."""
+    found = [plain(namespace.raw).get("metadata") for namespace in stack.objects("core:Namespace")]
+    names = [metadata.get("name") for metadata in found if isinstance(metadata, Mapping)]
+    return {name for name in names if isinstance(name, str)}
 
 
 class StateSettings(RecordSettings):

@@ -87,7 +87,7 @@ def _places(seen: Iterable[Seen], spec: PlatformSpec) -> Iterator[Place]:
 
 def _address(seen: Seen) -> str:
     """What the record of places is asked for: of a range of addresses the first, as the policies do."""
-    return seen.location.partition("-")[0] if seen.kind == "addresses" else seen.location
+    return seen.location.partition("-")[0] if seen.kind == "addresses" else seen.host or seen.location
 
 
 def _with_record(seen: Seen, spec: PlatformSpec) -> Seen:

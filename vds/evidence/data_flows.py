@@ -26,12 +26,14 @@ class Seen(NamedTuple):
     """A key of `model.KINDS`."""
     name: str
     location: str
-    """A host, an address, a network; what `place_of` is asked for."""
+    """A host, an address, a network; what `place_of` is asked for, unless `host` is."""
     seen_in: str
     country: str = ""
     entity: str = ""
     entity_country: str = ""
     tenant: str = ""
+    host: str = ""
+    """The host of which `location` is the hash, because a Secret has it."""
 
 
 def of_spec(spec: PlatformSpec) -> Iterator[Seen]:
@@ -94,13 +96,14 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
         for flow in data_flows(
             resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions())
         ):
-            endpoint = flow.endpoint or (f"not known: {flow.unknown}" if flow.unknown else ENCRYPTED)
+            endpoint = flow.shown or (f"not known: {flow.unknown}" if flow.unknown else ENCRYPTED)
             name = endpoint
             if flow.purpose == "addresses":  # the whole range, of a pool that has a name
                 name = f"pool {_text(resource.metadata.get('name')) or resource.name}"
                 endpoint = flow.written or ENCRYPTED
             tenant = _text(resource.metadata.get("namespace"))
-            yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant)
+            host = flow.endpoint if flow.secret else ""
+            yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant, host=host)
 
 
 def _known(value: Any) -> Any:

@@ -30,6 +30,7 @@ KINDS = {
     "secrets": "Holders of the key to the stack's secrets",
     "ci": "CI runners that get the stack's secrets",
     "egress": "Egress of tenants and the platform",
+    "unclassified": "Destinations whose purpose no field says",
     "addresses": "Address pools",
     "SSH access": "Bastions and addresses that SSH goes through",
     "BGP peer": "BGP peers",
@@ -155,7 +156,7 @@ class Evidence:
     @property
     def kinds_not_declared(self) -> list[str]:
         """Kinds for which neither stack file nor state names a place: the cluster may still use one."""
-        named = {place.kind for place in self.places}
+        named = {"unclassified", *(place.kind for place in self.places)}  # of which no stack needs one
         if self.secrets_provider == "passphrase":
             named.add("secrets")  # the operators know it: it is at no place
         return [kind for kind in KINDS if kind not in named and kind not in _STACK_FILE_NAMES_ALL]

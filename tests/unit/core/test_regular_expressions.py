@@ -8,7 +8,7 @@ import pytest
 from components.charts import steady
 from components.core import endpoints
 from components.network.cilium import data_path
-from components.residency import data_flows
+from components.residency import fields, named, services
 from components.stackfile import lines
 from vds.cilium_values import inputs
 
@@ -16,13 +16,15 @@ SEARCHED = [
     (steady._CALL, "{{"),
     (steady._CALL, "{{ a "),
     (steady._SECONDS, "{{"),
-    (endpoints._URL, "a-"),
-    (endpoints._URL, "a."),
+    (endpoints.URL, "a-"),
+    (endpoints.URL, "a."),
     (data_path._PLACEHOLDER, "{{"),
     (data_path._PLACEHOLDER, "${"),
-    (data_flows._FORWARD, "\n"),
-    (data_flows._FORWARD, " "),
-    (data_flows._TIME, "\n"),
+    (named._BETWEEN, " "),
+    (named._IN_BRACKETS, "["),
+    (fields._COMMAND, "pg_"),
+    (services._SCHEMED, "s3"),
+    (services._ARN, "arn:aws"),
     (inputs._TEMPLATED, "{{"),
     (inputs._CONTROL, "\n"),
     (lines._STEP, "["),

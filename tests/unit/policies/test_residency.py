@@ -1,5 +1,7 @@
 """Every field of a program that names a destination is found."""
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -236,10 +238,21 @@ def test_a_chart_that_the_program_takes_apart_is_judged_by_its_objects() -> None
     assert "bytes go to ghcr.io" in message
 
 
-def test_a_secret_value_that_is_a_url_names_its_host_and_nothing_else() -> None:
-    [message] = said(kube("v1", "Secret", "db", "a", stringData={"DSN": "postgres://me:hunter2@db.example.com/x"}))
-    assert "Secret a/db: stringData.DSN: bytes go to db.example.com" in message
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_host_in_a_secret_is_judged_and_shown_by_its_hash(encoded: bool) -> None:
+    url = "postgres://me:hunter2@db.example.com/x"
+    field, value = ("data", b64encode(url.encode()).decode()) if encoded else ("stringData", url)
+    secret = kube("v1", "Secret", "db", "a", **{field: {"DSN": value}})
+    [message] = said(secret)
+    digest = sha256(b"db.example.com").hexdigest()[:16]
+    assert f"Secret a/db: {field}.DSN: bytes go to sha256:{digest} (egress)" in message
     assert "hunter2" not in message
+    assert "db.example" not in message
+    assert said(secret, places=[{**PLACE, "hosts": ["db.example.com"], "purposes": ["egress"]}]) == []
+
+
+def test_a_key_store_in_a_secret_names_no_host() -> None:
+    assert said(kube("v1", "Secret", "s", "a", data={"store.jks": b64encode(bytes(range(256))).decode()})) == []
 
 
 def test_a_place_is_used_only_for_what_it_is_declared_for() -> None:
