@@ -7,20 +7,17 @@ one that can't be read ends the program, because an SBOM that leaves it out woul
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 from cyclonedx.model import HashAlgorithm, HashType
-from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from components.charts.lock import FILE, read_lock
-from components.core.endpoints import image_registry
 from components.stackfile.spec import PlatformSpec
 from vds.charts.images import stack_images
+from vds.charts.sbom import as_json, bom, chart_component, image_component
 from vds.shared.stack import open_spec
 
 ROOT = Path(__file__).parents[1]
@@ -50,16 +47,7 @@ def charts(spec: PlatformSpec, lock: str) -> Iterator[Component]:
     locked, _ = read_lock(lock)
     for chart in spec.wanted_charts:
         entry = locked.find(chart.name, chart.version)
-        yield Component(
-            type=ComponentType.APPLICATION,
-            name=chart.name,
-            version=chart.version,
-            purl=PackageURL(
-                "helm", name=chart.name, version=chart.version, qualifiers={"repository_url": chart.origin}
-            ),
-            bom_ref=f"helm/{chart.name}@{chart.version}",
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=entry.sha256)] if entry else [],
-        )
+        yield chart_component(chart.name, chart.version, chart.origin, entry.sha256 if entry else "")
 
 
 def images(spec: PlatformSpec) -> Iterator[Component]:
@@ -67,27 +55,7 @@ def images(spec: PlatformSpec) -> Iterator[Component]:
     found = stack_images(spec, ROOT)
     if found.missing:
         sys.exit("\n".join(f"error: {problem}" for problem in found.missing))
-    for one in found.found:
-        name, _, digest = one.image.partition("@")
-        tag = one.mirror_path.rpartition("/")[2].partition(":")[2]
-        where = {"repository_url": f"{image_registry(name)}/{one.mirror_path.partition(':')[0]}", "tag": tag}
-        last = one.mirror_path.partition(":")[0].rpartition("/")[2]
-        yield Component(
-            type=ComponentType.CONTAINER,
-            name=one.mirror_path.partition(":")[0],
-            version=digest or tag,
-            purl=PackageURL("oci", name=last, version=quote(digest, safe="") or None, qualifiers=where),
-            bom_ref=f"oci/{one.image}",
-        )
-
-
-def bom(components: Iterable[Component], version: str) -> Bom:
-    """The document, about this version of the project."""
-    made = Bom(components={str(one.bom_ref): one for one in components}.values())
-    made.metadata.component = Component(
-        type=ComponentType.APPLICATION, name="vds-platform", version=version, bom_ref="vds-platform"
-    )
-    return made
+    yield from (image_component(one.image) for one in found.found)
 
 
 def main() -> None:
@@ -101,7 +69,7 @@ def main() -> None:
     for stack in given.stack:
         spec = open_spec(stack, project=ROOT)
         found += [*charts(spec, (ROOT / FILE).read_text()), *images(spec)]
-    given.file.write_text(JsonV1Dot6(bom(found, version)).output_as_string(indent=2) + "\n")
+    given.file.write_bytes(as_json(bom(found, "vds-platform", version)))
     print(f"{given.file}: {len(found)} components")
 
 

@@ -81,17 +81,24 @@ def stack_images(spec: PlatformSpec, project: Path) -> Images:
     _add(users, "the platform", _own(wanted))
     beside = list(_by_operators(wanted))
     if isinstance(wanted.cluster, Kubeadm):
+        for image in kubeadm_images(wanted):
+            users.setdefault(image, []).append("kubeadm")
         version = wanted.cluster.kubernetes_version
-        names = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
-        names += [] if wanted.cni.service_proxy == "ebpf" else ["kube-proxy"]
-        for name in names:
-            users.setdefault(f"{KUBERNETES_REGISTRY}/{name}:v{version}", []).append("kubeadm")
         beside.append(
             f"CoreDNS, etcd and pause, whose versions kubeadm {version} has: run "
             f"`kubeadm config images list --kubernetes-version v{version}`"
         )
-    found = tuple(_image(name, users[name]) for name in sorted(users))
+    found = tuple(stack_image(name, users[name]) for name in sorted(users))
     return Images(found, tuple(missing), tuple(beside))
+
+
+def kubeadm_images(spec: PlatformSpec) -> list[str]:
+    """Images of the control plane and of kube-proxy, by the Kubernetes project; none where others make the cluster."""
+    if not isinstance(spec.cluster, Kubeadm):
+        return []
+    names = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+    names += [] if spec.cni.service_proxy == "ebpf" else ["kube-proxy"]
+    return [f"{KUBERNETES_REGISTRY}/{name}:v{spec.cluster.kubernetes_version}" for name in names]
 
 
 def _charts(spec: PlatformSpec) -> Iterator[_Chart]:
@@ -126,9 +133,14 @@ def _by_operators(spec: PlatformSpec) -> Iterator[str]:
 
 def _add(users: dict[str, list[str]], by: str, manifests: Iterable[Manifest]) -> None:
     for item in manifests:
-        view = ManifestView(item["kind"], item)
-        for image in dict.fromkeys((*images(view), *_given(view))):
+        for image in images_of(item):
             users.setdefault(image, []).append(f"{by}: {label(item)}")
+
+
+def images_of(item: Manifest) -> tuple[str, ...]:
+    """Every image that an object's pods run, mount, or give to pods that they make."""
+    view = ManifestView(item["kind"], item)
+    return tuple(dict.fromkeys((*images(view), *_given(view))))
 
 
 def _given(workload: ManifestView) -> Iterator[str]:
@@ -138,7 +150,8 @@ def _given(workload: ManifestView) -> Iterator[str]:
                 yield found["image"]
 
 
-def _image(name: str, users: list[str]) -> StackImage:
+def stack_image(name: str, users: Iterable[str]) -> StackImage:
+    """The image of this name, taken apart."""
     where, _, digest = name.partition("@")
     registry = image_registry(name)
     origin = where if where.startswith(f"{registry}/") else f"{registry}/{where}"

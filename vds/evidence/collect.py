@@ -11,6 +11,7 @@ from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
 from vds.evidence.data_flows import Seen, declared, of_spec, of_state
 from vds.evidence.model import SECURITY_SETTING, Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
+from vds.evidence.software import software
 from vds.evidence.state import State
 
 _AGAIN = "run pulumi up, then make the evidence again"
@@ -44,6 +45,7 @@ def collect(
         tenants=_tenants(spec, state),
         policies=tuple(sorted(policies)),
         exempt=tuple(sorted(set(_exempt(spec, state)))),
+        software=tuple(sorted(set(software(spec, state)))),
         open_points=tuple(_open_points(spec, state, seen)),
         state_made_at=state.made_at,
         state_sha256=state.sha256,

@@ -11,6 +11,7 @@ from vds.evidence.oscal import oscal
 from vds.evidence.pdf import pdf
 from vds.evidence.policy_results import policies_json, policies_markdown
 from vds.evidence.record import record_json, record_markdown
+from vds.evidence.software import sbom
 from vds.evidence.tables import bullets, document, words
 from vds.shared.markdown import count, table
 
@@ -26,6 +27,7 @@ FILES = {
     "controls.md": "controls of NSM, of the EU's framework, of the GDPR and of the CIS, and how each is proved",
     "policies.md": "every policy, what came of it, and what could not be decided",
     "policies.json": "the same for a program",
+    "sbom.cdx.json": "charts and images of the stack, as CycloneDX",
     "oscal-catalog.json": "the controls of controls.md, as OSCAL",
     "oscal-component-definition.json": "how the platform meets each, as OSCAL",
     "oscal-assessment-results.json": "what was observed of this stack, as OSCAL",
@@ -129,6 +131,7 @@ def render(evidence: Evidence, *, date: str) -> dict[str, bytes]:
         "residency.mmd": mermaid(graph),
         "residency.svg": picture,
         "controls.md": controls_markdown(evidence),
+        "sbom.cdx.json": sbom(evidence),
         **oscal(evidence),
         "policies.md": policies_markdown(evidence),
         "policies.json": policies_json(evidence),

@@ -92,7 +92,7 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             )
             yield Seen("node", resource.name, address, source, *where)
             continue
-        inputs = _known(resource.inputs)
+        inputs = known(resource.inputs)
         for flow in data_flows(
             resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions())
         ):
@@ -106,13 +106,13 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant, host=host)
 
 
-def _known(value: Any) -> Any:
-    """The value with UNKNOWN where it is encrypted."""
+def known(value: Any) -> Any:
+    """A value of the state with UNKNOWN where it is encrypted."""
     if is_secret(value):
         return UNKNOWN
     if isinstance(value, Mapping):
-        return {key: _known(inner) for key, inner in value.items()}
-    return [_known(inner) for inner in value] if isinstance(value, list) else value
+        return {key: known(inner) for key, inner in value.items()}
+    return [known(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The content of the evidence: frozen, sorted, and without secrets."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from components.core.finding import Finding
 from components.residency.processing import Processing
@@ -120,6 +120,17 @@ class Exempt:
     reason: str
 
 
+class Software(NamedTuple):
+    """A chart or an image of the stack, or what is not listed."""
+
+    kind: Literal["chart", "image", "missing"]
+    name: str
+    """Of an image the whole reference; of what is missing, what and why."""
+    version: str = ""
+    origin: str = ""
+    """The repository of a chart."""
+
+
 SECURITY_SETTING = "security setting "
 """What the exception of a setting of `cluster.security` is called, before its name."""
 
@@ -136,6 +147,7 @@ class Evidence:
     tenants: tuple[Tenant, ...]
     policies: tuple[PolicyResult, ...]
     exempt: tuple[Exempt, ...]
+    software: tuple[Software, ...]
     open_points: tuple[str, ...]
     """What can't be decided from this state and this stack file, with the remedy."""
     state_made_at: str

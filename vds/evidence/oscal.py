@@ -9,10 +9,10 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid5
 
 from vds.evidence.control_results import Judged, judged
 from vds.evidence.controls import BY_MACHINE, DECLARED, FRAMEWORKS, Control
+from vds.evidence.identifiers import name_uuid, time_of
 from vds.evidence.model import Evidence, PolicyResult
 from vds.evidence.policy_results import policies_json
 from vds.evidence.tables import document
@@ -21,11 +21,6 @@ from vds.shared.markdown import one_line
 VERSION = "1.2.1"
 NAMESPACE = "https://vds-platform.example/oscal"
 """Of our properties. OSCAL asks for a URI that is a name, and nothing is served there."""
-
-_ROOT = UUID("6c1f3d0e-5b0f-5f64-9d3e-0a7b6f1f2c11")
-_NO_TIME = "1970-01-01T00:00:00Z"
-"""Of a state that names no time."""
-_TIME = re.compile(r"(19|20)\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)")
 
 Json = Mapping[str, Any]
 
@@ -54,7 +49,7 @@ def _with_head(evidence: Evidence, file: str, body: Json) -> Json:
     }
     head = {
         "title": _line(titles[file]),
-        "last-modified": _time(evidence),
+        "last-modified": time_of(evidence.state_made_at),
         "version": dict(evidence.versions).get("vds-platform", "unknown"),
         "oscal-version": VERSION,
     }
@@ -155,8 +150,8 @@ def _assessment_results(evidence: Evidence, controls: Sequence[Judged]) -> Json:
         "uuid": _uuid(evidence.stack, "result", evidence.state_sha256),
         "title": f"State of stack {evidence.stack}",
         "description": f"Verdict: {evidence.verdict}. SHA-256 of the state's resources: {evidence.state_sha256}.",
-        "start": _time(evidence),
-        "end": _time(evidence),
+        "start": time_of(evidence.state_made_at),
+        "end": time_of(evidence.state_made_at),
         "props": [_prop("verdict", evidence.verdict), _prop("state-sha256", evidence.state_sha256)],
         "local-definitions": {
             "components": [
@@ -218,7 +213,7 @@ def _observation_of_policy(evidence: Evidence, policy: PolicyResult) -> Json:
         "relevant-evidence": [
             {"href": f"#{_policies_file(evidence)['uuid']}", "description": "The policy's result, for a program."}
         ],
-        "collected": _time(evidence),
+        "collected": time_of(evidence.state_made_at),
     }
 
 
@@ -244,7 +239,7 @@ def _observation_of_declaration(evidence: Evidence, one: Judged) -> Json:
                 "description": "What the stack file declares, and what the state has.",
             }
         ],
-        "collected": _time(evidence),
+        "collected": time_of(evidence.state_made_at),
     }
 
 
@@ -303,11 +298,4 @@ def _line(text: str) -> str:
 
 
 def _uuid(*names: str) -> str:
-    """The same for the same names, which no other list of names has."""
-    return str(uuid5(_ROOT, document(names).decode()))
-
-
-def _time(evidence: Evidence) -> str:
-    """When the engine wrote the state, with six digits of a second at most."""
-    match = _TIME.fullmatch(evidence.state_made_at)
-    return f"{evidence.state_made_at[:19]}{match[2] or ''}{match[3]}" if match else _NO_TIME
+    return str(name_uuid(*names))
