@@ -50,4 +50,4 @@ def test_every_file_of_the_project_that_a_program_opens_is_program_or_data():
     named, code = {"Pulumi.oslo.yaml", "charts.lock.yaml"}, code_folders(["components/x.py"])
     data = {name for name in read if is_data(name, named, code)}
     assert data == named
-    assert {name.split("/")[0] for name in read - data} <= {"__main__.py", "components", "Pulumi.yaml"}
+    assert {name.split("/")[0] for name in read - data} <= {"__main__.py", "components", "Pulumi.yaml", ".github"}

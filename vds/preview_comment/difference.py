@@ -42,7 +42,10 @@ def changed_paths(change: Change) -> tuple[str, ...]:
         return tuple(there)
     if [path for path in old if path in new] != [path for path in new if path in old]:
         there.append(_ORDER)
-    return (*there, *(path for path in change.secrets if not any(within(other, path) for other in there)))
+    return (
+        *there,
+        *(path for path in change.secrets if not any(within(other, path) or within(path, other) for other in there)),
+    )
 
 
 def noise(change: Change) -> str:
@@ -75,7 +78,7 @@ def diff_lines(change: Change, longest: int = sys.maxsize) -> tuple[str, ...]:
         before, after = old.get(path), new.get(path)
         if path == _ORDER:
             lines.append(f"! {path} changes")
-        elif path not in old and path not in new:
+        elif same(before, after):
             lines.append(f"! {path}: changes, and is hidden")
         elif concealing := next((secret for secret in hidden if within(path, secret)), None):
             lines.append(f"! {concealing}: changes, and is hidden")

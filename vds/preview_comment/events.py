@@ -5,12 +5,13 @@ ever held a secret.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.core.untrusted import json_value
-from vds.preview_comment.masking import masked, masked_text
+from vds.preview_comment.leaves import leaves, same, within
+from vds.preview_comment.masking import SECRET, masked, masked_message
 
 Op = Literal["same", "create", "update", "replace", "delete"]
 
@@ -158,6 +159,10 @@ def _take(changes: dict[str, Change], metadata: Mapping[str, Any]) -> None:
     if before and before.op == "replace" and not old:  # a resource that is deleted first has no other step
         old = {"inputs": before.old, "id": before.old_id}
     some = new or old
+    sides = [side.get("inputs") or {} for side in (old, new)]
+    shown = [masked(sides[0], kind=kind)]
+    shown.append(shown[0] if sides[0] == sides[1] else masked(sides[1], kind=kind))
+    secrets = {*_hidden(metadata, shown[1]), *(_concealed(*sides, *shown) if old and new else ())}
     changes[urn] = Change(
         urn,
         kind,
@@ -167,25 +172,48 @@ def _take(changes: dict[str, Change], metadata: Mapping[str, Any]) -> None:
         provider=(some.get("provider") or "").rpartition("::")[0],
         protect=bool((old or new).get("protect", False)),
         old_id=str(old.get("id") or ""),
-        old=masked(old.get("inputs") or {}, kind=kind),
-        new=masked(new.get("inputs") or {}, kind=kind),
+        old=shown[0],
+        new=shown[1],
         keys=tuple(metadata.get("keys") or ()),
-        secrets=_hidden(metadata, kind),
+        secrets=tuple(sorted(secrets)),
     )
 
 
-def _hidden(metadata: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+def _hidden(metadata: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """Paths that the engine says differ, at or below a value that is masked: the diff of values won't show them."""
-    new = masked((metadata.get("new") or {}).get("inputs") or {}, kind=kind)
     paths = [*(metadata.get("detailedDiff") or {}), *(metadata.get("diffs") or ())]
     tops = {path: path.replace("[", ".").split(".")[0] for path in paths}
     named = [path for path, top in tops.items() if "[secret]" in json.dumps(new.get(top, ""))]
     return tuple(path for path in named if not any(other.startswith(f"{path}.") for other in named))
 
 
+def _concealed(old: Any, new: Any, shown_old: Any, shown_new: Any) -> Iterator[str]:
+    """Paths of values that differ where what is shown of them does not, or not in each line."""
+    was, becomes = dict(leaves(old)), dict(leaves(new))
+    seen = dict(leaves(shown_old)), dict(leaves(shown_new))
+    covers = [path for side in seen for path, value in side.items() if value == SECRET]
+    for path in sorted({*was, *becomes}):
+        values = was.get(path, ...), becomes.get(path, ...)
+        if same(*values):
+            continue
+        cover = next((one for one in covers if within(path, one)), path)
+        both = seen[0].get(cover, ...), seen[1].get(cover, ...)
+        if same(*both) or len({_covered(*pair) for pair in zip(values, both, strict=True)}) > 1:
+            yield cover
+
+
+def _covered(value: Any, shown: Any) -> tuple[str, ...]:
+    """The lines of a text that are hidden in what is shown of it."""
+    if not isinstance(value, str) or not isinstance(shown, str) or "\n" not in value:
+        return ()
+    return tuple(
+        line for line, seen in zip(value.split("\n"), shown.split("\n"), strict=False) if seen == SECRET != line
+    )
+
+
 def _verdict(event: Mapping[str, Any]) -> Verdict:
     # The engine puts the policy's description before what it found, on a line of its own.
-    message = masked_text(str(event["message"]).strip())
+    message = masked_message(str(event["message"]).strip())
     description, _, found = message.partition("\n")
     return Verdict(
         str(event["policyName"]),
@@ -196,4 +224,4 @@ def _verdict(event: Mapping[str, Any]) -> Verdict:
 
 
 def _diagnostic(event: Mapping[str, Any]) -> str:
-    return masked_text(str(event["message"]).strip())
+    return masked_message(str(event["message"]).strip())

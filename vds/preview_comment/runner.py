@@ -18,7 +18,7 @@ from components.core.untrusted import json_value
 from vds.preview_comment.base_state import deployment
 from vds.preview_comment.config_copy import public_copy
 from vds.preview_comment.events import EventsError, Preview, read
-from vds.preview_comment.masking import masked_text
+from vds.preview_comment.masking import masked_message
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
@@ -158,4 +158,4 @@ def _why(done: subprocess.CompletedProcess[str]) -> str:
     """The engine's own reason; its last lines if it names none."""
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if "error:" in line] or lines[-3:]
-    return masked_text(" ".join(errors)[:500])
+    return masked_message(" ".join(errors)[:500])

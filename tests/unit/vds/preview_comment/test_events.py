@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.previews import log, recorded
+from vds.preview_comment.difference import diff_lines, noise
 from vds.preview_comment.events import EventsError, Preview, read
 from vds.preview_comment.masking import SECRET, masked, masked_text
 
@@ -113,6 +114,32 @@ def test_switches_and_names_of_secrets_are_no_secrets() -> None:
 def test_a_hidden_value_that_differs_is_named() -> None:
     (change,) = recorded("node-address").of("update")[:1]
     assert change.secrets == ("connection.host",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({"a": {"password": "x"}}, {"a": {"password": "y"}}, ("! a.password: changes, and is hidden",)),
+        ({"text": "password: x"}, {"text": "password: y"}, ("! text: changes, and is hidden",)),
+        ({"token": ["x"]}, {"token": ["x", "y"]}, ("! token[1]: changes, and is hidden",)),
+        ({"tokens": {"a": "x"}}, {"tokens": {"a": "y"}}, ("! tokens.a: changes, and is hidden",)),
+        ({"text": "password: x"}, {"text": "none"}, ("! text: changes, and is hidden",)),
+        ({"t": "a\npassword: x\n"}, {"t": "a\npassword: y\n"}, ("! t: changes, and is hidden",)),
+        (
+            {"t": "a\npassword: x"},
+            {"t": "b\npassword: y"},
+            ("@@ t @@", "@@ -1,2 +1,2 @@", "-a", "+b", f" {SECRET}", "! t: hidden lines change"),
+        ),
+        ({"t": "a\npassword: x"}, {"t": "b\npassword: x"}, ("@@ t @@", "@@ -1,2 +1,2 @@", "-a", "+b", f" {SECRET}")),
+        ({"connection": SIGNED, "n": 1}, {"connection": SIGNED, "n": 2}, ("- n: 1", "+ n: 2")),
+    ],
+)
+def test_a_hidden_value_that_changes_is_named_even_if_the_engine_does_not_name_it(
+    old: dict[str, Any], new: dict[str, Any], said: tuple[str, ...]
+) -> None:
+    (change,) = preview(step("update", old=side(**old), new=side(**new))).changes
+    assert diff_lines(change) == said
+    assert not noise(change)
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "API_TOKEN", "AWS_SECRET_ACCESS_KEY", "OIDC_CLIENT_SECRET"])
