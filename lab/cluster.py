@@ -23,14 +23,6 @@ class Cluster(kubernetes_api.Cluster):
     def __init__(self, kubeconfig: Path) -> None:
         super().__init__(kubeconfig.read_text(encoding="utf-8"))
 
-    def is_ready(self) -> bool:
-        """Whether the API server answers `/readyz` with 200."""
-        try:
-            self.text("GET", "/readyz")
-        except Exception:  # refused, reset, not ready, no TLS: all mean "not yet"
-            return False
-        return True
-
     def text(self, method: str, path: str, body: Any = None, *, query: Query = (), content_type: str = "") -> str:
         """One request; the answer.
 
