@@ -85,18 +85,6 @@ cluster = kubernetes.Provider(
     enable_config_map_mutable=True,  # agents read cilium-config: it must never be gone between two versions
     enable_secret_mutable=True,  # nor may a certificate, while a listener serves with it
 )
-for name, node in nodes.items():
-    node.declare_decommission(
-        kubeconfig,
-        gateway_namespace=platform.gateway.namespace,
-        leaving_script=leaving.get(name, ""),
-        protect=bool(made) and name not in leaving,  # a control plane, whose membership is protected
-        depends_on=made,
-    )
-record = Record(
-    "record", platform.environment, nodes, kubeconfig=kubeconfig, provider=cluster, depends_on=list(nodes.values())
-)
-
 crds = [
     GatewayCrds("gateway-crds", bundle, provider=cluster, depends_on=api_server) for bundle in gateway_crds(platform)
 ]
@@ -110,13 +98,24 @@ cni = Cni(
     members=members,
     node_names=[node.name for node in platform.bootstrap.nodes] if platform.bootstrap else (),
 )
-# After the nodes, so that it is deleted before a node leaves: taking labels from a Node that is gone makes it anew.
 placement = Placement(
     "placement",
     platform.nodes,
     kept=platform.bootstrap is not None,
     provider=cluster,
-    depends_on=[*members, *nodes.values()],
+    depends_on=members,
+)
+# After the CNI and the labels: what of them is on a node goes after the node has left, and stays if it may not leave.
+for name, node in nodes.items():
+    node.declare_decommission(
+        kubeconfig,
+        gateway_namespace=platform.gateway.namespace,
+        leaving_script=leaving.get(name, ""),
+        protect=bool(made) and name not in leaving,  # a control plane, whose membership is protected
+        depends_on=[*made, cni, placement] if made else [],
+    )
+record = Record(
+    "record", platform.environment, nodes, kubeconfig=kubeconfig, provider=cluster, depends_on=list(nodes.values())
 )
 network = [*members, cni]
 pools = MetalLb(
@@ -145,7 +144,7 @@ gateway = Gateway(
     certificates=secrets.certificates,
     dns_key=secrets.dns_key,
     provider=cluster,
-    depends_on=[*network, placement, *crds],
+    depends_on=[*network, placement, *crds, *nodes.values()],  # so that it is deleted before a node leaves
     pools=[pools],
     tenants=list(tenants.values()),
 )

@@ -67,6 +67,18 @@ def test_a_node_of_a_cluster_made_here_is_drained_by_its_kubeconfig_and_before_i
         assert command.secret_inputs == {"stdin"}
 
 
+def test_what_the_cluster_has_of_a_node_stays_in_the_state_while_the_node_may_not_leave():
+    """Made anew by the next update, it would wait for a node that does not answer."""
+    program = run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS)
+    patches = {item.urn for item in program.of(":NodePatch")}
+    assert len(patches) == 2 * len(program.decommissions)
+    for command in program.decommissions:
+        assert patches <= command.depends_on
+    decommissions = {item.urn for item in program.decommissions}
+    gateway = [item for item in program.resources.values() if ":Gateway$" in item.urn and item.custom]
+    assert any(decommissions <= item.depends_on for item in gateway), "it goes before the nodes"
+
+
 def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():
     program = run_program("lab")
     note = next(item for item in program.of("core/v1:ConfigMap") if item.name == "record-nodes")
