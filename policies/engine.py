@@ -35,11 +35,11 @@ from pydantic import ValidationError
 from components.core.finding import Finding
 from components.core.manifests import FieldError, kind_of
 from components.core.messages import violations
-from components.residency.rules import UNDECIDED
 from policies import rules
 from policies.context import surroundings
 from policies.policy import Component, Object, OtherResource, Policy, Seen, Settings, Stack, is_component
 from policies.releases import inner_objects, is_release
+from policies.unknowns import undecided
 
 Config = Mapping[str, Any]
 
@@ -104,8 +104,7 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
             named = f"Release {release}, {finding.subject}" if release else finding.subject
             yield finding._replace(rule=policy.id, urn=finding.urn or urn, subject=named)
     except UnknownValueError as unknown:
-        message = f"{UNDECIDED}: {'.'.join(unknown.props)} is not known yet"
-        remedy = "write it as a plain value, not as another resource's output"
+        message, remedy = undecided(unknown)
         yield Finding(policy.id, subject, message, remedy, decided=False, urn=urn)
     except FieldError as error:
         yield Finding(policy.id, subject, f"cannot be judged: {error}", "correct the field", urn=urn)

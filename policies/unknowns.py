@@ -6,6 +6,13 @@ from typing import Any
 from pulumi_policy.proxy import UnknownValueError
 
 from components.core.unknown import UNKNOWN
+from components.residency.rules import UNDECIDED
+
+
+def undecided(unknown: UnknownValueError) -> tuple[str, str]:
+    """What a finding says of a value that is not known yet, and the remedy."""
+    message = f"{UNDECIDED}: {'.'.join(unknown.props)} is not known yet"
+    return message, "write it as a plain value, not as another resource's output"
 
 
 def plain(value: Any) -> Any:

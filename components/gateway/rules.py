@@ -33,14 +33,17 @@ _AnyRoute = Route | GrpcRoute
 
 
 class Claim(NamedTuple):
-    """A host name that somebody's route answers for."""
+    """A host name that somebody answers for."""
 
     owner: str
     """The tenant, or the namespace."""
     route: str
     hostname: str
+    """Empty where it is every one."""
     urn: str = ""
     """Of the route, where a policy asks."""
+    word: str = "route"
+    """What it is called, where a policy asks: it may be an Ingress or a Certificate."""
 
 
 def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Finding]:
@@ -77,12 +80,12 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
     problems = {}
     for claim in claims:
         for other in claims:
-            if other.owner < claim.owner and shared(claim.hostname, other.hostname):
-                over = "" if claim.hostname == other.hostname else f" (as {other.hostname})"
+            if other.owner < claim.owner and shared(claim.hostname or None, other.hostname or None):
+                over = "" if claim.hostname == other.hostname else f" (as {other.hostname or 'every host name'})"
                 problems[claim, other.owner] = Finding(
                     "gateway-hostname-owner",
-                    f"route '{claim.route}' of {claim.owner}",
-                    f"{claim.hostname} belongs to {other.owner} too{over}",
+                    f"{claim.word} '{claim.route}' of {claim.owner}",
+                    f"{claim.hostname or 'every host name'} belongs to {other.owner} too{over}",
                     "a host name has one owner; remove it from one of them",
                     urn=claim.urn,
                     value=claim.hostname,

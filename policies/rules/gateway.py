@@ -11,21 +11,18 @@ from components.core.finding import Finding
 from components.core.manifests import Fields, ManifestView
 from components.core.untrusted import json_value
 from components.core.waivers import Waiver
-from components.gateway.model import shared
 from components.gateway.rules import (
-    Claim,
     canary_problems,
-    ownership_problems,
     plain_text_problem,
     weight_problems,
 )
+from components.tenancy.isolation import selects_everything
 from policies.policy import GDPR, HIGH, MEDIUM, NSA, PLATFORM, Dated, Namespaces, Object, Settings, Stack, policy
+from policies.routes import LISTENERS, ROUTES, parents, redirects
 
 _API = "gateway.networking.k8s.io"
-ROUTES = (f"{_API}:HTTPRoute", f"{_API}:GRPCRoute")
-NAMED_ROUTES = (*ROUTES, f"{_API}:TLSRoute")
-LISTENERS = (f"{_API}:Gateway", f"{_API}:ListenerSet", "gateway.networking.x-k8s.io:XListenerSet")
-ENCRYPTED = ("HTTPS", "TLS")
+_NO_PLAIN_TEXT = ("HTTPS", "TLS", "UDP")
+"""Protocols of listeners that take no requests in plain text; what UDP carries, HTTPS cannot."""
 NGINX_CONTROLLER = "k8s.io/ingress-nginx"
 
 
@@ -92,14 +89,15 @@ def tls(gateway: Object, settings: Dated, stack: Stack) -> Iterator[Finding]:
     exceptions = _exceptions(gateway.annotations.raw.get(labels.PLAIN_TEXT))
     routes = list(stack.objects(*ROUTES))
     for listener in gateway.spec.groups("listeners"):
-        if "protocol" not in listener or listener.text("protocol") in ENCRYPTED:
+        if "protocol" not in listener or listener.text("protocol") in _NO_PLAIN_TEXT:
             continue  # without one it is a patch of a listener that is managed elsewhere: the CRD demands it
         if only_redirects(gateway, listener, routes):
             continue
         name = listener.text("name")
         subject = f"{gateway.label}, {name}"
+        protocol = "TLS" if listener.text("protocol") == "TCP" else "HTTPS"
         remedy = (
-            f"write protocol: HTTPS, or the annotation {labels.PLAIN_TEXT} with "
+            f"write protocol: {protocol}, or the annotation {labels.PLAIN_TEXT} with "
             f'{{"{name}": {{"until", "reason"}}}}: a day'
         )
         problem = plain_text_problem(subject, remedy)
@@ -136,23 +134,10 @@ def only_redirects(gateway: ManifestView, listener: Fields, routes: Sequence[Man
         if route.namespace == gateway.namespace
         and any(
             parent[:3] == (gateway.kind, gateway.namespace, name) and parent[3] in ("", section)
-            for parent in _parents(route)
+            for parent in parents(route)
         )
     ]
-    return bool(attached) and all(_redirects(route) for route in attached)
-
-
-def _redirects(route: ManifestView) -> bool:
-    rules = route.spec.groups("rules")
-    return bool(rules) and all(
-        not rule.items("backendRefs")
-        and any(
-            item.group("requestRedirect").text("scheme") == "https"
-            for item in rule.groups("filters")
-            if item.text("type") == "RequestRedirect"
-        )
-        for rule in rules
-    )
+    return bool(attached) and all(redirects(route) for route in attached)
 
 
 # --- canaries --------------------------------------------------------------------------------------------
@@ -198,103 +183,73 @@ def _on_trial(names: Sequence[str], named: str) -> list[bool]:
     return said if any(said) and not all(said) else [index > 0 for index in range(len(names))]
 
 
-# --- host names ------------------------------------------------------------------------------------------
-
-
-@policy(
-    id="gateway-hostname-owner",
-    title="Every host name has one owner.",
-    severity=HIGH,
-    framework=GDPR,
-    reference="art. 32",
-    why="A route that answers for another's host name reads its users' requests.",
-    remedy="Give each host name, and each name that a wildcard covers, to one namespace.",
-)
-def hostname_owner(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
-    routes = list(stack.objects(*NAMED_ROUTES, patches=True))
-    yield from ownership_problems(
-        [Claim(route.namespace, route.name, host, route.urn) for route in routes for host in _hosts(route)]
-    )
-    yield from _unnamed(
-        [route for route in routes if not route.patch], list(stack.objects(f"{_API}:Gateway")), settings
-    )
-
-
-def _unnamed(routes: Sequence[Object], gateways: Sequence[Object], settings: Namespaces) -> Iterator[Finding]:
-    """Routes of tenants without host names: they answer for every name of their listeners, other tenants' among them.
-
-    A route of the platform's own may do that: it is how plain requests are sent on to HTTPS."""
-    for route in routes:
-        if _hosts(route) or not settings.may_hold_tenants(route.namespace):
-            continue
-        for other in routes:
-            again = (
-                not _hosts(other) and settings.may_hold_tenants(other.namespace) and route.namespace < other.namespace
-            )
-            if again or other.namespace == route.namespace:
-                continue
-            taken = [host for host in _hosts(other) or ["every host name"] if _takes(route, other, host, gateways)]
-            if taken:
-                yield route.finding(
-                    f"has no hostnames, so it answers for {', '.join(taken)} of {other.namespace} too",
-                    "write the host names that are its own",
-                    subject=f"route '{route.metadata.text('name', '?')}' of {route.namespace}",
-                )
-
-
-def _takes(route: Object, other: Object, host: str, gateways: Sequence[Object]) -> bool:
-    """Whether a route without host names gets requests for a host of another: on a listener that both attach to."""
-    for parent in _parents(route):
-        for there in _parents(other):
-            sections = {parent[3], there[3]} - {""}
-            if parent[:3] != there[:3] or len(sections) > 1:
-                continue
-            known = [made for made in gateways if (made.namespace, made.metadata.text("name")) == parent[1:3]]
-            listeners = [one for made in known for one in made.spec.groups("listeners")]
-            names = [one.text("hostname") or None for one in listeners if not sections or one.text("name") in sections]
-            if not known or not _hosts(other) or any(shared(name, host) for name in names):
-                return True
-    return False
-
-
-def _parents(route: ManifestView) -> list[tuple[str, str, str, str]]:
-    """Kind, namespace, name and listener of what a route attaches to."""
-    return [
-        (
-            parent.text("kind", "Gateway"),
-            parent.text("namespace", route.namespace),
-            parent.text("name"),
-            parent.text("sectionName"),
-        )
-        for parent in route.spec.groups("parentRefs")
-    ]
-
-
-def _hosts(route: ManifestView) -> list[str]:
-    return route.spec.texts("hostnames")
-
-
 # --- grants, ingress-nginx -------------------------------------------------------------------------------
 
 
 @policy(
     id="gateway-reference-grant",
-    title="A ReferenceGrant lets one kind of one namespace use one kind.",
+    title="A ReferenceGrant lets one kind of one namespace use one object.",
     severity=HIGH,
     framework=PLATFORM,
     reference="Gateway API, ReferenceGrant",
     why="Only a grant limits what routes of other namespaces may use, certificates among them; a wide one does not.",
-    remedy="Write one grant for each namespace and kind, and name the Secret.",
+    remedy="Write one grant for each namespace and kind, and name what may be used. Give no tenant a certificate of "
+    "the platform's.",
     kinds=(f"{_API}:ReferenceGrant",),
 )
-def reference_grant(grant: Object, _: Settings) -> Iterator[Finding]:
+def reference_grant(grant: Object, settings: Namespaces) -> Iterator[Finding]:
     for side in ("from", "to"):
         count = len(grant.spec.items(side))
         if side in grant.spec and count != 1:
             yield grant.finding(f"spec.{side} has {count} entries", "write one grant for each namespace and kind")
     for target in grant.spec.groups("to"):
-        if target.text("kind") == "Secret" and not target.text("name"):
-            yield grant.finding("lets another namespace use every Secret of this one", "write the name of the Secret")
+        kind = target.text("kind")
+        if not target.text("name"):
+            yield grant.finding(f"lets another namespace use every {kind} of this one", f"write the name of the {kind}")
+        elif kind == "Secret" and not settings.may_hold_tenants(grant.namespace):
+            for user in grant.spec.groups("from"):
+                if settings.may_hold_tenants(user.text("namespace")):
+                    yield grant.finding(
+                        f"gives the platform's Secret {target.text('name')} to {user.text('namespace')}, a tenant, "
+                        "which may then serve every name of that certificate",
+                        "remove it, and give the tenant a certificate of its own",
+                    )
+
+
+@policy(
+    id="gateway-attachment",
+    title="A listener takes routes of chosen namespaces, and certificates that no tenant can change.",
+    severity=HIGH,
+    framework=PLATFORM,
+    reference="Gateway API, AllowedRoutes and SecretObjectReference",
+    why="With from: All, a route of any namespace attaches and may take requests of others. A certificate in a "
+    "tenant's namespace is one that the tenant can replace for everybody.",
+    remedy="Write from: Same, or from: Selector with the label of tenants' namespaces. Keep certificates in the "
+    "Gateway's own namespace.",
+    kinds=LISTENERS,
+)
+def attachment(gateway: Object, settings: Namespaces) -> Iterator[Finding]:
+    chosen = "write from: Same, or from: Selector with a label"
+    if _from_everywhere(gateway.spec.group("allowedListeners")):
+        yield gateway.finding("takes listeners from every namespace", chosen)
+    for listener in gateway.spec.groups("listeners"):
+        subject = f"{gateway.label}, {listener.text('name')}"
+        if _from_everywhere(listener.group("allowedRoutes")):
+            yield gateway.finding("takes routes from every namespace", chosen, subject=subject)
+        for reference in listener.group("tls").groups("certificateRefs"):
+            owner = reference.text("namespace", gateway.namespace)
+            if owner != gateway.namespace and settings.may_hold_tenants(owner):
+                yield gateway.finding(
+                    f"serves the certificate {owner}/{reference.text('name', '?')}, which a tenant can change",
+                    f"keep it in {gateway.namespace}",
+                    subject=subject,
+                )
+
+
+def _from_everywhere(allowed: Fields) -> bool:
+    namespaces = allowed.group("namespaces")
+    said, selector = namespaces.text("from"), namespaces.group("selector")
+    return said == "All" or (said == "Selector" and selects_everything(selector))
 
 
 @policy(

@@ -121,10 +121,11 @@ def peer(**spec: Any) -> Resource:
     return kube("metallb.io/v1beta2", "BGPPeer", "router", "metallb-system", spec={"holdTime": "90s", **spec})
 
 
-def gateway(protocol: str, **exceptions: Props) -> Resource:
-    """A Gateway with one listener, `http`, and what its annotation excuses."""
+def gateway(protocol: str, allowed: Props | None = None, **exceptions: Props) -> Resource:
+    """A Gateway with one listener, `http`, the namespaces of its routes, and what its annotation excuses."""
     annotations = {"vds-platform.no/plain-text": json.dumps(exceptions)} if exceptions else {}
-    spec = {"listeners": [{"name": "http", "port": 80, "protocol": protocol}]}
+    routes = {"allowedRoutes": {"namespaces": allowed}} if allowed else {}
+    spec = {"listeners": [{"name": "http", "port": 80, "protocol": protocol, **routes}]}
     metadata = {"annotations": annotations}
     return kube("gateway.networking.k8s.io/v1", "Gateway", "public", "gateway-system", metadata=metadata, spec=spec)
 

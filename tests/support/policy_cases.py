@@ -263,10 +263,16 @@ CASES: dict[str, Case] = {
         [named_route(["stable", 40], ["api-canary", UNKNOWN])],
     ),
     "gateway-reference-grant": Case(
-        [grant({"kind": "Service"})],
+        [grant({"kind": "Service", "name": "web"})],
         [grant({"kind": "Secret"})],
         "ReferenceGrant agency/g: lets another namespace use every Secret of this one",
         [grant({"kind": UNKNOWN})],
+    ),
+    "gateway-attachment": Case(
+        [gateway("HTTPS")],
+        [gateway("HTTPS", allowed={"from": "All"})],
+        "Gateway gateway-system/public, http: takes routes from every namespace: write from: Same, or from: Selector",
+        [gateway("HTTPS", allowed={"from": UNKNOWN})],
     ),
     "gateway-no-ingress-nginx": Case(
         [kube("networking.k8s.io/v1", "Ingress", "web", "agency", spec={"ingressClassName": "traefik"})],

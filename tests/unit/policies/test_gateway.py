@@ -103,3 +103,172 @@ def test_a_route_of_the_platform_s_own_may_send_everything_on() -> None:
     other = {**section, "sectionName": "https"}
     routes = hosted("agency", "a.example.no", parentRefs=[other]), bare("butikk", parentRefs=[section])
     assert said(*routes, policy="gateway-hostname-owner") == []
+
+
+OWNER = hosted("butikk", "butikk.example.no")
+
+
+def claim(api: str, kind: str, owner: str = "skjema", metadata: Any = None, **spec: Any) -> Resource:
+    """Another object that is for a host name."""
+    return kube(api, kind, "evil", owner, spec=spec, metadata=metadata or {})
+
+
+def listener(**more: Any) -> dict[str, Any]:
+    return {"name": "https", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [{"name": "x"}]}, **more}
+
+
+HOST = "butikk.example.no"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        claim("networking.k8s.io/v1", "Ingress", rules=[{"host": HOST}]),
+        claim("networking.k8s.io/v1", "Ingress", tls=[{"hosts": [HOST]}]),
+        claim("traefik.io/v1alpha1", "IngressRoute", routes=[{"match": f"Host(`{HOST}`) && PathPrefix(`/`)"}]),
+        claim("traefik.io/v1alpha1", "IngressRoute", routes=[{"match": f"Host(`a.example.no`, `{HOST}`)"}]),
+        claim("traefik.io/v1alpha1", "IngressRouteTCP", routes=[{"match": f"HostSNI(`{HOST}`)"}]),
+        claim("traefik.containo.us/v1alpha1", "IngressRoute", routes=[{"match": f'Host("{HOST}")'}]),
+        claim(ROUTES, "Gateway", listeners=[listener(hostname=HOST)]),
+        claim(ROUTES, "Gateway", listeners=[listener(hostname="*.example.no")]),
+        claim(ROUTES, "ListenerSet", listeners=[listener(hostname=HOST)]),
+        claim(ROUTES, "TLSRoute", hostnames=[HOST]),
+        claim("cert-manager.io/v1", "Certificate", dnsNames=[HOST]),
+        claim("cert-manager.io/v1", "Certificate", commonName="*.example.no"),
+        claim("networking.istio.io/v1", "VirtualService", hosts=[HOST]),
+        claim("networking.istio.io/v1", "Gateway", servers=[{"hosts": [f"skjema/{HOST}"]}]),
+        claim("projectcontour.io/v1", "HTTPProxy", virtualhost={"fqdn": HOST}),
+        claim("externaldns.k8s.io/v1alpha1", "DNSEndpoint", endpoints=[{"dnsName": HOST}]),
+        claim(
+            "v1", "Service", metadata={"annotations": {"external-dns.alpha.kubernetes.io/hostname": f"a.no, {HOST}"}}
+        ),
+    ],
+)
+def test_a_host_name_has_one_owner_by_whatever_object(other: Resource) -> None:
+    [message] = said(OWNER, other, policy="gateway-hostname-owner")
+    assert "'evil' of skjema: " in message
+    assert "belongs to butikk too" in message
+    assert said(OWNER, other._replace(provider="other"), policy="gateway-hostname-owner") == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        claim("networking.k8s.io/v1", "Ingress", defaultBackend={"service": {"name": "web"}}),
+        claim("networking.k8s.io/v1", "Ingress", rules=[{"http": {"paths": []}}]),
+        claim("traefik.io/v1alpha1", "IngressRoute", routes=[{"match": "HostRegexp(`.*`)"}]),
+        claim("traefik.io/v1alpha1", "IngressRouteTCP", routes=[{"match": "HostSNI(`*`)"}]),
+        claim("networking.istio.io/v1", "VirtualService", hosts=["*"]),
+    ],
+)
+def test_what_names_no_host_takes_those_of_others(other: Resource) -> None:
+    [message] = said(OWNER, other, policy="gateway-hostname-owner")
+    assert "of skjema: every host name belongs to butikk too (as butikk.example.no)" in message
+
+
+def test_a_route_of_tcp_on_a_listener_of_others_takes_all_of_it() -> None:
+    section = {"name": "public", "namespace": "gateway-system", "sectionName": "https"}
+    owner = hosted("butikk", HOST, parentRefs=[section])
+    [message] = said(owner, bare("skjema", kind="TCPRoute", parentRefs=[section]), policy="gateway-hostname-owner")
+    assert "route 'bare' of skjema: has no hostnames, so it answers for butikk.example.no of butikk too" in message
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        claim("cert-manager.io/v1", "Certificate", owner="gateway-system", dnsNames=[HOST]),
+        claim("cert-manager.io/v1", "Certificate", owner="butikk", dnsNames=[HOST]),
+        claim("cert-manager.io/v1", "Certificate", dnsNames=["localhost", "web.skjema.svc", "skjema.example.no"]),
+        claim(ROUTES, "Gateway", owner="gateway-system", listeners=[listener(hostname=HOST)]),
+        claim(
+            ROUTES, "Gateway", listeners=[listener(hostname=HOST, allowedRoutes={"namespaces": {"from": "Selector"}})]
+        ),
+        claim(ROUTES, "Gateway", listeners=[listener()]),
+        claim("networking.istio.io/v1", "VirtualService", hosts=["reviews"]),
+    ],
+)
+def test_what_serves_a_host_name_for_its_owner_takes_it_from_nobody(other: Resource) -> None:
+    assert said(OWNER, other, policy="gateway-hostname-owner") == []
+
+
+def test_the_platform_may_redirect_a_host_name_and_not_take_it() -> None:
+    to_https = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}]}
+    redirect = hosted("gateway-system", HOST, rules=[to_https])
+    assert said(OWNER, redirect, policy="gateway-hostname-owner") == []
+    taking = hosted("gateway-system", HOST, rules=[{"backendRefs": [{"name": "web"}]}])
+    assert len(said(OWNER, taking, policy="gateway-hostname-owner")) == 1
+    assert len(said(OWNER, hosted("skjema", HOST, rules=[to_https]), policy="gateway-hostname-owner")) == 1
+
+
+def test_an_unknown_host_name_hides_no_other() -> None:
+    thief = claim("cert-manager.io/v1", "Certificate", dnsNames=[HOST])
+    unknown = claim("networking.k8s.io/v1", "Ingress", rules=[{"host": UNKNOWN}])
+    messages = said(unknown, OWNER, thief, policy="gateway-hostname-owner")
+    assert len(messages) == 2
+    assert any(
+        "Ingress Ingress-evil: cannot be decided at preview: spec.rules.0.host is not known" in one for one in messages
+    )
+    assert any("Certificate 'evil' of skjema: butikk.example.no belongs to butikk too" in one for one in messages)
+
+
+def public(**more: Any) -> Resource:
+    return kube(ROUTES, "Gateway", "public", "gateway-system", spec={"listeners": [listener(**more)]})
+
+
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        (public(allowedRoutes={"namespaces": {"from": "All"}}), "takes routes from every namespace"),
+        (
+            public(allowedRoutes={"namespaces": {"from": "Selector", "selector": {}}}),
+            "takes routes from every namespace",
+        ),
+        (
+            public(tls={"certificateRefs": [{"name": "x", "namespace": "butikk"}]}),
+            "serves the certificate butikk/x, which a tenant can change: keep it in gateway-system",
+        ),
+        (
+            claim(ROUTES, "Gateway", "gateway-system", allowedListeners={"namespaces": {"from": "All"}}, listeners=[]),
+            "takes listeners from every namespace",
+        ),
+    ],
+)
+def test_a_shared_listener_is_for_chosen_namespaces(resource: Resource, message: str) -> None:
+    [found] = said(resource, policy="gateway-attachment")
+    assert message in found
+
+
+def test_a_listener_of_chosen_namespaces_is_kept() -> None:
+    label = {"matchExpressions": [{"key": "vds-platform.no/tenant", "operator": "Exists"}]}
+    for kept in (
+        public(),
+        public(allowedRoutes={"namespaces": {"from": "Selector", "selector": label}}),
+        public(tls={"certificateRefs": [{"name": "x", "namespace": "cert-manager"}]}),
+        claim(ROUTES, "ListenerSet", "butikk", listeners=[listener(tls={"certificateRefs": [{"name": "x"}]})]),
+    ):
+        assert said(kept, policy="gateway-attachment") == []
+
+
+def grant(owner: str, user: str, to: dict[str, Any], kind: str = "HTTPRoute") -> Resource:
+    who = {"group": "gateway.networking.k8s.io", "kind": kind, "namespace": user}
+    return kube("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "g", owner, spec={"from": [who], "to": [to]})
+
+
+def test_a_grant_names_what_it_gives_and_no_tenant_gets_a_certificate_of_the_platform() -> None:
+    [message] = said(grant("butikk", "skjema", {"group": "", "kind": "Service"}), policy="gateway-reference-grant")
+    assert "lets another namespace use every Service of this one: write the name of the Service" in message
+    wildcard = {"group": "", "kind": "Secret", "name": "wildcard-example-no"}
+    [message] = said(grant("gateway-system", "skjema", wildcard, "Gateway"), policy="gateway-reference-grant")
+    assert "gives the platform's Secret wildcard-example-no to skjema, a tenant" in message
+    assert said(grant("butikk", "gateway-system", wildcard, "Gateway"), policy="gateway-reference-grant") == []
+    assert said(grant("butikk", "skjema", {"kind": "Service", "name": "web"}), policy="gateway-reference-grant") == []
+
+
+@pytest.mark.parametrize(("protocol", "remedy"), [("HTTP", "write protocol: HTTPS"), ("TCP", "write protocol: TLS")])
+def test_the_remedy_for_plain_text_fits_the_protocol(protocol: str, remedy: str) -> None:
+    [message] = said(public(protocol=protocol), policy="gateway-tls")
+    assert remedy in message
+
+
+def test_a_listener_of_udp_takes_no_requests_in_plain_text() -> None:
+    assert said(public(protocol="UDP"), policy="gateway-tls") == []
