@@ -13,7 +13,11 @@ RULE = "stack-file-key"
 SPEC = f"{PROJECT}:spec"
 OF_ISSUERS = (CERTIFICATES, ISSUER_KEY, DNS_KEY)
 """Secrets that the kind of `gateway.issuer` asks for."""
-SECRETS = frozenset({*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CA_KEY, *OF_ISSUERS})
+EVIDENCE_KEY = "evidenceKey"
+"""The key that `vds evidence --sign` signs with. No run of the program needs it."""
+SECRETS = frozenset(
+    {*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CA_KEY, EVIDENCE_KEY, *OF_ISSUERS}
+)
 DEFAULTS = f"{PROJECT}:defaults"
 SETTINGS: Mapping[str, tuple[type, str]] = {
     "defaults": (str, "A file with settings that several stack files share, as in defaults.yaml. The spec's own win."),

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from components.core.names import PROJECT
 from components.core.untrusted import json_value
+from components.stackfile.keys import EVIDENCE_KEY
 from vds.evidence.collect import collect
-from vds.evidence.contents import COVER, FILES, SUMS, digest, render, sentence
+from vds.evidence.contents import COVER, FILES, SIGNATURE, SUMS, digest, render, sentence
 from vds.evidence.evaluate import pack_version, results
-from vds.evidence.export import backend, exported, read_file
+from vds.evidence.export import backend, evidence_key, exported, read_file
 from vds.evidence.model import Evidence
+from vds.evidence.signature import NAMESPACE, signature
 from vds.evidence.state import read
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, PackConfig, StackName
@@ -31,12 +34,20 @@ def evidence(
         typer.Option("--state", help="Output of `pulumi stack export`. The engine and its backend are not asked."),
     ] = None,
     pack_config: PackConfig = None,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign the checksums with the stack's secret `evidenceKey`.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Reads the stack file and the exported state of the stack. Secrets are not decrypted.
 
     Exit code 1: a mandatory policy is violated, or something is undecided. The folder has the details.
     """
+    if sign and state_file:
+        raise OperationError(
+            "--sign: with --state the engine is not asked, and only it has the key: sign the folder with "
+            f"`ssh-keygen -Y sign -f KEY -n {NAMESPACE} {SUMS}`"
+        )
     folder = output or Path("evidence") / stack
     _refuse_other_files(folder)
     config = _json(pack_config) if pack_config else {}
@@ -60,6 +71,8 @@ def evidence(
         ],
     )
     files = render(found, date=now.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    if sign:
+        files[SIGNATURE] = _signature(files[SUMS], evidence_key(stack, config_file))
     _write(folder, files)
     _show(found, folder, digest(files), as_json=as_json)
     raise typer.Exit(0 if found.verdict == "holds" else 1)
@@ -86,11 +99,20 @@ def _show(found: Evidence, folder: Path, sha256: str, *, as_json: bool) -> None:
     print(f"{folder / COVER}\nsha256 {sha256}")
 
 
+def _signature(sums: bytes, key: str) -> bytes:
+    try:
+        return signature(sums, key)
+    except ValueError as error:
+        raise OperationError(
+            f"{PROJECT}:{EVIDENCE_KEY}: {error}: make one with `ssh-keygen -t ed25519 -N '' -f evidence.key`"
+        ) from None
+
+
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """The cover sheet last: if it exists, the folder is complete."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (COVER, *FILES):  # an earlier one may have had a file that this one has not
+        for name in (COVER, SIGNATURE, *FILES):  # an earlier one may have had a file that this one has not
             (folder / name).unlink(missing_ok=True)
         for name in sorted(files, key=lambda name: (name == COVER, name)):
             (folder / name).write_bytes(files[name])
@@ -102,7 +124,9 @@ def _refuse_other_files(folder: Path) -> None:
     """The folder must have no other files: the checksums cover it, and nothing else is overwritten."""
     if folder.exists() and not folder.is_dir():
         raise OperationError(f"--output {folder}: is not a folder: name another one")
-    others = sorted({item.name for item in folder.iterdir()} - {*FILES, SUMS, COVER}) if folder.is_dir() else []
+    others = (
+        sorted({item.name for item in folder.iterdir()} - {*FILES, SUMS, SIGNATURE, COVER}) if folder.is_dir() else []
+    )
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise OperationError(f"--output {folder}: holds {', '.join(others[:3])}{more}: name an empty folder")

@@ -11,6 +11,7 @@ from vds.evidence.oscal import oscal
 from vds.evidence.pdf import pdf
 from vds.evidence.policy_results import policies_json, policies_markdown
 from vds.evidence.record import record_json, record_markdown
+from vds.evidence.signature import NAMESPACE
 from vds.evidence.software import sbom
 from vds.evidence.tables import bullets, document, words
 from vds.shared.markdown import count, table
@@ -94,8 +95,10 @@ def cover(evidence: Evidence, files: Mapping[str, bytes], date: str) -> bytes:
         "## Is it what was made?\n",
         f"```\nsha256sum --check {SUMS}   # every file but this sheet is as it was\n"
         f"sha256sum {SUMS}           # is the digest above, and the one that the command printed\n```\n",
-        f"{COVER} is a cover sheet: but for the date, summary.json says the same and is covered. To sign with a key, "
-        f"sign {SUMS}.\n",
+        f"{COVER} is a cover sheet: but for the date, summary.json says the same and is covered. {SIGNATURE}, if it is "
+        f"there, is a signature of {SUMS} by a key of the stack. With its public key in `allowed_signers`:\n",
+        f"```\nssh-keygen -Y verify -f allowed_signers -I {evidence.environment} -n {NAMESPACE} "
+        f"-s {SIGNATURE} < {SUMS}\n```\n",
     ]
     return "\n".join(parts).encode()
 
@@ -107,6 +110,7 @@ def _first(lines: Sequence[str]) -> str:
 
 SUMS = "SHA256SUMS"
 COVER = "index.md"
+SIGNATURE = f"{SUMS}.sig"
 
 
 def sums(files: Mapping[str, bytes]) -> bytes:

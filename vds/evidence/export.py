@@ -1,8 +1,10 @@
-"""Reads the stack's state, encrypted, and the URL of its backend."""
+"""Reads the stack's state, encrypted, the URL of its backend, and the key for evidence."""
 
 from pathlib import Path
 
+from components.core.names import PROJECT
 from components.core.untrusted import json_value
+from components.stackfile.keys import EVIDENCE_KEY
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
@@ -15,6 +17,17 @@ def exported(stack: str) -> str:
     """`pulumi stack export`. It decrypts nothing, so it needs no passphrase. Raises OperationError."""
     words = ("stack", "export", "--stack", stack)
     return pulumi.output(stack, *words, seconds=_EXPORT_SECONDS, remedy=_REMEDY)
+
+
+def evidence_key(stack: str, config_file: Path | None) -> str:
+    """The stack's key for evidence, decrypted by the engine. Raises OperationError if there is none."""
+    name = f"{PROJECT}:{EVIDENCE_KEY}"
+    named = ("--config-file", str(config_file)) if config_file else ()
+    remedy = (
+        f"if the stack has no such key, run `ssh-keygen -t ed25519 -N '' -C {stack} -f evidence.key` and "
+        f"`pulumi config set --secret {name} --stack {stack} < evidence.key`, and remove the file"
+    )
+    return pulumi.output(stack, "config", "get", name, "--stack", stack, *named, remedy=remedy)
 
 
 def backend(stack: str) -> str:

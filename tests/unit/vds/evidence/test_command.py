@@ -28,12 +28,13 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
     monkeypatch.chdir(tmp_path)
 
     def answer(made: dict[str, Any] | None = None, *, data: dict[str, Any] | None = None, error: str = "") -> Tools:
-        config = {"vds-platform:spec": {"objectValue": data or stack_data("lab")}, "vds-platform:kubeconfig": {}}
-        (tmp_path / "config.json").write_text(json.dumps(config))
+        written = {"vds-platform:spec": {"objectValue": data or stack_data("lab")}, "vds-platform:kubeconfig": {}}
+        (tmp_path / "config.json").write_text(json.dumps(written))
         (tmp_path / "state.json").write_text(json.dumps(made or export()))
         (tmp_path / "whoami.json").write_text(json.dumps({"user": "ada", "url": BACKEND["lab"]}))
         exported = f"echo '{error}' >&2; exit 6" if error else "cat state.json"
-        tools.add("pulumi", f"case $2 in config) cat config.json;; whoami) cat whoami.json;; stack) {exported};; esac")
+        config = "configget) cat key;; config*) cat config.json"
+        tools.add("pulumi", f"case $2$3 in {config};; whoami*) cat whoami.json;; stack*) {exported};; esac")
         return tools
 
     return answer
@@ -64,6 +65,34 @@ def test_a_stack_whose_policies_hold_ends_with_0_and_a_folder_that_coreutils_can
     covered = {line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()}
     assert {path.name for path in folder.iterdir()} == covered | {"SHA256SUMS", "index.md"}
     assert not [words for words in tools.words("pulumi") if "--show-secrets" in words]
+
+
+def test_the_checksums_are_signed_with_the_stack_s_key_and_a_later_run_without_it_leaves_no_old_signature(
+    engine: Answer, tmp_path: Path
+) -> None:
+    engine()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    (tmp_path / "signers").write_text(f"lab {(tmp_path / 'key.pub').read_text()}")
+    assert run("--output", "it", "--sign").exit_code == 0
+    words = [
+        "ssh-keygen",
+        "-Y",
+        "verify",
+        "-f",
+        "../signers",
+        "-I",
+        "lab",
+        "-n",
+        "vds-evidence",
+        "-s",
+        "SHA256SUMS.sig",
+    ]
+    subprocess.run(words, cwd=tmp_path / "it", input=(tmp_path / "it/SHA256SUMS").read_bytes(), check=True)
+    assert run("--output", "it").exit_code == 0
+    assert not (tmp_path / "it/SHA256SUMS.sig").exists()
+    (tmp_path / "key").write_text("no key")
+    assert "vds-platform:evidenceKey: is not an Ed25519 key" in refused("--sign")
+    assert "only it has the key: sign the folder with `ssh-keygen -Y sign" in refused("--sign", "--state", "state.json")
 
 
 def test_a_file_that_was_changed_is_found_out(engine: Answer, tmp_path: Path) -> None:
