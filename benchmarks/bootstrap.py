@@ -66,6 +66,15 @@ _KUBECONFIG = "/etc/kubernetes/admin.conf"
 _ANSWERS = "the cluster answers"
 
 
+def _is_ready(cluster: Cluster) -> bool:
+    """Whether the API server answers `/readyz` with 200."""
+    try:
+        cluster.text("GET", "/readyz")
+    except Exception:  # refused, reset, not ready, no TLS: all mean "not yet"
+        return False
+    return True
+
+
 class Watch(threading.Thread):
     """Notes the times of a cluster, from its first kubeconfig to an answering app."""
 
@@ -85,7 +94,7 @@ class Watch(threading.Thread):
             with fabric.inside(OPERATOR):
                 cluster = self._first_kubeconfig()
                 for step, is_done in (
-                    ("an API server answers", cluster.is_ready),
+                    ("an API server answers", lambda: _is_ready(cluster)),
                     ("our Deployment is accepted", lambda: self._apply(cluster)),
                     (_ANSWERS, lambda: self._all_answer(cluster)),
                 ):
