@@ -68,9 +68,9 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	for script in setup.sh .ci/run .ci/pulumi components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run .ci/pulumi lab/machines/*.sh tests/golden/files/*.sh
 
-# These first, and with progress: the tests render charts, and preview a change with the real engine.
+# These first, and with progress: the tests render charts, preview a change with the real engine and check workflows.
 fast-tests: $(VENV)/ready
-	@for tool in helm pulumi pulumi-resource-kubernetes; do $(RUN) tools $$tool || exit 1; done
+	@for tool in helm pulumi pulumi-resource-kubernetes actionlint; do $(RUN) tools $$tool || exit 1; done
 	$(VENV)/bin/pytest -q tests --ignore=tests/lab
 
 # Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.

@@ -96,9 +96,10 @@ def tools(
     as_json: AsJson = False,
 ) -> None:
     """Install missing packages and build the tools. Start nothing."""
-    wanted = [tool for tool in pins.TOOLS if not names or tool.name in names]
+    known = (*pins.TOOLS, *pins.CHECKERS) if names else pins.TOOLS
+    wanted = [tool for tool in known if not names or tool.name in names]
     if len(wanted) < len(set(names or ())):
-        raise LabError(f"the tools are {', '.join(tool.name for tool in pins.TOOLS)}")
+        raise LabError(f"the tools are {', '.join(tool.name for tool in known)}")
     progress = Progress(total=1 if names else 2, quiet=as_json)
     if not names:
         with progress.step("machine"):

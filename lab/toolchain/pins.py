@@ -199,6 +199,8 @@ CONFORMANCE = (
     Tool("policy-conformance", "network-policy", "sigs.k8s.io/network-policy-api", "conformance", test=True),
     Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
 )
+# What tests check files of this project with, beside TOOLS.
+CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd/actionlint"),)
 
 # Modules whose charts, CRDs and other files the lab reads: name → (folder, module).
 MODULES = {

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from lab.progress import Progress
+from lab.toolchain import build
+from lab.toolchain.pins import CHECKERS
 from tests.support.commands import options_of
 from tests.support.stacks import ROOT
 
@@ -216,6 +219,38 @@ def test_zizmor_finds_nothing() -> None:
     for path in (*WORKFLOWS, *FORGEJO):
         ignored = re.findall(r"zizmor: ignore\[[\w,-]+\](.*)", path.read_text())
         assert all(len(reason) > 20 for reason in ignored)
+
+
+def actionlint(*files: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """The linter of workflows, with shellcheck for their scripts."""
+    program = build.ensure(Progress(total=1, quiet=True), CHECKERS).path("actionlint")
+    shellcheck = str(Path(sys.executable).with_name("shellcheck"))
+    config = str(ROOT / ".github" / "actionlint.yaml")
+    words = [str(program), "-no-color", "-config-file", config, "-pyflakes=", "-shellcheck", shellcheck, *files]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True)
+
+
+def test_actionlint_finds_nothing() -> None:
+    done = actionlint(*(str(path.relative_to(ROOT)) for path in (*WORKFLOWS, *FORGEJO)))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("runs-on: [self-hosted, norway]", "runs-on: [self-hosted, norwya]", "runner-label"),
+        ("${{ github.ref", "${{ github.reff", "expression"),
+        ("needs: plan", "needs: plam", "job-needs"),
+        ("run: make ci-plan", "run: echo $X >a b", "shellcheck"),
+    ],
+)
+def test_actionlint_finds_a_mistake_of_each_kind(tmp_path: Path, old: str, new: str, found: str) -> None:
+    text = (FOLDER / "up.yml").read_text()
+    assert old in text
+    (tmp_path / "up.yml").write_text(text.replace(old, new, 1))
+    done = actionlint("up.yml", folder=tmp_path)
+    assert done.returncode == 1
+    assert f"[{found}]" in done.stdout
 
 
 @pytest.mark.parametrize(

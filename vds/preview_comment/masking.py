@@ -23,6 +23,7 @@ _OF_A_SECRET = frozenset({"data", "stringData", "dataJson"})
 _NAME_FIELDS = ("name", "key", "Name", "Key", "header")
 _VALUE_FIELDS = frozenset({"value", "values", "default", "content"})
 """Where the name of a value stands beside it, as in a container's environment."""
+_HIDES_ALL_PARTS = ("PRIVATE KEY", "SECRET-KEY", "LS0tLS1CRUdJTi", "Secret")
 _HIDES_ALL = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAGE-SECRET-KEY-1|LS0tLS1CRUdJTi"
     r"|(?m:^[\s{,-]{0,99}[\"']?kind[\"']?\s{0,9}:\s{0,9}[\"']?Secret\b)"
@@ -53,11 +54,11 @@ _FORMS = re.compile(
 )
 """Headers, web hooks, JWTs, bootstrap tokens of Kubernetes, and tokens by the prefix that their services document."""
 _PROGRAMS = re.compile(
-    r"\b(?:curl|wget|https?|sshpass|mysql|mariadb|redis-cli|ldap|docker|podman|helm|skopeo|crane|buildah|oras|nerdctl|htpasswd"
+    r"\b(?:curl|wget|sshpass|mysql|mariadb|redis-cli|ldap|docker|podman|helm|skopeo|crane|buildah|oras|nerdctl|htpasswd"
     r"|openssl|smbclient|chpasswd|mkpasswd|login)"
 )
 _COMMANDS = re.compile(
-    r"\b(curl|wget|https?)\b.{0,500}\s(-u|--user|--proxy-user|-U)[ =]?\S{1,99}:\S"
+    r"\b(curl|wget)\b.{0,500}\s(-u|--user|--proxy-user|-U)[ =]?\S{1,99}:\S"
     r"|\b(sshpass|mysql\w*|mariadb[\w-]*)\b.{0,500}\s-p\s?[^\s-]|\bredis-cli\b.{0,500}\s-a\s?\S"
     r"|\bldap\w+\b.{0,500}\s-w\s?\S"
     r"|\b(docker|podman|helm|skopeo|crane|buildah|oras|nerdctl)\b.{0,500}\blogin\b.{0,500}\s-p\s?\S"
@@ -91,9 +92,23 @@ _PROSE = re.compile(
     "|which|write"
 )
 """Words after a colon with which a message continues."""
-_HINT = re.compile(
-    r"(?i)pass|pwd|secret|token|cred|auth|key|cookie|sig|dsn|jwt|otp|bcrypt|bearer|mnemonic|kubeconfig|login"
+_HINTS = (
+    "auth",
+    "bcrypt",
+    "bearer",
+    "cookie",
+    "cred",
+    "dsn",
+    "jwt",
+    "key",
+    "kubeconfig",
+    "mnemonic",
+    "otp",
+    "pass",
+    "pwd",
 )
+_HINTS += ("secret", "sig", "token")
+"""A part of every word that makes a name a secret's: most lines have none, and need no search for names."""
 _LONG_WORD = re.compile(r"(?<![\w+/=:.@-])[A-Za-z0-9+/_=-]{24,512}(?![\w+/=-])")
 _PUBLIC = re.compile(
     r"[\"']?(ssh|ecdsa|sk-ssh)-[\w@.-]+ AAAA|age1[a-z0-9]{50,}|sha\d+[:-]|AAAA"
@@ -127,7 +142,7 @@ def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
 
 def masked_text(text: str) -> str:
     """A value with a word in place of each line that has a secret in it."""
-    if _HIDES_ALL.search(text):
+    if _hides_all(text):
         return SECRET
     if "\n" not in text and text[:1] in ("{", "[") and text != SECRET:
         try:
@@ -157,9 +172,13 @@ def masked_text(text: str) -> str:
 
 def masked_message(text: str) -> str:
     """What a policy or the engine says, with a word in place of each secret: the rest of a line is needed."""
-    if _HIDES_ALL.search(text):
+    if _hides_all(text):
         return SECRET
     return _UNKNOWN.sub(UNKNOWN, "\n".join(map(_masked_line, text.split("\n"))))
+
+
+def _hides_all(text: str) -> bool:
+    return any(part in text for part in _HIDES_ALL_PARTS) and _HIDES_ALL.search(text) is not None
 
 
 def _masked_line(line: str) -> str:
@@ -220,7 +239,8 @@ def _spans(line: str, *, prose: bool = False) -> Iterator[tuple[int, int]]:
             yield match.span()
     if _PROGRAMS.search(line) and _COMMANDS.search(line):
         yield 0, len(line)
-    if not _HINT.search(line):
+    lower = line.lower()
+    if not any(hint in lower for hint in _HINTS):
         return
     for match in _PAIR.finditer(line):
         name = next(filter(None, match.groups()))
