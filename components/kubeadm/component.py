@@ -5,6 +5,7 @@ join one by one, and the workers join all at once.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_command as command
@@ -51,12 +52,14 @@ class Member(pulumi.ComponentResource):
         """`tuned`: the node's setup; `after`: what must be done before this one joins; `kept_after`: before its
         packages and files change.
         """
-        where = {
+        where: dict[str, Any] = {
             "address": str(node.address),
             "country": node.country,
             "provider": node.provider.name,
             "providerCountry": node.provider.country,
             "hostKey": node.host_key,
+            # Commands call the node. Where its packages and images come from, `kubeadm.rules` judges.
+            "destinations": [],
         }
         super().__init__(token("Member"), node.name, where, opts)
         self._reached = connection(node, bootstrap.ssh, private_key)

@@ -43,12 +43,14 @@ class Node(pulumi.ComponentResource):
         `firewall`: the script sets a firewall, which a second connection confirms.
         """
         # Policies judge what the engine sees: inputs at preview, outputs from a child resource.
-        where = {
+        where: dict[str, Any] = {
             "address": str(spec.address),
             "country": spec.country,
             "provider": spec.provider.name,
             "providerCountry": spec.provider.country,
             "hostKey": spec.host_key,
+            # Commands call the node, and its decommission the cluster.
+            "destinations": [],
         }
         super().__init__(token("Node"), name, where)
         rerun = judge(spec.name, reading)

@@ -29,6 +29,9 @@ from components.pools.render import (
     speaker_waits,
 )
 
+NO_DESTINATIONS: dict[str, Any] = {"destinations": []}
+"""For the residency policies: the commands call nothing but the cluster."""
+
 
 class MetalLb(pulumi.ComponentResource):
     """Pools with their advertisements."""
@@ -51,7 +54,7 @@ class MetalLb(pulumi.ComponentResource):
 
         `runner` runs the wait for MetalLB's webhook.
         """
-        super().__init__(token("MetalLb"), name)
+        super().__init__(token("MetalLb"), name, NO_DESTINATIONS)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
         if isinstance(spec.install, Helm):
             namespace = apply(child(name, "namespace"), metallb_namespace(), options)
@@ -73,7 +76,7 @@ class MetalLb(pulumi.ComponentResource):
         else:
             _by_metallb(name, spec, context, self, provider, options)
         self.pools = pulumi.Output.from_input({pool.name: [str(b) for b in pool.addresses] for pool in spec.pools})
-        self.register_outputs({"pools": self.pools})
+        self.register_outputs({**NO_DESTINATIONS, "pools": self.pools})
 
     def _wait_for_speakers(
         self,
@@ -122,7 +125,7 @@ class Announced(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
         """`depends_on`: the Gateway. It is asked again when the pools or the kubeconfig are others."""
-        super().__init__(token("Announced"), name)
+        super().__init__(token("Announced"), name, NO_DESTINATIONS)
         if by := owner(spec):
             about = {
                 "namespace": namespace,
@@ -132,7 +135,7 @@ class Announced(pulumi.ComponentResource):
             }
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
             _wait(child(name, "wait"), ANNOUNCED, about, kubeconfig, after)
-        self.register_outputs({})
+        self.register_outputs(NO_DESTINATIONS)
 
 
 def _wait(

@@ -17,6 +17,7 @@ from components.network.calico.values import from_their_makers as calico_images
 from components.residency.egress import egress_flows, is_network_policy, named_flow
 from components.residency.fields import annotation_flows, class_flows, field_flows, names_a_place
 from components.residency.named import ADDRESS, URLS
+from components.residency.providers import ALONE, Around, provider_flows
 from components.residency.rules import NOT_KNOWN, DataFlow
 
 _BY_AN_OPERATOR: dict[str, Callable[[Any], list[str]]] = {"tigera-operator": calico_images}
@@ -46,16 +47,21 @@ def data_flows(
     name: str,
     inputs: Mapping[str, Any],
     inside: Callable[[], Inside],
-    groups: Sequence[Mapping[str, Any]] = (),
+    around: Around = ALONE,
 ) -> Iterator[DataFlow]:
-    """Every data flow of a resource, once; none of what is no Kubernetes object.
+    """Every data flow of a resource, once. A component has none of its own: it is not to be asked about.
 
     `name`: Pulumi's. `inputs`: plain, with UNKNOWN for values that are not known yet. `inside` gives what
-    is inside a Helm Release. `groups`: objects of `egress.GROUP_KINDS` of the same program.
+    is inside a Helm Release.
     """
     kind = kind_of(resource_type)
     if kind is None:
+        subject = f"{resource_type.rpartition(':')[2]} {name}"
+        yield from dict.fromkeys(
+            flow._replace(subject=subject) for flow in provider_flows(resource_type, inputs, around)
+        )
         return
+    groups = around.groups
     subject = f"{kind.name} {_object_name(inputs, name)}"
     if kind.group == "helm.sh":
         subject = f"{kind.name} {name}"

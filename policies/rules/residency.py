@@ -6,18 +6,20 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from pulumi_policy import PolicyResource
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from components.core.endpoints import backend_host, secrets_host
 from components.core.finding import Finding
-from components.core.manifests import FieldError
+from components.core.manifests import FieldError, kind_of
 from components.core.types import CountryCode
 from components.nodes.rules import country_problem
 from components.pools.addresses import IpAddress
 from components.residency.data_flows import data_flows
 from components.residency.egress import GROUP_KINDS
 from components.residency.model import Cidr, Place, ResidencyException
+from components.residency.providers import Around
 from components.residency.rules import DataFlow, Record, data_flow_problems, expired_problems, missing_purposes
 from policies.machines import machines
 from policies.policy import (
@@ -30,6 +32,7 @@ from policies.policy import (
     Dated,
     Settings,
     Stack,
+    is_component,
     policy,
 )
 from policies.releases import inside_of
@@ -144,18 +147,27 @@ def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
     reference="GDPR art. 30(1)(d)-(e), 44 and 46",
     why="Data leaves through the destinations that a program names: pulling an image shows its registry what runs "
     "where, a log sink gets what is logged, a host that a tenant may call gets what it is sent. All of these are "
-    "found in pod templates, chart values, custom resources and network policies, and must be declared with the "
-    "entity that controls them. The country of that entity is judged separately: the Oslo region of a company "
-    "under foreign law is not a place under Norwegian law.",
+    "found in pod templates, chart values, custom resources and network policies, in commands, and in resources of "
+    "every other provider, and must be declared with the entity that controls them. The country of that "
+    "entity is judged separately: the Oslo region of a company under foreign law is not a place under Norwegian law.",
     remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
     "while, write an exception with a date and a reason.",
 )
 def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
     record = settings.record(stack)._replace(namespaces=_namespaces(stack))
-    groups = [plain(found.raw) for found in stack.objects(*GROUP_KINDS)]
+    around = Around(
+        machines=frozenset(_declared_machines(stack)),
+        groups=[plain(found.raw) for found in stack.objects(*GROUP_KINDS)],
+    )
     for resource in stack.resources:
+        own = around
+        if kind_of(resource.resource_type) is None:
+            if is_component(resource):
+                continue
+            provider = plain(resource.provider.props) if resource.provider else {}
+            own = around._replace(provider=provider, destinations=_destinations(resource))
         inside = partial(inside_of, resource)
-        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside, groups):
+        for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside, own):
             yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
 
 
@@ -164,6 +176,25 @@ def _namespaces(stack: Stack) -> set[str]:
     found = [plain(namespace.raw).get("metadata") for namespace in stack.objects("core:Namespace")]
     names = [metadata.get("name") for metadata in found if isinstance(metadata, Mapping)]
     return {name for name in names if isinstance(name, str)}
+
+
+def _declared_machines(stack: Stack) -> Iterator[str]:
+    """Addresses of the machines whose country a component declares: `residency` judges it."""
+    for component in stack.components:
+        found = plain(component.raw)
+        if found.get("country") and isinstance(found.get("address"), str):
+            yield found["address"]
+
+
+def _destinations(resource: PolicyResource) -> Any:
+    """What the nearest component around a resource declares of the hosts to which its commands send data; None where
+    none does."""
+    owner = resource.parent
+    while owner is not None:
+        if (found := plain(owner.props).get("destinations")) is not None:
+            return found
+        owner = owner.parent
+    return None
 
 
 class StateSettings(RecordSettings):

@@ -21,8 +21,9 @@ from tests.support.certificates import made
 from tests.support.kubeconfigs import kubeconfig
 from tests.support.stacks import ROOT, stack_data
 
-SECRETS = {"kubeconfig": kubeconfig(), "sshPrivateKey": "a private key"}
-ADMIN = kubeconfig(user={"token": "the administrator's"})
+_PRIVATE = {"server": "https://10.0.0.10:6443"}
+SECRETS = {"kubeconfig": kubeconfig(_PRIVATE), "sshPrivateKey": "a private key"}
+ADMIN = kubeconfig(_PRIVATE, user={"token": "the administrator's"})
 """The kubeconfig that the first control plane prints."""
 READBACK = '{"node": "n", "kernel": "6.18.44", "container": "true", "at": "2026-11-20T22:41:07Z"}\nunchanged\n'
 

@@ -12,9 +12,10 @@ from components.core.endpoints import backend_host, image_registry, secrets_host
 from components.core.unknown import UNKNOWN
 from components.kubeadm.model import Kubeadm, image_source
 from components.residency.data_flows import data_flows
+from components.residency.providers import Around
 from components.stackfile.spec import PlatformSpec
 from policies.releases import versions
-from vds.evidence.state import State, is_secret
+from vds.evidence.state import Resource, State, is_secret
 
 ENCRYPTED = "encrypted in the state"
 
@@ -83,6 +84,7 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
     kind, _, url = state.secrets_provider.partition(" ")
     if holder := secrets_host(url or kind, backend):
         yield Seen("secrets", holder, holder, "the stack's secrets provider")
+    by_urn = {resource.urn: resource for resource in state.resources}
     for resource in state.resources:
         source = f"state: {resource.name}"
         if resource.type.endswith(":index:Node"):
@@ -92,9 +94,12 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             )
             yield Seen("node", resource.name, address, source, *where)
             continue
+        if not resource.custom and not resource.kubernetes:
+            continue
         inputs = known(resource.inputs)
+        around = Around(destinations=_destinations(resource, by_urn))
         for flow in data_flows(
-            resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions())
+            resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions()), around
         ):
             endpoint = flow.shown or (f"not known: {flow.unknown}" if flow.unknown else ENCRYPTED)
             name = endpoint
@@ -104,6 +109,16 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             tenant = _text(resource.metadata.get("namespace"))
             host = flow.endpoint if flow.secret else ""
             yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant, host=host)
+
+
+def _destinations(resource: Resource, by_urn: Mapping[str, Resource]) -> Any:
+    """Hosts to which commands of a resource send data, as the nearest component around it says."""
+    owner = by_urn.get(resource.parent)
+    while owner is not None:
+        if "destinations" in owner.outputs:
+            return known(owner.outputs["destinations"])
+        owner = by_urn.get(owner.parent)
+    return None
 
 
 def known(value: Any) -> Any:
