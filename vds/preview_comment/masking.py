@@ -92,22 +92,9 @@ _PROSE = re.compile(
     "|which|write"
 )
 """Words after a colon with which a message continues."""
-_HINTS = (
-    "auth",
-    "bcrypt",
-    "bearer",
-    "cookie",
-    "cred",
-    "dsn",
-    "jwt",
-    "key",
-    "kubeconfig",
-    "mnemonic",
-    "otp",
-    "pass",
-    "pwd",
+_HINTS = tuple(
+    re.findall(r"\w+", "auth bcrypt bearer cookie cred dsn jwt key kubeconfig mnemonic otp pass pwd secret sig token")
 )
-_HINTS += ("secret", "sig", "token")
 """A part of every word that makes a name a secret's: most lines have none, and need no search for names."""
 _LONG_WORD = re.compile(r"(?<![\w+/=:.@-])[A-Za-z0-9+/_=-]{24,512}(?![\w+/=-])")
 _PUBLIC = re.compile(
