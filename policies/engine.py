@@ -37,7 +37,18 @@ from components.core.manifests import FieldError, kind_of
 from components.core.messages import violations
 from policies import rules
 from policies.context import surroundings
-from policies.policy import Component, Object, OtherResource, Policy, Seen, Settings, Stack, is_component
+from policies.policy import (
+    Component,
+    Object,
+    OtherResource,
+    Policy,
+    Seen,
+    Settings,
+    Stack,
+    is_component,
+    is_one_of,
+    objects_in,
+)
 from policies.releases import inner_objects, is_release
 from policies.unknowns import undecided
 
@@ -68,11 +79,10 @@ def judge_resource(policy: Policy, resource: Seen, config: Config) -> Iterator[F
         yield from _checked(policy, resource, config, Component(resource))
     elif policy.scope == "otherresource" and any(fnmatchcase(resource.resource_type, one) for one in policy.kinds):
         yield from _checked(policy, resource, config, OtherResource(resource))
-    elif policy.scope == "object" and kind and str(kind) in policy.kinds and (policy.patches or not kind.patch):
-        yield from _checked(policy, resource, config, Object(resource, kind))
-    elif policy.scope == "object" and is_release(resource):
-        for found in inner_objects(resource):
-            if str(kind_of(found.resource.resource_type)) in policy.kinds:
+    elif policy.scope == "object" and kind:
+        inside = inner_objects(resource) if is_release(resource) else ()
+        for found in (*objects_in(resource, policy.kinds), *inside):
+            if is_one_of(found.of_kind, policy.kinds) and (policy.patches or not found.patch):
                 yield from _checked(policy, found.resource, config, found)
 
 

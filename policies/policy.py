@@ -1,6 +1,6 @@
 """What a policy is declared with: its text, its settings, and the resources that its check reads."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, ClassVar, Literal, Protocol, get_type_hints
@@ -10,7 +10,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 from pydantic.json_schema import SkipJsonSchema
 
 from components.core.finding import Finding
-from components.core.manifests import Fields, Kind, ManifestView, kind_of
+from components.core.manifests import FieldError, Fields, Kind, ManifestView, kind_of
 from components.core.model import Spec
 from components.core.waivers import IsoDate
 from components.tenancy.rules import UNCLAIMED_NAMESPACES, is_tenant_namespace
@@ -82,6 +82,19 @@ class Seen(Protocol):
     def opts(self) -> Any: ...
 
 
+@dataclass
+class Inner:
+    """An object inside a resource, in the form of a resource."""
+
+    resource_type: str
+    props: Mapping[str, Any]
+    urn: str
+    """Of the resource."""
+    name: str
+    provider: Any
+    opts: Any
+
+
 class Object(ManifestView):
     """A Kubernetes object of a program, or the fields that a patch sets on an object that is managed elsewhere."""
 
@@ -89,6 +102,7 @@ class Object(ManifestView):
         super().__init__(kind.name, resource.props)
         self.resource = resource
         self.urn = resource.urn
+        self.of_kind = kind
         self.patch = kind.patch
         self.release = release
         """The Helm Release that makes it; empty for an object of the program."""
@@ -105,6 +119,34 @@ class Object(ManifestView):
 
     def finding(self, message: str, remedy: str, *, subject: str = "") -> Finding:
         return Finding("", subject or self.label, message, remedy, urn=self.urn)
+
+
+CUSTOM = "*"
+"""Among a policy's kinds: every custom resource."""
+
+
+def objects_in(resource: Seen, kinds: Collection[str]) -> Iterator[Object]:
+    """The object that a resource is, if it is of one of the kinds (`group:Kind`); of a list, its items that are."""
+    kind = kind_of(resource.resource_type)
+    if kind and is_one_of(kind, kinds):
+        yield Object(resource, kind)
+    elif kind and kind.name.endswith("List"):
+        yield from (found for found in _items(resource, kind) if is_one_of(found.of_kind, kinds))
+
+
+def is_one_of(kind: Kind, kinds: Collection[str]) -> bool:
+    custom = "." in kind.group and not kind.group.endswith(".k8s.io") and kind.group != "helm.sh"
+    return str(kind) in kinds or (CUSTOM in kinds and custom)
+
+
+def _items(resource: Seen, kind: Kind) -> Iterator[Object]:
+    for item in Fields(resource.props).groups("items"):
+        api = item.text("apiVersion") or Fields(resource.props).text("apiVersion")
+        name = item.text("kind", kind.name.removesuffix("List"))
+        inner = f"kubernetes:{api if '/' in api else f'core/{api}'}:{name}"
+        body = Inner(inner, item.raw, resource.urn, resource.name, resource.provider, resource.opts)
+        if found := kind_of(inner):
+            yield Object(body, found)
 
 
 class Component(Fields):
@@ -142,21 +184,34 @@ class Stack:
         self.unread = unread
         """Objects of which neither properties nor inputs were shown."""
         self.components = [Component(resource) for resource in resources if is_component(resource)]
-        self._objects: dict[str, list[Object]] = {}
+        self._objects: dict[Kind, list[Object]] = {}
         for resource in resources:
-            if kind := kind_of(resource.resource_type):
-                self._objects.setdefault(str(kind), []).append(Object(resource, kind))
+            for found in _all_of(resource):
+                self._objects.setdefault(found.of_kind._replace(patch=False), []).append(found)
         for found in made_by_charts:
-            self._objects.setdefault(str(kind_of(found.resource.resource_type)), []).append(found)
+            self._objects.setdefault(found.of_kind, []).append(found)
 
     def objects(self, *kinds: str, patches: bool = False) -> Iterator[Object]:
         """Objects of these kinds (`group:Kind`); `patches`: also patches of them."""
-        for kind in kinds:
-            yield from (found for found in self._objects.get(kind, ()) if patches or not found.patch)
+        for kind, objects in self._objects.items():
+            if is_one_of(kind, kinds):
+                yield from (found for found in objects if patches or not found.patch)
 
     def declared(self, field: str) -> list[int]:
         """What components declare in a field of this name."""
         return [component.number(field) for component in self.components if field in component]
+
+
+def _all_of(resource: Seen) -> Iterator[Object]:
+    """The object that a resource is, or the items of a list. A list that cannot be read is judged as one object."""
+    kind = kind_of(resource.resource_type)
+    if kind is None:
+        return
+    try:
+        items = list(_items(resource, kind)) if kind.name.endswith("List") else []
+    except (FieldError, UnknownValueError):
+        items = []
+    yield from items or [Object(resource, kind)]
 
 
 def is_component(resource: Seen) -> bool:

@@ -1,7 +1,6 @@
 """The objects inside a Helm Release, judged as objects of the program are."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,25 +10,12 @@ from components.charts.releases import NOT_KNOWN_YET, Inside, inside
 from components.core.manifests import kind_of
 from components.network.compatibility.matrix import Part
 from components.network.compatibility.releases import table
-from policies.policy import Object, Seen
+from policies.policy import Inner, Object, Seen
 from policies.unknowns import plain
 
 RELEASE = "helm.sh:Release"
 RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
 """Pulumi's type of it."""
-
-
-@dataclass
-class _Inner:
-    """An object of a Release, in the form of a resource."""
-
-    resource_type: str
-    props: Mapping[str, Any]
-    urn: str
-    """Of the Release."""
-    name: str
-    provider: Any
-    opts: Any
 
 
 def is_release(resource: Seen) -> bool:
@@ -81,7 +67,7 @@ def _objects(release: Seen, found: Inside) -> Iterator[Object]:
         api, kind = str(item.get("apiVersion")), str(item.get("kind"))
         resource_type = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"
         props = unknown_checking_proxy(_sealed(item))
-        resource = _Inner(resource_type, props, release.urn, release.name, release.provider, release.opts)
+        resource = Inner(resource_type, props, release.urn, release.name, release.provider, release.opts)
         if kind_found := kind_of(resource_type):
             yield Object(resource, kind_found, release=release.name)
 

@@ -20,7 +20,7 @@ from components.network.mtu_rules import ETHERNET_MTU, cilium_config_problems, i
 from policies.policy import CIS, HIGH, PLATFORM, Namespaces, Object, Settings, Stack, policy
 from policies.rules.loadbalancer import announced_traffic_policy
 from policies.unknowns import plain
-from policies.workloads import WORKLOADS, containers, images, pod_spec
+from policies.workloads import WORKLOADS, containers, images, pod_specs
 
 
 def _is_cilium_config(found: Object) -> bool:
@@ -192,7 +192,7 @@ def l2_not_local(service: Object, _: Settings, stack: Stack) -> Iterator[Finding
 def no_host(workload: Object, settings: Namespaces) -> Iterator[Finding]:
     if not settings.may_hold_tenants(workload.namespace):
         return
-    if pod_spec(workload).raw.get("hostNetwork"):
+    if any(spec.raw.get("hostNetwork") for spec in pod_specs(workload)):
         yield workload.finding("has hostNetwork, so no network policy sees its traffic", "leave hostNetwork out")
     for container in containers(workload):
         for port in container.groups("ports"):

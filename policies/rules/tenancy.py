@@ -1,12 +1,12 @@
 """Policies of tenants: their namespaces, rights, images and network policies."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
 from components.core import labels
 from components.core.duplicates import duplicates
-from components.core.endpoints import image_registry
 from components.core.finding import Finding
 from components.core.names import FOR_DNS
 from components.core.waivers import Waiver
@@ -28,7 +28,8 @@ from policies.policy import (
     Stack,
     policy,
 )
-from policies.workloads import WORKLOADS, images, pod_spec
+from policies.releases import versions
+from policies.routes import GATEWAY
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 NETWORK_POLICIES = (
@@ -93,8 +94,13 @@ def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[F
     name = namespace.name
     if not settings.is_tenant(name) or (namespace.patch and ENFORCE not in namespace.labels):
         return
-    level = namespace.labels.text(ENFORCE)
+    level, version = namespace.labels.text(ENFORCE), namespace.labels.text(f"{ENFORCE}-version", "latest")
     exception = settings.exceptions.get(name)
+    if level == "restricted" and not _is_recent(version):
+        yield namespace.finding(
+            f"has {ENFORCE}-version: {version}, which checks less than versions that are maintained",
+            f"write {ENFORCE}-version: latest",
+        )
     if level == "restricted" or (exception and not exception.ended(settings.day())):
         return
     has = f"has {ENFORCE}: {level}" if level else f"has no label {ENFORCE}"
@@ -103,6 +109,13 @@ def pod_security(namespace: Object, settings: PodSecuritySettings) -> Iterator[F
         f"{has}, so a pod in it may ask for the node's files, network or root{ended}",
         f"write {ENFORCE}: restricted",
     )
+
+
+def _is_recent(version: str) -> bool:
+    """Whether it is `latest`, or a minor of Kubernetes that the table of releases has as maintained."""
+    oldest = min(int(line.split(".")[1]) for line in versions())
+    said = re.fullmatch(r"v1\.(\d{1,4})", version)
+    return version == "latest" or (said is not None and int(said[1]) >= oldest)
 
 
 @policy(
@@ -325,77 +338,86 @@ _SHARED = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip", 
     why="A Service that chooses its address may take the gateway's, or that of another tenant: at its next start the "
     "first one that asks gets it.",
     remedy="Leave the address to the pool, or write a route through the gateway.",
-    kinds=("core:Service",),
+    kinds=("core:Service", GATEWAY),
 )
 def load_balancer_address(service: Object, settings: Namespaces) -> Iterator[Finding]:
     if not settings.may_hold_tenants(service.namespace):
         return
-    written = ["spec.loadBalancerIP"] if service.spec.text("loadBalancerIP") else []
-    written += [name for name in (*_CHOSEN, *_SHARED) if service.annotations.text(name)]
-    for field in written:
+    annotations = (service.annotations, service.spec.group("infrastructure").group("annotations"))
+    written = [field for field in ("loadBalancerIP", "addresses") if service.spec.raw.get(field)]
+    for field in (
+        *(f"spec.{field}" for field in written),
+        *(name for group in annotations for name in (*_CHOSEN, *_SHARED) if group.text(name)),
+    ):
         yield service.finding(f"chooses or shares an address by {field}", "remove it: the pool gives an address")
 
 
 @policy(
-    id="tenancy-priority",
-    title="No tenant's pod has a priority of the cluster itself.",
+    id="tenancy-external-name",
+    title="No Service of a tenant is a name for another namespace's.",
     severity=HIGH,
-    framework=NSA,
-    reference="Kubernetes Pod security, resource policies",
-    why="A pod of system-node-critical or system-cluster-critical evicts CoreDNS and the gateway where a node is full.",
-    remedy="Remove priorityClassName, or name a class of the platform's own.",
-    kinds=WORKLOADS,
+    framework=PLATFORM,
+    reference="Kubernetes, Service of type ExternalName",
+    why="Who sends requests to such a Service sends them to the other namespace: a gateway does so with its own "
+    "rights, past the other namespace's network policies and without a ReferenceGrant.",
+    remedy="Name the other Service where it is called, and let its owner allow the call.",
+    kinds=("core:Service",),
 )
-def priority(workload: Object, settings: Namespaces) -> Iterator[Finding]:
-    name = pod_spec(workload).text("priorityClassName")
-    if name.startswith("system-") and settings.may_hold_tenants(workload.namespace):
-        yield workload.finding(
-            f"has priorityClassName {name}, so its pods evict the cluster's own", "remove priorityClassName"
+def external_name(service: Object, settings: Namespaces) -> Iterator[Finding]:
+    name = service.spec.text("externalName").rstrip(".")
+    inside = _INSIDE.fullmatch(name)
+    if not inside or inside[1] in (service.namespace, *settings.platform_namespaces):
+        return
+    if settings.may_hold_tenants(service.namespace):
+        yield service.finding(
+            f"has externalName {name}, a Service of the namespace {inside[1]}",
+            "remove it, and name that Service where it is called",
         )
 
 
-# --- images and network policies -------------------------------------------------------------------------
-
-
-class ImageSettings(Namespaces):
-    registries: tuple[str, ...] | None = None
-    """Registries whose tags are trusted; else the program's image-registry places."""
+_INSIDE = re.compile(r"[^.]+\.([^.]+)\.svc(?:\.[^.]+)*")
 
 
 @policy(
-    id="tenancy-images",
-    title="Tenants' images come by digest or from an allowed registry.",
+    id="tenancy-token",
+    title="No Secret is a token of a service account that never ends.",
     severity=HIGH,
     framework=CIS,
-    reference="5.5.1",
-    why="The owner of a tag can move it to another image: what was reviewed is then not what runs.",
-    remedy="Write images by digest, or take them from a declared registry.",
-    kinds=WORKLOADS,
+    reference="5.1.6",
+    why="Kubernetes fills a Secret of this type with a token of any service account of the namespace, an operator's "
+    "too. It is valid until the Secret is deleted.",
+    remedy="Remove it, and ask for a token with an end: kubectl create token, or a projected volume.",
+    kinds=("core:Secret",),
 )
-def tenant_images(workload: Object, settings: ImageSettings, stack: Stack) -> Iterator[Finding]:
-    if not settings.may_hold_tenants(workload.namespace):
-        return
-    registries = settings.registries
-    if registries is None:
-        places = [place for component in stack.components for place in component.groups("places")]
-        registries = tuple(
-            host for place in places if "image-registry" in place.texts("purposes") for host in place.texts("hosts")
+def token(secret: Object, settings: Namespaces) -> Iterator[Finding]:
+    if secret.text("type") == "kubernetes.io/service-account-token" and settings.may_hold_tenants(secret.namespace):
+        yield secret.finding(
+            "has type kubernetes.io/service-account-token, a token that never ends",
+            "remove it, and use a projected volume with a token",
         )
-    for image in images(workload):
-        registry = image_registry(image)
-        if "@sha256:" not in image and not any(_holds(allowed, registry) for allowed in registries):
-            yield workload.finding(
-                f"runs an image of {registry} by tag, which its owner can move to another image",
-                f"write it by digest (@sha256:…), or take it from {' or '.join(sorted(registries)) or _ANY}",
+
+
+@policy(
+    id="tenancy-disruption",
+    title="No tenant stops the nodes from being drained.",
+    severity=MEDIUM,
+    framework=PLATFORM,
+    reference="Kubernetes, PodDisruptionBudget",
+    why="A PodDisruptionBudget that lets no pod go makes every drain wait: nodes then get no new kernel.",
+    remedy="Write maxUnavailable: 1.",
+    kinds=("policy:PodDisruptionBudget",),
+)
+def disruption(budget: Object, settings: Namespaces) -> Iterator[Finding]:
+    if not settings.may_hold_tenants(budget.namespace):
+        return
+    for field, none in (("maxUnavailable", ("0", "0%")), ("minAvailable", ("100%",))):
+        if budget.spec.text(field) in none:
+            yield budget.finding(
+                f"has {field} {budget.spec.text(field)}, so no drain of a node ends", "write maxUnavailable: 1"
             )
 
 
-_ANY = "a declared registry"
-
-
-def _holds(allowed: str, registry: str) -> bool:
-    """`*.example.no` is every registry below it, as in a declared place."""
-    return registry.endswith(allowed[1:]) if allowed.startswith("*.") else registry == allowed
+# --- network policies -------------------------------------------------------------------------------------
 
 
 class IsolationSettings(Namespaces):

@@ -310,6 +310,36 @@ CASES: dict[str, Case] = {
         "ClusterRole 'dev': '*' is added to the ClusterRole edit, which tenants have: name resources and verbs",
         [cluster_role(UNKNOWN)],
     ),
+    "tenancy-control-plane": Case(
+        [deployment(_DIGEST, tolerations=[{"operator": "Exists"}]), deployment(_DIGEST, "agency")],
+        [deployment(_DIGEST, "agency", tolerations=[{"operator": "Exists"}])],
+        "Deployment agency/web: tolerates every taint, so its pods may run on control planes: name the taints",
+        [deployment(_DIGEST, "agency", nodeName=UNKNOWN)],
+    ),
+    "tenancy-node-access": Case(
+        [deployment(_DIGEST, hostPID=True), deployment(_DIGEST, "default")],
+        [deployment(_DIGEST, "default", hostPID=True)],
+        "Deployment default/web: has hostPID, and no level of Pod Security forbids it in default",
+        [deployment(_DIGEST, "default", hostPID=UNKNOWN)],
+    ),
+    "tenancy-external-name": Case(
+        [service(type="ExternalName", externalName="store.example.no")],
+        [service(type="ExternalName", externalName="store.skjema.svc.cluster.local")],
+        "Service agency/web: has externalName store.skjema.svc.cluster.local, a Service of the namespace skjema",
+        [service(type="ExternalName", externalName=UNKNOWN)],
+    ),
+    "tenancy-token": Case(
+        [kube("v1", "Secret", "s", "agency", type="Opaque")],
+        [kube("v1", "Secret", "s", "agency", type="kubernetes.io/service-account-token")],
+        "Secret agency/s: has type kubernetes.io/service-account-token, a token that never ends",
+        [kube("v1", "Secret", "s", "agency", type=UNKNOWN)],
+    ),
+    "tenancy-disruption": Case(
+        [kube("policy/v1", "PodDisruptionBudget", "b", "agency", spec={"maxUnavailable": 1})],
+        [kube("policy/v1", "PodDisruptionBudget", "b", "agency", spec={"minAvailable": "100%"})],
+        "PodDisruptionBudget agency/b: has minAvailable 100%, so no drain of a node ends: write maxUnavailable: 1",
+        [kube("policy/v1", "PodDisruptionBudget", "b", "agency", spec={"minAvailable": UNKNOWN})],
+    ),
     "tenancy-forged-label": Case(
         [namespace("kube-system", **{"vds-platform.no/tenant": ""})],
         [namespace("gateway-system", **{"vds-platform.no/tenant": "agency"})],

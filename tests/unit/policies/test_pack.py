@@ -151,7 +151,11 @@ def test_a_router_of_the_configuration_is_in_no_pool() -> None:
 
 
 def test_a_host_port_of_a_job_in_a_job_is_found() -> None:
-    container = {"name": "c", "image": "quay.io/a@sha256:0", "ports": [{"containerPort": 80, "hostPort": 8080}]}
+    container = {
+        "name": "c",
+        "image": "quay.io/a@sha256:" + "0" * 64,
+        "ports": [{"containerPort": 80, "hostPort": 8080}],
+    }
     job = {"spec": {"template": {"spec": {"initContainers": [container]}}}}
     [violation] = found([kube("batch/v1", "CronJob", "nightly", "agency", spec={"jobTemplate": job})])
     assert "CronJob agency/nightly: opens port 8080 of the node (hostPort)" in violation.message
