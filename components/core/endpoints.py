@@ -42,6 +42,9 @@ _DECIDE_HOST = (
 """Query parameters that decide on the host of a backend or key service. Any other may be a secret."""
 RFC_1918 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Private IPv4 networks."""
+_INSIDE = (".svc", ".cluster.local", ".localhost", ".internal", ".mesh.cilium.io")
+"""Ends of names that stay in the cluster. The last one is of certificates: Cilium's agents get the addresses of the
+other cluster with it."""
 _OWN_NETWORKS = [
     # RFC 1918, loopback, link-local, RFC 4193: not reachable from outside. The unspecified address, on which a
     # server listens with all its addresses (RFC 1122, 3.2.1.3; RFC 4291, 2.5.2), is not a destination either.
@@ -100,7 +103,7 @@ def inside(host: str) -> bool:
         return any(address.version == network.version and address in network for network in _OWN_NETWORKS)
     if _NUMBER.fullmatch(host):
         return False
-    if "." not in host or host.endswith((".svc", ".cluster.local", ".localhost", ".internal")):
+    if "." not in host or host.endswith(_INSIDE):
         return True
     return host.count(".") == 1 and "*" not in host and ".xn--" not in host and not is_public_name(host)
 

@@ -14,6 +14,7 @@ from components.core.endpoints import image_registry, url_hosts
 from components.core.manifests import kind_of
 from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
+from components.residency import services
 from components.residency.egress import egress_flows, is_network_policy, named_flow
 from components.residency.fields import annotation_flows, class_flows, field_flows, names_a_place
 from components.residency.named import ADDRESS, URLS
@@ -31,12 +32,15 @@ _ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute",
 
 POOL_KINDS = ("IPAddressPool", "CiliumLoadBalancerIPPool")
 """Kinds whose addresses are given to services."""
+_PURPOSES = {"HelmRepository": "chart-repository", "OCIRepository": "chart-repository", "HelmChart": "chart-repository"}
+"""By kind, what bytes are for where no field says it."""
 _STORES = ("BackupStorageLocation", "VolumeSnapshotLocation")
 """Velero's kinds, whose field `provider` has the name of a plugin."""
 _DEFINITIONS = (
     *("CustomResourceDefinition", "APIService", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"),
     *("ValidatingAdmissionPolicy", "MutatingAdmissionPolicy", "ClusterPolicy", "ConstraintTemplate", "CSIDriver"),
     *("IngressClass", "PriorityClass", "RuntimeClass", "DNSEndpoint", "VirtualService", "PrometheusRule"),
+    *("IngressRoute", "IngressRouteTCP", "Route"),
 )
 """Kinds with groups of the API, expressions and names of the platform's own; only URLs are destinations there."""
 _NOT_WANTED = ("metadata", "status", "apiVersion", "kind")
@@ -126,6 +130,8 @@ def _release_flows(
 
 def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> Iterator[DataFlow]:
     yield from annotation_flows(("metadata",), manifest.get("metadata"))
+    for service in services.of_api(manifest.get("apiVersion")):
+        yield DataFlow(service.endpoint, "egress", "apiVersion")
     if kind in _ROUTE_KINDS:
         spec = manifest.get("spec")
         yield from class_flows(("spec",), spec if isinstance(spec, Mapping) else {})
@@ -146,7 +152,9 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
     yield from _special(kind, body)
     if kind in _STORES and isinstance(body.get("spec"), Mapping):
         body["spec"] = {key: value for key, value in body["spec"].items() if key != "provider"}
-    yield from field_flows((), body, most=URLS if kind in (*POOL_KINDS, *_DEFINITIONS) else ADDRESS)
+    for flow in field_flows((), body, most=URLS if kind in (*POOL_KINDS, *_DEFINITIONS) else ADDRESS):
+        guessed = flow.purpose in ("egress", "unclassified")
+        yield flow._replace(purpose=_PURPOSES.get(kind, flow.purpose)) if guessed else flow
 
 
 def _of_secret(body: Mapping[str, Any]) -> Iterator[DataFlow]:
@@ -197,7 +205,7 @@ def _special(kind: str, body: Mapping[str, Any]) -> Iterator[DataFlow]:
 def _driver(field: str, value: Any, purpose: str) -> Iterator[DataFlow]:
     if value is UNKNOWN:
         yield DataFlow(NOT_KNOWN, purpose, field)
-    elif value and value != "kubernetes.io/no-provisioner":  # local volumes: the nodes themselves
+    elif value and value not in services.ON_NODES:
         yield DataFlow(str(value).lower(), purpose, field)
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from components.charts.releases import HOLDS_NO_PLACE
 from components.core.endpoints import image_registry
 from components.core.unknown import UNKNOWN
-from components.core.untrusted import YamlError, yaml_documents
+from components.core.untrusted import YamlError, json_value, yaml_documents
 from components.residency import services
 from components.residency.named import (
     ADDRESS,
+    CALLED,
     NAMES,
     PRECISE,
     URLS,
@@ -42,14 +43,15 @@ _MAY_BE_A_GROUP = ("values", "global")
 
 _SAYS_NOTHING = re.compile(
     r"annotations|.*Annotations|labels|.*Labels|descriptions?|.*Description|sidecar-istio-proxy-image|[$]schema|[$]id"
-    r"|(?:cors[-_]?)?allow(?:ed)?[-_]?origins?|runbook[-_]?url|openAPIV3Schema|icon|home|(?:http)?headers",
+    r"|(?:cors[-_]?)?allow(?:ed)?[-_]?origins?|runbook[-_]?url|openAPIV3Schema|icon|home|links|messageExpression|message|(?:http)?headers"
+    r"|(?:ssh[-_]?)?known[-_]?hosts",
     re.IGNORECASE,
 )
 """Links to documentation and names of the platform's own stand in these; nothing is sent to them. One is a pattern of
 Cilium's for images."""
 
 _DOCUMENTS = re.compile(
-    r"(?:.+\.)?(?:artifacthub\.io|a8r\.io|helm\.sh|kubectl\.kubernetes\.io|opencontainers\.image|pulumi\.com)"
+    r"(?:.+\.)?(?:api-approved\.kubernetes\.io|artifacthub\.io|a8r\.io|helm\.sh|kubectl\.kubernetes\.io|opencontainers\.image|pulumi\.com)"
     r"|(?:.*[-_.])?(?:descriptions?|documentation|docs?|readme|repository|source|homepage|support|maintainers?|chat|bugs"
     r"|uptime|vcs-(?:uri|url|ref)|licen[cs]es?|links?|external-link|change-cause|runbook\w*|hostname|dashboard\w*|git-\w+)"
 )
@@ -69,11 +71,11 @@ _NO_DESTINATION = _words(
     "namespaces account principal role roles organization organizations cn reason operator verbs search searches "
     "filter filters audience audiences scope scopes feature features gate gates level mode timezone locale module "
     "modules package packages extension extensions reference ref field fields column columns metric metrics attribute "
-    "attributes provisioner driver cidrs whitelist allowlist"
+    "attributes iqn zone zones provisioner driver cidrs whitelist allowlist"
 )
 """Last words of fields whose values are names of something else than a host, or of who may call."""
 _NEVER_CALLED = re.compile(
-    r"k8sServiceHost|KUBERNETES_SERVICE_HOST|clusterIPs?|externalIPs?|loadBalancerIPs?|loadBalancerSourceRanges|.*[sS]ourceRanges?|hostIPs?|podI[Pp]s?"
+    r"k8sServiceHost|type[-_]?[uU]rl|trust[-_]?[dD]omain|KUBERNETES_SERVICE_HOST|clusterIPs?|externalIPs?|loadBalancerIPs?|loadBalancerSourceRanges|.*[sS]ourceRanges?|hostIPs?|podI[Pp]s?"
     r"|trusted.*|.*[wW]hite-?[lL]ist.*|.*[aA]llow(?:ed)?[-_]?[lL]ist.*|no[-_]?proxy|NO_PROXY|.*[cC]luster[-_]?[dD]omain"
     r"|dnsDomain|dnsNames|commonName|domain[-_]?[fF]ilters?|podCIDRs?|ipAddresses|.*RealIP.*|.*real[-_]ip.*"
     r"|subdomain|externalTrafficPolicy|searches|appVersion|from|fromCIDR(?:Set)?|sourceIPs?|leader[-_]?[eE]lection.*",
@@ -85,9 +87,6 @@ _OWN_GROUPS = _words(
 )
 _OWN_NAMES = _words("host hosts hostname hostnames domain domains fqdn")
 """Below a group of the first, a field of the second has names of the platform's own, and bytes come in by them."""
-
-_DRIVERS_OF_NODES = ("secrets-store.csi.k8s.io", "csi.cert-manager.io", "csi.spiffe.io", "csi.trust-manager.io")
-"""Drivers of volumes in a pod that make files on the node."""
 
 _TELEMETRY = re.compile(
     r"telemetry|metric|log|trac(e|ing)|otlp|otel|loki|sentry|datadog|prometheus|remote_?write|sink|exporter|monitor"
@@ -171,11 +170,14 @@ def names_a_place(key: str) -> bool:
 
 def _of_group(path: tuple[str, ...], value: Mapping[str, Any], most: int, own_store: bool) -> Iterator[DataFlow]:
     yield from _image_of_parts(path, value)
-    chosen = [*services.of_group(path, value, own_store=own_store), *services.of_variables([*map(str, value)])]
+    chosen = [
+        *services.of_group(path, value, own_store=own_store),
+        *services.of_variables([key for key in value if isinstance(key, str) and key.isupper()]),
+    ]
     for key, service in chosen:
         yield _flow(service, (*path, key))
     driver = value.get("driver")
-    if path[-1:] == ("csi",) and "volumes" in path and isinstance(driver, str) and driver not in _DRIVERS_OF_NODES:
+    if path[-1:] == ("csi",) and "volumes" in path and isinstance(driver, str) and driver not in services.ON_NODES:
         yield DataFlow(driver.lower(), "storage", _field((*path, "driver")))
     name = value.get("name")
     if isinstance(name, str) and "value" in value and not isinstance(value["value"], Mapping):
@@ -187,7 +189,7 @@ def _of_group(path: tuple[str, ...], value: Mapping[str, Any], most: int, own_st
             yield from _leaf(path, step, "url" if path[-1:] == ("auths",) else "", most, own_store)
         if step == "metadata":
             yield from annotation_flows((*path, step), inner)
-        if not _SAYS_NOTHING.fullmatch(step):
+        if not _says_nothing(step):
             yield from field_flows((*path, step), inner, most=most, own_store=own_store)
 
 
@@ -237,15 +239,14 @@ def _line(path: tuple[str, ...], value: str, key: str, most: int, own_store: boo
         yield DataFlow(image_registry(f"{value}/x"), "image-registry", _field(path))
         return
     if most > URLS:
-        for service in (
-            *services.of_text(value, own_store=own_store),
-            *services.of_field(path, key, value, own_store=own_store),
-        ):
-            yield _flow(service, path, key)
+        yield from (_flow(service, path, key) for service in services.of_field(path, key, value, own_store=own_store))
+    if "." not in value and ":" not in value:
+        return  # no host, no address and no URL
+    if most > URLS:
+        yield from (_flow(service, path, key) for service in services.of_text(value, own_store=own_store))
     for named in named_in(value, min(most, _level(path, key, value))):
-        if named.endpoint not in services.SCHEMES:
-            purpose = "image-registry" if named.image else _purpose(path, key, sure="://" in value)
-            yield DataFlow(named.endpoint, purpose, _field(path))
+        purpose = "image-registry" if named.image else _purpose(path, key, sure="://" in value)
+        yield DataFlow(named.endpoint, purpose, _field(path))
 
 
 def _flow(service: services.Service, path: tuple[str, ...], key: str = "") -> DataFlow:
@@ -263,7 +264,9 @@ def _level(path: Sequence[str], key: str, value: str) -> int:
         return ADDRESS
     if words and words[-1] in _NO_DESTINATION:
         return URLS
-    return NAMES if looks_like_a_list(value) or _COMMAND.search(value) else PRECISE
+    if _COMMAND.search(value):
+        return CALLED
+    return NAMES if looks_like_a_list(value) else PRECISE
 
 
 def _configuration(path: tuple[str, ...], text: str, most: int, own_store: bool) -> Iterator[DataFlow]:
@@ -305,9 +308,14 @@ def _without_comment(line: str) -> str:
 def _parsed(text: str) -> tuple[Any, ...]:
     """The groups and lists of a text; empty where it is none."""
     try:
-        found = yaml_documents(text)
+        found = [json_value(text)] if text.lstrip().startswith(("{", "[")) else yaml_documents(text)
     except YamlError:
         return ()
+    except ValueError:  # YAML may begin like JSON
+        try:
+            found = yaml_documents(text)
+        except YamlError:
+            return ()
     documents = [document for document in found if document is not None]
     return tuple(documents) if all(isinstance(one, Mapping | list) for one in documents) else ()
 
@@ -359,6 +367,11 @@ def _is_address(key: str) -> bool:
         or "".join(words[-2:]) in _ADDRESS_PAIRS
         or last in _ADDRESS_PAIRS
     )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _says_nothing(key: str) -> bool:
+    return _SAYS_NOTHING.fullmatch(key) is not None
 
 
 def _may_hold_a_place(key: str, path: Sequence[str]) -> bool:

@@ -42,14 +42,15 @@ class Named(NamedTuple):
     """Whether it is the registry of an image."""
 
 
-URLS, PRECISE, NAMES, ADDRESS = range(4)
+URLS, PRECISE, NAMES, CALLED, ADDRESS = range(5)
 """What counts in a text: URLs; what has a port, an image's tag or the form of an address too; host names by themselves
-too; and what may be a file or an attribute as well, because the field's name says that it is an address."""
+too; host names with a path too, because a command calls them; and what may be a file or an attribute as well, because
+the field's name says that it is an address."""
 
 
 @functools.lru_cache(maxsize=50_000)
 def named_in(text: str, level: int) -> tuple[Named, ...]:
-    """What a text names outside the cluster, once each. `level`: URLS, PRECISE, NAMES or ADDRESS."""
+    """What a text names outside the cluster, once each. `level`: URLS to ADDRESS."""
     found = [Named(host) for host in url_hosts(text)]
     if level > URLS:
         found += _without_scheme(URL.sub(" ", text), level)
@@ -86,6 +87,8 @@ def _without_scheme(text: str, level: int) -> Iterator[Named]:
 
 
 def _of_word(word: str, level: int) -> Iterator[Named]:
+    relative = word.startswith("//")  # to the scheme of the page that has it
+    word = word.removeprefix("//")
     if word.startswith(("/", ".", "-")):
         return
     if _is_network(word):
@@ -104,14 +107,14 @@ def _of_word(word: str, level: int) -> Iterator[Named]:
     else:
         word = _PREFIX.sub("", after if at else word, count=1)
     first, slash, _ = word.partition("/")
-    precise = bool(at) or bool(_PORT.search(first))
-    if not precise and (level < NAMES or (slash and level < ADDRESS)):
+    precise = relative or bool(at) or bool(_PORT.search(first)) or _is_network(first)
+    if not precise and (level < NAMES or (slash and level < CALLED)):
         return  # a path may be a file, or the key of a label
     name = first.removeprefix("*.")
     host = host_of(name)
     if host is None or not (_is_network(host) or is_public_name(host)):
         return
-    if not precise and level < ADDRESS and _ALSO_A_WORD.fullmatch(host):
+    if not (precise or slash) and level < ADDRESS and _ALSO_A_WORD.fullmatch(host):
         return
     yield Named(host if name == first else f"*.{host}")
 

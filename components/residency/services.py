@@ -1,11 +1,12 @@
 """Services on the internet that are named by a word, a scheme, a region or an account, and not by a host."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.core.endpoints import url_hosts
+from components.core.endpoints import backend_host, inside, url_hosts
 from components.core.unknown import UNKNOWN
 from components.core.untrusted import yaml_value
 from components.residency.named import ADDRESS, named_in, words_of
@@ -27,6 +28,8 @@ def _by_word(hosts: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 _TABLE = yaml_value((Path(__file__).parent / "services.yaml").read_text(encoding="utf-8"))
 SCHEMES = _by_word(_TABLE["schemes"])
+ON_NODES = frozenset(_TABLE["nodes"])
+_OF_API_GROUP = _by_word(_TABLE["api_groups"])
 OF_ANNOTATION = _by_word(_TABLE["annotations"])
 _OF_KEY = {
     word: Service(host, purpose)
@@ -36,7 +39,7 @@ _OF_KEY = {
 _SOLVERS = _by_word(_TABLE["solvers"])
 _WORDS = _by_word(_TABLE["words"])
 _OF_VARIABLE = _by_word(_TABLE["variables"])
-_SCHEMED = re.compile(rf"(?<![\w+.-])({'|'.join(SCHEMES)})://[^\s\"'`]", re.IGNORECASE)
+_SCHEMED = re.compile(rf"(?<![\w+.-])({'|'.join(SCHEMES)})://[^\s\"'`]+", re.IGNORECASE)
 _RESTIC = re.compile(r"(gs|b2|azure):[\w.-]+:")
 """A repository of restic's: https://restic.readthedocs.io, "Preparing a new repository"."""
 _ARN = re.compile(r"\barn:aws[\w-]*:([a-z0-9-]+):([a-z0-9-]*):")
@@ -70,24 +73,42 @@ _REGIONS = (
     ),
 )
 """Regions by their provider: the names are so regular that a new one fits too; Azure's are those of 2026-11."""
-_BUCKET = re.compile(r"bucket|bucket[-_]?names?", re.IGNORECASE)
-_ACCOUNT = re.compile(r"storage[-_]?account(?:[-_]?name)?", re.IGNORECASE)
-_STORE_ENDPOINT = re.compile(
-    r"endpoint|endpoint[-_]?url|(?:s3|aws|minio|store|storage|object|bucket)[-_]?\w*?(?:endpoint|url|host)[-_]?\w*"
-    r"|(?:aws|s3)[-_]endpoint[-_]url(?:[-_]s3)?",
-    re.IGNORECASE,
-)
+_ROLES = {
+    "bucket": re.compile(r"bucket|bucket[-_]?names?", re.IGNORECASE),
+    "account": re.compile(r"storage[-_]?account(?:[-_]?name)?", re.IGNORECASE),
+    "endpoint": re.compile(
+        r"endpoint|endpoint[-_]?url|(?:s3|aws|minio|store|storage|object|bucket)[-_]?\w*?(?:endpoint|url|host)[-_]?\w*"
+        r"|(?:aws|s3)[-_]endpoint[-_]url(?:[-_]s3)?",
+        re.IGNORECASE,
+    ),
+}
 
 
-def plain_word(value: Any) -> str:
+def of_api(api: Any) -> Iterator[Service]:
+    """The provider at which objects of this apiVersion are made."""
+    group = str(api).partition("/")[0]
+    for end, host in _OF_API_GROUP.items():
+        if group == end or group.endswith(f".{end}"):
+            yield Service(host)
+
+
+@functools.lru_cache(maxsize=10_000)
+def plain_word(text: str) -> str:
     """`AWS_S3`, `aws-s3` and `awsS3` → `awss3`."""
-    return re.sub(r"[^a-z0-9]", "", str(value).lower())
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+@functools.lru_cache(maxsize=10_000)
+def _role(key: str) -> str:
+    """What a field of this name has of a store: an endpoint, a bucket, an account; empty for all others."""
+    found = ((role, pattern.fullmatch(key)) for role, pattern in _ROLES.items())
+    return next((role for role, matched in found if matched), "")
 
 
 def has_own_store(group: Mapping[str, Any]) -> bool:
     """Whether a group of fields, or the variables of a container, has an endpoint of a store that is not Amazon's."""
     for key, value in group.items():
-        if _STORE_ENDPOINT.fullmatch(str(key)) and value not in (None, ""):
+        if _role(str(key)) == "endpoint" and value not in (None, ""):
             if not isinstance(value, str):
                 return value is UNKNOWN
             hosts = url_hosts(value) or [found.endpoint for found in named_in(value, ADDRESS)]
@@ -99,7 +120,9 @@ def of_text(text: str, *, own_store: bool = False) -> Iterator[Service]:
     """Stores and keys that a text names by a scheme or by Amazon's resource names."""
     if not own_store and not re.search(r"endpoint[-_]?url", text, re.IGNORECASE):
         for found in _SCHEMED.finditer(text):
-            yield Service(SCHEMES[found[1].lower()])
+            named = backend_host(found[0]) if "?" in found[0] else ""  # s3://bucket?endpoint=…&region=…
+            if not named or not inside(named):
+                yield Service(named or SCHEMES[found[1].lower()])
     if repository := _RESTIC.match(text):
         yield Service(SCHEMES[repository[1]])
     for found in _ARN.finditer(text):
@@ -108,9 +131,9 @@ def of_text(text: str, *, own_store: bool = False) -> Iterator[Service]:
 
 def of_group(path: Sequence[str], group: Mapping[str, Any], *, own_store: bool) -> Iterator[tuple[str, Service]]:
     """Services that the fields of a group choose together, with the field; `own_store`: as `has_own_store` says."""
-    said = [plain_word(step) for step in path]
+    said = [plain_word(step) for step in path[-2:]]
     for key, value in group.items():
-        word = plain_word(key)
+        word = plain_word(str(key))
         if word in ("secretref", "name") or _is_off(value):
             continue
         if service := _OF_KEY.get(word):
@@ -123,19 +146,19 @@ def of_group(path: Sequence[str], group: Mapping[str, Any], *, own_store: bool) 
             name = plain_word(str(key).partition("/")[0])
             if name in _WORDS:
                 yield str(key), Service(_WORDS[name], "secrets" if said[-1] == "provider" else "telemetry")
-        elif _ACCOUNT.fullmatch(str(key)) and isinstance(value, str) and value:
+        elif _role(str(key)) == "account" and isinstance(value, str) and value:
             yield str(key), Service(f"{value.lower()}.blob.core.windows.net")
-    buckets = [str(key) for key in group if _BUCKET.fullmatch(str(key)) and group[key]]
+    buckets = [str(key) for key in group if _role(str(key)) == "bucket" and group[key]]
     if buckets and not own_store and (host := _host_of_bucket(said, group)):
         yield buckets[0], Service(host)
 
 
 def _host_of_bucket(path: Sequence[str], group: Mapping[str, Any]) -> str:
     """Whose store has a bucket, by what stands around it; empty where nothing says it."""
-    here = " ".join([*path[-2:], *map(plain_word, group)])
+    here = " ".join([*path[-2:], *map(plain_word, map(str, group))])
     if re.search(r"gcs|google|gcp", here):
         return "storage.googleapis.com"
-    region = next((value for key, value in group.items() if plain_word(key).endswith("region")), None)
+    region = next((value for key, value in group.items() if plain_word(str(key)).endswith("region")), None)
     if isinstance(region, str) and _REGIONS[0][1].fullmatch(region):
         return f"s3.{region}.{_AWS}"
     return f"s3.{_AWS}" if re.search(r"\bs3\b|\baws", " ".join(path[-2:])) else ""

