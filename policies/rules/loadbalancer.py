@@ -2,17 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
+from itertools import combinations, product
 
+from pulumi_policy.proxy import UnknownValueError
 from pydantic import Field
 
+from components.core.endpoints import RFC_1918
 from components.core.finding import Finding
 from components.core.manifests import Fields
 from components.core.names import METALLB_SYSTEM
-from components.pools.addresses import address_block
+from components.pools.addresses import AddressBlock, address_block
 from components.pools.rules import Pooled, Taken, api_server_address, overlap_problems, taken_problems
 from components.residency.model import Cidr
 from policies.machines import machines
 from policies.policy import CRITICAL, LOW, MEDIUM, PLATFORM, Object, Settings, Stack, policy
+from policies.unknowns import undecided
 
 ANNOUNCED_BY_CILIUM = "cilium.io:CiliumL2AnnouncementPolicy"
 
@@ -24,6 +29,8 @@ class PoolSettings(Settings):
     """The nodes' network: its two ends are in no pool."""
     gateways: tuple[str, ...] = ()
     """Routers' addresses that no pool may hold."""
+    service_networks: tuple[Cidr, ...] = ()
+    """The Services' networks, which no pool may overlap; else the one that kubeadm proposes, 10.96.0.0/12."""
 
     def taken(self) -> Iterator[Taken]:
         for name, host in self.nodes.items():
@@ -59,17 +66,52 @@ def pool_addresses(stack: Stack, settings: PoolSettings) -> Iterator[Finding]:
             message = f"{machine.host} is a name, so it is not known whether a pool contains it"
             yield Finding("", f"node {machine.name}", message, "write its address", urn=machine.urn)
     taken = list(dict.fromkeys(taken))
-    pooled: list[Pooled] = []
+    pooled: dict[str, list[Pooled]] = {}
     for pool in pools:
         name = pool.metadata.text("name", "?")
-        for text in _written(pool.spec):
+        try:
+            written = list(_written(pool.spec))
+        except UnknownValueError as unknown:
+            message, remedy = undecided(unknown)
+            yield pool.finding(message, remedy, subject=f"pool '{name}'")._replace(decided=False)
+            continue
+        for text in written:
             try:
-                pooled.append(Pooled(name, address_block(text), pool.urn))
+                pooled.setdefault(pool.cluster, []).append(Pooled(name, address_block(text), pool.urn))
             except ValueError as error:
                 yield pool.finding(f"{text}: {error}", "write a CIDR or a range", subject=f"pool '{name}'")
-    for block in pooled:
-        yield from taken_problems(block, taken)
-    yield from overlap_problems(pooled)
+    for blocks in pooled.values():
+        for block in blocks:
+            yield from taken_problems(block, taken)
+            yield from _among_services(block, settings)
+        yield from overlap_problems(blocks)
+    # Private addresses of two clusters are two networks; a public address is the same everywhere.
+    public = [[block for block in blocks if not _private(block)] for blocks in pooled.values()]
+    for blocks, others in combinations(public, 2):
+        yield from (found for pair in product(blocks, others) for found in overlap_problems(pair))
+
+
+def _private(pooled: Pooled) -> bool:
+    first = pooled.block.first
+    return any(
+        first in ip_network(cidr) for cidr in (*RFC_1918, "fc00::/7") if ip_network(cidr).version == first.version
+    )
+
+
+_PROPOSED = ip_network("10.96.0.0/12")
+"""kubeadm's serviceSubnet where nothing else is said (kubeadm v1beta4, Networking)."""
+
+
+def _among_services(pooled: Pooled, settings: PoolSettings) -> Iterator[Finding]:
+    for network in settings.service_networks or (_PROPOSED,):
+        if pooled.block.overlaps(AddressBlock(network.network_address, network.broadcast_address, str(network))):
+            yield Finding(
+                "",
+                f"pool '{pooled.pool}'",
+                f"{pooled.block} is in {network}, whose addresses Kubernetes gives to Services",
+                "choose other addresses, or name the Services' networks in serviceNetworks",
+                urn=pooled.urn,
+            )
 
 
 def _written(spec: Fields) -> Iterator[str]:

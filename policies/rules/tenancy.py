@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from pulumi_policy.proxy import UnknownValueError
 from pydantic import Field
 
 from components.core import labels
@@ -30,6 +31,7 @@ from policies.policy import (
 )
 from policies.releases import versions
 from policies.routes import GATEWAY
+from policies.unknowns import undecided
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 NETWORK_POLICIES = (
@@ -156,7 +158,15 @@ def forged_label(namespace: Object, settings: Namespaces) -> Iterator[Finding]:
 def one_bundle(stack: Stack, _: Settings) -> Iterator[Finding]:
     clusters: dict[str, list[str]] = {}
     for namespace in stack.objects("core:Namespace"):
-        clusters.setdefault(namespace.cluster, []).append(namespace.name)
+        try:
+            name = namespace.name
+        except UnknownValueError as unknown:
+            message, remedy = undecided(unknown)
+            yield namespace.finding(message, remedy, subject=f"Namespace {namespace.resource.name}")._replace(
+                decided=False
+            )
+            continue
+        clusters.setdefault(namespace.cluster, []).append(name)
     for names in clusters.values():
         for name in duplicates(names):
             yield Finding(

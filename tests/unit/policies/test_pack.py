@@ -286,6 +286,36 @@ def test_pools_that_share_an_address_are_refused() -> None:
     assert "overlaps 203.0.113.0/30 of pool 'public'" in violation.message
 
 
+def test_pools_of_two_clusters_share_private_addresses_and_no_public_ones() -> None:
+    private, public = "192.168.10.200-192.168.10.220", "203.0.113.0/30"
+    assert found([pool(private), pool(private)._replace(name="there", provider="other")]) == []
+    [violation] = found([pool(public), pool(public)._replace(name="there", provider="other")])
+    assert "overlaps 203.0.113.0/30 of pool 'public'" in violation.message
+
+
+def test_a_pool_holds_no_address_of_services() -> None:
+    [violation] = found([pool("10.96.0.0/16")])
+    assert (
+        "pool 'public': 10.96.0.0/16 is in 10.96.0.0/12, whose addresses Kubernetes gives to Services"
+        in violation.message
+    )
+    config = {"metallb-pool-addresses": {"serviceNetworks": ["10.43.0.0/16"]}}
+    assert found([pool("10.96.0.0/16")], config) == []
+    assert "is in 10.43.0.0/16" in found([pool("10.43.0.0/24")], config)[0].message
+
+
+def test_an_unknown_pool_or_namespace_hides_no_other() -> None:
+    unknown = pool(UNKNOWN, name="unknown")
+    messages = [said.message for said in found([unknown, *machine("osl-2"), pool("203.0.113.10-203.0.113.20")])]
+    assert any("pool 'unknown': cannot be decided at preview" in message for message in messages)
+    assert any("contains node osl-2" in message for message in messages)
+    nameless = namespace()._replace(props={"metadata": {"name": UNKNOWN}}, name="nameless")
+    twice = [namespace(), namespace()._replace(name="again"), nameless]
+    messages = [said.message for said in found(twice) if said.policy == "tenancy-one-bundle"]
+    assert any("is declared twice" in message for message in messages)
+    assert any("Namespace nameless: cannot be decided at preview" in message for message in messages)
+
+
 @pytest.mark.parametrize(
     "spec",
     [
