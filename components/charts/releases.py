@@ -39,13 +39,15 @@ HOLDS_NO_PLACE = re.compile(
     r"|tag|digest|version|.*Port|.*Seconds|.*Percent|caBundle|certificate"
     r"|(?!.*(host|server|domain|dns|fqdn|image|repo|repository|registry|endpoint|bucket|storageaccount)[_-]?name)"
     r".*name(override)?"
+    r"|.*ids?|create|nodeSelector|tolerations|affinity|resources"
     r"|user|.*_user|database|existing.*|storageClass|size|count|memory|cpu|checksum/.*",
     re.IGNORECASE,
 )
 """Names of numbers, switches, keys and names that are no address: in values and configuration anything else may be a
 group, or a text with a destination in it. A chart is rendered with something in place of such a value."""
+_SWITCH = re.compile(r".*enabled|.*\.create", re.IGNORECASE)
 _NUMBER = re.compile(r"replicas|replicaCount|.*Port|.*Seconds|.*Percent|count", re.IGNORECASE)
-_GROUP = re.compile(r"annotations|.*Annotations|labels|.*Labels")
+_GROUP = re.compile(r"annotations|.*Annotations|labels|.*Labels|nodeSelector")
 _CLUSTER_SCOPED = re.compile(
     r"Namespace|Node|PersistentVolume|.*ClusterRole(Binding)?|CustomResourceDefinition|.*Class|PriorityLevelConfiguration"
     r"|FlowSchema|CSI(Driver|Node)|APIService|.*WebhookConfiguration|.*AdmissionPolic(y|yBinding)|ClusterIssuer"
@@ -155,7 +157,7 @@ def _not_known(field: str) -> Inside:
 def _switches(value: Any, path: str) -> Iterator[str]:
     """Paths of switches that are not known yet."""
     inner: Iterator[tuple[Any, Any]] = iter(())
-    if value is UNKNOWN and path.lower().endswith("enabled"):
+    if value is UNKNOWN and _SWITCH.fullmatch(path):
         yield path
     elif isinstance(value, Mapping):
         inner = iter(value.items())
@@ -209,7 +211,7 @@ def _stood_for(value: Any, path: str, off: frozenset[str], name: str = "") -> An
         key = name or path.rpartition(".")[2]
         if not (HOLDS_NO_PLACE.fullmatch(key) or _GROUP.fullmatch(key) or name):
             raise _UnknownValueError(path)
-        if key.lower().endswith("enabled"):
+        if _SWITCH.fullmatch(path):
             return path not in off
         if key.lower() == "mtu":
             return 0  # to be detected: the policy on it says that the number is not known

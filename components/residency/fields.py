@@ -21,7 +21,6 @@ from components.residency.named import (
     PRECISE,
     URLS,
     image_in,
-    looks_like_a_list,
     named_in,
     words_of,
 )
@@ -117,6 +116,8 @@ _COMMAND = re.compile(
 """Commands whose words are hosts."""
 _LINE = re.compile(r"[-\s\"']*([\w.@-]+)[\"']?[ \t]*(=|:(?=\s|$)|(?=\s))[ \t]*(.*)")
 """A line of a configuration file: a name, what stands between, and the rest."""
+_OF_THE_API = re.compile(r"\b(?:kubectl|oc)\b")
+"""Commands whose words are kinds of the API: `kubectl get certificates.cert-manager.io`."""
 _FILE = re.compile(
     r".*\.(?:conf|cfg|cnf|ini|toml|ya?ml|json|properties|env|xml|txt|list|tm?pl|hcl|rules)|Corefile", re.IGNORECASE
 )
@@ -266,7 +267,7 @@ def _level(path: Sequence[str], key: str, value: str) -> int:
         return URLS
     if _COMMAND.search(value):
         return CALLED
-    return NAMES if looks_like_a_list(value) else PRECISE
+    return PRECISE if _OF_THE_API.search(value) else NAMES
 
 
 def _configuration(path: tuple[str, ...], text: str, most: int, own_store: bool) -> Iterator[DataFlow]:
@@ -290,8 +291,13 @@ def _configuration(path: tuple[str, ...], text: str, most: int, own_store: bool)
             continue
         key, between, rest = parts.groups() if (parts := _LINE.match(written)) else ("", "", written)
         if not between and not _is_address(key) and key.lower() not in ("forward", "pool", "peer", "name"):
+            chosen = services.of_field((*path, *section), key, rest, own_store=own_store)
+            yield from (_flow(service, path, key) for service in chosen)
             key, rest = "", written
         called = (*path, *section, key) if key else (*path, *section)
+        rest = rest.strip("\"',; ")
+        if not rest:
+            continue
         yield from (flow._replace(field=_field(path)) for flow in _line(called, rest, key, most, own_store))
 
 

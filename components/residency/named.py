@@ -23,12 +23,14 @@ _IN_BRACKETS = re.compile(r"\[([0-9a-f:.]+)\](?::\d+)?", re.IGNORECASE)
 _PORT = re.compile(r":\d{1,5}\b")
 _PREFIX = re.compile(r"[a-z][\w+.-]*:(?=[^\d:/][^:]*\.)", re.IGNORECASE)
 """`s3:` of `s3:s3.example.com/bucket`, `jdbc:` and others."""
+_PASSWORD_FILE = re.compile(r"([^:]+:\d+):.*")
+"""A line of PostgreSQL's .pgpass: host, port, and what is for them."""
 _PROJECT = re.compile(r"([^:/]+):[^\d:].*")
 """`github.com:project/repository`, as Git writes it after `git@`."""
 _ALSO_A_WORD = re.compile(
     r".*\.(?:sh|py|md|rs|pl|pm|so|ps|zip|mov|properties|name|id|in|am|ms|tf|cc|map|data|run|host|link|page|app)"
-    r"|(?:com|org|net|io|java|javax|sun|kernel|object|self|request|spring|management)\..*"
-    r"|(?:.+\.)?(?:k8s|kubernetes)\.io"
+    r"|(?:com|org|net|io|java|javax|sun|kernel|object|self|request|spring|management|status|spec|metadata|variables)\..*"
+    r"|(?:.+\.)?(?:k8s|kubernetes)\.io|.+\.arpa"
 )
 """Names that are a file's (`init.sh`), an attribute's (`service.name`), a package's (`com.example.app`) or an API
 group's as well."""
@@ -71,12 +73,6 @@ def image_in(text: str) -> str | None:
     return image_registry(text)
 
 
-def looks_like_a_list(text: str) -> bool:
-    """Whether a text of several words is a list of hosts or of settings, and not a sentence or a command."""
-    words = re.split(r"[\s,;]+", text.strip())
-    return all("." in word or ":" in word or "=" in word for word in words if word)
-
-
 def _without_scheme(text: str, level: int) -> Iterator[Named]:
     for found in _IN_BRACKETS.finditer(text):
         if host := outside_of(found[1]):
@@ -99,13 +95,14 @@ def _of_word(word: str, level: int) -> Iterator[Named]:
     if slash and (_TAGGED.fullmatch(word) or _REGISTRIES.fullmatch(first)) and host_of(first) and image_in(word):
         yield Named(image_registry(word), image=True)
         return
-    user, at, after = word.rpartition("@")
+    user, at, after = word.lstrip("@").rpartition("@")
     if at and (project := _PROJECT.fullmatch(after)):
         word = project[1]
     elif at and ":" not in user:
         return  # an e-mail address
     else:
         word = _PREFIX.sub("", after if at else word, count=1)
+    word = _PASSWORD_FILE.sub(r"\1", word)
     first, slash, _ = word.partition("/")
     precise = relative or bool(at) or bool(_PORT.search(first)) or _is_network(first)
     if not precise and (level < NAMES or (slash and level < CALLED)):

