@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from vds.preview_comment.events import Change
 from vds.preview_comment.leaves import leaves
@@ -14,11 +14,14 @@ _OF_AN_EXCEPTION = {"place": "for the place", "setting": "for the setting", "che
 _OF_THE_STATE = {"stateBackend": "state stored at", "secretsProvider": "secrets provider"}
 
 
+Subject = Literal["machines", "owner", "stack", "place", "exception", "record of processing"]
+
+
 class Fact(NamedTuple):
     """One thing that a description says of residency."""
 
-    subject: str
-    """What it is about, as in `place`, `exception` or `machines`."""
+    subject: Subject
+    """What it is about."""
     name: str
     """Its name; empty where the subject has none."""
     relation: str
@@ -28,7 +31,7 @@ class Fact(NamedTuple):
     """The resources that say so, where it matters."""
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> tuple[Subject, str, str, str]:
         """The fact, whichever resources say so."""
         return self[:4]
 
@@ -152,12 +155,9 @@ def _without(facts: Sequence[Fact], others: Sequence[Fact]) -> tuple[Fact, ...]:
 
 def _sorted(facts: Iterable[Fact]) -> tuple[Fact, ...]:
     """Each fact once, with all resources that say it, in the order of its subjects."""
-    names: dict[tuple[str, str, str, str], set[str]] = {}
+    names: dict[tuple[Subject, str, str, str], set[str]] = {}
     for fact in facts:
         names.setdefault(fact.key, set()).update(fact.names)
     # Within a subject the order of its fields stays.
-    order = sorted(names, key=lambda key: (_SUBJECTS.index(key[0]), key[:2]))
+    order = sorted(names, key=lambda key: (get_args(Subject).index(key[0]), key[:2]))
     return tuple(Fact(*key, tuple(sorted(names[key]))) for key in order)
-
-
-_SUBJECTS = ("machines", "owner", "stack", "place", "exception", "record of processing")

@@ -1,6 +1,7 @@
 """What a reviewer sees of residency: what comes, what goes, and what lasts longer."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from vds.preview_comment.events import Preview, read
 from vds.preview_comment.render import comment, full
 from vds.preview_comment.report import StackReport, document_of, loaded, saved
 from vds.preview_comment.residency import of_changes, of_specs
+from vds.shared.errors import OperationError
 
 NODE = {"country": "NO", "provider": "N AS", "providerCountry": "NO"}
 AWS = {
@@ -184,3 +186,18 @@ def test_a_saved_report_has_the_same_residency_and_json_has_it_too() -> None:
         "value": "US",
         "names": [],
     }
+
+
+@pytest.mark.parametrize("field", ["subject", "name", "relation", "value"])
+def test_a_report_that_a_stranger_s_program_wrote_makes_no_markdown(field: str) -> None:
+    [document] = json.loads(saved([of_record({}, {"places": [AWS]})]))
+    at = ["subject", "name", "relation", "value"].index(field)
+    document["residency"]["after"][-1][at] = "[see](https://evil.example) @ada <b>"
+    if field == "subject":
+        with pytest.raises(OperationError, match="wrong form"):
+            loaded(json.dumps([document]).encode())
+        return
+    text = comment(loaded(json.dumps([document]).encode()))
+    [line] = [line for line in text.splitlines() if line.startswith("| **Residency**")]
+    bare = re.sub(r"`[^`]*`", "", line)
+    assert not re.search(r"(?<!\\)\]\(|://|@ada|<b>", bare)
