@@ -132,8 +132,8 @@ ci-comment: $(VENV)/ready # Post what ci-preview has saved; GITHUB_TOKEN or GITL
 	if [ -f preview/reports.json ]; then set -- "$$@" --reports preview/reports.json; fi; \
 	$(VDS) post-comment "$$@"
 
-ci-plan: $(VENV)/ready # What an update of STACK would do, with the state
-	$(LOGIN) pulumi preview --non-interactive --stack "$$STACK" --policy-pack policies
+ci-plan: $(VENV)/ready # What an update of STACK would do, with the state; without the passphrase
+	$(LOGIN) $(VDS) plan --stack "$$STACK"
 
 # A self-managed backend does not enforce policies, so every run must name the pack.
 # The lock is compared before; without an entry nothing is.

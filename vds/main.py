@@ -35,6 +35,7 @@ _MODULES = {
     "gateway-crds": ("gateway_crds:gateway_crds_command", "Compare the CRDs of Gateway API with those in the cluster."),
     "init": ("init:init", "Write a first stack file."),
     "inspect": ("inspect:app", "Look into a pod's network, and ask the CNI's agents."),
+    "plan": ("plan:plan", "Show what an update would do with the state, without the passphrase."),
     "post-comment": ("post_comment:post_comment", "Post the comment of `preview-comment` to the pull request."),
     "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),
     "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),

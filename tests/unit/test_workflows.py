@@ -305,7 +305,7 @@ def test_every_option_of_our_commands_is_there() -> None:
 
 def test_the_engine_never_runs_without_the_pack_or_the_login() -> None:
     lines = [line for commands in targets().values() for line in commands.splitlines() if " pulumi " in line]
-    assert len(lines) == 3
+    assert len(lines) == 2
     for line in lines:
         assert "--policy-pack policies" in line
         assert "--non-interactive" in line
@@ -365,6 +365,13 @@ def test_what_says_how_nodes_are_is_no_artifact_of_a_public_repository() -> None
                     assert "vars.PRIVATE_REPOSITORY == 'true'" in step["if"]
                 assert step.get("with", {}).get("name", "-${{ env.STACK }}").endswith("-${{ env.STACK }}")
     assert "doctor.json" not in targets()["ci-doctor"].replace(">doctor.json", ""), "nor in the log"
+
+
+def test_the_plan_before_an_update_gets_no_passphrase() -> None:
+    plan, _ = jobs_of("up.yml", (FOLDER / "up.yml").read_text())
+    assert "PULUMI_CONFIG_PASSPHRASE" not in plan.text
+    assert [step["run"] for step in plan.body["steps"] if "make" in step.get("run", "")] == ["make ci-plan"]
+    assert "pulumi preview" not in targets()["ci-plan"]
 
 
 def test_evidence_is_made_whether_or_not_the_update_succeeds() -> None:

@@ -32,6 +32,14 @@ def deployment(plan: Mapping[str, Any], salt: str) -> dict[str, Any]:
     return {"version": 3, "deployment": {"manifest": manifest, "secrets_providers": provider, "resources": resources}}
 
 
+def described_inputs(plan: Mapping[str, Any], urn: str) -> dict[str, Any]:
+    """A resource's inputs in the plan, with a word for each that a preview does not know; empty if it is not there."""
+    entry = plan["resourcePlans"].get(urn)
+    adds = entry["goal"]["inputDiff"].get("adds") if entry else None
+    found: dict[str, Any] = _plain(adds or {}, UNKNOWN)
+    return found
+
+
 def _resource(urn: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     goal = entry["goal"]
     inputs = _plain(goal["inputDiff"].get("adds") or {}, UNKNOWN)

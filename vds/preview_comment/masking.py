@@ -127,6 +127,11 @@ def masked(value: Any, *, kind: str = "", path: tuple[str, ...] = ()) -> Any:
     return masked_text(value) if isinstance(value, str) else value
 
 
+def with_unknowns(text: str) -> str:
+    """The text with a word in place of each value that the engine does not know yet."""
+    return _UNKNOWN.sub(UNKNOWN, text)
+
+
 def masked_text(text: str) -> str:
     """A value with a word in place of each line that has a secret in it."""
     if _hides_all(text):
@@ -137,7 +142,7 @@ def masked_text(text: str) -> str:
         except ValueError:
             pass
         else:
-            return SECRET if masked(found) != found else _UNKNOWN.sub(UNKNOWN, text)
+            return SECRET if masked(found) != found else with_unknowns(text)
     lines, deeper, public = text.split("\n"), -1, False
     for number, line in enumerate(lines):
         if not line.strip(" \t\r]}),;"):
@@ -154,14 +159,14 @@ def masked_text(text: str) -> str:
         is_group = opened is not None and not (opened[2] or "").startswith(("|", ">"))
         if deeper < 0 and ((opened and is_secret(opened[1], group=is_group)) or (secret and line.endswith("\\"))):
             deeper = indent
-    return _UNKNOWN.sub(UNKNOWN, "\n".join(lines))
+    return with_unknowns("\n".join(lines))
 
 
 def masked_message(text: str) -> str:
     """What a policy or the engine says, with a word in place of each secret: the rest of a line is needed."""
     if _hides_all(text):
         return SECRET
-    return _UNKNOWN.sub(UNKNOWN, "\n".join(map(_masked_line, text.split("\n"))))
+    return with_unknowns("\n".join(map(_masked_line, text.split("\n"))))
 
 
 def _hides_all(text: str) -> bool:

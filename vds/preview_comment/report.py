@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -60,6 +61,8 @@ class StackReport:
     """The program or what judges it changes: then nothing here is a proof."""
     unknown_base: str = ""
     """Why the base has no preview; everything is then new."""
+    compared: Literal["descriptions", "state"] = "descriptions"
+    """The base's description with the change's, or the state with the description."""
 
     @property
     def stopped(self) -> bool:

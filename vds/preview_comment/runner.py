@@ -8,13 +8,14 @@ import os
 import secrets
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
+from vds.preview_comment import stored_state
 from vds.preview_comment.base_state import deployment
 from vds.preview_comment.config_copy import public_copy
 from vds.preview_comment.events import EventsError, Preview, read
@@ -39,6 +40,9 @@ _INHERITED = (
     *("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_REGISTRY_CONFIG"),
 )
 """The only variables that reach the engine and the program: a token has another name."""
+
+
+_PLAN = "the engine's plan"
 
 
 @dataclass(frozen=True)
@@ -99,21 +103,22 @@ class _Engine:
         self._must("stack", "init", stack, "--no-select")
         own = (folder / "project" / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
         self._salt = next(line for line in own.splitlines() if line.startswith("encryptionsalt:"))
+        self.salt = self._salt.partition(":")[2].strip()
 
     def describe(self, side: Side) -> tuple[Mapping[str, Any] | None, str]:
         """The state that a side describes; or why there is none."""
-        plan = self._folder / "plan.json"
-        words = ("preview", "--stack", self._stack, "--save-plan", str(plan), "--show-secrets=true")
+        plan, why = self.plan(side)
+        return (_formed(self._stack, lambda: deployment(plan, self.salt), _PLAN) if plan else None), why
+
+    def plan(self, side: Side) -> tuple[Mapping[str, Any] | None, str]:
+        """The engine's plan of creating what a side describes; or why there is none."""
+        file = self._folder / "plan.json"
+        words = ("preview", "--stack", self._stack, "--save-plan", str(file), "--show-secrets=true")
         done = self._run(side, *words)  # not judged: it is what the base has already
-        if done.returncode or not plan.exists():
+        if done.returncode or not file.exists():
             return None, _why(done)
-        try:
-            written = json_value(plan.read_text(encoding="utf-8"), most=pulumi.LARGEST_STATE)
-            return deployment(written, self._salt.partition(":")[2].strip()), ""
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OperationError(
-                f"stack {self._stack}: the engine's plan can't be read ({type(error).__name__}): update this tool"
-            ) from None
+        text = file.read_text(encoding="utf-8")
+        return _formed(self._stack, lambda: json_value(text, most=pulumi.LARGEST_STATE), _PLAN), ""
 
     def begin_with(self, state: Mapping[str, Any]) -> None:
         """Make this the stack's state."""
@@ -152,6 +157,33 @@ class _Engine:
         done = pulumi.run(*words, folder=project, seconds=pulumi.SECONDS, environment=self._environment)
         if done.returncode:
             raise OperationError(f"stack {self._stack}: pulumi {' '.join(words[:2])} failed: {_why(done)}")
+
+
+def compare_state(
+    stack: str, exported: Mapping[str, Any], after: Side, *, pack: Path, pack_config: Path | None = None
+) -> Compared:
+    """Preview `after` on the state that `pulumi stack export` printed. Its secrets are not compared.
+
+    Raises OperationError: the engine is not there, did not begin, or the description has no preview.
+    """
+    with tempfile.TemporaryDirectory(prefix="vds-platform-preview-") as folder:
+        engine = _Engine(stack, Path(folder))
+        plan, why = engine.plan(after)
+        if plan is None:
+            raise OperationError(f"stack {stack}: its description has no preview: {why}")
+        state = _formed(stack, lambda: stored_state.deployment(exported, plan, engine.salt), "its state")
+        engine.begin_with(state)
+        made_from = {one["urn"]: tuple(one.get("dependencies") or ()) for one in state["deployment"]["resources"]}
+        return Compared(engine.preview(after, pack, pack_config), made_from)
+
+
+def _formed(stack: str, make: Callable[[], dict[str, Any]], what: str) -> dict[str, Any]:
+    try:
+        return make()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperationError(
+            f"stack {stack}: {what} can't be read ({type(error).__name__}): update this tool"
+        ) from None
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:

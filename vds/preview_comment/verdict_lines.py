@@ -11,6 +11,10 @@ from vds.preview_comment.residency import Delta, Fact
 from vds.preview_comment.touched import JUDGES, ProgramChange
 from vds.shared.markdown import code, count, escape_for_forge, fence
 
+_COMPARED = {
+    "descriptions": "the base's description with the change's. Secrets, nodes, cluster and state were not read",
+    "state": "the state with the description. Secrets, nodes and cluster were not read",
+}
 _NAMES_SHOWN = 5
 _FACTS_SHOWN = 8
 """Of residency, in the table; the part below it has all."""
@@ -97,7 +101,7 @@ def _table(report: StackReport) -> str:
         ("Residency", _residency(report)),
         ("Preflight", _preflight(report)),
         ("Because of", _files(report)),
-        ("Compared", "the base's description with the change's. Secrets, nodes, cluster and state were not read"),
+        ("Compared", _COMPARED[report.compared]),
     ]
     return "\n".join(["| | |", "|:--|:--|", *(f"| **{name}** | {text} |" for name, text in rows)])
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.previews import log, recorded
 from vds.preview_comment.difference import diff_lines, noise
 from vds.preview_comment.events import EventsError, Preview, read
-from vds.preview_comment.masking import SECRET, masked, masked_text
+from vds.preview_comment.masking import SECRET, UNKNOWN, masked, masked_text
 
 SIGNED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
 
@@ -140,6 +140,13 @@ def test_a_hidden_value_that_changes_is_named_even_if_the_engine_does_not_name_i
     (change,) = preview(step("update", old=side(**old), new=side(**new))).changes
     assert diff_lines(change) == said
     assert not noise(change)
+
+
+def test_a_value_that_no_side_knows_yet_is_no_hidden_change() -> None:
+    """The state that a base describes has the word for it already."""
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    (change,) = preview(step("update", old=side(a=UNKNOWN, token=UNKNOWN), new=side(a=unknown, token=unknown))).changes
+    assert noise(change) == "no input that differs"
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "API_TOKEN", "AWS_SECRET_ACCESS_KEY", "OIDC_CLIENT_SECRET"])
