@@ -23,7 +23,7 @@ from components.nodes.settings.script import node_script
 from components.pools.component import Announced, MetalLb
 from components.residency.component import Residency
 from components.stackfile.config import access, gateway_crds, load
-from components.tenancy.component import Tenant
+from components.tenancy.component import Tenant, TenantAdmission
 
 platform = load()
 secrets = access(platform)
@@ -127,13 +127,14 @@ pools = MetalLb(
     runner=ssh,
     depends_on=network,
 )
+admission = [TenantAdmission("tenant-admission", provider=cluster, depends_on=network)] if platform.tenants else []
 tenants = {
     spec.name: Tenant(
         spec.name,
         spec,
         gateway_namespace=platform.gateway.pods_namespace,
         provider=cluster,
-        depends_on=network,
+        depends_on=[*network, *admission],
     )
     for spec in platform.tenants
 }
@@ -159,7 +160,7 @@ announced = Announced(
 )
 if made:  # control planes, which are protected
     parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
-    parts += [*tenants.values(), gateway, announced]
+    parts += [*admission, *tenants.values(), gateway, announced]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})

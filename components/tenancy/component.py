@@ -1,4 +1,4 @@
-"""The component of a tenant: its namespace bundle."""
+"""The components of tenants: a namespace bundle for each, and the rules for all."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from components.apply import apply
 from components.core.manifests import Manifest
 from components.core.names import child, token
+from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 
@@ -38,6 +39,18 @@ class Tenant(pulumi.ComponentResource):
             apply(child(name, _ROLES[manifest["kind"]], _key(manifest)), manifest, inside)
         self.namespace = made.metadata["name"]  # type: ignore[attr-defined]  # a Namespace
         self.register_outputs({"namespace": self.namespace})
+
+
+class TenantAdmission(pulumi.ComponentResource):
+    """What the API server refuses in the namespaces of all tenants."""
+
+    def __init__(self, name: str, *, provider: kubernetes.Provider, depends_on: Sequence[pulumi.Resource] = ()) -> None:
+        super().__init__(token("TenantAdmission"), name)
+        options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
+        policy = apply(child(name, "policy"), admission_policy(), options)
+        after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[policy])
+        apply(child(name, "binding"), admission_binding(), after)
+        self.register_outputs({})
 
 
 _ROLES = {

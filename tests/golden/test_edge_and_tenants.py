@@ -10,6 +10,7 @@ from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
 from components.pools.render import metallb_namespace, metallb_values, network_policies
+from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
@@ -42,6 +43,10 @@ def test_a_tenants_bundle_is_what_it_was(name: str, tenant: str) -> None:
     spec = next(found for found in platform.tenants if found.name == tenant)
     bundle = tenant_manifests(spec, gateway_namespace=platform.gateway.namespace)
     assert_golden(f"{name}-tenant-{tenant}.yaml", to_yaml(bundle))
+
+
+def test_what_is_refused_of_tenants_is_what_it_was() -> None:
+    assert_golden("tenant-admission.yaml", to_yaml([admission_policy(), admission_binding()]))
 
 
 def test_what_is_installed_from_mirrors_is_what_it_was() -> None:

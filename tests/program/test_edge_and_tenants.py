@@ -10,6 +10,7 @@ import pytest
 from components.core import labels
 from components.core.manifests import key
 from components.stackfile.parsing import parse
+from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.render import tenant_manifests
 from tests.support.certificates import authority
 from tests.support.manifests import gateway_manifests, metallb_manifests
@@ -58,6 +59,8 @@ def test_what_is_declared_is_what_was_rendered(name: str) -> None:
     rendered = [
         *metallb_manifests(platform.metallb, platform.metallb_context),
         *gateway_manifests(platform),
+        admission_policy(),
+        admission_binding(),
         *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.pods_namespace)),
     ]
     for made in rendered:
