@@ -11,8 +11,9 @@ preview with the policy's name, because a mandatory policy that did not run must
 import copy
 import pkgutil
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,48 @@ def judge_stack(policy: Policy, resources: Sequence[PolicyResource], config: Con
         yield from _checked(policy, found.resource, config, found, stack)
 
 
+_UNREADABLE = (UnknownValueError, FieldError, RecursionError)
+"""What a check raises where a resource of the program cannot be read."""
+
+
+def _of_parts(policy: Policy, stack: Stack, settings: Settings) -> Iterator[Finding]:
+    """Findings of a policy for a stack. What cannot be read is reported by itself, and the rest is judged without it.
+
+    Without a component nothing else is judged: it says what all resources are judged by.
+    """
+    try:
+        yield from list(policy.check(stack, settings))
+        return
+    except _UNREADABLE:
+        if _fault(lambda: policy.check(Stack([]), settings)):
+            raise  # no resource is at fault
+        faults = {part: fault for part in stack.parts() if (fault := _fault(partial(policy.check, part, settings)))}
+        if not faults:
+            raise
+    for part, fault in faults.items():
+        resource = part.resources[0]
+        yield _unjudged(policy, _subject(resource, ""), resource.urn, fault)
+    if not any(is_component(part.resources[0]) for part in faults):
+        yield from _of_parts(policy, stack.without({part.resources[0].urn for part in faults}), settings)
+
+
+def _fault(check: Callable[[], Iterable[Finding]]) -> Exception | None:
+    """Why a check cannot read what it judges; None where it can."""
+    try:
+        list(check())
+    except _UNREADABLE as error:
+        return error
+    return None
+
+
+def _elsewhere(policy: Policy, settings: Settings, judged: Any, stack: Stack) -> str:
+    """The other resource in which an object's check cannot read a field; empty where it is the object's own."""
+    if _fault(lambda: policy.check(judged, settings, Stack([]))):
+        return ""
+    faulty = (part for part in stack.parts() if _fault(partial(policy.check, judged, settings, part)))
+    return next((_subject(part.resources[0], "") for part in faulty), "")
+
+
 def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any, *rest: Any) -> Iterator[Finding]:
     urn = resource.urn if resource else ""
     release = judged.release if isinstance(judged, Object) else ""
@@ -109,25 +152,36 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
         for problem in violations(error, config, policy.settings):
             yield problem._replace(rule=policy.id, subject=f"configuration of {policy.id}: {problem.subject}")
         return
+    found = _of_parts(policy, judged, settings) if isinstance(judged, Stack) else policy.check(judged, settings, *rest)
     try:
-        for finding in policy.check(judged, settings, *rest):
+        for finding in found:
             named = f"Release {release}, {finding.subject}" if release else finding.subject
             yield finding._replace(rule=policy.id, urn=finding.urn or urn, subject=named)
-    except UnknownValueError as unknown:
-        message, remedy = undecided(unknown)
-        yield Finding(policy.id, subject, message, remedy, decided=False, urn=urn)
-    except FieldError as error:
-        yield Finding(policy.id, subject, f"cannot be judged: {error}", "correct the field", urn=urn)
-    except RecursionError:
-        yield Finding(policy.id, subject, "cannot be judged: it has too many levels", "write fewer levels", urn=urn)
     except Exception as error:
-        # Not the error's text: it may quote a value, and values may be secret.
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}"
-        raise PolicyError(
-            f"policy {policy.id} failed on {subject} {urn}: {place}: this is a fault of the policy pack, not of the "
-            f"program: report it; set the policy's enforcementLevel to disabled to go on without it"
-        ) from None
+        where = _elsewhere(policy, settings, judged, *rest) if rest and isinstance(error, _UNREADABLE) else ""
+        yield _unjudged(policy, subject, urn, error, where)
+
+
+def _unjudged(policy: Policy, subject: str, urn: str, error: Exception, where: str = "") -> Finding:
+    """That something cannot be judged, and why; `where`: in which other resource. Raises PolicyError for a fault of the
+    pack."""
+    other = f"{where}: " if where else ""
+    if isinstance(error, UnknownValueError):
+        message, remedy = undecided(error, other)
+        return Finding(policy.id, subject, message, remedy, decided=False, urn=urn)
+    if isinstance(error, FieldError):
+        return Finding(policy.id, subject, f"cannot be judged: {other}{error}", "correct the field", urn=urn)
+    if isinstance(error, RecursionError):
+        return Finding(
+            policy.id, subject, f"cannot be judged: {other}it has too many levels", "write fewer levels", urn=urn
+        )
+    # Not the error's text: it may quote a value, and values may be secret.
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} at {Path(at.filename).name}:{at.lineno}"
+    raise PolicyError(
+        f"policy {policy.id} failed on {subject} {urn}: {place}: this is a fault of the policy pack, not of the "
+        f"program: report it; set the policy's enforcementLevel to disabled to go on without it"
+    ) from None
 
 
 def _subject(resource: Seen, release: str) -> str:

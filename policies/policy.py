@@ -181,6 +181,7 @@ class Stack:
         made_by_charts: Iterable[Object] = (),
     ) -> None:
         self.resources = resources
+        self._made_by_charts = tuple(made_by_charts)
         self.unread = unread
         """Objects of which neither properties nor inputs were shown."""
         self.components = [Component(resource) for resource in resources if is_component(resource)]
@@ -188,7 +189,7 @@ class Stack:
         for resource in resources:
             for found in _all_of(resource):
                 self._objects.setdefault(found.of_kind._replace(patch=False), []).append(found)
-        for found in made_by_charts:
+        for found in self._made_by_charts:
             self._objects.setdefault(found.of_kind, []).append(found)
 
     def objects(self, *kinds: str, patches: bool = False) -> Iterator[Object]:
@@ -196,6 +197,18 @@ class Stack:
         for kind, objects in self._objects.items():
             if is_one_of(kind, kinds):
                 yield from (found for found in objects if patches or not found.patch)
+
+    def parts(self) -> "Iterator[Stack]":
+        """A stack of each resource by itself, with what a Release makes."""
+        inner: dict[str, list[Object]] = {}
+        for found in self._made_by_charts:
+            inner.setdefault(found.urn, []).append(found)
+        yield from (Stack([resource], (), inner.get(resource.urn, ())) for resource in self.resources)
+
+    def without(self, urns: Collection[str]) -> "Stack":
+        """The same without resources of these URNs."""
+        kept = [resource for resource in self.resources if resource.urn not in urns]
+        return Stack(kept, self.unread, [found for found in self._made_by_charts if found.urn not in urns])
 
     def declared(self, field: str) -> list[int]:
         """What components declare in a field of this name."""

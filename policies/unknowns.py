@@ -9,9 +9,9 @@ from components.core.unknown import UNKNOWN
 from components.residency.rules import UNDECIDED
 
 
-def undecided(unknown: UnknownValueError) -> tuple[str, str]:
-    """What a finding says of a value that is not known yet, and the remedy."""
-    message = f"{UNDECIDED}: {'.'.join(unknown.props)} is not known yet"
+def undecided(unknown: UnknownValueError, where: str = "") -> tuple[str, str]:
+    """What a finding says of a value that is not known yet, and the remedy; `where`: the resource that has it."""
+    message = f"{UNDECIDED}: {where}{'.'.join(unknown.props)} is not known yet"
     return message, "write it as a plain value, not as another resource's output"
 
 

@@ -7,12 +7,13 @@ from itertools import product
 from typing import Any
 
 from pulumi_policy import PolicyResource
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
 from components.core.endpoints import backend_host, secrets_host
 from components.core.finding import Finding
 from components.core.manifests import FieldError, kind_of
+from components.core.messages import violations
 from components.core.types import CountryCode
 from components.nodes.rules import country_problem
 from components.pools.addresses import IpAddress
@@ -115,14 +116,11 @@ class RecordSettings(Countries, Dated):
         exceptions let one of them through."""
         places, exceptions = self.places, self.exceptions
         for component in _records(stack):
-            places += _read(_PLACES, component, "places")
-            exceptions += _read(_EXCEPTIONS, component, "exceptions")
+            said = _said(component)
+            places += said.places
+            exceptions += said.exceptions
         day = self.day() if exceptions else date.min
         return Record(places, exceptions, self.allowed_countries, day, self.places, self.exceptions)
-
-
-_PLACES = TypeAdapter(tuple[Place, ...])
-_EXCEPTIONS = TypeAdapter(tuple[ResidencyException, ...])
 
 
 def _records(stack: Stack) -> list[Component]:
@@ -130,13 +128,16 @@ def _records(stack: Stack) -> list[Component]:
     return [component for component in stack.components if "places" in component]
 
 
-def _read(adapter: TypeAdapter[Any], component: Component, field: str) -> Any:
+def _said(component: Component) -> RecordSettings:
+    """Places and exceptions of a component. Raises FieldError with everything that is wrong with them."""
+    written = {field: known(component.items(field)) for field in ("places", "exceptions")}
     try:
-        return adapter.validate_python(known(component.items(field)))
+        return RecordSettings.model_validate(written)
     except ValidationError as error:
-        fields = sorted({".".join(map(str, detail["loc"])) for detail in error.errors(include_input=False)})
-        path = f"{component.at(field)}.{', '.join(fields)}"
-        raise FieldError(path, f"cannot be read as in residency.{field} of a stack file") from None
+        found = violations(error, written, RecordSettings)
+        raise FieldError(
+            component.name, "; ".join(f"{one.subject}: {one.message}: {one.remedy}" for one in found)
+        ) from None
 
 
 @policy(

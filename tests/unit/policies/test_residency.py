@@ -382,5 +382,8 @@ def test_no_message_shows_a_password_or_a_path() -> None:
 
 def test_a_record_that_cannot_be_read_is_refused_and_not_a_crash() -> None:
     [message] = said(record({"name": "half"}))
-    assert "record.places.0.country, 0.entity, 0.entityCountry" in message
+    assert message.startswith(
+        "agency:index:Record record: cannot be judged: record places[half].country: is missing: add it"
+    )
+    assert "places[half].entityCountry: is missing: add it" in message
     assert "correct the field" in message
