@@ -211,11 +211,11 @@ def secrets(spec: dict[str, Any]) -> dict[str, str]:
     """The secrets that a stack file asks for: those of its kind of cluster, the key to its nodes, and a certificate."""
     cluster = spec.get("cluster")
     if not isinstance(cluster, dict) or cluster.get("kind") != "kubeadm":
-        return {**SECRETS, **_certificates(spec)}
-    return {"sshPrivateKey": SECRETS["sshPrivateKey"], **bootstraps.SECRETS, **_certificates(spec)}
+        return {**SECRETS, **certificates(spec)}
+    return {"sshPrivateKey": SECRETS["sshPrivateKey"], **bootstraps.SECRETS, **certificates(spec)}
 
 
-def _certificates(spec: dict[str, Any]) -> dict[str, str]:
+def certificates(spec: dict[str, Any]) -> dict[str, str]:
     """What listeners are served with, unless the stack file names another issuer."""
     gateway = spec.get("gateway")
     if not isinstance(gateway, dict) or "issuer" in gateway:
