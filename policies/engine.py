@@ -152,9 +152,9 @@ def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any,
         for problem in violations(error, config, policy.settings):
             yield problem._replace(rule=policy.id, subject=f"configuration of {policy.id}: {problem.subject}")
         return
-    found = _of_parts(policy, judged, settings) if isinstance(judged, Stack) else policy.check(judged, settings, *rest)
+    check = partial(_of_parts, policy) if isinstance(judged, Stack) else policy.check
     try:
-        for finding in found:
+        for finding in check(judged, settings, *rest):
             named = f"Release {release}, {finding.subject}" if release else finding.subject
             yield finding._replace(rule=policy.id, urn=finding.urn or urn, subject=named)
     except Exception as error:

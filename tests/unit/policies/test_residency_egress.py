@@ -140,11 +140,6 @@ OUTWARD: list[tuple[str, Resource, str]] = [
         "what a EgressFirewall of k8s.ovn.org",
     ),
     (
-        "of GKE",
-        kube("networking.gke.io/v1alpha1", "FQDNNetworkPolicy", "out", "a", spec={}),
-        "lets pods call is not read",
-    ),
-    (
         "Multus",
         kube("k8s.cni.cncf.io/v1beta1", "MultiNetworkPolicy", "out", "a", spec={"egress": [{}]}),
         "MultiNetworkPolicy a/out: spec.egress.0: bytes go to 0.0.0.0/0",
