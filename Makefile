@@ -142,7 +142,8 @@ ci-up: $(VENV)/ready # Update STACK
 	$(LOGIN) pulumi up --yes --non-interactive --stack "$$STACK" --policy-pack policies
 
 ci-evidence: $(VENV)/ready # Evidence about STACK, in evidence/
-	$(LOGIN) $(VDS) evidence --stack "$$STACK"
+	if [ -f "facts/$$STACK.json" ]; then set -- --facts "facts/$$STACK.json"; fi; \
+	$(LOGIN) $(VDS) evidence --stack "$$STACK" "$$@"
 
 # --strict: steal, lost packets and a filling conntrack table are an alarm too, counted since the run before. The
 # findings go to a file and not to the log, which anybody may read in a public repository.

@@ -20,6 +20,7 @@ Purpose = Literal[
     "dns",
     "egress",
     "image-registry",
+    "package-repository",
     "secrets",
     "state",
     "storage",

@@ -4,6 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
+from components.nodes.preflight.facts import Kept
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from tests.support.export import exported
@@ -55,12 +56,13 @@ def evidence(
     data: dict[str, Any] | None = None,
     backend: str | None = None,
     config: dict[str, Any] | None = None,
+    kept: Kept | None = None,
 ) -> Evidence:
     """What the command would find for a stack with this export, this spec and this configuration of the pack."""
     spec: PlatformSpec = parse(stack_data(name) if data is None else data, base_dir=ROOT)
     text = json.dumps(export(name) if made is None else made)
     # JSON has no infinity. A number that is too large for a float is read as one.
     state = read(text.replace("Infinity", "1e999").replace("NaN", "1e999"), "the export")
-    kept = BACKEND[name] if backend is None else backend
-    policies = results(state, config or {}, today=DATE[:10], backend=kept)
-    return collect(name, spec, state, backend=kept, policies=policies, versions=VERSIONS)
+    where = BACKEND[name] if backend is None else backend
+    policies = results(state, config or {}, today=DATE[:10], backend=where)
+    return collect(name, spec, state, backend=where, policies=policies, versions=VERSIONS, kept=kept)

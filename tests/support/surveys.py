@@ -56,6 +56,9 @@ def fit_facts(name: str, names: Sequence[str]) -> dict[str, Any]:
             "free": ["8472/udp"],
         },
         "resolver": {"servers": ["9.9.9.9"], "ndots": 1, "search": [], "name": "kubernetes.io", "milliseconds": 12.0},
+        "dns_servers": {"servers": ["192.0.2.53"]},
+        "time_servers": {"servers": ["192.0.2.123"]},
+        "package_hosts": {"hosts": ["packages.lab.example.no"]},
         "services": {"containerd": "active", "kubelet": "active"},
         "disk": {"folder": "/var/lib", "filesystem": "ext4", "p99_ns": 1_500_000, "mean_ns": 700_000, "writes": 10_030},
     }

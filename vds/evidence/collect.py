@@ -7,10 +7,12 @@ from components.core import labels
 from components.core.names import token
 from components.core.untrusted import json_value
 from components.kubeadm.model import Kubeadm
+from components.nodes.preflight.facts import Kept
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
 from vds.evidence.data_flows import Seen, declared, of_spec, of_state
 from vds.evidence.model import SECURITY_SETTING, Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
+from vds.evidence.node_facts import of_nodes, open_points, read_at
 from vds.evidence.software import software
 from vds.evidence.state import State
 
@@ -27,13 +29,17 @@ def collect(
     backend: str,
     policies: Iterable[PolicyResult],
     versions: Iterable[tuple[str, str]],
+    kept: Kept | None = None,
 ) -> Evidence:
-    """The evidence of `stack`. `backend` is where its state is; empty: as the program declared it."""
+    """The evidence of `stack`.
+
+    `backend` is where its state is; empty: as the program declared it. `kept` has what was read of the nodes.
+    """
     backend = backend or _said_backend(state)
-    seen = [*of_spec(spec), *of_state(state, backend)]
+    seen = [*of_spec(spec), *of_state(state, backend), *(of_nodes(kept) if kept else ())]
     used = {(one.kind, place.name) for one in seen if (place := place_of(_address(one), spec.residency.places))}
-    kept = any(one.kind == "state" for one in seen)  # where it is counts, not where else it might be
-    seen += [one for one in declared(spec) if (one.kind, one.name) not in used and not (kept and one.kind == "state")]
+    known = any(one.kind == "state" for one in seen)  # where it is counts, not where else it might be
+    seen += [one for one in declared(spec) if (one.kind, one.name) not in used and not (known and one.kind == "state")]
     if "state" not in {one.kind for one in seen}:
         seen.append(Seen("state", "Pulumi's state", "", "its backend is not declared"))
     return Evidence(
@@ -46,7 +52,8 @@ def collect(
         policies=tuple(sorted(policies)),
         exempt=tuple(sorted(set(_exempt(spec, state)))),
         software=tuple(sorted(set(software(spec, state)))),
-        open_points=tuple(_open_points(spec, state, seen)),
+        open_points=(*_open_points(spec, state, seen), *(open_points(spec, kept) if kept else ())),
+        nodes_read_at=read_at(kept) if kept else "",
         state_made_at=state.made_at,
         state_sha256=state.sha256,
         makes_cluster=isinstance(spec.cluster, Kubeadm),

@@ -16,6 +16,7 @@ from vds.evidence.contents import COVER, FILES, SIGNATURE, SUMS, digest, render,
 from vds.evidence.evaluate import pack_version, results
 from vds.evidence.export import backend, evidence_key, exported, read_file
 from vds.evidence.model import Evidence
+from vds.evidence.node_facts import read_facts
 from vds.evidence.signature import NAMESPACE, signature
 from vds.evidence.state import read
 from vds.shared.errors import OperationError
@@ -32,6 +33,9 @@ def evidence(
     state_file: Annotated[
         Path | None,
         typer.Option("--state", help="Output of `pulumi stack export`. The engine and its backend are not asked."),
+    ] = None,
+    facts_file: Annotated[
+        Path | None, typer.Option("--facts", help="Output of `vds doctor --facts`: what the nodes really ask.")
     ] = None,
     pack_config: PackConfig = None,
     sign: Annotated[
@@ -52,23 +56,28 @@ def evidence(
     _refuse_other_files(folder)
     config = _json(pack_config) if pack_config else {}
     source = f"--state {state_file}" if state_file else f"stack {stack}"
-    state = read(read_file(state_file) if state_file else exported(stack), source)
+    state = read(read_file(state_file, "--state") if state_file else exported(stack), source)
     if state.stacks - {stack}:
         raise OperationError(f"{source}: is of stack {', '.join(sorted(state.stacks))}, not {stack}: name that one")
     spec = (read_spec if state_file else open_spec)(stack, config_file=config_file)
     now = datetime.datetime.now(datetime.UTC)
-    kept = "" if state_file else backend(stack)
+    kept = None
+    if facts_file:
+        text = read_file(facts_file, "--facts")
+        kept = read_facts(text, str(facts_file), environment=spec.environment, now=now.timestamp())
+    where = "" if state_file else backend(stack)
     found = collect(
         stack,
         spec,
         state,
-        backend=kept,
-        policies=results(state, config, today=now.date().isoformat(), backend=kept),
+        backend=where,
+        policies=results(state, config, today=now.date().isoformat(), backend=where),
         versions=[
             ("vds-platform", version("vds-platform")),
             ("policy pack", pack_version()),
             ("pulumi-policy", version("pulumi-policy")),
         ],
+        kept=kept,
     )
     files = render(found, date=now.strftime("%Y-%m-%d %H:%M:%S UTC"))
     if sign:

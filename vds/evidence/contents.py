@@ -82,6 +82,7 @@ def cover(evidence: Evidence, files: Mapping[str, bytes], date: str) -> bytes:
                 ("environment", words(evidence.environment)),
                 ("state written at", words(evidence.state_made_at)),
                 ("SHA-256 of its resources, without secrets", f"`{evidence.state_sha256}`"),
+                ("resolvers, time servers, package sources", _nodes_read(evidence)),
                 ("this folder's digest", f"`{digest(files)}`"),
                 *versions,
             ),
@@ -101,6 +102,11 @@ def cover(evidence: Evidence, files: Mapping[str, bytes], date: str) -> bytes:
         f"-s {SIGNATURE} < {SUMS}\n```\n",
     ]
     return "\n".join(parts).encode()
+
+
+def _nodes_read(evidence: Evidence) -> str:
+    at = evidence.nodes_read_at
+    return f"read of the nodes at {words(at)}" if at else "as declared: the nodes were not asked (`--facts`)"
 
 
 def _first(lines: Sequence[str]) -> str:

@@ -38,11 +38,11 @@ def backend(stack: str) -> str:
         return ""
 
 
-def read_file(file: Path) -> str:
-    """A state that was exported before. Raises OperationError."""
+def read_file(file: Path, option: str) -> str:
+    """A file that an option names. Raises OperationError."""
     try:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise OperationError(f"--state {file}: is not UTF-8 text: name the output of pulumi stack export") from None
+        raise OperationError(f"{option} {file}: is not UTF-8 text: name another file") from None
     except OSError as error:
-        raise OperationError(f"--state {file}: cannot be read ({error.strerror}): correct its name") from None
+        raise OperationError(f"{option} {file}: cannot be read ({error.strerror}): correct its name") from None

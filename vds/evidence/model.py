@@ -153,6 +153,8 @@ class Evidence:
     state_made_at: str
     state_sha256: str
     """Of the state's resources, sorted and without secrets, as JSON."""
+    nodes_read_at: str
+    """When resolvers, time servers and package sources were read of the nodes; empty: they were not."""
     makes_cluster: bool
     """Whether the platform makes the cluster, with kubeadm."""
     secrets_provider: str

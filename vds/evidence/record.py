@@ -23,6 +23,9 @@ _LIMITS = """\
 - Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.
 - A pod that no resource of this stack declares, and a program that picks its own peers, are not here.
 """
+_NOT_ASKED = """\
+- The nodes were not asked: their resolvers, time servers and package repositories are as the stack file declares them.
+"""
 
 
 def record_json(evidence: Evidence) -> bytes:
@@ -34,6 +37,7 @@ def record_json(evidence: Evidence) -> bytes:
             "stack": evidence.stack,
             "environment": evidence.environment,
             "stateMadeAt": evidence.state_made_at,
+            "nodesReadAt": evidence.nodes_read_at or None,
             "allowedCountries": evidence.allowed_countries,
             "processing": processing,
             "tenants": [asdict(tenant) for tenant in evidence.tenants],
@@ -70,7 +74,7 @@ def record_markdown(evidence: Evidence) -> bytes:
         "## Measures\n",
         _measures(evidence),
         "## What this record does not cover\n",
-        _LIMITS,
+        _LIMITS if evidence.nodes_read_at else f"{_LIMITS}{_NOT_ASKED}",
     ]
     return "\n".join(parts).encode()
 

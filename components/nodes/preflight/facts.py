@@ -73,6 +73,9 @@ _FORMS: Mapping[str, type[BaseModel]] = {
     "api_server": _form("ApiServer", addresses=list[Line], answer=Line, reason_=Line),
     "wire": _form("Wire", heard=_HEARD, passed=_HEARD, free=list[Line]),
     "resolver": _form("Resolver", servers=list[Line], ndots=Count, search=list[Line], name=Line, milliseconds=Number),
+    "dns_servers": _form("DnsServers", servers=list[Line]),
+    "time_servers": _form("TimeServers", servers=list[Line]),
+    "package_hosts": _form("PackageHosts", hosts=list[Line]),
     "cluster_dns": _form("ClusterDns", milliseconds=Number, code=Count, name=Line),
     "services": _form("Services", containerd_=Line, kubelet_=Line),
     "disk": _form(

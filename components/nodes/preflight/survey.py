@@ -51,6 +51,9 @@ COMPARE_SECONDS = 600  # the newest kept sample that is at least so old is compa
 PID_NAMESPACE, USER_NAMESPACE = "pid:[4026531836]", "user:[4026531837]"  # of the kernel itself: PROC_*_INIT_INO
 KUBELET = 10250
 NFT = re.DOTALL | re.MULTILINE
+RESOLV_CONF, BEHIND_RESOLVED = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+CHRONY_FILES, NTPD_FILES = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"], ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf"]
+APT = "/etc/apt"
 CLUSTER_NAME = "kubernetes.default.svc.cluster.local"
 IN_MEMORY = ("overlay", "ramfs", "tmpfs")
 SMALLEST = 1280
@@ -318,6 +321,82 @@ def resolver(request: Request) -> Fact:
         if error.errno != socket.EAI_NONAME:
             return {**about, "unknown": f"no answer for {request['lookup']} from {', '.join(servers) or 'no server'}"}
     return {**about, "milliseconds": round((time.monotonic() - started) * 1000, 2)}
+
+
+def dns_servers(_: Request) -> Fact:
+    """The servers at which look-ups end. A resolver on the node itself only passes them on."""
+    servers = name_servers(RESOLV_CONF)
+    if servers and all(on_this_node(server) for server in servers):
+        servers = name_servers(BEHIND_RESOLVED) if Path(BEHIND_RESOLVED).exists() else []
+        if not servers or all(on_this_node(server) for server in servers):
+            raise NotHereError("a resolver on the node passes look-ups on, and names no server: configure its servers")
+    return {"servers": servers}
+
+
+def name_servers(path: str) -> list[str]:
+    words = [line.split() for line in text_of(path).splitlines()]
+    return [row[1].partition("%")[0] for row in words if len(row) > 1 and row[0] == "nameserver"]
+
+
+def on_this_node(server: str) -> bool:
+    return server.startswith("127.") or server in ("::1", "localhost")
+
+
+def time_servers(_: Request) -> Fact:
+    """The servers that the running time service asks, as it is configured."""
+    running = running_programs()
+    if "systemd-timesyn" in running:  # the kernel cuts names after 15 characters
+        said = dict(re.findall(r"^(\w+)NTPServers=(.*)$", output_of("timedatectl", "show-timesync"), re.MULTILINE))
+        own = " ".join(said.get(key, "") for key in ("Link", "System", "Runtime"))
+        return {"servers": sorted(set((own if own.strip() else said.get("Fallback", "")).split()))}
+    for process, files in (("chronyd", CHRONY_FILES), ("ntpd", NTPD_FILES)):
+        if process in running:
+            return {"servers": sorted({server for file in files for server in configured_servers(Path(file))})}
+    raise NotHereError("none of systemd-timesyncd, chronyd and ntpd runs: start one of them")
+
+
+def running_programs() -> set[str]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):  # it ended meanwhile
+            found.add(text_of(str(path)))
+    return found
+
+
+def configured_servers(file: Path) -> set[str]:
+    """The servers in a configuration of chrony or ntpd, and in the files that it includes."""
+    found: set[str] = set()
+    if not file.is_file():
+        return found
+    for line in text_of(str(file)).splitlines():
+        words = line.split()
+        if len(words) < 2:
+            continue
+        if words[0] in ("server", "pool", "peer"):
+            found.add(words[1])
+        elif words[0] in ("confdir", "sourcedir"):
+            for folder in words[1:]:
+                for more in sorted(Path(folder).glob("*.conf" if words[0] == "confdir" else "*.sources")):
+                    found |= configured_servers(more)
+    return found
+
+
+def package_hosts(_: Request) -> Fact:
+    """The hosts of the package sources that apt uses."""
+    from urllib.parse import urlsplit
+
+    if not Path(APT).is_dir():
+        raise NotHereError("no apt here: its package sources are not known")
+    urls = []
+    for file in (Path(APT, "sources.list"), *sorted(Path(APT, "sources.list.d").glob("*"))):
+        if file.suffix == ".list" and file.is_file():
+            urls += re.findall(r"^\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s*)?(\S+)", text_of(str(file)), re.MULTILINE)
+        elif file.suffix == ".sources" and file.is_file():
+            for part in re.split(r"\n\s*\n", text_of(str(file))):
+                if not re.search(r"^Enabled:\s*no\s*$", part, re.MULTILINE | re.IGNORECASE):
+                    for listed in re.findall(r"^URIs:((?:.*)(?:\n[ \t]+.*)*)", part, re.MULTILINE | re.IGNORECASE):
+                        urls += listed.split()
+    return {"hosts": sorted({host for url in urls if (host := urlsplit(url).hostname)})}
 
 
 def services(request: Request) -> Fact:
@@ -757,6 +836,9 @@ FACTS: dict[str, Callable[[Request], Fact]] = {
     "api_server": api_server,
     "wire": wire,
     "resolver": resolver,
+    "dns_servers": dns_servers,
+    "time_servers": time_servers,
+    "package_hosts": package_hosts,
     "cluster_dns": cluster_dns,
     "services": services,
 }

@@ -479,3 +479,72 @@ def test_a_nodes_own_firewall_is_told_from_the_network(two_nodes):
     assert rows["osl-2"].measured == "closed: 22/tcp to osl-1 (ssh)"
     for row in rows.values():
         assert row.remedy.startswith("on osl-1: in the nftables input chain"), row.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("nameserver 9.9.9.9\nnameserver fe80::1%eth0\noptions ndots:2\n", ["9.9.9.9", "fe80::1"]),
+        ("# nothing\n", []),
+        ("nameserver 127.0.0.1\nnameserver 9.9.9.9\n", ["127.0.0.1", "9.9.9.9"]),
+    ],
+)
+def test_the_dns_servers_are_those_of_resolv_conf(tmp_path, monkeypatch, text, servers):
+    monkeypatch.setattr(survey, "RESOLV_CONF", str(tmp_path / "resolv.conf"))
+    (tmp_path / "resolv.conf").write_text(text)
+    assert survey.dns_servers({}) == {"servers": servers}
+
+
+def test_behind_a_resolver_on_the_node_are_the_servers_that_it_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "RESOLV_CONF", str(tmp_path / "resolv.conf"))
+    monkeypatch.setattr(survey, "BEHIND_RESOLVED", str(tmp_path / "behind"))
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\n")
+    assert "passes look-ups on" in answer("dns_servers", survey.dns_servers, {})["unknown"]
+    (tmp_path / "behind").write_text("nameserver 8.8.8.8\n")
+    assert survey.dns_servers({}) == {"servers": ["8.8.8.8"]}
+    (tmp_path / "behind").write_text("# No DNS servers known.\n")
+    assert "names no server" in answer("dns_servers", survey.dns_servers, {})["unknown"]
+
+
+def test_the_time_servers_of_timesyncd_are_its_own_or_those_that_are_compiled_in(monkeypatch):
+    monkeypatch.setattr(survey, "running_programs", lambda: {"systemd-timesyn"})
+    fallback = "FallbackNTPServers=0.debian.pool.ntp.org 1.debian.pool.ntp.org\nServerName=0.debian.pool.ntp.org\n"
+    monkeypatch.setattr(survey, "output_of", lambda *_: "SystemNTPServers=\n" + fallback)
+    assert survey.time_servers({}) == {"servers": ["0.debian.pool.ntp.org", "1.debian.pool.ntp.org"]}
+    own = "LinkNTPServers=192.0.2.1\nSystemNTPServers=ntp.example.no\n"
+    monkeypatch.setattr(survey, "output_of", lambda *_: own + fallback)
+    assert survey.time_servers({}) == {"servers": ["192.0.2.1", "ntp.example.no"]}
+
+
+def test_the_time_servers_of_chrony_are_in_all_files_that_it_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "running_programs", lambda: {"chronyd"})
+    monkeypatch.setattr(survey, "CHRONY_FILES", [str(tmp_path / "none"), str(tmp_path / "chrony.conf")])
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "sources.d").mkdir()
+    (tmp_path / "chrony.conf").write_text(
+        f"confdir {tmp_path}/conf.d\nsourcedir {tmp_path}/sources.d\n"
+        "! server a\n#server b\npool 2.debian.pool.ntp.org iburst\n"
+    )
+    (tmp_path / "conf.d/a.conf").write_text("server ntp1.example.no iburst\npeer ntp2.example.no\n")
+    (tmp_path / "sources.d/b.sources").write_text("server ntp3.example.no\n")
+    (tmp_path / "sources.d/c.conf").write_text("server not-read\n")
+    found = survey.time_servers({})["servers"]
+    assert found == ["2.debian.pool.ntp.org", "ntp1.example.no", "ntp2.example.no", "ntp3.example.no"]
+    monkeypatch.setattr(survey, "running_programs", set)
+    assert "none of systemd-timesyncd" in answer("time_servers", survey.time_servers, {})["unknown"]
+
+
+def test_the_package_hosts_are_those_of_every_source_that_is_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "APT", str(tmp_path))
+    folder = tmp_path / "sources.list.d"
+    folder.mkdir()
+    (tmp_path / "sources.list").write_text(
+        "# deb http://off.example.com x main\ndeb [signed-by=/k] http://A.example.no/d x\n"
+    )
+    (folder / "b.list").write_text("deb-src https://b.example.no x main\ndeb cdrom:[Debian]/ x\ndeb file:/srv x\n")
+    (folder / "c.sources").write_text(
+        "Types: deb\nURIs: https://c.example.no/debian\n https://d.example.no/debian\nSuites: x\n\n"
+        "Types: deb\nEnabled: no\nURIs: https://off.example.no\n"
+    )
+    (folder / "d.sources.save").write_text("URIs: https://saved.example.no\n")
+    assert survey.package_hosts({}) == {"hosts": ["a.example.no", "b.example.no", "c.example.no", "d.example.no"]}
