@@ -56,7 +56,7 @@ def evidence(
     _refuse_other_files(folder)
     config = _json(pack_config) if pack_config else {}
     source = f"--state {state_file}" if state_file else f"stack {stack}"
-    state = read(read_file(state_file, "--state") if state_file else exported(stack), source)
+    state = read(read_file(state_file) if state_file else exported(stack), source)
     if state.stacks - {stack}:
         raise OperationError(f"{source}: is of stack {', '.join(sorted(state.stacks))}, not {stack}: name that one")
     spec = (read_spec if state_file else open_spec)(stack, config_file=config_file)

@@ -38,7 +38,7 @@ def backend(stack: str) -> str:
         return ""
 
 
-def read_file(file: Path, option: str) -> str:
+def read_file(file: Path, option: str = "--state") -> str:
     """A file that an option names. Raises OperationError."""
     try:
         return file.read_text(encoding="utf-8")
