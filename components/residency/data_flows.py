@@ -149,6 +149,8 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
     if kind == "Secret":
         yield from _of_secret(body)
         return
+    if isinstance(packed := body.get("binaryData"), Mapping):
+        body["binaryData"] = {key: _decoded(value) for key, value in packed.items()}
     yield from _special(kind, body)
     if kind in _STORES and isinstance(body.get("spec"), Mapping):
         body["spec"] = {key: value for key, value in body["spec"].items() if key != "provider"}

@@ -40,15 +40,17 @@ _GROUPS = {
 _MAY_BE_A_GROUP = ("values", "global")
 """Right under these `database` is a chart's part with a host of its own, and elsewhere a name."""
 
-_SAYS_NOTHING = re.compile(
-    r"annotations|.*Annotations|labels|.*Labels|descriptions?|.*Description|sidecar-istio-proxy-image|[$]schema|[$]id"
-    r"|(?:cors[-_]?)?allow(?:ed)?[-_]?origins?|runbook[-_]?url|openAPIV3Schema|icon|home|links|messageExpression|message|(?:http)?headers"
-    r"|(?:ssh[-_]?)?known[-_]?hosts",
+_FOR_READERS = re.compile(
+    r"descriptions?|.*Description|message|messageExpression|icon|home|[$]schema|[$]id|runbook[-_]?url",
     re.IGNORECASE,
 )
-"""Links to documentation and names of the platform's own stand in these; nothing is sent to them. One is a pattern of
-Cilium's for images."""
-
+"""Texts with links to documentation."""
+_SAYS_NOTHING = re.compile(
+    rf"{_FOR_READERS.pattern}|annotations|.*Annotations|labels|.*Labels|openAPIV3Schema|links|(?:http)?headers"
+    r"|(?:cors[-_]?)?allow(?:ed)?[-_]?origins?|(?:ssh[-_]?)?known[-_]?hosts|sidecar-istio-proxy-image",
+    re.IGNORECASE,
+)
+"""Nothing is sent to what stands in these: names of the platform's own, and a pattern of Cilium's for images."""
 _DOCUMENTS = re.compile(
     r"(?:.+\.)?(?:api-approved\.kubernetes\.io|artifacthub\.io|a8r\.io|helm\.sh|kubectl\.kubernetes\.io|opencontainers\.image|pulumi\.com)"
     r"|(?:.*[-_.])?(?:descriptions?|documentation|docs?|readme|repository|source|homepage|support|maintainers?|chat|bugs"
@@ -72,9 +74,13 @@ _NO_DESTINATION = _words(
     "modules package packages extension extensions reference ref field fields column columns metric metrics attribute "
     "attributes iqn zone zones provisioner driver cidrs whitelist allowlist"
 )
-"""Last words of fields whose values are names of something else than a host, or of who may call."""
+"""Last words of fields whose values are names of something else than a host, or of who may call: there a name counts
+only with a port, or as an image."""
+_NO_ADDRESS = _words("version versions tag tags digest regex pattern patterns expr cidrs whitelist allowlist iqn")
+"""Of them: those in which not even an address is one."""
 _NEVER_CALLED = re.compile(
-    r"k8sServiceHost|type[-_]?[uU]rl|trust[-_]?[dD]omain|KUBERNETES_SERVICE_HOST|clusterIPs?|externalIPs?|loadBalancerIPs?|loadBalancerSourceRanges|.*[sS]ourceRanges?|hostIPs?|podI[Pp]s?"
+    r"k8sServiceHost|KUBERNETES_SERVICE_HOST|type[-_]?[uU]rl|trust[-_]?[dD]omain|clusterIPs?|externalIPs?|hostIPs?"
+    r"|podI[Pp]s?|loadBalancerIPs?|.*[sS]ourceRanges?|.*[iI]pBlocks"
     r"|trusted.*|.*[wW]hite-?[lL]ist.*|.*[aA]llow(?:ed)?[-_]?[lL]ist.*|no[-_]?proxy|NO_PROXY|.*[cC]luster[-_]?[dD]omain"
     r"|dnsDomain|dnsNames|commonName|domain[-_]?[fF]ilters?|podCIDRs?|ipAddresses|.*RealIP.*|.*real[-_]ip.*"
     r"|subdomain|externalTrafficPolicy|searches|appVersion|from|fromCIDR(?:Set)?|sourceIPs?|leader[-_]?[eE]lection.*",
@@ -190,7 +196,7 @@ def _of_group(path: tuple[str, ...], value: Mapping[str, Any], most: int, own_st
             yield from _leaf(path, step, "url" if path[-1:] == ("auths",) else "", most, own_store)
         if step == "metadata":
             yield from annotation_flows((*path, step), inner)
-        if not _says_nothing(step):
+        if not _says_nothing(step) or (_FOR_READERS.fullmatch(step) and not isinstance(inner, str)):
             yield from field_flows((*path, step), inner, most=most, own_store=own_store)
 
 
@@ -264,7 +270,7 @@ def _level(path: Sequence[str], key: str, value: str) -> int:
     if _is_address(key):
         return ADDRESS
     if words and words[-1] in _NO_DESTINATION:
-        return URLS
+        return URLS if words[-1] in _NO_ADDRESS else PRECISE
     if _COMMAND.search(value):
         return CALLED
     return PRECISE if _OF_THE_API.search(value) else NAMES

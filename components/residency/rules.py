@@ -130,8 +130,9 @@ def _instead(flow: DataFlow) -> str:
         return f"; {FOR_DNS}"
     if flow.secret:
         return "; `printf %s NAME | sha256sum` gives a name's hash"
-    short = re.fullmatch(r"[a-z][^./*]*\.[^./]+", flow.endpoint)
-    return f"; if it is a Service, write {flow.endpoint}.svc" if short else ""
+    short = re.fullmatch(r"[a-z][^./*]*\.([^./]{3,})", flow.endpoint)
+    maybe = short and short[1] not in _COMMON_DOMAINS
+    return f"; if it is a Service, write {flow.endpoint}.svc" if maybe else ""
 
 
 _OTHER_PLACE = "use another place, or write a dated exception"

@@ -36,7 +36,7 @@ from policies.policy import (
     is_component,
     policy,
 )
-from policies.releases import inside_of
+from policies.releases import inside_of, is_release
 from policies.unknowns import known, plain
 
 DEMANDED = ("dns", "time")
@@ -176,6 +176,7 @@ def _namespaces(stack: Stack) -> set[str]:
     """Namespaces that the program makes, as far as they are known."""
     found = [plain(namespace.raw).get("metadata") for namespace in stack.objects("core:Namespace")]
     names = [metadata.get("name") for metadata in found if isinstance(metadata, Mapping)]
+    names += [plain(release.props).get("namespace") for release in stack.resources if is_release(release)]
     return {name for name in names if isinstance(name, str)}
 
 

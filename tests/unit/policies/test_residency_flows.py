@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -241,6 +242,11 @@ ELSEWHERE = {
     "a proxy of Java's": variables(JAVA_OPTS="-Dhttp.proxyHost=proxy.example.com -Dhttp.proxyPort=3128"),
     "settings in JSON": variables(SPRING_APPLICATION_JSON='{"db": {"host": "db.example.com"}}'),
     "a command in a pod": arguments("sh", "-c", "exec ship --to evil.example.com now"),
+    "a host with a port, whatever the field is called": custom(name="db.example.com:5432"),
+    "a group called message": custom(message={"url": "https://hook.example.com"}),
+    "text in base64": kube(
+        "v1", "ConfigMap", "c", "a", binaryData={"x": b64encode(b"host: db.example.com\n").decode()}
+    ),
     "a comment's sign in a quoted word": config(run="x\ncurl -H 'a # b' https://db.example.com\n"),
 }
 
@@ -322,6 +328,8 @@ def test_a_service_of_the_program_s_own_namespace_stays_although_its_name_is_a_d
     flow = variables(URL="http://minio.storage:9000")
     assert said(flow)
     assert said(flow, kube("v1", "Namespace", "storage")) == []
+    chart = release(CHART, {})
+    assert said(flow, chart._replace(props={**chart.props, "namespace": "storage"})) == []
     assert said(variables(URL="https://api.com"), kube("v1", "Namespace", "com"))
 
 
