@@ -117,7 +117,7 @@ for name, node in nodes.items():
 record = Record(
     "record", platform.environment, nodes, kubeconfig=kubeconfig, provider=cluster, depends_on=list(nodes.values())
 )
-network = [*members, cni]
+network = [*members, cni, *nodes.values()]  # what has pods is deleted before a node leaves
 pools = MetalLb(
     "metallb",
     platform.metallb,
@@ -145,7 +145,7 @@ gateway = Gateway(
     certificates=secrets.certificates,
     dns_key=secrets.dns_key,
     provider=cluster,
-    depends_on=[*network, placement, *crds, *nodes.values()],  # so that it is deleted before a node leaves
+    depends_on=[*network, placement, *crds],
     pools=[pools],
     tenants=list(tenants.values()),
 )

@@ -74,9 +74,16 @@ def test_what_the_cluster_has_of_a_node_stays_in_the_state_while_the_node_may_no
     assert len(patches) == 2 * len(program.decommissions)
     for command in program.decommissions:
         assert patches <= command.depends_on
-    decommissions = {item.urn for item in program.decommissions}
-    gateway = [item for item in program.resources.values() if ":Gateway$" in item.urn and item.custom]
-    assert any(decommissions <= item.depends_on for item in gateway), "it goes before the nodes"
+
+
+def test_what_has_pods_goes_before_any_node_leaves():
+    for program in (run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS), run_program("lab")):
+        decommissions = {item.urn for item in program.decommissions}
+        for part in ("Tenant", "MetalLb", "Gateway"):
+            made = [item for item in program.resources.values() if f":{part}$" in item.urn and item.custom]
+            assert made
+            for item in made:
+                assert decommissions <= program.needed_by(item.urn), item.urn
 
 
 def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():

@@ -288,14 +288,9 @@ def test_the_first_thing_that_a_destroy_would_delete_is_protected():
     for program in (run(), run_program("lab")):
         [protection] = program.of(":DestroyProtection")
         assert protection.protected
-        needed, waiting = set(), [protection.urn]
-        while waiting:
-            item = program.resources[waiting.pop()]
-            for urn in {item.parent, item.provider.rpartition("::")[0], *item.depends_on} & set(program.resources):
-                if urn not in needed:
-                    needed.add(urn)
-                    waiting.append(urn)
-        assert program.resources.keys() - needed == {protection.urn}, "components without children too"
+        assert program.resources.keys() - program.needed_by(protection.urn) == {protection.urn}, (
+            "components without children too"
+        )
 
 
 def test_a_cluster_that_exists_can_be_destroyed_without_asking():

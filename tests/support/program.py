@@ -85,6 +85,17 @@ class Program(NamedTuple):
         """The commands by which nodes leave."""
         return [item for item in self.of("local:Command") if item.name.endswith("-decommission")]
 
+    def needed_by(self, urn: str) -> set[str]:
+        """Every resource that the engine deletes after this one: what it depends on, parents and providers too."""
+        needed: set[str] = set()
+        waiting = [urn]
+        while waiting:
+            item = self.resources[waiting.pop()]
+            found = {item.parent, item.provider.rpartition("::")[0], *item.depends_on} & self.resources.keys() - needed
+            needed |= found
+            waiting += found
+        return needed
+
 
 class _Answers(mocks.Mocks):
     def __init__(self, changed: Collection[str]) -> None:
