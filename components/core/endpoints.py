@@ -114,6 +114,12 @@ def is_public_name(name: str) -> bool:
     return _suffixes().privatesuffix(name) is not None
 
 
+def domain_of(name: str) -> str:
+    """The domain that somebody registered: example.no of a.example.no; the name itself where there is none."""
+    name = name.lower().removeprefix("*.").rstrip(".")
+    return str(_suffixes().privatesuffix(name) or name)
+
+
 @functools.cache
 def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(accept_unknown=False, only_icann=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.charts.reference import chart_name
 from components.charts.releases import NOT_KNOWN_YET, Inside
-from components.core.endpoints import image_registry, url_hosts
+from components.core.endpoints import domain_of, image_registry, url_hosts
 from components.core.manifests import kind_of
 from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
@@ -135,6 +135,7 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
     if kind in _ROUTE_KINDS:
         spec = manifest.get("spec")
         yield from class_flows(("spec",), spec if isinstance(spec, Mapping) else {})
+        yield from _redirects(spec if isinstance(spec, Mapping) else {})
         return
     if is_network_policy(kind):
         yield from egress_flows(kind, manifest, groups)
@@ -157,6 +158,25 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
     for flow in field_flows((), body, most=URLS if kind in (*POOL_KINDS, *_DEFINITIONS) else ADDRESS):
         guessed = flow.purpose in ("egress", "unclassified")
         yield flow._replace(purpose=_PURPOSES.get(kind, flow.purpose)) if guessed else flow
+
+
+def _redirects(spec: Mapping[str, Any]) -> Iterator[DataFlow]:
+    """Hosts to which a route sends its users' requests, but for those of the domains that it is for."""
+    own = {domain_of(str(host)) for host in _list(spec.get("hostnames"))}
+    for number, rule in enumerate(_list(spec.get("rules"))):
+        filters = _list(rule.get("filters")) if isinstance(rule, Mapping) else []
+        for index, item in enumerate(filters):
+            to = item.get("requestRedirect") if isinstance(item, Mapping) else None
+            host = to.get("hostname") if isinstance(to, Mapping) else None
+            field = f"spec.rules.{number}.filters.{index}.requestRedirect.hostname"
+            if host is UNKNOWN:
+                yield DataFlow(NOT_KNOWN, "egress", field)
+            elif isinstance(host, str) and host and domain_of(host) not in own:
+                yield DataFlow(host.lower(), "egress", field)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _of_secret(body: Mapping[str, Any]) -> Iterator[DataFlow]:

@@ -272,3 +272,40 @@ def test_the_remedy_for_plain_text_fits_the_protocol(protocol: str, remedy: str)
 
 def test_a_listener_of_udp_takes_no_requests_in_plain_text() -> None:
     assert said(public(protocol="UDP"), policy="gateway-tls") == []
+
+
+def sent_on(**to: Any) -> Resource:
+    redirect = {"type": "RequestRedirect", "requestRedirect": to}
+    return hosted("butikk", HOST, rules=[{"filters": [redirect]}])
+
+
+@pytest.mark.parametrize(
+    ("to", "said_of_it"),
+    [
+        (
+            {"hostname": "collect.us.example.com"},
+            "bytes go to collect.us.example.com (egress), which no declared place",
+        ),
+        ({"hostname": UNKNOWN}, "cannot be decided at preview"),
+        ({"hostname": "www.example.no"}, ""),
+        ({"hostname": "EXAMPLE.no", "scheme": "https"}, ""),
+        ({"scheme": "https"}, ""),
+    ],
+)
+def test_a_route_sends_its_users_to_declared_places(to: dict[str, Any], said_of_it: str) -> None:
+    config = {"residency-destinations": {"places": []}}
+    found = [
+        one for one in violations(ENGINE_POLICIES, [sent_on(**to)], config) if one.policy == "residency-destinations"
+    ]
+    assert len(found) == bool(said_of_it)
+    assert all(said_of_it in one.message for one in found)
+    assert all("spec.rules.0.filters.0.requestRedirect.hostname" in one.message for one in found)
+
+
+def test_an_ingress_asks_no_undeclared_server_whether_a_user_may_in() -> None:
+    annotations = {"nginx.ingress.kubernetes.io/auth-url": "https://login.us.example.com/check"}
+    ingress = kube("networking.k8s.io/v1", "Ingress", "i", "butikk", metadata={"annotations": annotations}, spec={})
+    found = violations(ENGINE_POLICIES, [ingress], {"residency-destinations": {"places": []}})
+    assert any(
+        "bytes go to login.us.example.com" in one.message for one in found if one.policy == "residency-destinations"
+    )
