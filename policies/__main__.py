@@ -3,5 +3,7 @@
 from pulumi_policy import EnforcementLevel, PolicyPack
 
 from policies.engine import ENGINE_POLICIES
+from policies.reading import read_once
 
+read_once()
 PolicyPack("vds-platform", policies=ENGINE_POLICIES, enforcement_level=EnforcementLevel.MANDATORY)

@@ -1,0 +1,34 @@
+"""A resource is read once for all policies, and is judged as before."""
+
+import pytest
+from pulumi_policy import policy as sdk
+
+from policies.engine import ENGINE_POLICIES
+from policies.reading import Once, read_once
+from tests.support.foreign import deployment, service
+from tests.support.policy import UNKNOWN, violations
+
+
+def test_reading_once_changes_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    resources = [deployment("ghcr.io/a", "agency"), deployment(UNKNOWN), service(type="NodePort")]
+    resources = [one._replace(name=f"r{index}") for index, one in enumerate(resources)]
+    before = violations(ENGINE_POLICIES, resources)
+    calls: list[int] = []
+    read = sdk.json_format.MessageToDict
+
+    def counted(message: object) -> object:
+        calls.append(1)
+        return read(message)
+
+    monkeypatch.setattr(sdk, "json_format", type("counting", (), {"MessageToDict": staticmethod(counted)}))
+    for name in ("deserialize_properties", "unknown_checking_proxy"):
+        monkeypatch.setattr(sdk, name, getattr(sdk, name))
+    read_once()
+    assert violations(ENGINE_POLICIES, resources) == before
+    # Each resource by itself and in the stack, with its provider; the stack; and the configuration of policies.
+    assert len(calls) < 4 * len(resources) + len(ENGINE_POLICIES)
+
+
+def test_an_object_is_kept_so_that_its_identity_stays_its_own() -> None:
+    once = Once(list)
+    assert [once([index])[0] for index in range(1000)] == list(range(1000))
