@@ -238,6 +238,7 @@ READ = {
         *("preview-comment", "-s", "{stack}", "--base", "main", "--output", "{folder}/{stack}.comment.md"),
         *("--report", "{folder}/{stack}.report.md", "--json"),
     ],
+    "plan": ["plan", "-s", "{stack}"],
     "post-comment": ["post-comment", "-s", "{stack}", "--head", "HEAD"],
     "inspect routes": ["inspect", "routes", "butikk/api", "-s", "{stack}"],
     "inspect capture": ["inspect", "capture", "butikk/api", "-s", "{stack}"],

@@ -1,5 +1,5 @@
 """What a change would do to the stacks, in one comment for its reviewers.
 
-`touched`, `events`, `residency`, `cause`, `difference`, `sections` and `render` are pure; `runner` asks git and the
-engine, `poster` a forge, `cli` a person.
+`runner` runs the engine, `change` asks git, `releases` renders charts, and `command` connects them. Others are pure:
+`events` reads and masks what the engine says, `residency`, `cause` and `difference` judge it, and `render` writes it.
 """
