@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from components.charts.releases import inside
 from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts, without_secrets
+from components.core.manifests import kind_of
 from components.core.unknown import UNKNOWN
 from components.kubeadm.model import Kubeadm, image_source
 from components.residency.data_flows import data_flows
+from components.residency.egress import GROUP_KINDS
 from components.residency.providers import Around
 from components.stackfile.spec import PlatformSpec
 from policies.releases import versions
@@ -85,6 +87,7 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
     if holder := secrets_host(url or kind, backend):
         yield Seen("secrets", holder, holder, "the stack's secrets provider")
     by_urn = {resource.urn: resource for resource in state.resources}
+    groups = [known(resource.inputs) for resource in state.resources if str(kind_of(resource.type)) in GROUP_KINDS]
     for resource in state.resources:
         source = f"state: {resource.name}"
         if resource.type.endswith(":index:Node"):
@@ -97,7 +100,7 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
         if not resource.custom and not resource.kubernetes:
             continue
         inputs = known(resource.inputs)
-        around = Around(destinations=_destinations(resource, by_urn))
+        around = Around(destinations=_destinations(resource, by_urn), groups=groups)
         for flow in data_flows(
             resource.type, resource.name, inputs, partial(inside, resource.name, inputs, versions()), around
         ):
