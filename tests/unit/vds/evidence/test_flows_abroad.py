@@ -19,7 +19,7 @@ CASES = [
     (variable("DB_HOST", "prod.us-east-1.rds.amazonaws.com"), "egress", "prod.us-east-1.rds.amazonaws.com"),
     (variable("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.nr-data.net:4317"), "telemetry", "otlp.nr-data.net"),
     (("kubernetes:postgresql.cnpg.io/v1:Cluster", {"spec": BACKUP}), "backup", "s3.amazonaws.com"),
-    (("kubernetes:core/v1:ConfigMap", {"data": {"hub": "hub.example.com"}}), "unclassified", "hub.example.com"),
+    (("kubernetes:core/v1:ConfigMap", {"data": {"partner": "hub.example.com"}}), "unclassified", "hub.example.com"),
     (("kubernetes:core/v1:Secret", {"stringData": {"URL": "https://db.example.com"}}), "egress", HASH),
 ]
 
