@@ -11,6 +11,7 @@ import pytest
 
 from lab.layout import NODES
 from tests.lab.conftest import Lab, lab_command
+from tests.support.oscal import assert_valid
 
 pytestmark = pytest.mark.lab
 
@@ -34,6 +35,8 @@ def test_the_lab_s_evidence_holds_and_can_be_checked_with_coreutils(lab: Lab, tm
     policies = json.loads((tmp_path / "one" / "policies.json").read_text())
     assert {policy["outcome"] for policy in policies["policies"]} == {"passed"}
     assert policies["undecided"] == []
+    for file in (tmp_path / "one").glob("oscal-*.json"):
+        assert_valid(file)
 
 
 def test_two_runs_on_the_same_state_differ_in_the_date_alone(lab: Lab, tmp_path: Path) -> None:

@@ -28,12 +28,14 @@ _TENANTS = (
     "tenancy-forged-label",
     "tenancy-one-bundle",
     "tenancy-default-deny",
+    "tenancy-external-name",
     "tenancy-isolation",
+    "tenancy-node-access",
     "tenancy-pod-security",
     "network-no-host",
 )
-_RIGHTS = ("tenancy-rights", "tenancy-cluster-binding")
-_SHARES = ("tenancy-quota", "tenancy-limits", "tenancy-priority")
+_RIGHTS = ("tenancy-rights", "tenancy-cluster-binding", "tenancy-cluster-role", "tenancy-token")
+_SHARES = ("tenancy-quota", "tenancy-limits", "tenancy-priority", "tenancy-control-plane", "tenancy-disruption")
 _NETWORK = ("cni-no-flannel", "gateway-no-node-port", "tenancy-external-ips", "ssh-host-key", "cluster-tls")
 _TLS = ("gateway-tls", "cluster-tls", "ssh-host-key")
 

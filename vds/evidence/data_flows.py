@@ -20,6 +20,8 @@ from policies.releases import versions
 from vds.evidence.state import Resource, State, is_secret
 
 ENCRYPTED = "encrypted in the state"
+DECLARED_IN = "residency.places."
+"""Begins the source of a row that only the record of places has."""
 
 
 class Seen(NamedTuple):
@@ -76,7 +78,7 @@ def declared(spec: PlatformSpec) -> Iterator[Seen]:
         where = ", ".join([*place.hosts, *map(str, place.networks)])
         for purpose in place.purposes:
             declared = (place.country, place.entity, place.entity_country)
-            yield Seen(purpose, place.name, where, f"residency.places.{place.name}", *declared)
+            yield Seen(purpose, place.name, where, f"{DECLARED_IN}{place.name}", *declared)
 
 
 def of_state(state: State, backend: str) -> Iterator[Seen]:

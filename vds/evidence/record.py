@@ -6,6 +6,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from components.residency.processing import Party, Purpose
+from vds.evidence.data_flows import DECLARED_IN
 from vds.evidence.model import KINDS, NOT_DECLARED, Evidence, Place
 from vds.evidence.tables import bullets, document, several, words
 from vds.shared.markdown import table
@@ -168,7 +169,7 @@ def _others(evidence: Evidence) -> str:
                     words(value) if place.status != "own" else "as the nodes"
                     for value in (place.country, place.entity, place.entity_country)
                 ),
-                f"excepted: {words(place.excepted)}" if place.excepted else _STATUSES[place.status],
+                _result(place),
                 words(place.tenant) if place.tenant else "",
                 several(place.seen_in),
             )
@@ -186,6 +187,12 @@ def _others(evidence: Evidence) -> str:
     if evidence.secrets_provider == "passphrase":
         parts.append("The key to the stack's secrets is a passphrase of the operators, which is at no place.\n")
     return "\n".join(parts)
+
+
+def _result(place: Place) -> str:
+    result = f"excepted: {words(place.excepted)}" if place.excepted else _STATUSES[place.status]
+    only_declared = all(source.startswith(DECLARED_IN) for source in place.seen_in)
+    return f"{result}; only declared: nothing that was read names it" if only_declared else result
 
 
 def _transfers(evidence: Evidence) -> str:

@@ -89,3 +89,11 @@ def test_every_exception_of_the_stack_file_is_in_the_evidence_with_its_day() -> 
     found = {(one.item, one.until) for one in evidence(name="oslo", data=data).exempt}
     assert ("security setting audit-log", "2027-06-30") in found
     assert ("preflight check path-mtu undecided on osl-w-1", "2027-06-30") in found
+
+
+def test_a_place_that_only_the_record_names_is_not_shown_as_used() -> None:
+    record = render(OSLO, date=DATE)["record-of-processing.md"].decode()
+    [resolvers] = [line for line in record.splitlines() if line.startswith("| resolver.nordic-vds.example.no")][:1]
+    assert "allowed; only declared: nothing that was read names it" in resolvers
+    [quay] = [line for line in record.splitlines() if line.startswith("| quay.io")]
+    assert "only declared" not in quay
