@@ -22,7 +22,6 @@ from components.residency.egress import GROUP_KINDS
 from components.residency.model import Cidr, Place, ResidencyException
 from components.residency.providers import Around
 from components.residency.rules import (
-    UNDECIDED,
     DataFlow,
     Record,
     data_flow_problems,
@@ -177,11 +176,6 @@ def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
         inside = partial(inside_of, resource)
         for flow in data_flows(resource.resource_type, resource.name, plain(resource.props), inside, own):
             yield from (problem._replace(urn=resource.urn) for problem in data_flow_problems(flow, record))
-    for resource in stack.unread:
-        message = f"{UNDECIDED}: the engine shows neither its properties nor its inputs"
-        remedy = "preview again when the cluster is there, or with a policy of single objects that is not disabled"
-        subject = f"{resource.resource_type.rpartition(':')[2]} {resource.name}"
-        yield Finding("", subject, message, remedy, decided=False, urn=resource.urn)
 
 
 def _namespaces(stack: Stack) -> set[str]:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, deployment, kube, machine, namespace, pool, record
-from tests.support.policy import UNKNOWN, Resource, findings, violations
+from tests.support.policy import UNKNOWN, Resource, findings
 
 UNREAD = (UNKNOWN, 7)
 """Not known yet; not readable."""
@@ -78,12 +77,3 @@ def test_a_day_that_is_not_given_is_at_fault_in_no_resource() -> None:
     config = {"places": [PLACE], "exceptions": [excuse], "today": None}
     [found] = findings("residency-exceptions", deployment("registry.example.no/a"), **config)
     assert str(found).startswith("the stack: cannot be decided at preview: today is not known yet")
-
-
-def test_an_object_of_which_nothing_is_shown_is_undecided() -> None:
-    hidden = deployment("registry.example.no/a")._replace(configured=False, asked=False)
-    config = {"residency-destinations": {"places": [PLACE]}}
-    found = [one for one in violations(ENGINE_POLICIES, [hidden], config) if one.policy == "residency-destinations"]
-    assert [(one.urn, one.mandatory) for one in found] == [(hidden.urn, True)]
-    assert "shows neither its properties nor its inputs" in found[0].message
-    assert violations(ENGINE_POLICIES, [hidden._replace(asked=True)], config) == []
