@@ -38,8 +38,10 @@ fi
 echo "making the Python environment in $folder (once, about half a minute)"
 rm -rf "$folder"
 "$python" -m venv "$folder"
-"$folder/bin/pip" install --quiet --require-hashes -r requirements.txt
+# The lock is complete. pip's resolver would ask for a second pin of a package that another one needs with an extra.
+"$folder/bin/pip" install --quiet --no-deps --require-hashes -r requirements.txt
 "$folder/bin/pip" install --quiet --no-deps --no-build-isolation -e .
+"$folder/bin/pip" check --quiet
 printf '%s\n' "$made_from" >"$folder/made"
 # Without this, only root could change an environment that root has made.
 if [ "$(id -u)" = 0 ]; then chown -R "$(stat -c %u:%g .)" "$folder"; fi
