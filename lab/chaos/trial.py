@@ -225,10 +225,12 @@ def errors(outcome: Outcome) -> str:
 
 
 def _errors(text: str) -> Iterator[str]:
-    """Each error with the lines that are indented below it."""
+    """Each error with the lines that are indented below it, after the name of its resource."""
     current: list[str] = []
-    indent = 0
+    indent, resource = 0, ""
     for line in [*text.splitlines(), ""]:
+        if of := re.fullmatch(r"  (\S+) \((.+)\):", line):
+            resource = "" if of[1] == "pulumi:pulumi:Stack" else f"{of[2]}: "
         begins = re.match(r"(\s*)error: ", line)
         inside = bool(line.strip()) and len(line) - len(line.lstrip()) >= max(indent, 1)
         if current and (begins or not inside):
@@ -236,6 +238,6 @@ def _errors(text: str) -> Iterator[str]:
             current = []
         if begins:
             indent = len(begins[1])
-            current = [line[begins.end() :]]
+            current = [resource + line[begins.end() :]]
         elif current:
             current.append(line)

@@ -47,7 +47,7 @@ from vds.main import application
 TOKEN, OWN_TOKEN = "canary-of-the-kubeconfig/+&%", "canary-of-the-clusters-own/+&%"
 ISSUER, CLUSTER = authority("ec"), bootstraps.authority("canaries")
 CERTIFICATE, KEY = made("*.example.no")
-SSH_KEY = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+SSH_KEY, EVIDENCE_KEY = (asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode() for _ in range(2))
 ENCRYPTION = [base64.b64encode(bytes([number]) * 19 + b"canary-in-key").decode() for number in (1, 2)]
 PAIR = json.dumps({"wildcard-example-no": {"certificate": CERTIFICATE, "key": KEY}})
 
@@ -75,6 +75,7 @@ OF_STACK = {
     "sshPrivateKey": canary("sshPrivateKey", SSH_KEY),
     "kubeconfig": canary("kubeconfig", kubeconfig(TOKEN), TOKEN),
     "caKey": canary("caKey", CLUSTER[1]),
+    "evidenceKey": canary("evidenceKey", EVIDENCE_KEY),
     "encryptionKeys": canary("encryptionKeys", ",".join(ENCRYPTION), *ENCRYPTION, *map(base64.b64decode, ENCRYPTION)),
     "issuerKey": canary("issuerKey", ISSUER[1]),
     CERTIFICATES: canary(CERTIFICATES, PAIR, *marks(KEY)),
@@ -101,7 +102,7 @@ DRAWN = {
 ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENANTS, OF_CLUSTER, *DRAWN.values())
 
 STACKS = {
-    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES),
+    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES, "evidenceKey"),
     "bergen": ("sshPrivateKey", "kubeconfig", "issuerKey"),
     "tromso": ("sshPrivateKey", "kubeconfig", "dnsKey"),
 }

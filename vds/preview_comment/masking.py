@@ -73,7 +73,7 @@ _PAIR = re.compile(
     r"|<([A-Za-z][\w.:-]{0,80})(?:\s[^<>]{0,200})?>\s{0,9}(?=[^<\s])"
     r"|(?<![\w./])(\w[\w./-]{0,200})[\"'\])]{0,2}[ \t]{0,9}(?::=|=>|[:=])[ \t]{0,9}(?=\S)"  # YAML, JSON, shell, URLs
     r"|(?<!\S)--?([A-Za-z][\w.-]{1,80})[ \t]{1,9}(?=[^\s-])"  # options
-    r"|\(\s{0,9}[\"']([^\"']{1,80})[\"']\s{0,9},\s{0,9}(?=[\"'][^\"'])"  # define('DB_PASSWORD', '…')
+    r"|\(\s{0,9}[\"']([^\"']{1,80})[\"']\s{0,9},\s{0,9}(?=[\"'][^\"'])"  # define('NAME', '…')
 )
 _TWO_WORDS = re.compile(r"\s*(?:(?:ENV|ARG|export|set|setenv)\s+)?([A-Za-z][\w.-]{0,80})\s+(\S+)\s*;?\s*", re.I)
 """A line of a configuration as that of Redis."""

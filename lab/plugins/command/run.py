@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from typing import Any
 
 from lab.plugins.command.output import Output
-from lab.plugins.command.ssh import connected, connection
+from lab.plugins.command.ssh import Connection, connected, connection
 from lab.plugins.resource_server import ResourceError
 
 _DEFAULT_INTERPRETER = ["/bin/sh", "-c"]
@@ -18,26 +18,43 @@ async def run_remote(inputs: Mapping[str, Any], command: str, previous: Mapping[
     """Run it on the server that the inputs' connection names.
 
     Raises:
-        ResourceError: no connection, a refused environment variable, or a command that fails.
+        ResourceError: no connection or a lost one, a refused environment variable, or a command that fails.
     """
+    import asyncssh
+
     to = connection(inputs["connection"])
+    try:
+        async with connected(to) as server:
+            await _run_there(server, to, inputs, command, previous, output)
+    except (asyncssh.Error, OSError) as error:
+        raise ResourceError(
+            f"{to}: the connection was lost while the command ran ({error}): look whether the server runs, and run "
+            "again"
+        ) from None
+
+
+async def _run_there(
+    server: Any,
+    to: Connection,
+    inputs: Mapping[str, Any],
+    command: str,
+    previous: Mapping[str, str],
+    output: Output,
+) -> None:
     environment = _texts(inputs.get("environment"))
-    async with connected(to) as server:
-        if environment:
-            await _refuse_ignored(server, environment, str(to))
-        # Send the previous output as variables. A server that does not accept them still runs the command.
-        process = await server.create_process(
-            command, env={**previous, **environment}, encoding="utf-8", errors="replace"
-        )
-        await asyncio.gather(
-            _feed(process.stdin, inputs.get("stdin")),
-            _gather(process.stdout, "stdout", output),
-            _gather(process.stderr, "stderr", output),
-        )
-        await process.wait_closed()
-        ended_by = process.exit_signal[0] if process.exit_signal else None
-        if process.exit_status != 0 or ended_by:
-            raise ResourceError(output.failure(process.exit_status, ended_by, command, f" on {to}"))
+    if environment:
+        await _refuse_ignored(server, environment, str(to))
+    # Send the previous output as variables. A server that does not accept them still runs the command.
+    process = await server.create_process(command, env={**previous, **environment}, encoding="utf-8", errors="replace")
+    await asyncio.gather(
+        _feed(process.stdin, inputs.get("stdin")),
+        _gather(process.stdout, "stdout", output),
+        _gather(process.stderr, "stderr", output),
+    )
+    await process.wait_closed()
+    ended_by = process.exit_signal[0] if process.exit_signal else None
+    if process.exit_status != 0 or ended_by:
+        raise ResourceError(output.failure(process.exit_status, ended_by, command, f" on {to}"))
 
 
 async def run_local(inputs: Mapping[str, Any], command: str, previous: Mapping[str, str], output: Output) -> None:

@@ -215,7 +215,8 @@ Resources:
 
 
 def test_the_user_s_message_is_every_error_once_and_nothing_else() -> None:
-    assert errors(Outcome(255, output=OUTPUT)) == "root@192.0.2.22:22: node osl-w-2 its disk is full: run again"
+    said = "osl-w-2-setup: root@192.0.2.22:22: node osl-w-2 its disk is full: run again"
+    assert errors(Outcome(255, output=OUTPUT)) == said
     assert errors(Outcome(255, output="error: locked\n  file:///x: created by me\n")) == (
         "locked file:///x: created by me"
     )

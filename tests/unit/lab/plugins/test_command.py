@@ -192,6 +192,9 @@ class Server(asyncssh.SSHServer):
 
 async def _serve_command(process: Any) -> None:
     command = process.command or ""
+    if command == "power off":
+        process.channel.get_connection().abort()
+        return
     stdin = await process.stdin.read() if command in ("sh -s", "fail -s") else ""
     process.stdout.write(f"{command}: {stdin}\n")
     process.exit(3 if command in ("false", "fail -s") else 0)
@@ -231,6 +234,19 @@ def test_a_remote_command_gets_its_script_on_standard_input() -> None:
             return await _create(Command("127.0.0.1:1"), REMOTE, _remote(server, stdin="echo hello"))
 
     assert plain(asyncio.run(scenario()).properties["stdout"]) == "sh -s: echo hello"
+
+
+def test_a_server_that_goes_while_the_command_runs_is_named_with_what_to_do() -> None:
+    async def scenario() -> str:
+        async with _server() as server:
+            with pytest.raises(ResourceError) as caught:
+                await _create(Command("127.0.0.1:1"), REMOTE, _remote(server, create="power off"))
+            return str(caught.value)
+
+    message = asyncio.run(scenario())
+    assert message.startswith("root@127.0.0.1:")
+    assert "the connection was lost while the command ran" in message
+    assert "run again" in message
 
 
 def test_a_wrong_host_key_fails_at_once_with_both_fingerprints_and_a_remedy() -> None:
