@@ -23,6 +23,8 @@ _FIRST_PAUSE_SECONDS = 0.5
 """Before the second attempt; doubled after each. What sshd refuses above its MaxStartups has ended by then."""
 
 _AGENT_SECONDS = 5
+_KEEPALIVE_SECONDS = 15
+"""Between two questions to a server that says nothing. After three without an answer the connection counts as lost."""
 
 _FINAL = (asyncssh.HostKeyNotVerifiable, asyncssh.PermissionDenied, asyncssh.KeyExchangeFailed)
 """Answers of a server that another attempt would get again."""
@@ -122,6 +124,7 @@ async def _dial(server: Server, key: asyncssh.SSHKey) -> asyncssh.SSHClientConne
             server.address,
             server.port,
             tunnel=tunnel or (),
+            keepalive_interval=_KEEPALIVE_SECONDS,
             username=server.user,
             client_keys=[key],
             known_hosts=asyncssh.import_known_hosts(f"* {server.host_key}\n"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULTS = {"port": 22, "user": "root", "dialErrorLimit": 10, "perDialTimeout": 15}
 CREDENTIALS = ("privateKey", "privateKeyPassword", "password")
 _FIRST_PAUSE_SECONDS = 0.5
+_KEEPALIVE_SECONDS, _KEEPALIVES = 15, 9
+"""As Go's net.Dialer has them by default, so the official provider notices a server that lost its power."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ async def _attempt(to: Connection, tunnel: Any, credentials: dict[str, Any]) -> 
             known_hosts=([], [], []),  # trust no key here; our Client checks every key
             config=None,  # do not read ~/.ssh; only the program decides
             tunnel=tunnel or (),
+            keepalive_interval=_KEEPALIVE_SECONDS,
+            keepalive_count_max=_KEEPALIVES,
             **credentials,
             **options,
         )
