@@ -62,10 +62,10 @@ def test_an_unknown_word_suggests_the_nearest(words: list[str], nearest: str) ->
 
 def test_with_json_an_error_is_a_document_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "_config", raises(OperationError("first", "second")))
-    done = vds("evidence", "-s", "oslo", "--json")
+    done = vds("doctor", "-s", "oslo", "--json")
     assert (done.exit_code, done.stderr) == (2, "error: first\nerror: second\n")
     assert json.loads(done.stdout) == {"error": {"exitCode": 2, "problems": ["first", "second"]}}
-    assert vds("evidence", "-s", "oslo").stdout == ""
+    assert vds("doctor", "-s", "oslo").stdout == ""
 
 
 def test_with_json_wrong_use_is_a_document_too() -> None:
