@@ -34,6 +34,17 @@ def examined(lab: Lab) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
+def failing(part: Any, path: str = "") -> list[str]:
+    """Every row of the doctor's document that is not good, so that a failed test says why."""
+    if isinstance(part, list):
+        return [row for index, item in enumerate(part) for row in failing(item, f"{path}.{index}")]
+    if not isinstance(part, dict):
+        return []
+    own = part.get("state", part.get("verdict", "ok"))
+    bad = [] if own in ("ok", "accepted", "advice", "unproved", "converged") else [f"{path}: {part}"]
+    return bad + [row for name, item in part.items() for row in failing(item, f"{path}.{name}")]
+
+
 def break_by_hand(lab: Lab) -> None:
     """A sysctl on one node, a file on another."""
     assert ssh(lab.layout, NODES[1].address, f"sysctl -w {KEY}=7200").returncode == 0
@@ -52,7 +63,8 @@ def test_every_check_has_a_row_with_a_value_or_the_reason_why_not(first_report: 
 
 
 def test_what_was_changed_by_hand_is_found_by_the_doctor_and_repaired_by_the_next_run(lab: Lab) -> None:
-    assert examined(lab)[0] == 0
+    status, found = examined(lab)
+    assert status == 0, failing(found)
     break_by_hand(lab)
     status, found = examined(lab)
     assert status == 1
@@ -62,7 +74,7 @@ def test_what_was_changed_by_hand_is_found_by_the_doctor_and_repaired_by_the_nex
     assert found["nodes"][NODES[0].name]["verdict"] == "converged"
     assert up()["ok"]
     status, found = examined(lab)
-    assert (status, found["converged"]) == (0, True), found
+    assert (status, found["converged"]) == (0, True), failing(found)
 
 
 def test_the_doctor_puts_right_the_nodes_that_drifted_and_nothing_else(lab: Lab) -> None:
@@ -71,7 +83,8 @@ def test_the_doctor_puts_right_the_nodes_that_drifted_and_nothing_else(lab: Lab)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{NODES[1].name}-setup" in done.stdout
     assert f"{NODES[0].name}-setup" not in done.stdout
-    assert examined(lab)[0] == 0
+    status, found = examined(lab)
+    assert status == 0, failing(found)
 
 
 def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, tmp_path: Path) -> None:
