@@ -60,7 +60,7 @@ def admission_policy() -> Manifest:
     spec = {
         "failurePolicy": "Fail",
         "matchConstraints": {"resourceRules": rules},
-        # Whoever deletes an object with a finalizer updates it: that must work for what was there before.
+        # Deleting an object with a finalizer is an update, which must work for what was there before.
         "matchConditions": [{"name": "stays", "expression": "!has(object.metadata.deletionTimestamp)"}],
         "validations": [
             {

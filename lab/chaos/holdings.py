@@ -43,7 +43,7 @@ _MEMBER = {"started", "joined", "member", "set-up"}
 
 @dataclass(frozen=True)
 class Holdings:
-    """What there is at one moment."""
+    """What the platform has at one moment."""
 
     urns: Sequence[str] = ()
     """Of every resource in the engine's state."""

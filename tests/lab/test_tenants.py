@@ -1,4 +1,4 @@
-"""What the API server refuses in a tenant's namespace, whoever asks."""
+"""What the API server refuses in a tenant's namespace, of every user."""
 
 from typing import Any
 

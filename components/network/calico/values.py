@@ -1,4 +1,4 @@
-"""How Calico is installed: its operator's chart with the `Installation`, and what Calico is told beside it: BGP, Felix
+"""How Calico is installed: its operator's chart with the `Installation`, and its settings beside that: BGP, Felix
 and where the API server is."""
 
 from collections.abc import Mapping

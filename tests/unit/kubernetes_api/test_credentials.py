@@ -1,4 +1,4 @@
-"""A certificate that has expired is said with what to do, whoever of the two has it."""
+"""A certificate that has expired is reported with a remedy, on either side."""
 
 from __future__ import annotations
 
