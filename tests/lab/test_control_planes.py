@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from lab import data_center, fabric
+from lab.chaos import changes
 from lab.layout import CONTROL_PLANES, OPERATOR, Layout
 from lab.machines import machine
 from lab.processes import wait_until
@@ -17,11 +17,6 @@ from tests.lab.conftest import Lab, lab_command
 pytestmark = pytest.mark.lab
 
 _ELECTION_SECONDS = 120
-
-
-def with_all_control_planes(spec: dict[str, Any]) -> None:
-    first = next(node for node in spec["nodes"] if node["name"] == CONTROL_PLANES[0].name)
-    spec["nodes"] += [{**first, "name": host.name, "address": host.address} for host in CONTROL_PLANES[1:]]
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def more_machines(lab: Lab) -> Iterator[Lab]:
 
 def test_a_cluster_of_three_outlives_its_first_control_plane(more_machines: Lab) -> None:
     lab = more_machines
-    variant = lab.variant(with_all_control_planes)
+    variant = lab.variant(changes.control_planes)
     outcome = lab.deployment.run("up", config_file=variant)
     assert outcome.exit_code == 0, outcome.diagnostics
     nodes = lab.cluster.request("GET", "/api/v1/nodes")["items"]
