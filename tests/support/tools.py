@@ -14,9 +14,11 @@ class Tools:
     def add(self, name: str, shell: str = "") -> None:
         """A tool that writes down its words and then runs `shell`."""
         file = self.folder / name
+        # One write for each call, because tools of several nodes run at once.
         file.write_text(
-            f"#!/bin/sh\n{{ printf '%s' {name}; for word; do printf '\\037%s' \"$word\"; done; "
-            f"printf '\\036'; }} >>'{self._log}'\n{shell}\n"
+            f"#!/bin/sh\nunit=$(printf '\\037')\ncall={name}\n"
+            'for word; do call="$call$unit$word"; done\n'
+            f"printf '%s\\036' \"$call\" >>'{self._log}'\n{shell}\n"
         )
         file.chmod(0o755)
 
