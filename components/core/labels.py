@@ -7,6 +7,10 @@ MANAGER = "vds-platform"
 
 TENANT = f"{PREFIX}tenant"
 """On a tenant's namespace: its name."""
+REGISTERED = f"{PREFIX}registered"
+"""On a namespace that a registration made, with a Contract in it: `"true"`. Tenants of a stack file do not have it."""
+EGRESS = "egress.vds-platform.no/"
+"""Prefix of a label on a registered tenant's pods: with the name of an egress and `"true"`, the pod may call it."""
 TIER = f"{PREFIX}tier"
 """On a tenant's pods: `frontend`, `api`, `database`, …; the tier policies select by it."""
 

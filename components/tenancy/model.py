@@ -18,10 +18,14 @@ def _group(value: str) -> str:
     return value
 
 
+Group = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$"), AfterValidator(_group)]
+"""A group or user, as the API server's authentication gives it."""
+
+
 class Owner(Spec):
     """The agency's group, which gets the role `tenant-owner` in the namespace."""
 
-    group: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$"), AfterValidator(_group)]
+    group: Group
     """Name of the group, as the API server's authentication gives it."""
 
 
