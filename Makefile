@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,15 +69,23 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run .ci/pulumi lab/machines/*.sh tests/golden/files/*.sh
 
 # These first, and with progress: the tests render charts, preview a change with the real engine and check workflows.
+# Each test file runs in one process, because its tests share what took long to make.
 fast-tests: $(VENV)/ready
 	@for tool in helm pulumi pulumi-resource-kubernetes actionlint; do $(RUN) tools $$tool || exit 1; done
-	$(VENV)/bin/pytest -q tests --ignore=tests/lab
+	$(VENV)/bin/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests --ignore=tests/lab
 
 # Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.
 lab-tests: $(VENV)/ready
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab tests need root; run: sudo make test, or make test-fast" >&2; exit 1; }
 	@$(RUN) tools
-	$(VENV)/bin/pytest -v --durations=25 tests/lab
+	$(VENV)/bin/pytest -v --durations=25 -m "$(or $(MARK),not nightly)" tests/lab
+
+nightly-tests: ## Run the lab tests that take too long for each push (20 minutes; stops a running lab)
+	@$(MAKE) lab-tests MARK=nightly
+
+properties: $(VENV)/ready ## Try each property with twenty times the examples (half an hour)
+	@$(RUN) tools helm
+	EXAMPLES=nightly $(VENV)/bin/pytest -q --numprocesses auto --maxprocesses 4 --timeout 3600 tests/property
 
 # atheris has wheels for some versions of Python only; without it hypothesis makes all inputs, and the program says so.
 fuzz: $(VENV)/ready ## Try odd stack files, nodes' answers and charts' values by the thousand (an hour); ARGS=node-answers

@@ -243,6 +243,7 @@ def test_every_point_that_is_checked_holds(lab: Lab, namespace: None) -> None:
     assert not wrong, json.dumps(wrong, indent=1)
 
 
+@pytest.mark.nightly
 def test_a_changed_setting_reaches_the_running_control_plane_and_a_user_of_the_identity_provider_comes_in(
     lab: Lab,
 ) -> None:

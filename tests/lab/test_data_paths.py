@@ -20,8 +20,9 @@ from tests.support.stacks import problems, stack_data
 
 pytestmark = pytest.mark.lab
 
-# `make paths` proves all of them; these differ in everything that one can differ in.
-CHOSEN = ("native-dsr-1500", "native-snat-9000", "vxlan-snat-1450")
+# `make paths` proves all of them every night. This one differs from the lab's own, which `make up` proves, in routing
+# and in load balancing.
+CHOSEN = ("native-dsr-1500",)
 
 
 @pytest.fixture

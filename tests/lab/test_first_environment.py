@@ -38,7 +38,7 @@ from tests.support.first_environment import (
     typed,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
 _OF_THE_LABS_STACK = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "KUBECONFIG")
 _REQUESTS = 200

@@ -52,6 +52,7 @@ def test_the_doctor_asks_every_agent_and_says_who_announces_the_address(lab: Lab
     assert address["measured"].startswith("announced by osl-w-")
 
 
+@pytest.mark.nightly
 def test_an_address_that_no_node_announces_is_no_success(lab: Lab) -> None:
     """Speakers that are on no node: the gateway keeps its address, and nobody answers for it."""
 

@@ -85,7 +85,6 @@ class Project:
             input=said,
             capture_output=True,
             text=True,
-            timeout=120,
         )
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr

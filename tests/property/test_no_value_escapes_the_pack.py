@@ -5,11 +5,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.engine import ENGINE_POLICIES
 from policies.offline import judge
+from tests.support.examples import examples
 from tests.support.foreign import Props, cilium_config, gateway, release, route, service
 from tests.support.policy import UNKNOWN, Resource, exported, pack_config, violations
 from tests.support.policy_cases import CASES
@@ -74,7 +75,7 @@ def odd_gateway(annotation: str) -> Resource:
     return made._replace(props={**made.props, "metadata": {"name": "public", **annotations}})
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(st.lists(odd_resources(), min_size=1, max_size=3))
 @example([route(math.inf)])
 @example([route(-math.inf, 1)])

@@ -2,9 +2,10 @@
 
 import copy
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.stacks import problems, stack_data
 
 OSLO = stack_data("oslo")
@@ -23,7 +24,7 @@ def places(value, path=()):
 PLACES = [path for path in places(OSLO) if path]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), JUNK), min_size=1, max_size=4))
 def test_junk_anywhere_is_problems_or_a_spec(changes):
     data = copy.deepcopy(OSLO)

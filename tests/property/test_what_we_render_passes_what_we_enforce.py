@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.manifests import Manifest
@@ -17,6 +17,7 @@ from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 from components.tenancy.rules import tenancy_problems
 from policies.engine import ENGINE_POLICIES
+from tests.support.examples import examples
 from tests.support.manifests import metallb_manifests
 from tests.support.modules import CILIUM, GATEWAY_API, METALLB, pinned
 from tests.support.policy import Resource, violations
@@ -24,7 +25,6 @@ from tests.support.schemas import crd_errors
 from tests.support.stacks import stack
 
 LAB = stack("lab")
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 names = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 ports = st.integers(1, 65535)
@@ -139,7 +139,7 @@ def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
     return GatewaySpec.model_validate(data), agencies
 
 
-@QUIET
+@examples(30)
 @given(metallbs())
 def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(spec: MetalLbSpec) -> None:
     problems = metallb_problems(spec, LAB.network, LAB.nodes)
@@ -157,7 +157,7 @@ def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(sp
         assert crd_errors(made, METALLB, pinned("metallb")) == []
 
 
-@settings(QUIET, max_examples=30)  # of up to twelve tiers each
+@examples(15)  # of up to twelve tiers each
 @given(tenants(), st.sampled_from(["gateway-system", None]))
 def test_every_tenant_that_load_takes_passes_the_pack(
     agencies: list[TenantSpec], gateway_namespace: str | None
@@ -174,7 +174,7 @@ def test_every_tenant_that_load_takes_passes_the_pack(
     assert json.dumps(bundle) == json.dumps(again)
 
 
-@QUIET
+@examples(30)
 @given(gateways())
 def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[GatewaySpec, list[TenantSpec]]) -> None:
     spec, agencies = made

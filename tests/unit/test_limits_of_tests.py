@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -29,6 +30,21 @@ def test_no_property_has_a_deadline() -> None:
 def test_lab_tests_have_a_limit_of_their_own() -> None:
     done = subprocess.run([sys.executable, "-c", _SHOW_LIMITS], cwd=ROOT, capture_output=True, text=True)
     assert "{(1800,)}" in done.stdout, done.stdout + done.stderr
+
+
+def test_no_test_ends_what_a_busy_machine_has_not_yet_done() -> None:
+    """The limit of pytest ends a test that hangs. One of a few seconds fails where other work runs too."""
+    waits = {"run", "communicate", "wait", "wait_for"}
+    found = []
+    for file in sorted(ROOT.glob("tests/**/*.py")):
+        if (ROOT / "tests" / "lab") in file.parents:  # it has limits that are promises of the platform
+            continue
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", getattr(call.func, "id", "")) in waits:
+                given = [word.value for word in call.keywords if word.arg == "timeout"]
+                numbers = [one.value for one in given if isinstance(one, ast.Constant)]
+                found += [f"{file}:{call.lineno}" for number in numbers if number and number < 120]
+    assert found == []
 
 
 def test_no_test_imports_from_another_test_module() -> None:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.kubeadm import signing
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("gpg") and shutil.which("gpgv")), reason="needs gpg and gpgv, the programs whose reading counts"
@@ -138,7 +139,7 @@ def mutated(keys: Keys, how: list[str], chance: random.Random) -> str:
     return text
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=400, deadline=None)
+@settings(examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(how=st.lists(st.sampled_from(MUTATIONS), max_size=4), chance=st.randoms(use_true_random=False))
 def test_what_is_accepted_is_one_key_however_the_text_was_made(keys, how, chance):
     text = mutated(keys, how, chance)

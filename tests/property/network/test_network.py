@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -13,6 +13,7 @@ from components.network.model import ChartContext, Cni
 from components.network.mtu import fitting, solve
 from components.network.rules import cni_problems, kernel_floor
 from tests.support.cilium_trials import trial
+from tests.support.examples import examples
 from tests.support.stacks import stack
 
 NETWORK = stack("oslo").network
@@ -92,7 +93,7 @@ def test_no_rendered_values_hold_two_settings_that_exclude_each_other(cni):
     assert not values["gatewayAPI"]["enabled"] or (replaces and values["l7Proxy"])
 
 
-@settings(deadline=None, max_examples=25)  # each renders a chart
+@examples(8)  # each renders a chart
 @given(ciliums, st.sampled_from(RENDERED))
 def test_what_the_chart_renders_is_what_the_model_says(cni, version):
     cni = cni.model_copy(update={"version": version})

@@ -2,7 +2,7 @@ import json
 import re
 import subprocess
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.core.untrusted import printable
@@ -10,6 +10,7 @@ from components.nodes.model import NodeRequirements, NodeSpec, Sysctl
 from components.nodes.settings.profiles import PROFILES, RESERVED_PORTS, compose, larger, reserved_ports
 from components.nodes.settings.readback import parse
 from components.nodes.settings.script import node_script
+from tests.support.examples import examples
 
 ANY_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 VALUES = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3).map(lambda numbers: " ".join(map(str, numbers)))
@@ -29,7 +30,7 @@ def hostile(name, key, value, reason):
     return node_script(node, NodeRequirements("ebpf", "5.10", reason))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
 def test_every_text_reaches_the_shell_as_it_is(name, key, value, reason):
     """Run for real: the script's own data, printed back by the shell instead of being applied."""
@@ -39,29 +40,27 @@ settings show
 printf '%s\\0' "$node" "$kernel_reason"
 """
     script = hostile(name, key, value, reason).replace('\nmain "$@"\n', show)
-    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, timeout=20, check=True)
+    done = subprocess.run(["sh", "-s"], input=script.encode(), capture_output=True, check=True)
     assert done.stderr == b""
     ports = [RESERVED_PORTS, reserved_ports(NodeRequirements("ebpf", "5.10", reason))]
     assert done.stdout.decode().split("\0") == [key, value, *ports, name, reason, ""]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(ANY_TEXT.filter(lambda text: "\n" not in text))
 def test_every_live_value_is_json(text):
     script = hostile("n", "k", "1", "r").replace('\nmain "$@"\n', '\nline key "$1" wanted x live "$1" state applied\n')
-    done = subprocess.run(["sh", "-s", "--", text], input=script.encode(), capture_output=True, timeout=20, check=True)
+    done = subprocess.run(["sh", "-s", "--", text], input=script.encode(), capture_output=True, check=True)
     printed = json.loads(done.stdout)["live"]
     assert printed == "".join(character for character in text if not re.match(r"[\x00-\x1f\x7f]", character))
     assert parse(done.stdout.decode() + "converged").settings[0].live == printable(printed)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(VALUES, VALUES)
 def test_the_shell_and_python_agree_on_the_larger_value(one, other):
     script = hostile("n", "k", "1", "r").replace('\nmain "$@"\n', '\nlarger "$1" "$2"; printf %s "$larger"\n')
-    done = subprocess.run(
-        ["sh", "-s", "--", one, other], input=script.encode(), capture_output=True, timeout=20, check=True
-    )
+    done = subprocess.run(["sh", "-s", "--", one, other], input=script.encode(), capture_output=True, check=True)
     assert done.stdout.decode() == larger(one, other)
 
 

@@ -4,10 +4,11 @@ import json
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.evidence import DATE, evidence, export
+from tests.support.examples import examples
 from tests.support.export import SIGNATURE
 from vds.evidence.contents import render
 from vds.evidence.state import read
@@ -18,7 +19,7 @@ RESOURCES = len(export()["deployment"]["resources"])
 FIRST = render(evidence(), date=DATE)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(6)
 @given(order=st.permutations(range(RESOURCES)))
 def test_the_order_of_resources_in_a_state_changes_no_byte(order: list[int]) -> None:
     made = export()
@@ -27,7 +28,7 @@ def test_the_order_of_resources_in_a_state_changes_no_byte(order: list[int]) -> 
     assert render(evidence(made), date=DATE) == FIRST
 
 
-@settings(max_examples=20, deadline=None)
+@examples(5)
 @given(date=st.datetimes().map(lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC")))
 def test_another_date_changes_one_line_of_one_file(date: str) -> None:
     second = render(evidence(), date=date)
@@ -45,7 +46,7 @@ JSON = st.recursive(
 SECRET = "s3cr3t-that-nobody-may-see"
 
 
-@settings(max_examples=40, deadline=None)
+@examples(8)
 @given(beside=st.dictionaries(st.text(), JSON, max_size=3), field=st.sampled_from(["ciphertext", "plaintext"]))
 def test_a_secret_anywhere_in_a_resource_is_in_no_file(beside: dict[str, Any], field: str) -> None:
     made = export()
@@ -86,7 +87,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@examples(8)
 @given(kind=st.sampled_from(KINDS), inputs=ODD, outputs=ODD, parent=ODD)
 def test_whatever_a_resource_holds_the_evidence_is_written(kind: str, inputs: Any, outputs: Any, parent: Any) -> None:
     made = export()

@@ -6,9 +6,10 @@ import json
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from vds.preview_comment.budget import size
 from vds.preview_comment.events import read
 from vds.preview_comment.render import comment, full
@@ -103,7 +104,7 @@ def outside_code(text: str) -> str:
     return re.sub(r"^(`{3,})\w*\n.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(20)
 @given(st.lists(reports(), min_size=1, max_size=3), st.integers(1500, 20_000))
 def test_any_comment_fits_closes_what_it_opens_and_hides_what_is_secret(found: list[StackReport], limit: int) -> None:
     text = comment(found, limit=limit, full_report="x")
@@ -115,7 +116,7 @@ def test_any_comment_fits_closes_what_it_opens_and_hides_what_is_secret(found: l
         assert re.sub(r"^<!-- vds-platform preview \w+ -->", "", read_as_markup).count("<!--") == 0
 
 
-@settings(max_examples=15, deadline=None)
+@examples(8)
 @given(reports())
 def test_the_same_report_is_the_same_text(found: StackReport) -> None:
     assert comment([found]) == comment([found])

@@ -58,7 +58,7 @@ def test_every_substitution_of_the_lab_is_needed(old: str) -> None:
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block.splitlines()[0][:40])
 def test_a_block_is_a_whole_piece_of_shell_as_printed_and_as_typed(block: str) -> None:
     for script in (block, typed(block)):
-        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
         assert done.stderr == ""
 
 
@@ -92,13 +92,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "Release.key").write_text(cluster["packages"]["signingKey"]["armoured"])
     (folder / "ca.crt").write_text(cluster["caCertificate"])
     [made] = [block for block in blocks() if "authority.key" in block and block.startswith("(umask")]
-    subprocess.run(["bash", "-c", made], cwd=folder, check=True, capture_output=True, timeout=60)
+    subprocess.run(["bash", "-c", made], cwd=folder, check=True, capture_output=True)
     (folder / "standard-install.yaml").write_text(text(crd("gateways", "v1.5.1"), crd("httproutes", "v1.5.1")))
     script = f"set -eu; containerd=2.2.1-0ubuntu1~24.04.1\n{blocks()[position('.venv/bin/vds init')]}"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     return folder
 

@@ -46,7 +46,7 @@ class ControlPlane:
             text = text.replace(path, own)
         environment = {"PATH": f"{self.folder}/bin:/usr/bin:/bin", "MACHINE": str(self.folder)}
         return subprocess.run(
-            ["sh", "-s", verb], input=text, capture_output=True, text=True, env=environment, timeout=30, check=False
+            ["sh", "-s", verb], input=text, capture_output=True, text=True, env=environment, check=False
         )
 
     @property

@@ -112,9 +112,7 @@ class Machine:
             self.write("run/vds-platform-authority.key", CA_KEY)
         script = script.replace("sys=/sys\n", f"sys={self.folder}/sys\n")
         prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder), *limit]
-        return subprocess.run(
-            [*prefix, "sh", "-s", verb], input=script, capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run([*prefix, "sh", "-s", verb], input=script, capture_output=True, text=True, check=False)
 
     @property
     def calls(self) -> str:

@@ -41,7 +41,7 @@ cli.main()
 
 
 def wait_for(file: Path, text: str) -> None:
-    wait_until(lambda: file.exists() and file.read_text() == text, 20, lambda: f"{file.name} never said {text!r}")
+    wait_until(lambda: file.exists() and file.read_text() == text, 240, lambda: f"{file.name} never said {text!r}")
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -58,7 +58,7 @@ def test_sigterm_ends_a_command_and_the_build_that_it_runs(tmp_path: Path, times
     for _ in range(times):  # make and its process group may both send one
         process.send_signal(signal.SIGTERM)
         time.sleep(0.2)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate()
     assert process.returncode == 143
     assert go.with_name("mark").read_text() == "stopped in order"
     assert not list((tmp_path / "c").rglob("draft-*/*"))
@@ -90,7 +90,7 @@ def test_sigterm_ends_a_proof_whose_question_hangs() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "asked\n"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate()
     assert process.returncode == 143
 
 

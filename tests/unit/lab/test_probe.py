@@ -42,7 +42,7 @@ def test_a_server_that_is_still_starting_is_asked_again_until_it_answers() -> No
     late = threading.Thread(target=serve_late)
     late.start()
     try:
-        answer = call("127.0.0.1", port, within_seconds=20)
+        answer = call("127.0.0.1", port, within_seconds=240)
     finally:
         late.join()
     assert (answer["answered"], answer["client"]) == (True, "127.0.0.1")

@@ -36,7 +36,7 @@ def node(number: int, address: str, host_key: str) -> NodeSpec:
 
 def read(nodes, port, key, ask="none", attempts=1, **ssh):
     scripts = {one.name: node_script(one, DEMANDS) for one in nodes}
-    ssh = SshSpec(port=port, dial_seconds=5, dial_attempts=attempts, **ssh)
+    ssh = SshSpec(port=port, dial_seconds=30, dial_attempts=attempts, **ssh)
     return read_fleet(nodes, scripts, DEMANDS, ssh, key, ask=ask, window_seconds=0.5)
 
 

@@ -97,7 +97,7 @@ def test_an_image_that_is_pushed_goes_to_its_registry() -> None:
         remote(create="hostname"),
         Resource("aws:index:Website", {"region": "us-east-1"}, "site", component=True),
     ],
-    ids=str,
+    ids=lambda resource: resource.type,
 )
 def test_what_keeps_nothing_elsewhere_needs_no_place(resource: Resource) -> None:
     assert said(resource) == []

@@ -76,7 +76,6 @@ def test_the_programs_modules_come_before_ours_and_secrets_are_not_in_its_enviro
         input=json.dumps(request),
         capture_output=True,
         text=True,
-        timeout=60,
         cwd=tmp_path,
         env={key: value for key, value in os.environ.items() if not key.startswith("PULUMI")},
     )
@@ -103,7 +102,7 @@ def test_an_interrupted_program_ends_without_a_traceback(tmp_path: Path) -> None
     process.stdin.close()
     assert process.stdout.readline() == "up\n"
     process.send_signal(2)
-    process.wait(timeout=10)
+    process.wait()
     assert process.stderr is not None
     assert process.stderr.read() == ""
     process.stdout.close()

@@ -42,7 +42,7 @@ class Machine:
 
     def enter(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         prefix = ["ip", "netns", "exec", NAMESPACE, "unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder)]
-        return subprocess.run([*prefix, *argv], input=stdin, capture_output=True, text=True, timeout=60)
+        return subprocess.run([*prefix, *argv], input=stdin, capture_output=True, text=True)
 
     def run(self, verb: str, script: str) -> subprocess.CompletedProcess[str]:
         return self.enter("sh", "-s", verb, stdin=script)
@@ -714,7 +714,7 @@ def test_what_the_firewall_lets_through(walled):
         with subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
             server.stdout.readline()
             ask = ["ip", "netns", "exec", other, sys.executable, "-c", CLIENT]
-            done = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=60)
+            done = subprocess.run(ask, capture_output=True, text=True, check=True)
             server.stdin.close()
         passed = [tuple(line.split()) for line in done.stdout.splitlines()]
     finally:

@@ -38,7 +38,7 @@ def run(*words: str, text: str | None = None, known: str = "", **changes: Any) -
     given = json.dumps(document) if text is None else text
     command = [sys.executable, "-m", "vds", *words]
     environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1", "PULUMI_COMMAND_STDOUT": known}
-    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, timeout=60, env=environment)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr
     return done

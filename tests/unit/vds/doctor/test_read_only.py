@@ -71,6 +71,7 @@ class Recording:
 def requests_of_the_doctor(monkeypatch: pytest.MonkeyPatch) -> set[Right]:
     api = Recording()
     monkeypatch.setattr(gateway, "Cluster", lambda _: api)
+    monkeypatch.setattr(gateway, "_listener", lambda *_: [])  # only connects to the gateway, which is not there
     lab = stack("lab")
     by_cilium = lab.metallb.model_copy(update={"install": ByCilium(kind="cilium")})
     for spec in (lab, stack("oslo"), lab.model_copy(update={"metallb": by_cilium})):

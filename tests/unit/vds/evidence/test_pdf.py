@@ -4,12 +4,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 from tests.support.evidence import evidence
+from tests.support.examples import examples
 from tests.support.stacks import ROOT
 from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of
@@ -45,7 +46,7 @@ def test_every_text_of_the_record_is_in_it() -> None:
     assert [text for block in blocks for text in texts(block) if text != " "] == [text for text in written if text]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(10)
 @given(name=st.text(max_size=40))
 def test_no_name_breaks_it(name: str) -> None:
     place = Place("backup", f"#{name}", f'"{name}', "NO", f"{name}$]", "NO", (name,), "allowed")

@@ -45,7 +45,7 @@ def run(folder, *words, **options):
     command = [sys.executable, "-m", "vds", "init", "oslo", *words]
     command += [f"{name}={value}" for name, value in options.items()]
     return subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        command, cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )
 
 
@@ -227,7 +227,7 @@ def test_what_it_cannot_use_is_said_with_what_to_do(folder, words, says):
 @pytest.mark.parametrize("name", ["", "../oslo", "os lo", "Oslo", "bodø", "x" * 300])
 def test_a_name_that_no_stack_has_is_refused_first(folder, name):
     command = [sys.executable, "-m", "vds", "init", name, CONTROL_PLANES[0], *(f"{a}={b}" for a, b in ALL.items())]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "is no name of a stack" in done.stderr
     assert "Traceback" not in done.stderr
@@ -242,7 +242,7 @@ def test_on_a_terminal_it_asks(folder):
     answers = ["osl-1=192.0.2.11", "osl-w-1=192.0.2.21", "Nordic VDS AS", "192.0.2.200/29", "example.no", "butikk"]
     answers += ["state.example.no", "2.2.1-0ubuntu1~24.04.1"]
     os.write(terminal, "".join(f"{answer}\n" for answer in answers).encode())
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate()
     os.close(terminal)
     os.close(ours)
     assert process.returncode == 0, said

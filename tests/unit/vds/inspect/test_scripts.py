@@ -47,7 +47,6 @@ def run(tools, script):
         env={"PATH": f"{tools.folder}:{needed}"},
         capture_output=True,
         text=True,
-        timeout=30,
     )
 
 
