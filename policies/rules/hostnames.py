@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from pulumi_policy.proxy import UnknownValueError
-
 from components.core.finding import Finding
 from components.gateway.model import shared
 from components.gateway.rules import Claim, ownership_problems
 from policies.policy import GDPR, HIGH, Namespaces, Object, Stack, policy
 from policies.routes import CLAIMS, GATEWAY, NAMED_ROUTES, NO_ROUTES, claims, hosts, parents, redirects
-from policies.unknowns import undecided
 
 _UNNAMED = (*NAMED_ROUTES, "gateway.networking.k8s.io:TCPRoute")
 """Routes that without host names take what their listeners take."""
@@ -29,21 +26,13 @@ def hostname_owner(stack: Stack, settings: Namespaces) -> Iterator[Finding]:
     made: dict[str, list[Claim]] = {}
     for kind in CLAIMS:
         for found in stack.objects(kind, patches=True):
-            try:
-                if not _is_only_served(found, kind, settings):
-                    made.setdefault(found.cluster, []).extend(
-                        Claim(found.namespace, found.name, host, found.urn, _word(found))
-                        for host in claims(found, kind)
-                    )
-            except UnknownValueError as unknown:
-                message, remedy = undecided(unknown)
-                yield found.finding(message, remedy, subject=f"{found.kind} {found.resource.name}")._replace(
-                    decided=False
+            if not _is_only_served(found, kind, settings):
+                made.setdefault(found.cluster, []).extend(
+                    Claim(found.namespace, found.name, host, found.urn, _word(found)) for host in claims(found, kind)
                 )
     for claimed in made.values():
         yield from ownership_problems(list(dict.fromkeys(claimed)))
-    routes = [route for route in stack.objects(*_UNNAMED) if _readable(route)]
-    yield from _unnamed(routes, list(stack.objects(GATEWAY)), settings)
+    yield from _unnamed(list(stack.objects(*_UNNAMED)), list(stack.objects(GATEWAY)), settings)
 
 
 def _word(found: Object) -> str:
@@ -55,15 +44,6 @@ def _is_only_served(found: Object, kind: str, settings: Namespaces) -> bool:
     if settings.may_hold_tenants(found.namespace):
         return False
     return kind in NO_ROUTES or (kind in NAMED_ROUTES and redirects(found))
-
-
-def _readable(route: Object) -> bool:
-    """Whether a route's host names are known; the claims above name those whose are not."""
-    try:
-        hosts(route)
-    except UnknownValueError:
-        return False
-    return True
 
 
 def _unnamed(routes: Sequence[Object], gateways: Sequence[Object], settings: Namespaces) -> Iterator[Finding]:

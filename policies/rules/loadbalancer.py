@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 from itertools import combinations, product
 
-from pulumi_policy.proxy import UnknownValueError
 from pydantic import Field
 
 from components.core.endpoints import RFC_1918
@@ -17,7 +16,6 @@ from components.pools.rules import Pooled, Taken, api_server_address, overlap_pr
 from components.residency.model import Cidr
 from policies.machines import machines
 from policies.policy import CRITICAL, LOW, MEDIUM, PLATFORM, Object, Settings, Stack, policy
-from policies.unknowns import undecided
 
 ANNOUNCED_BY_CILIUM = "cilium.io:CiliumL2AnnouncementPolicy"
 
@@ -69,13 +67,7 @@ def pool_addresses(stack: Stack, settings: PoolSettings) -> Iterator[Finding]:
     pooled: dict[str, list[Pooled]] = {}
     for pool in pools:
         name = pool.metadata.text("name", "?")
-        try:
-            written = list(_written(pool.spec))
-        except UnknownValueError as unknown:
-            message, remedy = undecided(unknown)
-            yield pool.finding(message, remedy, subject=f"pool '{name}'")._replace(decided=False)
-            continue
-        for text in written:
+        for text in _written(pool.spec):
             try:
                 pooled.setdefault(pool.cluster, []).append(Pooled(name, address_block(text), pool.urn))
             except ValueError as error:

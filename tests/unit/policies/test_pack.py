@@ -305,9 +305,9 @@ def test_a_pool_holds_no_address_of_services() -> None:
 
 
 def test_an_unknown_pool_or_namespace_hides_no_other() -> None:
-    unknown = pool(UNKNOWN, name="unknown")
+    unknown = pool(UNKNOWN)._replace(name="unknown")
     messages = [said.message for said in found([unknown, *machine("osl-2"), pool("203.0.113.10-203.0.113.20")])]
-    assert any("pool 'unknown': cannot be decided at preview" in message for message in messages)
+    assert any("IPAddressPool unknown: cannot be decided at preview" in message for message in messages)
     assert any("contains node osl-2" in message for message in messages)
     nameless = namespace()._replace(props={"metadata": {"name": UNKNOWN}}, name="nameless")
     twice = [namespace(), namespace()._replace(name="again"), nameless]
