@@ -21,6 +21,7 @@ from components.nodes.preflight.verdict import accepted, findings
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from components.pools.component import Announced, MetalLb
+from components.residency.asked import asked_findings
 from components.residency.component import Residency
 from components.stackfile.config import access, gateway_crds, load
 from components.tenancy.component import Tenant, TenantAdmission
@@ -33,6 +34,7 @@ kept = secrets.facts
 surveys = kept.surveys if kept else fleet.surveys
 found = [
     *findings(surveys, platform.nodes, platform.node_requirements),
+    *asked_findings(surveys, platform.nodes, platform.declared_hosts, secrets.today),
     *cluster_findings(known_cluster(kept, secrets.reading_kubeconfig), platform.cluster_requirements),
 ]
 require_fit(accepted(found, platform.preflight.accept, secrets.today))

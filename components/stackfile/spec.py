@@ -6,6 +6,7 @@ from pydantic import Field
 
 from components.charts.lock import WantedChart
 from components.charts.model import ChartsSpec
+from components.core.endpoints import image_registry, url_hosts
 from components.core.finding import Finding
 from components.core.labels import EDGE
 from components.core.model import Spec
@@ -15,7 +16,7 @@ from components.existing_cluster.model import ClusterRequirements
 from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
-from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm
+from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm, image_source
 from components.kubeadm.render import API_PORT
 from components.kubeadm.rules import endpoint_problems
 from components.kubeadm.security.render import KERNEL_DEFAULTS
@@ -38,6 +39,7 @@ from components.nodes.settings.firewall import ruleset
 from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
 from components.pools.rules import segment_advice
+from components.residency.asked import Declared
 from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together, untested_advice
@@ -112,6 +114,15 @@ class PlatformSpec(Spec):
             node_cidrs=tuple(map(str, self.network.node_cidrs)),
             firewall=self._firewall(ports),
         )
+
+    @property
+    def declared_hosts(self) -> Declared:
+        """What is said of the hosts that nodes ask."""
+        sources: set[str] = set()
+        if isinstance(self.cluster, Kubeadm):
+            registry = image_source(self.cluster, self.images).registry
+            sources = {*url_hosts(self.cluster.packages.url), image_registry(f"{registry}/image")}
+        return Declared(self.residency, tuple(map(str, self.network.node_cidrs)), sources)
 
     @property
     def _kernel_defaults(self) -> tuple[Sysctl, ...]:

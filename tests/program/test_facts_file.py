@@ -18,7 +18,13 @@ NAMES = [node.name for node in stack("oslo").nodes]
 def fit(name: str) -> Survey:
     heard = ["8472/udp", "7946/udp", "arp", "pod-source"]
     wire = {"heard": dict.fromkeys(NAMES, heard), "passed": {}, "free": []}
-    return Survey(name, fit_facts(name, NAMES) | {"wire": wire})
+    asked = {
+        "dns_servers": {"servers": ["resolver.nordic-vds.example.no"]},
+        "time_servers": {"servers": ["ntp.nordic-vds.example.no"]},
+        "package_hosts": {"hosts": ["mirror.nordic-vds.example.no"]},
+        "image_hosts": {"hosts": []},
+    }
+    return Survey(name, fit_facts(name, NAMES) | asked | {"wire": wire})
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def fit_facts(name: str, names: Sequence[str]) -> dict[str, Any]:
         "dns_servers": {"servers": ["192.0.2.53"]},
         "time_servers": {"servers": ["192.0.2.123"]},
         "package_hosts": {"hosts": ["packages.lab.example.no"]},
+        "image_hosts": {"hosts": ["registry.lab.example.no"]},
         "services": {"containerd": "active", "kubelet": "active"},
         "disk": {"folder": "/var/lib", "filesystem": "ext4", "p99_ns": 1_500_000, "mean_ns": 700_000, "writes": 10_030},
     }

@@ -23,6 +23,7 @@ from components.nodes.preflight.checks import WINDOW_SECONDS, Check
 from components.nodes.preflight.verdict import CheckResult, State
 from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
+from components.residency.asked import asked_findings
 from vds.doctor.agents import examine_agents
 from vds.doctor.diagnosis import NOT_ASKED, Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine, examine_running
@@ -151,7 +152,10 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         spec.node_requirements,
         spec.preflight.accept,
         today=now.date(),
-        cluster=cluster_findings(cluster, spec.cluster_requirements),
+        more=[
+            *asked_findings(fleet.surveys, spec.nodes, spec.declared_hosts, now.date()),
+            *cluster_findings(cluster, spec.cluster_requirements),
+        ],
     )
     document = facts.dump(
         fleet.surveys,

@@ -110,11 +110,12 @@ def diagnose(
     accept: Sequence[AcceptedCheck] = (),
     *,
     today: date = date.max,
-    cluster: Sequence[CheckResult] = (),
+    more: Sequence[CheckResult] = (),
 ) -> Diagnosis:
-    """The diagnosis of nodes and cluster; it has nothing about the gateway yet. `accept` holds until a day."""
+    """The diagnosis of nodes; it has nothing about the gateway yet. `accept` holds until a day. `more`: results of
+    other checks, of the cluster and of the hosts that nodes ask."""
     statuses = tuple(_status(node.name, fleet.readings.get(node.name)) for node in nodes)
-    found = [*findings(fleet.surveys, nodes, requirements), *cluster]
+    found = [*findings(fleet.surveys, nodes, requirements), *more]
     return Diagnosis(statuses, tuple(accepted(found, accept, today)))
 
 

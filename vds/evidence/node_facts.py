@@ -1,12 +1,12 @@
-"""What nodes really ask, of a facts file: resolvers, time servers, package sources. Pure."""
+"""What nodes really ask, of a facts file: resolvers, time servers, package sources, registries. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
 from components.core.types import RefusedError
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
+from components.residency.asked import ASKED, hosts_of
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
 from vds.evidence.data_flows import Seen
@@ -14,12 +14,6 @@ from vds.shared.errors import OperationError
 
 _ANY_AGE = 24 * 366 * 100
 """Hours. Evidence is of the past, and says when the nodes were read."""
-_FACTS = (
-    ("dns_servers", "servers", "dns"),
-    ("time_servers", "servers", "time"),
-    ("package_hosts", "hosts", "package-repository"),
-)
-"""Fact, its field, and what bytes are there for."""
 
 
 def read_facts(text: str, file: str, *, environment: str, now: float) -> Kept:
@@ -38,11 +32,9 @@ def read_at(kept: Kept) -> str:
 def of_nodes(kept: Kept) -> Iterator[Seen]:
     """Every host outside the node that a node asks."""
     for survey in kept.surveys:
-        for fact, field, purpose in _FACTS:
-            for host in survey.get(fact).get(field, ()):
-                name = host.rstrip(".").lower()
-                if name and not _is_loopback(name):
-                    yield Seen(purpose, name, name, f"node {survey.node}: read of it")
+        for asked in ASKED:
+            for host in hosts_of(survey.get(asked.fact), asked):
+                yield Seen(asked.purpose, host, host, f"node {survey.node}: read of it")
 
 
 def open_points(spec: PlatformSpec, kept: Kept) -> Iterator[str]:
@@ -52,7 +44,7 @@ def open_points(spec: PlatformSpec, kept: Kept) -> Iterator[str]:
         if node.name not in surveys:
             yield f"node {node.name}: the facts have nothing of it: run vds doctor --facts again"
             continue
-        for fact, _, _ in _FACTS:
+        for fact in (asked.fact for asked in ASKED):
             if reason := surveys[node.name].get(fact).get("unknown"):
                 yield f"node {node.name}: its {fact.replace('_', ' ')} are not known: {reason}"
     for one in of_nodes(kept):
@@ -61,10 +53,3 @@ def open_points(spec: PlatformSpec, kept: Kept) -> Iterator[str]:
             purposes = ", ".join(place.purposes)
             said = f"asks {one.location} for {one.kind}, and place '{place.name}' is declared for {purposes}"
             yield f"{one.seen_in.partition(':')[0]}: {said}: add the purpose to it, or configure another server"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,6 +11,7 @@ from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
 from components.nodes.preflight import facts
 from components.nodes.preflight.verdict import accepted, advice, findings, problems
+from components.residency.asked import asked_findings
 from components.stackfile.spec import PlatformSpec
 from vds.preview_comment.cause import Dependencies
 from vds.preview_comment.events import Change, Preview
@@ -79,11 +80,13 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
         kept = facts.load(text, environment=spec.environment, now=now, max_hours=spec.preflight.max_facts_hours)
     except facts.FactsError as error:
         return Preflight(unusable=f"the facts file {error}")
+    today = datetime.fromtimestamp(now, UTC).date()
     measured = [
         *findings(kept.surveys, spec.nodes, spec.node_requirements),
+        *asked_findings(kept.surveys, spec.nodes, spec.declared_hosts, today),
         *cluster_findings(known_cluster(kept, None), spec.cluster_requirements),
     ]
-    found = accepted(measured, spec.preflight.accept, datetime.fromtimestamp(now, UTC).date())
+    found = accepted(measured, spec.preflight.accept, today)
     known = {survey.node for survey in kept.surveys}
     return Preflight(
         age_hours=max(0.0, (now - kept.made_at) / 3600),

@@ -732,20 +732,6 @@ def names(context: Context) -> Measurement:
 
 
 @check(
-    "hosts that the node asks",
-    source="shown for information: `vds evidence --facts` compares them with `residency.places`",
-    required=False,
-)
-def destinations(context: Context) -> Measurement:
-    rows = {
-        "DNS": context.fact("dns_servers")["servers"],
-        "time": context.fact("time_servers")["servers"],
-        "packages": context.fact("package_hosts")["hosts"],
-    }
-    return Measurement("; ".join(f"{what}: {', '.join(hosts) or 'none'}" for what, hosts in rows.items()))
-
-
-@check(
     "services",
     source="shown for information; no limit",
     required=False,

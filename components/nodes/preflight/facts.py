@@ -76,6 +76,7 @@ _FORMS: Mapping[str, type[BaseModel]] = {
     "dns_servers": _form("DnsServers", servers=list[Line]),
     "time_servers": _form("TimeServers", servers=list[Line]),
     "package_hosts": _form("PackageHosts", hosts=list[Line]),
+    "image_hosts": _form("ImageHosts", hosts=list[Line]),
     "cluster_dns": _form("ClusterDns", milliseconds=Number, code=Count, name=Line),
     "services": _form("Services", containerd_=Line, kubelet_=Line),
     "disk": _form(

@@ -54,6 +54,7 @@ NFT = re.DOTALL | re.MULTILINE
 RESOLV_CONF, BEHIND_RESOLVED = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
 CHRONY_FILES, NTPD_FILES = ["/etc/chrony/chrony.conf", "/etc/chrony.conf"], ["/etc/ntpsec/ntp.conf", "/etc/ntp.conf"]
 APT = "/etc/apt"
+CONTAINERD, K3S_REGISTRIES = "/etc/containerd", "/etc/rancher/k3s/registries.yaml"
 CLUSTER_NAME = "kubernetes.default.svc.cluster.local"
 IN_MEMORY = ("overlay", "ramfs", "tmpfs")
 SMALLEST = 1280
@@ -397,6 +398,56 @@ def package_hosts(_: Request) -> Fact:
                     for listed in re.findall(r"^URIs:((?:.*)(?:\n[ \t]+.*)*)", part, re.MULTILINE | re.IGNORECASE):
                         urls += listed.split()
     return {"hosts": sorted({host for url in urls if (host := urlsplit(url).hostname)})}
+
+
+def image_hosts(_: Request) -> Fact:
+    """The hosts that the container runtime is told to pull from. Every other registry is a part of an image's name.
+
+    A folder of containerd's `config_path` is a registry: its `hosts.toml` names mirrors, and containerd asks `server`
+    last, which is the registry itself where it is left out (containerd's docs/hosts.md).
+    """
+    folders, hosts = {f"{CONTAINERD}/certs.d"}, set()
+    for file in configuration_files():
+        text = without_comments(file)
+        for folder in re.findall(r"^\s*config_path\s*=\s*[\"']([^\"']*)", text, re.MULTILINE):
+            folders |= set(filter(None, folder.split(":")))
+        endpoints = re.findall(r"\bendpoint\s*[:=]\s*\[([^\]]*)\]|^\s*-\s*[\"']?(\S+://\S+)", text, re.MULTILINE)
+        hosts |= {host_in(url) for url in re.findall(r"[\w.+-]+://[^\s\"',]+", str(endpoints))}
+    for folder in folders:
+        for file in Path(folder).glob("*/hosts.toml"):
+            hosts |= registry_hosts(file)
+    return {"hosts": sorted(hosts - {""})}
+
+
+def configuration_files() -> list[Path]:
+    """containerd's configuration with the files that it includes, and K3s' own of registries."""
+    first = Path(CONTAINERD, "config.toml")
+    found = [file for file in (first, Path(K3S_REGISTRIES)) if file.is_file()]
+    text = without_comments(first) if first in found else ""
+    included = re.findall(r"[\"']([^\"']+)", " ".join(re.findall(r"^imports\s*=\s*\[([^\]]*)\]", text, re.MULTILINE)))
+    for pattern in included or [f"{CONTAINERD}/conf.d/*.toml"]:
+        found += sorted(Path("/").glob(str(Path(CONTAINERD, pattern)).lstrip("/")))
+    return found
+
+
+def without_comments(file: Path) -> str:
+    return "\n".join(line for line in text_of(str(file)).splitlines() if not line.lstrip().startswith("#"))
+
+
+def registry_hosts(file: Path) -> set[str]:
+    """The hosts in a `hosts.toml`: mirrors, and the server that is asked after them."""
+    text = without_comments(file)
+    servers = re.findall(r"^\s*server\s*=\s*[\"']([^\"']+)", text, re.MULTILINE)
+    if not servers and file.parent.name != "_default":
+        servers = [re.sub(r"_(\d+)_$", r":\1", file.parent.name)]
+    mirrors = re.findall(r"^\s*\[\s*host\s*\.\s*[\"']([^\"']+)", text, re.MULTILINE)
+    return {host_in(url) for url in (*mirrors, *servers)}
+
+
+def host_in(url: str) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(url if "//" in url else f"//{url}").hostname or ""
 
 
 def services(request: Request) -> Fact:
@@ -839,6 +890,7 @@ FACTS: dict[str, Callable[[Request], Fact]] = {
     "dns_servers": dns_servers,
     "time_servers": time_servers,
     "package_hosts": package_hosts,
+    "image_hosts": image_hosts,
     "cluster_dns": cluster_dns,
     "services": services,
 }

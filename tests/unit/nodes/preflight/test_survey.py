@@ -534,6 +534,38 @@ def test_the_time_servers_of_chrony_are_in_all_files_that_it_reads(tmp_path, mon
     assert "none of systemd-timesyncd" in answer("time_servers", survey.time_servers, {})["unknown"]
 
 
+def test_the_registries_are_those_of_containerd_and_of_k3s(tmp_path, monkeypatch):
+    etc, certs = tmp_path / "containerd", tmp_path / "certs"
+    monkeypatch.setattr(survey, "CONTAINERD", str(etc))
+    monkeypatch.setattr(survey, "K3S_REGISTRIES", str(tmp_path / "registries.yaml"))
+    assert survey.image_hosts({}) == {"hosts": []}, "nothing is configured where nothing is installed"
+
+    (etc / "conf.d").mkdir(parents=True)
+    (etc / "config.toml").write_text(
+        f'imports = ["{etc}/conf.d/*.toml"]\n# config_path = "/nowhere"\n[plugins.x.registry]\n'
+        f'  config_path = "{certs}"\n'
+    )
+    (etc / "conf.d" / "old.toml").write_text(
+        '[plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io"]\n'
+        '  endpoint = ["https://a.example.no:5000", "http://b.example.no/v2"]\n'
+        '  # endpoint = ["https://off.example.no"]\n'
+    )
+    for folder, text in {
+        "docker.io": 'server = "https://registry-1.docker.io"\n[host."https://c.example.no/v2"]\n',
+        "quay.io": '# server = "https://off.example.no"\n[host."https://d.example.no"]\n  capabilities = ["pull"]\n',
+        "e.example.no_5000_": "",
+        "_default": '[host."http://f.example.no"]\n',
+    }.items():
+        (certs / folder).mkdir(parents=True)
+        (certs / folder / "hosts.toml").write_text(text)
+    (tmp_path / "registries.yaml").write_text(
+        'mirrors:\n  docker.io:\n    endpoint:\n      - "https://g.example.no"\n      - https://h.example.no:8443\n'
+        'configs:\n  "g.example.no":\n    auth: {}\n'
+    )
+    names = [f"{letter}.example.no" for letter in "abcdefgh"]
+    assert survey.image_hosts({}) == {"hosts": sorted([*names, "quay.io", "registry-1.docker.io"])}
+
+
 def test_the_package_hosts_are_those_of_every_source_that_is_on(tmp_path, monkeypatch):
     monkeypatch.setattr(survey, "APT", str(tmp_path))
     folder = tmp_path / "sources.list.d"
