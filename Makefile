@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes benchmark-reach lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,10 @@ benchmark-nodes: $(VENV)/ready ## Measure the setup of 20 nodes, compared with p
 
 benchmark-bootstrap: $(VENV)/ready ## Measure how long a cluster takes with pulumi up and by hand (stops a running lab); ARGS=--machines 5
 	@$(VENV)/bin/python benchmarks/bootstrap.py $(ARGS)
+
+benchmark-reach: $(VENV)/ready ## Measure vds reach with 100,000 pods, and compare 10,000 random clusters with the specification (10 minutes)
+	@PYTHONPATH=. $(VENV)/bin/python benchmarks/reach.py
+	@REACH_INTENTS=10000 $(VENV)/bin/pytest -q tests/property/reach
 
 benchmark: $(VENV)/ready ## Measure the lab, three rounds (stops a running lab)
 	@$(VENV)/bin/python benchmarks/make_up.py

@@ -38,6 +38,7 @@ _MODULES = {
     "plan": ("plan:plan", "Show what an update would do with the state, without the passphrase."),
     "post-comment": ("post_comment:post_comment", "Post the comment of `preview-comment` to the pull request."),
     "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),
+    "reach": ("reach:reach", "Show which pods reach which, and the rule that decides."),
     "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),
     "recover": ("recover:recover_command", "Make a stack ready for `pulumi up` after an update that was killed."),
     "validate": ("validate:validate", "Check stack files, without nodes, engine or login."),

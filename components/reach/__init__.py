@@ -1,0 +1,1 @@
+"""Which pods reach which, by the network policies of four projects."""

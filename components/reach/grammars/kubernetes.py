@@ -1,0 +1,85 @@
+"""NetworkPolicy of networking.k8s.io. Pure."""
+
+from collections.abc import Iterator
+
+from components.core.manifests import FieldError, Fields, ManifestView
+from components.reach.grammars.parts import (
+    DEFAULT,
+    at,
+    clause,
+    label,
+    label_selector,
+    network,
+    numbers,
+    protocol,
+    rule_or_doubt,
+)
+from components.reach.model import BlockPeer, Cni, Direction, Peer, PodPeer, Policy, PortMatch, Rule
+
+_PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
+_BLOCKS_OF_PODS = {"cilium": "never", "": "maybe"}
+"""Kubernetes leaves open whether an ipBlock holds pods; Cilium knows pods by their labels alone."""
+
+
+def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
+    """One for each direction. Raises FieldError where the directions or the selected pods can't be read."""
+    spec, namespace, name = view.spec, view.namespace, view.metadata.text("name", "?")
+    subject = label_selector(spec.group("podSelector"), "pod")
+    for direction in directions(spec):
+        rules = tuple(
+            _rule(rule, direction, index, namespace, cni) for index, rule in enumerate(spec.groups(direction))
+        )
+        yield Policy(
+            label(view, clusterwide=False),
+            direction,
+            DEFAULT,
+            (1000, f"knp.default.{name}"),  # Calico's order of them
+            namespace,
+            clause([PodPeer(subject, namespace)]),
+            rules,
+            isolates=True,
+        )
+
+
+def directions(spec: Fields) -> list[Direction]:
+    """Both, if not said: ingress always, egress where there are rules for it."""
+    said = [word.lower() for word in spec.texts("policyTypes")]
+    if not said:
+        said = ["ingress", "egress"] if spec.raw.get("egress") else ["ingress"]
+    if unknown := set(said) - {"ingress", "egress"}:
+        raise FieldError("spec.policyTypes", f"has {', '.join(sorted(unknown))}, which is no direction")
+    return [direction for direction in _PEERS if direction in said]
+
+
+def _rule(rule: Fields, direction: Direction, index: int, namespace: str, cni: Cni) -> Rule:
+    where = at(direction, index)
+
+    def make() -> Rule:
+        peers = rule.groups(_PEERS[direction])
+        found = [_peer(peer, namespace, cni) for peer in peers]
+        ports = tuple(_port(port) for port in rule.groups("ports"))
+        return Rule("allow", where, clause(found) if peers else (), ports=ports or None)
+
+    return rule_or_doubt(make, Rule("allow", where))
+
+
+def _peer(peer: Fields, namespace: str, cni: Cni) -> Peer:
+    if unknown := set(peer.raw) - {"ipBlock", "namespaceSelector", "podSelector"}:
+        raise FieldError(peer.at(min(unknown)), "is not known")
+    block = peer.group("ipBlock")
+    if block.raw:
+        excepted = tuple(network(one, block.at("except")) for one in block.texts("except"))
+        pods = _BLOCKS_OF_PODS.get(cni, "address")
+        return BlockPeer(network(block.text("cidr"), block.at("cidr")), excepted, pods)  # type: ignore[arg-type]
+    if "podSelector" not in peer and "namespaceSelector" not in peer:
+        raise FieldError(peer.path, "names nobody")
+    pods_selector = label_selector(peer.group("podSelector"), "pod")
+    if peer.raw.get("namespaceSelector") is None:
+        return PodPeer(pods_selector, namespace)
+    return PodPeer((*label_selector(peer.group("namespaceSelector")), *pods_selector))
+
+
+def _port(port: Fields) -> PortMatch:
+    of = protocol(port.text("protocol", "TCP"), port.at("protocol"))
+    first = port.text("port")
+    return numbers(first, port.text("endPort"), port.at("port"), of) if first else PortMatch(of)

@@ -1,0 +1,291 @@
+"""Manifests → what decides who reaches whom. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from components.core.manifests import DEFAULT_NAMESPACE, FieldError, Fields, Manifest, ManifestView
+from components.core.network_policies import grammar_of
+from components.reach.grammars import admin, calico, cilium, kubernetes
+from components.reach.grammars.parts import ADMIN, BASELINE, DEFAULT, network
+from components.reach.model import (
+    DIRECTIONS,
+    BlockPeer,
+    Clause,
+    Cni,
+    Endpoint,
+    NamedPort,
+    Network,
+    PodPeer,
+    Policy,
+    State,
+    Tier,
+)
+
+_TIERS = (Tier(1, ADMIN, ambiguous=True), Tier(2, DEFAULT), Tier(3, BASELINE, ambiguous=True))
+_SETS = ("NetworkSet", "GlobalNetworkSet")
+_ENDED = ("Succeeded", "Failed")
+_OTHER: dict[str, Cni] = {"cilium": "calico", "calico": "cilium"}
+
+
+def read(
+    manifests: Iterable[Manifest],
+    *,
+    cni: Cni = "",
+    pod_networks: Sequence[Network] = (),
+    addresses: Sequence[str] = (),
+    gaps: Mapping[str, str] = {},
+) -> State:
+    """The state that manifests describe.
+
+    `addresses`: outside the cluster, to ask about. `gaps`: by namespace, why it is not known which policies it has.
+
+    `cni` empty: the one whose policies are among the manifests. Raises ValueError where there are some of two.
+    """
+    return _Reader(list(manifests), cni, tuple(pod_networks)).state(addresses, gaps)
+
+
+class _Reader:
+    def __init__(self, manifests: list[Manifest], cni: Cni, pod_networks: tuple[Network, ...]) -> None:
+        self.policies: list[tuple[str, Manifest]] = []
+        self.pods: list[Manifest] = []
+        self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.tiers: list[Manifest] = []
+        self.sets: list[Manifest] = []
+        for item in manifests:
+            self._sort(item)
+        self.cni = cni or self._guess()
+        self.pod_networks = pod_networks
+        self.classes: dict[Any, int] = {}
+        self.endpoints: list[Endpoint] = []
+        self.workloads: dict[str, list[int]] = {}
+
+    def _sort(self, item: Manifest) -> None:
+        kind = item.get("kind")
+        if kind == "Pod" or (isinstance(item.get("spec"), Mapping) and _template(item["spec"]) is not None):
+            self.pods.append(item)
+        elif kind == "NetworkPolicy" and item.get("apiVersion") == "networking.k8s.io/v1":  # most of them
+            self.policies.append(("kubernetes", item))
+        elif kind == "Namespace":
+            metadata = item.get("metadata") or {}
+            self.namespaces[str(metadata.get("name"))] = _texts(metadata.get("labels"))
+        elif kind == "Tier":
+            self.tiers.append(item)
+        elif kind in _SETS:
+            self.sets.append(item)
+        elif isinstance(kind, str) and (grammar := grammar_of(kind, item.get("apiVersion"))):
+            self.policies.append((grammar, item))
+
+    def _guess(self) -> Cni:
+        found = {grammar for grammar, _ in self.policies} & set(_OTHER)
+        if len(found) > 1:
+            raise ValueError("there are policies of Cilium's and of Calico's: name the one that enforces them")
+        return next((name for name in ("cilium", "calico") if name in found), "")
+
+    def state(self, addresses: Sequence[str], gaps: Mapping[str, str]) -> State:
+        tiers = {tier.name: tier for tier in (calico.TIERS if self.cni == "calico" else _TIERS)}
+        passing = self._own_tiers(tiers)
+        ignored: list[str] = []
+        policies: list[Policy] = []
+        for grammar, item in self.policies:
+            view = ManifestView(str(item["kind"]), item)
+            if grammar == _OTHER.get(self.cni) or (grammar in _OTHER and self.cni == "other"):
+                ignored.append(view.label)
+                continue
+            policies += self._read(grammar, view, tiers, passing)
+        for namespace, why in gaps.items():
+            label = f"namespace {namespace}" if namespace else "a namespace"
+            policies += [Policy(label, way, DEFAULT, namespace=namespace, unreadable=why) for way in DIRECTIONS]
+        blocks = _blocks(policies)
+        for item in self.pods:
+            self._take(item, blocks)
+        for address in addresses:
+            self.workloads[address] = [len(self.endpoints)]
+            self.endpoints.append(Endpoint("", {}, addresses=(address,)))
+        return State(
+            tuple(self.endpoints),
+            {name: tuple(dict.fromkeys(found)) for name, found in self.workloads.items()},
+            self.namespaces,
+            tuple(policies),
+            tiers,
+            self.cni,
+            self.pod_networks,
+            tuple(ignored),
+        )
+
+    # --- policies ----------------------------------------------------------------------------------------
+
+    def _own_tiers(self, tiers: dict[str, Tier]) -> set[str]:
+        """Calico's own tiers; the names of those that pass on what no rule matches."""
+        passing = {ADMIN, BASELINE}
+        for item in self.tiers if self.cni == "calico" else ():
+            try:
+                tier, denies = calico.tier(ManifestView("Tier", item))
+            except FieldError:
+                continue  # its policies have no place then, and are unreadable
+            tiers[tier.name] = tier
+            passing = passing - {tier.name} if denies else passing | {tier.name}
+        return passing
+
+    def _read(self, grammar: str, view: ManifestView, tiers: Mapping[str, Tier], passing: set[str]) -> list[Policy]:
+        try:
+            if view.text("apiVersion").startswith("k8s.cni.cncf.io/"):
+                raise FieldError("apiVersion", "is of another network than the pods' own")
+            if grammar == "kubernetes":
+                return list(kubernetes.policies(view, self.cni))
+            if grammar == "admin":
+                return list(admin.policies(view, self.cni))
+            if grammar == "cilium":
+                return list(cilium.policies(view))
+            found = [self._of_calico(policy, tiers, passing) for policy in calico.policies(view)]
+        except FieldError as error:
+            namespace = "" if _is_clusterwide(view.kind) else _namespace(view)
+            return [
+                Policy(_label(view), direction, DEFAULT, namespace=namespace, unreadable=str(error))
+                for direction in DIRECTIONS
+            ]
+        return found
+
+    def _of_calico(self, policy: Policy, tiers: Mapping[str, Tier], passing: set[str]) -> Policy:
+        if policy.tier not in tiers:
+            return policy._replace(tier=DEFAULT, unreadable=f"its tier {policy.tier} is not there")
+        rules = policy.rules
+        if self.sets:
+            members = [peer for item in self.sets for peer in _members(item)]
+            rules = tuple(rule._replace(peers=_with(rule.peers, members)) for rule in rules)
+        return policy._replace(isolates=policy.tier not in passing, rules=rules)
+
+    # --- pods --------------------------------------------------------------------------------------------
+
+    def _take(self, item: Manifest, blocks: Sequence[BlockPeer]) -> None:
+        metadata = item.get("metadata") or {}
+        owned = _owner(metadata)
+        if item["kind"] != "Pod" and owned:
+            return  # a ReplicaSet of a Deployment, a Job of a CronJob
+        namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
+        status = item.get("status") or {}
+        if item["kind"] == "Pod" and status.get("phase") in _ENDED:
+            return
+        pod = item if item["kind"] == "Pod" else _template(item["spec"]) or {}
+        endpoint = _endpoint(namespace, pod, status)
+        key = (
+            namespace,
+            tuple(sorted(endpoint.labels.items())),
+            endpoint.ports,
+            endpoint.account,
+            endpoint.host_network,
+            endpoint.unreadable,
+            None if endpoint.addresses is None else _places(endpoint.addresses, blocks),
+        )
+        place = self.classes.setdefault(key, len(self.endpoints))
+        if place == len(self.endpoints):
+            self.endpoints.append(endpoint)
+        name = owned if item["kind"] == "Pod" and owned else str(metadata.get("name"))
+        self.workloads.setdefault(f"{namespace}/{name}", []).append(place)
+
+
+def _is_clusterwide(kind: str) -> bool:
+    return kind.startswith("Global") or "Cluster" in kind or "Admin" in kind
+
+
+def _label(view: ManifestView) -> str:
+    try:
+        return view.cluster_label.replace("'", "") if _is_clusterwide(view.kind) else view.label
+    except FieldError:
+        return view.kind
+
+
+def _namespace(view: ManifestView) -> str:
+    try:
+        return view.namespace
+    except FieldError:
+        return ""
+
+
+def _owner(metadata: Mapping[str, Any]) -> str:
+    """The workload that a pod is of: its Deployment, and not the ReplicaSet between them."""
+    for owner in metadata.get("ownerReferences") or ():
+        if owner.get("controller"):
+            name, own = str(owner.get("name")), (metadata.get("labels") or {}).get("pod-template-hash")
+            return name.removesuffix(f"-{own}") if own and owner.get("kind") == "ReplicaSet" else name
+    return ""
+
+
+def _template(spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The pod of a workload."""
+    job = spec.get("jobTemplate")
+    if isinstance(job, Mapping) and isinstance(job.get("spec"), Mapping):
+        spec = job["spec"]
+    template = spec.get("template")
+    inner = template.get("spec") if isinstance(template, Mapping) else None
+    return template if isinstance(inner, Mapping) and "containers" in inner else None
+
+
+def _endpoint(namespace: str, pod: Mapping[str, Any], status: Mapping[str, Any]) -> Endpoint:
+    spec = pod.get("spec") or {}
+    try:
+        labels, ports, unreadable = _texts((pod.get("metadata") or {}).get("labels")), tuple(_ports(spec)), ""
+    except FieldError as error:
+        labels, ports, unreadable = {}, (), str(error)
+    addresses = [str(one["ip"]) for one in status.get("podIPs") or ()]
+    if not addresses and status.get("podIP"):
+        addresses = [str(status["podIP"])]
+    return Endpoint(
+        namespace,
+        labels,
+        ports,
+        str(spec.get("serviceAccountName") or "default"),
+        bool(spec.get("hostNetwork")),
+        tuple(addresses) or None,
+        unreadable,
+    )
+
+
+def _ports(spec: Mapping[str, Any]) -> Iterator[NamedPort]:
+    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+        for port in container.get("ports") or ():
+            written = Fields(port, "ports")
+            yield NamedPort(
+                written.number("containerPort"), written.text("protocol", "TCP").upper(), written.text("name")
+            )
+
+
+def _texts(labels: Any) -> Mapping[str, str]:
+    if not labels:
+        return {}
+    if isinstance(labels, dict) and all(type(value) is str for value in labels.values()):
+        return labels
+    written = Fields(labels, "metadata.labels")
+    return {str(key): written.text(key) for key in written}
+
+
+def _places(addresses: tuple[str, ...], blocks: Sequence[BlockPeer]) -> frozenset[int]:
+    found = [ip_address(one) for one in addresses]
+    return frozenset(
+        index
+        for index, block in enumerate(blocks)
+        if any(one in block.network and not any(one in other for other in block.excepted) for one in found)
+    )
+
+
+def _blocks(policies: Iterable[Policy]) -> list[BlockPeer]:
+    clauses = {
+        clause for policy in policies for rule in policy.rules for clause in (*rule.peers, *rule.local) if clause.any_of
+    }
+    peers = {peer for clause in clauses for peer in clause.any_of if isinstance(peer, BlockPeer)}
+    return sorted(peers, key=str)
+
+
+def _members(item: Manifest) -> Iterator[BlockPeer]:
+    """The networks of one of Calico's sets. Which rules select it is not looked at, so that they only may match."""
+    for one in ManifestView(str(item["kind"]), item).spec.texts("nets"):
+        yield BlockPeer(network(one, "spec.nets"), pods="maybe")
+
+
+def _with(clauses: tuple[Clause, ...], members: Sequence[BlockPeer]) -> tuple[Clause, ...]:
+    return tuple(
+        clause._replace(any_of=(*clause.any_of, *members))
+        if not clause.negated and any(isinstance(peer, PodPeer) for peer in clause.any_of)
+        else clause
+        for clause in clauses
+    )

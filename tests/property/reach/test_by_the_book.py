@@ -1,0 +1,40 @@
+"""Every answer of components/reach is the one of the specification, read a second time without sets and classes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from components.reach.evaluate import Reach
+from components.reach.model import Answer, Port
+from components.reach.questions import Answers
+from components.reach.read import read
+from tests.support.reach_by_the_book import reaches
+from tests.support.reach_intents import PORTS, Maker
+
+INTENTS = int(os.environ.get("REACH_INTENTS", "300"))
+"""Clusters to compare; `make benchmark-reach` takes 10,000."""
+BY_THE_BOOK = {True: Answer.YES, False: Answer.NO, None: Answer.UNDECIDED}
+
+
+def disagreements(manifests: list[dict[str, Any]]) -> list[str]:
+    pods = [one for one in manifests if one["kind"] == "Pod"]
+    answers = Answers(Reach(read(manifests, cni="other")))
+    found = []
+    for source in pods:
+        for target in pods:
+            for number, protocol in PORTS:
+                names = [f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in (source, target)]
+                verdict = answers.verdict(*names, Port(number, protocol))
+                wanted = BY_THE_BOOK[reaches(manifests, source, target, number, protocol)]
+                if verdict.answer is not wanted:
+                    found.append(f"{names} {number}/{protocol}: {verdict}, by the book {wanted}")
+    return found
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_pair_and_port_has_the_answer_of_the_specification(part: int) -> None:
+    for seed in range(part, INTENTS, 4):
+        assert disagreements(Maker(seed).cluster()) == [], seed
