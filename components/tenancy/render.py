@@ -8,7 +8,7 @@ from typing import Any
 from components.core import labels
 from components.core.manifests import Manifest, manifest, secured_namespace
 from components.core.names import KUBE_SYSTEM
-from components.tenancy.model import GATEWAY, TenantSpec, Tier
+from components.tenancy.model import GATEWAY, Limits, Quota, TenantSpec, Tier
 
 DEFAULT_DENY = "default-deny-all"
 ALLOW_DNS = "allow-dns"
@@ -16,9 +16,11 @@ SYSTEM_PRIORITIES = ("system-cluster-critical", "system-node-critical")
 """The priority classes that Kubernetes itself makes."""
 _RBAC = "rbac.authorization.k8s.io"
 
+Rights = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+"""API group, resources, verbs."""
 READ = ("get", "list", "watch")
 WRITE = (*READ, "create", "update", "patch", "delete")
-OWNER_RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+OWNER_RIGHTS: Rights = (
     ("", ("configmaps", "persistentvolumeclaims", "secrets", "services"), WRITE),
     ("", ("pods",), (*READ, "delete")),
     ("", ("events", "limitranges", "pods/log", "resourcequotas"), READ),
@@ -31,7 +33,7 @@ OWNER_RIGHTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("networking.k8s.io", ("networkpolicies",), READ),
     ("policy", ("poddisruptionbudgets",), WRITE),
 )
-"""API group, resources, verbs. No `exec`, because nobody can review a shell. No rights to grant rights. Quota, limits
+"""No `exec`, because nobody can review a shell. No rights to grant rights. Quota, limits
 and network policies are read-only, because they isolate the tenant."""
 
 
@@ -90,12 +92,16 @@ def tier_policies(tenant: TenantSpec, *, gateway_namespace: str | None) -> list[
 
 def resource_quota(tenant: TenantSpec) -> Manifest:
     """The quota. No node ports and no load balancers: requests from outside come through the gateway."""
-    quota = tenant.quota
+    return _inside(tenant, "v1", "ResourceQuota", "tenant", spec=quota_spec(tenant.quota, OWNER_RIGHTS))
+
+
+def quota_spec(quota: Quota, rights: Rights) -> dict[str, Any]:
+    """`spec` of a ResourceQuota, with a number for each kind that the rights let somebody create."""
     created = [
         f"count/{kind}.{group}" if group else f"count/{kind}"
-        for group, kinds, verbs in OWNER_RIGHTS
+        for group, kinds, verbs in rights
         for kind in kinds
-        if "create" in verbs
+        if "create" in verbs and "/" not in kind
     ]
     hard = {
         "limits.cpu": quota.limits_cpu,
@@ -110,21 +116,28 @@ def resource_quota(tenant: TenantSpec) -> Manifest:
         "services.nodeports": "0",
         **dict.fromkeys(created, str(quota.objects)),
     }
-    hard = dict(sorted(hard.items()))
-    return _inside(tenant, "v1", "ResourceQuota", "tenant", spec={"hard": hard})
+    return {"hard": dict(sorted(hard.items()))}
 
 
 def priority_quota(tenant: TenantSpec) -> Manifest:
     """No pod of the cluster's own priorities: it would evict CoreDNS and the gateway. The API server lets every
     namespace use them (1.36, plugin/pkg/admission/priority)."""
+    return _inside(tenant, "v1", "ResourceQuota", "system-priorities", spec=priority_spec())
+
+
+def priority_spec() -> dict[str, Any]:
+    """`spec` of a ResourceQuota that has room for no pod of the cluster's own priorities."""
     matches = {"scopeName": "PriorityClass", "operator": "In", "values": list(SYSTEM_PRIORITIES)}
-    spec = {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [matches]}}
-    return _inside(tenant, "v1", "ResourceQuota", "system-priorities", spec=spec)
+    return {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [matches]}}
 
 
 def limit_range(tenant: TenantSpec) -> Manifest:
     """Defaults for containers, because the quota refuses pods without requests."""
-    limits = tenant.limits
+    return _inside(tenant, "v1", "LimitRange", "tenant", spec=limit_spec(tenant.limits))
+
+
+def limit_spec(limits: Limits) -> dict[str, Any]:
+    """`spec` of a LimitRange."""
     container = {
         "type": "Container",
         "default": _resources(limits.default_cpu, limits.default_memory, limits.default_ephemeral_storage),
@@ -133,7 +146,7 @@ def limit_range(tenant: TenantSpec) -> Manifest:
         ),
         "max": _resources(limits.max_cpu, limits.max_memory, limits.max_ephemeral_storage),
     }
-    return _inside(tenant, "v1", "LimitRange", "tenant", spec={"limits": [container]})
+    return {"limits": [container]}
 
 
 def _resources(cpu: str, memory: str, ephemeral_storage: str) -> dict[str, str]:

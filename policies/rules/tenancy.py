@@ -70,7 +70,8 @@ def label(namespace: Object, settings: PlatformNamespaces) -> Iterator[Finding]:
     if not settings.is_tenant(name) or (namespace.patch and not written):  # a patch may leave it out
         return
     value = namespace.labels.text(labels.TENANT)
-    if not written or value != name:
+    registered = namespace.labels.text(labels.REGISTERED) == "true" and name.startswith(f"{value}-")
+    if not written or (value != name and not registered):
         yield namespace.finding(
             f"has {labels.TENANT}: {value}, another's name" if written else f"has no label {labels.TENANT}",
             f"write {labels.TENANT}: {name}, or name it in platformNamespaces of tenancy-label if the platform owns it",
