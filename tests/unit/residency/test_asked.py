@@ -95,7 +95,7 @@ def test_sources_that_the_cluster_names_with_their_country_need_no_place() -> No
     rows = judged(data)
     assert rows["declared-packages"].state == rows["declared-registries"].state == "ok"
     rows = judged(data, package_hosts={"hosts": ["packages.lab.example.no", "deb.debian.org"]})
-    assert "deb.debian.org (package-repository), which no declared place holds" == rows["declared-packages"].measured
+    assert rows["declared-packages"].measured == "deb.debian.org (package-repository), which no declared place holds"
 
 
 def test_a_node_that_did_not_answer_is_left_to_the_check_of_the_survey() -> None:
