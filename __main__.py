@@ -156,6 +156,7 @@ announced = Announced(
     platform.metallb,
     namespace=platform.gateway.namespace,
     gateway=platform.gateway.name,
+    ports=sorted({one.port for one in platform.gateway.listeners}) if platform.gateway.connect else [],
     kubeconfig=kubeconfig,
     provider=ssh,
     depends_on=[gateway],

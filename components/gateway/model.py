@@ -405,6 +405,9 @@ class GatewaySpec(Spec):
     """Name of the Gateway."""
     address: IPv4Address | None = None
     """A fixed address from `metallb.pools`. Default: the first free one, which stays while the gateway exists."""
+    connect: bool = True
+    """An update ends when every port of the gateway's address answers the machine that runs Pulumi. Write `false` if
+    that machine can't reach the address: then nothing tests whether it answers."""
     issuer: Issuer = Secrets(kind="secrets")
     """Who makes the certificates of HTTPS listeners."""
     limits: Limits = Limits()

@@ -1,4 +1,4 @@
-"""Which nodes announce the gateway's address: a Service has an address before anybody announces it."""
+"""Which nodes announce the gateway's address: a Service has an address before a node announces it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -23,7 +23,10 @@ class Wait(EngineDocument):
 
     namespace: str
     gateway: str
-    owner: Owner
+    owner: Owner | None
+    """Who says which nodes announce the address; None: that is not known."""
+    ports: tuple[int, ...] = ()
+    """TCP ports that must answer; none: no connection is made."""
 
 
 class Announcement(NamedTuple):
@@ -31,14 +34,15 @@ class Announcement(NamedTuple):
 
     address: str
     """Empty while the gateway has none."""
-    nodes: tuple[str, ...] = ()
+    nodes: tuple[str, ...] | None = ()
+    """None: not known."""
 
     @property
     def reason(self) -> str:
         """Why it can't be reached; empty if it can."""
         if not self.address:
             return "the gateway has no address"
-        return "" if self.nodes else f"no node announces {self.address}"
+        return f"no node announces {self.address}" if self.nodes == () else ""
 
 
 def owner(spec: MetalLbSpec) -> Owner | None:
@@ -48,19 +52,23 @@ def owner(spec: MetalLbSpec) -> Owner | None:
     return "cilium" if all(isinstance(pool.advertisement, L2) for pool in spec.pools) else None
 
 
-def announcement(api: Api, namespace: str, gateway: str, by: Owner) -> Announcement:
+def announcement(api: Api, namespace: str, gateway: str, by: Owner | None) -> Announcement:
     """As it is now. Raises ApiError, UnreachableError."""
     found = get(api, f"/apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/gateways/{gateway}") or {}
     addresses = [str(one["value"]) for one in (found.get("status") or {}).get("addresses") or ()]
     if not addresses:
         return Announcement("")
+    if by is None:
+        return Announcement(addresses[0], None)
     services = list(_services(api, addresses[0]))
     nodes = _by_metallb(api, services) if by == "metallb" else _by_cilium(api, services)
     return Announcement(addresses[0], tuple(sorted(set(nodes))))
 
 
-def remedy(api: Api, by: Owner) -> str:
+def remedy(api: Api, by: Owner | None) -> str:
     """What to look at when no node announces an address. Raises ApiError, UnreachableError."""
+    if by is None:
+        return "see `kubectl describe gateway`, and the pools"
     nodes = list_items(api, "/api/v1/nodes", query=[("labelSelector", EXCLUDED)])
     excluded = ", ".join(sorted(str(node["metadata"]["name"]) for node in nodes))
     if by == "metallb" and excluded:

@@ -111,7 +111,7 @@ def _by_metallb(
 
 
 class Announced(pulumi.ComponentResource):
-    """Done when a node announces the gateway's address."""
+    """Done when a node announces the gateway's address, and every port of it answers."""
 
     def __init__(
         self,
@@ -120,17 +120,23 @@ class Announced(pulumi.ComponentResource):
         *,
         namespace: str,
         gateway: str,
+        ports: Sequence[int],
         kubeconfig: pulumi.Input[str],
         provider: command.Provider,
         depends_on: Sequence[pulumi.Resource],
     ) -> None:
-        """`depends_on`: the Gateway. It is asked again when the pools or the kubeconfig are others."""
+        """`ports`: those that must answer; none: no connection is made. `depends_on`: the Gateway.
+
+        It is asked again when the pools, the ports or the kubeconfig are others.
+        """
         super().__init__(token("Announced"), name, NO_DESTINATIONS)
-        if by := owner(spec):
+        by = owner(spec)
+        if by or ports:
             about = {
                 "namespace": namespace,
                 "gateway": gateway,
                 "owner": by,
+                "ports": list(ports),
                 "pools": [pool.model_dump(mode="json") for pool in spec.pools],
             }
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))

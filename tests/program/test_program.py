@@ -172,7 +172,15 @@ def test_a_run_ends_when_a_node_announces_the_gateways_address():
     assert wait.secret_inputs == {"stdin"}
     document = Wait.model_validate_json(wait.inputs["stdin"])
     assert (document.namespace, document.gateway, document.owner) == ("gateway-system", "public", "metallb")
+    assert document.ports == (80, 443)
     assert "delete" not in wait.inputs
+
+
+def test_no_connection_is_made_from_a_machine_that_cannot_reach_the_address():
+    data = stack_data("lab")
+    data["gateway"]["connect"] = False
+    (wait,) = [item for item in run_program("lab", data).of("local:Command") if item.name == "announced-wait"]
+    assert Wait.model_validate_json(wait.inputs["stdin"]).ports == ()
 
 
 def test_pools_are_made_when_the_webhook_of_metallb_answers():

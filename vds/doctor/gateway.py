@@ -143,7 +143,7 @@ def _announcement(spec: PlatformSpec, api: Api) -> Iterator[GatewayFinding]:
     if found.reason:
         yield GatewayFinding(item, "fails", found.reason, remedy(api, by))
     else:
-        yield GatewayFinding(item, "ok", f"announced by {', '.join(found.nodes)}")
+        yield GatewayFinding(item, "ok", f"announced by {', '.join(found.nodes or ())}")
 
 
 def _namespaces(spec: PlatformSpec) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The wait for a node that announces the gateway's address."""
 
 import io
+import socket
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,9 +59,10 @@ class Cluster:
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
 
-    def wait(self, wanted: Wait = METALLB) -> Any:
+    def wait(self, wanted: Wait = METALLB, connect: command.Connect | None = None) -> Any:
         self.said: list[str] = []
-        return command.wait(wanted, self, Clock(lambda: self.seconds, self.sleep), report=self.said.append)
+        clock = Clock(lambda: self.seconds, self.sleep)
+        return command.wait(wanted, self, clock, report=self.said.append, connect=connect)
 
 
 def test_it_ends_when_a_speaker_announces_the_service_of_the_address() -> None:
@@ -95,6 +97,40 @@ def test_an_address_that_no_node_announces_fails_with_the_nodes_that_are_left_ou
 def test_what_is_missing_is_said(answers: dict[str, Any], said: str) -> None:
     with pytest.raises(IncompleteError, match=said):
         Cluster(**answers).wait()
+
+
+def test_an_address_that_is_announced_and_does_not_answer_is_waited_for_and_fails() -> None:
+    """Announced by a node, with a firewall or a dead gateway behind it: the update had said that it was done."""
+    wanted = METALLB.model_copy(update={"ports": (80, 443)})
+    cluster = Cluster(**{L2: {"items": [status("osl-w-1")]}})
+    cluster.wait(wanted, lambda _, port: "Connection refused" if port == 443 and cluster.seconds < 30 else "")
+    assert cluster.seconds == 30
+    assert cluster.said == [
+        f"gateway gateway-system/public: {ADDRESS} port 443 does not answer (Connection refused): waiting"
+    ]
+    with pytest.raises(IncompleteError) as caught:
+        cluster.wait(wanted, lambda *_: "No route to host")
+    assert f"{ADDRESS} port 80 does not answer (No route to host) after {SECONDS} s: it is announced by osl-w-1" in str(
+        caught.value
+    )
+    assert "write gateway.connect: false" in str(caught.value)
+
+
+def test_where_it_is_not_known_who_announces_the_address_must_answer_all_the_same() -> None:
+    wanted = METALLB.model_copy(update={"owner": None, "ports": (443,)})
+    silent = {(ADDRESS, 443): "Connection refused"}
+    assert Cluster().wait(wanted, lambda *_: "") == (ADDRESS, None)
+    with pytest.raises(IncompleteError, match=r"443 does not answer .* s: see the gateway's pods"):
+        Cluster().wait(wanted, lambda address, port: silent[address, port])
+    with pytest.raises(IncompleteError, match="has no address after"):
+        Cluster(**{GATEWAY: {"status": {}}}).wait(wanted)
+
+
+def test_a_connection_is_really_made() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert command.answers("127.0.0.1", port) == ""
+    assert command.answers("127.0.0.1", port) == "Connection refused"
 
 
 def test_a_refusal_is_no_announcement() -> None:
