@@ -104,11 +104,10 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.RunResponse()
 
     async def RunPlugin(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """A policy pack: its own process in the pack's folder, with its output streamed to the engine."""
-        if request.kind != "analyzer":
-            await context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"this stand-in runs policy packs, no {request.kind} plugins"
-            )
+        """A policy pack or component package: its own process in its folder, with its output streamed to the engine."""
+        if request.kind not in ("analyzer", "resource"):
+            said = f"this stand-in runs policy packs and component packages, no {request.kind} plugins"
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, said)
         python = await _interpreter(request.info, context)
         child = await self._start(
             python,

@@ -1,4 +1,6 @@
-"""Runs one program or policy pack in the user's Python. It is started as a file and imports nothing of the lab.
+"""Runs one program, policy pack or component package in the user's Python.
+
+It is started as a file and imports nothing of the lab.
 
 The request is JSON on standard input, and not in arguments or the environment, because it contains the stack's
 decrypted secrets, and other processes can read those.
@@ -24,6 +26,8 @@ def main() -> None:
     request = json.load(sys.stdin)
     if request["kind"] == "analyzer":
         _run_policy_pack(request)
+    elif request["kind"] == "resource":
+        _run_component_package(request)
     else:
         _run_program(request)
 
@@ -43,6 +47,13 @@ def _run_policy_pack(request: dict[str, Any]) -> None:
 
     sys.argv = ["pulumi.policy", *request["args"], request["program"]]
     runpy.run_module("pulumi.policy", run_name="__main__", alter_sys=True)
+
+
+def _run_component_package(request: dict[str, Any]) -> None:
+    import runpy
+
+    sys.argv = [request["program"], *request["args"]]
+    runpy.run_path(request["program"], run_name="__main__")
 
 
 def _run_program(request: dict[str, Any]) -> None:
