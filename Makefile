@@ -63,7 +63,7 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/mypy
-	for program in tests/lab/*/__main__.py tests/lab/programs/*/__main__.py; do $(VENV)/bin/mypy $$program || exit 1; done
+	for program in packages/*/__main__.py tests/lab/*/__main__.py tests/lab/programs/*/__main__.py; do $(VENV)/bin/mypy $$program || exit 1; done
 	$(VENV)/bin/lint-imports
 	for script in setup.sh .ci/run .ci/pulumi components/*/*.sh vds/*/*.sh components/*/*/*.sh; do sh -n $$script || exit 1; done
 	$(VENV)/bin/shellcheck -s sh setup.sh .ci/run .ci/pulumi lab/machines/*.sh tests/golden/files/*.sh
@@ -114,8 +114,9 @@ benchmark: $(VENV)/ready ## Measure the lab, three rounds (stops a running lab)
 format: $(VENV)/ready ## Format the code
 	$(VENV)/bin/ruff check --quiet --fix . ; $(VENV)/bin/ruff format --quiet .
 
-schemas: $(VENV)/ready ## Write schemas/ from the models
+schemas: $(VENV)/ready ## Write schemas/ and the agencies' types from the models
 	$(VENV)/bin/python -m components.stackfile.schema
+	$(VENV)/bin/python -m components.agency.schema
 
 policies: $(VENV)/ready ## Write docs/policies/ and docs/cis-benchmark.md from their tables
 	$(VENV)/bin/python -m policies.docs

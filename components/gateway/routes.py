@@ -41,6 +41,11 @@ def grpc_route(route: GrpcRoute, spec: GatewaySpec, context: GatewayContext = _A
     return _route("GRPCRoute", route, parents(route, spec, context), rule)
 
 
+def tenant_route(route: Route, namespace: str, to: list[dict[str, Any]]) -> Manifest:
+    """A route in a namespace of its tenant that has another name; `to` are its parents."""
+    return _route("HTTPRoute", route, to, _http_rule(route), namespace)
+
+
 def tenant_routes(spec: GatewaySpec, context: GatewayContext) -> list[Manifest]:
     """Every route of the stack file."""
     return [
@@ -80,7 +85,9 @@ def parent(spec: GatewaySpec, listener: str | None) -> dict[str, Any]:
     return {"name": spec.name, "namespace": spec.namespace, **section}
 
 
-def _route(kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
+def _route(
+    kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any], namespace: str | None = None
+) -> Manifest:
     annotations = {WAIT_FOR: ACCEPTED}
     if route.canary is not None:
         annotations[labels.CANARY] = route.canary.service
@@ -88,7 +95,7 @@ def _route(kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: 
         API,
         kind,
         route.name,
-        namespace=route.tenant,
+        namespace=namespace or route.tenant,
         labels={labels.TENANT: route.tenant},
         annotations=annotations,
         spec={"parentRefs": to, "hostnames": list(route.hostnames), "rules": [rule]},

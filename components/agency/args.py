@@ -1,0 +1,170 @@
+"""What the components take. Written from the models by `make schemas`; do not edit."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+
+class CanaryVersion(TypedDict):
+    """The new version of an app. It runs beside the stable one; a Route says how many requests it gets."""
+
+    image: pulumi.Input[str]
+    """Its image."""
+    replicas: NotRequired[pulumi.Input[int]]
+    """How many pods. Default: 1."""
+    env: NotRequired[pulumi.Input[dict[str, str]]]
+    """Environment variables in place of the app's with the same name, and more."""
+
+
+class SecretKey(TypedDict):
+    """A value of a Secret in the same namespace."""
+
+    secret: pulumi.Input[str]
+    """Name of the Secret."""
+    key: pulumi.Input[str]
+    """The key in it."""
+
+
+class Call(TypedDict):
+    """Another app in the same namespace that this app calls."""
+
+    app: pulumi.Input[str]
+    """Its name."""
+    port: pulumi.Input[int]
+    """The port of its containers, not of its Service."""
+
+
+class AppArgs(TypedDict):
+    """One app: its pods, its Service, and who may call it."""
+
+    namespace: pulumi.Input[str]
+    """One of your namespaces, as in `butikk-prod`."""
+    image: pulumi.Input[str]
+    """Image of the stable version, as in `registry.example.no/butikk/api@sha256:…`."""
+    port: NotRequired[pulumi.Input[int]]
+    """TCP port on which the container listens. The Service has port 80. Default: 8080."""
+    replicas: NotRequired[pulumi.Input[int]]
+    """How many pods of the stable version. Default: 2."""
+    canary: NotRequired[CanaryVersion]
+    """A new version that runs beside the stable one."""
+    command: NotRequired[pulumi.Input[list[str]]]
+    """The program, in place of the image's."""
+    args: NotRequired[pulumi.Input[list[str]]]
+    """Its arguments, in place of the image's."""
+    env: NotRequired[pulumi.Input[dict[str, str]]]
+    """Environment variables. Not for secrets."""
+    secret_env: NotRequired[dict[str, SecretKey]]
+    """Environment variables with values of Secrets."""
+    health_path: NotRequired[pulumi.Input[str]]
+    """A path that answers with 200 when the app works. Default: the port is open."""
+    cpu: NotRequired[pulumi.Input[str]]
+    """Processor time that each pod gets for sure, as in `100m`: a tenth of a core. Default: 100m."""
+    cpu_limit: NotRequired[pulumi.Input[str]]
+    """The most processor time of each pod. Default: 500m."""
+    memory: NotRequired[pulumi.Input[str]]
+    """Memory of each pod. Kubernetes ends a pod that uses more. Default: 256Mi."""
+    disk: NotRequired[pulumi.Input[str]]
+    """Disk of each pod for temporary files and logs. Kubernetes ends a pod that uses more. Default: 256Mi."""
+    writable: NotRequired[pulumi.Input[list[str]]]
+    """Folders for temporary files. All other files of the image are read-only."""
+    user: NotRequired[pulumi.Input[int]]
+    """Number of the user that the container runs as. Required if the image's own user is root or has no number."""
+    callers: NotRequired[pulumi.Input[list[str]]]
+    """Who may call it: `gateway`, and apps in the same namespace."""
+    calls: NotRequired[list[Call]]
+    """Apps in the same namespace that it calls."""
+    egress: NotRequired[pulumi.Input[list[str]]]
+    """Names of registered destinations outside of the cluster that it calls."""
+
+
+class Canary(TypedDict):
+    """The share of a route's requests for the new version of its app."""
+
+    percent: pulumi.Input[int]
+    """Percent of the requests. The contract has a ceiling."""
+
+
+class Match(TypedDict):
+    """Requests that meet all of these conditions."""
+
+    path_prefix: NotRequired[pulumi.Input[str]]
+    """The beginning of the path, in whole parts: `/api` takes /api and /api/v2, and not /apix. Default: /."""
+    path: NotRequired[pulumi.Input[str]]
+    """The whole path, in place of its beginning."""
+    method: NotRequired[pulumi.Input[str]]
+    """The method. Default: all."""
+    headers: NotRequired[pulumi.Input[dict[str, str]]]
+    """Headers with exactly these values."""
+    query: NotRequired[pulumi.Input[dict[str, str]]]
+    """Parameters of the query with exactly these values."""
+
+
+class HeaderChanges(TypedDict):
+    """Headers that the gateway changes. A header is named in one of the three only."""
+
+    add: NotRequired[pulumi.Input[dict[str, str]]]
+    """Added, beside a header of the same name."""
+    set: NotRequired[pulumi.Input[dict[str, str]]]
+    """In place of a header of the same name."""
+    remove: NotRequired[pulumi.Input[list[str]]]
+    """Names of headers that are removed."""
+
+
+class Rewrite(TypedDict):
+    """What the gateway changes in a request's address before it sends the request on."""
+
+    hostname: NotRequired[pulumi.Input[str]]
+    """The new host."""
+    path: NotRequired[pulumi.Input[str]]
+    """The new path."""
+    path_prefix: NotRequired[pulumi.Input[str]]
+    """In place of the `pathPrefix` that matched. The rest of the path stays."""
+
+
+class Redirect(TypedDict):
+    """The answer to a request: where the client must ask instead."""
+
+    hostname: NotRequired[pulumi.Input[str]]
+    """The new host. Default: the same."""
+    path: NotRequired[pulumi.Input[str]]
+    """The new path. Default: the same."""
+    path_prefix: NotRequired[pulumi.Input[str]]
+    """In place of the `pathPrefix` that matched. The rest of the path stays."""
+    port: NotRequired[pulumi.Input[int]]
+    """The new port. Default: the one of https."""
+    status: NotRequired[pulumi.Input[int]]
+    """303, 307 and 308 need Gateway API 1.5. Default: 302."""
+
+
+class Timeouts(TypedDict):
+    """Time limits of one request. A request that exceeds one is answered with 504."""
+
+    request_seconds: pulumi.Input[int]
+    """From the request's arrival until the whole answer was sent."""
+    backend_seconds: NotRequired[pulumi.Input[int]]
+    """For each attempt to get an answer from the Service. At most `requestSeconds`."""
+
+
+class RouteArgs(TypedDict):
+    """Requests from outside, for one app."""
+
+    namespace: pulumi.Input[str]
+    """One of your namespaces, as in `butikk-prod`."""
+    hostnames: pulumi.Input[list[str]]
+    """Host names of your domains."""
+    app: NotRequired[pulumi.Input[str]]
+    """The app that answers. Required without `redirect`."""
+    canary: NotRequired[Canary]
+    """Share of the app's canary."""
+    matches: NotRequired[list[Match]]
+    """Requests that it takes: those that meet one of these. Default: all."""
+    request_headers: NotRequired[HeaderChanges]
+    """Changes to the headers of each request."""
+    response_headers: NotRequired[HeaderChanges]
+    """Changes to the headers of each answer."""
+    rewrite: NotRequired[Rewrite]
+    """Changes to a request's address, on its way to the app."""
+    redirect: NotRequired[Redirect]
+    """The gateway answers itself. Then there is no `app`."""
+    timeouts: NotRequired[Timeouts]
+    """Time limits. Only Cilium's gateway has them for one route."""

@@ -1,0 +1,88 @@
+"""A contract and apps of an agency, for tests."""
+
+from typing import Any
+
+from components.agency.model import App, Route
+from components.agency.template import Language, project_files
+from components.tenancy.registration.contract import ContractSpec
+
+DIGEST = f"sha256:{'a' * 64}"
+IMAGE = f"registry.example.no/butikk/api@{DIGEST}"
+NAMESPACE = "butikk-prod"
+
+CONTRACT: dict[str, Any] = {
+    "tenant": "butikk",
+    "environment": "oslo",
+    "namespaces": ["butikk-prod", "butikk-staging"],
+    "size": "medium",
+    "gateway": {
+        "namespace": "gateway-system",
+        "name": "public",
+        "listeners": ["https"],
+        "address": "192.0.2.200",
+        "dataPlaneNamespace": "gateway-system",
+    },
+    "domains": ["butikk.example.no"],
+    "registries": ["registry.example.no/butikk/"],
+    "canaryCeilingPercent": 50,
+    "egress": [{"name": "vipps", "hosts": ["api.vipps.no"], "networks": [], "ports": [443]}],
+    "mtu": 1450,
+    "cni": "cilium",
+    "countries": ["NO"],
+    "versions": {"kubernetes": "1.36", "cni": "1.20.2", "gatewayApi": "1.5.1"},
+    "exceptions": [],
+}
+
+
+def contract(**changed: Any) -> ContractSpec:
+    """The contract of butikk-prod."""
+    return ContractSpec.model_validate({**CONTRACT, **changed})
+
+
+def app(**changed: Any) -> App:
+    """An app that keeps the contract."""
+    return App.model_validate({"name": "api", "namespace": NAMESPACE, "image": IMAGE, **changed})
+
+
+def route(**changed: Any) -> Route:
+    """A route that keeps the contract."""
+    hosts = ["butikk.example.no"]
+    return Route.model_validate({"name": "shop", "namespace": NAMESPACE, "hostnames": hosts, "app": "api", **changed})
+
+
+FULL_APP: dict[str, Any] = {
+    "canary": {"image": IMAGE.replace("a" * 64, "b" * 64), "env": {"MODE": "new"}},
+    "env": {"MODE": "old", "LEVEL": "info"},
+    "secretEnv": {"PASSWORD": {"secret": "database", "key": "password"}},
+    "healthPath": "/healthz",
+    "command": ["/api"],
+    "args": ["--fast"],
+    "callers": ["gateway", "frontend"],
+    "calls": [{"app": "database", "port": 5432}],
+    "egress": ["vipps"],
+    "user": 65532,
+}
+"""Every setting of an app."""
+
+FULL_ROUTE: dict[str, Any] = {
+    "canary": {"percent": 10},
+    "matches": [{"pathPrefix": "/api", "method": "GET"}],
+    "requestHeaders": {"set": {"X-Shop": "1"}},
+    "responseHeaders": {"remove": ["Server"]},
+    "rewrite": {"pathPrefix": "/"},
+    "timeouts": {"requestSeconds": 10},
+}
+"""Every setting of a route with an app."""
+
+
+def project(language: Language = "yaml", **changed: str) -> dict[str, str]:
+    """The files of a new project of butikk."""
+    given = {"repository": "https://git.example.no/platform/vds-platform.git", "version": "0.1.0", **changed}
+    return project_files(
+        language,
+        tenant="butikk",
+        namespaces=["butikk-prod", "butikk-staging"],
+        domain="butikk.example.no",
+        registry="registry.example.no/butikk/",
+        **given,
+    )

@@ -1,0 +1,81 @@
+"""What an app's and a route's objects have. Their whole text is in the golden files."""
+
+from typing import Any
+
+import pytest
+
+from components.agency.model import App
+from components.agency.render import app_manifests, route_manifest
+from components.core.manifests import Manifest
+from tests.support.agency import FULL_APP, FULL_ROUTE, app, contract, route
+
+
+def made(one: App, kind: str, name: str = "api", **changed: Any) -> Manifest:
+    (found,) = [
+        item
+        for item in app_manifests(one, contract(**changed))
+        if (item["kind"], item["metadata"]["name"]) == (kind, name)
+    ]
+    return found
+
+
+@pytest.mark.parametrize(("settings", "versions"), [({}, ["api"]), (FULL_APP, ["api", "api-canary"])])
+def test_each_version_has_pods_a_service_and_a_budget(settings: dict[str, Any], versions: list[str]) -> None:
+    for kind in ("Deployment", "Service", "PodDisruptionBudget"):
+        found = [one["metadata"]["name"] for one in app_manifests(app(**settings), contract()) if one["kind"] == kind]
+        assert found == versions
+
+
+def test_a_service_selects_the_pods_of_its_own_version_alone() -> None:
+    one = app(**FULL_APP)
+    labels = {
+        name: made(one, "Deployment", name)["spec"]["template"]["metadata"]["labels"] for name in ("api", "api-canary")
+    }
+    for name in labels:
+        selector = made(one, "Service", name)["spec"]["selector"].items()
+        assert [other for other in labels if selector <= labels[other].items()] == [name]
+
+
+def test_no_pod_has_a_token_of_its_service_account() -> None:
+    assert made(app(), "ServiceAccount")["automountServiceAccountToken"] is False
+    assert made(app(), "Deployment")["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_an_egress_is_a_label_of_the_pods() -> None:
+    labels = made(app(egress=["vipps"]), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert labels["egress.vds-platform.no/vipps"] == "true"
+
+
+def test_the_gateways_pods_may_call_an_app_where_the_gateway_has_pods() -> None:
+    gateway = contract().gateway.model_dump(by_alias=True)
+    by_pods = made(app(), "NetworkPolicy")["spec"]["ingress"]
+    by_cilium = made(app(), "NetworkPolicy", gateway={**gateway, "dataPlaneNamespace": ""})["spec"]["ingress"]
+    selector = by_pods[0]["from"][0]["namespaceSelector"]
+    assert selector["matchLabels"] == {"kubernetes.io/metadata.name": "gateway-system"}
+    assert by_cilium == []
+
+
+def test_a_canary_has_the_apps_settings_and_its_own_image_and_variables() -> None:
+    one = app(**FULL_APP)
+    stable, canary = (
+        made(one, "Deployment", name)["spec"]["template"]["spec"]["containers"][0] for name in ("api", "api-canary")
+    )
+    assert canary["image"] != stable["image"]
+    assert {"name": "MODE", "value": "new"} in canary["env"]
+    for own in (stable, canary):
+        del own["image"], own["env"]
+    assert canary == stable
+
+
+@pytest.mark.parametrize(("percent", "weights"), [(None, [100]), (0, [100, 0]), (10, [90, 10]), (50, [50, 50])])
+def test_a_percentage_is_a_weight_of_the_two_services(percent: int | None, weights: list[int]) -> None:
+    settings: dict[str, Any] = {} if percent is None else {"canary": {"percent": percent}}
+    backends = route_manifest(route(**settings), contract())["spec"]["rules"][0]["backendRefs"]
+    assert [one["weight"] for one in backends] == weights
+    assert [one["name"] for one in backends] == ["api", "api-canary"][: len(weights)]
+
+
+def test_a_route_is_in_its_own_namespace_and_on_the_contracts_gateway() -> None:
+    found = route_manifest(route(**FULL_ROUTE), contract())
+    assert found["metadata"]["namespace"] == "butikk-prod"
+    assert found["spec"]["parentRefs"] == [{"name": "public", "namespace": "gateway-system"}]

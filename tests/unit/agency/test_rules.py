@@ -1,0 +1,126 @@
+"""What a contract does not allow, in words for people who do not know Kubernetes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.agency.model import App, Route
+from components.agency.rules import stack_problems
+from tests.support.agency import DIGEST, FULL_APP, FULL_ROUTE, IMAGE, app, contract, route
+
+
+def said(apps: list[App], routes: list[Route], **changed: Any) -> list[str]:
+    return [str(found) for found in stack_problems(apps, routes, contract(**changed))]
+
+
+FRIENDS = [
+    app(name="frontend", callers=[], calls=[{"app": "api", "port": 8080}]),
+    app(name="database", callers=["api"], port=5432),
+]
+
+
+def test_what_keeps_the_contract_has_no_finding() -> None:
+    routes = [route(**FULL_ROUTE), route(name="www", hostnames=["*.butikk.example.no"])]
+    assert said([app(**FULL_APP), *FRIENDS], routes) == []
+
+
+_CASES: list[tuple[Callable[[], list[str]], str]] = [
+    (
+        lambda: said([app()], [route(hostnames=["nav.example.org"])]),
+        "route 'shop': nav.example.org is not a domain of this tenant; the contract has butikk.example.no: ask the "
+        "platform team to register it",
+    ),
+    (
+        lambda: said([app()], [route(hostnames=["xbutikk.example.no"])]),
+        "route 'shop': xbutikk.example.no is not a domain of this tenant; the contract has butikk.example.no: ask the "
+        "platform team to register it",
+    ),
+    (
+        lambda: said([app(canary={"image": IMAGE})], [route(canary={"percent": 51})]),
+        "route 'shop': its canary gets 51 %, and the contract's ceiling is 50 %: write percent: 50 or less, or "
+        "make the "
+        "canary's image the stable one",
+    ),
+    (
+        lambda: said([app()], [route(canary={"percent": 10})]),
+        "route 'shop': app api has no canary, so there is nothing that could answer these requests: add canary: "
+        "{ image: … "
+        "} to the app",
+    ),
+    (
+        lambda: said([app()], [route(app="apo")]),
+        "route 'shop': app apo is not in this stack; it has api: did you mean api?",
+    ),
+    (
+        lambda: said([app(callers=[])], [route()]),
+        "route 'shop': app api does not let the gateway call it; its callers are none: add gateway to the app's "
+        "callers",
+    ),
+    (
+        lambda: said([app()], [route()], gateway={**contract().gateway.model_dump(by_alias=True), "listeners": []}),
+        "route 'shop': the gateway has no HTTPS listener for butikk.example.no, so nothing answers: ask the "
+        "platform team "
+        "to add one",
+    ),
+    (
+        lambda: said([app(image=f"registry.example.no/butikk-forged/api@{DIGEST}")], []),
+        f"app 'api': image registry.example.no/butikk-forged/api@{DIGEST} is not in a registry of this tenant; "
+        "the contract "
+        "has registry.example.no/butikk/: push it there, or ask the platform team to register it",
+    ),
+    (
+        lambda: said([app(canary={"image": "registry.example.no/butikk/api:2"})], []),
+        "app 'api' canary: image registry.example.no/butikk/api:2 has no digest, so that what runs can change "
+        "without this "
+        "file: write it as registry/name@sha256:…, as `docker push` prints it",
+    ),
+    (
+        lambda: said([app(egress=["altinn"])], []),
+        "app 'api': egress altinn is not a registered destination; the contract has vipps: ask the platform team to "
+        "register it",
+    ),
+    (
+        lambda: said([app(namespace="butik-prod")], []),
+        "app 'api': butik-prod is not a namespace of tenant butikk; it has butikk-prod, butikk-staging: did you mean "
+        "butikk-prod?",
+    ),
+    (
+        lambda: said([app(callers=["gateway", "web"])], []),
+        "app 'api': callers has web, which is not an app of this stack; it has api: remove it",
+    ),
+    (
+        lambda: said([app(calls=[{"app": "ape", "port": 80}])], []),
+        "app 'api': calls has ape, which is not an app of this stack; it has api: did you mean api?",
+    ),
+    (
+        lambda: said([app(cpuLimit="9", replicas=1)], [], size="small"),
+        "app 'api': cpuLimit 9 is more than a pod of a small namespace may have, 2: write 2 or less",
+    ),
+    (
+        lambda: said([app(replicas=20, cpuLimit="100m", memory="64Mi", disk="64Mi")], []),
+        "the apps: need 21 pods while they are updated, and a medium namespace has 20 pods: lower replicas, "
+        "cpu, memory or "
+        "disk, or ask the platform team for a larger namespace",
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "message"), _CASES)
+def test_a_mistake_is_named_with_its_remedy(found: Callable[[], list[str]], message: str) -> None:
+    assert found()[0] == message
+
+
+def test_requests_that_ask_for_the_canary_are_not_under_its_ceiling() -> None:
+    asked = route(canary={"percent": 100}, matches=[{"headers": {"X-Canary": "yes"}}])
+    assert said([app(canary={"image": IMAGE})], [asked]) == []
+
+
+def test_a_registered_exception_excuses_its_rule_and_no_other() -> None:
+    by_tag = app(image="registry.example.no/butikk/api:2", egress=["altinn"])
+    found = stack_problems([by_tag], [], contract(exceptions=["tenancy-images"]))
+    assert [(one.rule, one.value) for one in found] == [("agency-egress", "altinn")]
+
+
+def test_a_name_is_used_once() -> None:
+    assert said([app(), app()], [])[-1] == "app 'api': occurs twice: rename one of them"
