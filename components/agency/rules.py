@@ -92,7 +92,7 @@ def _namespace_problems(item: str, namespace: str, contract: ContractSpec) -> It
 def _image_problems(item: str, image: str, contract: ContractSpec) -> Iterator[Finding]:
     if not image.startswith(contract.registries):
         said = f"image {image} is not in a registry of this tenant; the contract has {', '.join(contract.registries)}"
-        yield Finding("tenancy-images", item, said, f"push it there, or {ASK}", value=image)
+        yield Finding("tenancy-registry", item, said, f"push it there, or {ASK}", value=image)
     elif not _DIGEST.search(image):
         said = f"image {image} has no digest, so that what runs can change without this file"
         remedy = "write it as registry/name@sha256:…, as `docker push` prints it"
@@ -110,7 +110,7 @@ def _host_problems(item: str, host: str, contract: ContractSpec) -> Iterator[Fin
     bare = host.removeprefix("*.")
     if not any(bare == domain or bare.endswith(f".{domain}") for domain in contract.domains):
         said = f"{host} is not a domain of this tenant; the contract has {_list(contract.domains, 'none')}"
-        yield Finding("gateway-hostname-owner", item, said, ASK, value=host)
+        yield Finding("gateway-hostname", item, said, ASK, value=host)
 
 
 def _ceiling_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
