@@ -8,34 +8,35 @@ from typing import Any
 Manifest = dict[str, Any]
 
 PORTS = [(80, "TCP"), (81, "TCP"), (5353, "UDP"), (80, "UDP"), (443, "TCP"), (90, "SCTP")]
+ALIKE = [(80, "TCP"), (5353, "UDP"), (81, "TCP"), (443, "TCP"), (90, "SCTP")]
 _NAMES = ("web", "dns")
 
 
 class Maker:
     """Makes one cluster after another. The same seed makes the same ones."""
 
-    def __init__(self, seed: int, *, admin: bool = True, absent_keys: bool = True, named: bool = True) -> None:
+    def __init__(self, seed: int, *, admin: bool = True, alike: bool = False, pods: int = 6, policies: int = 4) -> None:
         self._random = random.Random(seed)  # noqa: S311 (no secret)
         self._admin = admin
-        self._named = named
-        self._absent_keys = absent_keys
-        """NotIn, and pods and namespaces without one of the labels."""
+        self._alike = alike
+        """Every pod and namespace has both labels, and every pod the same ports."""
+        self._pods, self._policies = pods, policies
 
     def cluster(self) -> list[Manifest]:
         """Its manifests."""
         made = self._random
         spaces = [f"ns{number}" for number in range(made.randint(1, 3))]
         found = [self._namespace(name) for name in spaces]
-        for index in range(made.randint(2, 6)):
+        for index in range(made.randint(2, self._pods)):
             found.append(self._pod(made.choice(spaces), index))
-        found += [self._policy(made.choice(spaces), index) for index in range(made.randint(0, 4))]
+        found += [self._policy(made.choice(spaces), index) for index in range(made.randint(0, self._policies))]
         if self._admin:
             found += [self._cluster_policy(index) for index in range(made.randint(0, 3))]
         return found
 
     def _labels(self) -> dict[str, str]:
         labels = {key: self._random.choice("xyz") for key in ("app", "tier")}
-        if self._absent_keys and self._random.random() < 0.3:
+        if not self._alike and self._random.random() < 0.3:
             del labels[self._random.choice(list(labels))]
         return labels
 
@@ -44,9 +45,11 @@ class Maker:
 
     def _pod(self, namespace: str, index: int) -> Manifest:
         listed = self._random.sample(PORTS, self._random.randint(0, 3))
+        if self._alike:
+            listed = ALIKE
         ports: list[dict[str, Any]] = [{"containerPort": port, "protocol": protocol} for port, protocol in listed]
         for name, port in zip(_NAMES, ports, strict=False):
-            if self._named and self._random.random() < 0.7:
+            if self._alike or self._random.random() < 0.7:
                 port["name"] = name
         return {
             "apiVersion": "v1",
@@ -61,8 +64,8 @@ class Maker:
         if made.random() < 0.5:
             selector["matchLabels"] = {made.choice(["app", "tier"]): made.choice("xyz")}
         if made.random() < 0.35:
-            operators = ["In", "Exists", "NotIn", "DoesNotExist"] if self._absent_keys else ["In", "Exists"]
-            one: dict[str, Any] = {"key": made.choice(["app", "tier"]), "operator": made.choice(operators)}
+            operator = made.choice(["In", "Exists", "NotIn", "DoesNotExist"])
+            one: dict[str, Any] = {"key": made.choice(["app", "tier"]), "operator": operator}
             if one["operator"] in ("In", "NotIn"):
                 one["values"] = made.sample("xyz", made.randint(1, 2))
             selector["matchExpressions"] = [one]
@@ -108,7 +111,7 @@ class Maker:
             port["port"] = number
         elif kind < 0.7:
             port |= {"port": 80, "endPort": made.choice([80, 81, 443])}
-        elif kind < 0.85 and self._named:
+        elif kind < 0.85:
             port["port"] = made.choice(_NAMES)
         return port
 

@@ -14,8 +14,8 @@ from components.reach.read import read
 from tests.support.reach_by_the_book import reaches
 from tests.support.reach_intents import PORTS, Maker
 
-INTENTS = int(os.environ.get("REACH_INTENTS", "300"))
-"""Clusters to compare; `make benchmark-reach` takes 10,000."""
+INTENTS = 10_000 if os.environ.get("EXAMPLES") == "nightly" else 300
+"""Clusters to compare."""
 BY_THE_BOOK = {True: Answer.YES, False: Answer.NO, None: Answer.UNDECIDED}
 
 
@@ -34,6 +34,7 @@ def disagreements(manifests: list[dict[str, Any]]) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("part", range(4))
 def test_every_pair_and_port_has_the_answer_of_the_specification(part: int) -> None:
     for seed in range(part, INTENTS, 4):
