@@ -106,7 +106,8 @@ class Fields:
     """
 
     def __init__(self, value: Any, path: str = "") -> None:
-        if value is not None and not isinstance(value, Mapping):
+        # Asking for the type first is ten times faster, and almost all are dictionaries.
+        if type(value) is not dict and value is not None and not isinstance(value, Mapping):
             raise FieldError(path, "is not a group of fields")
         self.raw: Mapping[str, Any] = value or {}
         self.path = path

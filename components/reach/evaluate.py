@@ -11,7 +11,7 @@ from copy import copy
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from components.core.endpoints import RFC_1918
 from components.core.labels import NAMESPACE_NAME
@@ -42,6 +42,7 @@ from components.tenancy.selectors import Asked
 
 _PRIVATE: tuple[Network, ...] = tuple(ip_network(cidr) for cidr in (*RFC_1918, "100.64.0.0/10", "::/0"))
 _NO_POLICY = "no policy for this direction selects the pods"
+_NO_RULE = "no rule of the policies that select the pods is for it, and none of them denies the rest"
 _MAY_SELECT = "whether it selects the pods is not known"
 
 
@@ -61,8 +62,31 @@ class Outcome(NamedTuple):
     allowed: int
     denied: int
     undecided: int
-    reasons: tuple[tuple[int, Reason], ...]
+    direction: Direction
+    causes: tuple[tuple[int, "_Cause"], ...]
     """For which peers; the last one of a peer holds."""
+
+    def reason(self, peer: int) -> Reason:
+        """What decides one peer."""
+        cause = next(cause for bits, cause in reversed(self.causes) if bits >> peer & 1)
+        names = ", ".join(dict.fromkeys(cause.policies))
+        where = cause.rule.where if cause.rule else ""
+        if cause.rule:
+            text = f"{names}, {where}, {'allows' if cause.action == 'allow' else 'denies'} it"
+        elif cause.action == "deny":
+            text = f"{names}: none has a rule for it" if "," in names else f"{names} has no rule for it"
+        else:
+            text = f"{names}: {cause.why}" if names else cause.why
+        return Reason(self.direction, cause.action, names, where, text)
+
+
+class _Cause(NamedTuple):
+    """A reason before its text is made: most are never shown."""
+
+    action: Literal["allow", "deny", "undecided"]
+    policies: tuple[str, ...] = ()
+    rule: Rule | None = None
+    why: str = ""
 
 
 class Reach:
@@ -93,7 +117,7 @@ class Reach:
         """Whether one endpoint reaches another. For an endpoint itself: two pods of it."""
         out = self.decide(source, "egress", port, 1 << target)
         back = self.decide(target, "ingress", port, 1 << source)
-        reasons = tuple(one.reasons[-1][1] for one in (out, back) if one.reasons)
+        reasons = (out.reason(target), back.reason(source))
         if out.denied or back.denied:
             return Verdict(Answer.NO, tuple(one for one in reasons if one.action == "deny"))
         if out.undecided or back.undecided:
@@ -120,7 +144,7 @@ class Reach:
         """Which of these peers one endpoint may call (egress), or be called by (ingress)."""
         left, doubts = universe, list[tuple[int, Action | None, str, str]]()
         decided: dict[Action, int] = {"allow": 0, "deny": 0}
-        reasons: list[tuple[int, Reason]] = []
+        causes: list[tuple[int, _Cause]] = []
         governed = False
         for tier, policies in self._of(local, direction):
             governed, passed, unmatched = True, 0, left
@@ -137,19 +161,21 @@ class Reach:
                         passed |= bits
                     else:
                         decided[action] |= bits
-                        reasons.append((bits, _reason(direction, action, policy.label, rule)))
-            isolating = [policy.label for policy in policies if policy.isolates and not policy.unreadable]
+                        causes.append((bits, _Cause(action, (policy.label,), rule)))
+            isolating = tuple(policy.label for policy in policies if policy.isolates and not policy.unreadable)
             if isolating:
                 decided["deny"] |= unmatched
-                reasons.append((unmatched, _no_rule(direction, isolating)))
+                causes.append((unmatched, _Cause("deny", isolating)))
                 left = passed
             else:
                 left = passed | unmatched
             if not left and not doubts:
                 break
         decided["allow"] |= left
-        reasons.append((left, Reason(direction, "allow", "", "", _through(governed))))
-        return self._with_doubts(direction, universe, decided, reasons, doubts)
+        causes.append((left, _Cause("allow", why=_NO_RULE if governed else _NO_POLICY)))
+        if governed and (odd := universe & self._unreadable):
+            doubts.append((odd, None, "", "the other pods can't be read"))
+        return self._with_doubts(direction, universe, decided, causes, doubts)
 
     def replaced(self, policies: Iterable[Policy]) -> "Reach":
         """The same state with these policies in place of those of the same names. Only what they govern is computed
@@ -216,7 +242,7 @@ class Reach:
         direction: Direction,
         universe: int,
         decided: Mapping[Action, int],
-        reasons: list[tuple[int, Reason]],
+        causes: list[tuple[int, _Cause]],
         doubts: list[tuple[int, Action | None, str, str]],
     ) -> Outcome:
         # Kubernetes lets a pod's own node through, and which node that is is not known here.
@@ -226,17 +252,14 @@ class Reach:
                 (own, "deny", "", "the other pod uses its node's network, and a pod's own node is let in"),
             ]
             decided = {**decided, "deny": decided["deny"] & ~own}
-        if odd := universe & self._unreadable:
-            doubts = [*doubts, (odd, None, "", "the other pods can't be read")]
         undecided = 0
         for bits, action, policy, why in doubts:
             unsure = bits & universe & ~(decided.get(action, 0) if action else 0)
             if unsure:
                 undecided |= unsure
-                text = f"{policy}: {why}" if policy else why
-                reasons.append((unsure, Reason(direction, "undecided", policy, "", text)))
-        kept = tuple((bits, reason) for bits, reason in reasons if bits)
-        return Outcome(decided["allow"] & ~undecided, decided["deny"] & ~undecided, undecided, kept)
+                causes.append((unsure, _Cause("undecided", (policy,) if policy else (), why=why)))
+        kept = tuple(one for one in causes if one[0])
+        return Outcome(decided["allow"] & ~undecided, decided["deny"] & ~undecided, undecided, direction, kept)
 
     def _of(self, local: int, direction: Direction) -> "_Governing":
         """The policies that select an endpoint, or may, by tier."""
@@ -300,6 +323,8 @@ class Reach:
 
     def _all(self, clauses: tuple[Clause, ...]) -> Match:
         """Endpoints for which all conditions hold."""
+        if len(clauses) == 1 and len(clauses[0].any_of) == 1 and not clauses[0].negated:
+            return self._peer(clauses[0].any_of[0])
         if clauses not in self._clauses:
             sure = possible = self.everyone
             for clause in clauses:
@@ -501,26 +526,3 @@ def _overlap(one: Network, other: Network) -> bool:
 def _port_matches(rule: Rule) -> Iterator[PortMatch]:
     yield from rule.ports or ()
     yield from rule.not_ports
-
-
-def _through(governed: bool) -> str:
-    return (
-        "no rule of the policies that select the pods is for it, and none of them denies the rest"
-        if governed
-        else _NO_POLICY
-    )
-
-
-def _reason(direction: Direction, action: Action, policy: str, rule: Rule) -> Reason:
-    does = {"allow": "allows", "deny": "denies", "pass": "passes on"}[action]
-    return Reason(
-        direction, "allow" if action == "allow" else "deny", policy, rule.where, f"{policy}, {rule.where}, {does} it"
-    )
-
-
-def _no_rule(direction: Direction, policies: list[str]) -> Reason:
-    names = ", ".join(dict.fromkeys(policies))
-    verb = "has a rule" if len(set(policies)) == 1 else "have a rule"
-    return Reason(
-        direction, "deny", names, "", f"{names}: none {verb} for it" if "," in names else f"{names} has no rule for it"
-    )

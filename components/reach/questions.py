@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from components.core.labels import TENANT
 from components.reach.evaluate import Outcome, Reach, places
-from components.reach.model import PROTOCOLS, Answer, Direction, Endpoint, Port, Reason, Span, State, Verdict
+from components.reach.model import PROTOCOLS, Answer, Direction, Endpoint, Port, Span, State, Verdict
 
 _RANK = {Answer.YES: 0, Answer.UNDECIDED: 1, Answer.NO: 2}
 
@@ -77,11 +77,11 @@ class Answers:
 
     def _pair(self, source: int, target: int, port: Port) -> Verdict:
         sides = ((self._outcome(source, "egress", port), target), (self._outcome(target, "ingress", port), source))
-        if found := [_last(one, peer) for one, peer in sides if one.denied >> peer & 1]:
+        if found := [one.reason(peer) for one, peer in sides if one.denied >> peer & 1]:
             return Verdict(Answer.NO, tuple(found))
-        if found := [_last(one, peer) for one, peer in sides if one.undecided >> peer & 1]:
+        if found := [one.reason(peer) for one, peer in sides if one.undecided >> peer & 1]:
             return Verdict(Answer.UNDECIDED, tuple(found))
-        return Verdict(Answer.YES, tuple(_last(one, peer) for one, peer in sides))
+        return Verdict(Answer.YES, tuple(one.reason(peer) for one, peer in sides))
 
     def _outcome(self, local: int, direction: Direction, port: Port) -> Outcome:
         key = (local, direction, port)
@@ -164,10 +164,6 @@ def _names(state: State) -> Mapping[int, str]:
         for place in members:
             found.setdefault(place, name)
     return found
-
-
-def _last(outcome: Outcome, peer: int) -> Reason:
-    return next(reason for bits, reason in reversed(outcome.reasons) if bits >> peer & 1)
 
 
 def _common(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:

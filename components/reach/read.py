@@ -260,7 +260,7 @@ def _texts(labels: Any) -> Mapping[str, str]:
 
 
 def _places(addresses: tuple[str, ...], blocks: Sequence[BlockPeer]) -> frozenset[int]:
-    found = [ip_address(one) for one in addresses]
+    found = [ip_address(one) for one in addresses] if blocks else []
     return frozenset(
         index
         for index, block in enumerate(blocks)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from components.core.manifests import FieldError, Fields, ManifestView
+from components.core.manifests import DEFAULT_NAMESPACE, FieldError, Fields, ManifestView
 from components.reach.grammars.parts import (
     DEFAULT,
     at,
     clause,
-    label,
     label_selector,
     network,
     numbers,
@@ -23,22 +22,15 @@ _BLOCKS_OF_PODS = {"cilium": "never", "": "maybe"}
 
 def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
     """One for each direction. Raises FieldError where the directions or the selected pods can't be read."""
-    spec, namespace, name = view.spec, view.namespace, view.metadata.text("name", "?")
-    subject = label_selector(spec.group("podSelector"), "pod")
+    spec, metadata = view.spec, view.metadata
+    namespace, name = metadata.text("namespace", DEFAULT_NAMESPACE), metadata.text("name", "?")
+    selected = clause([PodPeer(label_selector(spec.group("podSelector"), "pod"), namespace)])
+    label, order = f"{view.kind} {namespace}/{name}", (1000, f"knp.default.{name}")  # Calico's order of them
     for direction in directions(spec):
         rules = tuple(
             _rule(rule, direction, index, namespace, cni) for index, rule in enumerate(spec.groups(direction))
         )
-        yield Policy(
-            label(view, clusterwide=False),
-            direction,
-            DEFAULT,
-            (1000, f"knp.default.{name}"),  # Calico's order of them
-            namespace,
-            clause([PodPeer(subject, namespace)]),
-            rules,
-            isolates=True,
-        )
+        yield Policy(label, direction, DEFAULT, order, namespace, selected, rules, isolates=True)
 
 
 def directions(spec: Fields) -> list[Direction]:

@@ -15,7 +15,13 @@ ADMIN, DEFAULT, BASELINE = "admin", "default", "baseline"
 
 def label_selector(selector: Fields, of: str = "namespace") -> tuple[Asked, ...]:
     """A label selector of Kubernetes'."""
-    return tuple(selectors.kubernetes(selector, of)) if selector.raw else ()
+    raw = selector.raw
+    if not raw:
+        return ()
+    wanted = raw.get("matchLabels")
+    if len(raw) == 1 and type(wanted) is dict and all(type(value) is str for value in wanted.values()):
+        return tuple(Asked(label, "In", (value,), of) for label, value in wanted.items())  # most of them
+    return tuple(selectors.kubernetes(selector, of))
 
 
 def pods_in(namespaces: Fields, pods: Fields) -> PodPeer:
