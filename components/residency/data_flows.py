@@ -5,12 +5,13 @@ its field's name means a destination, and where it is a whole group of fields th
 """
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from components.charts.reference import chart_name
 from components.charts.releases import NOT_KNOWN_YET, Inside
-from components.core.endpoints import domain_of, image_registry, url_hosts
+from components.core.endpoints import domain_of, host_of, image_registry, url_hosts
 from components.core.manifests import kind_of
 from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
@@ -24,7 +25,11 @@ from components.residency.rules import NOT_KNOWN, DataFlow
 _BY_AN_OPERATOR: dict[str, Callable[[Any], list[str]]] = {"tigera-operator": calico_images}
 """Images that no object of a chart names, because an operator of the chart makes the pods."""
 _OBJECTS_ARE_RESOURCES = {"helm.sh": ("Chart",), "yaml": ("ConfigFile", "ConfigGroup"), "kustomize": ("Directory",)}
-"""Components of pulumi-kubernetes, by group: their objects are resources themselves."""
+"""Components of pulumi-kubernetes, by group: their objects are resources themselves. What they fetch is not."""
+_FETCHED = ("directory", "file", "files")
+"""Inputs of these components: paths, globs and addresses of manifests."""
+_GIT = re.compile(r"(?:git::)?(?:[a-z][a-z0-9+.-]*://|[\w.-]+@)?([\w.-]+)[:/].+", re.IGNORECASE)
+"""An address as kustomize takes it: with a scheme, `git@HOST:PATH`, or `HOST/PATH`."""
 
 _ROUTE_KINDS = ("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", "TLSRoute", "Ingress", "GatewayList")
 """Their host names are the platform's own: bytes come in by them."""
@@ -74,7 +79,7 @@ def data_flows(
             decided = all(flow.endpoint != NOT_KNOWN for flow in found)
             found += _release_flows(inputs, inside(), groups, decided=decided)
     elif kind.name in _OBJECTS_ARE_RESOURCES.get(kind.group, ()):
-        return
+        found = list(_fetched_flows(name, inputs))
     else:
         found = list(_object_flows(kind.name, inputs, groups))
     yield from dict.fromkeys(flow._replace(subject=subject) for flow in found)
@@ -86,6 +91,20 @@ def _object_name(inputs: Mapping[str, Any], name: str) -> str:
     namespace, own = written.get("namespace"), written.get("name")
     own = own if isinstance(own, str) and own else name
     return f"{namespace}/{own}" if isinstance(namespace, str) else own
+
+
+def _fetched_flows(name: str, inputs: Mapping[str, Any]) -> Iterator[DataFlow]:
+    """Where manifests are fetched from. Most releases of these components show no inputs; their name is often the
+    address then."""
+    given = {field: inputs[field] for field in _FETCHED if field in inputs} or {"name": name}
+    for field, value in given.items():
+        for item in value if isinstance(value, list) else [value]:
+            if item is UNKNOWN:
+                yield DataFlow(NOT_KNOWN, "chart-repository", field)
+            elif isinstance(item, str):
+                address = _GIT.fullmatch(item.strip())
+                hosts = url_hosts(item) or ([address[1]] if address else [])
+                yield from (DataFlow(host, "chart-repository", field) for one in hosts if (host := host_of(one)))
 
 
 def _chart_flows(release: Mapping[str, Any]) -> Iterator[DataFlow]:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from components.core.endpoints import image_registry, in_ascii, outside_of, url_hosts
+from components.core.endpoints import image_registry, in_ascii, outside_of
 from components.core.unknown import UNKNOWN
-from components.core.untrusted import YamlError, yaml_value
 from components.residency.fields import field_flows
+from components.residency.kubeconfigs import UnreadableKubeconfigError, all_hosts
 from components.residency.named import ADDRESS, URLS
 from components.residency.rules import NOT_KNOWN, DataFlow
 
@@ -47,6 +47,8 @@ class Around(NamedTuple):
     """Addresses of the program's machines that have a declared country."""
     groups: Sequence[Mapping[str, Any]] = ()
     """Objects of `egress.GROUP_KINDS`."""
+    clusters: Mapping[str, Sequence[str]] | None = None
+    """Servers of the kubeconfig in the engine's environment, by context; None: not known."""
 
 
 ALONE = Around()
@@ -62,7 +64,7 @@ def provider_flows(resource_type: str, inputs: Mapping[str, Any], around: Around
     if resource_type.startswith("pulumi:providers:"):
         package = resource_type.rpartition(":")[2]
         if package == "kubernetes":
-            yield from _cluster_flows(inputs.get("kubeconfig"), around.machines)
+            yield from _cluster_flows(inputs, around)
     if package.startswith("pulumi-"):  # pulumi-python, pulumi-nodejs
         yield DataFlow(
             NOT_KNOWN,
@@ -95,23 +97,40 @@ def _place(package: str, resource_type: str, inputs: Mapping[str, Any], around: 
     return DataFlow(f"{package}/{name}".rstrip("/"), purpose, field or "provider")
 
 
-def _cluster_flows(kubeconfig: Any, machines: frozenset[str]) -> Iterator[DataFlow]:
-    """The servers of a kubeconfig. One that is not known yet is of a cluster that this run makes, and what makes it is
-    judged."""
-    if not isinstance(kubeconfig, str):
+def _cluster_flows(inputs: Mapping[str, Any], around: Around) -> Iterator[DataFlow]:
+    """The servers of a provider's clusters: of its kubeconfig, or of the one that the engine's environment has.
+
+    One that is not known yet is of a cluster that this run makes, and what makes it is judged.
+    """
+    kubeconfig, context = inputs.get("kubeconfig"), inputs.get("context")
+    if kubeconfig is UNKNOWN or inputs.get("renderYamlToDirectory"):  # writes files and asks no server
         return
-    try:
-        found = yaml_value(kubeconfig)
-    except YamlError:
-        found = None
-    clusters = found.get("clusters") if isinstance(found, Mapping) else None
-    for entry in clusters if isinstance(clusters, list) else ():
-        cluster = entry.get("cluster") if isinstance(entry, Mapping) else None
-        for field in ("server", "proxy-url"):
-            url = cluster.get(field) if isinstance(cluster, Mapping) else None
-            for host in url_hosts(url) if isinstance(url, str) else ():
-                if host not in machines:
-                    yield DataFlow(host, "unclassified", f"kubeconfig: {field}")
+    if isinstance(kubeconfig, str) and kubeconfig:
+        try:
+            found = all_hosts(kubeconfig)
+        except UnreadableKubeconfigError:
+            yield _unknown_cluster("its kubeconfig is a path, or can't be read")
+            return
+        for field, host in found:
+            if host not in around.machines:
+                yield DataFlow(host, "unclassified", f"kubeconfig: {field}")
+        return
+    if around.clusters is None:
+        yield _unknown_cluster("it has no kubeconfig, and that of the engine's environment is not known here")
+        return
+    if context is UNKNOWN:
+        yield _unknown_cluster("its context is not known yet")
+        return
+    for host in around.clusters.get(str(context or ""), ()):
+        if host not in around.machines:
+            yield DataFlow(host, "unclassified", "KUBECONFIG: server", remedy=_WRITE_KUBECONFIG)
+
+
+_WRITE_KUBECONFIG = "write the kubeconfig's content into the provider"
+
+
+def _unknown_cluster(why: str) -> DataFlow:
+    return DataFlow(NOT_KNOWN, "unclassified", "kubeconfig", remedy=_WRITE_KUBECONFIG, unknown=f"which cluster: {why}")
 
 
 def _command_flows(resource_type: str, inputs: Mapping[str, Any], around: Around) -> Iterator[DataFlow]:

@@ -146,6 +146,11 @@ def _said(component: Component) -> RecordSettings:
         ) from None
 
 
+class DestinationSettings(RecordSettings):
+    seen_clusters: SkipJsonSchema[dict[str, tuple[str, ...]] | None] = Field(default=None)
+    """Servers of the kubeconfig in the environment of the pack's process, by context."""
+
+
 @policy(
     id="residency-destinations",
     title="Every destination of data is declared, is in an allowed country, and is controlled from one.",
@@ -160,11 +165,12 @@ def _said(component: Component) -> RecordSettings:
     remedy="Declare the place in residency.places, or use one that is declared. Where a place abroad is needed for a "
     "while, write an exception with a date and a reason.",
 )
-def destinations(stack: Stack, settings: RecordSettings) -> Iterator[Finding]:
+def destinations(stack: Stack, settings: DestinationSettings) -> Iterator[Finding]:
     record = settings.record(stack)._replace(namespaces=_namespaces(stack))
     around = Around(
         machines=frozenset(_declared_machines(stack)),
         groups=[plain(found.raw) for found in stack.objects(*GROUP_KINDS)],
+        clusters=settings.seen_clusters,
     )
     for resource in stack.resources:
         own = around

@@ -103,6 +103,7 @@ _LEVELS = {
 HERE: dict[str, Any] = {
     "today": "2026-11-21",
     "stateBackend": "file:///var/lib/state",
+    "seenClusters": {},
     "places": [
         {
             "name": "anywhere",

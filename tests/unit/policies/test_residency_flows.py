@@ -340,3 +340,8 @@ def test_what_has_no_known_purpose_says_so_and_any_declared_place_holds_it() -> 
     assert said(flow, places=[{**PLACE, "hosts": ["hub.example.com"]}]) == []
     [abroad] = said(flow, places=[{**PLACE, "hosts": ["hub.example.com"], "country": "US"}])
     assert "is in US, allowed: NO" in abroad
+    [owned] = said(flow, places=[{**PLACE, "hosts": ["hub.example.com"], "entityCountry": "US"}])
+    assert "under the law of US" in owned
+    image = custom(image="hub.example.com/a:1")
+    [other] = said(image, places=[{**PLACE, "hosts": ["hub.example.com"], "purposes": ["unclassified"]}])
+    assert "for image-registry, and place 'registry' is declared for unclassified" in other

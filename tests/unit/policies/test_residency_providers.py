@@ -7,7 +7,7 @@ import pytest
 from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import PLACE, cluster, deployment, over_ssh
 from tests.support.kubeconfigs import kubeconfig
-from tests.support.policy import UNKNOWN, Resource, violations
+from tests.support.policy import UNKNOWN, Resource, findings, violations
 
 
 def said(*resources: Resource, places: Any = (PLACE,)) -> list[str]:
@@ -121,6 +121,59 @@ def test_the_server_of_a_cluster_is_a_declared_machine_or_at_a_declared_place() 
     assert said(machine, made_here) == []
     network = {key: value for key, value in PLACE.items() if key != "hosts"} | {"networks": ["203.0.113.0/24"]}
     assert said(made_here, places=[network]) == []
+
+
+def test_a_provider_without_a_kubeconfig_takes_that_of_the_engines_environment() -> None:
+    seen = {"": ["a.eks.amazonaws.com"], "home": ["8.8.8.8"], "here": []}
+    own = cluster()
+    other, here, later = (own._replace(props={"context": name}) for name in ("home", "here", UNKNOWN))
+
+    def judged(resource: Resource, clusters: Any) -> list[str]:
+        config = {"residency-destinations": {"places": [PLACE], "seenClusters": clusters}}
+        found = violations(ENGINE_POLICIES, [resource], config)
+        return [one.message for one in found if one.policy == "residency-destinations"]
+
+    assert "KUBECONFIG: server: bytes go to a.eks.amazonaws.com" in judged(own, seen)[0]
+    assert "bytes go to 8.8.8.8" in judged(other, seen)[0]
+    assert judged(here, seen) == judged(own, {}) == []
+    assert "which cluster: its context is not known yet" in judged(later, seen)[0]
+    assert judged(own._replace(props={"renderYamlToDirectory": "out"}), seen) == []
+
+
+def test_a_kubeconfig_that_nobody_can_read_is_undecided() -> None:
+    [message] = said(cluster("/home/me/.kube/config"))
+    assert "cannot be decided at preview: which cluster: its kubeconfig is a path, or can't be read" in message
+    [found] = findings("residency-destinations", cluster(), seenClusters=None)
+    assert not found.decided
+    assert "that of the engine's environment is not known here" in found.message
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "inputs"),
+    [
+        ("yaml:ConfigFile", {"file": "https://raw.example.com/a.yaml"}),
+        ("yaml/v2:ConfigFile", {"file": "https://raw.example.com/a.yaml"}),
+        ("yaml/v2:ConfigGroup", {"files": ["manifests/*.yaml", "https://raw.example.com/a.yaml"]}),
+        ("kustomize/v2:Directory", {"directory": "https://raw.example.com/org/repo//deploy?ref=v1"}),
+        ("kustomize:Directory", {"directory": "git@raw.example.com:org/repo.git//deploy"}),
+        ("kustomize/v2:Directory", {"directory": "raw.example.com/org/repo/deploy?ref=v1"}),
+        ("kustomize/v2:Directory", {"directory": "git::https://raw.example.com/org/repo"}),
+        ("kustomize/v2:Directory", {"directory": "ssh://git@raw.example.com/org/repo"}),
+    ],
+)
+def test_manifests_come_from_a_declared_place(resource_type: str, inputs: dict[str, Any]) -> None:
+    resource = Resource(f"kubernetes:{resource_type}", inputs, "it", component=True)
+    assert any("bytes go to raw.example.com (chart-repository)" in one for one in said(resource)), said(resource)
+    assert said(resource, places=[place("raw.example.com", purposes=["chart-repository"])]) == []
+
+
+def test_manifests_of_the_program_itself_need_no_place_and_an_address_as_name_does() -> None:
+    for inputs in ({"file": "a.yaml"}, {"files": ["x/*.yml"]}, {"directory": "./overlays/oslo"}, {}):
+        assert said(Resource("kubernetes:yaml/v2:ConfigGroup", inputs, "it", component=True)) == []
+    named = Resource("kubernetes:yaml:ConfigFile", {}, "https://raw.example.com/a.yaml", component=True)
+    assert any("name: bytes go to raw.example.com" in one for one in said(named))
+    [later] = said(Resource("kubernetes:yaml:ConfigFile", {"file": UNKNOWN}, "it", component=True))
+    assert "cannot be decided at preview" in later
 
 
 def test_a_component_declares_where_its_commands_send_data() -> None:
