@@ -1,7 +1,7 @@
 """Questions about a whole state: the matrix, what a change lets through, and who reaches another tenant. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from components.core.labels import TENANT
@@ -90,15 +90,17 @@ class Answers:
         return self._outcomes[key]
 
 
-def differences(before: State, after: State) -> list[Difference]:
+def differences(before: State, after: State, among: Collection[str] | None = None) -> list[Difference]:
     """What a change lets through and what it stops. A workload that is in one of the states only is reached by none in
-    the other."""
+    the other. `among`: only pairs with one of these workloads."""
     old, new = Answers(Reach(before)), Answers(Reach(after))
     spans = _common(old.reach.spans(), new.reach.spans())
     names = sorted({*before.workloads, *after.workloads})
     found = []
     for source in names:
         for target in names:
+            if among is not None and source not in among and target not in among:
+                continue
             changed: dict[tuple[Answer, Verdict], list[Span]] = defaultdict(list)
             for span in spans:
                 was, becomes = _asked(old, source, target, span), _asked(new, source, target, span)

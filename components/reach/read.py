@@ -24,6 +24,8 @@ from components.reach.model import (
 
 _TIERS = (Tier(1, ADMIN, ambiguous=True), Tier(2, DEFAULT), Tier(3, BASELINE, ambiguous=True))
 _SETS = ("NetworkSet", "GlobalNetworkSet")
+_NOT_KNOWN = "(not known)"
+"""In place of the namespace of a pod that is not known yet: which policies it has is not known either."""
 _ENDED = ("Succeeded", "Failed")
 _OTHER: dict[str, Cni] = {"cilium": "calico", "calico": "cilium"}
 
@@ -93,6 +95,8 @@ class _Reader:
                 ignored.append(view.label)
                 continue
             policies += self._read(grammar, view, tiers, passing)
+        if any(not isinstance((item.get("metadata") or {}).get("namespace") or "", str) for item in self.pods):
+            gaps = {**gaps, _NOT_KNOWN: "which one it is is not known"}
         for namespace, why in gaps.items():
             label = f"namespace {namespace}" if namespace else "a namespace"
             policies += [Policy(label, way, DEFAULT, namespace=namespace, unreadable=why) for way in DIRECTIONS]
@@ -162,7 +166,9 @@ class _Reader:
         owned = _owner(metadata)
         if item["kind"] != "Pod" and owned:
             return  # a ReplicaSet of a Deployment, a Job of a CronJob
-        namespace = str(metadata.get("namespace") or DEFAULT_NAMESPACE)
+        namespace = metadata.get("namespace") or DEFAULT_NAMESPACE
+        if not isinstance(namespace, str):
+            namespace = _NOT_KNOWN
         status = item.get("status") or {}
         if item["kind"] == "Pod" and status.get("phase") in _ENDED:
             return

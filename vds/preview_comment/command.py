@@ -12,7 +12,7 @@ import typer
 
 from components.stackfile.parsing import check_file
 from components.stackfile.spec import PlatformSpec
-from vds.preview_comment import residency
+from vds.preview_comment import reach, residency
 from vds.preview_comment.change import Changeset, change_between, stack_file
 from vds.preview_comment.events import Change
 from vds.preview_comment.masking import masked
@@ -124,6 +124,7 @@ def examine(
         preview=replace(preview, changes=tuple(map(with_objects, preview.changes))),
         dependencies=found.dependencies,
         residency=delta,
+        reach=reach.of_changes(preview.changes) if preview.complete else (),
         unknown_base=found.unknown_base,
     )
 

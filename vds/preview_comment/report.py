@@ -62,6 +62,8 @@ class StackReport:
     """The program or what judges it changes: then nothing here is a proof."""
     unknown_base: str = ""
     """Why the base has no preview; everything is then new."""
+    reach: tuple[str, ...] = ()
+    """Pods that reach others after the change and not before, each as a sentence."""
     compared: Literal["descriptions", "state"] = "descriptions"
     """The base's description with the change's, or the state with the description."""
 
@@ -151,6 +153,7 @@ def _as_json(report: StackReport) -> Mapping[str, object]:
             "added": [fact._asdict() for fact in report.residency.added],
             "removed": [fact._asdict() for fact in report.residency.removed],
         },
+        "reach": list(report.reach),
         "preflight": None
         if found is None
         else {

@@ -35,6 +35,7 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
     if len(facts) > _FACTS_SHOWN or facts != _facts(report.residency):
         yield Block("### Residency", Risk.HEADING)
         yield from (Block(f"- {fact}", Risk.VERDICT, "residency line") for fact in facts)
+    yield from _listed("Who reaches whom", report.reach, "pair of pods")
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
     for error in report.preview.errors:
@@ -51,7 +52,7 @@ def _mark(report: StackReport) -> str:
     if report.stopped:
         return "❌"
     preview, not_proved = report.preview, report.unavailable or report.program or report.unknown_base
-    risky = preview.of("replace", "delete") or report.residency.risky or preview.violations
+    risky = preview.of("replace", "delete") or report.residency.risky or report.reach or preview.violations
     return "⚠️" if risky or not_proved else "✅"
 
 
