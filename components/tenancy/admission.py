@@ -12,42 +12,48 @@ NAME = "vds-platform-tenants"
 _API = "admissionregistration.k8s.io/v1"
 _CONTROL_PLANES = "['node-role.kubernetes.io/control-plane', 'node-role.kubernetes.io/master']"
 
-_REFUSED: tuple[tuple[str, str, str], ...] = (
+_REFUSED: tuple[tuple[str, str, str, str], ...] = (
     (
+        "tenancy-external-ips",
         "services",
         "!has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0",
         "spec.externalIPs takes the traffic of addresses that are not yours (CVE-2020-8554): remove it",
     ),
     (
+        "tenancy-external-name",
         "services",
         r"!has(object.spec.externalName) || !object.spec.externalName.matches('[.]svc([.]|$)') || "
         r"object.spec.externalName.matches('^[^.]+[.]' + request.namespace + '[.]svc([.]|$)')",
         "spec.externalName is a Service of another namespace: call that Service by its name",
     ),
     (
+        "tenancy-token",
         "secrets",
         "!has(object.type) || object.type != 'kubernetes.io/service-account-token'",
         "this type is a token that never ends: use kubectl create token, or a projected volume",
     ),
     (
+        "tenancy-control-plane",
         "pods",
         "!has(object.spec.nodeName) || object.spec.nodeName == ''",
         "spec.nodeName passes by the scheduler and the node's taints: remove it",
     ),
     (
+        "tenancy-control-plane",
         "pods",
         "!has(object.spec.tolerations) || object.spec.tolerations.all(t, (has(t.key) && t.key != '' && "
         f"!(t.key in {_CONTROL_PLANES})) || (has(t.effect) && t.effect == 'PreferNoSchedule'))",
         "spec.tolerations tolerates control planes: name the taints that the pod needs",
     ),
     (
+        "tenancy-disruption",
         "poddisruptionbudgets",
         "!(has(object.spec.maxUnavailable) && string(object.spec.maxUnavailable) in ['0', '0%']) && "
         "!(has(object.spec.minAvailable) && string(object.spec.minAvailable) == '100%')",
         "no pod may go, so no node can be drained: write maxUnavailable: 1",
     ),
 )
-"""Resource, what must hold of it, and what its author reads otherwise."""
+"""The policy that asks the same of Pulumi programs, resource, what must hold of it, what its author reads otherwise."""
 
 
 def admission_policy() -> Manifest:
@@ -65,10 +71,10 @@ def admission_policy() -> Manifest:
         "validations": [
             {
                 "expression": f"request.resource.resource != '{resource}' || ({expression})",
-                "message": message,
+                "message": f"{message} ({policy})",
                 "reason": "Forbidden",
             }
-            for resource, expression, message in _REFUSED
+            for policy, resource, expression, message in _REFUSED
         ],
     }
     return manifest(_API, "ValidatingAdmissionPolicy", NAME, spec=spec)

@@ -2,6 +2,7 @@
 
 from components.core import labels
 from components.core.manifests import Manifest, secured_namespace
+from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.network import floor_manifests, network_manifests
 from components.tenancy.registered import in_namespace
 from components.tenancy.registration.environment import Environment
@@ -33,4 +34,4 @@ def namespace_manifests(registration: Registration, namespace: str, environment:
 
 def cluster_manifests(environment: Environment, *, admin_tier: bool = False) -> list[Manifest]:
     """What the cluster has once for all registered tenants, after the definition of contracts."""
-    return floor_manifests(environment, admin_tier=admin_tier)
+    return [*admission_manifests(), *floor_manifests(environment, admin_tier=admin_tier)]

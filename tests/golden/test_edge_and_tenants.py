@@ -11,9 +11,13 @@ from components.images.model import ImageMirror
 from components.pools.model import Helm
 from components.pools.render import metallb_namespace, metallb_values, network_policies
 from components.tenancy.admission import admission_binding, admission_policy
+from components.tenancy.admission_policies import admission_manifests
+from components.tenancy.bundle import namespace_manifests
+from components.tenancy.network import floor_manifests
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
+from tests.support.registrations import environment, registration
 from tests.support.stacks import stack
 
 PINNED = ImageMirror(
@@ -47,6 +51,16 @@ def test_a_tenants_bundle_is_what_it_was(name: str, tenant: str) -> None:
 
 def test_what_is_refused_of_tenants_is_what_it_was() -> None:
     assert_golden("tenant-admission.yaml", to_yaml([admission_policy(), admission_binding()]))
+
+
+def test_what_is_refused_of_registered_tenants_is_what_it_was() -> None:
+    assert_golden("registered-admission.yaml", to_yaml(admission_manifests()))
+
+
+def test_what_isolates_a_registered_namespace_is_what_it_was() -> None:
+    published = environment()
+    made = [*namespace_manifests(registration(), "butikk-prod", published), *floor_manifests(published)]
+    assert_golden("registered-cilium.yaml", to_yaml(made))
 
 
 def test_what_is_installed_from_mirrors_is_what_it_was() -> None:

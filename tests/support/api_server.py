@@ -5,9 +5,10 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from components.kubernetes_api import ApiError, Cluster, UnreachableError
 from lab.progress import Progress
@@ -37,13 +38,14 @@ def _running(program: Path, log: Path, **options: object) -> Iterator[None]:
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[str]:
-    """The administrator's kubeconfig of a server that is ready."""
+def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+    """The administrator's kubeconfig of a server that is ready. `people`: a group by the user who is in it."""
     wanted = [tool for tool in TOOLS if tool.name in ("etcd", "kube-apiserver")]
     tools = build.ensure(Progress(total=1, quiet=True), wanted)
     for name, text in zip(("accounts.crt", "accounts.key"), authority("rsa"), strict=True):
         (folder / name).write_text(text)
-    (folder / "tokens").write_text("token,admin,admin,system:masters\n")
+    known = {"admin": "system:masters", **people}
+    (folder / "tokens").write_text("".join(f"token-{name},{name},{name},{group}\n" for name, group in known.items()))
     port, etcd, peers = _free_port(), f"http://127.0.0.1:{_free_port()}", f"http://127.0.0.1:{_free_port()}"
     with ExitStack() as running:
         running.enter_context(
@@ -78,6 +80,13 @@ def api_server(folder: Path) -> Iterator[str]:
         yield _ready(folder, port)
 
 
+def as_user(kubeconfig: str, token: str) -> str:
+    """The same server for somebody else: a token, `token-` and the name for one of `people`."""
+    content = json.loads(kubeconfig)
+    content["users"][0]["user"] = {"token": token}
+    return json.dumps(content)
+
+
 def _ready(folder: Path, port: int) -> str:
     own = folder / "certificates" / "apiserver.crt"
     for _ in range(_SECONDS):
@@ -101,7 +110,7 @@ def _kubeconfig(port: int, certificate: str) -> str:
             "kind": "Config",
             "current-context": "it",
             "clusters": [{"name": "it", "cluster": cluster}],
-            "users": [{"name": "it", "user": {"token": "token"}}],
+            "users": [{"name": "it", "user": {"token": "token-admin"}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
         }
     )

@@ -4,7 +4,7 @@ import pytest
 
 from components.core import labels
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
-from components.tenancy.network import egress_problems
+from components.tenancy.network import egress_problems, floor_manifests
 from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube
 from tests.support.policy import violations
@@ -68,13 +68,13 @@ def test_calico_leaves_its_tier_by_no_rule_because_the_default_deny_is_in_it():
 
 @pytest.mark.parametrize("cni", CNIS)
 def test_the_metadata_service_and_the_nodes_are_denied_where_the_cni_has_a_tier_for_it(cni):
-    [floor] = cluster_manifests(environment(cni=cni), admin_tier=True)
+    [floor] = floor_manifests(environment(cni=cni), admin_tier=True)
     assert "169.254.0.0/16" in str(floor)
     assert ("192.0.2.0/24" in str(floor)) or ("remote-node" in str(floor))
 
 
 def test_an_environment_without_such_a_tier_has_no_object_for_it():
-    assert cluster_manifests(environment(cni="flannel")) == []
+    assert floor_manifests(environment(cni="flannel")) == []
 
 
 def test_only_a_registered_exception_lets_people_run_commands_in_pods():

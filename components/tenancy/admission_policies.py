@@ -1,0 +1,147 @@
+"""The rules as admission policies of the API server, for all registered namespaces at once. Pure.
+
+Each policy has the Contract in the object's own namespace as its parameter; without one it refuses everything.
+"""
+
+from typing import Any
+
+from components.core import labels
+from components.core.manifests import Manifest, manifest
+from components.tenancy.admission_rules import KINDS, PLATFORM, RULES, VARIABLES, Kind, Rule
+from components.tenancy.registration.contract import CONTRACT, GROUP, KIND, VERSION
+
+CONTRACTS = "vds-platform-contracts"
+PROTECTED = "vds-platform-protected"
+DNS_OPTIONS = "vds-platform-dns-options"
+NDOTS = "2"
+"""With Kubernetes' own 5, a pod asks for api.example.no in each domain of its search list first."""
+_API = "admissionregistration.k8s.io/v1"
+_STAYS = {"name": "stays", "expression": "object == null || !has(object.metadata.deletionTimestamp)"}
+"""Deleting an object with a finalizer is an update, which must work for what was there before."""
+_PROTECTED = (Kind("", "serviceaccounts"), Kind("networking.k8s.io", "networkpolicies"))
+
+
+def admission_manifests() -> list[Manifest]:
+    """Policies and bindings, after the definition of contracts and before the first namespace."""
+    return [
+        *_validating(CONTRACTS, _contracts(), {"name": CONTRACT, "parameterNotFoundAction": "Deny"}),
+        *_validating(PROTECTED, _protected(), None),
+        *_dns_options(),
+    ]
+
+
+def _validating(name: str, spec: dict[str, Any], parameter: dict[str, Any] | None) -> list[Manifest]:
+    binding: dict[str, Any] = {
+        "policyName": name,
+        "validationActions": ["Deny"],
+        "matchResources": {"namespaceSelector": _registered()},
+    }
+    if parameter:
+        binding["paramRef"] = parameter
+    return [
+        manifest(_API, "ValidatingAdmissionPolicy", name, spec=spec),
+        manifest(_API, "ValidatingAdmissionPolicyBinding", name, spec=binding),
+    ]
+
+
+def _contracts() -> dict[str, Any]:
+    subjects = ", ".join(
+        f"'{kind.group}/{kind.resource}': '{subject}'"
+        for subject, kinds in KINDS.items()
+        for kind in kinds
+        if subject != "refused"
+    )
+    asked = "request.resource.group + '/' + request.resource.resource"
+    return {
+        "failurePolicy": "Fail",
+        "paramKind": {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND},
+        "matchConstraints": {"resourceRules": [_matched(kind) for kinds in KINDS.values() for kind in kinds]},
+        "matchConditions": [_STAYS],
+        "variables": [
+            {"name": "subject", "expression": f"{{{subjects}}}[?{asked}].orValue('refused')"},
+            {"name": "platform", "expression": PLATFORM},
+            *({"name": name, "expression": expression} for name, (_, expression) in VARIABLES.items()),
+        ],
+        "validations": [_validation(rule) for rule in RULES],
+    }
+
+
+def _matched(kind: Kind) -> dict[str, Any]:
+    resources = [kind.resource, *(["pods/ephemeralcontainers"] if kind.resource == "pods" else [])]
+    return {
+        "apiGroups": [kind.group],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": resources,
+    }
+
+
+def _validation(rule: Rule) -> dict[str, Any]:
+    waived = f"variables.subject != '{rule.subject}' || '{rule.id}' in params.spec.exceptions"
+    return {
+        "expression": f"{waived} || ({rule.holds})",
+        "message": f"{rule.message}: {rule.remedy} ({rule.id})",
+        "reason": "Forbidden",
+    }
+
+
+def _protected() -> dict[str, Any]:
+    """What a registration made stays as it is. It has no parameter: a namespace that goes loses its contract first."""
+    key = labels.REGISTERED
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [{**_matched(kind), "operations": ["CREATE", "UPDATE", "DELETE"]} for kind in _PROTECTED]
+        },
+        "variables": [{"name": "platform", "expression": PLATFORM}],
+        "validations": [
+            {
+                "expression": f"variables.platform || [object, oldObject].all(o, o == null || "
+                f"!('{key}' in o.metadata.?labels.orValue({{}})))",
+                "message": f"the platform made this object, or it has the label {key} of such objects: leave it, and "
+                "write another one without the label (tenancy-protected)",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def _dns_options() -> list[Manifest]:
+    """ndots: 2 for pods that don't say it. It isolates nobody, so a fault in it stops no pod."""
+    value = f"{{'name': 'ndots', 'value': '{NDOTS}'}}"
+    spec = {
+        "failurePolicy": "Ignore",
+        "reinvocationPolicy": "Never",
+        "matchConstraints": {
+            "resourceRules": [
+                {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+            ]
+        },
+        "matchConditions": [
+            {
+                "name": "says-nothing",
+                "expression": "object.spec.?dnsPolicy.orValue('ClusterFirst') == 'ClusterFirst' && "
+                "!object.spec.?dnsConfig.?options.orValue([]).exists(o, o.?name.orValue('') == 'ndots')",
+            }
+        ],
+        "mutations": [
+            {
+                "patchType": "JSONPatch",
+                "jsonPatch": {
+                    "expression": "has(object.spec.dnsConfig) ? (has(object.spec.dnsConfig.options) ? "
+                    f"[JSONPatch{{op: 'add', path: '/spec/dnsConfig/options/-', value: {value}}}] : "
+                    f"[JSONPatch{{op: 'add', path: '/spec/dnsConfig/options', value: [{value}]}}]) : "
+                    f"[JSONPatch{{op: 'add', path: '/spec/dnsConfig', value: {{'options': [{value}]}}}}]"
+                },
+            }
+        ],
+    }
+    binding = {"policyName": DNS_OPTIONS, "matchResources": {"namespaceSelector": _registered()}}
+    return [
+        manifest(_API, "MutatingAdmissionPolicy", DNS_OPTIONS, spec=spec),
+        manifest(_API, "MutatingAdmissionPolicyBinding", DNS_OPTIONS, spec=binding),
+    ]
+
+
+def _registered() -> dict[str, Any]:
+    return {"matchLabels": {labels.REGISTERED: "true"}}

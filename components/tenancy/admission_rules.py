@@ -1,0 +1,328 @@
+"""What a tenant may write in a registered namespace: expressions (CEL) with the contract as parameter. Pure.
+
+The API server evaluates them (`admission_policies.py`), and so does this project, before anything is applied
+(`admission_check.py`).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from components.core import labels
+from components.tenancy.registration.contract import GROUP, PLURAL
+from components.tenancy.rules import PLATFORM_NAMESPACES, UNCLAIMED_NAMESPACES
+
+GATEWAY_API = "gateway.networking.k8s.io"
+
+
+class Kind(NamedTuple):
+    """A kind of objects."""
+
+    group: str
+    resource: str
+    """Its name in URLs; `*` is every kind of the group."""
+    kind: str = ""
+
+
+class Rule(NamedTuple):
+    """One rule."""
+
+    id: str
+    subject: str
+    """Key of `KINDS`."""
+    holds: str
+    """What is true of an object that keeps it. Has `object`, `request`, `params` (the contract) and `variables`."""
+    message: str
+    remedy: str
+
+
+KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "service": (Kind("", "services", "Service"),),
+    "volume": (Kind("", "persistentvolumeclaims", "PersistentVolumeClaim"),),
+    "route": (
+        Kind(GATEWAY_API, "grpcroutes", "GRPCRoute"),
+        Kind(GATEWAY_API, "httproutes", "HTTPRoute"),
+        Kind(GATEWAY_API, "tlsroutes", "TLSRoute"),
+    ),
+    "pod": (
+        Kind("", "pods", "Pod"),
+        Kind("", "podtemplates", "PodTemplate"),
+        Kind("", "replicationcontrollers", "ReplicationController"),
+        Kind("apps", "daemonsets", "DaemonSet"),
+        Kind("apps", "deployments", "Deployment"),
+        Kind("apps", "replicasets", "ReplicaSet"),
+        Kind("apps", "statefulsets", "StatefulSet"),
+        Kind("batch", "cronjobs", "CronJob"),
+        Kind("batch", "jobs", "Job"),
+    ),
+    "policy": (Kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),),
+    "refused": (
+        Kind("", "endpoints", "Endpoints"),
+        Kind("", "limitranges", "LimitRange"),
+        Kind("", "resourcequotas", "ResourceQuota"),
+        Kind("cert-manager.io", "*"),
+        Kind("cilium.io", "ciliumenvoyconfigs", "CiliumEnvoyConfig"),
+        Kind("cilium.io", "ciliumlocalredirectpolicies", "CiliumLocalRedirectPolicy"),
+        Kind("cilium.io", "ciliumnetworkpolicies", "CiliumNetworkPolicy"),
+        Kind("crd.projectcalico.org", "*"),
+        Kind("discovery.k8s.io", "endpointslices", "EndpointSlice"),
+        Kind(GATEWAY_API, "gateways", "Gateway"),
+        Kind(GATEWAY_API, "listenersets", "ListenerSet"),
+        Kind(GATEWAY_API, "referencegrants", "ReferenceGrant"),
+        Kind(GATEWAY_API, "tcproutes", "TCPRoute"),
+        Kind(GATEWAY_API, "udproutes", "UDPRoute"),
+        Kind("gateway.networking.x-k8s.io", "*"),
+        Kind("metallb.io", "*"),
+        Kind("networking.k8s.io", "ingresses", "Ingress"),
+        Kind("projectcalico.org", "*"),
+        Kind("rbac.authorization.k8s.io", "rolebindings", "RoleBinding"),
+        Kind("rbac.authorization.k8s.io", "roles", "Role"),
+        Kind("traefik.io", "*"),
+    ),
+}
+"""What each rule is about. Nobody but the platform writes what is refused: it takes traffic of others, or changes what
+isolates the tenant."""
+
+_SYSTEM = sorted(PLATFORM_NAMESPACES - UNCLAIMED_NAMESPACES)
+_GROUPS = ", ".join(f"'system:serviceaccounts:{name}'" for name in _SYSTEM)
+PLATFORM = (
+    "request.userInfo.username == 'system:kube-controller-manager' || "
+    f"request.userInfo.groups.exists(g, g in [{_GROUPS}]) || "
+    f"authorizer.group('{GROUP}').resource('{PLURAL}').namespace(request.namespace).check('update').allowed()"
+)
+"""Whether the platform writes: its own ServiceAccounts, and who may change the contract."""
+
+_TEMPLATE = "object.?spec.?template.?spec.orValue({})"
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    "pod": (
+        "pod",
+        "request.resource.resource == 'pods' ? object.?spec.orValue({}) : "
+        "request.resource.resource == 'podtemplates' ? object.?template.?spec.orValue({}) : "
+        "request.resource.resource == 'cronjobs' ? object.?spec.?jobTemplate.?spec.?template.?spec.orValue({}) : "
+        + _TEMPLATE,
+    ),
+    "containers": (
+        "pod",
+        " + ".join(
+            f"variables.pod.?{field}.orValue([])" for field in ("containers", "initContainers", "ephemeralContainers")
+        ),
+    ),
+    "images": (
+        "pod",
+        "variables.containers.filter(c, has(c.image)).map(c, string(c.image)) + "
+        "variables.pod.?volumes.orValue([]).filter(v, has(v.image)).map(v, string(v.image.?reference.orValue('')))",
+    ),
+    "affinity": (
+        "pod",
+        " + ".join(
+            f"variables.pod.?affinity.?{kind}.?requiredDuringSchedulingIgnoredDuringExecution.orValue([]) + "
+            f"variables.pod.?affinity.?{kind}.?preferredDuringSchedulingIgnoredDuringExecution.orValue([])"
+            ".map(t, t.podAffinityTerm)"
+            for kind in ("podAffinity", "podAntiAffinity")
+        ),
+    ),
+    "nodes": (
+        "pod",
+        "variables.pod.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution"
+        ".?nodeSelectorTerms.orValue([]) + "
+        "variables.pod.?affinity.?nodeAffinity.?preferredDuringSchedulingIgnoredDuringExecution.orValue([])"
+        ".map(t, t.preference)",
+    ),
+    "peers": (
+        "policy",
+        "params.spec.namespaces + (params.spec.gateway.dataPlaneNamespace == '' ? [] : "
+        "[params.spec.gateway.dataPlaneNamespace])",
+    ),
+}
+"""By name: the subject that it is for, and its expression. One may use those before it."""
+
+# --- parts of expressions --------------------------------------------------------------------------------
+
+_RULES = "object.?spec.?rules.orValue([])"
+_OWN_SERVICE = (
+    "({0}.?kind.orValue('Service') == 'Service' && {0}.?group.orValue('') == '' && "
+    "{0}.?namespace.orValue(request.namespace) == request.namespace)"
+)
+_FILTERS = (
+    "{0}.?filters.orValue([]).all(f, !(f.?type.orValue('') in ['ExtensionRef', 'ExternalAuth']) && "
+    f"(!has(f.requestMirror) || {_OWN_SERVICE.format('f.requestMirror.backendRef')}))"
+)
+_NAMED = f"object.metadata.?annotations[?'{labels.CANARY}'].orValue('')"
+_IS_NAMED = f"b.name == {_NAMED}"
+_ON_TRIAL = f"({_IS_NAMED} || b.name.contains('canary'))"
+_WEIGHT = "int({0}.?weight.orValue(1))"
+_SUM = "r.backendRefs{0}.map(b, " + _WEIGHT.format("b") + ").sum()"
+_ALL, _TRIAL, _SAID = (_SUM.format(part) for part in ("", f".filter(b, {_ON_TRIAL})", f".filter(b, {_IS_NAMED})"))
+_FIRST = "r.backendRefs[0]"
+_SHARE = (
+    f"(size(r.backendRefs) == 1 ? ({_FIRST}.name == {_NAMED} ? {_WEIGHT.format(_FIRST)} : 0) : "
+    f"!r.backendRefs.all(b, {_ON_TRIAL}) ? {_TRIAL} : "
+    f"r.backendRefs.exists(b, {_IS_NAMED}) && !r.backendRefs.all(b, {_IS_NAMED}) ? {_SAID} : "
+    f"{_ALL} - {_WEIGHT.format(_FIRST)})"
+)
+"""Weight of a rule's canaries, read as the policy gateway-canary reads it."""
+_ASKED_FOR = (
+    "(size(r.?matches.orValue([])) > 0 && r.matches.all(m, size(m.?headers.orValue([])) > 0 || "
+    "size(m.?queryParams.orValue([])) > 0))"
+)
+_NARROW = (
+    f"({{0}}.?matchLabels[?'{labels.NAMESPACE_NAME}'].orValue('') in variables.peers || "
+    f"{{0}}.?matchLabels[?'{labels.TENANT}'].orValue('') == params.spec.tenant || "
+    f"{{0}}.?matchExpressions.orValue([]).exists(e, e.key == '{labels.NAMESPACE_NAME}' && e.operator == 'In' && "
+    "e.values.all(v, v in variables.peers)))"
+)
+_PEER = f"(!has(p.ipBlock) && (!has(p.namespaceSelector) || {_NARROW.format('p.namespaceSelector')}))"
+_SIDE = "object.?spec.?{0}.orValue([]).all(r, size(r.?{1}.orValue([])) > 0 && r.{1}.all(p, " + _PEER + "))"
+_PLACES = "['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'kubernetes.io/arch', 'kubernetes.io/os']"
+_TOLERATED = "['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']"
+"""The API server itself gives every pod tolerations of these (DefaultTolerationSeconds)."""
+_READ_BY_OTHERS = (
+    "metallb.io/",
+    "metallb.universe.tf/",
+    "lbipam.cilium.io/",
+    "io.cilium/",
+    "service.cilium.io/",
+    "external-dns.alpha.kubernetes.io/",
+    "service.kubernetes.io/",
+    "service.beta.kubernetes.io/",
+)
+_NAME = "object.spec.externalName"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "tenancy-service-type",
+        "service",
+        "object.?spec.?type.orValue('ClusterIP') in ['ClusterIP', 'ExternalName']",
+        "spec.type opens a port on every node, or takes an address of a load balancer",
+        "write type: ClusterIP, and a route through the gateway",
+    ),
+    Rule(
+        "tenancy-external-ips",
+        "service",
+        "size(object.?spec.?externalIPs.orValue([])) == 0 && object.?spec.?loadBalancerIP.orValue('') == ''",
+        "spec.externalIPs or loadBalancerIP takes addresses that may be of others (CVE-2020-8554)",
+        "remove it",
+    ),
+    Rule(
+        "tenancy-external-name",
+        "service",
+        "object.?spec.?type.orValue('') != 'ExternalName' || params.spec.egress.exists(e, e.hosts.exists(h, "
+        f"{_NAME} == h || (h.startsWith('*.') && {_NAME}.endsWith(h.substring(1))))) || "
+        rf"{_NAME}.matches('^[^.]+[.]' + request.namespace + '[.]svc([.]cluster[.]local)?$')",
+        "spec.externalName is neither a Service of this namespace nor a host of a registered egress",
+        "call the Service by its name, or have the host registered",
+    ),
+    Rule(
+        "tenancy-service-annotations",
+        "service",
+        "!object.?metadata.?annotations.orValue({}).exists(k, "
+        + " || ".join(f"k.startsWith('{prefix}')" for prefix in _READ_BY_OTHERS)
+        + ")",
+        "metadata.annotations speaks to load balancers, DNS or other clusters",
+        "remove the annotation",
+    ),
+    Rule(
+        "tenancy-volume-name",
+        "volume",
+        "request.operation != 'CREATE' || (object.?spec.?volumeName.orValue('') == '' && !has(object.spec.selector))",
+        "spec.volumeName or selector chooses a volume, which may hold the data of others",
+        "remove it: the storage class makes a new volume",
+    ),
+    Rule(
+        "gateway-hostname",
+        "route",
+        "size(object.?spec.?hostnames.orValue([])) > 0 && object.spec.hostnames.all(h, "
+        "params.spec.domains.exists(d, h == d || h.endsWith('.' + d)))",
+        "spec.hostnames is empty or has names that are not below the registered domains",
+        "write host names of domains in the contract",
+    ),
+    Rule(
+        "gateway-parent",
+        "route",
+        "size(object.?spec.?parentRefs.orValue([])) > 0 && object.spec.parentRefs.all(p, "
+        f"p.?kind.orValue('Gateway') == 'Gateway' && p.?group.orValue('{GATEWAY_API}') == '{GATEWAY_API}' && "
+        "p.?namespace.orValue(request.namespace) == params.spec.gateway.namespace && "
+        "p.name == params.spec.gateway.name && "
+        "p.?sectionName.orValue('') in params.spec.gateway.listeners)",
+        "spec.parentRefs has something else than the contract's gateway and its listeners",
+        "write the gateway of the contract, and one of its listeners as sectionName",
+    ),
+    Rule(
+        "gateway-backend",
+        "route",
+        f"{_RULES}.all(r, {_FILTERS.format('r')} && r.?backendRefs.orValue([]).all(b, {_OWN_SERVICE.format('b')} && "
+        f"{_FILTERS.format('b')}))",
+        "a backend or filter is no Service of this namespace (CVE-2026-44774, CVE-2026-54761)",
+        "write backendRefs with the name of a Service of this namespace, and no extensionRef",
+    ),
+    Rule(
+        "gateway-canary",
+        "route",
+        f"{_RULES}.all(r, {_ASKED_FOR} || size(r.?backendRefs.orValue([])) == 0 || "
+        f"{_SHARE} * 100 <= {_ALL} * int(params.spec.canaryCeilingPercent))",
+        "a canary gets more of the requests than the contract's canaryCeilingPercent",
+        "lower its weight",
+    ),
+    Rule(
+        "tenancy-registry",
+        "pod",
+        "variables.images.all(i, params.spec.registries.exists(r, i.startsWith(r.endsWith('/') ? r : r + '/')))",
+        "an image comes from a registry that the contract has not",
+        "copy it to a registry of the contract",
+    ),
+    Rule(
+        "tenancy-priority",
+        "pod",
+        "variables.pod.?priorityClassName.orValue('') == ''",
+        "priorityClassName lets its pods evict others",
+        "remove it",
+    ),
+    Rule(
+        "tenancy-node-name",
+        "pod",
+        # The scheduler writes it with another request, and an update of a running pod still has it.
+        "(request.resource.resource == 'pods' && request.operation == 'UPDATE') || "
+        "variables.pod.?nodeName.orValue('') == ''",
+        "nodeName passes by the scheduler and the node's taints",
+        "remove it",
+    ),
+    Rule(
+        "tenancy-tolerations",
+        "pod",
+        f"variables.pod.?tolerations.orValue([]).all(t, t.?key.orValue('') in {_TOLERATED})",
+        "tolerations bring its pods to nodes that are not for tenants",
+        "remove them",
+    ),
+    Rule(
+        "tenancy-node-selector",
+        "pod",
+        f"variables.pod.?nodeSelector.orValue({{}}).all(k, k in {_PLACES}) && variables.nodes.all(n, "
+        f"!has(n.matchFields) && n.?matchExpressions.orValue([]).all(e, e.key in {_PLACES}))",
+        "it chooses nodes by other labels than zone, region, architecture and operating system",
+        "remove nodeSelector or nodeAffinity",
+    ),
+    Rule(
+        "tenancy-affinity",
+        "pod",
+        "variables.affinity.all(t, !has(t.namespaceSelector) && "
+        "t.?namespaces.orValue([]).all(n, n in params.spec.namespaces))",
+        "podAffinity or podAntiAffinity names pods of other tenants, and so moves or blocks them",
+        "write terms without namespaceSelector, and only namespaces of the contract",
+    ),
+    Rule(
+        "tenancy-network-policy",
+        "policy",
+        f"variables.platform || ({_SIDE.format('ingress', 'from')} && {_SIDE.format('egress', 'to')})",
+        "a rule has no peers, addresses, or namespaces that are neither the tenant's nor the gateway's",
+        "write podSelector, or namespaceSelector with kubernetes.io/metadata.name of a namespace in the contract; for "
+        "destinations outside, set the label egress.vds-platform.no/<name> on the pods",
+    ),
+    Rule(
+        "tenancy-refused-kind",
+        "refused",
+        "variables.platform",
+        "this kind takes traffic of others, or changes what isolates the tenant",
+        "remove it",
+    ),
+)
+IDS = frozenset(rule.id for rule in RULES)
+"""Rules that a registration's exceptions may name."""

@@ -1,0 +1,369 @@
+"""What a real API server takes and refuses in a registered namespace, of its owner, its CI, and of an insider who has
+every right in it but those of the platform. The same rules without a cluster give the same verdicts."""
+
+import time
+from itertools import product
+
+import pytest
+import yaml
+
+from components.core.manifests import manifest
+from components.kubernetes_api import ApiError, Cluster
+from components.tenancy.admission import admission_binding, admission_policy
+from components.tenancy.admission_check import contract_problems, subject_of
+from components.tenancy.admission_policies import admission_manifests
+from components.tenancy.admission_rules import IDS, KINDS
+from components.tenancy.bundle import namespace_manifests, registered_namespace
+from components.tenancy.registration.contract import contract, contract_definition
+from tests.support.api_server import api_server, as_user
+from tests.support.bundles import published
+from tests.support.escapes import ALLOWED, ATTEMPTS, CONTAINER, IMAGE, NAMESPACE, deployment, obj, pod, policy
+from tests.support.registrations import BUTIKK, environment, registration
+
+BANK = {**BUTIKK, "tenant": "bank", "domains": ["bank.example.no"], "owner": {"groups": ["bank-developers"]}}
+PEOPLE = {
+    "owner": "butikk-developers",
+    "forge:butikk/app:main": "machines",
+    "insider": "insiders",
+    "nobody": "nobodies",
+}
+CONTRACT = contract(registration(), NAMESPACE, environment())["spec"]
+GROUPS = ("", "apps", "batch", "cilium.io", "discovery.k8s.io", "gateway.networking.k8s.io", "networking.k8s.io")
+MORE = ("policy", "projectcalico.org", "rbac.authorization.k8s.io", "traefik.io")
+SCHEMALESS = (
+    ("cilium.io", "v2", "ciliumnetworkpolicies", "CiliumNetworkPolicy"),
+    ("cilium.io", "v2", "ciliumlocalredirectpolicies", "CiliumLocalRedirectPolicy"),
+    ("projectcalico.org", "v3", "networkpolicies", "NetworkPolicy"),
+    ("traefik.io", "v1alpha1", "ingressroutes", "IngressRoute"),
+)
+
+
+def post(api, item, **query):
+    api.request("POST", api.path_of(item).rpartition("/")[0], item, query=list(query.items()))
+
+
+def refusal(api, item):
+    """What the API server says of the object, which it does not keep; nothing if it takes it."""
+    try:
+        post(api, item, dryRun="All")
+    except ApiError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(scope="module")
+def users(tmp_path_factory):
+    with api_server(tmp_path_factory.mktemp("registered"), PEOPLE) as kubeconfig:
+        admin = Cluster(kubeconfig)
+        prepare(admin)
+        known = {name: Cluster(as_user(kubeconfig, f"token-{name}")) for name in PEOPLE}
+        token = admin.request(
+            "POST",
+            f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/ci/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+        )["status"]["token"]
+        yield {"admin": admin, "ci": Cluster(as_user(kubeconfig, token)), **known}
+
+
+def prepare(admin):
+    """The cluster as the platform and two registrations leave it, without controllers: the test does their part."""
+    for text in published("1.5.1").split("\n---\n"):
+        for item in yaml.safe_load_all(text):
+            if item and item["kind"] == "CustomResourceDefinition":
+                item.pop("status", None)
+                post(admin, item)
+    for group, version, plural, kind in SCHEMALESS:
+        schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        names = {"plural": plural, "kind": kind, "singular": kind.lower()}
+        spec = {
+            "group": group,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+        }
+        post(admin, manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}", spec=spec))
+    post(admin, contract_definition())
+    for item in (admission_policy(), admission_binding(), *admission_manifests()):
+        post(admin, item)
+    until = time.monotonic() + 60
+    for tenant in (registration(), registration(**BANK)):
+        for name in tenant.namespace_names:
+            post(admin, registered_namespace(tenant, name))
+            made = [contract(tenant, name, environment()), manifest("v1", "ServiceAccount", "default", namespace=name)]
+            for item in (*made, *namespace_manifests(tenant, name, environment(cni="flannel"))):
+                while said := attempt(admin, item):
+                    assert time.monotonic() < until, said
+                    time.sleep(0.5)  # a new kind is served after a moment
+                if item["kind"] == "ResourceQuota":
+                    used = dict.fromkeys(item["spec"]["hard"], "0")
+                    status = {"status": {"hard": item["spec"]["hard"], "used": used}}
+                    admin.request("PATCH", f"{admin.path_of(item)}/status", status)
+    rules = [{"apiGroups": [*GROUPS, *MORE], "resources": ["*"], "verbs": ["*"]}]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "insider"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "insiders"}
+    for item in (
+        manifest("rbac.authorization.k8s.io/v1", "Role", "insider", namespace=NAMESPACE, rules=rules),
+        manifest(
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            "insider",
+            namespace=NAMESPACE,
+            roleRef=role,
+            subjects=[subject],
+        ),
+    ):
+        post(admin, item)
+    while not refusal(admin, deployment(priorityClassName="x")) and time.monotonic() < until:
+        time.sleep(0.5)  # the API server reads new policies after a moment
+
+
+def attempt(api, item):
+    try:
+        post(api, item)
+    except ApiError as error:
+        return "" if error.status == 409 else f"{item['kind']}: {error}"
+    return ""
+
+
+def judged(item):
+    return {found.rule for found in contract_problems(item, CONTRACT, namespace=NAMESPACE)}
+
+
+def test_the_api_server_takes_what_an_app_needs_from_its_owner_and_its_ci(users):
+    for item in ALLOWED:
+        for name in ("owner", "ci", "forge:butikk/app:main"):
+            assert refusal(users[name], item) == "", (name, item)
+        assert judged(item) == set(), item
+
+
+@pytest.mark.parametrize("attempted", ATTEMPTS, ids=lambda one: f"{one.source}: {one.manifest['kind']}"[:70])
+def test_what_leaves_a_namespace_is_refused(users, attempted):
+    for name in ("owner", "ci"):
+        assert refusal(users[name], attempted.manifest), name
+    said = refusal(users["insider"], attempted.manifest)
+    assert attempted.rule in said
+    if attempted.rule in IDS:
+        assert attempted.rule in judged(attempted.manifest)
+    else:
+        assert not judged(attempted.manifest)
+
+
+def test_every_rule_is_tried():
+    assert {attempted.rule for attempted in ATTEMPTS} >= IDS
+
+
+def test_a_namespace_without_a_contract_takes_nothing(users):
+    admin = users["admin"]
+    empty = registered_namespace(registration(tenant="late"), "late-prod")
+    post(admin, empty)
+    assert "no params found" in refusal(
+        admin, obj("apps/v1", "Deployment", namespace="late-prod", **{}) | {"spec": deployment()["spec"]}
+    )
+
+
+def test_what_a_registration_made_stays_as_it_is(users):
+    path = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies/default-deny-all"
+    for name in ("owner", "ci", "insider"):
+        for method, body in (
+            ("DELETE", None),
+            ("PATCH", {"metadata": {"labels": {"vds-platform.no/registered": None}}}),
+            ("PATCH", {"spec": {"policyTypes": ["Egress"]}}),
+        ):
+            with pytest.raises(ApiError, match="tenancy-protected"):
+                users[name].request(method, path, body)
+    users["admin"].request("PATCH", path, {"metadata": {"annotations": {"by": "the platform"}}})
+
+
+def test_a_quota_counts_objects(users):
+    path = f"/api/v1/namespaces/{NAMESPACE}/resourcequotas/tenant/status"
+    users["admin"].request("PATCH", path, {"status": {"used": {"count/configmaps": "100"}}})
+    try:
+        until = time.monotonic() + 30
+        while not (said := refusal(users["owner"], obj("v1", "ConfigMap"))) and time.monotonic() < until:
+            time.sleep(0.5)  # the API server reads a quota again after a moment
+        assert "exceeded quota: tenant" in said
+    finally:
+        users["admin"].request("PATCH", path, {"status": {"used": {"count/configmaps": "0"}}})
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (None, [{"name": "ndots", "value": "2"}]),
+        ({"searches": ["example.no"]}, [{"name": "ndots", "value": "2"}]),
+        ({"options": [{"name": "edns0"}]}, [{"name": "edns0"}, {"name": "ndots", "value": "2"}]),
+        ({"options": [{"name": "ndots", "value": "1"}]}, [{"name": "ndots", "value": "1"}]),
+    ],
+)
+def test_a_pod_that_says_no_ndots_gets_two(users, config, expected):
+    item = obj("v1", "Pod", spec=pod(**({"dnsConfig": config} if config else {})))
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    made = users["insider"].request("POST", path, item, query=[("dryRun", "All")])
+    assert made["spec"]["dnsConfig"]["options"] == expected
+
+
+def rights(api, namespace):
+    """All that RBAC gives somebody in a namespace and in the cluster: verb, group, resource and name."""
+    asked = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    status = api.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", asked)["status"]
+    assert not status["incomplete"]
+    return {
+        (verb, group, resource, name)
+        for rule in status["resourceRules"]
+        for verb, group, resource, name in product(
+            rule["verbs"], rule["apiGroups"], rule["resources"], rule.get("resourceNames") or [""]
+        )
+    }
+
+
+READING = {"get", "list", "watch"}
+EVERYBODY = {"selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrulesreviews"}
+"""What system:basic-user gives everybody."""
+WRITTEN = {
+    *("configmaps", "cronjobs", "deployments", "grpcroutes", "horizontalpodautoscalers", "httproutes", "jobs"),
+    *("networkpolicies", "persistentvolumeclaims", "poddisruptionbudgets", "secrets", "serviceaccounts", "services"),
+    *("statefulsets", "tlsroutes"),
+}
+
+
+@pytest.mark.parametrize("who", ["owner", "ci", "forge:butikk/app:main"])
+def test_rights_are_those_of_the_list_and_end_at_the_tenants_namespaces(users, who):
+    for namespace in ("bank-prod", "kube-system", "default"):
+        assert {resource for _, _, resource, _ in rights(users[who], namespace)} == EVERYBODY
+    found = rights(users[who], NAMESPACE)
+    writes = {verb: {resource for said, _, resource, _ in found if said == verb} for verb in {row[0] for row in found}}
+    people = {"pods/portforward", "serviceaccounts/token"} if who == "owner" else set()
+    assert writes["create"] == WRITTEN | EVERYBODY | people
+    assert writes["update"] == writes["patch"] == WRITTEN
+    assert writes["delete"] == WRITTEN | {"pods"}
+    assert set(writes) == {*READING, "create", "update", "patch", "delete"}
+    assert {name for _, _, _, name in found} == ({"", "ci"} if who == "owner" else {""})
+    assert not [row for row in found if "*" in row]
+
+
+FORBIDDEN = [
+    ("CVE-2022-46167 (Capsule)", "PATCH", f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": {"x": "y"}}}),
+    ("CVE-2024-39690 (Capsule)", "PATCH", "/api/v1/namespaces/kube-system", {"metadata": {"labels": {"x": "y"}}}),
+    (
+        "CVE-2025-55205 (Capsule)",
+        "PATCH",
+        "/api/v1/namespaces/default",
+        {"metadata": {"labels": {"vds-platform.no/tenant": "butikk"}}},
+    ),
+    (
+        "CVE-2026-22872 (Capsule)",
+        "POST",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        manifest("rbac.authorization.k8s.io/v1", "ClusterRole", "x", rules=[]),
+    ),
+    (
+        "CVE-2026-65835 (Capsule)",
+        "POST",
+        "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+        manifest("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "x", webhooks=[]),
+    ),
+    ("CVE-2023-46254 (capsule-proxy)", "GET", "/api/v1/namespaces", None),
+    (
+        "cozystack/cozystack#4164",
+        "GET",
+        "/api/v1/namespaces/bank-prod/secrets",
+        None,
+    ),
+    (
+        "cozystack/cozystack#4172",
+        "POST",
+        f"/api/v1/namespaces/{NAMESPACE}/pods/web/exec",
+        None,
+    ),
+    ("own", "GET", "/api/v1/nodes", None),
+    ("own", "GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", None),
+    (
+        "own",
+        "PATCH",
+        f"/apis/vds-platform.no/v1/namespaces/{NAMESPACE}/contracts/contract",
+        {"spec": {"domains": ["bank.example.no"]}},
+    ),
+    (
+        "own",
+        "POST",
+        f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default/token",
+        {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+    ),
+    (
+        "CVE-2020-8554 by status",
+        "PATCH",
+        f"/api/v1/namespaces/{NAMESPACE}/services/web/status",
+        {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.10"}]}}},
+    ),
+    (
+        "own",
+        "PATCH",
+        f"/api/v1/namespaces/{NAMESPACE}/resourcequotas/tenant",
+        {"spec": {"hard": {"pods": "9999"}}},
+    ),
+    (
+        "own",
+        "POST",
+        f"/api/v1/namespaces/{NAMESPACE}/pods/web/binding",
+        {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {"name": "web"},
+            "target": {"kind": "Node", "name": "cp-1"},
+        },
+    ),
+    (
+        "own",
+        "POST",
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+        manifest(
+            "certificates.k8s.io/v1",
+            "CertificateSigningRequest",
+            "x",
+            spec={"request": "", "signerName": "kubernetes.io/kube-apiserver-client", "usages": ["client auth"]},
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "method", "path", "body"), FORBIDDEN)
+def test_other_requests_are_forbidden(users, source, method, path, body):
+    for name in ("owner", "ci", "nobody"):
+        with pytest.raises(ApiError, match="forbidden") as refused:
+            users[name].request(method, path, body)
+        assert refused.value.status == 403
+
+
+def test_the_owner_gets_a_token_of_the_ci_account_and_of_no_other(users):
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/ci/token"
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    assert users["owner"].request("POST", path, asked)["status"]["token"]
+    with pytest.raises(ApiError, match="forbidden"):
+        users["ci"].request("POST", path, asked)
+
+
+def test_an_image_of_a_running_pod_is_judged_too(users):
+    users["insider"].request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", obj("v1", "Pod", name="web", spec=pod()))
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/web"
+    evil = {"spec": {"containers": [{"name": "web", "image": "docker.io/library/busybox"}]}}
+    strategic = "application/strategic-merge-patch+json"
+    with pytest.raises(ApiError, match="tenancy-registry"):
+        users["insider"].request("PATCH", path, evil, content_type=strategic)
+    debug = {"spec": {"ephemeralContainers": [{**CONTAINER, "name": "debug", "image": "docker.io/library/busybox"}]}}
+    with pytest.raises(ApiError, match="tenancy-registry"):
+        users["insider"].request("PATCH", f"{path}/ephemeralcontainers", debug, content_type=strategic)
+    users["insider"].request("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
+    users["admin"].request("DELETE", path, {"gracePeriodSeconds": 0})
+
+
+def test_kinds_are_found_by_group_whatever_their_version():
+    assert subject_of("gateway.networking.k8s.io/v1beta1", "HTTPRoute")[0] == "route"
+    assert subject_of("traefik.io/v1alpha1", "Middleware")[0] == "refused"
+    assert subject_of("example.no/v1", "Pod") is None
+    assert sum(len(kinds) for kinds in KINDS.values()) == len({kind[:2] for kinds in KINDS.values() for kind in kinds})
+    assert IMAGE.startswith(CONTRACT["registries"][0])
+    assert policy()["kind"] == "NetworkPolicy"
