@@ -101,6 +101,15 @@ class Taint(Spec):
     """What happens to pods without a toleration: no new ones, rather no new ones, or running ones are evicted too."""
 
 
+class Position(Spec):
+    """A place on the earth, in degrees."""
+
+    latitude: float = Field(ge=-90, le=90)
+    """North is positive."""
+    longitude: float = Field(ge=-180, le=180)
+    """East is positive."""
+
+
 class NodeSpec(Spec):
     """One rented server."""
 
@@ -114,6 +123,8 @@ class NodeSpec(Spec):
     """The port of its SSH server; left out: `ssh.port`."""
     country: CountryCode
     """Where the machine is."""
+    position: Position | None = None
+    """Of its data centre. The preflight compares the distance to reference points with the round trip to them."""
     provider: Provider
     machine: Literal["server", "container"] = "server"
     """`server`: a machine with its own kernel, physical or virtual. `container`: a machine of a lab, which shares the
@@ -199,7 +210,9 @@ class ReferencePoint(Spec):
     name: DnsLabel
     """Its name in reports."""
     address: Address
-    """The address that is measured to."""
+    """The address that is measured to. With a position it must be of one machine, and no anycast address."""
+    position: Position | None = None
+    """Where it is."""
     max_milliseconds: float = Field(default=5, gt=0, le=1000)
     """Round trip. 5 ms is what the articles of 2024 expect within Norway; 2023 expects 2 ms within Oslo."""
 
@@ -228,6 +241,7 @@ CheckId = Literal[
     "memory",
     "path-mtu",
     "ports",
+    "position",
     "segment",
     "source-address-filtering",
 ]

@@ -133,3 +133,7 @@ class Residency(Spec):
     """Countries for servers and for the entities that control them."""
     places: tuple[Place, ...] = ()
     exceptions: tuple[ResidencyException, ...] = ()
+    address_registries: tuple[str, ...] = ()
+    """Files of the regional internet registries (`delegated-ripencc-extended-20261120`), relative to the project. With
+    them, every public address of nodes, pools and places must be registered in a country that the stack file says of
+    it. Left out: nothing is compared."""

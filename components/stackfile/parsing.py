@@ -31,7 +31,12 @@ from components.stackfile.keys import (
 from components.stackfile.lines import located, place_at, text_at
 from components.stackfile.passphrase import SALT, passphrase_problems
 from components.stackfile.reader import Node, ReadError, read
-from components.stackfile.referenced_files import why_unreadable, with_bundle_version, with_host_keys
+from components.stackfile.referenced_files import (
+    registered_elsewhere,
+    why_unreadable,
+    with_bundle_version,
+    with_host_keys,
+)
 from components.stackfile.releases import release_advice, with_newest
 from components.stackfile.rules import LISTS, accepts, platform_problems
 from components.stackfile.spec import PlatformSpec
@@ -160,6 +165,8 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None, stack: 
     if "gateway" in sound:
         spec, unread = with_bundle_version(spec, base_dir)
         problems += unread
+    if {"residency", "nodes", "metallb"} <= sound:
+        problems += registered_elsewhere(spec, base_dir)
     found = platform_problems(spec, sound)
     if stack is not None and "environment" in sound:
         found += _name_problems(spec.environment, stack)

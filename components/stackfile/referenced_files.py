@@ -7,9 +7,17 @@ from pathlib import Path
 from components.charts.lock import FILE as CHART_LOCK
 from components.charts.lock import WantedChart, folder_problems, lock_problems, read_lock
 from components.core.finding import Finding
+from components.core.types import RefusedError
 from components.gateway.bundle import Bundle, BundleError, read_bundle
 from components.gateway.model import CrdBundle
 from components.nodes.known_hosts import KnownHostsError, key_for, known_hosts
+from components.residency.address_registry import (
+    LARGEST_BYTES,
+    RegistryFile,
+    read_registry,
+    registry_problems,
+    wanted_addresses,
+)
 from components.stackfile.spec import PlatformSpec
 
 
@@ -85,6 +93,32 @@ def bundle(crds: CrdBundle, base_dir: Path) -> Bundle | Finding:
     except (OSError, ValueError) as error:
         said, remedy = f"can't be read ({why_unreadable(error)})", "correct it"
     return Finding("gateway-crds", "gateway.crds.path", f"{crds.path!r} {said}", remedy)
+
+
+def registered_elsewhere(spec: PlatformSpec, base_dir: Path) -> list[Finding]:
+    """Addresses that the registries' files give to another country than the stack file does."""
+    if not spec.residency.address_registries:
+        return []
+    wanted = wanted_addresses(spec.nodes, spec.metallb, spec.residency)
+    files: list[RegistryFile] = []
+    problems: list[Finding] = []
+    for name in spec.residency.address_registries:
+        try:
+            if (base_dir / name).stat().st_size > LARGEST_BYTES:
+                raise RefusedError(f"is larger than {LARGEST_BYTES // 10**6} MB", "name a registry's file")
+            text = (base_dir / name).read_text(encoding="utf-8")
+            files.append(read_registry(text, [one.block for one in wanted]))
+        except RefusedError as error:
+            problems.append(_registry_file(name, error.reason, error.remedy))
+        except (OSError, ValueError) as error:
+            remedy = "correct it: a path is relative to the project"
+            problems.append(_registry_file(name, f"can't be read ({why_unreadable(error)})", remedy))
+    return problems or [*registry_problems(wanted, files, spec.residency.allowed_countries)]
+
+
+def _registry_file(name: str, reason: str, remedy: str) -> Finding:
+    value = name if name.isprintable() else ""
+    return Finding("residency-address", "residency.addressRegistries", f"{name!r} {reason}", remedy, value=value)
 
 
 def why_unreadable(error: OSError | ValueError) -> str:

@@ -6,11 +6,12 @@ The articles are the five on Kubernetes networking for Nordic operators, by year
 """
 
 from collections.abc import Callable, Sequence
+from math import asin, cos, radians, sin, sqrt
 from statistics import median
 from typing import Any, NamedTuple
 
 from components.core.versions import parse
-from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, Probe
+from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, Position, Probe
 from components.nodes.preflight.facts import Fact, Survey
 
 CONTROL_PLANE_CPUS = 2
@@ -29,6 +30,9 @@ CONNTRACK_PERCENT = 75  # node-mixin's alert NodeHighNumberConntrackEntriesUsed:
 NODE_ROUND_TRIP_MILLISECONDS = 5
 LOOKUP_MILLISECONDS = 100  # this project's choice: check `names` gives the reason
 CGROUP_V2_SINCE = "1.35"
+FIBRE_KILOMETRES = round(299.792458 / 1.468 / 2, 1)
+EARTH_RADIUS_KILOMETRES = 6371  # mean radius (IUGG)
+EARTH_IS_NO_BALL = 0.006  # the largest error of a great circle on a ball
 PROVIDERS_FIREWALL = "open them in the provider's firewall for the nodes' network"
 
 
@@ -545,6 +549,40 @@ def references(context: Context) -> Measurement:
         all(delay is not None and delay <= bounds[name] for name, delay in delays.items()),
         ", ".join(f"{name} {bound:g} ms" for name, bound in bounds.items()),
     )
+
+
+@check(
+    "distance to reference points",
+    limit="no answer sooner than light in fibre",
+    source=f"{FIBRE_KILOMETRES:g} km for a millisecond there and back: light in fibre (refractive index 1.468, "
+    "ITU-T G.652)",
+    remedy="correct the position of the node or of the reference point; else ask the provider where the machine is",
+    known_by="name a reference point that answers pings",
+)
+def position(context: Context) -> Measurement:
+    points = [point for point in context.requirements.preflight.reference_points if point.position]
+    where = context.node.position
+    if where is None or not points:
+        return Measurement("not compared: `position` is not written at the node and at a reference point")
+    answers = context.fact("references")["points"]
+    found: list[str] = []
+    nearer = False
+    for point in points:
+        delay = answers.get(point.name, {}).get("milliseconds")
+        if delay is None:
+            raise MissingFactError(f"the reference point {point.name} does not answer")
+        written, most = _kilometres(where, point.position or where), delay * FIBRE_KILOMETRES
+        found.append(f"{point.name} at most {most:.0f} km ({delay:.2f} ms), by the stack file {written:.0f} km")
+        nearer |= written * (1 - EARTH_IS_NO_BALL) > most
+    return Measurement(", ".join(found), not nearer, "no answer sooner than light in fibre")
+
+
+def _kilometres(one: Position, other: Position) -> float:
+    """The great circle between two places."""
+    north, south = radians(one.latitude), radians(other.latitude)
+    wide = radians(one.longitude - other.longitude)
+    half = sin((north - south) / 2) ** 2 + cos(north) * cos(south) * sin(wide / 2) ** 2
+    return 2 * EARTH_RADIUS_KILOMETRES * asin(min(1.0, sqrt(half)))
 
 
 @check(

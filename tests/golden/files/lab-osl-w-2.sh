@@ -15,7 +15,7 @@ kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
 firewall=''
-digest=85ca423c93cd3f30
+digest=71651523458e86fe
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

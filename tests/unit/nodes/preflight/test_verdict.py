@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.nodes.model import AcceptedCheck, ApiEndpoint, NodeRequirements, NodeSpec, PortNeed, PreflightSpec
+from components.nodes.model import (
+    AcceptedCheck,
+    ApiEndpoint,
+    NodeRequirements,
+    NodeSpec,
+    PortNeed,
+    Position,
+    PreflightSpec,
+)
 from components.nodes.preflight.checks import CHECKS, MissingFactError, steal_percent
 from components.nodes.preflight.facts import Survey
 from components.nodes.preflight.gate import PreflightError, require_fit
@@ -15,6 +23,9 @@ from components.nodes.preflight.verdict import CheckResult, accepted, advice, fi
 from tests.support.surveys import AFTER, fit_facts, window
 
 NAMES = ("osl-1", "osl-2", "osl-3")
+OSLO = {"latitude": 59.91, "longitude": 10.75}
+FRANKFURT = {"latitude": 50.11, "longitude": 8.68}
+"""1,098 km from Oslo: light in fibre needs 10.75 ms there and back."""
 REQUIREMENTS = NodeRequirements(
     "ebpf",
     "5.10",
@@ -29,10 +40,32 @@ REQUIREMENTS = NodeRequirements(
     source_address_filtering="native routing",
     announcements="MetalLB's layer-2 pools",
     preflight=PreflightSpec(
-        reference_points=({"name": "exchange", "address": "203.0.113.1"},),
+        reference_points=({"name": "exchange", "address": "203.0.113.1", "position": OSLO},),
         probes=("gratuitous-arp", "spoofed-sources"),
     ),
 )
+
+
+@pytest.mark.parametrize(
+    ("where", "point", "delay", "state", "said"),
+    [
+        (OSLO, OSLO, 0.4, "ok", "exchange at most 41 km (0.40 ms), by the stack file 0 km"),
+        (OSLO, FRANKFURT, 24.0, "ok", "by the stack file 1098 km"),
+        (OSLO, FRANKFURT, 0.5, "fails", "exchange at most 51 km (0.50 ms), by the stack file 1098 km"),
+        (OSLO, FRANKFURT, 10.6, "fails", "at most 1082 km"),
+        (OSLO, FRANKFURT, None, "unknown", "the reference point exchange does not answer"),
+        (None, OSLO, 0.4, "ok", "not compared"),
+        (OSLO, None, 0.4, "ok", "not compared"),
+    ],
+)
+def test_an_answer_that_comes_sooner_than_light_refutes_a_position(where, point, delay, state, said):
+    references = PreflightSpec(reference_points=({"name": "exchange", "address": "203.0.113.1", "position": point},))
+    spec = node("osl-1").model_copy(update={"position": Position(**where) if where else None})
+    survey = Survey("osl-1", facts("osl-1") | {"references": {"points": {"exchange": {"milliseconds": delay}}}})
+    results = findings([survey], [spec], REQUIREMENTS._replace(preflight=references))
+    [row] = [row for row in results if row.check.id == "position"]
+    assert (row.state, said in row.measured) == (state, True), row.measured
+    assert row.stops is (state != "ok")
 
 
 def node(name: str) -> NodeSpec:
@@ -40,6 +73,7 @@ def node(name: str) -> NodeSpec:
         name=name,
         address=f"192.0.2.1{name[-1]}",
         country="NO",
+        position=OSLO,
         provider={"name": "Lab", "country": "NO"},
         roles=("control-plane", "worker"),
     )
