@@ -349,11 +349,23 @@ class Reach:
         return self._peers[peer]
 
     def _entity(self, peer: EntityPeer) -> Match:
+        if peer.name == "api-servers":
+            return self._api_servers()
         sets = {"everyone": self.everyone, "pods": self.pods, "outside": self._outside, "nodes": self._nodes}
         bits = sets[peer.name]
         if peer.name == "pods":
             bits &= ~self._nodes
         return Match(bits if peer.certain else 0, bits)
+
+    def _api_servers(self) -> Match:
+        """A pod in its node's network may be one."""
+        known = self.state.api_servers
+        if known is None:
+            return Match(0, self._outside | self._nodes)
+        found = _bits(
+            place for place in places(self._outside) if known.intersection(self.state.endpoints[place].addresses or ())
+        )
+        return Match(found, found | self._nodes)
 
     def _block(self, peer: BlockPeer) -> Match:
         sure = possible = 0

@@ -97,9 +97,9 @@ class BlockPeer(NamedTuple):
 
 
 class EntityPeer(NamedTuple):
-    """Everyone, every pod, every address outside, or every node."""
+    """Everyone, every pod, every address outside, every node, or the API servers."""
 
-    name: Literal["everyone", "pods", "outside", "nodes"]
+    name: Literal["everyone", "pods", "outside", "nodes", "api-servers"]
     certain: bool = True
     """False: some of them, and which is not known."""
 
@@ -182,6 +182,8 @@ class State:
     policies: tuple[Policy, ...] = ()
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     cni: Cni = ""
+    api_servers: frozenset[str] | None = None
+    """Their addresses; None: not known."""
     pod_networks: tuple[Network, ...] = ()
     """The pods' own; empty: private networks and IPv6."""
     ignored: tuple[str, ...] = ()

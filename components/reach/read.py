@@ -54,6 +54,7 @@ class _Reader:
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.tiers: list[Manifest] = []
         self.sets: list[Manifest] = []
+        self.api_servers: set[str] = set()
         for item in manifests:
             self._sort(item)
         self.cni = cni or self._guess()
@@ -71,6 +72,8 @@ class _Reader:
         elif kind == "Namespace":
             metadata = item.get("metadata") or {}
             self.namespaces[str(metadata.get("name"))] = _texts(metadata.get("labels"))
+        elif kind == "EndpointSlice":
+            self.api_servers |= set(_api_servers(item))
         elif kind == "Tier":
             self.tiers.append(item)
         elif kind in _SETS:
@@ -113,6 +116,7 @@ class _Reader:
             tuple(policies),
             tiers,
             self.cni,
+            frozenset(self.api_servers) or None,
             self.pod_networks,
             tuple(ignored),
         )
@@ -206,6 +210,15 @@ def _namespace(view: ManifestView) -> str:
         return view.namespace
     except FieldError:
         return ""
+
+
+def _api_servers(item: Mapping[str, Any]) -> Iterator[str]:
+    """The addresses of a slice of the Service `default/kubernetes`, which the API servers write themselves."""
+    metadata = item.get("metadata") or {}
+    service = (metadata.get("labels") or {}).get("kubernetes.io/service-name")
+    if (metadata.get("namespace"), service) == ("default", "kubernetes"):
+        for endpoint in item.get("endpoints") or ():
+            yield from map(str, endpoint.get("addresses") or ())
 
 
 def _owner(metadata: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,8 @@ _LISTS = (
     ("v1", "pods", "Pod"),
     ("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy"),
 )
-_OTHER_GROUPS = ("policy.networking.k8s.io", "cilium.io", "crd.projectcalico.org")
+_API_SERVERS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_OTHER_GROUPS = ("policy.networking.k8s.io", "cilium.io")
 _OTHER_KINDS = (
     *("ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"),
     *("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
@@ -135,8 +137,12 @@ def of_cluster(kubeconfig: Path) -> Given:
 
 def _live(api: Api) -> Given:
     manifests = [one for version, plural, kind in _LISTS for one in _list(api, version, plural, kind)]
+    with suppress(ApiError):  # without the right to read them, which addresses are API servers is undecided
+        slices = api.request("GET", _API_SERVERS).get("items") or ()
+        manifests += [{**one, "kind": "EndpointSlice"} for one in slices]
     groups = {one["name"]: one for one in api.request("GET", "/apis").get("groups") or ()}
-    for name in _OTHER_GROUPS:
+    calico = [name for name in ("crd.projectcalico.org", "projectcalico.org") if name in groups][:1]
+    for name in (*_OTHER_GROUPS, *calico):
         for served in (groups.get(name) or {}).get("versions") or ():
             version = served["groupVersion"]
             for resource in api.request("GET", f"/apis/{version}").get("resources") or ():
@@ -144,7 +150,7 @@ def _live(api: Api) -> Given:
                     manifests += _list(api, version, resource["name"], resource["kind"])
             if name != "policy.networking.k8s.io":
                 break  # one version has them all
-    found = {"cilium": "cilium.io" in groups, "calico": "crd.projectcalico.org" in groups}
+    found = {"cilium": "cilium.io" in groups, "calico": bool(calico)}
     known = [name for name, there in found.items() if there]
     return Given(tuple(_once(manifests)), cni=known[0] if len(known) == 1 else "")
 

@@ -32,7 +32,7 @@ _ENTITIES: dict[str, tuple[EntityPeer, ...]] = {
     "cluster-mesh": (EntityPeer("pods"), EntityPeer("nodes")),
     **dict.fromkeys(("world", "world-ipv4", "world-ipv6"), (EntityPeer("outside"),)),
     **dict.fromkeys(("host", "remote-node"), (EntityPeer("nodes", certain=False),)),
-    "kube-apiserver": (EntityPeer("nodes", certain=False), EntityPeer("outside", certain=False)),
+    "kube-apiserver": (EntityPeer("api-servers"),),
     **dict.fromkeys(("health", "ingress", "init", "none", "unmanaged"), ()),
 }
 """Entities that are neither pods, nodes nor addresses outside match nothing here."""

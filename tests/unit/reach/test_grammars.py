@@ -88,6 +88,7 @@ def test_cilium_s_and_kubernetes_policies_add_up() -> None:
     ("toCIDRSet: [{cidr: 203.0.113.0/24, except: [203.0.113.0/28]}]", Answer.NO),
     ("toCIDRSet: [{cidrGroupRef: g}]", Answer.UNDECIDED),
     ("toEndpoints: [{}]", Answer.NO),
+    ("toEntities: [kube-apiserver]", Answer.UNDECIDED),  # its address is not among the manifests
 ])  # fmt: skip
 def test_what_leaves_the_cluster_by_a_policy_of_cilium_s(rule: str, wanted: Answer) -> None:
     found = [*CLUSTER, *policies(cilium(f"egress: [{{{rule}}}]"))]
