@@ -8,7 +8,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 from cel_expr_python.ext import ext_optional, ext_strings  # type: ignore[import-untyped]
 
 from components.core.finding import Finding
-from components.tenancy.admission_rules import KINDS, RULES, VARIABLES, Kind
+from components.tenancy.admission_rules import KINDS, PROTECTED, PROTECTED_KINDS, RULES, VARIABLES, Kind
 
 SUBJECTS: Mapping[tuple[str, str], tuple[str, Kind]] = {
     (kind.group, kind.kind): (subject, kind) for subject, kinds in KINDS.items() for kind in kinds
@@ -16,9 +16,8 @@ SUBJECTS: Mapping[tuple[str, str], tuple[str, Kind]] = {
 """By API group and kind (empty: every kind of the group)."""
 
 
-def subject_of(api_version: str, kind: str) -> tuple[str, Kind] | None:
-    """The rules that an object is under: key of `KINDS`, and its kind there."""
-    group = api_version.rpartition("/")[0]
+def subject_of(group: str, kind: str) -> tuple[str, Kind] | None:
+    """The rules that an object is under: key of `KINDS`, and its kind there. The core group is empty."""
     return SUBJECTS.get((group, kind)) or SUBJECTS.get((group, ""))
 
 
@@ -30,27 +29,30 @@ def contract_problems(
     `contract` is the `spec` of the Contract, `namespace` the one that the object goes to, `label` how a message calls
     the object. The values are plain ones, as JSON has them.
     """
-    found = subject_of(str(manifest.get("apiVersion", "")), str(manifest.get("kind", "")))
-    if found is None:
-        return
-    subject, kind = found
+    group, kind = str(manifest.get("apiVersion", "")).rpartition("/")[0], str(manifest.get("kind", ""))
+    found = subject_of(group, kind)
     metadata = {"name": "", **(manifest.get("metadata") or {})}
     known: dict[str, Any] = {
         "object": {"spec": {}, **manifest, "metadata": metadata},
+        "oldObject": None,
         "params": {"spec": dict(contract)},
-        "request": {"namespace": namespace, "operation": "CREATE", "resource": {"resource": kind.resource}},
+        "request": {"namespace": namespace, "operation": "CREATE"},
         "variables": {"platform": False},
     }
-    for name, (of, expression) in VARIABLES.items():
-        if of == subject:
-            known["variables"][name] = _compiled(expression).eval(data=known).plain_value()
-    exceptions: Collection[str] = contract.get("exceptions") or ()
-    for rule in RULES:
-        if rule.subject == subject and rule.id not in exceptions:
-            kept = _compiled(rule.holds).eval(data=known).plain_value()
-            if kept is not True:  # an error of the expression refuses too, as failurePolicy: Fail says
-                what = label or f"{manifest.get('kind')} {namespace}/{metadata['name']}"
-                yield Finding(rule.id, what, rule.message, rule.remedy)
+    rules = [PROTECTED] if any((group, kind) == (one.group, one.kind) for one in PROTECTED_KINDS) else []
+    if found:
+        subject, one = found
+        known["request"]["resource"] = {"resource": one.resource}
+        for name, (of, expression) in VARIABLES.items():
+            if of == subject:
+                known["variables"][name] = _compiled(expression).eval(data=known).plain_value()
+        excepted: Collection[str] = contract.get("exceptions") or ()
+        rules += [rule for rule in RULES if rule.subject == subject and rule.id not in excepted]
+    for rule in rules:
+        kept = _compiled(rule.holds).eval(data=known).plain_value()
+        if kept is not True:  # an error of the expression refuses too, as failurePolicy: Fail says
+            what = label or f"{kind} {namespace}/{metadata['name']}"
+            yield Finding(rule.id, what, rule.message, rule.remedy)
 
 
 @cache
@@ -70,7 +72,7 @@ def _environment() -> Any:
         impl=lambda found: sum(found),
     )
     return cel.NewEnv(
-        variables=dict.fromkeys(("object", "params", "request", "variables"), any_type),
+        variables=dict.fromkeys(("object", "oldObject", "params", "request", "variables"), any_type),
         extensions=[
             ext_optional.ExtOptional(),
             ext_strings.ExtStrings(),

@@ -7,25 +7,33 @@ from typing import Any
 
 from components.core import labels
 from components.core.manifests import Manifest, manifest
-from components.tenancy.admission_rules import KINDS, PLATFORM, RULES, VARIABLES, Kind, Rule
+from components.tenancy.admission_rules import (
+    KINDS,
+    PLATFORM,
+    PROTECTED,
+    PROTECTED_KINDS,
+    RULES,
+    VARIABLES,
+    Kind,
+    Rule,
+)
 from components.tenancy.registration.contract import CONTRACT, GROUP, KIND, VERSION
 
 CONTRACTS = "vds-platform-contracts"
-PROTECTED = "vds-platform-protected"
+MADE = "vds-platform-protected"
 DNS_OPTIONS = "vds-platform-dns-options"
 NDOTS = "2"
 """With Kubernetes' own 5, a pod asks for api.example.no in each domain of its search list first."""
 _API = "admissionregistration.k8s.io/v1"
 _STAYS = {"name": "stays", "expression": "object == null || !has(object.metadata.deletionTimestamp)"}
 """Deleting an object with a finalizer is an update, which must work for what was there before."""
-_PROTECTED = (Kind("", "serviceaccounts"), Kind("networking.k8s.io", "networkpolicies"))
 
 
 def admission_manifests() -> list[Manifest]:
     """Policies and bindings, after the definition of contracts and before the first namespace."""
     return [
         *_validating(CONTRACTS, _contracts(), {"name": CONTRACT, "parameterNotFoundAction": "Deny"}),
-        *_validating(PROTECTED, _protected(), None),
+        *_validating(MADE, _protected(), None),
         *_dns_options(),
     ]
 
@@ -86,20 +94,19 @@ def _validation(rule: Rule) -> dict[str, Any]:
 
 
 def _protected() -> dict[str, Any]:
-    """What a registration made stays as it is. It has no parameter: a namespace that goes loses its contract first."""
-    key = labels.REGISTERED
+    """It has no parameter: a namespace that is deleted may lose its contract first."""
     return {
         "failurePolicy": "Fail",
         "matchConstraints": {
-            "resourceRules": [{**_matched(kind), "operations": ["CREATE", "UPDATE", "DELETE"]} for kind in _PROTECTED]
+            "resourceRules": [
+                {**_matched(kind), "operations": ["CREATE", "UPDATE", "DELETE"]} for kind in PROTECTED_KINDS
+            ]
         },
         "variables": [{"name": "platform", "expression": PLATFORM}],
         "validations": [
             {
-                "expression": f"variables.platform || [object, oldObject].all(o, o == null || "
-                f"!('{key}' in o.metadata.?labels.orValue({{}})))",
-                "message": f"the platform made this object, or it has the label {key} of such objects: leave it, and "
-                "write another one without the label (tenancy-protected)",
+                "expression": PROTECTED.holds,
+                "message": f"{PROTECTED.message}: {PROTECTED.remedy} ({PROTECTED.id})",
                 "reason": "Forbidden",
             }
         ],

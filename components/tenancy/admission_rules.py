@@ -324,5 +324,19 @@ RULES: tuple[Rule, ...] = (
         "remove it",
     ),
 )
+PROTECTED = Rule(
+    "tenancy-protected",
+    "protected",
+    f"variables.platform || [object, oldObject].all(o, o == null || "
+    f"!('{labels.REGISTERED}' in o.metadata.?labels.orValue({{}})))",
+    f"the platform made this object, or it has the label {labels.REGISTERED} of such objects",
+    "leave it, and write another one without the label",
+)
+"""What a registration made stays as it is. There is no exception."""
+PROTECTED_KINDS = (
+    Kind("", "serviceaccounts", "ServiceAccount"),
+    Kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),
+)
+"""Kinds of its objects that tenants have the right to write."""
 IDS = frozenset(rule.id for rule in RULES)
 """Rules that a registration's exceptions may name."""

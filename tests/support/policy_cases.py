@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from components.tenancy.registration.contract import contract
 from tests.support.foreign import (
     PLACE,
     advertisement,
@@ -29,6 +30,7 @@ from tests.support.foreign import (
 )
 from tests.support.kubeconfigs import kubeconfig
 from tests.support.policy import UNKNOWN, Resource
+from tests.support.registrations import environment, registration
 
 
 class Case(NamedTuple):
@@ -56,6 +58,7 @@ _RESOLVER = {**PLACE, "name": "resolver", "hosts": ["dns.example.no"], "purposes
 _EXCEPTION = {"name": "hub", "place": "registry", "until": "2026-11-21", "reason": "until the mirror is there"}
 
 _DIGEST = f"quay.io/agency/web@sha256:{'0' * 64}"
+_CONTRACT = contract(registration(registries=["quay.io/agency/"]), "butikk-prod", environment())["spec"]
 _L2_POLICY = kube("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", "l2", spec={"externalIPs": True})
 
 _OLD_POOLS = "address-pools:\n- name: default\n  protocol: layer2\n  addresses:\n  - 198.51.100.10-198.51.100.20\n"
@@ -339,6 +342,14 @@ CASES: dict[str, Case] = {
         [kube("policy/v1", "PodDisruptionBudget", "b", "agency", spec={"minAvailable": "100%"})],
         "PodDisruptionBudget agency/b: has minAvailable 100%, so no drain of a node ends: write maxUnavailable: 1",
         [kube("policy/v1", "PodDisruptionBudget", "b", "agency", spec={"minAvailable": UNKNOWN})],
+    ),
+    "tenancy-contract": Case(
+        [service(type="ClusterIP"), deployment(_DIGEST, "agency")],
+        [service(type="LoadBalancer")],
+        "Service agency/web: spec.type opens a port on every node, or takes an address of a load balancer "
+        "(tenancy-service-type): write type: ClusterIP, and a route through the gateway",
+        [service(type=UNKNOWN)],
+        config={"tenancy-contract": {"contracts": {"agency": _CONTRACT}}},
     ),
     "tenancy-forged-label": Case(
         [namespace("kube-system", **{"vds-platform.no/tenant": ""})],

@@ -22,6 +22,7 @@ NO_PATCH = {
     "metallb-advertisement-selects": "what a patch leaves out, its object may have",
     "metallb-bgp-peer": "what a patch leaves out, its object may have",
     "metallb-client-address": "what a patch leaves out, its object may have",
+    "tenancy-contract": "what a patch leaves out, its object may have",
     "tenancy-label": "what a patch leaves out, its object may have; another's label is tested below",
     "cni-no-flannel": "a Release has no patch; a DaemonSet's is tested below",
 }
