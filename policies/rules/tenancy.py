@@ -434,6 +434,15 @@ def disruption(budget: Object, settings: Namespaces) -> Iterator[Finding]:
 class IsolationSettings(Namespaces):
     pod_networks: tuple[Cidr, ...] = ()
     """The pods' networks. Without them, every private network of /16 or wider counts as one that may hold pods."""
+    tenants: dict[str, tuple[str, ...]] = Field({})
+    """Namespaces of registered tenants, by the tenant's name: those of one tenant may let each other in."""
+
+    def is_another(self, namespace: str) -> Callable[[str], bool]:
+        """Whether a name, of a namespace or in a label, is another tenant's than that of a namespace."""
+        own = {name for tenant, names in self.tenants.items() if namespace in names for name in (tenant, *names)} - {
+            namespace
+        }
+        return lambda name: self.may_hold_tenants(name) and name not in own
 
 
 @policy(
@@ -450,4 +459,4 @@ class IsolationSettings(Namespaces):
     kinds=NETWORK_POLICIES,
 )
 def isolation(found: Object, settings: IsolationSettings) -> Iterator[Finding]:
-    return overly_permissive_policies(found, settings.may_hold_tenants, settings.pod_networks)
+    return overly_permissive_policies(found, settings.is_another(found.namespace), settings.pod_networks)

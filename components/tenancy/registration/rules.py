@@ -11,11 +11,16 @@ from typing import NamedTuple
 from components.core.duplicates import duplicates
 from components.core.endpoints import is_public_name
 from components.core.finding import Finding
+from components.core.messages import did_you_mean
+from components.tenancy.admission_rules import IDS
+from components.tenancy.network import egress_problems
 from components.tenancy.registration.contract import ContractSpec, takes
 from components.tenancy.registration.environment import Environment
-from components.tenancy.registration.model import Egress, Registration
+from components.tenancy.registration.model import RESIDENCY_RULE, Egress, Registration
+from components.tenancy.rights import EXEC
 from components.tenancy.rules import PLATFORM_NAMESPACES
 
+_EXCEPTIONS = sorted({*IDS, EXEC, RESIDENCY_RULE})
 _LABEL = 63
 """Characters of a namespace's name (RFC 1123)."""
 _WIDEST = 8
@@ -56,6 +61,10 @@ def registration_problems(registration: Registration, others: Iterable[Claim] = 
         yield _finding(f"exceptions[{name}]", "occurs twice", "rename one of them", name)
     known = {one.name for one in registration.egress}
     for waiver in registration.exceptions:
+        if waiver.rule not in _EXCEPTIONS:
+            said = f"{waiver.rule} is no rule that has exceptions"
+            remedy = did_you_mean(waiver.rule, _EXCEPTIONS) or f"write one of {', '.join(_EXCEPTIONS)}"
+            yield _finding(f"exceptions[{waiver.name}].rule", said, remedy, waiver.rule)
         if waiver.egress is not None and waiver.egress not in known:
             said = f"is for egress '{waiver.egress}', which is not registered"
             yield _finding(f"exceptions[{waiver.name}].egress", said, "correct it", waiver.egress)
@@ -92,6 +101,7 @@ def environment_problems(registration: Registration, environment: Environment) -
     if registration.canary_ceiling_percent > ceiling:
         said = f"{registration.canary_ceiling_percent} is more than the environment's ceiling of {ceiling}"
         yield _finding("canaryCeilingPercent", said, f"write at most {ceiling}")
+    yield from egress_problems(registration, environment)
     own = {
         "pods": environment.pod_networks,
         "Services": environment.service_networks,

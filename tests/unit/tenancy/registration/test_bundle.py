@@ -5,10 +5,13 @@ import pytest
 from components.core import labels
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
 from components.tenancy.network import egress_problems, floor_manifests
+from components.tenancy.registration.rules import environment_problems, registration_problems
 from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube
+from tests.support.modules import CILIUM, pinned
 from tests.support.policy import violations
-from tests.support.registrations import BUTIKK, data, environment, registration
+from tests.support.registrations import BUTIKK, ENVIRONMENT, data, environment, registration
+from tests.support.schemas import crd_errors
 
 NAMESPACE = "butikk-prod"
 CNIS = ("cilium", "calico", "flannel")
@@ -106,6 +109,33 @@ def test_the_policy_pack_has_nothing_against_it(cni):
     ]
     found = violations(ENGINE_POLICIES, [_resource(item) for item in items])
     assert [f"{one.policy}: {one.message}" for one in found if not one.policy.startswith("residency")] == []
+
+
+@pytest.mark.parametrize("release", ["1.18.2", pinned("cilium")])
+@pytest.mark.parametrize("gateway", ["gateway-system", None])
+def test_ciliums_definitions_know_every_field(release, gateway):
+    facts = {**ENVIRONMENT["gateway"], "dataPlaneNamespace": gateway}
+    items = namespace_manifests(registration(), NAMESPACE, environment(gateway=facts))
+    ours = [item for item in (*items, *floor_manifests(environment())) if item["apiVersion"] == "cilium.io/v2"]
+    assert len(ours) == (4 if gateway else 5)
+    assert [error for item in ours for error in crd_errors(item, CILIUM, release)] == []
+
+
+def test_an_exception_names_a_rule_that_exists():
+    waiver = {"name": "x", "until": "2027-06-30", "reason": "the move of the database"}
+    for rule, count in (
+        ("tenancy-exec", 0),
+        ("tenancy-node-selector", 0),
+        ("tenancy-protected", 1),
+        ("tenancy-exex", 1),
+    ):
+        problems = registration_problems(registration(exceptions=[{**waiver, "rule": rule}]))
+        assert len(list(problems)) == count, rule
+
+
+def test_hosts_need_a_cni_that_knows_names():
+    rules = [found.rule for found in environment_problems(registration(), environment(cni="calico"))]
+    assert rules == ["tenancy-egress"]
 
 
 def _resource(item):
