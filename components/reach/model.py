@@ -77,6 +77,10 @@ class Endpoint(NamedTuple):
     """Why its labels can't be read."""
 
 
+InBlocks = Literal["address", "never", "maybe"]
+"""Whether the CNI takes a pod for a member of a network: by its address, never, or that is not known."""
+
+
 class PodPeer(NamedTuple):
     """Pods, by what a selector asks for."""
 
@@ -92,8 +96,7 @@ class BlockPeer(NamedTuple):
 
     network: Network
     excepted: tuple[Network, ...] = ()
-    pods: Literal["address", "never", "maybe"] = "address"
-    """Whether the CNI takes a pod for a member of a network: by its address, never, or that is not known."""
+    pods: InBlocks = "address"
 
 
 class EntityPeer(NamedTuple):

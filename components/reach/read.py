@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from components.core.manifests import DEFAULT_NAMESPACE, FieldError, Fields, Manifest, ManifestView
+from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.core.network_policies import grammar_of
 from components.reach.grammars import admin, calico, cilium, kubernetes
 from components.reach.grammars.parts import ADMIN, BASELINE, DEFAULT, network
@@ -14,6 +15,7 @@ from components.reach.model import (
     Clause,
     Cni,
     Endpoint,
+    InBlocks,
     NamedPort,
     Network,
     PodPeer,
@@ -55,6 +57,7 @@ class _Reader:
         self.tiers: list[Manifest] = []
         self.sets: list[Manifest] = []
         self.api_servers: set[str] = set()
+        self.settings: Mapping[str, Any] | None = None
         for item in manifests:
             self._sort(item)
         self.cni = cni or self._guess()
@@ -72,6 +75,10 @@ class _Reader:
         elif kind == "Namespace":
             metadata = item.get("metadata") or {}
             self.namespaces[str(metadata.get("name"))] = _texts(metadata.get("labels"))
+        elif kind == "ConfigMap":
+            metadata = item.get("metadata") or {}
+            if (metadata.get("namespace"), metadata.get("name")) == (KUBE_SYSTEM, CILIUM_CONFIG):
+                self.settings = item.get("data") or {}
         elif kind == "EndpointSlice":
             self.api_servers |= set(_api_servers(item))
         elif kind == "Tier":
@@ -94,10 +101,12 @@ class _Reader:
         policies: list[Policy] = []
         for grammar, item in self.policies:
             view = ManifestView(str(item["kind"]), item)
-            if grammar == _OTHER.get(self.cni) or (grammar in _OTHER and self.cni == "other"):
+            doubt = self._enforced(grammar, view.kind)
+            if doubt is None:
                 ignored.append(view.label)
-                continue
-            policies += self._read(grammar, view, tiers, passing)
+            else:
+                policies += self._unreadable(view, doubt) if doubt else self._read(grammar, view, tiers, passing)
+        policies += self._always()
         if any(not isinstance((item.get("metadata") or {}).get("namespace") or "", str) for item in self.pods):
             gaps = {**gaps, _NOT_KNOWN: "which one it is is not known"}
         for namespace, why in gaps.items():
@@ -121,6 +130,44 @@ class _Reader:
             tuple(ignored),
         )
 
+    # --- what the CNI does ---------------------------------------------------------------------------------
+
+    def _enforced(self, grammar: str, kind: str) -> str | None:
+        """Why it is not known whether the CNI enforces a policy; empty: it does; None: it does not."""
+        if grammar == _OTHER.get(self.cni) or (grammar in _OTHER and self.cni == "other"):
+            return None
+        if self.cni == "cilium" and self._setting("enable-policy") == "never":
+            return None
+        if grammar != "admin":
+            return ""
+        if kind != "ClusterNetworkPolicy":
+            return {"cilium": None, "calico": "Calico enforces it before 3.32 only"}.get(self.cni, "")
+        if self.cni == "cilium":
+            if self.settings is None:
+                return "Cilium enforces it with k8sClusterNetworkPolicy.enabled, and its ConfigMap was not read"
+            return "" if self._setting("enable-k8s-cluster-network-policy") == "true" else None
+        return ""
+
+    def _setting(self, name: str) -> str:
+        return str((self.settings or {}).get(name, ""))
+
+    def _in_blocks(self, grammar: str) -> InBlocks:
+        """Cilium knows pods by their labels, unless policyCIDRMatchMode has `pods`. Kubernetes leaves it open what an
+        ipBlock holds; network-policy-api does not."""
+        if self.cni == "cilium":
+            return "address" if "pods" in self._setting("policy-cidr-match-mode") else "never"
+        return "maybe" if grammar == "kubernetes" and not self.cni else "address"
+
+    def _always(self) -> list[Policy]:
+        """Cilium can deny what no policy allows, also for pods that no policy selects."""
+        if self.cni != "cilium" or self._setting("enable-policy") != "always":
+            return []
+        return [Policy("Cilium's enable-policy: always", way, DEFAULT, isolates=True) for way in DIRECTIONS]
+
+    def _unreadable(self, view: ManifestView, why: str) -> list[Policy]:
+        namespace = "" if _is_clusterwide(view.kind) else _namespace(view)
+        return [Policy(_label(view), way, DEFAULT, namespace=namespace, unreadable=why) for way in DIRECTIONS]
+
     # --- policies ----------------------------------------------------------------------------------------
 
     def _own_tiers(self, tiers: dict[str, Tier]) -> set[str]:
@@ -140,18 +187,14 @@ class _Reader:
             if view.text("apiVersion").startswith("k8s.cni.cncf.io/"):
                 raise FieldError("apiVersion", "is of another network than the pods' own")
             if grammar == "kubernetes":
-                return list(kubernetes.policies(view, self.cni))
+                return list(kubernetes.policies(view, self._in_blocks(grammar)))
             if grammar == "admin":
-                return list(admin.policies(view, self.cni))
+                return list(admin.policies(view, self._in_blocks(grammar)))
             if grammar == "cilium":
-                return list(cilium.policies(view))
+                return list(cilium.policies(view, self._in_blocks(grammar)))
             found = [self._of_calico(policy, tiers, passing) for policy in calico.policies(view)]
         except FieldError as error:
-            namespace = "" if _is_clusterwide(view.kind) else _namespace(view)
-            return [
-                Policy(_label(view), direction, DEFAULT, namespace=namespace, unreadable=str(error))
-                for direction in DIRECTIONS
-            ]
+            return self._unreadable(view, str(error))
         return found
 
     def _of_calico(self, policy: Policy, tiers: Mapping[str, Tier], passing: set[str]) -> Policy:

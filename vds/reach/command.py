@@ -201,6 +201,8 @@ def _differences(old: State, new: State, as_json: bool) -> int:
 def _isolated(state: State, namespaces: Sequence[str], as_json: bool) -> int:
     group = tenant_of(state)
     tenants = {name for name, labels in state.namespaces.items() if TENANT in labels}
+    if tenants:  # a namespace whose labels were not read may be a tenant's
+        tenants |= {endpoint.namespace for endpoint in state.endpoints} - {*state.namespaces, ""}
     chosen = set(namespaces) or tenants or {endpoint.namespace for endpoint in state.endpoints}
     asked = Reach(state)
     pairs: dict[tuple[str, str], None] = {}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from components.charts.kubernetes_yaml import documents
 from components.charts.releases import NOT_KNOWN_YET, inside
 from components.core.manifests import DEFAULT_NAMESPACE, Manifest, kind_of
+from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.core.unknown import SIGNATURE, UNKNOWN
 from components.core.untrusted import YamlError, json_value, line_of
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError
@@ -26,6 +27,7 @@ _LISTS = (
     ("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy"),
 )
 _API_SERVERS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+_CILIUM = f"/api/v1/namespaces/{KUBE_SYSTEM}/configmaps/{CILIUM_CONFIG}"
 _OTHER_GROUPS = ("policy.networking.k8s.io", "cilium.io")
 _OTHER_KINDS = (
     *("ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy"),
@@ -140,6 +142,8 @@ def _live(api: Api) -> Given:
     with suppress(ApiError):  # without the right to read them, which addresses are API servers is undecided
         slices = api.request("GET", _API_SERVERS).get("items") or ()
         manifests += [{**one, "kind": "EndpointSlice"} for one in slices]
+    with suppress(ApiError):
+        manifests.append({**api.request("GET", _CILIUM), "kind": "ConfigMap"})
     groups = {one["name"]: one for one in api.request("GET", "/apis").get("groups") or ()}
     calico = [name for name in ("crd.projectcalico.org", "projectcalico.org") if name in groups][:1]
     for name in (*_OTHER_GROUPS, *calico):

@@ -21,9 +21,9 @@ from components.reach.model import (
     Action,
     BlockPeer,
     Clause,
-    Cni,
     Direction,
     EntityPeer,
+    InBlocks,
     Peer,
     PodPeer,
     Policy,
@@ -36,7 +36,7 @@ _ACTIONS: dict[str, Action] = {"Accept": "allow", "Allow": "allow", "Deny": "den
 _TIERS = {"Admin": ADMIN, "Baseline": BASELINE}
 
 
-def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
+def policies(view: ManifestView, blocks: InBlocks) -> Iterator[Policy]:
     """One for each direction. Raises FieldError where tier, priority, action or the selected pods can't be read."""
     spec = view.spec
     tier = {"AdminNetworkPolicy": ADMIN, "BaselineAdminNetworkPolicy": BASELINE}.get(view.kind)
@@ -47,7 +47,7 @@ def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
     subject = _subject(spec.group("subject"))
     order = (float(spec.number("priority")), view.metadata.text("name"))
     for direction in DIRECTIONS:
-        rules = tuple(_rule(rule, direction, index, cni) for index, rule in enumerate(spec.groups(direction)))
+        rules = tuple(_rule(rule, direction, index, blocks) for index, rule in enumerate(spec.groups(direction)))
         if rules:
             yield Policy(label(view, clusterwide=True), direction, tier, order, "", subject, rules)
 
@@ -61,7 +61,7 @@ def _subject(subject: Fields) -> tuple[Clause, ...]:
     return clause([PodPeer(label_selector(subject.group("namespaces")))])
 
 
-def _rule(rule: Fields, direction: Direction, index: int, cni: Cni) -> Rule:
+def _rule(rule: Fields, direction: Direction, index: int, blocks: InBlocks) -> Rule:
     action = _ACTIONS.get(rule.text("action"))
     if action is None:
         raise FieldError(rule.at("action"), "is no action")
@@ -71,14 +71,14 @@ def _rule(rule: Fields, direction: Direction, index: int, cni: Cni) -> Rule:
 
     def make() -> Rule:
         peers = rule.groups(_PEERS[direction])
-        found = [one for peer in peers for one in _peer(peer, cni)]
+        found = [one for peer in peers for one in _peer(peer, blocks)]
         ports = [*map(_old_port, rule.groups("ports")), *map(_port, rule.groups("protocols"))]
         return Rule(action, where, clause(found) if peers else (), ports=tuple(ports) or None)
 
     return rule_or_doubt(make, Rule(action, where))
 
 
-def _peer(peer: Fields, cni: Cni) -> Iterator[Peer]:
+def _peer(peer: Fields, blocks: InBlocks) -> Iterator[Peer]:
     if not peer.raw or (unknown := set(peer.raw) - {"namespaces", "pods", "nodes", "networks", "domainNames"}):
         raise FieldError(peer.at(min(unknown)) if peer.raw else peer.path, "is not known")
     if "namespaces" in peer:
@@ -89,8 +89,7 @@ def _peer(peer: Fields, cni: Cni) -> Iterator[Peer]:
     if "nodes" in peer:
         yield EntityPeer("nodes", certain=False)
     for one in peer.texts("networks"):
-        # The specification takes pods by their addresses; Cilium knows pods by their labels alone.
-        yield BlockPeer(network(one, peer.at("networks")), pods="never" if cni == "cilium" else "address")
+        yield BlockPeer(network(one, peer.at("networks")), pods=blocks)
     if "domainNames" in peer:
         yield EntityPeer("outside", certain=False)
 

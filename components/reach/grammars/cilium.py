@@ -1,7 +1,7 @@
 """CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy. Pure.
 
 Read as Cilium 1.20 does (pkg/policy/utils/parserules.go, pkg/k8s/apis/cilium.io/utils): deny rules come first, a rule
-without peers and ports matches nothing, and no network holds a pod.
+without peers and ports matches nothing.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from components.reach.model import (
     Clause,
     Direction,
     EntityPeer,
+    InBlocks,
     Peer,
     PodPeer,
     Policy,
@@ -44,7 +45,7 @@ _CLUSTER = "io.cilium.k8s.policy.cluster"
 _WITH_PORTS = ("TCP", "UDP", "SCTP", "ANY", "")
 
 
-def policies(view: ManifestView) -> Iterator[Policy]:
+def policies(view: ManifestView, blocks: InBlocks) -> Iterator[Policy]:
     """For each part and direction one with deny rules and one with the others. Raises FieldError where what is selected
     can't be read."""
     clusterwide = view.kind == "CiliumClusterwideNetworkPolicy"
@@ -62,11 +63,17 @@ def policies(view: ManifestView) -> Iterator[Policy]:
             raise FieldError(spec.at("endpointSelector"), "is missing")
         peer = _pods(spec.group("endpointSelector"), namespace)
         for direction in DIRECTIONS:
-            yield from _directed(spec, direction, name, namespace, clause([peer]), prefix)
+            yield from _directed(spec, direction, name, namespace, clause([peer]), prefix, blocks)
 
 
 def _directed(
-    spec: Fields, direction: Direction, name: str, namespace: str, subject: tuple[Clause, ...], prefix: str
+    spec: Fields,
+    direction: Direction,
+    name: str,
+    namespace: str,
+    subject: tuple[Clause, ...],
+    prefix: str,
+    blocks: InBlocks,
 ) -> Iterator[Policy]:
     denying = spec.group("enableDefaultDeny").raw.get(direction)
     if denying is not None and not isinstance(denying, bool):
@@ -76,14 +83,16 @@ def _directed(
     for rank, (suffix, action, rules) in enumerate(both):
         if rules or (rank and isolates):
             found = [
-                _rule(rule, direction, f"{prefix}{direction}{suffix}[{index}]", action, namespace)
+                _rule(rule, direction, f"{prefix}{direction}{suffix}[{index}]", action, namespace, blocks)
                 for index, rule in enumerate(rules)
             ]
             kept = tuple(one for one in found if one)
             yield Policy(name, direction, DEFAULT, (1000 - 1 + rank, name), namespace, subject, kept, isolates=isolates)
 
 
-def _rule(rule: Fields, direction: Direction, where: str, action: Action, namespace: str) -> Rule | None:
+def _rule(
+    rule: Fields, direction: Direction, where: str, action: Action, namespace: str, blocks: InBlocks
+) -> Rule | None:
     """None for a rule that matches no traffic with ports."""
     try:
         side = _PEERS[direction]
@@ -95,7 +104,7 @@ def _rule(rule: Fields, direction: Direction, where: str, action: Action, namesp
             return None
         if unknown := {key.removeprefix(side) for key in fields} - _KNOWN or set(rule) - {*fields, *_OTHER}:
             raise FieldError(rule.at(min(unknown)), "is not known")
-        peers = [peer for key in fields for peer in _peers(rule, key, key.removeprefix(side), namespace)]
+        peers = [peer for key in fields for peer in _peers(rule, key, key.removeprefix(side), namespace, blocks)]
         ports = [match for group in rule.groups("toPorts") for match in _ports(group)]
         authentic = rule.group("authentication").text("mode", "disabled")
         unsure = "" if authentic == "disabled" else f"the rule asks for authentication ({authentic})"
@@ -112,7 +121,7 @@ def _rule(rule: Fields, direction: Direction, where: str, action: Action, namesp
         return Rule(action, where, unsure=str(error))
 
 
-def _peers(rule: Fields, key: str, kind: str, namespace: str) -> Iterator[Peer]:
+def _peers(rule: Fields, key: str, kind: str, namespace: str, blocks: InBlocks) -> Iterator[Peer]:
     if kind == "Endpoints":
         yield from (_pods(one, namespace) for one in rule.groups(key))
     elif kind == "Entities":
@@ -121,12 +130,12 @@ def _peers(rule: Fields, key: str, kind: str, namespace: str) -> Iterator[Peer]:
                 raise FieldError(rule.at(key), "has an entity that is not known")
             yield from _ENTITIES[name]
     elif kind == "CIDR":
-        yield from (BlockPeer(network(one, rule.at(key)), pods="never") for one in rule.texts(key))
+        yield from (BlockPeer(network(one, rule.at(key)), pods=blocks) for one in rule.texts(key))
     elif kind == "CIDRSet":
         for one in rule.groups(key):
             if "cidr" in one:
                 excepted = tuple(network(text, one.at("except")) for text in one.texts("except"))
-                yield BlockPeer(network(one.text("cidr"), one.at("cidr")), excepted, "never")
+                yield BlockPeer(network(one.text("cidr"), one.at("cidr")), excepted, blocks)
             else:
                 yield EntityPeer("outside", certain=False)  # a CiliumCIDRGroup
     elif kind == "Nodes":

@@ -13,14 +13,12 @@ from components.reach.grammars.parts import (
     protocol,
     rule_or_doubt,
 )
-from components.reach.model import BlockPeer, Cni, Direction, Peer, PodPeer, Policy, PortMatch, Rule
+from components.reach.model import BlockPeer, Direction, InBlocks, Peer, PodPeer, Policy, PortMatch, Rule
 
 _PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
-_BLOCKS_OF_PODS = {"cilium": "never", "": "maybe"}
-"""Kubernetes leaves open whether an ipBlock holds pods; Cilium knows pods by their labels alone."""
 
 
-def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
+def policies(view: ManifestView, blocks: InBlocks) -> Iterator[Policy]:
     """One for each direction. Raises FieldError where the directions or the selected pods can't be read."""
     spec, metadata = view.spec, view.metadata
     namespace, name = metadata.text("namespace", DEFAULT_NAMESPACE), metadata.text("name", "?")
@@ -28,7 +26,7 @@ def policies(view: ManifestView, cni: Cni) -> Iterator[Policy]:
     label, order = f"{view.kind} {namespace}/{name}", (1000, f"knp.default.{name}")  # Calico's order of them
     for direction in directions(spec):
         rules = tuple(
-            _rule(rule, direction, index, namespace, cni) for index, rule in enumerate(spec.groups(direction))
+            _rule(rule, direction, index, namespace, blocks) for index, rule in enumerate(spec.groups(direction))
         )
         yield Policy(label, direction, DEFAULT, order, namespace, selected, rules, isolates=True)
 
@@ -43,26 +41,25 @@ def directions(spec: Fields) -> list[Direction]:
     return [direction for direction in _PEERS if direction in said]
 
 
-def _rule(rule: Fields, direction: Direction, index: int, namespace: str, cni: Cni) -> Rule:
+def _rule(rule: Fields, direction: Direction, index: int, namespace: str, blocks: InBlocks) -> Rule:
     where = at(direction, index)
 
     def make() -> Rule:
         peers = rule.groups(_PEERS[direction])
-        found = [_peer(peer, namespace, cni) for peer in peers]
+        found = [_peer(peer, namespace, blocks) for peer in peers]
         ports = tuple(_port(port) for port in rule.groups("ports"))
         return Rule("allow", where, clause(found) if peers else (), ports=ports or None)
 
     return rule_or_doubt(make, Rule("allow", where))
 
 
-def _peer(peer: Fields, namespace: str, cni: Cni) -> Peer:
+def _peer(peer: Fields, namespace: str, blocks: InBlocks) -> Peer:
     if unknown := set(peer.raw) - {"ipBlock", "namespaceSelector", "podSelector"}:
         raise FieldError(peer.at(min(unknown)), "is not known")
     block = peer.group("ipBlock")
     if block.raw:
         excepted = tuple(network(one, block.at("except")) for one in block.texts("except"))
-        pods = _BLOCKS_OF_PODS.get(cni, "address")
-        return BlockPeer(network(block.text("cidr"), block.at("cidr")), excepted, pods)  # type: ignore[arg-type]
+        return BlockPeer(network(block.text("cidr"), block.at("cidr")), excepted, blocks)
     if "podSelector" not in peer and "namespaceSelector" not in peer:
         raise FieldError(peer.path, "names nobody")
     pods_selector = label_selector(peer.group("podSelector"), "pod")

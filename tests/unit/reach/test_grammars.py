@@ -247,7 +247,35 @@ def test_the_networks_of_a_cluster_network_policy_hold_pods() -> None:
     spec = "tier: Admin, priority: 1, egress: [{action: Deny, to: [{networks: [0.0.0.0/0]}]}]"
     found = policies(admin(spec))
     assert verdict([*CLUSTER, *found], A, B).answer is Answer.NO
-    assert verdict([*CLUSTER, *found], A, B, cni="cilium").answer is Answer.YES
+
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cilium-config, namespace: kube-system}\ndata: {%s}"
+CLUSTER_POLICIES = "enable-k8s-cluster-network-policy: 'true'"
+
+
+@pytest.mark.parametrize(("settings", "wanted"), [
+    ("", Answer.YES),  # not enforced
+    (CLUSTER_POLICIES, Answer.YES),  # Cilium knows pods by their labels
+    (f"{CLUSTER_POLICIES}, policy-cidr-match-mode: nodes pods", Answer.NO),
+    (None, Answer.UNDECIDED),
+])  # fmt: skip
+def test_whether_cilium_enforces_a_cluster_network_policy_is_in_its_config_map(settings: Any, wanted: Answer) -> None:
+    deny = admin("tier: Admin, priority: 1, egress: [{action: Deny, to: [{networks: [0.0.0.0/0]}]}]")
+    found = [*CLUSTER, *policies(deny), *(policies(CONFIG % settings) if settings is not None else ())]
+    assert verdict(found, A, B, cni="cilium").answer is wanted
+
+
+def test_old_policies_of_network_policy_api_are_not_cilium_s_and_perhaps_calico_s() -> None:
+    deny = admin(f"priority: 9, ingress: [{{action: Deny, {FROM_B}}}]", kind="AdminNetworkPolicy")
+    assert into_ax(deny, cni="cilium") == {B, C}
+    assert into_ax(deny, cni="calico") == {f"{B}?", f"{C}?"}
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [("always", set()), ("never", {B, C}), ("default", {C})])
+def test_cilium_s_enable_policy(mode: str, wanted: set[str]) -> None:
+    config = CONFIG % f"enable-policy: {mode}"
+    rule = "" if mode == "always" else cilium("ingress: [{fromEndpoints: [{}]}]")
+    assert into_ax(f"{config}\n---\n{rule}", cni="cilium") == wanted
 
 
 # --- what is not known ---------------------------------------------------------------------------------------
