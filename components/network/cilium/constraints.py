@@ -78,11 +78,6 @@ def _carries_dsr(path: DataPath) -> tuple[Change, ...]:
     return (*geneve, {"routing": "native"})
 
 
-def _wireguard_instead(path: DataPath) -> tuple[Change, ...]:
-    without_proxy = {"l7_proxy": False} if matches(path.release, "<1.14") else {}
-    return {"encryption": "wireguard", **without_proxy}, {"replaces_proxy": False}
-
-
 def proxy_words(release: str) -> tuple[str, ...]:
     """The words for kube-proxy replacement that the agents of a release know."""
     if matches(release, ">=1.16"):
@@ -157,12 +152,7 @@ CONSTRAINTS = (
     Constraint(
         "dsr-over-tunnel",
         "lb_mode",
-        lambda path: (
-            _dsr(path)
-            and path.node_ports
-            and not path.native
-            and (path.protocol == "vxlan" or path.dispatch != "geneve")
-        ),
+        lambda path: _dsr(path) and not path.native and (path.protocol == "vxlan" or path.dispatch != "geneve"),
         _no_dsr_through_the_tunnel,
         _KPR_GO,
         _carries_dsr,
@@ -295,9 +285,8 @@ CONSTRAINTS = (
     Constraint(
         "multi-pool-with-ipsec",
         "ipam",
-        lambda path: (
-            path.ipam == "multi-pool" and path.encryption == "ipsec" and (path.native or matches(path.release, "<1.18"))
-        ),
+        # Before 1.18 a tunnel breaks the row above.
+        lambda path: path.ipam == "multi-pool" and path.encryption == "ipsec" and path.native,
         _says("multi-pool IPAM with IPsec needs a tunnel on 1.18, and does not exist before"),
         "daemon/cmd/daemon_main.go, 1.14 to 1.18",
         _always({"ipam": "cluster-pool"}, {"encryption": "wireguard"}),
@@ -344,7 +333,7 @@ CONSTRAINTS = (
         lambda path: path.encryption == "ipsec" and path.node_ports,
         _says("before 1.16 IPsec excludes node ports in eBPF: kube-proxy replacement, and nodePort.enabled"),
         f"{_KPR_GO}, cilium#31760",
-        _wireguard_instead,
+        _always({"encryption": "wireguard"}, {"replaces_proxy": False}),
         releases="<1.16",
     ),
     Constraint(

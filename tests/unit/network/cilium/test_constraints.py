@@ -136,6 +136,7 @@ KEEPS = [
     ("", {**NATIVELY, "ipv6": True, "masquerades_ipv6": True, "native_cidr_ipv6": "fd00::/104"}),
     ("1.18.0", {"ipv4": False, "ipv6": True, "masquerades": False}),
     ("", {**EBPF, "egress_gateway": True, "ip_masq_agent": True}),
+    ("", {**EBPF, "ipv6": True, "masquerades": False, "masquerades_ipv6": True, "ip_masq_agent": True}),
     ("", {**NATIVELY, **EBPF, "no_conntrack": True}),
     ("", {**NATIVELY, **EBPF, "bpf_masquerade": False, "masquerades": False, "no_conntrack": True}),
     ("1.18.0", {"ipam": "multi-pool", "encryption": "ipsec"}),
@@ -204,6 +205,13 @@ def test_wireguard_instead_of_ipsec_breaks_nothing_else():
     path = path_of("1.13.18", {"encryption": "ipsec", "replaces_proxy": True, "node_ports": True})
     [found] = broken(path)
     assert list(broken(replace(path, **remedies(found, path)[0]))) == []
+
+
+@pytest.mark.parametrize(("word", "replaces"), [("strict", True), ("partial", False)])
+def test_a_word_that_an_agent_no_longer_knows_is_replaced_by_one_of_the_same_meaning(word, replaces):
+    path = path_of("1.18.2", {"proxy": word})
+    [found] = broken(path)
+    assert remedies(found, path)[0]["replaces_proxy"] is replaces
 
 
 @pytest.mark.parametrize(("release", "has_geneve"), [("1.14.2", False), ("1.14.3", True)])
