@@ -43,7 +43,7 @@ from policies.policy import (
     Object,
     OtherResource,
     Policy,
-    Seen,
+    ResourceView,
     Settings,
     Stack,
     is_component,
@@ -73,7 +73,7 @@ class PolicyError(Exception):
     """A fault of the pack's own code. The text names the policy and the resource, and no value."""
 
 
-def judge_resource(policy: Policy, resource: Seen, config: Config) -> Iterator[Finding]:
+def judge_resource(policy: Policy, resource: ResourceView, config: Config) -> Iterator[Finding]:
     """Findings of a policy for one resource, by its inputs."""
     kind = kind_of(resource.resource_type)
     if policy.scope == "component" and is_component(resource):
@@ -142,7 +142,9 @@ def _elsewhere(policy: Policy, settings: Settings, judged: Any, stack: Stack) ->
     return next((_subject(part.resources[0], "") for part in faulty), "")
 
 
-def _checked(policy: Policy, resource: Seen | None, config: Config, judged: Any, *rest: Any) -> Iterator[Finding]:
+def _checked(
+    policy: Policy, resource: ResourceView | None, config: Config, judged: Any, *rest: Any
+) -> Iterator[Finding]:
     urn = resource.urn if resource else ""
     release = judged.release if isinstance(judged, Object) else ""
     subject = _subject(resource, release) if resource else "the stack"
@@ -184,7 +186,7 @@ def _unjudged(policy: Policy, subject: str, urn: str, error: Exception, where: s
     ) from None
 
 
-def _subject(resource: Seen, release: str) -> str:
+def _subject(resource: ResourceView, release: str) -> str:
     kind = kind_of(resource.resource_type)
     what = kind.name if kind else resource.resource_type
     return f"Release {release}, a {what}" if release else f"{what} {resource.name}"

@@ -67,7 +67,7 @@ class PlatformNamespaces(Namespaces):
     """Namespaces of the platform beside the well-known ones, for all policies. Every other one is a tenant's."""
 
 
-class Seen(Protocol):
+class ResourceView(Protocol):
     """A resource, as policies of one resource and policies of a stack are shown it alike."""
 
     resource_type: str
@@ -98,7 +98,7 @@ class Inner:
 class Object(ManifestView):
     """A Kubernetes object of a program, or the fields that a patch sets on an object that is managed elsewhere."""
 
-    def __init__(self, resource: Seen, kind: Kind, *, release: str = "") -> None:
+    def __init__(self, resource: ResourceView, kind: Kind, *, release: str = "") -> None:
         super().__init__(kind.name, resource.props)
         self.resource = resource
         self.urn = resource.urn
@@ -125,7 +125,7 @@ CUSTOM = "*"
 """Among a policy's kinds: every custom resource."""
 
 
-def objects_in(resource: Seen, kinds: Collection[str]) -> Iterator[Object]:
+def objects_in(resource: ResourceView, kinds: Collection[str]) -> Iterator[Object]:
     """The object that a resource is, if it is of one of the kinds (`group:Kind`); of a list, its items that are."""
     kind = kind_of(resource.resource_type)
     if kind and is_one_of(kind, kinds):
@@ -139,7 +139,7 @@ def is_one_of(kind: Kind, kinds: Collection[str]) -> bool:
     return str(kind) in kinds or (CUSTOM in kinds and custom)
 
 
-def _items(resource: Seen, kind: Kind) -> Iterator[Object]:
+def _items(resource: ResourceView, kind: Kind) -> Iterator[Object]:
     for item in Fields(resource.props).groups("items"):
         api = item.text("apiVersion") or Fields(resource.props).text("apiVersion")
         name = item.text("kind", kind.name.removesuffix("List"))
@@ -152,7 +152,7 @@ def _items(resource: Seen, kind: Kind) -> Iterator[Object]:
 class Component(Fields):
     """A component resource: it has no provider, and its inputs and outputs are what the program says."""
 
-    def __init__(self, resource: Seen) -> None:
+    def __init__(self, resource: ResourceView) -> None:
         super().__init__(resource.props, resource.name)
         self.name = resource.name
         self.urn = resource.urn
@@ -161,7 +161,7 @@ class Component(Fields):
 class OtherResource(Fields):
     """A resource that is neither a Kubernetes object nor a component: a command, a provider."""
 
-    def __init__(self, resource: Seen) -> None:
+    def __init__(self, resource: ResourceView) -> None:
         super().__init__(resource.props)
         self.urn = resource.urn
         self.type = resource.resource_type
@@ -215,7 +215,7 @@ class Stack:
         return [component.number(field) for component in self.components if field in component]
 
 
-def _all_of(resource: Seen) -> Iterator[Object]:
+def _all_of(resource: ResourceView) -> Iterator[Object]:
     """The object that a resource is, or the items of a list. A list that cannot be read is judged as one object."""
     kind = kind_of(resource.resource_type)
     if kind is None:
@@ -227,7 +227,7 @@ def _all_of(resource: Seen) -> Iterator[Object]:
     yield from items or [Object(resource, kind)]
 
 
-def is_component(resource: Seen) -> bool:
+def is_component(resource: ResourceView) -> bool:
     """Whether a resource is made of the program alone."""
     return resource.provider is None and not resource.resource_type.startswith("pulumi:")
 

@@ -10,7 +10,7 @@ from components.charts.releases import NOT_KNOWN_YET, Inside, inside
 from components.core.manifests import kind_of
 from components.network.compatibility.matrix import Part
 from components.network.compatibility.releases import table
-from policies.policy import Inner, Object, Seen
+from policies.policy import Inner, Object, ResourceView
 from policies.unknowns import plain
 
 RELEASE = "helm.sh:Release"
@@ -18,12 +18,12 @@ RELEASE_TYPE = "kubernetes:helm.sh/v3:Release"
 """Pulumi's type of it."""
 
 
-def is_release(resource: Seen) -> bool:
+def is_release(resource: ResourceView) -> bool:
     """Whether the resource is a Helm Release, whose objects only Helm makes."""
     return str(kind_of(resource.resource_type)) == RELEASE
 
 
-def is_chart(resource: Seen) -> bool:
+def is_chart(resource: ResourceView) -> bool:
     """Whether the resource is a Chart, whose objects are resources below it."""
     return str(kind_of(resource.resource_type)) == "helm.sh:Chart"
 
@@ -40,17 +40,17 @@ _READ: dict[str, _Read] = {}
 """By URN, the last one."""
 
 
-def inside_of(release: Seen) -> Inside:
+def inside_of(release: ResourceView) -> Inside:
     """What is inside a Release, by its inputs."""
     return _read(release).inside
 
 
-def inner_objects(release: Seen) -> tuple[Object, ...]:
+def inner_objects(release: ResourceView) -> tuple[Object, ...]:
     """The objects of a Release; none where it can't be rendered, which the policy `charts-rendered` reports."""
     return _read(release).objects
 
 
-def _read(release: Seen) -> _Read:
+def _read(release: ResourceView) -> _Read:
     """The engine gives each policy of a resource a copy of its inputs, and policies of a stack the same ones."""
     last = _READ.get(release.urn)
     if last and last.props is release.props:
@@ -62,7 +62,7 @@ def _read(release: Seen) -> _Read:
     return _READ[release.urn]
 
 
-def _objects(release: Seen, found: Inside) -> Iterator[Object]:
+def _objects(release: ResourceView, found: Inside) -> Iterator[Object]:
     for item in found.objects:
         api, kind = str(item.get("apiVersion")), str(item.get("kind"))
         resource_type = f"kubernetes:{api if '/' in api else f'core/{api}'}:{kind}"

@@ -44,7 +44,7 @@ def rollout_waits(
     """Annotations on a chart's objects (kind and name): applying one waits until the object is rolled out.
 
     They change with the chart's version and values and not with the nodes: a server that is gone for good still counts
-    as a node whose pod is not ready, and taking it out of the stack file would wait for it in vain.
+    as a node whose pod is not ready, and taking it out of the stack file would wait for it until its limit.
     """
     said = json.dumps([version, values], sort_keys=True)
     annotations = {WAITED_FOR: hashlib.sha256(said.encode()).hexdigest()[:16]}

@@ -177,8 +177,14 @@ CountryCode = Annotated[
 
 Version = Annotated[
     str,
-    _text('write a whole version in quotes, as in "1.18.2": without them 1.30 is the number 1.3'),
-    *_matching(r"[0-9]+\.[0-9]+\.[0-9]+", "write a whole version, as in '1.18.2'", 32, "1.18.2", _as_version),
+    _text("write all three numbers in quotes: without them 1.30 is the number 1.3"),
+    *_matching(
+        r"[0-9]+\.[0-9]+\.[0-9]+",
+        "write all three numbers, without v",
+        32,
+        "1.18.2",
+        _as_version,
+    ),
 ]
 """A released version, three numbers."""
 

@@ -66,7 +66,7 @@ def issuer_problems(given: Mapping[str, str], spec: GatewaySpec, now: float) -> 
     """What is wrong with the secrets of the gateway's issuer. No message has a value of one but host names and days.
 
     `given`: by name, those that are there. `now`: seconds since 1970. A certificate that is missing is said here: the
-    Gateway would wait for it in vain.
+    Gateway would wait for it until its limit.
     """
     needed = secrets_of(spec)
     found = [

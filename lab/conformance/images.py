@@ -129,7 +129,7 @@ def has_sctp() -> bool:
 
 
 def unknown(pods: list[dict[str, Any]]) -> set[str]:
-    """Images of other registries that pods wait for in vain. One of the lab's own is pulled at the next try."""
+    """Images of other registries, which pods cannot pull. One of the lab's own is pulled at the next try."""
     found: set[str] = set()
     for pod in pods:
         for status in (pod.get("status") or {}).get("containerStatuses") or []:

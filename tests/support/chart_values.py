@@ -11,12 +11,12 @@ from typing import Any
 import jsonschema
 import yaml
 
-from components.network.cilium.chart.nested import Leaves, flatten
+from components.network.cilium.chart.nested import FlatValues, flatten
 from tests.support.modules import cilium_chart
 
 
 @cache
-def cilium_values_file(version: str) -> tuple[str, Leaves]:
+def cilium_values_file(version: str) -> tuple[str, FlatValues]:
     """The text of the values of Cilium's chart, and every value by its path."""
     text = (cilium_chart(version) / "values.yaml").read_text()
     return text, flatten(yaml.load(text, Loader=yaml.CSafeLoader))

@@ -21,7 +21,7 @@ from components.network.cilium.chart.command_line import (
 )
 from components.network.cilium.chart.explain import ROUTING, explain
 from components.network.cilium.chart.migrate import first_minor, migrate
-from components.network.cilium.chart.nested import Leaves, flatten, unflatten
+from components.network.cilium.chart.nested import FlatValues, flatten, unflatten
 from components.network.cilium.chart.renames import gone, other_names
 from components.network.cilium.chart.trial import Trial
 from components.network.cilium.chart.upgrade_path import upgrade_path
@@ -77,7 +77,7 @@ def explain_command(
         asked = version or given.version
         trial = chart_of(asked, "--version", charts or [])
         _of_cilium(given, trial)
-        findings = explain(given.leaves, trial)
+        findings = explain(given.values, trial)
     if as_json:
         print_json(report.explained(findings, asked.removeprefix("v"), trial.release, given.form))
     else:
@@ -114,9 +114,9 @@ def migrate_command(
         begin = chart_of(old or given.version, "--from", charts or [])
         end = chart_of(new, "--to", charts or [])
         _of_cilium(given, begin)
-        migration = migrate(given.leaves, begin, end, meant=meant)
+        migration = migrate(given.values, begin, end, meant=meant)
     steps = upgrade_path(begin.release, end.release, migration.paths[1])
-    first = first_minor(given.leaves, begin.release, end.release)
+    first = first_minor(given.values, begin.release, end.release)
     if as_json:
         print_json(report.migrated(migration, steps, first, begin.release, end.release, given.form))
     else:
@@ -127,7 +127,7 @@ def migrate_command(
 
 
 class _Given(NamedTuple):
-    leaves: Leaves
+    values: FlatValues
     version: str
     form: str
     """What was read."""
@@ -156,9 +156,9 @@ def _read(source: list[str], set_words: list[str] | None, set_strings: list[str]
         file = read_file(name)
         merge(read.values, file.values)
         version, form = version or file.version, file.form
-    leaves = flatten(merge_words(read.values, [*line.words, *words]))
-    json.dumps(unflatten(leaves), ensure_ascii=False, default=str).encode()
-    return _Given(leaves, version, form, ("standard input",) if source == ["-"] and read.values else line.files)
+    values = flatten(merge_words(read.values, [*line.words, *words]))
+    json.dumps(unflatten(values), ensure_ascii=False, default=str).encode()
+    return _Given(values, version, form, ("standard input",) if source == ["-"] and read.values else line.files)
 
 
 def _given(source: list[str]) -> tuple[Read, CommandLine]:
@@ -184,7 +184,7 @@ def _given(source: list[str]) -> tuple[Read, CommandLine]:
 
 def _of_cilium(given: _Given, trial: Trial) -> None:
     """Refuse a file of which no key is one of Cilium's chart, or near to one: it is something else."""
-    paths = list(given.leaves.items())
+    paths = list(given.values.items())
     if not given.files or not paths:
         return
     for path, value in paths:

@@ -8,7 +8,7 @@ from vds.preview_comment.cause import Cause, causes
 from vds.preview_comment.difference import LONGEST, changed_paths, diff_lines, noise
 from vds.preview_comment.events import Change
 from vds.preview_comment.report import StackReport
-from vds.shared.markdown import code, count, escape_for_forge, fence, folded, tag_text
+from vds.shared.markdown import code, code_block, count, escape_for_forge, folded, tag_text
 
 _STACK = "pulumi:pulumi:Stack"
 _PATHS_SHOWN = 3
@@ -71,7 +71,7 @@ def _losses(found: Sequence[Cause], lost: Sequence[Change], longest: int) -> Ite
         yield Block(text, Risk.LOSS, "replaced or deleted resource", units=len(everything))
         lines = diff_lines(first.root, longest) if first.root.op == "replace" else ()
         if followers or lines or len(same) > 3:
-            names = _name_list(everything) + (f"\n\n{fence(lines)}" if lines else "")
+            names = _name_list(everything) + (f"\n\n{code_block(lines)}" if lines else "")
             title = "it, and what differs" if len(everything) == 1 else f"the {len(everything)} of them"
             body = folded(title, names)
             yield Block(body, Risk.LOSS_DETAIL, "lost resource name", units=len(everything))
@@ -114,7 +114,7 @@ def _alike(kind: str, where: str, same: Sequence[Change], longest: int) -> Block
     names = "" if len(same) == 1 else f"{_name_list(same)}\n\n"
     short = f"- {escape_for_forge(_label(kind))} {code(name)}: {code(where)}"
     return Block(
-        folded(summary, f"{names}{fence(diff_lines(same[0], longest))}"),
+        folded(summary, f"{names}{code_block(diff_lines(same[0], longest))}"),
         Risk.UPDATE,
         "update",
         short=short,
@@ -127,7 +127,7 @@ def _rows(kind: str, where: str, rows: Sequence[tuple[str, str]]) -> Iterator[Bl
     for start in range(0, len(rows), _ROWS_A_FOLD):
         part = sorted(rows)[start : start + _ROWS_A_FOLD]
         summary = f"<b>{tag_text(_label(kind))}</b> {len(part)} of {len(rows)}: {tag_text(where)}"
-        text = folded(summary, fence((f"{name}: {row}" for name, row in part), "text"))
+        text = folded(summary, code_block((f"{name}: {row}" for name, row in part), "text"))
         short = f"- {escape_for_forge(_label(kind))} {len(part)} of {len(rows)}: {code(where)}"
         yield Block(text, Risk.UPDATE, "update", short=short, units=len(part))
 
@@ -164,7 +164,7 @@ def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change], longest: i
         summary = f"<b>{tag_text(title)}</b>" + (f": {tag_text(inside)}{each}" if inside else "")
         example = [change for change in owners[same[0]] if change.custom or len(made) == 1][:_EXAMPLE_RESOURCES]
         names = f"{_name_list([by_urn[owner] for owner in same])}\n\n" if len(same) > 1 else ""
-        shown = "\n\n".join(f"{code(change.name)}\n\n{fence(diff_lines(change, longest))}" for change in example)
+        shown = "\n\n".join(f"{code(change.name)}\n\n{code_block(diff_lines(change, longest))}" for change in example)
         yield Block(
             folded(summary, f"{names}{shown}"),
             Risk.CREATE,
@@ -176,7 +176,7 @@ def _creates(changes: Sequence[Change], by_urn: Mapping[str, Change], longest: i
 
 def _spec(change: Change, longest: int) -> Iterator[Block]:
     if lines := diff_lines(change, longest):
-        text = folded(f"<b>The stack file</b>: {count(len(changed_paths(change)), 'value')} differ", fence(lines))
+        text = folded(f"<b>The stack file</b>: {count(len(changed_paths(change)), 'value')} differ", code_block(lines))
         yield Block(text, Risk.UPDATE, "stack file diff")
 
 

@@ -10,8 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from vds.preview_comment.events import Change
-from vds.preview_comment.leaves import leaves, same, within
 from vds.preview_comment.masking import SECRET
+from vds.preview_comment.single_values import same, single_values, within
 
 _CONTEXT_LINES = 2
 LONGEST = 300
@@ -36,7 +36,7 @@ NOISE: dict[str, re.Pattern[str]] = {
 
 def changed_paths(change: Change) -> tuple[str, ...]:
     """Paths whose values differ, and those of hidden values that do."""
-    old, new = dict(leaves(change.old)), dict(leaves(change.new))
+    old, new = dict(single_values(change.old)), dict(single_values(change.new))
     there = [path for path in sorted({*old, *new}) if path and not same(old.get(path, ...), new.get(path, ...))]
     if change.op == "create":
         return tuple(there)
@@ -70,7 +70,7 @@ def _noise_of(path: str, kind: str) -> str:
 
 def diff_lines(change: Change, longest: int = sys.maxsize) -> tuple[str, ...]:
     """A unified diff without headers: `-` as it is, `+` as it will be. `longest`: characters of one value."""
-    old, new = dict(leaves(change.old)), dict(leaves(change.new))
+    old, new = dict(single_values(change.old)), dict(single_values(change.new))
     # A value that is hidden on one side is hidden on the other: it may have been plain before it was marked.
     hidden = [path for path, value in (*old.items(), *new.items()) if value == SECRET and change.op != "create"]
     lines: list[str] = []

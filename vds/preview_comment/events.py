@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.core.untrusted import json_value
-from vds.preview_comment.leaves import leaves, same, within
 from vds.preview_comment.masking import SECRET, masked, masked_message, with_unknowns
+from vds.preview_comment.single_values import same, single_values, within
 
 Op = Literal["same", "create", "update", "replace", "delete"]
 
@@ -189,10 +189,10 @@ def _hidden(metadata: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, .
 
 def _concealed(old: Any, new: Any, shown_old: Any, shown_new: Any) -> Iterator[str]:
     """Paths of values that differ where what is shown of them does not, or not in each line."""
-    was, becomes = dict(leaves(old)), dict(leaves(new))
+    was, becomes = dict(single_values(old)), dict(single_values(new))
     for side in (was, becomes):
         side.update({path: with_unknowns(value) for path, value in side.items() if isinstance(value, str)})
-    seen = dict(leaves(shown_old)), dict(leaves(shown_new))
+    seen = dict(single_values(shown_old)), dict(single_values(shown_new))
     covers = [path for side in seen for path, value in side.items() if value == SECRET]
     for path in sorted({*was, *becomes}):
         values = was.get(path, ...), becomes.get(path, ...)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
 from vds.preview_comment.events import Change
-from vds.preview_comment.leaves import leaves
+from vds.preview_comment.single_values import single_values
 
 _UNTIL = "until"
 _OF_A_PLACE = {"country": "in", "entity": "of", "purposes": "for", "hosts": "at", "networks": "at"}
@@ -89,7 +89,7 @@ def _of_spec(spec: Mapping[str, Any]) -> Iterator[Fact]:
     yield from (Fact("stack", "", "allows", text) for text in _texts(record.get("allowedCountries")))
     yield from _exceptions(spec, "")
     # The order of a list says nothing.
-    for path, value in leaves(spec.get("processing")):
+    for path, value in single_values(spec.get("processing")):
         if value not in (None, [], {}):
             yield Fact("record of processing", "", re.sub(r"\[[^\]]*\]", "", path), str(value))
 

@@ -9,7 +9,7 @@ from vds.preview_comment.difference import noise
 from vds.preview_comment.report import StackReport
 from vds.preview_comment.residency import Delta, Fact
 from vds.preview_comment.touched import JUDGES, ProgramChange
-from vds.shared.markdown import code, count, escape_for_forge, fence
+from vds.shared.markdown import code, code_block, count, escape_for_forge
 
 _COMPARED = {
     "descriptions": "the base's description with the change's. Secrets, nodes, cluster and state were not read",
@@ -39,8 +39,8 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
     yield from _violations(report)
     yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
     for error in report.preview.errors:
-        text = f"**The engine stopped:**\n\n{fence(_cut(error).splitlines()[:40], 'text')}"
-        whole = f"**The engine stopped:**\n\n{fence(error.splitlines(), 'text')}"
+        text = f"**The engine stopped:**\n\n{code_block(_cut(error).splitlines()[:40], 'text')}"
+        whole = f"**The engine stopped:**\n\n{code_block(error.splitlines(), 'text')}"
         yield Block(text, Risk.VERDICT, "engine error", whole=whole)
     if report.preflight:
         found = report.preflight

@@ -65,7 +65,7 @@ def code(text: str) -> str:
     return f"{ticks}{pad}{text}{pad}{ticks}".replace("|", "¦")
 
 
-def fence(lines: Iterable[str], language: str = "diff") -> str:
+def code_block(lines: Iterable[str], language: str = "diff") -> str:
     """A block of code that nothing in it can end."""
     text = "\n".join(map(visible, lines))
     ticks = "`" * max(3, _longest_run(text) + 1)

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from components.core.versions import matches
-from components.network.cilium.chart.nested import Leaves, dotted, keys
+from components.network.cilium.chart.nested import FlatValues, dotted, keys
 from components.network.cilium.constraints import Change, Constraint
 
 
@@ -55,7 +55,7 @@ def proxy_value(replaces: bool, release: str) -> str:
     return "strict" if replaces else "disabled"
 
 
-def routing_values(meaning: str, release: str) -> Leaves:
+def routing_values(meaning: str, release: str) -> FlatValues:
     """`native`, `vxlan` or `geneve` in the chart's keys.
 
     Charts 1.14.0 to 1.14.2 write `routing-mode` twice where `routingMode` is set.
@@ -67,9 +67,9 @@ def routing_values(meaning: str, release: str) -> Leaves:
     return {("routingMode",): "tunnel", ("tunnelProtocol",): meaning}
 
 
-def as_values(change: Change, release: str) -> Leaves:
+def as_values(change: Change, release: str) -> FlatValues:
     """A change as Helm values of a release."""
-    found: Leaves = {}
+    found: FlatValues = {}
     for field, value in change.items():
         if field == "routing":
             found |= routing_values("vxlan" if value == "tunnel" else value, release)
@@ -113,7 +113,7 @@ def as_spec(change: Change) -> str:
     )
 
 
-def written(values: Leaves) -> tuple[tuple[str, Any], ...]:
+def written(values: FlatValues) -> tuple[tuple[str, Any], ...]:
     """Keys as `--set` has them, with their values."""
     return tuple((dotted(path), value) for path, value in values.items())
 

@@ -15,7 +15,7 @@ from components.core.names import KUBE_SYSTEM
 from components.core.versions import matches
 from components.images.model import ImageMirror, image_at, pin_of
 from components.network.cilium.changes import proxy_value, routing_values
-from components.network.cilium.chart.nested import Leaves, Path, keys, unflatten
+from components.network.cilium.chart.nested import FlatValues, Path, keys, unflatten
 from components.network.cilium.data_path import DataPath
 from components.network.cilium.model import Cilium
 from components.network.cilium.rules import certificates_come_late
@@ -169,14 +169,14 @@ def chart_images(release: str) -> Iterator[ChartImage]:
         yield _image("encryption.ztunnel.image", f"{host}/ztunnel")
 
 
-def mirrored(mirror: ImageMirror | None, release: str) -> Leaves:
+def mirrored(mirror: ImageMirror | None, release: str) -> FlatValues:
     """Values by which the chart pulls every image from the mirror, also those of features that are off.
 
     A digest is the chart's own where the stack file pins no other.
     """
     if mirror is None:
         return {}
-    found: Leaves = {}
+    found: FlatValues = {}
     for image in chart_images(release):
         found[*image.path, "repository"] = image_at(mirror, image.repository)
         digest = pin_of(mirror, image.origin)

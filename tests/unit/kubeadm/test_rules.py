@@ -54,7 +54,10 @@ def test_a_name_is_an_endpoint():
         (with_endpoint("198.51.100.10", control_planes=2), "nodes: 2 control-plane nodes: etcd survives no more"),
         (with_endpoint("198.51.100.10", control_planes=0), "nodes: none has the role control-plane"),
         (with_swap(), "node osl-cp-1: keepSwap is true, and a kubelet does not start with swap"),
-        (changed(kubernetesVersion="1.36"), "cluster.kubernetesVersion: '1.36' is refused: write a whole version"),
+        (
+            changed(kubernetesVersion="1.36"),
+            "cluster.kubernetesVersion: '1.36' is refused: write all three numbers",
+        ),
         (changed(kubernetesVersion="1.30.4"), "1.30.4 is not between 1.32 and 1.36"),
         (changed(kubernetesVersion="1.37.0"), "1.37.0 is not between 1.32 and 1.36"),
         (

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from components.charts.render import UnavailableChartError
 from components.network.cilium.changes import as_values, config_key, effect, proxy_value, routing_values, written
-from components.network.cilium.chart.nested import Leaves, Path, dotted, keys, redact
+from components.network.cilium.chart.nested import FlatValues, Path, dotted, keys, redact
 from components.network.cilium.chart.renames import gone, other_names
 from components.network.cilium.chart.trial import Made, Refusal, Result, Trial, difference
 from components.network.cilium.constraints import Constraint, Verdict, broken, remedies
@@ -59,12 +59,12 @@ class Judged(NamedTuple):
     """What the agents are told."""
 
 
-def explain(found: Leaves, trial: Trial) -> list[Explanation]:
+def explain(found: FlatValues, trial: Trial) -> list[Explanation]:
     """A finding for every key, in the order of the values. Raises UnavailableChartError."""
     return list(judge(found, trial).findings.values())
 
 
-def judge(found: Leaves, trial: Trial) -> Judged:
+def judge(found: FlatValues, trial: Trial) -> Judged:
     """The same, with what was rendered."""
     return _Judge(found, trial).result()
 
@@ -80,7 +80,7 @@ def ambiguous_compatibility(value: Any) -> str:
 
 
 class _Judge:
-    def __init__(self, found: Leaves, trial: Trial) -> None:
+    def __init__(self, found: FlatValues, trial: Trial) -> None:
         self.found, self.trial = found, trial
         self.findings: dict[Path, Explanation] = {}
         self.values = dict(found)
@@ -108,7 +108,7 @@ class _Judge:
         return Judged({key: self.findings[key] for key in self.found}, live, made, told)
 
     def _says(
-        self, path: Path, verdict: Verdict, says: str, instead: Leaves | None = None, as_meant: bool | None = None
+        self, path: Path, verdict: Verdict, says: str, instead: FlatValues | None = None, as_meant: bool | None = None
     ) -> None:
         meant = verdict in _AS_MEANT if as_meant is None else as_meant
         value = self.found[path]
@@ -194,7 +194,7 @@ class _Judge:
 
     # --- what to write instead ----------------------------------------------------------------------------
 
-    def _working(self, path: Path, value: Any, words: str = "") -> Iterator[Leaves]:
+    def _working(self, path: Path, value: Any, words: str = "") -> Iterator[FlatValues]:
         """Proposals with which the chart makes something else than without the key."""
         rest = self._without(path)
         before = self.trial.of(rest)
@@ -206,12 +206,12 @@ class _Judge:
         if near and near not in (path, *self.values) and isinstance(self.trial.of({**rest, near: value}), Made):
             yield {near: value}
 
-    def _is_default(self, proposal: Leaves) -> bool:
+    def _is_default(self, proposal: FlatValues) -> bool:
         return all(
             path in self.trial.defaults and _equal(self.trial.defaults[path], value) for path, value in proposal.items()
         )
 
-    def _proposals(self, path: Path, value: Any, words: str) -> Iterator[Leaves]:
+    def _proposals(self, path: Path, value: Any, words: str) -> Iterator[FlatValues]:
         if named := re.findall(r"\.Values\.([A-Za-z0-9.]+)=(true|false)\b", words):
             yield {path: value, **{keys(name): word == "true" for name, word in named if keys(name) != path}}
         release = self.trial.release
@@ -228,7 +228,7 @@ class _Judge:
 
     # --- what a key does ----------------------------------------------------------------------------------
 
-    def _without(self, path: Path) -> Leaves:
+    def _without(self, path: Path) -> FlatValues:
         return {key: value for key, value in self.values.items() if key != path}
 
     def _effect(self, path: Path, without: Result, made: Made, live: bool) -> None:
@@ -338,7 +338,7 @@ def mtu_effect(path: DataPath) -> str:
     return gets if path.mtu in (1500, 9000, 9001) else f"{gets}. Do the links between the nodes carry {path.mtu}?"
 
 
-def written_routing(found: Leaves) -> str:
+def written_routing(found: FlatValues) -> str:
     """`native`, `vxlan` or `geneve` as the author wrote it, with or without effect; empty: nothing written."""
     mode, tunnel = text(found.get(ROUTING_MODE)), text(found.get(TUNNEL))
     if mode:

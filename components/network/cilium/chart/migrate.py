@@ -25,7 +25,7 @@ from components.network.cilium.chart.explain import (
     routing_of,
     written_routing,
 )
-from components.network.cilium.chart.nested import Leaves, Path, dotted, keys, redact
+from components.network.cilium.chart.nested import FlatValues, Path, dotted, keys, redact
 from components.network.cilium.chart.renames import gone, other_names
 from components.network.cilium.chart.trial import Made, Trial
 from components.network.cilium.constraints import Verdict, proxy_words
@@ -54,9 +54,9 @@ class Change(NamedTuple):
 
 
 class Migration(NamedTuple):
-    """The new values as leaves, and every change."""
+    """The new values by their paths, and every change."""
 
-    values: Leaves
+    values: FlatValues
     changes: tuple[Change, ...]
     never_ran: bool
     """The old values make Helm fail or every agent exit."""
@@ -71,7 +71,7 @@ class Migration(NamedTuple):
         return not self.left and not any(change.changes_behaviour for change in self.changes)
 
 
-def migrate(found: Leaves, old: Trial, new: Trial, *, meant: bool = False) -> Migration:
+def migrate(found: FlatValues, old: Trial, new: Trial, *, meant: bool = False) -> Migration:
     """Carry values from one release to another, in either direction.
 
     Raises ValueError where they have a value that may mean two things, and UnavailableChartError.
@@ -81,18 +81,18 @@ def migrate(found: Leaves, old: Trial, new: Trial, *, meant: bool = False) -> Mi
     return _Carrier(found, old, new, meant).result()
 
 
-def first_minor(found: Leaves, old: str, new: str) -> str:
+def first_minor(found: FlatValues, old: str, new: str) -> str:
     """`upgradeCompatibility` for a way up: the first minor that the cluster ran. Empty where none is needed."""
     return text(found.get(UPGRADE_COMPATIBILITY)) or (minor(old) if parse(minor(new)) > parse(minor(old)) else "")
 
 
 class _Carrier:
-    def __init__(self, found: Leaves, old: Trial, new: Trial, meant: bool) -> None:
+    def __init__(self, found: FlatValues, old: Trial, new: Trial, meant: bool) -> None:
         self.found, self.old, self.new = found, old, new
         self.before = judge(found, old)
         self.never_ran = any(finding.verdict in _STOPS for finding in self.before.findings.values())
         self.carries_all = meant or self.never_ran
-        self.values: Leaves = {}
+        self.values: FlatValues = {}
         self.origin: dict[Path, Path] = {}
         """Each new key, with the old one that it is from."""
         self.changes: list[Change] = []
@@ -138,7 +138,7 @@ class _Carrier:
             self._change("rewritten", {path: value}, chosen, why, bool(did))
         self._put(chosen, path)
 
-    def _rivals(self, path: Path, chosen: Leaves) -> list[Path]:
+    def _rivals(self, path: Path, chosen: FlatValues) -> list[Path]:
         """Other keys that are written and mean the same setting."""
         others = {key for name in other_names(path, self.found[path]) for key in name} | set(chosen)
         return [key for key in self.found if key in others and key != path]
@@ -189,7 +189,7 @@ class _Carrier:
         elif wanted != given:
             self._change("rewritten", given, wanted, f"{meaning} in the keys of {self.new.release}", False)
 
-    def _keeps(self, given: Leaves, meaning: str) -> bool:
+    def _keeps(self, given: FlatValues, meaning: str) -> bool:
         made = self.new.of({**given, keys("ipv4NativeRoutingCIDR"): "10.0.0.0/8"})
         path = from_config(made.config if isinstance(made, Made) else {}, self.new.release)
         return isinstance(made, Made) and all(map(self.new.knows, given)) and routing_of(path) == meaning
@@ -280,12 +280,12 @@ class _Carrier:
             and not is_placeholder(self.values[path])
         ]
 
-    def _put(self, values: Leaves, origin: Path) -> None:
+    def _put(self, values: FlatValues, origin: Path) -> None:
         self.values |= values
         self.origin |= dict.fromkeys(values, origin)
 
     def _change(
-        self, kind: Kind, before: Leaves | tuple[()], after: Leaves | tuple[()], why: str, behaviour: bool
+        self, kind: Kind, before: FlatValues | tuple[()], after: FlatValues | tuple[()], why: str, behaviour: bool
     ) -> None:
         self.changes.append(Change(kind, _pairs(before or {}), _pairs(after or {}), why, behaviour))
 
@@ -322,9 +322,9 @@ def _path(key: str) -> Path:
     return tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", key))
 
 
-def _pairs(found: Leaves) -> tuple[tuple[str, str], ...]:
+def _pairs(found: FlatValues) -> tuple[tuple[str, str], ...]:
     return tuple((dotted(path), redact(path, value)) for path, value in found.items())
 
 
-def _words(found: Leaves) -> str:
+def _words(found: FlatValues) -> str:
     return ", ".join(f"{key}: {value}" for key, value in _pairs(found))

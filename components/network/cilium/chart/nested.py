@@ -4,24 +4,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
-MOST_LEAVES = 20_000
+MOST_VALUES = 20_000
 """More than any chart has: YAML whose aliases multiply each other is refused before it fills memory."""
 MOST_LEVELS = 40
 
-Leaves = dict[Path, Any]
+FlatValues = dict[Path, Any]
 _ALWAYS_SECRET = ("password", "passwd", "token", "secret")
 """How names of values end that are never shown; a Secret's name is in `secretName` or `existingSecret`."""
 _SECRET = ("password", "token", "secret", "key", "cert", "ca", "clientsecret", "bundle", "content")
 
 
-def flatten(values: Mapping[Any, Any]) -> Leaves:
+def flatten(values: Mapping[Any, Any]) -> FlatValues:
     """Every path with its value, in order; lists and empty groups are values. Raises ValueError for absurd input."""
-    found: Leaves = {}
+    found: FlatValues = {}
     for count, (path, value) in enumerate(_walk(values, ())):
         if path is not None:
             found[path] = value
-        if count >= MOST_LEAVES:
-            raise ValueError(f"the values have more than {MOST_LEAVES} keys: their aliases multiply each other")
+        if count >= MOST_VALUES:
+            raise ValueError(f"the values have more than {MOST_VALUES} keys: their aliases multiply each other")
     return {path: _plain(value) for path, value in found.items()}
 
 
@@ -54,8 +54,8 @@ def _within(value: Any, path: Path, level: int) -> Iterator[Any]:
         yield from _within(item, path, level + 1)
 
 
-def unflatten(found: Leaves) -> dict[str, Any]:
-    """The values that have these leaves, every group sorted."""
+def unflatten(found: FlatValues) -> dict[str, Any]:
+    """Values by their paths as nested groups, every group sorted."""
     grown: dict[str, Any] = {}
     for path, value in sorted(found.items()):
         here = grown

@@ -15,7 +15,7 @@ from components.charts.kubernetes_yaml import documents
 from components.charts.render import ChartSource, UnavailableChartError, helm_program, helms_words, obtain
 from components.charts.rendering_cache import RenderingCache
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
-from components.network.cilium.chart.nested import Leaves, Path, dotted, flatten, unflatten
+from components.network.cilium.chart.nested import FlatValues, Path, dotted, flatten, unflatten
 from components.network.cilium.data_path import text
 
 KUBERNETES = "1.36.0"
@@ -64,11 +64,11 @@ class Trial:
         self._helm = helm_program()
         self._known: dict[str, Result] = {}
 
-    def of(self, values: Leaves) -> Result:
+    def of(self, values: FlatValues) -> Result:
         """What the chart makes of these values."""
         return self.of_each([values])[0]
 
-    def of_each(self, many: Sequence[Leaves]) -> list[Result]:
+    def of_each(self, many: Sequence[FlatValues]) -> list[Result]:
         """The same for several, a few at a time."""
         given = [json.dumps(unflatten(values), default=str) for values in many]
         new = [text for text in dict.fromkeys(given) if text not in self._known]
@@ -101,7 +101,7 @@ class Trial:
             return file.read().decode() if file else ""
 
     @cached_property
-    def defaults(self) -> Leaves:
+    def defaults(self) -> FlatValues:
         """The chart's own values."""
         [values] = documents(self._values_file) or [{}]
         return flatten(values)
@@ -131,7 +131,7 @@ class Trial:
             return True
         return any(path[:length] in self._optional for length in range(1, len(path) + 1))
 
-    def unread(self, values: Leaves) -> list[tuple[Path, Path | None]]:
+    def unread(self, values: FlatValues) -> list[tuple[Path, Path | None]]:
         """Keys that the chart does not have and that change nothing it makes, each with the key that is near to it."""
         unknown = [path for path, value in values.items() if value is not None and not self.knows(path)]
         unknown = [path for path in unknown if path[0] != "global"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from vds.shared.markdown import code, escape, escape_for_forge, fence, one_line, tag_text
+from vds.shared.markdown import code, code_block, escape, escape_for_forge, one_line, tag_text
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ HIDDEN = [
 def test_a_character_that_shows_nothing_is_written_as_its_number(character: str) -> None:
     """Bidirectional controls turn the text behind them; a zero-width one makes two names look the same."""
     text, number = f"a{character}b", f"U+{ord(character):04X}"
-    for written in (escape(text), escape_for_forge(text), code(text), fence([text]), tag_text(text)):
+    for written in (escape(text), escape_for_forge(text), code(text), code_block([text]), tag_text(text)):
         assert character not in written
         assert number in written
         written.encode()  # half of a pair has no UTF-8
 
 
 def test_a_carriage_return_in_a_diff_is_seen() -> None:
-    assert fence(["+a\r", "+b\tc"]) == "```diff\n+a[U+000D]\n+b\tc\n```"
+    assert code_block(["+a\r", "+b\tc"]) == "```diff\n+a[U+000D]\n+b\tc\n```"
 
 
 def test_a_text_of_control_characters_is_empty() -> None:

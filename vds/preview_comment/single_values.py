@@ -9,18 +9,18 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][\w$-]*")
 _PLAIN_NAME = re.compile(r"[\w./:-]+")
 
 
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def single_values(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every path with a plain value under it; an empty list or group is a value."""
     if isinstance(value, Mapping) and value:
         for key in sorted(value):
             step = f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(key)}]"
-            yield from leaves(value[key], f"{path}{step}" if path else step.removeprefix("."))
+            yield from single_values(value[key], f"{path}{step}" if path else step.removeprefix("."))
     elif isinstance(value, list) and value:
         # By name where items have one: an item that is put in front does not change all that follow.
         names = [str(item.get("name") or "") if isinstance(item, Mapping) else "" for item in value]
         names = names if all(names) and len(set(names)) == len(names) else []
         for index, item in enumerate(value):
-            yield from leaves(item, f"{path}[{_step(names[index]) if names else index}]")
+            yield from single_values(item, f"{path}[{_step(names[index]) if names else index}]")
     else:
         yield path, value
 
