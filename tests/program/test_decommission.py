@@ -8,13 +8,13 @@ from components.core.names import PYTHON
 from components.nodes.decommission.document import Decommission
 from tests.support.bootstraps import SECRETS as BOOTSTRAP_SECRETS
 from tests.support.bootstraps import bootstrap_data
-from tests.support.program import ADMIN, SECRETS, run_program
+from tests.support.program import ADMIN, SECRETS, committed, run_program
 from tests.support.stacks import ROOT, existing_data, stack, stack_data
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_every_node_has_a_setup_that_nothing_undoes_and_a_decommission_that_is_deleted_before_it(name):
-    program = run_program(name)
+    program = committed(name)
     setups = {item.parent: item for item in program.of("remote:Command") if item.name.endswith("-setup")}
     commands = {item.parent: item for item in program.decommissions}
     assert len(setups) == len(stack(name).nodes)
@@ -77,7 +77,7 @@ def test_what_the_cluster_has_of_a_node_stays_in_the_state_while_the_node_may_no
 
 
 def test_what_has_pods_goes_before_any_node_leaves():
-    for program in (run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS), run_program("lab")):
+    for program in (run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS), committed("lab")):
         decommissions = {item.urn for item in program.decommissions}
         for part in ("Tenant", "MetalLb", "Gateway"):
             made = [item for item in program.resources.values() if f":{part}$" in item.urn and item.custom]
@@ -87,7 +87,7 @@ def test_what_has_pods_goes_before_any_node_leaves():
 
 
 def test_the_note_in_the_cluster_names_the_nodes_and_goes_before_any_of_them():
-    program = run_program("lab")
+    program = committed("lab")
     note = next(item for item in program.of("core/v1:ConfigMap") if item.name == "record-nodes")
     assert note.inputs["metadata"]["namespace"] == "kube-system"
     assert note.inputs["metadata"]["name"] == "vds-platform"

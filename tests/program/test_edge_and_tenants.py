@@ -15,7 +15,7 @@ from components.tenancy.render import tenant_manifests
 from tests.support.certificates import authority
 from tests.support.manifests import gateway_manifests, metallb_manifests
 from tests.support.modules import CILIUM, pinned
-from tests.support.program import Declared, Program, run_program
+from tests.support.program import Declared, Program, committed, run_program
 from tests.support.schemas import crd_errors
 from tests.support.stacks import ROOT, stack, stack_data
 
@@ -54,7 +54,7 @@ def behind_cilium(*, managed: bool) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_what_is_declared_is_what_was_rendered(name: str) -> None:
-    platform, declared = stack(name), objects(run_program(name))
+    platform, declared = stack(name), objects(committed(name))
     edge = platform.gateway
     rendered = [
         *metallb_manifests(platform.metallb, platform.metallb_context),
@@ -68,7 +68,7 @@ def test_what_is_declared_is_what_was_rendered(name: str) -> None:
 
 
 def test_routes_come_after_the_gateway_and_their_tenants_namespace() -> None:
-    program = run_program("oslo")
+    program = committed("oslo")
     routes = [item for item in program.of(":HTTPRoute") if item.name.startswith("gateway-route-")]
     assert len(routes) == 2
     for route in routes:
@@ -77,7 +77,7 @@ def test_routes_come_after_the_gateway_and_their_tenants_namespace() -> None:
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_traefik_starts_beside_metallb_and_its_service_waits_for_the_pools(name: str) -> None:
-    program = run_program(name)
+    program = committed(name)
     made = {item.name: item for item in program.resources.values()}
     assert not [other for other in after(program, made["gateway-traefik-deployment"]) if other.startswith("metallb")]
     for waiting in ("gateway-traefik-service", "gateway-gateway"):
@@ -85,7 +85,7 @@ def test_traefik_starts_beside_metallb_and_its_service_waits_for_the_pools(name:
 
 
 def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
-    program = run_program("oslo")
+    program = committed("oslo")
     [made] = program.of("v1:Gateway")
     assert {"gateway-class", "gateway-traefik-deployment", "gateway-traefik-service"} <= after(program, made)
     assert made.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == (
@@ -136,7 +136,7 @@ def test_tenants_behind_ciliums_gateway_are_declared_as_they_were_rendered(*, ma
 
 
 def test_pools_wait_for_the_webhook_that_would_refuse_them() -> None:
-    program = run_program("oslo")
+    program = committed("oslo")
     [pool] = program.of(":IPAddressPool")
     assert {"metallb-chart", "metallb-webhook"} <= after(program, pool)
     [advertisement] = program.of(":L2Advertisement")
@@ -144,7 +144,7 @@ def test_pools_wait_for_the_webhook_that_would_refuse_them() -> None:
 
 
 def test_charts_are_pinned_and_where_they_come_from_is_written_down() -> None:
-    for release in run_program("oslo").of(":Release"):
+    for release in committed("oslo").of(":Release"):
         assert release.inputs["version"]
         assert release.inputs["repositoryOpts"]["repo"].startswith("https://")
         assert "atomic" not in release.inputs, "a rollback takes away the pods that say why it failed"
@@ -161,7 +161,7 @@ def test_where_somebody_else_runs_them_nothing_is_installed() -> None:
 
 
 def test_a_tenants_fence_is_made_inside_its_namespace() -> None:
-    program = run_program("lab")
+    program = committed("lab")
     inside: list[Any] = [item for item in program.resources.values() if "::butikk-" in item.urn]
     assert len(inside) == 13
     for item in inside:

@@ -10,7 +10,7 @@ from policies.engine import ENGINE_POLICIES
 from tests.support.bootstraps import CA_KEY, CREDENTIALS, ENCRYPTION_KEY, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.policy import Resource, violations
-from tests.support.program import ADMIN, Declared, Program, run_program
+from tests.support.program import ADMIN, Declared, Program, committed, run_program
 from tests.support.stacks import existing_data
 
 OTHER = Credentials("xyz789.fedcba9876543210", "ab" * 32, "cd" * 32)
@@ -285,7 +285,7 @@ def test_control_planes_are_protected_and_workers_are_not():
 
 def test_the_first_thing_that_a_destroy_would_delete_is_protected():
     """The engine deletes first what nothing depends on: that is the protection alone."""
-    for program in (run(), run_program("lab")):
+    for program in (run(), committed("lab")):
         [protection] = program.of(":DestroyProtection")
         assert protection.protected
         assert program.resources.keys() - program.needed_by(protection.urn) == {protection.urn}, (

@@ -10,13 +10,13 @@ from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
 from tests.support.bootstraps import bootstrap_data
 from tests.support.golden import assert_golden
-from tests.support.program import SECRETS, run_program
+from tests.support.program import SECRETS, committed, run_program
 from tests.support.stacks import ROOT, existing_data, stack, stack_data
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_the_resources_names_are_what_they_were(name):
-    assert_golden(f"{name}-urns.txt", "".join(f"{urn}\n" for urn in sorted(run_program(name).resources)))
+    assert_golden(f"{name}-urns.txt", "".join(f"{urn}\n" for urn in sorted(committed(name).resources)))
 
 
 def test_a_node_is_one_command_over_a_verified_connection():
@@ -73,7 +73,7 @@ def test_no_secret_is_exported_or_logged():
 
 
 def test_everything_goes_to_a_provider_of_the_programs_own():
-    program = run_program("oslo")
+    program = committed("oslo")
     for resource in program.resources.values():
         if resource.type.startswith("kubernetes:"):
             assert "::cluster::" in resource.provider
@@ -82,18 +82,18 @@ def test_everything_goes_to_a_provider_of_the_programs_own():
 
 
 def test_another_kubeconfig_for_the_same_cluster_replaces_nothing():
-    (provider,) = run_program("oslo").of("pulumi:providers:kubernetes")
+    (provider,) = committed("oslo").of("pulumi:providers:kubernetes")
     assert provider.inputs["clusterIdentifier"] == "oslo"
 
 
 def test_what_somebody_reads_is_changed_in_place():
-    (provider,) = run_program("lab").of("pulumi:providers:kubernetes")
+    (provider,) = committed("lab").of("pulumi:providers:kubernetes")
     assert provider.inputs["enableConfigMapMutable"] == "true"
     assert provider.inputs["enableSecretMutable"] == "true"
 
 
 def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
-    program = run_program("lab")
+    program = committed("lab")
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
     agents = next(item for item in program.of("DaemonSetPatch") if item.name == "cni-agents-cilium")
@@ -105,7 +105,7 @@ def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
 
 
 def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_ready():
-    program = run_program("lab")
+    program = committed("lab")
     (release,) = [item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium"]
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
     waits = [item for item in program.of(":NodePatch") if item.name.startswith("cni-node-")]
@@ -126,7 +126,7 @@ def placements(program):
 
 def test_no_label_is_taken_from_a_node_of_the_platforms_own_cluster_when_it_leaves():
     """The provider takes fields back without looking whether the Node is there: one that is gone, it makes anew."""
-    found = placements(run_program("lab"))
+    found = placements(committed("lab"))
     assert set(found) == {node.name for node in stack("lab").nodes}, "so that the last label goes by an update"
     assert all(item.retained for item in found.values())
     assert any("labels" not in item.inputs["metadata"] for item in found.values())
@@ -152,7 +152,7 @@ def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
 
 
 def test_what_waits_for_pods_says_which_of_them_do_not_run_when_it_fails():
-    program = run_program("lab")
+    program = committed("lab")
     explained = {item.name for item in program.resources.values() if item.on_error == ("explain-failure",)}
     assert {
         "cni-cilium",
@@ -166,7 +166,7 @@ def test_what_waits_for_pods_says_which_of_them_do_not_run_when_it_fails():
 
 
 def test_a_run_ends_when_a_node_announces_the_gateways_address():
-    program = run_program("lab")
+    program = committed("lab")
     (wait,) = [item for item in program.of("local:Command") if item.name == "announced-wait"]
     assert any(":Gateway::gateway-gateway" in urn for urn in wait.depends_on)
     assert wait.secret_inputs == {"stdin"}
@@ -184,7 +184,7 @@ def test_no_connection_is_made_from_a_machine_that_cannot_reach_the_address():
 
 
 def test_pools_are_made_when_the_webhook_of_metallb_answers():
-    program = run_program("lab")
+    program = committed("lab")
     (wait,) = [item for item in program.of("local:Command") if item.name == "metallb-webhook"]
     assert wait.secret_inputs == {"stdin"}
     question = Question.model_validate_json(wait.inputs["stdin"])
@@ -197,7 +197,7 @@ def test_pools_are_made_when_the_webhook_of_metallb_answers():
 )
 def test_pods_on_every_node_are_waited_for_again_with_every_revision_of_their_chart(name, chart):
     """After an update that failed, the values of before are what was waited for already."""
-    program = run_program("lab")
+    program = committed("lab")
     (wait,) = [item for item in program.of(":DaemonSetPatch") if item.name == name]
     assert wait.inputs["metadata"]["annotations"][WAITED_FOR].endswith("-7")
     assert any(urn.endswith(f"::{chart}") for urn in wait.depends_on)
@@ -206,7 +206,7 @@ def test_pods_on_every_node_are_waited_for_again_with_every_revision_of_their_ch
 
 
 def test_routes_wait_for_the_namespaces_that_they_go_into():
-    program = run_program("lab")
+    program = committed("lab")
     (namespace,) = [item.urn for item in program.of("core/v1:Namespace") if item.name == "butikk-namespace"]
     routes = [item for item in program.of(":HTTPRoute") if item.name.startswith("gateway-route-")]
     assert routes
@@ -215,13 +215,13 @@ def test_routes_wait_for_the_namespaces_that_they_go_into():
 
 
 def test_every_child_belongs_to_its_component():
-    for resource in run_program("oslo").resources.values():
+    for resource in committed("oslo").resources.values():
         if resource.type.startswith(("kubernetes:", "command:")):
             assert "vds-platform:index:" in resource.parent
 
 
 def test_the_lab_and_production_install_by_the_same_kinds():
-    programs = {name: run_program(name) for name in ("lab", "oslo")}
+    programs = {name: committed(name) for name in ("lab", "oslo")}
     installed = {
         name: sorted(
             f"{item.type} {item.inputs.get('name') or item.name}"
@@ -237,17 +237,17 @@ def test_the_lab_and_production_install_by_the_same_kinds():
 
 
 def test_the_pod_mtu_is_exported_with_its_arithmetic():
-    network = run_program("lab").outputs["network"]
+    network = committed("lab").outputs["network"]
     assert network["podMtu"] == 1450
     assert network["podMtuBecause"] == "1500 − 50 (VXLAN) = 1450"
 
 
 def test_every_nodes_read_back_is_exported():
-    assert set(run_program("oslo").outputs["nodes"]) == {node.name for node in stack("oslo").nodes}
+    assert set(committed("oslo").outputs["nodes"]) == {node.name for node in stack("oslo").nodes}
 
 
 def test_a_node_nobody_reads_keeps_the_command_that_the_state_has():
-    for command in run_program("lab").of("remote:Command"):
+    for command in committed("lab").of("remote:Command"):
         ignored = {"setup": ("update",), "membership": ("stdin",), "kubeconfig": ("stdin",)}.get(
             command.name.rpartition("-")[2], ()
         )

@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import pulumi
@@ -270,3 +271,9 @@ def run_program(
         del os.environ["PULUMI_BACKEND_URL"]
         if before is not None:
             os.environ["PULUMI_BACKEND_URL"] = before
+
+
+@cache
+def committed(name: str) -> Program:
+    """`__main__.py` on a committed stack, run once for all tests of a process: for reading, not for changing."""
+    return run_program(name)

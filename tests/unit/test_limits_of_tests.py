@@ -1,4 +1,4 @@
-"""Tests are not judged by the clock of the machine that runs them."""
+"""Tests are not judged by the clock of the machine that runs them, and are where one looks for them."""
 
 from __future__ import annotations
 
@@ -53,3 +53,10 @@ def test_no_test_imports_from_another_test_module() -> None:
     assert {
         str(file): found for file in ROOT.glob("tests/**/*.py") if (found := another.findall(file.read_text()))
     } == {}
+
+
+def test_the_folders_of_tests_are_those_of_the_source() -> None:
+    """tests/unit/network has what components/network does, and tests/unit/vds/doctor what vds/doctor does."""
+    found = {file.parent for kind in ("unit", "property") for file in (ROOT / "tests" / kind).rglob("test_*.py")}
+    folders = {folder.relative_to(ROOT / "tests").as_posix().partition("/")[2] for folder in found}
+    assert [one for one in sorted(folders) if not any((ROOT / top / one).is_dir() for top in ("", "components"))] == []
