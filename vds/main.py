@@ -18,6 +18,7 @@ from vds.shared.errors import OperationError
 
 _MODULES = {
     "admission": ("admission:admission", "Wait until MetalLB's webhook answers. Pulumi runs this."),
+    "agency": ("agency:app", "Write or check an agency's own project, without a cluster."),
     "announced": ("announced:announced", "Wait for a node that announces the gateway's address. Pulumi runs this."),
     "backend-login": (
         "backend_login:backend_login",

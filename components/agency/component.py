@@ -90,7 +90,10 @@ class _Contract(pulumi.CustomResource):
 
 def _shown(error: AgencyError) -> Exception:
     """As the engine shows it without a traceback: of a package's component, or of a program's own."""
-    return InputPropertiesError(str(error)) if host.is_hosting else pulumi.RunError(str(error))
+    if not host.is_hosting:
+        return pulumi.RunError(str(error))
+    # The list may be empty and not None: pulumi 3.272 (create_grpc_invalid_properties_status) fails by itself then.
+    return InputPropertiesError(str(error), [])
 
 
 def _declare(

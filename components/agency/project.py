@@ -57,7 +57,7 @@ def contract_in(file: File) -> ContractSpec:
 def check_project(project: File, stack: File, contract: ContractSpec) -> list[Finding]:
     """Everything that is wrong with a stack of a project: `Pulumi.yaml` and `Pulumi.<stack>.yaml`.
 
-    A value that only an update knows gives a finding that is not decided, and so does a resource of another package.
+    A value that only an update knows gives a finding that is not decided, and a resource of another package an advice.
     """
     try:
         return _Project(project, stack).problems(contract)
@@ -75,7 +75,8 @@ class _Project:
         self.config = {
             key.removeprefix(prefix): replace(node, file=stack.name) for key, node in config.children.items()
         }
-        self.undecided: list[Finding] = []
+        self.besides: list[Finding] = []
+        """What is not judged here."""
 
     def problems(self, contract: ContractSpec) -> list[Finding]:
         declared = list(self._declared())
@@ -100,7 +101,7 @@ class _Project:
         if not declared:
             remedy = f"add one of type {PACKAGE}:App, or apps: in {self.stack}"
             found.append(Finding("agency-settings", self.name, "has no app and no route", remedy))
-        return [self._located(one, places) for one in [*found, *self.undecided]]
+        return [self._located(one, places) for one in [*found, *self.besides]]
 
     def _declared(self) -> Iterator[_Declared]:
         """Apps and routes of the program, and of the stack file."""
@@ -114,7 +115,11 @@ class _Project:
                 yield _Declared(_KINDS[kind][0], str(name), settings or Node({}, line), line)
             else:
                 said = "is of another package, so that only the API server judges it"
-                self._undecided(f"resource '{name}'", said, "", line)
+                self.besides.append(
+                    Finding(
+                        "agency-besides", f"resource '{name}'", said, "", advice=True, file=self.name, lines=(line,)
+                    )
+                )
         for model, key in _KINDS.values():
             group = self.config.get(key, Node({}, 1))
             for name, node in group.children.items():
@@ -165,13 +170,9 @@ class _Project:
 
     def _unknown(self, node: Node, item: str, said: str) -> Node | None:
         """Says that a value can't be judged. There is none."""
-        self._undecided(f"resource '{item}'", said, "preview it to have it checked", node.line)
+        found = Finding("agency-undecided", f"resource '{item}'", said, "preview it to have it checked", decided=False)
+        self.besides.append(found._replace(file=self.name, lines=(node.line,)))
         return None
-
-    def _undecided(self, subject: str, said: str, remedy: str, line: int) -> None:
-        self.undecided.append(
-            Finding("agency-undecided", subject, said, remedy, decided=False, file=self.name, lines=(line,))
-        )
 
     def _located(self, finding: Finding, places: Mapping[str, _Declared]) -> Finding:
         """With file and line: of the value where it is written, else of its app or route."""

@@ -18,7 +18,7 @@ class AgencyError(Exception):
 
     def __init__(self, findings: list[Finding]) -> None:
         count, lines = in_full(findings)
-        super().__init__(f"{count}; nothing was changed:{lines}")
+        super().__init__(f"{count}:{lines}")
         self.findings = tuple(findings)
 
 

@@ -1,19 +1,23 @@
-"""The law for agencies: every app and route that a contract allows passes the policy pack and the CRDs."""
+"""The law for agencies: what a contract allows passes the policy pack, the API server's policies and the CRDs."""
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.agency.render import app_manifests, route_manifest
 from components.agency.rules import stack_problems
 from components.core.manifests import Manifest
+from components.tenancy.admission_check import contract_problems
+from components.tenancy.registration.contract import ContractSpec
 from policies.engine import ENGINE_POLICIES
-from tests.support.agency import FULL_APP, FULL_ROUTE, app, contract, route
+from tests.support.agency import FULL_APP, FULL_ROUTE, NAMESPACE, app, contract, route
 from tests.support.modules import GATEWAY_API, pinned
 from tests.support.policy import Resource, violations
 from tests.support.schemas import crd_errors
 
+Settings = dict[str, Any]
 GATEWAYS = (contract().gateway.model_dump(by_alias=True), {"dataPlaneNamespace": ""})
 
 
@@ -57,4 +61,27 @@ def test_what_a_contract_allows_passes_the_pack_and_the_crds(
     web = route_manifest(to, given_)
     found = violations(ENGINE_POLICIES, resources([*app_manifests(one, given_), web]))
     assert {violation.policy for violation in found} == ceiling
+    assert _refused([*app_manifests(one, given_), web], given_) == ceiling
     assert crd_errors(web, GATEWAY_API, pinned("gateway-api")) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "settings_", "routed"),
+    [
+        ("tenancy-registry", {"image": "docker.io/nav/api@sha256:" + "a" * 64}, {}),
+        ("tenancy-registry", {"image": "registry.example.no/butikk-forged/api@sha256:" + "a" * 64}, {}),
+        ("gateway-hostname", {}, {"hostnames": ["nav.no"]}),
+        ("gateway-hostname", {}, {"hostnames": ["xbutikk.example.no"]}),
+        ("gateway-hostname", {}, {"hostnames": ["*.example.no"]}),
+        ("gateway-canary", {}, {"canary": {"percent": 51}}),
+    ],
+)
+def test_what_the_api_server_refuses_is_said_before(rule: str, settings_: Settings, routed: Settings) -> None:
+    one, to = app(canary=FULL_APP["canary"], **settings_), route(**routed)
+    assert rule in {found.rule for found in stack_problems([one], [to], contract())}
+    assert _refused([*app_manifests(one, contract()), route_manifest(to, contract())], contract()) == {rule}
+
+
+def _refused(manifests: list[Manifest], given_: ContractSpec) -> set[str]:
+    spec = given_.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {found.rule for one in manifests for found in contract_problems(one, spec, namespace=NAMESPACE)}

@@ -5,33 +5,15 @@ from typing import Any
 from components.agency.model import App, Route
 from components.agency.template import Language, project_files
 from components.tenancy.registration.contract import ContractSpec
+from components.tenancy.registration.contract import contract as registered
+from tests.support.registrations import environment, registration
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"registry.example.no/butikk/api@{DIGEST}"
 NAMESPACE = "butikk-prod"
 
-CONTRACT: dict[str, Any] = {
-    "tenant": "butikk",
-    "environment": "oslo",
-    "namespaces": ["butikk-prod", "butikk-staging"],
-    "size": "medium",
-    "gateway": {
-        "namespace": "gateway-system",
-        "name": "public",
-        "listeners": ["https"],
-        "address": "192.0.2.200",
-        "dataPlaneNamespace": "gateway-system",
-    },
-    "domains": ["butikk.example.no"],
-    "registries": ["registry.example.no/butikk/"],
-    "canaryCeilingPercent": 50,
-    "egress": [{"name": "vipps", "hosts": ["api.vipps.no"], "networks": [], "ports": [443]}],
-    "mtu": 1450,
-    "cni": "cilium",
-    "countries": ["NO"],
-    "versions": {"kubernetes": "1.36", "cni": "1.20.2", "gatewayApi": "1.5.1"},
-    "exceptions": [],
-}
+CONTRACT: dict[str, Any] = registered(registration(), NAMESPACE, environment())["spec"]
+"""What the registration of butikk in environment oslo gives."""
 
 
 def contract(**changed: Any) -> ContractSpec:

@@ -37,7 +37,7 @@ def validate(
             print(f"error: {file} {problem.message}: {problem.remedy}", file=sys.stderr)
             found += [problem] if as_json else []
     if as_json:
-        print_json([_as_json(one) for one in found])
+        print_json([finding_as_json(one) for one in found])
     else:
         _print(files, found, unreadable=unreadable)
     raise typer.Exit(2 if unreadable else 1 if any(not one.advice for one in found) else 0)
@@ -67,7 +67,8 @@ def _print(files: list[Path], found: list[Finding], *, unreadable: bool) -> None
         print(f"{names}: valid")
 
 
-def _as_json(finding: Finding) -> dict[str, Any]:
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """A finding as commands print it as JSON."""
     return {
         "file": finding.file,
         "line": finding.lines[0] if finding.lines else None,

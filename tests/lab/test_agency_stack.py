@@ -1,0 +1,175 @@
+"""An agency's stack, changed by the real engine with the tenant's own rights on a real API server."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.agency.component import PACKAGE
+from components.kubernetes_api import ApiError, Cluster
+from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
+from components.tenancy.registration.contract import contract, contract_definition
+from lab.plugins.install import BINARIES
+from tests.support.agency import FULL_APP, FULL_ROUTE, IMAGE, NAMESPACE, project
+from tests.support.api_server import api_server
+from tests.support.engine import Engine
+from tests.support.modules import GATEWAY_API, pinned
+from tests.support.registrations import environment, registration
+from tests.support.schemas import crds
+from tests.support.stacks import ROOT
+
+pytestmark = pytest.mark.lab
+
+AT_ONCE = """
+import pulumi
+
+
+def at_once(args):
+    def without(metadata):
+        return {**metadata, "annotations": {"pulumi.com/skipAwait": "true"}}
+
+    if "metadata" in args.props:
+        args.props["metadata"] = pulumi.Output.from_input(args.props["metadata"]).apply(without)
+    return pulumi.ResourceTransformationResult(args.props, args.opts)
+
+
+pulumi.runtime.register_stack_transformation(at_once)
+"""
+"""There is no cluster behind the API server, so no pod ever runs."""
+
+REMOTE = """
+import pulumi
+
+config = pulumi.Config()
+for kind in ("App", "Route"):
+    for name, settings in config.require_object(kind.lower() + "s").items():
+        pulumi.ComponentResource(f"vds-agency:index:{kind}", name, settings, None, True)
+"""
+"""What the SDK that `pulumi package add` makes does, without its types."""
+
+USER = registration().owner.ci[0]
+SETTINGS: dict[str, Any] = {
+    "apps": {
+        "api": {"namespace": NAMESPACE, "image": IMAGE, **FULL_APP},
+        "frontend": {"namespace": NAMESPACE, "image": IMAGE, "calls": [{"app": "api", "port": 8080}]},
+        "database": {"namespace": NAMESPACE, "image": IMAGE, "port": 5432, "callers": ["api"]},
+    },
+    "routes": {"shop": {"namespace": NAMESPACE, "hostnames": ["butikk.example.no"], "app": "api", **FULL_ROUTE}},
+}
+
+
+class Stack:
+    """The Python template with other settings, and the API server."""
+
+    def __init__(self, folder: Path, kubeconfig: str) -> None:
+        self.api = Cluster(kubeconfig)
+        self.engine = Engine(folder / "engine", "passphrase")
+        self._install_plugins()
+        shutil.copytree(ROOT / "packages", self.engine.project / "packages")
+        as_tenant = json.loads(kubeconfig)
+        as_tenant["users"][0]["user"]["as"] = USER
+        file = folder / "tenant.kubeconfig"
+        file.write_text(json.dumps(as_tenant))
+        self.engine.environment["KUBECONFIG"] = str(file)
+        for name in ("Pulumi.yaml", "__main__.py"):
+            (self.engine.project / name).unlink()
+        plugins = {"providers": [{"name": PACKAGE, "path": "packages/agency"}]}
+        described = {**yaml.safe_load(project("python")["Pulumi.yaml"]), "plugins": plugins}
+        (self.engine.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
+        self.engine.file("prod").write_text("config: {}\n")
+        self.engine.must("stack", "init", "prod", "--no-select")
+
+    def _install_plugins(self) -> None:
+        """Where the engine keeps plugins that it has downloaded: it looks for a package's own nowhere else."""
+        for binary in BINARIES:
+            kind, _, name = binary.removeprefix("pulumi-").partition("-")
+            if kind == "resource":
+                folder = Path(self.engine.environment["PULUMI_HOME"]) / "plugins"
+                folder /= f"{kind}-{name}-v{metadata.version(f'pulumi-{name}')}"
+                folder.mkdir(parents=True)
+                (folder / binary).symlink_to((self.engine.folder / "bin" / binary).resolve())
+
+    def run(self, operation: str, program: str, settings: dict[str, Any]) -> tuple[int, str]:
+        """An operation of a program with these apps and routes: its code, and all that it says."""
+        (self.engine.project / "__main__.py").write_text(program)
+        config = {f"butikk:{key}": value for key, value in settings.items()}
+        self.engine.file("prod").write_text(yaml.safe_dump({"config": config}))
+        more = ["--yes", "--skip-preview"] if operation == "up" else []
+        done = self.engine.run(operation, "--stack", "prod", *more)
+        return done.returncode, f"{done.stdout}{done.stderr}"
+
+    def weights(self) -> list[int]:
+        """Of the route in the cluster."""
+        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/shop"
+        return [one["weight"] for one in self.api.request("GET", path)["spec"]["rules"][0]["backendRefs"]]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder = tmp_path_factory.mktemp("agency")
+    server = folder / "server"
+    server.mkdir()
+    with api_server(server) as kubeconfig:
+        api = Cluster(kubeconfig)
+        registered, around = registration(), environment(cni="flannel")
+        routes = [file for file in crds(GATEWAY_API, pinned("gateway-api")) if "httproutes" in file.name]
+        # A quota without its controller refuses everything.
+        wanted = [one for one in namespace_manifests(registered, NAMESPACE, around) if one["kind"] != "ResourceQuota"]
+        for one in (
+            *(yaml.safe_load(file.read_text()) for file in routes),
+            contract_definition(),
+            registered_namespace(registered, NAMESPACE),
+            *(one for one in cluster_manifests(around) if one["apiVersion"].partition("/")[0].endswith(".k8s.io")),
+            contract(registered, NAMESPACE, around),
+            *wanted,
+        ):
+            _apply(api, one)
+        yield Stack(folder, kubeconfig)
+
+
+def _apply(api: Cluster, manifest: dict[str, Any]) -> None:
+    """As the platform does. The server needs a moment for a new kind, and has the default ServiceAccount by itself."""
+    for _ in range(30):
+        try:
+            path = f"{api.path_of(manifest)}?fieldManager=test&force=true"
+            api.text("PATCH", path, json.dumps(manifest), content_type="application/apply-patch+yaml")
+            return
+        except (ApiError, LookupError):
+            time.sleep(1)
+    raise AssertionError(manifest)
+
+
+def test_the_engine_reads_the_packages_schema(stack: Stack) -> None:
+    schema = json.loads(stack.engine.must("package", "get-schema", "./packages/agency"))
+    assert set(schema["resources"]) == {f"{PACKAGE}:index:App", f"{PACKAGE}:index:Route"}
+
+
+def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(stack: Stack) -> None:
+    program = AT_ONCE + project("python")["__main__.py"]
+    assert stack.run("up", program, SETTINGS)[0] == 0, stack.run("preview", program, SETTINGS)[1]
+    assert stack.weights() == [90, 10]
+    moved = {**SETTINGS, "routes": {"shop": {**SETTINGS["routes"]["shop"], "canary": {"percent": 50}}}}
+    assert stack.run("up", program, moved)[0] == 0
+    assert stack.weights() == [50, 50]
+    above = {**SETTINGS, "routes": {"shop": {**SETTINGS["routes"]["shop"], "canary": {"percent": 60}}}}
+    code, text = stack.run("up", program, above)
+    assert code != 0
+    assert "its canary gets 60 %, and the contract's ceiling is 50 %" in text
+    assert stack.weights() == [50, 50]
+
+
+def test_another_language_uses_the_same_components_and_reads_the_same_errors(stack: Stack) -> None:
+    code, text = stack.run("preview", REMOTE, SETTINGS)
+    assert code == 0, text
+    assert "kubernetes:apps/v1:Deployment" in text
+    wrong = {**SETTINGS, "routes": {"shop": {**SETTINGS["routes"]["shop"], "hostnames": ["nav.no"]}}}
+    code, text = stack.run("preview", REMOTE, wrong)
+    assert code != 0
+    assert "nav.no is not a domain of this tenant; the contract has butikk.example.no: ask the platform team" in text
+    assert "Unexpected" not in text
