@@ -44,10 +44,17 @@ def app_manifests(app: App, contract: ContractSpec) -> list[Manifest]:
 
 
 def route_manifest(route: Route, contract: ContractSpec) -> Manifest:
-    """The HTTPRoute, on the contract's gateway and its listeners for this tenant."""
-    # Without a listener's name: the gateway takes the route where a listener has its hosts.
-    parent = {"name": contract.gateway.name, "namespace": contract.gateway.namespace}
-    return tenant_route(route.on_gateway(contract.tenant), route.namespace, [parent])
+    """The HTTPRoute, on the listeners of the contract's gateway. The API server takes no other parents."""
+    gateway = contract.gateway
+    parents = [
+        {"name": gateway.name, "namespace": gateway.namespace, "sectionName": listener}
+        for listener in gateway.listeners
+    ]
+    made = tenant_route(route.on_gateway(contract.tenant), route.namespace, parents)
+    if len(parents) > 1:
+        # A listener for another of the tenant's domains does not accept the route: no condition says when it is ready.
+        del made["metadata"]["annotations"][labels.WAIT_FOR]
+    return made
 
 
 def _version(canary: bool) -> list[Part]:

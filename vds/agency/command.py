@@ -72,8 +72,8 @@ def check(
     from components.agency import project
     from vds.validate.command import finding_as_json
 
-    names = ("Pulumi.yaml", f"Pulumi.{stack}.yaml")
-    found = project.check(*(_read(folder / name) for name in names), _read(contract))
+    program, settings = _read(folder / "Pulumi.yaml"), _read(folder / f"Pulumi.{stack}.yaml")
+    found = project.check(program, settings, _read(contract))
     if as_json:
         print_json([finding_as_json(one) for one in found])
     else:

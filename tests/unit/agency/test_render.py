@@ -6,6 +6,7 @@ import pytest
 
 from components.agency.model import App
 from components.agency.render import app_manifests, route_manifest
+from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest
 from tests.support.agency import FULL_APP, FULL_ROUTE, app, contract, route
 
@@ -78,4 +79,12 @@ def test_a_percentage_is_a_weight_of_the_two_services(percent: int | None, weigh
 def test_a_route_is_in_its_own_namespace_and_on_the_contracts_gateway() -> None:
     found = route_manifest(route(**FULL_ROUTE), contract())
     assert found["metadata"]["namespace"] == "butikk-prod"
-    assert found["spec"]["parentRefs"] == [{"name": "public", "namespace": "gateway-system"}]
+    assert found["spec"]["parentRefs"] == [{"name": "public", "namespace": "gateway-system", "sectionName": "https"}]
+
+
+def test_a_route_waits_for_its_listener_where_the_contract_has_one() -> None:
+    gateway = contract().gateway.model_dump(by_alias=True)
+    for listeners, waits in ((["https"], True), (["https", "other"], False)):
+        found = route_manifest(route(), contract(gateway={**gateway, "listeners": listeners}))
+        assert [one["sectionName"] for one in found["spec"]["parentRefs"]] == listeners
+        assert (WAIT_FOR in found["metadata"]["annotations"]) is waits
