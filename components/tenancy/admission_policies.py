@@ -7,6 +7,7 @@ from typing import Any
 
 from components.core import labels
 from components.core.manifests import Manifest, manifest
+from components.core.versions import parse
 from components.tenancy.admission_rules import (
     KINDS,
     PLATFORM,
@@ -24,17 +25,20 @@ MADE = "vds-platform-protected"
 DNS_OPTIONS = "vds-platform-dns-options"
 NDOTS = "2"
 """With Kubernetes' own 5, a pod asks for api.example.no in each domain of its search list first."""
+_MUTATING = parse("1.36")
+"""The first Kubernetes that serves MutatingAdmissionPolicy as v1 (KEP-3962)."""
 _API = "admissionregistration.k8s.io/v1"
 _STAYS = {"name": "stays", "expression": "object == null || !has(object.metadata.deletionTimestamp)"}
 """Deleting an object with a finalizer is an update, which must work for what was there before."""
 
 
-def admission_manifests() -> list[Manifest]:
-    """Policies and bindings, after the definition of contracts and before the first namespace."""
+def admission_manifests(kubernetes: str | None) -> list[Manifest]:
+    """Policies and bindings, after the definition of contracts and before the first namespace. `kubernetes`: version of
+    the cluster; None if it is not known."""
     return [
         *_validating(CONTRACTS, _contracts(), {"name": CONTRACT, "parameterNotFoundAction": "Deny"}),
         *_validating(MADE, _protected(), None),
-        *_dns_options(),
+        *(_dns_options() if kubernetes and parse(kubernetes) >= _MUTATING else ()),
     ]
 
 

@@ -272,6 +272,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "tenancy-priority",
         "pod",
+        # The API server writes the class that is the cluster's default into every pod.
+        "request.resource.resource == 'pods' ? !variables.pod.?priorityClassName.orValue('').startsWith('system-') : "
         "variables.pod.?priorityClassName.orValue('') == ''",
         "priorityClassName lets its pods evict others",
         "remove it",

@@ -34,4 +34,5 @@ def namespace_manifests(registration: Registration, namespace: str, environment:
 
 def cluster_manifests(environment: Environment, *, admin_tier: bool = False) -> list[Manifest]:
     """What the cluster has once for all registered tenants, after the definition of contracts."""
-    return [*admission_manifests(), *floor_manifests(environment, admin_tier=admin_tier)]
+    admission = admission_manifests(environment.versions.kubernetes)
+    return [*admission, *floor_manifests(environment, admin_tier=admin_tier)]

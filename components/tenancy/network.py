@@ -115,19 +115,19 @@ def _cilium(traffic: Traffic) -> Iterator[Manifest]:
             ports = [{"port": str(port), "protocol": "TCP"} for port in sorted(one.ports)]
             rule = {"toFQDNs": [_by_name(host) for host in sorted(one.hosts)], "toPorts": [{"ports": ports}]}
             yield _cilium_policy(traffic, f"egress-{one.name}-names", _callers(one), egress=[rule])
-    others = {
-        "matchExpressions": [
-            {"key": f"{_CILIUM_NAMESPACE}{labels.TENANT}", "operator": "Exists"},
-            {"key": f"{_CILIUM_NAMESPACE}{labels.TENANT}", "operator": "NotIn", "values": [traffic.tenant]},
-        ]
-    }
     yield _cilium_policy(
         traffic,
         "deny-other-tenants",
         {},
-        ingressDeny=[{"fromEndpoints": [others]}],
-        egressDeny=[{"toEndpoints": [others]}],
+        ingressDeny=[{"fromEndpoints": [_other_tenants(traffic)]}],
+        egressDeny=[{"toEndpoints": [_other_tenants(traffic)]}],
     )
+
+
+def _other_tenants(traffic: Traffic) -> dict[str, Any]:
+    key = f"{_CILIUM_NAMESPACE}{labels.TENANT}"
+    own = {"key": key, "operator": "NotIn", "values": [traffic.tenant]}
+    return {"matchExpressions": [{"key": key, "operator": "Exists"}, own]}
 
 
 def _cilium_dns(traffic: Traffic) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_what_is_refused_of_tenants_is_what_it_was() -> None:
 
 
 def test_what_is_refused_of_registered_tenants_is_what_it_was() -> None:
-    assert_golden("registered-admission.yaml", to_yaml(admission_manifests()))
+    assert_golden("registered-admission.yaml", to_yaml(admission_manifests("1.36.3")))
 
 
 def test_what_isolates_a_registered_namespace_is_what_it_was() -> None:

@@ -152,6 +152,11 @@ ATTEMPTS = [
         "tenancy-external-name",
     ),
     Attempt("XenitAB/terraform-modules#216", deployment(priorityClassName="system-node-critical"), "tenancy-priority"),
+    Attempt(
+        "XenitAB/terraform-modules#216",
+        obj("v1", "Pod", spec=pod(priorityClassName="system-cluster-critical")),
+        "tenancy-priority",
+    ),
     Attempt("CIS 5.7", deployment(tolerations=[{"operator": "Exists"}]), "tenancy-tolerations"),
     Attempt("CIS 5.7", deployment(nodeName="cp-1"), "tenancy-node-name"),
     Attempt(

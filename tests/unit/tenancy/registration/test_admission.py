@@ -27,6 +27,11 @@ PEOPLE = {
     "insider": "insiders",
     "nobody": "nobodies",
 }
+GROUPS_OF_CONTROLLERS = '"system:serviceaccounts,system:serviceaccounts:kube-system"'
+CONTROLLERS = {
+    f"system:serviceaccount:kube-system:{name}-controller": GROUPS_OF_CONTROLLERS
+    for name in ("endpointslice", "namespace", "replicaset")
+}
 CONTRACT = contract(registration(), NAMESPACE, environment())["spec"]
 GROUPS = ("", "apps", "batch", "cilium.io", "discovery.k8s.io", "gateway.networking.k8s.io", "networking.k8s.io")
 MORE = ("policy", "projectcalico.org", "rbac.authorization.k8s.io", "traefik.io")
@@ -53,10 +58,10 @@ def refusal(api, item):
 
 @pytest.fixture(scope="module")
 def users(tmp_path_factory):
-    with api_server(tmp_path_factory.mktemp("registered"), PEOPLE) as kubeconfig:
+    with api_server(tmp_path_factory.mktemp("registered"), PEOPLE | CONTROLLERS) as kubeconfig:
         admin = Cluster(kubeconfig)
         prepare(admin)
-        known = {name: Cluster(as_user(kubeconfig, f"token-{name}")) for name in PEOPLE}
+        known = {name: Cluster(as_user(kubeconfig, f"token-{name}")) for name in PEOPLE | CONTROLLERS}
         token = admin.request(
             "POST",
             f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/ci/token",
@@ -83,7 +88,7 @@ def prepare(admin):
         }
         post(admin, manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}", spec=spec))
     post(admin, contract_definition())
-    for item in (admission_policy(), admission_binding(), *admission_manifests()):
+    for item in (admission_policy(), admission_binding(), *admission_manifests("1.36.3")):
         post(admin, item)
     until = time.monotonic() + 60
     for tenant in (registration(), registration(**BANK)):
@@ -172,6 +177,25 @@ def test_what_a_registration_made_stays_as_it_is(users):
             with pytest.raises(ApiError, match="tenancy-protected"):
                 users[name].request(method, path, body)
     users["admin"].request("PATCH", path, {"metadata": {"annotations": {"by": "the platform"}}})
+
+
+def controller(users, name):
+    return users[f"system:serviceaccount:kube-system:{name}-controller"]
+
+
+def test_kubernetes_own_controllers_do_their_part(users):
+    labels = {"vds-platform.no/registered": "true"}
+    post(users["admin"], policy(metadata={"name": "passing", "labels": labels}))
+    path = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies/passing"
+    controller(users, "namespace").request("DELETE", path)
+    written = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.244.1.9"]}]}
+    assert refusal(controller(users, "endpointslice"), obj("discovery.k8s.io/v1", "EndpointSlice", **written)) == ""
+    assert refusal(controller(users, "replicaset"), obj("v1", "Pod", spec=pod())) == ""
+
+
+def test_a_controller_makes_no_pod_that_its_owner_could_not_make(users):
+    evil = obj("v1", "Pod", spec=pod(containers=[{**pod()["containers"][0], "image": "docker.io/library/busybox"}]))
+    assert "tenancy-registry" in refusal(controller(users, "replicaset"), evil)
 
 
 def test_a_quota_counts_objects(users):
@@ -358,6 +382,12 @@ def test_an_image_of_a_running_pod_is_judged_too(users):
         users["insider"].request("PATCH", f"{path}/ephemeralcontainers", debug, content_type=strategic)
     users["insider"].request("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
     users["admin"].request("DELETE", path, {"gracePeriodSeconds": 0})
+
+
+@pytest.mark.parametrize(("version", "kinds"), [("1.36.0", 2), ("1.35.4", 0), (None, 0)])
+def test_a_cluster_that_serves_no_mutating_policies_gets_none(version, kinds):
+    made = [item for item in admission_manifests(version) if item["kind"].startswith("Mutating")]
+    assert len(made) == kinds
 
 
 def test_kinds_are_found_by_group_whatever_their_version():
