@@ -23,6 +23,8 @@ _IN_BRACKETS = re.compile(r"\[([0-9a-f:.]+)\](?::\d+)?", re.IGNORECASE)
 _PORT = re.compile(r":\d{1,5}\b")
 _PREFIX = re.compile(r"[a-z][\w+.-]*:(?=[^\d:/][^:]*\.)", re.IGNORECASE)
 """`s3:` of `s3:s3.example.com/bucket`, `jdbc:` and others."""
+_STORE = re.compile(r"(?:s3|swift|sftp|rest):(?=[^/:]+\.)", re.IGNORECASE)
+"""A repository of restic's at a host: https://restic.readthedocs.io, "Preparing a new repository"."""
 _PASSWORD_FILE = re.compile(r"([^:]+:\d+):.*")
 """A line of PostgreSQL's .pgpass: host, port, and what is for them."""
 _PROJECT = re.compile(r"([^:/]+):[^\d:].*")
@@ -95,7 +97,9 @@ def _of_word(word: str, level: int) -> Iterator[Named]:
     if slash and (_TAGGED.fullmatch(word) or _REGISTRIES.fullmatch(first)) and host_of(first) and image_in(word):
         yield Named(image_registry(word), image=True)
         return
+    stored = _STORE.match(word)
     user, at, after = word.lstrip("@").rpartition("@")
+    after = after.removeprefix("//")  # jdbc:oracle:thin:@//host:1521/service
     if at and (project := _PROJECT.fullmatch(after)):
         word = project[1]
     elif at and ":" not in user:
@@ -104,7 +108,7 @@ def _of_word(word: str, level: int) -> Iterator[Named]:
         word = _PREFIX.sub("", after if at else word, count=1)
     word = _PASSWORD_FILE.sub(r"\1", word)
     first, slash, _ = word.partition("/")
-    precise = relative or bool(at) or bool(_PORT.search(first)) or _is_network(first)
+    precise = relative or bool(at) or bool(stored) or bool(_PORT.search(first)) or _is_network(first)
     if not precise and (level < NAMES or (slash and level < CALLED)):
         return  # a path may be a file, or the key of a label
     name = first.removeprefix("*.")

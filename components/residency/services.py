@@ -1,12 +1,13 @@
 """Services on the internet that are named by a word, a scheme, a region or an account, and not by a host."""
 
+import base64
 import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.core.endpoints import backend_host, inside, url_hosts
+from components.core.endpoints import backend_host, host_of, inside, url_hosts
 from components.core.unknown import UNKNOWN
 from components.core.untrusted import yaml_value
 from components.residency.named import ADDRESS, named_in, words_of
@@ -42,6 +43,10 @@ _OF_VARIABLE = _by_word(_TABLE["variables"])
 _SCHEMED = re.compile(rf"(?<![\w+.-])({'|'.join(SCHEMES)})://[^\s\"'`]+", re.IGNORECASE)
 _RESTIC = re.compile(r"(gs|b2|azure):[\w.-]+:")
 """A repository of restic's: https://restic.readthedocs.io, "Preparing a new repository"."""
+_CLOUD_ID = re.compile(r"[\w.-]*:([A-Za-z0-9+/]{16,}={0,2})")
+"""Elastic's cloud.id: a name, and host$elasticsearch$kibana in base64 (Elastic's documentation, "Cloud ID")."""
+_NOTIFIES = re.compile(r"service\.(\w+?)(?:v2)?(?:\.[\w-]+)?")
+"""A key of Argo CD's notifications: the service by its word (Argo CD's documentation, "Notification services")."""
 _ARN = re.compile(r"\barn:aws[\w-]*:([a-z0-9-]+):([a-z0-9-]*):")
 
 _CHOOSES = re.compile(
@@ -125,8 +130,20 @@ def of_text(text: str, *, own_store: bool = False) -> Iterator[Service]:
                 yield Service(named or SCHEMES[found[1].lower()])
     if repository := _RESTIC.match(text):
         yield Service(SCHEMES[repository[1]])
+    if host := _cloud_host(text):
+        yield Service(host)
     for found in _ARN.finditer(text):
         yield Service(".".join(part for part in (found[1], found[2], _AWS) if part))
+
+
+def _cloud_host(text: str) -> str:
+    """The host of a cloud.id; empty where the text is none."""
+    found = _CLOUD_ID.fullmatch(text)
+    try:
+        host, dollar, _ = base64.b64decode(found[1], validate=True).decode().partition("$") if found else ("", "", "")
+    except ValueError:
+        return ""
+    return host_of(host) or "" if dollar else ""
 
 
 def of_group(path: Sequence[str], group: Mapping[str, Any], *, own_store: bool) -> Iterator[tuple[str, Service]]:
@@ -136,7 +153,10 @@ def of_group(path: Sequence[str], group: Mapping[str, Any], *, own_store: bool) 
         word = plain_word(str(key))
         if word in ("secretref", "name") or _is_off(value):
             continue
-        if service := _OF_KEY.get(word):
+        if notified := _NOTIFIES.fullmatch(str(key)):
+            if host := _WORDS.get(notified[1]) or getattr(_OF_KEY.get(f"{notified[1]}configs"), "endpoint", ""):
+                yield str(key), Service(host, "telemetry")
+        elif service := _OF_KEY.get(word):
             if isinstance(value, Mapping | list):
                 yield str(key), service
         elif "dns01" in said[-1:] or "venafi" in said[-1:]:
