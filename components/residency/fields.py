@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.charts.releases import HOLDS_NO_PLACE
-from components.core.endpoints import image_registry
+from components.core.endpoints import host_of, image_registry
 from components.core.unknown import UNKNOWN
 from components.core.untrusted import YamlError, json_value, yaml_documents
 from components.residency import services
@@ -241,6 +241,9 @@ def _line(path: tuple[str, ...], value: str, key: str, most: int, own_store: boo
     """A text of one line."""
     if _is_image(key) and "://" not in value and (registry := _registry_of(key, value)):
         yield DataFlow(registry, "image-registry", _field(path))
+        return
+    if words_of(key)[-1:] in (("tag",), ("tags",)) and host_of(value.partition("/")[0]) and "/" in value:
+        yield DataFlow(image_registry(value), "image-registry", _field(path))  # what a build pushes, with its registry
         return
     if _is_registry(key) and "://" not in value and " " not in value:
         yield DataFlow(image_registry(f"{value}/x"), "image-registry", _field(path))

@@ -9,7 +9,7 @@ import re
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET = re.compile(
     r"(pass(word|wd|phrase|code)|pwd|secret|token|credential|creds?|apikey|privkey|privatekey|keytab|mnemonic|bcrypt"
-    r"|htpasswd|requirepass|masterauth|kubeconfig)s?$"
+    r"|htpasswd|requirepass|masterauth|kubeconfig|dockerconfigjson|dockercfg|pgpass|netrc)s?$"
 )
 """The end of a word that makes the whole name a secret's, as in `db-password-old` and `PGPASSWORD`."""
 _SECRET_AT_END = frozenset(
@@ -45,6 +45,8 @@ def is_secret(name: str, *, group: bool = False) -> bool:
     words = _words(name)
     if not words or _ABOUT.fullmatch(words[-1]):
         return False
+    if "".join(words).endswith("dockerconfigjson"):
+        return True
     for at, word in enumerate(words):
         if _SECRET.search(word):
             referred = word in ("secret", "secrets") and at == len(words) - 1 and at and words[at - 1] in _REFERENCES

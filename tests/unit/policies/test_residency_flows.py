@@ -365,6 +365,8 @@ def text_in_base64(text: str) -> str:
         (config(service__pagerdutyv2="serviceKeys: {}\n"), "pagerduty.com"),
         (variables(URL="jdbc:oracle:thin:@//ora.example.com:1521/s"), "ora.example.com"),
         (variables(URL="jdbc:oracle:thin:@ora.example.com:1521:sid"), "ora.example.com"),
+        (custom("Image", tag="gcr.io/agency/app"), "gcr.io"),
+        (custom("Build", tags=["ghcr.io/agency/app:1"]), "ghcr.io"),
         (variables(SNOWFLAKE_ACCOUNT="xy12345.us-east-1"), "snowflakecomputing.com"),
     ],
 )
