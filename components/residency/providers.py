@@ -75,8 +75,10 @@ def provider_flows(resource_type: str, inputs: Mapping[str, Any], around: Around
         )
     elif package not in MADE_HERE:
         yield _place(package, resource_type, inputs, around)
-        yield from field_flows((), inputs, own_store=True)  # its regions and buckets are the provider's
-        for field in _IMAGES.get(package, ()):
+        images = _IMAGES.get(package, ())
+        others = {field: value for field, value in inputs.items() if field not in images}
+        yield from field_flows((), others, own_store=True)  # its regions and buckets are the provider's
+        for field in images:
             value = inputs.get(field)
             for image in value if isinstance(value, list) else [value]:
                 if image is UNKNOWN:
