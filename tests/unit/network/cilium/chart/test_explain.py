@@ -2,11 +2,14 @@
 
 import pytest
 
+from components.charts.render import ChartSource
 from components.network.cilium.chart.command_line import command_line, merge_words
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.nested import flatten, keys
+from components.network.cilium.chart.trial import Trial
 from tests.support.chart_values import cilium_values_file
 from tests.support.cilium_trials import trial
+from tests.support.modules import cilium_chart
 
 
 def findings(version, *words, strings=()):
@@ -231,3 +234,14 @@ def test_replacing_kube_proxy_without_an_api_server_to_go_to_is_pointed_out():
     assert "k8sServiceHost" in findings("1.16.1", "kubeProxyReplacement=true")["kubeProxyReplacement"].says
     told = findings("1.16.1", "kubeProxyReplacement=true", "k8sServiceHost=10.0.0.1")
     assert "k8sServiceHost" not in told["kubeProxyReplacement"].says
+
+
+def test_a_key_costs_one_rendering(monkeypatch):
+    """A rendering takes 0.1 s of processor time, so 60 keys take 6."""
+    asked = Trial(ChartSource(str(cilium_chart("1.20.0"))))
+    rendered = []
+    monkeypatch.setattr(asked, "_render", lambda given, render=asked._render: rendered.append(given) or render(given))
+    words = ["debug.enabled=true", "MTU=1400", "bpf.masquerade=true", "cluster.name=oslo", "operator.replicas=1"]
+    found = explain(flatten(merge_words({}, [("--set", word) for word in words])), asked)
+    assert [str(one.verdict) for one in found].count("honoured") == len(words)
+    assert len(rendered) == len(words) + 1
