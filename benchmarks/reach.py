@@ -56,7 +56,7 @@ def _one_change(reach: Reach, number: int) -> float:
     """Seconds until all pods of its namespace have new answers."""
     started = time.process_time()
     policy = _policy(f"ns-{number}", "np-1", {"app-1": "scale-1"}, {"app-2": "scale-2"})
-    after = reach.replaced(read([policy], cni="other").policies)
+    after = reach.changed({f"NetworkPolicy ns-{number}/np-1"}, read([policy], cni="other").policies)
     for place in after.places_of(f"ns-{number}"):
         for direction in ("egress", "ingress"):
             after.decide(place, direction, Port(80), after.everyone)

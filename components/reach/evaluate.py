@@ -6,8 +6,9 @@ beside it, and a peer whose answer would be another one is undecided.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from itertools import groupby
@@ -98,10 +99,10 @@ class Reach:
         self._by_namespace: dict[str, list[int]] = defaultdict(list)
         for place, endpoint in enumerate(state.endpoints):
             self._by_namespace[endpoint.namespace].append(place)
-        self._outside = _bits(self._by_namespace.pop("", []))
+        self._outside = bits_of(self._by_namespace.pop("", []))
         self.pods = self.everyone & ~self._outside
-        self._nodes = _bits(place for place, one in enumerate(state.endpoints) if one.host_network)
-        self._unreadable = _bits(place for place, one in enumerate(state.endpoints) if one.unreadable)
+        self._nodes = bits_of(place for place, one in enumerate(state.endpoints) if one.host_network)
+        self._unreadable = bits_of(place for place, one in enumerate(state.endpoints) if one.unreadable)
         self._own: dict[tuple[Direction, str], list[Policy]] = defaultdict(list)
         for policy in state.policies:
             self._own[policy.direction, policy.namespace].append(policy)
@@ -177,20 +178,18 @@ class Reach:
             doubts.append((odd, None, "", "the other pods can't be read"))
         return self._with_doubts(direction, universe, decided, causes, doubts)
 
-    def replaced(self, policies: Iterable[Policy]) -> "Reach":
-        """The same state with these policies in place of those of the same names. Only what they govern is computed
-        again."""
+    def changed(self, removed: Collection[str], added: Sequence[Policy]) -> "Reach":
+        """The same pods with other policies in place of these. Only what they govern is computed again."""
         made = copy(self)
         made._own, made._selecting = copy(self._own), copy(self._selecting)
-        by_place: dict[tuple[Direction, str], list[Policy]] = defaultdict(list)
-        for policy in policies:
-            by_place[policy.direction, policy.namespace].append(policy)
-        for (direction, namespace), found in by_place.items():
-            names = {policy.label for policy in found}
-            kept = [one for one in self._own.get((direction, namespace), ()) if one.label not in names]
-            made._own[direction, namespace] = [*kept, *found]
-            if namespace:
-                made._selecting.pop((direction, namespace), None)
+        gone = [policy for policy in self.state.policies if policy.label in removed]
+        kept = tuple(policy for policy in self.state.policies if policy.label not in removed)
+        made.state = replace(self.state, policies=(*kept, *added))
+        for place in {(policy.direction, policy.namespace) for policy in (*gone, *added)}:
+            own = [policy for policy in self._own.get(place, ()) if policy.label not in removed]
+            made._own[place] = [*own, *(policy for policy in added if (policy.direction, policy.namespace) == place)]
+            if place[1]:
+                made._selecting.pop(place, None)
             else:
                 made._selecting = {}
         return made
@@ -259,6 +258,8 @@ class Reach:
                 undecided |= unsure
                 causes.append((unsure, _Cause("undecided", (policy,) if policy else (), why=why)))
         kept = tuple(one for one in causes if one[0])
+        if not undecided:
+            return Outcome(decided["allow"], decided["deny"], 0, direction, kept)
         return Outcome(decided["allow"] & ~undecided, decided["deny"] & ~undecided, undecided, direction, kept)
 
     def _of(self, local: int, direction: Direction) -> "_Governing":
@@ -313,7 +314,7 @@ class Reach:
             bits = self.everyone if match.first <= port.number <= match.last else 0
             return Match(bits, bits)
         if (match, port) not in self._ports:
-            named = _bits(
+            named = bits_of(
                 place
                 for place, endpoint in enumerate(self.state.endpoints)
                 if any((one.name, one.number, one.protocol) == (match.name, *port) for one in endpoint.ports)
@@ -362,7 +363,7 @@ class Reach:
         known = self.state.api_servers
         if known is None:
             return Match(0, self._outside | self._nodes)
-        found = _bits(
+        found = bits_of(
             place for place in places(self._outside) if known.intersection(self.state.endpoints[place].addresses or ())
         )
         return Match(found, found | self._nodes)
@@ -402,11 +403,11 @@ class Reach:
                 match = self._of_asked(asked)
                 sure, possible = sure & match.sure, possible & match.possible
         if peer.accounts:
-            chosen = _bits(p for p, one in enumerate(self.state.endpoints) if one.account in peer.accounts)
+            chosen = bits_of(p for p, one in enumerate(self.state.endpoints) if one.account in peer.accounts)
             sure, possible = sure & chosen, possible & chosen
         if self._unreadable:
             own = self._by_namespace.get(peer.namespace, ())
-            possible |= self._unreadable & (_bits(own) if peer.namespace else self.pods)
+            possible |= self._unreadable & (bits_of(own) if peer.namespace else self.pods)
             sure &= ~self._unreadable
         if not self._nodes:
             return Match(sure, possible)
@@ -419,16 +420,18 @@ class Reach:
         if asked not in self._asked:
             if asked.of == "namespace":
                 known = [(name, self._asks_namespace(asked, name)) for name in self._by_namespace]
-                sure = _bits(place for name, one in known if one is True for place in self._by_namespace[name])
-                possible = _bits(place for name, one in known if one is not False for place in self._by_namespace[name])
+                sure = bits_of(place for name, one in known if one is True for place in self._by_namespace[name])
+                possible = bits_of(
+                    place for name, one in known if one is not False for place in self._by_namespace[name]
+                )
                 self._asked[asked] = Match(sure, possible)
             elif asked.of == "other":
                 bits = self.pods if asked.operator in ("NotIn", "DoesNotExist", "not global") else 0
                 self._asked[asked] = Match(bits, bits)
             else:
                 answers = [(place, _asks(asked, labels)) for place, labels in self._labels]
-                sure = _bits(place for place, one in answers if one is True)
-                self._asked[asked] = Match(sure, _bits(place for place, one in answers if one is not False))
+                sure = bits_of(place for place, one in answers if one is True)
+                self._asked[asked] = Match(sure, bits_of(place for place, one in answers if one is not False))
         return self._asked[asked]
 
     def _fits(self, endpoint: Endpoint, selector: Iterable[Asked]) -> bool | None:
@@ -491,7 +494,7 @@ def _asks(asked: Asked, labels: Mapping[str, str] | None) -> bool | None:
     return None
 
 
-def _bits(places: Iterable[int]) -> int:
+def bits_of(places: Iterable[int]) -> int:
     """A set of places as a number."""
     listed = list(places)
     if not listed:
@@ -506,10 +509,12 @@ def _bits(places: Iterable[int]) -> int:
 
 def places(bits: int) -> Iterator[int]:
     """The places of a set."""
+    place = -1
     while bits:
-        lowest = bits & -bits
-        yield lowest.bit_length() - 1
-        bits ^= lowest
+        step = (bits & -bits).bit_length()
+        place += step
+        yield place
+        bits >>= step
 
 
 def _parts(protocols: tuple[str, ...], starts: set[int]) -> Iterator[Span]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from components.core.labels import TENANT
-from components.reach.evaluate import Outcome, Reach, places
+from components.reach.evaluate import Outcome, Reach, bits_of, places
 from components.reach.model import PROTOCOLS, Answer, Direction, Endpoint, Port, Span, State, Verdict
 
 _RANK = {Answer.YES: 0, Answer.UNDECIDED: 1, Answer.NO: 2}
@@ -130,27 +130,24 @@ def crossings(reach: Reach, group: Callable[[Endpoint], str], among: Callable[[E
     The first one is a counter-example to "no tenant reaches another".
     """
     state, names = reach.state, _names(reach.state)
-    members: dict[str, int] = defaultdict(int)
+    members: dict[str, list[int]] = defaultdict(list)
     for place, endpoint in enumerate(state.endpoints):
         if endpoint.namespace and among(endpoint):
-            members[group(endpoint)] |= 1 << place
-    everyone = 0
-    for bits in members.values():
-        everyone |= bits
+            members[group(endpoint)].append(place)
+    groups = [(found, bits_of(found)) for found in members.values()]
+    everyone = bits_of(place for found, _ in groups for place in found)
     for span in reach.spans():
         open_to: dict[int, Outcome] = {}
-        reachable = 0
-        for own in members.values():
-            for place in places(own):
-                outcome = reach.decide(place, "ingress", span.port, everyone & ~own)
-                if outcome.allowed | outcome.undecided:
+        for found, own in groups:
+            others = everyone & ~own
+            for place in found:
+                outcome = reach.decide(place, "ingress", span.port, others)
+                if outcome.allowed or outcome.undecided:
                     open_to[place] = outcome
-                    reachable |= 1 << place
-        for own in members.values():
-            for place in places(own):
-                others = reachable & ~own
-                if not others:
-                    continue
+        reachable = bits_of(open_to)
+        for found, own in groups:
+            others = reachable & ~own
+            for place in found if others else ():
                 out = reach.decide(place, "egress", span.port, others)
                 for target in places(out.allowed | out.undecided):
                     side = open_to[target]

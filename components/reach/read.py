@@ -1,6 +1,7 @@
 """Manifests → what decides who reaches whom. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -61,6 +62,7 @@ class _Reader:
         for item in manifests:
             self._sort(item)
         self.cni = cni or self._guess()
+        self.in_blocks = {grammar: self._in_blocks(grammar) for grammar in ("kubernetes", "admin", "cilium")}
         self.pod_networks = pod_networks
         self.classes: dict[Any, int] = {}
         self.endpoints: list[Endpoint] = []
@@ -99,9 +101,10 @@ class _Reader:
         passing = self._own_tiers(tiers)
         ignored: list[str] = []
         policies: list[Policy] = []
+        enforced = cache(self._enforced)
         for grammar, item in self.policies:
             view = ManifestView(str(item["kind"]), item)
-            doubt = self._enforced(grammar, view.kind)
+            doubt = enforced(grammar, view.kind)
             if doubt is None:
                 ignored.append(view.label)
             else:
@@ -187,11 +190,11 @@ class _Reader:
             if view.text("apiVersion").startswith("k8s.cni.cncf.io/"):
                 raise FieldError("apiVersion", "is of another network than the pods' own")
             if grammar == "kubernetes":
-                return list(kubernetes.policies(view, self._in_blocks(grammar)))
+                return list(kubernetes.policies(view, self.in_blocks[grammar]))
             if grammar == "admin":
-                return list(admin.policies(view, self._in_blocks(grammar)))
+                return list(admin.policies(view, self.in_blocks[grammar]))
             if grammar == "cilium":
-                return list(cilium.policies(view, self._in_blocks(grammar)))
+                return list(cilium.policies(view, self.in_blocks[grammar]))
             found = [self._of_calico(policy, tiers, passing) for policy in calico.policies(view)]
         except FieldError as error:
             return self._unreadable(view, str(error))

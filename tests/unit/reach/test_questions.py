@@ -84,6 +84,26 @@ def test_nothing_changes_between_equal_states() -> None:
         assert differences(read(manifests, cni="other"), read(list(reversed(manifests)), cni="other")) == []
 
 
+def test_a_changed_policy_gives_the_answers_of_a_state_that_is_read_anew() -> None:
+    for seed in range(40):
+        manifests = Maker(seed, policies=6).cluster()
+        old = [one for one in manifests if one["kind"].endswith("NetworkPolicy")][:1]
+        others = [one for one in manifests if one not in old]
+        new = [{**one, "spec": {**one["spec"], "ingress": []}} for one in old]
+        before = Reach(read(manifests, cni="other"))
+        for span in before.spans():  # fill what is kept
+            before.verdict(0, len(before.state.endpoints) - 1, span.port)
+        removed = {policy.label for policy in read(old, cni="other").policies}
+        after = Answers(before.changed(removed, read(new, cni="other").policies))
+        fresh = Answers(Reach(read([*others, *new], cni="other")))
+        assert after.reach.spans() == fresh.reach.spans()
+        for span in fresh.reach.spans():
+            for source in fresh.reach.state.workloads:
+                for target in fresh.reach.state.workloads:
+                    one, other = (answers.verdict(source, target, span.port) for answers in (after, fresh))
+                    assert one.answer is other.answer, seed
+
+
 def test_a_workload_that_comes_is_reached_by_those_that_may() -> None:
     found = differences(read([*NAMESPACES, PODS[0]]), read([*NAMESPACES, *PODS, *CLOSED]))
     assert [(one.source, one.target, one.after.answer) for one in found] == [
