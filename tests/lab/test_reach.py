@@ -68,8 +68,10 @@ def neighbour(lab: Lab) -> Iterator[str]:
         wait_until(ready, 300, lambda: "the neighbour's pods are not ready")
         yield tenant.name
     finally:
-        for manifest in (*opening, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NEIGHBOUR}}):
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NEIGHBOUR}}
+        for manifest in (*opening, space):
             lab.cluster.delete(manifest)
+        wait_until(lambda: lab.cluster.get(space) is None, 120, lambda: "the neighbour's namespace is still there")
 
 
 def test_the_wire_agrees_with_the_prover_on_every_pair_and_port(lab: Lab, neighbour: str) -> None:
