@@ -146,6 +146,7 @@ gateway = Gateway(
     platform.gateway_context,
     certificates=secrets.certificates,
     dns_key=secrets.dns_key,
+    kubeconfig=kubeconfig,
     provider=cluster,
     depends_on=[*network, placement, *crds],
     pools=[pools],

@@ -209,6 +209,35 @@ class Cluster:
             raise _refusal(status, text)
         return text
 
+    def forwarded(self, namespace: str, pod: str, port: int) -> Any:
+        """A socket whose other end is a port of a pod, on the pod's own loopback address. The caller closes it.
+
+        Raises ApiError or UnreachableError if the API server does not open it.
+        """
+        import websocket
+        from kubernetes import client
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.stream import portforward
+
+        websocket.setdefaulttimeout(self.answer_seconds)  # of all connections of the library: it has no other way
+        core = client.CoreV1Api(self._api)
+        try:
+            opened = portforward(
+                core.connect_get_namespaced_pod_portforward,
+                pod,
+                namespace,
+                ports=str(port),
+                _headers={"sec-websocket-protocol": "v4.channel.k8s.io"},  # the one of a kubelet's port forwarding
+            )
+        except ApiException as error:
+            said = " ".join(str(error.reason).split())
+            if (found := re.search(r"Handshake status (4\d\d)", said)) is not None:
+                raise ApiError(int(found[1]), said) from None
+            raise UnreachableError(f"{self.host}: {said}") from None
+        made = opened.socket(port)
+        made.settimeout(self.answer_seconds)
+        return made
+
     def path_of(self, manifest: Manifest) -> str:
         """The API path of an object. The API server knows the plural of its kind, and whether it has a namespace."""
         version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]

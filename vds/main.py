@@ -25,6 +25,7 @@ _MODULES = {
         "Run a command with the CI job's identity for the state backend.",
     ),
     "bench": ("bench:app", "Measure the network between two nodes."),
+    "canary": ("canary:app", "Promote a canary step by step, or roll it back, by what its requests show."),
     "charts": ("charts:app", "Pin Helm charts by their SHA-256, check them, and list their images."),
     "cilium-values": ("cilium_values:app", "Explain Helm values of Cilium, or migrate them."),
     "decommission": (

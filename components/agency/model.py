@@ -17,6 +17,7 @@ from components.gateway.model import (
     Rewrite,
     Timeouts,
 )
+from components.gateway.model import Canary as GatewayCanary
 from components.gateway.model import Route as GatewayRoute
 
 GATEWAY = "gateway"
@@ -173,7 +174,8 @@ class Route(Spec):
         if self.app is not None:
             share = self.canary.percent if self.canary else 0
             stable = Backend(service=self.app, port=SERVICE_PORT, weight=100 - share)
-            canary = Backend(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, weight=share) if self.canary else None
+            new = GatewayCanary(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, weight=share)
+            canary = new if self.canary else None
         return GatewayRoute(
             name=self.name,
             tenant=tenant,

@@ -7,9 +7,11 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_chart
+from components.core import labels
 from components.core.manifests import Manifest, secured_namespace
 from components.core.names import child, token
 from components.gateway.bundle import Bundle, taken_over
+from components.gateway.canary.hook import keep_weights
 from components.gateway.cert_manager import cert_manager_values, certificates, dns_key_secret, issuer
 from components.gateway.certificates import tls_secret
 from components.gateway.issuers import NAMESPACE, ByCertManager, CertManager, asks_the_gateway
@@ -81,6 +83,7 @@ class Gateway(pulumi.ComponentResource):
         *,
         certificates: Mapping[str, pulumi.Output[KeyPair]] | None = None,
         dns_key: pulumi.Output[str] | None = None,
+        kubeconfig: pulumi.Input[str] | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         pools: Sequence[pulumi.Resource] = (),
@@ -89,8 +92,8 @@ class Gateway(pulumi.ComponentResource):
         """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
 
         `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `dns_key`: the TSIG
-        key of the ACME solver. `pools`: where the Service's address comes from; what does not need the address is made
-        while they are.
+        key of the ACME solver. `kubeconfig`: of the cluster, to give canaries with steps the share that they have.
+        `pools`: where the Service's address comes from; what does not need the address is made while they are.
         """
         ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # the canary policy uses it
         super().__init__(token("Gateway"), name, ceiling)
@@ -123,10 +126,14 @@ class Gateway(pulumi.ComponentResource):
             for listener in redirects(spec)
         ]
         served = self._certificates([entrance, *sent_on, *issuers]) if late else []
+        keeps = keep_weights(spec, kubeconfig) if spec.progressive else pulumi.ResourceOptions()
         for route in tenant_routes(spec, context):
             role = "grpc-route" if route["kind"] == "GRPCRoute" else "route"
             key = f"{route['metadata']['namespace']}-{route['metadata']['name']}"
-            self._apply((role, key), route, [entrance, *served, *tenants])
+            options = self._options([entrance, *served, *tenants])
+            if labels.CANARY_STEPS in route["metadata"]["annotations"]:
+                options = pulumi.ResourceOptions.merge(options, keeps)
+            apply(child(self._name, role, key), route, options)
         hostnames = sorted({host for route in spec.all_routes for host in route.hostnames})
         self.hostnames = pulumi.Output.from_input(hostnames)
         self.address = _address(spec, entrance)

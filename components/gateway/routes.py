@@ -10,6 +10,7 @@ from components.gateway.listener_sets import parents
 from components.gateway.model import (
     HTTPS_PORT,
     Backend,
+    Canary,
     GatewayContext,
     GatewaySpec,
     GrpcRoute,
@@ -91,6 +92,8 @@ def _route(
     annotations = {WAIT_FOR: ACCEPTED}
     if route.canary is not None:
         annotations[labels.CANARY] = route.canary.service
+    if isinstance(route.canary, Canary) and route.canary.steps:
+        annotations[labels.CANARY_STEPS] = ",".join(map(str, route.canary.steps))
     return manifest(
         API,
         kind,
@@ -181,4 +184,9 @@ def _method(method: str) -> dict[str, str]:
 
 def _backends(stable: Backend, canary: Backend | None) -> list[dict[str, Any]]:
     chosen = [stable] if canary is None else [stable, canary]
+    if isinstance(canary, Canary) and canary.steps:
+        return [
+            {"name": one.service, "port": one.port, "weight": weight}
+            for one, weight in zip(chosen, (100, 0), strict=True)
+        ]
     return [{"name": one.service, "port": one.port, "weight": one.weight} for one in chosen]

@@ -11,8 +11,10 @@ from components.gateway.capabilities import capability_problems
 from components.gateway.cert_manager import HTTP_PORT, solver_listener
 from components.gateway.issuers import ByCertManager, CertManager, Http01, PrivateCa
 from components.gateway.model import (
+    METRICS_PORT,
     PING_PORT,
     Backend,
+    Canary,
     GatewaySpec,
     GrpcRoute,
     HttpListener,
@@ -123,13 +125,14 @@ def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iter
             yield from _tenant_problems("listener", listener.name, listener.tenant, tenants, "gateway.listeners")
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
-        if isinstance(spec.install, Traefik) and listener.port == PING_PORT:
-            yield Finding(
-                "gateway-listener",
-                f"listener '{listener.name}'",
-                f"has port {PING_PORT}, where Traefik answers probes",
-                "choose another port",
-            )
+        if isinstance(spec.install, Traefik) and (use := _taken(spec).get(listener.port)):
+            said = f"has port {listener.port}, where Traefik {use}"
+            yield Finding("gateway-listener", f"listener '{listener.name}'", said, "choose another port")
+
+
+def _taken(spec: GatewaySpec) -> dict[int, str]:
+    """Ports of Traefik's pods that no listener may have."""
+    return {PING_PORT: "answers probes", **({METRICS_PORT: "counts requests"} if spec.progressive else {})}
 
 
 def _tenant_problems(what: str, name: str, tenant: str, tenants: Sequence[TenantSpec], field: str) -> Iterator[Finding]:
@@ -213,11 +216,34 @@ def canary_problems(item: str, canary: int, total: int, ceiling: int) -> Iterato
     )
 
 
+def steps_problems(item: str, steps: Sequence[int], ceiling: int) -> Iterator[Finding]:
+    """Steps that are no trial on some of the requests: before the last one, which may be all of them, the ceiling."""
+    over = [step for step in steps if step > ceiling and not (step == 100 and step == steps[-1] and len(steps) > 1)]
+    if over:
+        yield Finding(
+            "gateway-canary",
+            item,
+            f"its canary's steps {', '.join(map(str, over))} are over the stack's ceiling of {ceiling} %",
+            "remove them; the last step may be 100",
+        )
+
+
+def _steps_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Finding]:
+    if not (isinstance(route.canary, Canary) and route.canary.steps):
+        return
+    item = f"route '{route.name}'"
+    yield from steps_problems(item, route.canary.steps, _ceiling(route, spec))
+    if not isinstance(spec.install, Traefik):
+        said = "its canary has steps, and requests are counted by the Traefik that the platform installs"
+        yield Finding("gateway-canary", item, said, "write weight in place of steps, or install kind: traefik")
+
+
 def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
     item = f"route '{route.name}'"
     yield from _tenant_problems("route", route.name, route.tenant, tenants, _list_of(route))
     if route.stable is not None:
         yield from _backend_problems(item, route.stable, route.canary, _ceiling(route, spec))
+    yield from _steps_problems(route, spec)
     yield from _attachment_problems(route, spec)
 
 

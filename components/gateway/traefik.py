@@ -7,7 +7,7 @@ from typing import Any
 
 from components.core import labels
 from components.core.manifests import Manifest, manifest
-from components.gateway.model import PING_PORT, GatewayContext, GatewaySpec, Traefik
+from components.gateway.model import METRICS_PORT, PING_PORT, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror, image_at, pin_of
 
 NAME = "traefik"
@@ -22,6 +22,8 @@ _BODY_LIMIT = "body-limit"
 _MEBIBYTE = 1024 * 1024
 _HELD_BACK = "2Gi"
 """Room on a node's disk for requests and answers that are held back. A pod that needs more is replaced."""
+LATENCY_LIMITS = ("0.01", "0.025", "0.05", "0.1", "0.2", "0.3", "0.5", "0.8", "1.2", "2.5", "5")
+"""Upper limits of the classes that Traefik counts answers in, in seconds."""
 _USER = 65532  # "nonroot" in distroless images; any number except 0 works
 _READ = ["get", "list", "watch"]
 _GATEWAY_API = "gateway.networking.k8s.io"
@@ -176,6 +178,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         *(f"--entrypoints.{name}.address=:{port}/tcp" for name, port in ports),
         *lives,
         *_limits(spec, [name for name, _ in ports]),
+        *_metrics(spec),
         f"--entrypoints.ping.address=:{PING_PORT}/tcp",
         "--ping=true",
         "--ping.entrypoint=ping",
@@ -184,6 +187,19 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         f"--providers.kubernetesgateway.statusaddress.service.name={NAME}",
         "--global.checknewversion=false",  # no requests to other countries
         "--global.sendanonymoususage=false",
+    ]
+
+
+def _metrics(spec: GatewaySpec) -> list[str]:
+    """Counters by backend, for canaries with steps. `vds canary` reads them through the API server's port forwarding,
+    which ends in the pod: from the network nobody reaches them."""
+    if not spec.progressive:
+        return []
+    return [
+        f"--entrypoints.metrics.address=127.0.0.1:{METRICS_PORT}",
+        "--metrics.prometheus=true",
+        "--metrics.prometheus.entrypoint=metrics",
+        f"--metrics.prometheus.buckets={','.join(LATENCY_LIMITS)}",
     ]
 
 

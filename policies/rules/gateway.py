@@ -14,6 +14,7 @@ from components.core.waivers import Waiver
 from components.gateway.rules import (
     canary_problems,
     plain_text_problem,
+    steps_problems,
     weight_problems,
 )
 from components.tenancy.isolation import selects_everything
@@ -162,6 +163,8 @@ def canary(route: Object, settings: CanarySettings, stack: Stack) -> Iterator[Fi
     """A request that asks for the canary by a header or a parameter may always get it: no ceiling for such a rule."""
     ceiling = settings.ceiling_percent or min(stack.declared("canaryCeilingPercent"), default=50)
     named = route.annotations.text(labels.CANARY)
+    steps = [int(one) for one in route.annotations.text(labels.CANARY_STEPS).split(",") if one.isdecimal()]
+    yield from steps_problems(route.label, steps, ceiling)
     for rule in route.spec.groups("rules"):
         matches = rule.groups("matches")
         if matches and all(match.items("headers") or match.items("queryParams") for match in matches):
@@ -169,7 +172,10 @@ def canary(route: Object, settings: CanarySettings, stack: Stack) -> Iterator[Fi
         shares = [(ref.text("name"), ref.number("weight", 1)) for ref in rule.groups("backendRefs")]
         on_trial = _on_trial([name for name, _ in shares], named)
         trial = sum(weight for (_, weight), is_trial in zip(shares, on_trial, strict=True) if is_trial)
-        yield from canary_problems(route.label, trial, sum(weight for _, weight in shares), ceiling)
+        total = sum(weight for _, weight in shares)
+        if trial * 100 in [step * total for step in steps]:
+            continue  # `vds canary` has set it, and the steps are judged above
+        yield from canary_problems(route.label, trial, total, ceiling)
 
 
 def _on_trial(names: Sequence[str], named: str) -> list[bool]:

@@ -246,3 +246,15 @@ def test_ciliums_gateway_opens_no_port_on_nodes_either() -> None:
     where = config.inputs["metadata"]
     assert (reference["name"], reference["namespace"]) == (where["name"], where["namespace"])
     assert {"gateway-class-config", "gateway-namespace"} <= after(program, gateway_class)
+
+
+def test_the_engine_keeps_the_weights_of_a_canary_with_steps_and_of_no_other() -> None:
+    data = stack_data("oslo")
+    [route] = [one for one in data["gateway"]["routes"] if one.get("canary")]
+    fixed = objects(run_program("oslo", data))
+    route["canary"] = {"service": route["canary"]["service"], "port": 8080, "steps": [5, 50, 100]}
+    stepped = objects(run_program("oslo", data))
+    [place] = [place for place in fixed if place[1:] == ("HTTPRoute", route["tenant"], route["name"])]
+    assert fixed[place].ignore_changes == ()
+    assert stepped[place].ignore_changes == tuple(f"spec.rules[0].backendRefs[{n}].weight" for n in (0, 1))
+    assert [place for place in stepped if stepped[place].ignore_changes != fixed[place].ignore_changes] == [place]

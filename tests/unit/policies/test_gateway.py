@@ -309,3 +309,23 @@ def test_an_ingress_asks_no_undeclared_server_whether_a_user_may_in() -> None:
     assert any(
         "bytes go to login.us.example.com" in one.message for one in found if one.policy == "residency-destinations"
     )
+
+
+def stepped(weight: int, steps: str) -> Resource:
+    """A route whose canary has steps, as `vds canary` has left it."""
+    made = trial(["stable", 100 - weight], ["next", weight], canary="next")
+    annotations = {**made.props["metadata"]["annotations"], "vds-platform.no/canary-steps": steps}
+    return made._replace(props={**made.props, "metadata": {**made.props["metadata"], "annotations": annotations}})
+
+
+def test_a_canary_with_steps_may_have_the_share_of_any_of_them() -> None:
+    for weight in (0, 5, 50, 100):
+        assert said(stepped(weight, "5,50,100"), policy="gateway-canary") == []
+    [other] = said(stepped(60, "5,50,100"), policy="gateway-canary")
+    assert "its canary gets 60 of 100" in other
+
+
+def test_steps_keep_the_ceiling_before_the_last_one() -> None:
+    [found] = said(stepped(0, "5,60,100"), policy="gateway-canary")
+    assert "its canary's steps 60 are over the stack's ceiling of 50 %" in found
+    assert said(stepped(100, "100"), policy="gateway-canary"), "one step is no trial"

@@ -1,0 +1,131 @@
+"""The record of a canary: where it is on its way, since when, why, and what its requests have shown.
+
+It is one Lease in the gateway's namespace. The Lease's own fields say which process watches the canary; an annotation
+has the rest. Both are written at once, and only over the version that was read. So there is always one wanted share,
+whichever process is killed at whatever moment.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+from components.core.labels import PREFIX, TENANT
+from components.core.manifests import Manifest
+from components.core.untrusted import json_value
+from components.gateway.canary.judgement import Evidence, evidence_of
+from components.gateway.canary.traffic import Pod, as_json, pod_of
+
+API = "coordination.k8s.io/v1"
+PROGRESS = f"{PREFIX}canary-progress"
+"""Annotation of the Lease: the record, as JSON."""
+Phase = Literal["running", "paused", "finished", "rolled-back"]
+ENDED: tuple[Phase, ...] = ("finished", "rolled-back")
+
+
+class RecordError(ValueError):
+    """A record that can't be read."""
+
+
+class Record(NamedTuple):
+    """Where a canary is. Times are in seconds since 1970."""
+
+    phase: Phase
+    percent: int
+    """The share of the requests that the canary has, or is about to have."""
+    began: float
+    """When the rollout began."""
+    since: float
+    """When the present share was set."""
+    reason: str
+    """Why the phase or the share was last changed."""
+    evidence: Mapping[str, Evidence] = {}
+    """By kind of gate."""
+    counters: Mapping[str, Pod] = {}
+    """By UID of Traefik's pod: its counters at the last look. Empty when the share has changed since."""
+
+    def moved(self, percent: int, phase: Phase, now: float, reason: str) -> "Record":
+        """With another share. The evidence of the step begins anew, and so do the counters."""
+        evidence = {kind: one.next_step() for kind, one in self.evidence.items()}
+        return Record(phase, percent, self.began, now, reason, evidence)
+
+
+class Held(NamedTuple):
+    """A record and who watches the canary."""
+
+    record: Record
+    holder: str
+    """The process that watches it; empty if none does."""
+    until: float
+    """When its right to do so ends unless it says again that it lives."""
+    version: str
+    """The resourceVersion that was read."""
+
+
+def name(tenant: str, route: str) -> str:
+    """The Lease's name."""
+    return f"canary.{tenant}.{route}"
+
+
+def path(namespace: str, tenant: str, route: str) -> str:
+    """Where the API server has it. `namespace`: the gateway's."""
+    return f"/apis/{API}/namespaces/{namespace}/leases/{name(tenant, route)}"
+
+
+def lease(
+    record: Record, namespace: str, tenant: str, route: str, *, holder: str, now: float, seconds: int, version: str
+) -> Manifest:
+    """The Lease. `holder`: empty gives it back. `version`: of the one that was read; empty makes a new one."""
+    metadata: dict[str, Any] = {
+        "name": name(tenant, route),
+        "namespace": namespace,
+        "labels": {TENANT: tenant},
+        "annotations": {PROGRESS: _text(record)},
+    }
+    if version:
+        metadata["resourceVersion"] = version
+    spec: dict[str, Any] = {"leaseDurationSeconds": seconds}
+    if holder:
+        renewed = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec |= {"holderIdentity": holder, "renewTime": renewed}
+    return {"apiVersion": API, "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+def held(item: Mapping[str, Any]) -> Held:
+    """What a Lease says. Raises RecordError if it is none of ours."""
+    spec = item.get("spec") or {}
+    try:
+        data = json_value(str((item["metadata"].get("annotations") or {})[PROGRESS]))
+        record = Record(
+            phase=_phase(data["phase"]),
+            percent=int(data["percent"]),
+            began=float(data["began"]),
+            since=float(data["since"]),
+            reason=str(data["reason"]),
+            evidence={str(kind): evidence_of(one) for kind, one in data["evidence"].items()},
+            counters={str(uid): pod_of(one) for uid, one in data["counters"].items()},
+        )
+        renewed = spec.get("renewTime")
+        until = 0.0
+        if renewed:
+            until = datetime.fromisoformat(str(renewed)).timestamp() + int(spec["leaseDurationSeconds"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise RecordError(item["metadata"]["name"]) from None
+    holder, version = spec.get("holderIdentity") or "", item["metadata"].get("resourceVersion") or ""
+    return Held(record, str(holder), until, str(version))
+
+
+def _phase(text: str) -> Phase:
+    for one in ("running", "paused", *ENDED):
+        if text == one:
+            return one
+    raise ValueError(text)
+
+
+def _text(record: Record) -> str:
+    data = {
+        **record._asdict(),
+        "evidence": {kind: one.as_json() for kind, one in record.evidence.items()},
+        "counters": {uid: as_json(one) for uid, one in record.counters.items()},
+    }
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,112 @@
+"""Requests by backend of a route, from the counters of Traefik's pods (Prometheus' text format)."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from components.gateway.canary.evidence import Counts
+
+FAILED = "failed"
+"""What bad requests are called that were answered with a status of 500 and more."""
+_SAMPLE = re.compile(r"^(traefik_service_\w+)\{([^}]*)\} (\S+)(?: \d+)?$")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_REQUESTS = "traefik_service_requests_total"
+_SECONDS = "traefik_service_request_duration_seconds"
+
+
+class Backends(NamedTuple):
+    """A route's backends, as Traefik names them: it numbers them in the order of the rule."""
+
+    namespace: str
+    route: str
+    gateway_namespace: str
+    gateway: str
+    stable: str
+    canary: str
+
+    def place_of(self, service: str) -> str | None:
+        """`stable` or `canary` by Traefik's name of a service; None for one of another route.
+
+        The name is made in Traefik's pkg/provider/kubernetes/gateway/httproute.go, as in 3.7.9.
+        """
+        start = f"httproute-{self.namespace}-{self.route}-gw-{self.gateway_namespace}-{self.gateway}-ep-"
+        for place, name, index in (("stable", self.stable, 0), ("canary", self.canary, 1)):
+            end = f"-0-svc-{self.namespace}-{name}-{index}@kubernetesgateway"
+            if service.startswith(start) and service.endswith(end):
+                return place
+        return None
+
+
+class Totals(NamedTuple):
+    """Counters of one backend in one pod of Traefik, since the pod's container began."""
+
+    requests: int = 0
+    failed: int = 0
+    timed: int = 0
+    """Requests whose duration is known."""
+    within: Mapping[str, int] = {}
+    """By limit in seconds, requests that took no longer."""
+
+
+Pod = Mapping[str, Totals]
+"""By place, `stable` and `canary`."""
+
+
+def totals(text: str, backends: Backends) -> Pod:
+    """The counters of a route's backends in one pod's answer. A backend without a request is 0."""
+    requests: dict[str, int] = defaultdict(int)
+    failed: dict[str, int] = defaultdict(int)
+    timed: dict[str, int] = defaultdict(int)
+    within: dict[str, dict[str, int]] = {"stable": defaultdict(int), "canary": defaultdict(int)}
+    for line in text.splitlines():
+        if not (found := _SAMPLE.match(line)):
+            continue
+        name, labels, number = found[1], dict(_LABEL.findall(found[2])), float(found[3])
+        place = backends.place_of(labels.get("service", ""))
+        if place is None:
+            continue
+        if name == _REQUESTS:
+            requests[place] += int(number)
+            failed[place] += int(number) if labels.get("code", "").startswith("5") else 0
+        elif name == f"{_SECONDS}_count":
+            timed[place] += int(number)
+        elif name == f"{_SECONDS}_bucket" and labels["le"] != "+Inf":
+            within[place][labels["le"]] += int(number)
+    return {
+        place: Totals(requests[place], failed[place], timed[place], dict(within[place]))
+        for place in ("stable", "canary")
+    }
+
+
+def between(before: Pod, now: Pod) -> dict[str, Counts] | None:
+    """Requests of one pod between two looks, by kind of bad request; None if its counters began anew in between."""
+    differences = {}
+    for place in ("stable", "canary"):
+        old, new = before[place], now[place]
+        limits = new.within.keys() | old.within.keys()
+        within = {limit: new.within.get(limit, 0) - old.within.get(limit, 0) for limit in limits}
+        made = Totals(new.requests - old.requests, new.failed - old.failed, new.timed - old.timed, within)
+        if min(made.requests, made.failed, made.timed, *within.values()) < 0:
+            return None
+        differences[place] = made
+    stable, canary = differences["stable"], differences["canary"]
+    found = {FAILED: Counts(canary.requests, canary.failed, stable.requests, stable.failed)}
+    for limit in sorted(stable.within.keys() | canary.within.keys(), key=float):
+        found[limit] = Counts(
+            canary.timed,
+            canary.timed - canary.within.get(limit, 0),
+            stable.timed,
+            stable.timed - stable.within.get(limit, 0),
+        )
+    return found
+
+
+def as_json(pod: Pod) -> dict[str, Any]:
+    """For the record in the cluster."""
+    return {place: {**made._asdict(), "within": dict(made.within)} for place, made in sorted(pod.items())}
+
+
+def pod_of(data: Mapping[str, Any]) -> Pod:
+    """The counters in a record. Raises KeyError or TypeError if they are none."""
+    return {place: Totals(**data[place]) for place in ("stable", "canary")}

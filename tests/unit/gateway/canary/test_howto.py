@@ -1,0 +1,81 @@
+"""The guide to canaries: its stack file is taken, and each command that it types works, in its order."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.kubernetes_api import ApiError
+from tests.support.commands import vds
+from tests.support.rollouts import Rollout
+from tests.support.stacks import ROOT, problems, stack_data
+from vds.canary import command, counters
+
+GUIDE = (ROOT / "docs/howto/ship-a-canary.md").read_text()
+COMMANDS = re.findall(r"^\.venv/bin/vds (canary .*?)(?: +#.*)?$", GUIDE, re.M)
+
+
+def test_the_guides_route_is_taken() -> None:
+    [text] = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    data = stack_data("oslo")
+    data["gateway"]["routes"] = yaml.safe_load(text)["routes"]
+    assert problems(data) == []
+
+
+def test_the_guides_commands_take_a_canary_to_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rollout = Rollout(steps=[1, 5, 25, 50, 100])
+    monkeypatch.setattr(command, "_canaried", lambda *_: rollout.canaried)
+    monkeypatch.setattr(command.time, "time", rollout.now)
+    monkeypatch.setattr(command.time, "sleep", lambda pause: rollout.sleep(pause))
+    monkeypatch.setattr(counters, "read", lambda *_: rollout.counters())
+    codes = []
+    for line in COMMANDS:
+        words = shlex.split(line)
+        words[words.index("butikk-api")] = "api"
+        rollout.failing = (lambda _: 0.05) if len(codes) == 0 else (lambda _: 0.0)
+        codes.append((words[1], vds(*words).exit_code, rollout.percent))
+    assert codes == [
+        ("start", 1, 0),
+        ("start", 0, 100),
+        ("status", 0, 100),
+        ("pause", 2, 100),
+        ("promote", 2, 100),
+        ("abort", 0, 0),
+        ("abort", 0, 0),
+        ("start", 0, 100),
+    ]
+
+
+def test_the_rights_of_the_ci_job_are_all_that_is_asked() -> None:
+    rollout = Rollout()
+    asked: set[tuple[str, str]] = set()
+    whole = rollout.api.request
+    verbs = {"GET": "get", "PATCH": "patch", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+    def request(method: str, path: str, *words: object, **more: object) -> object:
+        asked.add((path.split("/")[6], verbs[method]))
+        return whole(method, path, *words, **more)  # type: ignore[arg-type]
+
+    rollout.api.request = request  # type: ignore[method-assign]
+    found = rollout.canaried
+    record = command.running.begin(found, holder="ci/1", now=rollout.now())
+    assert record.percent == 5
+    command.running.watch(
+        found, "ci/1", now=rollout.now, sleep=rollout.sleep, read_counters=rollout.counters, report=rollout.report
+    )
+    command.running.abort(found, rollout.now())
+    with pytest.raises(ApiError):
+        found.cluster.request("GET", "/apis/x/v1/namespaces/y/leases/none")
+    assert asked == {
+        ("httproutes", "get"),
+        ("httproutes", "patch"),
+        ("leases", "get"),
+        ("leases", "create"),
+        ("leases", "update"),
+        ("leases", "delete"),
+    }
+    [said] = re.findall(r"few rights: (.*?)\.\n", GUIDE, re.DOTALL)
+    for _, verb in asked:
+        assert f"`{verb}`" in said

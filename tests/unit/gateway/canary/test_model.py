@@ -1,0 +1,105 @@
+"""What a stack file may say of a canary with steps, and what the route and Traefik become."""
+
+from typing import Any
+
+import pytest
+
+from components.core import labels
+from components.gateway.canary.model import seconds
+from components.gateway.model import GatewayContext, GatewaySpec, Route, Traefik
+from components.gateway.routes import http_route
+from components.gateway.rules import gateway_problems
+from components.gateway.traefik import traefik_manifests
+from tests.support.modules import GATEWAY_API
+from tests.support.rollouts import gateway
+from tests.support.schemas import crd_errors
+from tests.support.stacks import stack
+
+
+def problems(**canary: Any) -> list[str]:
+    return [str(one) for one in gateway_problems(gateway(**canary), stack("oslo").tenants)]
+
+
+def canary(**fields: Any) -> Route:
+    data = gateway().routes[0].model_dump(by_alias=True)
+    return Route.model_validate({**data, "canary": {"service": "api-canary", "port": 8080, **fields}})
+
+
+def test_the_default_steps_are_fine_under_the_default_ceiling() -> None:
+    assert problems(steps=[1, 5, 25, 50, 100], hold="10m") == []
+
+
+def test_before_the_last_step_the_ceiling_holds() -> None:
+    [problem] = problems(steps=[5, 60, 100])
+    assert "its canary's steps 60 are over the stack's ceiling of 50 %" in problem
+    [problem] = problems(steps=[5, 60])
+    assert "steps 60 are over" in problem
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "has neither weight nor steps"),
+        ({"steps": [5, 100], "weight": 5}, "has steps and weight 5"),
+        ({"steps": [100]}, "do not increase"),
+        ({"steps": [5, 5, 100]}, "do not increase"),
+        ({"weight": 5, "hold": "1m"}, "has hold and no steps"),
+        ({"steps": [5, 100], "gates": []}, "has no gate"),
+        ({"steps": [5, 100], "gates": [{"kind": "success"}, {"kind": "success"}]}, "has a gate twice"),
+        ({"steps": [5, 100], "hold": "30s", "interval": "1m"}, "interval 1m is longer than hold 30s"),
+        ({"steps": [5, 100], "hold": "2h"}, "is not shorter than abort.inconclusiveAfter 2h"),
+        ({"steps": [5, 100], "hold": "ten minutes"}, "is no duration"),
+    ],
+)
+def test_what_never_works_is_refused(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        canary(**fields)
+
+
+def test_durations_are_seconds() -> None:
+    assert [seconds(one) for one in ("30s", "10m", "2h")] == [30, 600, 7200]
+
+
+def test_the_canary_begins_with_nothing_and_the_route_names_its_steps() -> None:
+    spec = gateway()
+    made = http_route(spec.routes[0], spec)
+    assert crd_errors(made, GATEWAY_API, "1.6.1") == []
+    [rule] = made["spec"]["rules"]
+    assert [one["weight"] for one in rule["backendRefs"]] == [100, 0]
+    assert rule["filters"][0]["type"] == "RequestHeaderModifier"
+    assert made["metadata"]["annotations"][labels.CANARY_STEPS] == "5,25,100"
+
+
+def test_only_the_platforms_own_traefik_counts_requests() -> None:
+    data = gateway().model_dump(by_alias=True)
+    spec = GatewaySpec.model_validate({**data, "install": {"kind": "existing"}})
+    assert any(
+        "requests are counted by the Traefik that the platform installs" in str(one)
+        for one in gateway_problems(spec, stack("oslo").tenants)
+    )
+
+
+def test_the_counters_are_on_the_pods_own_address_and_only_where_they_are_used() -> None:
+    def arguments(spec: GatewaySpec) -> list[str]:
+        assert isinstance(spec.install, Traefik)
+        [pods] = [one for one in traefik_manifests(spec, spec.install, GatewayContext()) if one["kind"] == "Deployment"]
+        return list(pods["spec"]["template"]["spec"]["containers"][0]["args"])
+
+    spec = gateway()
+    assert "--entrypoints.metrics.address=127.0.0.1:8082" in arguments(spec)
+    assert not [one for one in arguments(spec.model_copy(update={"routes": ()})) if "metrics" in one]
+
+
+def test_no_listener_has_the_port_of_the_counters() -> None:
+    data = gateway().model_dump(by_alias=True)
+    listener = {
+        "name": "other",
+        "port": 8082,
+        "protocol": "HTTPS",
+        "hostname": "a.example.no",
+        "certificateSecret": "a",
+    }
+    spec = GatewaySpec.model_validate({**data, "listeners": [*data["listeners"], listener]})
+    assert [str(one) for one in gateway_problems(spec, stack("oslo").tenants)] == [
+        "listener 'other': has port 8082, where Traefik counts requests: choose another port"
+    ]

@@ -1,0 +1,253 @@
+"""A canary is taken to its last step or back, whatever happens to the process that watches it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.gateway.canary.record import Record
+from components.kubernetes_api import ApiError
+from tests.support.rollouts import Rollout
+from vds.canary import running
+from vds.shared.errors import OperationError
+
+
+def watched(rollout: Rollout, holder: str = "ci/1", **more: Any) -> Record:
+    found = rollout.canaried
+    record = running.begin(found, holder=holder, now=rollout.now(), **more)
+    if record.phase in running.ENDED:
+        found.set_weights(record.percent)
+        return record
+    return running.watch(
+        found,
+        holder,
+        now=rollout.now,
+        sleep=rollout.sleep,
+        read_counters=rollout.counters,
+        report=rollout.report,
+    )
+
+
+def test_a_good_version_gets_all_requests_step_by_step():
+    rollout = Rollout()
+    record = watched(rollout)
+    assert (record.phase, record.percent, rollout.percent) == ("finished", 100, 100)
+    assert [text.partition(":")[0] for text in rollout.said] == ["set to 5 %", "set to 25 %", "set to 100 %"]
+    assert rollout.clock >= 1000 + 2 * 60, "each step was held"
+
+
+def test_a_version_with_errors_is_rolled_back_at_the_next_look():
+    rollout = Rollout(failing=lambda _: 0.05)
+    record = watched(rollout)
+    assert (record.phase, rollout.percent) == ("rolled-back", 0)
+    assert record.reason == "success: worse than stable at 5 %, after 100 canary requests"
+    assert rollout.clock - 1000 <= 30, "the first look only begins to count"
+
+
+def test_a_slow_version_is_rolled_back():
+    record = watched(Rollout(slow=lambda _: 0.9))
+    assert (record.phase, record.reason) == (
+        "rolled-back",
+        "latency: worse than stable at 5 %, after 100 canary requests",
+    )
+
+
+def test_a_version_that_fails_only_under_load_is_rolled_back_in_that_step():
+    rollout = Rollout(failing=lambda percent: 0.1 if percent >= 25 else 0.0)
+    assert watched(rollout).reason.startswith("success: worse than stable at 25 %")
+    assert rollout.percent == 0
+
+
+def test_no_traffic_is_never_a_pass():
+    rollout = Rollout(rate=0)
+    record = watched(rollout)
+    assert record.phase == "rolled-back"
+    assert record.reason == "not decided after 2h: success: inconclusive, latency: inconclusive"
+    assert rollout.percent == 0
+
+
+def test_a_rollout_that_has_ended_begins_anew_only_when_asked():
+    rollout = Rollout(failing=lambda _: 0.05)
+    first = watched(rollout)
+    again = watched(rollout)
+    assert (again.phase, again.reason, again.since) == (first.phase, first.reason, first.since)
+    rollout.failing = lambda _: 0.0
+    assert watched(rollout, again=True).phase == "finished"
+    assert watched(rollout).phase == "finished", "a CI job that runs twice changes nothing"
+    running.abort(rollout.canaried, rollout.now())
+    assert rollout.percent == 0
+    assert rollout.canaried.read() is None, "the next start begins anew"
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the process runs after it."""
+
+
+def until_killed(rollout: Rollout, moment: int, *, done: bool) -> bool:
+    """Whether the process was killed: at its write of this number, before or after it is done."""
+    whole = rollout.api.request
+
+    def request(method: str, *words: Any, **more: Any) -> Any:
+        if method != "GET" and rollout.api.writes + 1 == moment:
+            if done:
+                whole(method, *words, **more)
+            raise Killed
+        return whole(method, *words, **more)
+
+    rollout.api.request = request  # type: ignore[method-assign]
+    try:
+        watched(rollout)
+    except Killed:
+        return True
+    finally:
+        rollout.api.request = whole  # type: ignore[method-assign]
+    return False
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.05])
+@pytest.mark.parametrize("done", [False, True])
+def test_a_process_that_is_killed_at_any_write_leaves_a_share_that_the_next_one_goes_on_with(
+    failing: float, done: bool
+):
+    """`done`: the write was done, and the process never heard of it."""
+    for moment in range(1, 100):
+        rollout = Rollout(failing=lambda percent: failing if percent >= 25 else 0.0)
+        if not until_killed(rollout, moment, done=done):
+            break
+        assert rollout.percent in (0, 5, 25, 100)
+        rollout.sleep(31)
+        record = watched(rollout, "ci/2")
+        assert record.phase == ("rolled-back" if failing else "finished")
+        assert rollout.percent == record.percent == (0 if failing else 100)
+    assert 10 < moment < 99
+
+
+def test_by_hand_the_process_that_watches_goes_on_from_there():
+    rollout = Rollout()
+    sleep, happened = rollout.sleep, []
+
+    def by_hand(pause: float) -> None:
+        sleep(pause)
+        if len(happened) == 0:
+            happened.append(running.pause(rollout.canaried, rollout.now()).phase)
+        elif rollout.clock > 1400 and len(happened) == 1:
+            assert rollout.percent == 5, "a paused canary stays"
+            happened.append(str(running.promote(rollout.canaried, rollout.now()).percent))
+        elif rollout.clock > 1800:
+            assert rollout.percent == 25
+            running.abort(rollout.canaried, rollout.now())
+
+    rollout.sleep = by_hand  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert happened == ["paused", "25"]
+    assert (record.phase, record.reason, rollout.percent) == ("rolled-back", "by hand", 0)
+
+
+def test_a_paused_canary_that_is_bad_is_rolled_back():
+    rollout = Rollout()
+    sleep = rollout.sleep
+
+    def by_hand(pause: float) -> None:
+        sleep(pause)
+        if rollout.clock < 1020:
+            running.pause(rollout.canaried, rollout.now())
+            rollout.failing = lambda _: 0.05
+
+    rollout.sleep = by_hand  # type: ignore[method-assign]
+    assert watched(rollout).phase == "rolled-back"
+
+
+def test_one_process_at_a_time():
+    rollout = Rollout()
+    running.begin(rollout.canaried, holder="ci/1", now=1000.0)
+    with pytest.raises(OperationError, match="process ci/1 watches it: wait 30 s if that process is dead"):
+        running.begin(rollout.canaried, holder="ci/2", now=1000.0)
+    assert running.begin(rollout.canaried, holder="ci/2", now=1031.0).reason == "resumed"
+    with pytest.raises(OperationError, match="process ci/2 has it now"):
+        running.watch(
+            rollout.canaried,
+            "ci/1",
+            now=rollout.now,
+            sleep=rollout.sleep,
+            read_counters=rollout.counters,
+            report=rollout.report,
+        )
+
+
+def test_a_process_of_this_machine_that_has_ended_need_not_be_waited_for():
+    assert running.lives(running.identity())
+    host = running.identity().rpartition("/")[0]
+    assert not running.lives(f"{host}/4194305"), "larger than the largest process id of Linux"
+    assert running.lives("another-host/4194305")
+
+
+def test_weights_that_somebody_changes_are_set_again():
+    rollout = Rollout()
+    sleep = rollout.sleep
+    running_weights = []
+
+    def changed(pause: float) -> None:
+        running_weights.append(rollout.percent)
+        if len(running_weights) == 2:
+            rollout.canaried.set_weights(0)
+        sleep(pause)
+
+    rollout.sleep = changed  # type: ignore[method-assign]
+    assert watched(rollout).phase == "finished"
+    assert rollout.said.count("set to 5 %: started with 5 %") == 2
+
+
+def test_a_pod_that_can_not_be_read_is_counted_at_a_later_look():
+    rollout = Rollout(failing=lambda _: 0.05)
+    counters, looks = rollout.counters, []
+
+    def sometimes() -> Any:
+        looks.append(1)
+        return {"uid-1": "pod traefik-1: no answer in time"} if 2 <= len(looks) <= 4 else counters()
+
+    rollout.counters = sometimes  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert record.phase == "rolled-back"
+    assert "can't be read: pod traefik-1: no answer in time" in rollout.said
+    assert record.evidence == {} or len(looks) == 5
+
+
+def test_a_cluster_that_does_not_answer_ends_nothing_for_a_while():
+    rollout = Rollout()
+    whole, failed = rollout.api.request, []
+
+    def request(*words: Any, **more: Any) -> Any:
+        if 1020 <= rollout.clock <= 1200:
+            failed.append(1)
+            raise ApiError(503, "leader changed")
+        return whole(*words, **more)
+
+    rollout.api.request = request  # type: ignore[method-assign]
+    assert watched(rollout).phase == "finished"
+    assert failed
+
+
+def test_a_route_with_other_backends_is_not_touched():
+    rollout = Rollout()
+    [path] = [path for path in rollout.api.objects if "/httproutes/" in path]
+    rollout.api.objects[path]["spec"]["rules"][0]["backendRefs"][1]["name"] = "other"
+    with pytest.raises(OperationError, match="has the backends api-stable:8080, other:8080 in the cluster"):
+        watched(rollout)
+
+
+def test_a_damaged_record_is_not_guessed_at():
+    rollout = Rollout()
+    running.begin(rollout.canaried, holder="ci/1", now=1000.0)
+    [path] = [path for path in rollout.api.objects if "/leases/" in path]
+    rollout.api.objects[path]["metadata"]["annotations"] = {
+        "vds-platform.no/canary-progress": json.dumps({"phase": "x"})
+    }
+    with pytest.raises(OperationError, match=r"kubectl delete lease canary\.butikk\.api --namespace gateway-system"):
+        rollout.canaried.read()
+
+
+def test_without_a_rollout_there_is_nothing_to_promote():
+    rollout = Rollout()
+    for change in (running.promote, running.pause):
+        with pytest.raises(OperationError, match="has not begun: run `vds canary start api`"):
+            change(rollout.canaried, 1000.0)

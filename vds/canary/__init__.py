@@ -1,0 +1,1 @@
+"""`vds canary`: takes a canary from its first step to its last one, or back."""

@@ -1,0 +1,278 @@
+"""Watches a canary: looks at its requests, and moves it to the next step or back."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from components.gateway.canary import record as records
+from components.gateway.canary import weights
+from components.gateway.canary.judgement import PASSED, Evidence, Outcome, overall
+from components.gateway.canary.model import seconds
+from components.gateway.canary.record import ENDED, Held, Record
+from components.gateway.canary.traffic import FAILED, Pod, between
+from components.gateway.model import Canary, GatewaySpec, Route
+from components.kubernetes_api import ApiError, Cluster, UnreachableError, get
+from vds.shared.errors import OperationError
+
+SHORTEST_LEASE = 30
+"""Seconds after which another process may watch a canary whose process does not say any more that it lives."""
+_CONFLICT = 409
+_BY_HAND = "by hand"
+
+
+class ChangedError(Exception):
+    """Somebody else has changed the record since it was read."""
+
+
+class Canaried(NamedTuple):
+    """A route whose canary has steps, in its cluster."""
+
+    cluster: Cluster
+    spec: GatewaySpec
+    route: Route
+    canary: Canary
+
+    @property
+    def item(self) -> str:
+        """What messages call it."""
+        return f"canary of route '{self.route.name}' of {self.route.tenant}"
+
+    @property
+    def lease_seconds(self) -> int:
+        """How long a process may be silent."""
+        return max(SHORTEST_LEASE, 3 * seconds(self.canary.interval))
+
+    @property
+    def path(self) -> str:
+        """Of its record."""
+        return records.path(self.spec.namespace, self.route.tenant, self.route.name)
+
+    def read(self) -> Held | None:
+        """The record; None before the first rollout. Raises OperationError if it can't be read."""
+        try:
+            found = get(self.cluster, self.path)
+            return records.held(found) if found else None
+        except records.RecordError as error:
+            raise OperationError(
+                f"{self.item}: its record is damaged, or of another version of vds: run "
+                f"`kubectl delete lease {error} --namespace {self.spec.namespace}`, then `vds canary abort`"
+            ) from None
+
+    def write(self, record: Record, before: Held | None, *, holder: str, now: float) -> None:
+        """Write the record over the version that was read. Raises ChangedError if there is a newer one."""
+        place = (self.spec.namespace, self.route.tenant, self.route.name)
+        version = before.version if before else ""
+        item = records.lease(record, *place, holder=holder, now=now, seconds=self.lease_seconds, version=version)
+        method, path = ("PUT", self.path) if before else ("POST", self.path.rpartition("/")[0])
+        try:
+            self.cluster.request(method, path, item)
+        except ApiError as error:
+            if error.status == _CONFLICT:
+                raise ChangedError from None
+            raise
+
+    def set_weights(self, percent: int) -> bool:
+        """Give the canary its share. Raises OperationError if the route is not as the stack file says."""
+        for _ in range(5):
+            try:
+                return weights.put(self.cluster, self.route, percent)
+            except ApiError as error:
+                if error.status != _CONFLICT:
+                    raise
+            except weights.RouteError as error:
+                raise OperationError(str(error)) from None
+        raise ApiError(_CONFLICT, f"{self.item}: others change the route all the time")
+
+    def outcomes(self, record: Record) -> dict[str, Outcome]:
+        """The judgement of each gate."""
+        gates = self.canary.gates
+        return {
+            gate.kind: record.evidence.get(gate.kind, Evidence({})).outcome(
+                steps=len(self.canary.steps), gates=len(gates), false_alarms=self.canary.abort.false_alarm_percent / 100
+            )
+            for gate in gates
+        }
+
+
+def identity() -> str:
+    """This process, as it names itself in the record."""
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def lives(holder: str) -> bool:
+    """Whether the holder may be alive: a process of this machine that has ended is not."""
+    host, _, process = holder.rpartition("/")
+    if host != socket.gethostname() or not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -> Record:
+    """Take the canary, and begin or go on; without `again`, a rollout that has ended stays so.
+
+    Raises OperationError if another process has it.
+    """
+    held = canaried.read()
+    if held and held.holder and held.holder != holder and held.until > now and lives(held.holder):
+        raise OperationError(
+            f"{canaried.item}: process {held.holder} watches it: wait {held.until - now:.0f} s if that process is dead"
+        )
+    if held and held.record.phase in ENDED and not again:
+        return held.record
+    if held and held.record.phase not in ENDED:
+        record = held.record._replace(phase="running", reason="resumed")
+    else:
+        first = canaried.canary.steps[0]
+        record = Record("running", first, now, now, f"started with {first} %")
+    try:
+        canaried.write(record, held, holder=holder, now=now)
+    except ChangedError:
+        raise OperationError(f"{canaried.item}: another process has changed it just now: run this again") from None
+    return record
+
+
+def observed(canaried: Canaried, record: Record, seen: Mapping[str, Pod | str]) -> Record:
+    """The record with the requests since the last look."""
+    evidence, counters = dict(record.evidence), {}
+    for uid, now in seen.items():
+        before = record.counters.get(uid)
+        if isinstance(now, str):  # it is counted at a later look
+            if before is not None:
+                counters[uid] = before
+            continue
+        counters[uid] = now
+        counted = between(before, now) if before is not None else None
+        for gate in canaried.canary.gates if counted else ():
+            names = [name for name in counted or {} if (name == FAILED) == (gate.kind == "success")]
+            of_gate = {name: (counted or {})[name] for name in names}
+            known = evidence.get(gate.kind, Evidence({}))
+            evidence[gate.kind] = known.after(of_gate, gate.margin_percent / 100)
+    return record._replace(evidence=evidence, counters=counters)
+
+
+def decided(canaried: Canaried, record: Record, now: float) -> Record:
+    """The record after a look: as it was, one step on, or rolled back."""
+    canary, found = canaried.canary, canaried.outcomes(record)
+    bad = [kind for kind, outcome in found.items() if outcome == "worse"]
+    if bad:
+        many = max(record.evidence[kind].canary for kind in bad)
+        said = f"{' and '.join(bad)}: worse than stable at {record.percent} %, after {many} canary requests"
+        return record.moved(0, "rolled-back", now, said)
+    if record.phase == "paused" or now - record.since < seconds(canary.hold):
+        return record
+    if overall(list(found.values())) in PASSED:
+        said = ", ".join(f"{kind}: {outcome}" for kind, outcome in found.items())
+        return advanced(canary, record, now, said)
+    if now - record.since >= seconds(canary.abort.inconclusive_after):
+        left = ", ".join(f"{kind}: {outcome}" for kind, outcome in found.items() if outcome not in PASSED)
+        return record.moved(0, "rolled-back", now, f"not decided after {canary.abort.inconclusive_after}: {left}")
+    return record
+
+
+def advanced(canary: Canary, record: Record, now: float, reason: str) -> Record:
+    """The next step. It is the end if there is none, or if it leaves nothing to compare with (100 %)."""
+    later = [step for step in canary.steps if step > record.percent]
+    if not later:
+        return record._replace(phase="finished", reason=reason)
+    phase: records.Phase = "finished" if later[0] == 100 else record.phase
+    return record.moved(later[0], phase, now, f"{later[0]} % after {reason}")
+
+
+def promote(canaried: Canaried, now: float) -> Record:
+    """The next step now, whatever the gates say. Raises OperationError if no rollout runs."""
+    held = _going(canaried)
+    return _change(canaried, held, advanced(canaried.canary, held.record, now, _BY_HAND), now)
+
+
+def pause(canaried: Canaried, now: float) -> Record:
+    """Stay at the present step. A bad version is rolled back all the same."""
+    held = _going(canaried)
+    return _change(canaried, held, held.record._replace(phase="paused", reason=_BY_HAND), now)
+
+
+def abort(canaried: Canaried, now: float) -> Record:
+    """All requests to `stable`. If the rollout had ended, its record goes too, and the next `start` begins anew."""
+    held = canaried.read()
+    record = held.record if held else Record("rolled-back", 0, now, now, _BY_HAND)
+    changed = _change(canaried, held, record.moved(0, "rolled-back", now, _BY_HAND), now)
+    if held is None or held.record.phase in ENDED:
+        canaried.cluster.request("DELETE", canaried.path)
+    return changed
+
+
+def _going(canaried: Canaried) -> Held:
+    held = canaried.read()
+    if held is None or held.record.phase in ENDED:
+        said = f"has ended ({held.record.reason})" if held else "has not begun"
+        raise OperationError(f"{canaried.item}: {said}: run `vds canary start {canaried.route.name}`")
+    return held
+
+
+def _change(canaried: Canaried, held: Held | None, record: Record, now: float) -> Record:
+    """Write the record, then the weights. The process that watches the canary goes on with what it finds."""
+    left = held.until - canaried.lease_seconds if held else now
+    try:
+        canaried.write(record, held, holder=held.holder if held else "", now=left)
+    except ChangedError:
+        raise OperationError(f"{canaried.item}: another process has changed it just now: run this again") from None
+    canaried.set_weights(record.percent)
+    return record
+
+
+def watch(
+    canaried: Canaried,
+    holder: str,
+    *,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    read_counters: Callable[[], Mapping[str, Pod | str]],
+    report: Callable[[Record | None, str], None],
+) -> Record:
+    """Watch until the rollout has ended; the last record. Its holder has begun it.
+
+    Raises:
+        OperationError: another process has taken it, the route is not as the stack file says, or the cluster has not
+            answered for as long as a step may be undecided.
+    """
+    answered = now()
+    interval = seconds(canaried.canary.interval)
+    while True:
+        begun = now()
+        try:
+            held = canaried.read()
+            if held is None or held.holder != holder:
+                other = f"process {held.holder or 'none'} has it now" if held else "its record is gone"
+                raise OperationError(f"{canaried.item}: {other}: run `vds canary status {canaried.route.name}`")
+            record = held.record
+            if canaried.set_weights(record.percent):
+                report(record, f"set to {record.percent} %: {record.reason}")
+            if record.phase not in ENDED:
+                seen = read_counters()
+                for text in sorted(one for one in seen.values() if isinstance(one, str)):
+                    report(record, f"can't be read: {text}")
+                record = decided(canaried, observed(canaried, record, seen), now())
+            ended = record.phase in ENDED
+            canaried.write(record, held, holder="" if ended else holder, now=now())
+            if record.percent != held.record.percent and canaried.set_weights(record.percent):
+                report(record, f"set to {record.percent} %: {record.reason}")
+            answered = now()
+            if ended:
+                return record
+            report(record, "")
+        except ChangedError:
+            continue
+        except (ApiError, UnreachableError) as error:
+            if now() - answered >= seconds(canaried.canary.abort.inconclusive_after):
+                said = (
+                    f"the cluster does not answer ({error}): run `vds canary start {canaried.route.name}` when it does"
+                )
+                raise OperationError(f"{canaried.item}: {said}") from None
+            report(None, f"the cluster does not answer ({error})")
+        sleep(max(0.0, interval - (now() - begun)))
