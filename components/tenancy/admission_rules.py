@@ -91,15 +91,15 @@ PLATFORM = (
 )
 """Whether the platform writes: its own ServiceAccounts, and who may change the contract."""
 
-_TEMPLATE = "object.?spec.?template.?spec.orValue({})"
+POD = (
+    "(request.resource.resource == 'pods' ? {0}.?spec.orValue({{}}) : "
+    "request.resource.resource == 'podtemplates' ? {0}.?template.?spec.orValue({{}}) : "
+    "request.resource.resource == 'cronjobs' ? {0}.?spec.?jobTemplate.?spec.?template.?spec.orValue({{}}) : "
+    "{0}.?spec.?template.?spec.orValue({{}}))"
+)
+"""The spec of the pods that an object is or makes."""
 VARIABLES: Mapping[str, tuple[str, str]] = {
-    "pod": (
-        "pod",
-        "request.resource.resource == 'pods' ? object.?spec.orValue({}) : "
-        "request.resource.resource == 'podtemplates' ? object.?template.?spec.orValue({}) : "
-        "request.resource.resource == 'cronjobs' ? object.?spec.?jobTemplate.?spec.?template.?spec.orValue({}) : "
-        + _TEMPLATE,
-    ),
+    "pod": ("pod", POD.format("object")),
     "containers": (
         "pod",
         " + ".join(

@@ -384,6 +384,29 @@ def test_an_image_of_a_running_pod_is_judged_too(users):
     users["admin"].request("DELETE", path, {"gracePeriodSeconds": 0})
 
 
+def test_what_was_there_before_a_contract_became_narrower_can_be_scaled_and_replaced(users):
+    terms = f"/apis/vds-platform.no/v1/namespaces/{NAMESPACE}/contracts/contract"
+    item = deployment(containers=[{**pod()["containers"][0], "image": "docker.io/library/busybox"}])
+    item["metadata"]["name"] = "old"
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/old"
+
+    def excepted(rules, expected):
+        users["admin"].request("PATCH", terms, {"spec": {"exceptions": rules}})
+        until = time.monotonic() + 30
+        while bool(refusal(users["owner"], item)) is not expected and time.monotonic() < until:
+            time.sleep(0.5)  # the API server reads a contract after a moment
+
+    excepted(["tenancy-registry"], False)
+    post(users["owner"], item)
+    excepted([], True)
+    users["owner"].request("PATCH", path, {"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 0}})
+    other = [{**pod()["containers"][0], "image": "quay.io/x"}]
+    with pytest.raises(ApiError, match="tenancy-registry"):
+        users["owner"].request("PATCH", path, {"spec": {"template": {"spec": {"containers": other}}}})
+    users["owner"].request("PATCH", path, {"spec": {"template": {"spec": {"containers": pod()["containers"]}}}})
+    users["owner"].request("DELETE", path)
+
+
 @pytest.mark.parametrize(("version", "kinds"), [("1.36.0", 2), ("1.35.4", 0), (None, 0)])
 def test_a_cluster_that_serves_no_mutating_policies_gets_none(version, kinds):
     made = [item for item in admission_manifests(version) if item["kind"].startswith("Mutating")]
