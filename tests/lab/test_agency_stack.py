@@ -53,6 +53,7 @@ for kind in ("App", "Route"):
 """
 """What the SDK that `pulumi package add` makes does, without its types."""
 
+ROUTE = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/shop"
 USER = registration().owner.ci[0]
 SETTINGS: dict[str, Any] = {
     "apps": {
@@ -106,8 +107,7 @@ class Stack:
 
     def weights(self) -> list[int]:
         """Of the route in the cluster."""
-        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/shop"
-        return [one["weight"] for one in self.api.request("GET", path)["spec"]["rules"][0]["backendRefs"]]
+        return [one["weight"] for one in self.api.request("GET", ROUTE)["spec"]["rules"][0]["backendRefs"]]
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +160,10 @@ def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(s
     above = {**SETTINGS, "routes": {"shop": {**SETTINGS["routes"]["shop"], "canary": {"percent": 60}}}}
     code, text = stack.run("up", program, above)
     assert code != 0
+    forged = stack.api.request("GET", ROUTE)["spec"]
+    forged["rules"][0]["backendRefs"][1]["weight"] = 60
+    with pytest.raises(ApiError, match="gateway-canary"):  # the API server holds the same contract
+        stack.api.request("PATCH", ROUTE, {"spec": forged})
     assert "its canary gets 60 %, and the contract's ceiling is 50 %" in text
     assert stack.weights() == [50, 50]
 
