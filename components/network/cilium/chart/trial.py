@@ -6,7 +6,7 @@ import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path as File
 from typing import NamedTuple
 
@@ -103,8 +103,7 @@ class Trial:
     @cached_property
     def defaults(self) -> FlatValues:
         """The chart's own values."""
-        [values] = documents(self._values_file) or [{}]
-        return flatten(values)
+        return _flattened(self._values_file)
 
     @cached_property
     def _groups(self) -> frozenset[Path]:
@@ -167,6 +166,13 @@ def difference(before: Made, after: Made) -> tuple[dict[str, str | None], list[s
     own = f"ConfigMap {CILIUM_CONFIG}"
     names = dict.fromkeys((*after.texts, *before.texts))
     return entries, [name for name in names if name != own and after.texts.get(name) != before.texts.get(name)]
+
+
+@lru_cache(maxsize=8)
+def _flattened(values_file: str) -> FlatValues:
+    """Of several Releases of one chart its values are read once."""
+    [values] = documents(values_file) or [{}]
+    return flatten(values)
 
 
 @cache
