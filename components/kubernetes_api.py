@@ -209,18 +209,21 @@ class Cluster:
             raise _refusal(status, text)
         return text
 
-    def forwarded(self, namespace: str, pod: str, port: int) -> Any:
-        """A socket whose other end is a port of a pod, on the pod's own loopback address. The caller closes it.
+    def pod_text(self, namespace: str, pod: str, port: int, path: str) -> str:
+        """What a port of a pod answers to a GET, on the pod's own loopback address.
 
-        Raises ApiError or UnreachableError if the API server does not open it.
+        Raises ApiError if the API server refuses or the pod answers with another status than 200, and UnreachableError
+        without a whole answer.
         """
         import websocket
         from kubernetes import client
         from kubernetes.client.exceptions import ApiException
         from kubernetes.stream import portforward
+        from urllib3.connection import HTTPConnection
+        from urllib3.exceptions import HTTPError
 
         websocket.setdefaulttimeout(self.answer_seconds)  # of all connections of the library: it has no other way
-        core = client.CoreV1Api(self._api)
+        core, connection = client.CoreV1Api(self._api), HTTPConnection("localhost", port, timeout=self.answer_seconds)
         try:
             opened = portforward(
                 core.connect_get_namespaced_pod_portforward,
@@ -229,14 +232,25 @@ class Cluster:
                 ports=str(port),
                 _headers={"sec-websocket-protocol": "v4.channel.k8s.io"},  # the one of a kubelet's port forwarding
             )
+            connection.sock = opened.socket(port)
+            connection.sock.settimeout(self.answer_seconds)
+            connection.request("GET", path, preload_content=False)
+            answer = connection.getresponse()
+            content = answer.read(LARGEST_ANSWER + 1)
         except ApiException as error:
             said = " ".join(str(error.reason).split())
             if (found := re.search(r"Handshake status (4\d\d)", said)) is not None:
                 raise ApiError(int(found[1]), said) from None
             raise UnreachableError(f"{self.host}: {said}") from None
-        made = opened.socket(port)
-        made.settimeout(self.answer_seconds)
-        return made
+        except (HTTPError, OSError, ValueError) as error:
+            raise UnreachableError(f"pod {pod}, port {port}: {_reason(error)}") from None
+        finally:
+            connection.close()
+        if len(content) > LARGEST_ANSWER:
+            raise UnreachableError(f"pod {pod}, port {port}: answers with more than {LARGEST_ANSWER} bytes")
+        if answer.status != 200:
+            raise ApiError(answer.status, f"port {port} answers with status {answer.status}")
+        return str(content, errors="replace")
 
     def path_of(self, manifest: Manifest) -> str:
         """The API path of an object. The API server knows the plural of its kind, and whether it has a namespace."""

@@ -1,15 +1,11 @@
 """Reads the counters of the gateway's pods, through the API server's port forwarding."""
 
-import http.client
 from collections.abc import Mapping
 
 from components.gateway.canary.traffic import Backends, Pod, totals
 from components.gateway.model import METRICS_PORT, GatewaySpec, Route
 from components.gateway.traefik import SELECTED
 from components.kubernetes_api import ApiError, Cluster, UnreachableError, list_items
-
-_LARGEST = 50_000_000
-"""Bytes of an answer. 10,000 services have about 20 MB."""
 
 
 def backends(spec: GatewaySpec, route: Route) -> Backends:
@@ -32,24 +28,8 @@ def read(cluster: Cluster, spec: GatewaySpec, route: Route) -> Mapping[str, Pod 
             continue
         name = pod["metadata"]["name"]
         try:
-            text = _ask(cluster, spec.namespace, name)
+            text = cluster.pod_text(spec.namespace, name, METRICS_PORT, "/metrics")
             found[pod["metadata"]["uid"]] = totals(text, backends(spec, route))
-        except (ApiError, UnreachableError, OSError, http.client.HTTPException, ValueError) as error:
-            found[pod["metadata"]["uid"]] = f"pod {name}: {error or type(error).__name__}"
+        except (ApiError, UnreachableError, ValueError) as error:
+            found[pod["metadata"]["uid"]] = f"pod {name}: {error}"
     return found
-
-
-def _ask(cluster: Cluster, namespace: str, pod: str) -> str:
-    opened = cluster.forwarded(namespace, pod, METRICS_PORT)
-    connection = http.client.HTTPConnection("localhost", METRICS_PORT)
-    connection.sock = opened
-    try:
-        connection.request("GET", "/metrics")
-        answer = connection.getresponse()
-        text = answer.read(_LARGEST + 1)
-        if answer.status != 200 or len(text) > _LARGEST:
-            raise ValueError(f"answers with status {answer.status} and {len(text)} bytes")
-        return text.decode(errors="replace")
-    finally:
-        connection.close()
-        opened.close()

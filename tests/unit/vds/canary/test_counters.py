@@ -27,4 +27,4 @@ def test_each_running_pod_is_asked_and_one_that_can_not_be_read_says_why():
 def test_an_answer_that_is_none_is_not_read_as_no_requests():
     with answering("not here", status=404) as port, forwarding([pod()], port) as url:
         found = counters.read(Cluster(kubeconfig(url)), SPEC, SPEC.routes[0])
-    assert found == {"uid-traefik-1": "pod traefik-1: answers with status 404 and 8 bytes"}
+    assert found == {"uid-traefik-1": "pod traefik-1: port 8082 answers with status 404"}
