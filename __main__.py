@@ -25,6 +25,7 @@ from components.residency.asked import asked_findings
 from components.residency.component import Residency
 from components.stackfile.config import access, gateway_crds, load
 from components.tenancy.component import Tenant, TenantAdmission
+from components.tenancy.registration.component import Registrations
 
 platform = load()
 secrets = access(platform)
@@ -152,6 +153,18 @@ gateway = Gateway(
     pools=[pools],
     tenants=list(tenants.values()),
 )
+registrations = [
+    Registrations(
+        "registrations",
+        platform.published,
+        platform.residency.model_dump(mode="json", by_alias=True),
+        wanted.administrators,
+        address=gateway.address,
+        provider=cluster,
+        depends_on=network,
+    )
+    for wanted in filter(None, [platform.registrations])
+]
 announced = Announced(
     "announced",
     platform.metallb,
@@ -164,7 +177,7 @@ announced = Announced(
 )
 if made:  # control planes, which are protected
     parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
-    parts += [*admission, *tenants.values(), gateway, announced]
+    parts += [*admission, *tenants.values(), gateway, *registrations, announced]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})

@@ -28,6 +28,14 @@ _CLASSES: dict[tuple[str, str], Any] = {
     ("v1", "ServiceAccount"): kubernetes.core.v1.ServiceAccount,
     (
         "admissionregistration.k8s.io/v1",
+        "MutatingAdmissionPolicy",
+    ): kubernetes.admissionregistration.v1.MutatingAdmissionPolicy,
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingAdmissionPolicyBinding",
+    ): kubernetes.admissionregistration.v1.MutatingAdmissionPolicyBinding,
+    (
+        "admissionregistration.k8s.io/v1",
         "ValidatingAdmissionPolicy",
     ): kubernetes.admissionregistration.v1.ValidatingAdmissionPolicy,
     (

@@ -13,6 +13,7 @@ from components.charts.reference import chart_name
 from components.charts.releases import NOT_KNOWN_YET, Inside
 from components.core.endpoints import domain_of, host_of, image_registry, url_hosts
 from components.core.manifests import kind_of
+from components.core.names import KUBE_SYSTEM
 from components.core.unknown import UNKNOWN
 from components.network.calico.values import from_their_makers as calico_images
 from components.residency import services
@@ -21,6 +22,8 @@ from components.residency.fields import annotation_flows, class_flows, field_flo
 from components.residency.named import ADDRESS, URLS
 from components.residency.providers import ALONE, Around, provider_flows
 from components.residency.rules import NOT_KNOWN, DataFlow
+from components.tenancy.registration import contract
+from components.tenancy.registration.environment import ENVIRONMENT
 
 _BY_AN_OPERATOR: dict[str, Callable[[Any], list[str]]] = {"tigera-operator": calico_images}
 """Images that no object of a chart names, because an operator of the chart makes the pods."""
@@ -156,6 +159,8 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
         yield from class_flows(("spec",), spec if isinstance(spec, Mapping) else {})
         yield from _redirects(spec if isinstance(spec, Mapping) else {})
         return
+    if _is_published(kind, manifest):
+        return
     if is_network_policy(kind):
         yield from egress_flows(kind, manifest, groups)
         return
@@ -177,6 +182,17 @@ def _object_flows(kind: str, manifest: Mapping[str, Any], groups: Sequence[Mappi
     for flow in field_flows((), body, most=URLS if kind in (*POOL_KINDS, *_DEFINITIONS) else ADDRESS):
         guessed = flow.purpose in ("egress", "unclassified")
         yield flow._replace(purpose=_PURPOSES.get(kind, flow.purpose)) if guessed else flow
+
+
+def _is_published(kind: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether an object only says what is judged elsewhere: a contract repeats what network policies allow, and the
+    published facts of an environment repeat its own addresses and its record. No pod reads either as a setting."""
+    if kind == contract.KIND:
+        return str(manifest.get("apiVersion")).startswith(f"{contract.GROUP}/")
+    metadata = manifest.get("metadata")
+    written = metadata if isinstance(metadata, Mapping) else {}
+    place = (written.get("namespace"), written.get("name"))
+    return kind == "ConfigMap" and place == (KUBE_SYSTEM, ENVIRONMENT)
 
 
 def _redirects(spec: Mapping[str, Any]) -> Iterator[DataFlow]:

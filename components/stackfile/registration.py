@@ -114,7 +114,7 @@ def problems_of(
     known: Published | None = None,
 ) -> list[Finding]:
     """Everything that is wrong with a registration. `others`: what tenants of its environment have already. `known`:
-    the environment; None where it is not known, and nothing is held against it."""
+    the environment; None where it is not known, and nothing is checked against it."""
     found = list(file.findings)
     if file.registration is not None:
         found += map(file.located, content_problems(file.registration, others, today, known))

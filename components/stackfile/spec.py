@@ -24,6 +24,7 @@ from components.network.compatibility.matrix import Combination, Part
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
 from components.network.model import ChartContext, Cni, NetworkSpec
+from components.network.mtu import solve
 from components.network.rules import kernel_floor
 from components.nodes.model import (
     ApiEndpoint,
@@ -45,6 +46,14 @@ from components.residency.processing import Processing
 from components.stackfile.compatibility import together, untested_advice
 from components.stackfile.installed_charts import wanted_charts
 from components.tenancy.model import TenantSpec
+from components.tenancy.registration.environment import (
+    ClaimedHost,
+    Environment,
+    PublishedGateway,
+    PublishedListener,
+    Versions,
+)
+from components.tenancy.registration.model import RegistrationsSpec
 
 KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
 CONTROL_PLANE = (
@@ -75,6 +84,8 @@ class PlatformSpec(Spec):
     gateway: GatewaySpec
     charts: ChartsSpec = ChartsSpec()
     tenants: tuple[TenantSpec, ...] = ()
+    registrations: RegistrationsSpec | None = None
+    """Tenants with a stack of their own, docs/howto/register-a-tenant.md. Default: none are taken."""
     processing: Processing = Processing()
 
     @property
@@ -211,6 +222,45 @@ class PlatformSpec(Spec):
     def api_ports(self) -> tuple[int, ...]:
         """TCP ports of the API server, as pods reach it: kubeadm's own, and what is in front of it."""
         return tuple(sorted({API_PORT, self.network.api_server.port}))
+
+    @property
+    def published(self) -> Environment:
+        """What registrations need of this environment. The gateway's address only if the stack file has it."""
+        gateway, network = self.gateway, self.network
+        return Environment(
+            environment=self.environment,
+            gateway=PublishedGateway(
+                namespace=gateway.namespace,
+                name=gateway.name,
+                data_plane_namespace=gateway.pods_namespace,
+                address=str(gateway.address or ""),
+                listeners=tuple(
+                    PublishedListener(name=one.name, port=one.port, hostname=one.hostname, tenant=one.tenant)
+                    for one in gateway.https
+                ),
+            ),
+            canary_ceiling_percent=gateway.canary_ceiling_percent,
+            mtu=solve(self.cni, network.underlay_mtu).pod,
+            cni=self.cni.kind,
+            countries=self.residency.allowed_countries,
+            versions=Versions(
+                kubernetes=self.cluster.kubernetes_version,
+                cni=getattr(self.cni, "version", None),  # an unmanaged CNI's is not in the stack file
+                gateway_api=gateway.bundle_version,
+            ),
+            pod_networks=(network.pod_cidr,),
+            service_networks=(network.service_cidr,),
+            node_networks=network.node_cidrs,
+            api_server=network.api_server.host,
+            api_ports=self.api_ports,
+            namespaces=tuple(sorted({gateway.namespace, *(one.name for one in self.tenants)})),
+            tenants=tuple(sorted(one.name for one in self.tenants)),
+            hosts=tuple(
+                ClaimedHost(hostname=host, tenant=route.tenant)
+                for route in gateway.all_routes
+                for host in route.hostnames
+            ),
+        )
 
     @property
     def combination(self) -> Combination:

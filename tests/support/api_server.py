@@ -17,6 +17,7 @@ from lab.toolchain.pins import TOOLS
 from tests.support.certificates import authority
 
 _SECONDS = 60
+_CONTROLLERS = "kube-controller-manager"
 
 
 def _free_port() -> int:
@@ -78,6 +79,18 @@ def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({})) -
             )
         )
         yield _ready(folder, port)
+
+
+@contextmanager
+def controllers(folder: Path, kubeconfig: str) -> Iterator[None]:
+    """Kubernetes' own controllers of namespaces, quotas and service accounts, for that server."""
+    tools = build.ensure(Progress(total=1, quiet=True), [tool for tool in TOOLS if tool.name == _CONTROLLERS])
+    file = folder / "controllers.kubeconfig"
+    file.write_text(kubeconfig)
+    wanted = ("namespace-controller", "resourcequota-controller", "serviceaccount-controller")
+    options = {"kubeconfig": file, "controllers": ",".join(wanted), "leader_elect": "false", "secure_port": 0}
+    with _running(tools.path(_CONTROLLERS), folder / "controllers.log", **options):
+        yield
 
 
 def as_user(kubeconfig: str, token: str) -> str:

@@ -64,6 +64,15 @@ RESIDENCY: dict[str, Any] = {
             "purposes": ["image-registry"],
         },
         {
+            "name": "state",
+            "hosts": ["localhost"],
+            "networks": ["127.0.0.0/8", "192.0.2.0/24"],
+            "country": "NO",
+            "entity": "Directorate",
+            "entityCountry": "NO",
+            "purposes": ["state", "dns", "time"],
+        },
+        {
             "name": "analytics",
             "hosts": ["*.analytics.example.com"],
             "country": "US",

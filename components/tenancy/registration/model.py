@@ -134,6 +134,14 @@ class RegisteredException(Waiver):
 RESIDENCY_RULE = "residency-destinations"
 
 
+class RegistrationsSpec(Spec):
+    """The stack file's `registrations`: the environment takes tenants that are registered in stacks of their own."""
+
+    administrators: tuple[Group, ...] = ()
+    """Groups of the identity provider that may register tenants: they get the ClusterRole
+    `vds-platform-tenant-administrator`. Default: administrators of the cluster only."""
+
+
 class Registration(Spec):
     """One tenant: who owns it, its namespaces, and what it may use."""
 

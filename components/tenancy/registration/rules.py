@@ -1,6 +1,6 @@
 """Rules for a registration, beside other tenants and within its environment. Pure.
 
-What it may call is held against the residency record by `components.residency.registered_egress`.
+What it may call is checked against the residency record by `components.residency.registered_egress`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
