@@ -1,6 +1,5 @@
 """Kubeconfigs of tenants: a login at the identity provider for people, a token that ends for CI."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -67,7 +66,7 @@ def _kubeconfig(platform: str, environment: str, user: str, login: Mapping[str, 
         ],
         "current-context": namespaces[0],
     }
-    return yaml.safe_dump(json.loads(json.dumps(made)), sort_keys=False)
+    return yaml.safe_dump(made, sort_keys=False)
 
 
 def _cluster(platform: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from components.core.untrusted import json_value
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 
@@ -44,7 +45,7 @@ class Done:
     def read(self) -> Mapping[str, str]:
         """Tenant → checksum of its file."""
         try:
-            kept = json.loads(self._file.read_text())
+            kept = json_value(self._file.read_text())
         except (OSError, ValueError):
             return {}
         return {str(name): str(value) for name, value in kept.items()} if isinstance(kept, dict) else {}
