@@ -250,13 +250,16 @@ READ = {
     "recover": ["recover", "-s", "{stack}"],
     "charts check": ["charts", "check", "-s", "{stack}"],
     "charts images": ["charts", "images", "-s", "{stack}", "--json"],
+    "reach": ["reach", "--kubeconfig", "{kubeconfig}"],
+    "canary status": ["canary", "status", "butikk-api", "-s", "{stack}", "--json"],
+    "canary abort": ["canary", "abort", "butikk-api", "-s", "{stack}"],
 }
 """Commands for people, as they are typed."""
 LOCAL = {"validate", "versions", "preview-comment", "plan", "post-comment", "charts check", "charts images"}
 """Of these: what asks neither a node nor the cluster."""
-WITHOUT_SECRETS = {"init", "cilium-values", "backend-login"}
-"""Commands that read no stack: `init` is given file names, `cilium-values` masks (test_explain.py), and `backend-login`
-becomes another command (tests/unit/vds/backend_login)."""
+WITHOUT_SECRETS = {"agency", "init", "cilium-values", "backend-login"}
+"""Commands that read no stack of the platform: `agency` and `init` are given file names, `cilium-values` masks
+(test_explain.py), and `backend-login` becomes another command (tests/unit/vds/backend_login)."""
 
 
 def test_every_command_is_run():
@@ -278,7 +281,8 @@ class Person:
 
     def types(self, *words: str, stdin: str = "", stack: str = "oslo") -> str:
         """What a command prints; a crash with its traceback, as Python shows it."""
-        given = [word.format(stack=stack, folder=self.folder) for word in words]
+        known = {"stack": stack, "folder": self.folder, "kubeconfig": self.engine.folder.parent / "own-kubeconfig"}
+        given = [word.format(**known) for word in words]
         try:
             done = vds(*given, stdin=stdin)
         except Exception:
