@@ -251,6 +251,8 @@ READ = {
     "charts check": ["charts", "check", "-s", "{stack}"],
     "charts images": ["charts", "images", "-s", "{stack}", "--json"],
     "reach": ["reach", "--kubeconfig", "{kubeconfig}"],
+    "tenant list": ["tenant", "list"],
+    "tenant check": ["tenant", "check", "--json"],
     "canary status": ["canary", "status", "butikk-api", "-s", "{stack}", "--json"],
     "canary abort": ["canary", "abort", "butikk-api", "-s", "{stack}"],
 }
