@@ -8,7 +8,7 @@ import pulumi
 
 from components.core.names import KUBE_SYSTEM
 from components.faults.reading import faults, node_fault
-from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError
+from components.kubernetes_api import ApiError, Cluster, CredentialsError, KubeconfigError, UnreachableError
 
 _WAITS = (":Release", ":Deployment", ":DaemonSetPatch", ":DeploymentPatch", ":NodePatch", ":Gateway")
 """Types of resources that wait for pods, or for what pods do."""
@@ -23,11 +23,17 @@ CONFLICT = (
     "`kubectl apply --server-side --force-conflicts --filename` and run `pulumi up` again"
 )
 
+ETCD = (
+    "on each control plane, see with `crictl ps --all` whether etcd and kube-apiserver run, and with "
+    "`df /var/lib/etcd` whether etcd's disk has space; then run `pulumi up` again"
+)
+
 
 def explain_failures(kubeconfig: pulumi.Output[str]) -> None:
-    """From here on, every resource that waits gets a hook for its failure. It reads the cluster, and changes nothing.
+    """From here on, every object of the cluster gets a hook for its failure. It reads the cluster, and changes nothing.
 
-    Helm itself says only "context deadline exceeded". The hook runs before the engine ends, while what failed is there.
+    Helm itself says only "context deadline exceeded", and an API server without etcd only "EOF". The hook runs before
+    the engine ends, while what failed is there.
     """
 
     async def explain(args: pulumi.ErrorHookArgs) -> bool:
@@ -46,16 +52,43 @@ def explain_failures(kubeconfig: pulumi.Output[str]) -> None:
             said = True  # one bundle has many objects
         return False
 
+    asked = False
+
+    async def explain_server(_: pulumi.ErrorHookArgs) -> bool:
+        nonlocal asked
+        known = None if asked else await kubeconfig.future()
+        if known is not None and not asked:
+            asked = True  # one server refuses many objects
+            if (said := await asyncio.to_thread(server_fault, known)) is not None:
+                pulumi.log.error(said)
+        return False
+
     waits, kept = pulumi.ErrorHook("explain-failure", explain), pulumi.ErrorHook("explain-conflict", explain_conflict)
+    others = pulumi.ErrorHook("explain-server", explain_server)
 
     def with_hook(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if not args.type_.startswith("kubernetes:") or not args.type_.endswith(_WAITS + _KEPT):
+        if not args.type_.startswith("kubernetes:"):
             return None
-        hook = waits if args.type_.endswith(_WAITS) else kept
+        hook = waits if args.type_.endswith(_WAITS) else kept if args.type_.endswith(_KEPT) else others
         own = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
         return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, own))
 
     pulumi.runtime.register_stack_transformation(with_hook)
+
+
+def server_fault(kubeconfig: str) -> str | None:
+    """Why the API server can't write, and what to do; None if it can."""
+    api = None
+    try:
+        api = Cluster(kubeconfig)
+        api.text("GET", "/readyz/etcd")
+    except (CredentialsError, KubeconfigError) as error:
+        return str(error)
+    except UnreachableError as error:
+        return f"{error}: {ETCD}"
+    except ApiError as error:
+        return f"{api.host if api else ''}: etcd does not answer the API server ({error}): {ETCD}"
+    return None
 
 
 def explanation(kubeconfig: str, resource: str, namespace: str, node: str = "") -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from components.faults.hook import explanation
+from components.faults.hook import explanation, server_fault
 from components.faults.reading import Fault, faults
+from tests.support.api import kubeconfig, serving
 
 IMAGE = "quay.io/cilium/cilium:v1.20.2"
 WHERE = "/api/v1/namespaces/kube-system"
@@ -130,3 +131,27 @@ def test_a_cluster_that_does_not_answer_is_said_with_what_to_do() -> None:
     said = explanation("not a kubeconfig", "cni-cilium", "kube-system")
     assert said.startswith("cni-cilium: what runs in kube-system can't be read")
     assert "vds doctor" in said
+
+
+def test_a_server_that_can_write_has_no_fault() -> None:
+    with serving([]) as url:
+        assert server_fault(kubeconfig(url)) is None
+
+
+def test_a_server_without_etcd_says_where_to_look() -> None:
+    with serving([], status=500) as url:
+        said = server_fault(kubeconfig(url)) or ""
+    assert "etcd does not answer the API server" in said
+    assert "df /var/lib/etcd" in said
+
+
+def test_a_server_that_does_not_answer_says_where_to_look() -> None:
+    with serving([]) as url:
+        known = kubeconfig(url)
+    assert "crictl ps --all" in (server_fault(known) or "")
+
+
+def test_a_kubeconfig_that_is_none_is_said_without_its_text() -> None:
+    said = server_fault("a secret") or ""
+    assert said
+    assert "a secret" not in said
