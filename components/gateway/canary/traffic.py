@@ -10,6 +10,8 @@ from components.gateway.canary.evidence import Counts
 FAILED = "failed"
 """What bad requests are called that were answered with a status of 500 and more."""
 _SAMPLE = re.compile(r"^(traefik_service_\w+)\{([^}]*)\} (\S+)(?: \d+)?$")
+_RULE = re.compile(r"-0(-[0-9a-f]+)?$")
+"""The route's only rule, and the hash of its matches."""
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _REQUESTS = "traefik_service_requests_total"
 _SECONDS = "traefik_service_request_duration_seconds"
@@ -28,12 +30,13 @@ class Backends(NamedTuple):
     def place_of(self, service: str) -> str | None:
         """`stable` or `canary` by Traefik's name of a service; None for one of another route.
 
-        The name is made in Traefik's pkg/provider/kubernetes/gateway/httproute.go, as in 3.7.9.
+        The name is made in Traefik's pkg/provider/kubernetes/gateway/httproute.go, as in 3.7.9. In the lab
+        it is compared with a running Traefik's (tests/lab/test_canary.py).
         """
         start = f"httproute-{self.namespace}-{self.route}-gw-{self.gateway_namespace}-{self.gateway}-ep-"
         for place, name, index in (("stable", self.stable, 0), ("canary", self.canary, 1)):
-            end = f"-0-svc-{self.namespace}-{name}-{index}@kubernetesgateway"
-            if service.startswith(start) and service.endswith(end):
+            end = f"-svc-{self.namespace}-{name}-{index}@kubernetesgateway"
+            if service.startswith(start) and service.endswith(end) and _RULE.search(service[: -len(end)]):
                 return place
         return None
 

@@ -4,7 +4,9 @@ from components.gateway.canary.evidence import Counts
 from components.gateway.canary.traffic import Backends, Totals, as_json, between, pod_of, totals
 
 BACKENDS = Backends("butikk", "api", "gateway-system", "public", "api-stable", "api-canary")
-_SERVICE = "httproute-butikk-api-gw-gateway-system-public-ep-tcp-443-0-svc-butikk-{}@kubernetesgateway"
+_SERVICE = (
+    "httproute-butikk-api-gw-gateway-system-public-ep-tcp-443-0-8dc832f7051eb3cbd138-svc-butikk-{}@kubernetesgateway"
+)
 STABLE, CANARY = _SERVICE.format("api-stable-0"), _SERVICE.format("api-canary-1")
 _REQUESTS = 'traefik_service_requests_total{{code="{}",method="GET",protocol="http",service="{}"}} {}'
 _TIMES = 'traefik_service_request_duration_seconds_{}{{code="200",method="GET",protocol="http",service="{}"{}}} {}'
@@ -24,7 +26,7 @@ def test_only_this_routes_backends_are_counted():
             _REQUESTS.format(404, CANARY, 4),
             _REQUESTS.format(502, CANARY, "1e+01"),
             _REQUESTS.format(200, STABLE.replace("butikk-api-gw", "butikk-api-beta-gw"), 1000),
-            _REQUESTS.format(200, STABLE.replace("-443-0-svc", "-443-1-svc"), 1000),
+            _REQUESTS.format(200, STABLE.replace("-443-0-", "-443-1-"), 1000),
             _REQUESTS.format(200, "api@internal", 1000),
             _TIMES.format("bucket", CANARY, ',le="0.1"', 3),
             _TIMES.format("bucket", CANARY, ',le="0.3"', 12),

@@ -8,7 +8,10 @@ from tests.support.rollouts import gateway
 from vds.canary import counters
 
 SPEC = gateway()
-_CANARY = "httproute-butikk-api-gw-gateway-system-public-ep-tcp-443-0-svc-butikk-api-canary-1@kubernetesgateway"
+_CANARY = (
+    "httproute-butikk-api-gw-gateway-system-public-ep-tcp-443-0-8dc832f7051eb3cbd138"
+    "-svc-butikk-api-canary-1@kubernetesgateway"
+)
 TEXT = (
     f'traefik_service_requests_total{{code="500",method="GET",protocol="http",service="{_CANARY}"}} 7\n'
     + "x\n" * 90_000
