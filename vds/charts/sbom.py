@@ -44,6 +44,7 @@ def bom(components: Iterable[Component], about: str, version: str, notes: Mappin
     """The document, about this version of something. `notes` are properties of the document."""
     made = Bom(components={str(one.bom_ref): one for one in components}.values())
     made.metadata.component = Component(type=ComponentType.APPLICATION, name=about, version=version, bom_ref=about)
+    made.register_dependency(made.metadata.component, made.components)
     made.metadata.properties = [Property(name=name, value=value) for name, value in (notes or {}).items()]
     return made
 

@@ -57,6 +57,7 @@ def collect(
         state_made_at=state.made_at,
         state_sha256=state.sha256,
         makes_cluster=isinstance(spec.cluster, Kubeadm),
+        registers_tenants=spec.registrations is not None,
         secrets_provider=state.secrets_provider,
         versions=tuple(sorted({*versions, *_of_state(state)})),
     )

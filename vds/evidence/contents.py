@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from vds.evidence.control_results import controls_markdown
+from vds.evidence.control_results import controls_markdown, not_declared
 from vds.evidence.diagram import svg
 from vds.evidence.graph import graph_of, mermaid
 from vds.evidence.model import KINDS, Evidence
@@ -89,6 +89,8 @@ def cover(evidence: Evidence, files: Mapping[str, bytes], date: str) -> bytes:
         ),
         "## What could not be decided\n",
         _first(evidence.undecided),
+        "## What is not declared\n",
+        bullets(not_declared(evidence)),
         "## What is violated\n",
         _first(evidence.violations),
         "## Files\n",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
-from components.kubeadm.security.benchmark import POINTS
+from components.kubeadm.security.benchmark import POINTS, order
 from vds.evidence.controls import BY_MACHINE, CONTROLS, DECLARED, FRAMEWORKS, NOT_HERE, Control, Declaration
-from vds.evidence.model import SECURITY_SETTING, Evidence
+from vds.evidence.model import KINDS, SECURITY_SETTING, Evidence
 from vds.evidence.tables import bullets, words
 from vds.shared.markdown import table
 
@@ -41,7 +41,7 @@ def judged(evidence: Evidence) -> Iterator[Judged]:
 def _cis(evidence: Evidence) -> Iterator[Judged]:
     """The lab's points. A stack file that makes the cluster declares them: this cluster is not asked."""
     off = ", ".join(one.item for one in evidence.exempt if one.item.startswith(SECURITY_SETTING))
-    for point in POINTS:
+    for point in sorted(POINTS, key=order):
         if not point.check:
             continue
         if not evidence.makes_cluster:
@@ -75,6 +75,14 @@ def _outcome(control: Control, evidence: Evidence) -> tuple[Outcome, str]:
     return ("policies hold" if control.proof == BY_MACHINE else "declared"), ""
 
 
+def not_declared(evidence: Evidence) -> list[str]:
+    """What controls need and the stack file does not declare, and kinds of places."""
+    kinds = [f"a place for: {KINDS[kind]}" for kind in evidence.kinds_not_declared]
+    of_kinds = ("backups", "sinks")
+    missing = [name for name in _DECLARATIONS if name not in of_kinds and not _is_declared(name, evidence)]
+    return [*(_DECLARATIONS[name] for name in missing), *kinds]
+
+
 def _is_declared(name: Declaration, evidence: Evidence) -> bool:
     processing = evidence.processing
     return {
@@ -95,7 +103,7 @@ def controls_markdown(evidence: Evidence) -> bytes:
         "Numbers are those of the frameworks, and the words are ours. *Proved by machine*: policies judged the state "
         "of the stack. *Declared*: the stack file says so; policies check that nothing else is used, and not that it "
         "is true. *Not provable here*: neither the state nor the stack file shows it.\n",
-        "## What could not be decided, and what is violated\n",
+        "## What is not declared, undecided or violated\n",
         bullets(
             f"{FRAMEWORKS[one.control.framework]}, {one.control.number}: {one.outcome}: {one.because}"
             for one in every

@@ -157,6 +157,8 @@ class Evidence:
     """When resolvers, time servers and package sources were read of the nodes; empty: they were not."""
     makes_cluster: bool
     """Whether the platform makes the cluster, with kubeadm."""
+    registers_tenants: bool
+    """Whether tenants are registered in stacks of their own, which this evidence does not see."""
     secrets_provider: str
     """Its type, with its URL where it has one."""
     versions: tuple[tuple[str, str], ...]

@@ -1,6 +1,8 @@
 """The record of processing, after Article 30 of Regulation (EU) 2016/679, as Markdown and JSON. Pure."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -23,6 +25,9 @@ _STATUSES = {
 _LIMITS = """\
 - Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.
 - A pod that no resource of this stack declares, and a program that picks its own peers, are not here.
+"""
+_REGISTERED = """\
+- Tenants with a stack of their own are not here. `vds tenant list` has their owners, domains and destinations.
 """
 _NOT_ASKED = """\
 - The nodes were not asked: their resolvers, time servers and package repositories are as the stack file declares them.
@@ -75,7 +80,7 @@ def record_markdown(evidence: Evidence) -> bytes:
         "## Measures\n",
         _measures(evidence),
         "## What this record does not cover\n",
-        _LIMITS if evidence.nodes_read_at else f"{_LIMITS}{_NOT_ASKED}",
+        _LIMITS + (_REGISTERED if evidence.registers_tenants else "") + ("" if evidence.nodes_read_at else _NOT_ASKED),
     ]
     return "\n".join(parts).encode()
 
@@ -171,7 +176,7 @@ def _others(evidence: Evidence) -> str:
                 ),
                 _result(place),
                 words(place.tenant) if place.tenant else "",
-                several(place.seen_in),
+                several(_sources(place.seen_in)),
             )
             for place in evidence.places
             if place.kind == kind and kind != "node"
@@ -187,6 +192,14 @@ def _others(evidence: Evidence) -> str:
     if evidence.secrets_provider == "passphrase":
         parts.append("The key to the stack's secrets is a passphrase of the operators, which is at no place.\n")
     return "\n".join(parts)
+
+
+def _sources(seen_in: Sequence[str]) -> Iterator[str]:
+    """Where it is named. A resource of the state that names it in many fields is one source; the JSON has them all."""
+    for resource, group in groupby(seen_in, key=lambda source: source.split(": ")[:2]):
+        fields = list(group)
+        many = len(fields) > 1 and resource[0] == "state"
+        yield from [f"{': '.join(resource)} ({len(fields)} fields)"] if many else fields
 
 
 def _result(place: Place) -> str:
