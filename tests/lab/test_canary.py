@@ -27,7 +27,7 @@ from lab.proof.gateway import gateway_address, question
 from lab.verify import deploy_workloads, images, load_spec, wait_for_workloads
 from tests.lab.conftest import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
 ROUTE, TENANT, PORT = "butikk-api", "butikk", 8080
 CLIENTS = 4
