@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes benchmark-previews benchmark-reach lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes benchmark-previews benchmark-reach benchmark-tenants lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ benchmark-reach: $(VENV)/ready ## Measure vds reach with 100,000 pods, and compa
 
 benchmark-previews: $(VENV)/ready ## Measure previews of 1,000 resources with and without the policy pack; ARGS="--rounds 1"
 	@PYTHONPATH=. $(VENV)/bin/python benchmarks/previews.py $(ARGS)
+
+benchmark-tenants: $(VENV)/ready ## Measure what registered tenants cost, compared with kubectl; ARGS="--tenants 10 30 100"
+	@PYTHONPATH=. $(VENV)/bin/python benchmarks/tenants.py $(ARGS)
 
 benchmark: $(VENV)/ready ## Measure the lab, three rounds (stops a running lab)
 	@$(VENV)/bin/python benchmarks/make_up.py

@@ -1,6 +1,7 @@
 """Certificates of the tests' own, made anew in every run."""
 
 import datetime
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -38,10 +39,11 @@ def made(*names: str) -> tuple[str, str]:
 @cache
 def authority(kind: str = "ec", years: int = 10) -> tuple[str, str]:
     """Certificate and private key, PEM, of an authority that may sign: `ec` or `rsa`."""
-    key: Any = {
+    kinds: dict[str, Callable[[], Any]] = {
         "ec": lambda: ec.generate_private_key(ec.SECP384R1()),
         "rsa": lambda: rsa.generate_private_key(65537, 2048),
-    }[kind]()
+    }
+    key = kinds[kind]()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an agency's authority")])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     made = (
