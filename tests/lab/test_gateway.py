@@ -48,6 +48,10 @@ def curl(lab: Lab, url: str, *arguments: str) -> tuple[str, str]:
     return head, body
 
 
+def beta(lab: Lab) -> tuple[str, str]:
+    return curl(lab, "https://shop.example.no/beta", "-H", "X-Beta: yes")
+
+
 def _output(lab: Lab) -> str:
     argv = [str(lab.deployment.engine), "stack", "output", "gateway", "--json", "--stack", STACK]
     env = lab.deployment.environment()
@@ -58,12 +62,14 @@ def test_whole_routes_and_limits_are_served_at_a_fixed_address(lab: Lab, tmp_pat
     try:
         outcome = lab.deployment.run("up", config_file=lab.variant(edit))
         assert outcome.exit_code == 0, outcome.output
-        # Traefik takes new routes at most every two seconds (providersThrottleDuration), after it has written their
-        # status.
-        wait_until(lambda: " 200" in curl(lab, "https://www.example.no/beta")[0], 30, lambda: "the route is not served")
+        # Each pod of Traefik takes new routes at most every two seconds (providersThrottleDuration), after one of them
+        # has written their status. Twelve answers in a row come from both pods.
+        wait_until(
+            lambda: all("x-answered" in beta(lab)[0].lower() for _ in range(12)), 60, lambda: "the route is not served"
+        )
         head, body = curl(lab, "https://www.example.no/beta")
         assert json.loads(body)["pod"].startswith("api-stable"), head
-        head, body = curl(lab, "https://shop.example.no/beta", "-H", "X-Beta: yes")
+        head, body = beta(lab)
         seen = json.loads(body)
         assert (seen["path"], seen["host"]) == ("/rewritten", "inner.example.no")
         assert seen["pod"].startswith("api-canary")
