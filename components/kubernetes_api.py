@@ -137,7 +137,7 @@ class Cluster:
             )
         except (YamlError, ConfigException, AttributeError, KeyError, TypeError, ValueError):
             raise KubeconfigError(
-                "the stack's kubeconfig is not a kubeconfig: set it again, "
+                "this is not a kubeconfig: name another file, or set the stack's again, "
                 "pulumi config set --secret vds-platform:kubeconfig"
             ) from None
         settings.retries = self.retries

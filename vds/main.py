@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command, get_group
 
+from components.core.untrusted import without_escapes
 from components.kubernetes_api import KubeconfigError
 from vds.shared.errors import OperationError
 
@@ -152,7 +153,7 @@ def run(words: Sequence[str]) -> int:
 
 def _report(problems: Sequence[str], exit_code: int, *, as_json: bool) -> None:
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {without_escapes(problem)}", file=sys.stderr)
     if as_json:
         document = {"error": {"exitCode": exit_code, "problems": list(problems)}}
         print(json.dumps(document, indent=2, ensure_ascii=False))

@@ -51,7 +51,10 @@ def contract_in(file: File) -> ContractSpec:
         said = f"is no {KIND}"
         remedy = "save it with: kubectl get contract contract --output yaml"
         raise AgencyError([Finding("agency-contract", file.name, said, remedy)])
-    return read_contract(found.get("spec"))
+    try:
+        return read_contract(found.get("spec"))
+    except AgencyError as error:
+        raise AgencyError([one._replace(subject=file.name) for one in error.findings]) from None
 
 
 def check_project(project: File, stack: File, contract: ContractSpec) -> list[Finding]:
@@ -73,7 +76,7 @@ class _Project:
         config = read_yaml(stack.text, file=stack.name).children.get("config", Node({}, 1, file=stack.name))
         prefix = f"{self.root.value.get('name', '')}:" if isinstance(self.root.value, Mapping) else ""
         self.config = {
-            key.removeprefix(prefix): replace(node, file=stack.name) for key, node in config.children.items()
+            str(key).removeprefix(prefix): replace(node, file=stack.name) for key, node in config.children.items()
         }
         self.besides: list[Finding] = []
         """What is not judged here."""

@@ -40,6 +40,8 @@ _DECIDE_HOST = (
     "host",
 )
 """Query parameters that decide on the host of a backend or key service. Any other may be a secret."""
+_LABEL = 63
+"""Characters of each part of a name in DNS (RFC 1035, 2.3.4)."""
 RFC_1918 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Private IPv4 networks."""
 _INSIDE = (".svc", ".cluster.local", ".localhost", ".internal", ".mesh.cilium.io")
@@ -111,7 +113,7 @@ def inside(host: str) -> bool:
 @functools.lru_cache(maxsize=10_000)
 def is_public_name(name: str) -> bool:
     """Whether the internet's DNS can have the name: it is below a suffix in the list of publicsuffix.org."""
-    return _suffixes().privatesuffix(name) is not None
+    return max(map(len, name.split("."))) <= _LABEL and _suffixes().privatesuffix(name) is not None
 
 
 def domain_of(name: str) -> str:

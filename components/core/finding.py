@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from components.core.untrusted import printable
+
 
 class Finding(NamedTuple):
     """One thing that is wrong, or that cannot be decided yet."""
@@ -29,8 +31,9 @@ class Finding(NamedTuple):
     """The line in `file`, or all of them where two places exclude each other."""
 
     def __str__(self) -> str:
+        """One line that a terminal takes for text, whatever the values are."""
         text = f"{self.subject}: {self.message}"
         text = f"{text}: {self.remedy}" if self.remedy else text
         if len(self.lines) > 1:
             text += f" (lines {' and '.join(map(str, self.lines))})"
-        return f"{self.file}:{self.lines[0]} {text}" if self.lines else text
+        return printable(f"{self.file}:{self.lines[0]} {text}" if self.lines else text)

@@ -1,6 +1,6 @@
 """Manifests → what decides who reaches whom. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from ipaddress import ip_address
 from typing import Any
@@ -45,9 +45,30 @@ def read(
 
     `addresses`: outside the cluster, to ask about. `gaps`: by namespace, why it is not known which policies it has.
 
-    `cni` empty: the one whose policies are among the manifests. Raises ValueError where there are some of two.
+    `cni` empty: the one whose policies are among the manifests. Raises ValueError where there are some of two,
+    and MalformedError for an object that no API server would take.
     """
     return _Reader(list(manifests), cni, tuple(pod_networks)).state(addresses, gaps)
+
+
+class MalformedError(ValueError):
+    """An object is not as Kubernetes would store it. The text names it."""
+
+
+def _each(items: Iterable[Manifest], work: Callable[[Manifest], None]) -> None:
+    for item in items:
+        try:
+            work(item)
+        except FieldError as error:
+            raise MalformedError(f"{_name(item)}: {error}") from None
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise MalformedError(f"{_name(item)}: has a field that is not of the type that Kubernetes has") from None
+
+
+def _name(item: Manifest) -> str:
+    metadata = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return f"{item.get('kind')} {name if isinstance(name, str) else 'without a name'}"
 
 
 class _Reader:
@@ -59,8 +80,7 @@ class _Reader:
         self.sets: list[Manifest] = []
         self.api_servers: set[str] = set()
         self.settings: Mapping[str, Any] | None = None
-        for item in manifests:
-            self._sort(item)
+        _each(manifests, self._sort)
         self.cni = cni or self._guess()
         self.in_blocks = {grammar: self._in_blocks(grammar) for grammar in ("kubernetes", "admin", "cilium")}
         self.pod_networks = pod_networks
@@ -70,6 +90,8 @@ class _Reader:
 
     def _sort(self, item: Manifest) -> None:
         kind = item.get("kind")
+        if not isinstance(item.get("metadata") or {}, Mapping):
+            raise FieldError("metadata", "is not a group of fields")
         if kind == "Pod" or (isinstance(item.get("spec"), Mapping) and _template(item["spec"]) is not None):
             self.pods.append(item)
         elif kind == "NetworkPolicy" and item.get("apiVersion") == "networking.k8s.io/v1":  # most of them
@@ -80,7 +102,7 @@ class _Reader:
         elif kind == "ConfigMap":
             metadata = item.get("metadata") or {}
             if (metadata.get("namespace"), metadata.get("name")) == (KUBE_SYSTEM, CILIUM_CONFIG):
-                self.settings = item.get("data") or {}
+                self.settings = dict(item.get("data") or {})
         elif kind == "EndpointSlice":
             self.api_servers |= set(_api_servers(item))
         elif kind == "Tier":
@@ -106,7 +128,7 @@ class _Reader:
             view = ManifestView(str(item["kind"]), item)
             doubt = enforced(grammar, view.kind)
             if doubt is None:
-                ignored.append(view.label)
+                ignored.append(_label(view))
             else:
                 policies += self._unreadable(view, doubt) if doubt else self._read(grammar, view, tiers, passing)
         policies += self._always()
@@ -116,8 +138,7 @@ class _Reader:
             label = f"namespace {namespace}" if namespace else "a namespace"
             policies += [Policy(label, way, DEFAULT, namespace=namespace, unreadable=why) for way in DIRECTIONS]
         blocks = _blocks(policies)
-        for item in self.pods:
-            self._take(item, blocks)
+        _each(self.pods, lambda item: self._take(item, blocks))
         for address in addresses:
             self.workloads[address] = [len(self.endpoints)]
             self.endpoints.append(Endpoint("", {}, addresses=(address,)))

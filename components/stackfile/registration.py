@@ -5,10 +5,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from components.core.finding import Finding
 from components.core.messages import ROOT_ITEM, violations
+from components.core.types import EnvironmentName
 from components.core.untrusted import json_value
 from components.residency.model import Residency
 from components.residency.registered_egress import registered_egress_problems
@@ -31,6 +32,7 @@ REGISTRATION = f"{TENANTS}:registration"
 IN_ENVIRONMENT = f"{TENANTS}:environment"
 """The environment that the tenant is in: the cluster must say the same name."""
 RULE = "tenancy-registration"
+_ENVIRONMENT: TypeAdapter[str] = TypeAdapter(EnvironmentName)
 
 
 class Published(NamedTuple):
@@ -86,8 +88,15 @@ def read_registration(file: Path, text: str | None = None) -> RegistrationFile:
     found = list(_key_problems(config, name))
     chosen = config.children.get(IN_ENVIRONMENT)
     environment = chosen.value if chosen and isinstance(chosen.value, str) and chosen.value else None
-    if environment is None:
+    if chosen is None or environment is None:
         found.append(_at(name, config.line, IN_ENVIRONMENT, "is missing", "write the name of the environment"))
+    else:
+        try:
+            _ENVIRONMENT.validate_python(environment)
+        except ValidationError as error:
+            environment = None
+            refusal = violations(error, chosen.value, Environment)[0]
+            found.append(_at(name, chosen.line, IN_ENVIRONMENT, refusal.message, refusal.remedy))
     node = config.children.get(REGISTRATION)
     if node is None:
         found.append(_at(name, config.line, REGISTRATION, "is missing", "run `vds tenant new`"))

@@ -11,12 +11,12 @@ from typing import Annotated, Literal
 import typer
 
 from components.core.labels import TENANT
-from components.core.untrusted import printable
+from components.core.untrusted import printable, without_escapes
 from components.reach import render
 from components.reach.evaluate import Reach
 from components.reach.model import HIGHEST_PORT, PROTOCOLS, Answer, Port, State
 from components.reach.questions import Answers, Cell, crossings, differences, tenant_of
-from components.reach.read import read
+from components.reach.read import MalformedError, read
 from vds.reach import inputs
 from vds.reach.inputs import Given
 from vds.shared.errors import OperationError
@@ -87,11 +87,15 @@ def reach(
         raise typer.Exit(_pair(found, source, target, port, as_json))
     cells = _matrix(found, namespace or [], port)
     if html:
+        if html.exists() and any(
+            html.samefile(name) for name in (*(file or ()), state, kubeconfig) if name and name != "-"
+        ):
+            raise OperationError(f"--html {html}: is a file that was read: name another one")
         html.write_text(render.page(cells, "Who reaches whom"), encoding="utf-8")
     if as_json:
         print_json([render.cell_document(cell) for cell in cells])
     elif mermaid:
-        print(render.mermaid(cells), end="")
+        print(without_escapes(render.mermaid(cells)), end="")
     elif not html:
         _print_table(cells)
 
@@ -114,6 +118,10 @@ def _read(given: Given, cni: str, pod_networks: Sequence[str], addresses: Sequen
         raise OperationError(f"--pod-network: {error}: write a network, for example 10.244.0.0/16") from None
     try:
         return read(given.manifests, cni=kind, pod_networks=networks, addresses=addresses, gaps=given.gaps)
+    except MalformedError as error:
+        raise OperationError(
+            printable(f"{error}: correct it, `kubectl apply --dry-run=server` says what is wrong")
+        ) from None
     except ValueError as error:
         raise OperationError(f"{error}: write --cni cilium or --cni calico") from None
 

@@ -59,13 +59,13 @@ def new(
     file = file_of(registrations_folder(folder), tenant)
     if agency and not repository:
         raise OperationError("write --repository, the address of the platform's Git repository, for --agency")
-    if there := [path for path in (file, agency) if path and path.exists()]:
-        raise OperationError(*(f"{path} is there already: choose another, or edit it" for path in there))
     sizes = [(key, size or "small") for key, _, size in (one.partition("=") for one in namespace or ["prod=medium"])]
     text = registration_file(Answers(tenant, environment, group, sizes, domain, registry))
     read = read_registration(file, text)
     if problems := problems_of(read, (), date.today()):
         raise IncompleteError(*(str(one._replace(file="", lines=())) for one in problems))
+    if there := [path for path in (file, agency) if path and path.exists()]:
+        raise OperationError(*(f"{path} is there already: choose another, or edit it" for path in there))
     if agency and repository and read.registration:
         write_project(agency, agency_files(read.registration, language, repository))
         print(f"{agency}: a project for the agency's own repository")

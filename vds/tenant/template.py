@@ -1,13 +1,17 @@
 """The files that `vds tenant new` writes."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 from components.agency.template import Language, project_files
+from components.core.untrusted import yaml_value
 from components.tenancy.registration.model import Registration
+
+_WORD = re.compile(r"[a-z0-9-]+")
 
 
 class Answers(NamedTuple):
@@ -24,10 +28,10 @@ class Answers(NamedTuple):
 
 def registration_file(answers: Answers) -> str:
     """The text of a registration's file. Every value is written so that YAML reads a text."""
-    names = " and ".join(f"{answers.tenant}-{key}" for key, _ in answers.namespaces)
-    namespaces = "\n".join(f"      {key}: {{ size: {size} }}" for key, size in answers.namespaces)
+    names = " and ".join(_plain(f"{answers.tenant}-{key}") for key, _ in answers.namespaces)
+    namespaces = "\n".join(f"      {_plain(key)}: {{ size: {_plain(size)} }}" for key, size in answers.namespaces)
     return f"""\
-# The registration of tenant {answers.tenant}: docs/howto/register-a-tenant.md
+# The registration of tenant {_plain(answers.tenant)}: docs/howto/register-a-tenant.md
 config:
   vds-tenants:environment: {json.dumps(answers.environment)}
   vds-tenants:registration:
@@ -47,6 +51,11 @@ config:
     #     entity: Vipps MobilePay AS
     #     entityCountry: "NO"
 """
+
+
+def _plain(value: str) -> str:
+    """Without quotes where YAML reads a text then: not `no`, and not `123`."""
+    return value if _WORD.fullmatch(value) and yaml_value(value) == value else json.dumps(value)
 
 
 def _list(values: Sequence[str]) -> str:

@@ -48,12 +48,12 @@ class ContractSpec(Spec):
 
     tenant: str
     environment: str
-    namespaces: tuple[str, ...]
+    namespaces: tuple[str, ...] = Field(min_length=1)
     """All namespaces of the tenant."""
     size: Size
     gateway: ContractGateway
     domains: tuple[str, ...]
-    registries: tuple[str, ...]
+    registries: tuple[str, ...] = Field(min_length=1)
     canary_ceiling_percent: int = Field(ge=1, le=100)
     egress: tuple[ContractEgress, ...]
     mtu: int

@@ -54,13 +54,20 @@ CI_ACCOUNT = "ci"
 """The ServiceAccount of the tenant's CI, in each of its namespaces."""
 
 
+_HIGHEST_PORT = 65535
+_REGISTRY = re.compile(r"[a-z0-9.-]+(\.[a-z0-9-]+|:[0-9]{1,5})/([a-z0-9][a-z0-9._-]*/)*")
+
+
 def _registry(value: str) -> str:
     if "://" in value:
         raise RefusedError("has a scheme", f"write {value.partition('://')[2].rstrip('/')}/")
+    if not _REGISTRY.fullmatch(value if value.endswith("/") else f"{value}/"):
+        raise ValueError("write host and folders, as in 'registry.example.no/butikk/'")
     if not value.endswith("/"):
         raise RefusedError("does not end with '/', so it would hold every repository that begins so", f"write {value}/")
-    if not re.fullmatch(r"[a-z0-9.-]+(\.[a-z0-9-]+|:[0-9]+)/([a-z0-9][a-z0-9._-]*/)*", value):
-        raise ValueError("write host and folders, as in 'registry.example.no/butikk/'")
+    port = value.partition("/")[0].partition(":")[2]
+    if port and not 0 < int(port) <= _HIGHEST_PORT:
+        raise RefusedError("has a port that no host has", f"write one from 1 to {_HIGHEST_PORT}")
     return value
 
 

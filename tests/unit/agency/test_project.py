@@ -99,3 +99,15 @@ def test_a_file_that_is_no_contract_says_how_to_save_one(text: str) -> None:
 def test_a_broken_project_is_a_finding_and_no_traceback(text: str) -> None:
     for one, other in pairwise([text, project()["Pulumi.prod.yaml"], text]):
         assert check(File("Pulumi.yaml", one), File("Pulumi.prod.yaml", other), SAVED)
+
+
+@pytest.mark.parametrize("wrong", [{"namespaces": []}, {"registries": []}, {"size": 5}])
+def test_a_contract_that_no_platform_writes_is_named_by_its_file(wrong: dict[str, object]) -> None:
+    text = yaml.safe_dump({"kind": "Contract", "spec": {**CONTRACT, **wrong}})
+    (found,) = judged({"butikk-prod": "other"}, contract=File("saved.yaml", text))
+    assert found.startswith(f"saved.yaml: is not as this version of the package reads it ({next(iter(wrong))}")
+
+
+def test_a_list_in_place_of_the_configuration_is_no_traceback() -> None:
+    stack = File("Pulumi.prod.yaml", "config: [1]")
+    assert check(File("Pulumi.yaml", project("yaml")["Pulumi.yaml"]), stack, SAVED)

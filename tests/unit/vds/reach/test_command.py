@@ -1,6 +1,7 @@
 """`vds reach`: its inputs, its exit codes, and what it refuses."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from components.kubernetes_api import ApiError
+from components.reach.read import MalformedError, read
 from tests.support.commands import vds
 from tests.support.reach_clusters import namespace, pod
 from vds.reach import inputs
@@ -170,3 +172,51 @@ def test_a_cluster_is_read_page_by_page_and_not_changed() -> None:
 def test_a_list_that_is_refused_is_an_error() -> None:
     with pytest.raises(ApiError, match="forbidden"):
         inputs._live(Api({}, {}))
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Namespace", "NetworkPolicy", "ConfigMap"])
+@pytest.mark.parametrize("path", ["metadata", "metadata.labels", "metadata.ownerReferences", "spec", "spec.containers"])
+@pytest.mark.parametrize("wrong", [5, "text", [5], [None]])
+def test_what_no_api_server_stores_is_read_or_one_error(kind: str, path: str, wrong: Any) -> None:
+    item: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {"name": "odd", "namespace": "bank"},
+        "spec": {},
+    }
+    if kind == "NetworkPolicy":
+        item["apiVersion"] = "networking.k8s.io/v1"
+    *groups, last = path.split(".")
+    at: Any = item
+    for group in groups:
+        at = at[group]
+    at[last] = wrong
+    with suppress(MalformedError):
+        assert read([*CLUSTER, item]).workloads
+
+
+def test_an_object_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(yaml.safe_dump({**pod("bank/db"), "spec": {"containers": 5}}))
+
+    done = vds("reach", "--file", str(odd))
+
+    assert done.exit_code == 2
+    assert "error: Pod db: " in done.stderr
+
+
+def test_the_page_never_replaces_a_file_that_was_read(file: str) -> None:
+    before = Path(file).read_text()
+
+    done = vds("reach", "--file", file, "--html", file)
+
+    assert done.exit_code == 2
+    assert f"--html {file}" in done.stderr
+    assert Path(file).read_text() == before
+
+
+def test_a_wrong_kubeconfig_has_a_remedy_for_a_file(file: str) -> None:
+    done = vds("reach", "--kubeconfig", file)
+
+    assert done.exit_code == 2
+    assert "name another file" in done.stderr

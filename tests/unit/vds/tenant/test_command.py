@@ -11,6 +11,7 @@ from tests.support.commands import vds
 from tests.support.registrations import data, file_text
 from tests.support.stacks import ROOT
 from tests.support.tools import Tools
+from vds.main import run
 
 NEW = (
     *("tenant", "new", "nyetat", "--environment", "oslo", "--group", "nyetat-developers"),
@@ -132,3 +133,41 @@ def test_one_that_fails_stops_no_other_and_resume_leaves_out_what_is_done(
     second = json.loads(vds("tenant", "up", "--all", "--resume", "--json").stdout)
     assert (second["updated"], second["skipped"], second["failed"]) == (["b", "c"], ["a"], {})
     assert not (checkout / "tenants" / ".up-all.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("tenant", "changed", "said"),
+    [
+        ("n\x1b[31m", {}, "tenant: "),
+        ("n" * 300, {}, "tenant: has 300 characters"),
+        ("nyetat", {"--environment": "../oslo"}, "vds-tenants:environment: '../oslo' is refused"),
+        ("nyetat", {"--environment": "o\ns"}, "vds-tenants:environment: is refused"),
+        ("nyetat", {"--registry": ""}, "registries[1]: is refused: write host and folders"),
+        ("nyetat", {"--registry": "quay.io:99999/"}, "registries[1]: 'quay.io:99999/' has a port"),
+        ("nyetat", {"--registry": "\x1b[31m"}, "registries[1]: "),
+        ("nyetat", {"--domain": f"{'a' * 64}.example.no"}, "domains: "),
+        ("nyetat", {"--namespace": "=small"}, "namespaces.'': is refused"),
+        ("nyetat", {"--namespace": "prod=no"}, "namespaces.prod.size: 'no' is not one of the choices"),
+        ("nyetat", {"--namespace": "a\nb=small"}, "namespaces.'a\\nb': is refused"),
+    ],
+)
+def test_a_wrong_answer_is_named_on_one_line(
+    checkout: Path, tenant: str, changed: dict[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {"--environment": "oslo", "--group": "g", "--domain": "n.example.no", "--registry": "quay.io/n/", **changed}
+
+    status = run(["tenant", "new", tenant, *(word for pair in words.items() for word in pair)])
+
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert said in "\n".join(lines)
+    assert all(line.startswith("error: ") and line.isprintable() for line in lines)
+    assert [path.name for path in (checkout / "tenants").iterdir()] == ["Pulumi.yaml"]
+
+
+def test_a_name_that_yaml_reads_otherwise_is_in_quotes(checkout: Path) -> None:
+    done = vds(*NEW, "--namespace", "no=small", "--namespace", "123=small")
+
+    assert done.exit_code == 0, done.stderr
+    written = yaml.safe_load((checkout / "tenants" / "Pulumi.nyetat.yaml").read_text())
+    assert sorted(written["config"]["vds-tenants:registration"]["namespaces"]) == ["123", "no", "prod", "staging"]
