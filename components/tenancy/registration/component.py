@@ -1,5 +1,6 @@
 """The components of registered tenants: what an environment publishes for them, and one tenant's namespaces."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,6 +73,7 @@ class RegisteredTenant(pulumi.ComponentResource):
     ) -> None:
         name = registration.tenant
         super().__init__(token("RegisteredTenant"), name)
+        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("wait-for-contract", until_contract_is_read)])
         made = []
         for namespace in registration.namespace_names:
             key = namespace.removeprefix(f"{name}-")
@@ -79,7 +81,7 @@ class RegisteredTenant(pulumi.ComponentResource):
             place = apply(child(name, "namespace", key), registered_namespace(registration, namespace), protected)
             needs: list[pulumi.Resource] = [place]
             for stage in _stages(registration, namespace, environment):
-                options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(needs))
+                options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(needs), hooks=hooks)
                 needs += [apply(_name(name, key, item), item, options) for item in stage]
             made.append(place.metadata["name"])  # type: ignore[attr-defined]  # a Namespace
         self.namespaces = pulumi.Output.all(*made)
@@ -87,6 +89,17 @@ class RegisteredTenant(pulumi.ComponentResource):
 
 
 _RIGHTS = ("RoleBinding",)
+_ATTEMPTS = 20
+"""How often an object is sent, a second apart."""
+
+
+async def until_contract_is_read(failed: pulumi.ErrorHookArgs) -> bool:
+    """Whether to send an object again: the API server watches contracts, and refuses objects until it has seen a new
+    one."""
+    again = "no params found" in failed.errors[0] and len(failed.errors) < _ATTEMPTS
+    if again:
+        await asyncio.sleep(1)
+    return again
 
 
 def _stages(registration: Registration, namespace: str, environment: Environment) -> list[list[Manifest]]:
