@@ -192,7 +192,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
 
 def _metrics(spec: GatewaySpec) -> list[str]:
     """Counters by backend, for canaries with steps. `vds canary` reads them through the API server's port forwarding,
-    which ends in the pod: from the network nobody reaches them."""
+    which ends in the pod: they are not reachable from the network."""
     if not spec.progressive:
         return []
     return [

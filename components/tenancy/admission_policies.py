@@ -122,7 +122,7 @@ def _protected() -> dict[str, Any]:
 
 
 def _dns_options() -> list[Manifest]:
-    """ndots: 2 for pods that don't say it. It isolates nobody, so a fault in it stops no pod."""
+    """ndots: 2 for pods that don't say it. It is no isolation, so a fault in it stops no pod."""
     value = f"{{'name': 'ndots', 'value': '{NDOTS}'}}"
     spec = {
         "failurePolicy": "Ignore",

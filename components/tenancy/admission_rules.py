@@ -79,7 +79,7 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
         Kind("traefik.io", "*"),
     ),
 }
-"""What each rule is about. Nobody but the platform writes what is refused: it takes traffic of others, or changes what
+"""What each rule is about. Only the platform writes what is refused: it takes traffic of others, or changes what
 isolates the tenant."""
 
 _SYSTEM = sorted(PLATFORM_NAMESPACES - UNCLAIMED_NAMESPACES)

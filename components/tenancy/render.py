@@ -33,7 +33,7 @@ OWNER_RIGHTS: Rights = (
     ("networking.k8s.io", ("networkpolicies",), READ),
     ("policy", ("poddisruptionbudgets",), WRITE),
 )
-"""No `exec`, because nobody can review a shell. No rights to grant rights. Quota, limits
+"""No `exec`, because a shell cannot be reviewed. No rights to grant rights. Quota, limits
 and network policies are read-only, because they isolate the tenant."""
 
 

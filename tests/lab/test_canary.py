@@ -181,7 +181,7 @@ def test_canaries_are_promoted_or_rolled_back_by_what_their_requests_show(lab: L
         first.wait(60)
         status, found = canary.run("status")
         assert status == 1
-        assert "nobody watches it" in str(found["findings"])
+        assert "no process watches it" in str(found["findings"])
         status, found = canary.run("start")
     good, failed = total(counts)
     print(f"\ngood version: {found['reason']}, {time.monotonic() - began:.0f} s, {good} answers, {failed} failed")

@@ -43,7 +43,7 @@ def start(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
-    """Start a canary, or go on with one that nobody watches, until it has its last step or is rolled back.
+    """Start a canary, or go on with one that no process watches, until it has its last step or is rolled back.
 
     It may be killed at any time: the canary keeps its share, and the next `start` goes on. Exit code 1: rolled back.
     """
@@ -86,7 +86,7 @@ def status(
 ) -> None:
     """Show where a canary is, what its requests have shown, and who watches it.
 
-    Exit code 1: it was rolled back, nobody watches it, or the route has another share than its record says.
+    Exit code 1: it was rolled back, no process watches it, or the route has another share than its record says.
     """
     found = _canaried(stack, route, tenant, kubeconfig, config_file)
     held, live = _asked(found, lambda: (found.read(), _live(found)))
@@ -208,7 +208,7 @@ def _findings(found: Canaried, held: Held | None, live: int, now: float) -> list
     if held and held.record.phase == "rolled-back":
         findings.append(f"rolled back: {held.record.reason}")
     if held and held.record.phase not in ENDED and (held.until <= now or not running.lives(held.holder)):
-        findings.append(f"nobody watches it: {again}")
+        findings.append(f"no process watches it: {again}")
     return findings
 
 

@@ -401,7 +401,7 @@ def package_hosts(_: Request) -> Fact:
 
 
 def image_hosts(_: Request) -> Fact:
-    """The hosts that the container runtime is told to pull from. Every other registry is a part of an image's name.
+    """The hosts in the configuration of the container runtime. Every other registry is a part of an image's name.
 
     A folder of containerd's `config_path` is a registry: its `hosts.toml` names mirrors, and containerd asks `server`
     last, which is the registry itself where it is left out (containerd's docs/hosts.md).

@@ -68,7 +68,7 @@ def test_status_says_that_nobody_watches_and_that_the_route_has_another_share(
     rollout.canaried.set_weights(5)
     assert asked(capsys, "status")[0] == 0
     rollout.sleep(31)
-    assert asked(capsys, "status")[1]["findings"] == ["nobody watches it: run `vds canary start api`"]
+    assert asked(capsys, "status")[1]["findings"] == ["no process watches it: run `vds canary start api`"]
 
 
 def test_by_hand(rollout: Rollout, capsys: pytest.CaptureFixture[str]) -> None:
