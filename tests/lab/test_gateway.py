@@ -52,6 +52,11 @@ def beta(lab: Lab) -> tuple[str, str]:
     return curl(lab, "https://shop.example.no/beta", "-H", "X-Beta: yes")
 
 
+def every_route_answers(lab: Lab) -> bool:
+    plain, old = curl(lab, "https://www.example.no/beta")[0], curl(lab, "https://shop.example.no/old/a")[0]
+    return " 200" in plain and "x-answered" in beta(lab)[0].lower() and " 308" in old
+
+
 def _output(lab: Lab) -> str:
     argv = [str(lab.deployment.engine), "stack", "output", "gateway", "--json", "--stack", STACK]
     env = lab.deployment.environment()
@@ -65,7 +70,7 @@ def test_whole_routes_and_limits_are_served_at_a_fixed_address(lab: Lab, tmp_pat
         # Each pod of Traefik takes new routes at most every two seconds (providersThrottleDuration), after one of them
         # has written their status. Twelve answers in a row come from both pods.
         wait_until(
-            lambda: all("x-answered" in beta(lab)[0].lower() for _ in range(12)), 60, lambda: "the route is not served"
+            lambda: all(every_route_answers(lab) for _ in range(12)), 90, lambda: "a route is not served by both pods"
         )
         head, body = curl(lab, "https://www.example.no/beta")
         assert json.loads(body)["pod"].startswith("api-stable"), head
