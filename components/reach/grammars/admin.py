@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.core.manifests import FieldError, Fields, ManifestView
+from components.core.network_policies import PEERS
 from components.reach.grammars.parts import (
     ADMIN,
     BASELINE,
@@ -31,7 +32,6 @@ from components.reach.model import (
     Rule,
 )
 
-_PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _ACTIONS: dict[str, Action] = {"Accept": "allow", "Allow": "allow", "Deny": "deny", "Pass": "pass"}
 _TIERS = {"Admin": ADMIN, "Baseline": BASELINE}
 
@@ -70,7 +70,7 @@ def _rule(rule: Fields, direction: Direction, index: int, blocks: InBlocks) -> R
         where = f"{where} ({name})"
 
     def make() -> Rule:
-        peers = rule.groups(_PEERS[direction])
+        peers = rule.groups(PEERS[direction])
         found = [one for peer in peers for one in _peer(peer, blocks)]
         ports = [*map(_old_port, rule.groups("ports")), *map(_port, rule.groups("protocols"))]
         return Rule(action, where, clause(found) if peers else (), ports=tuple(ports) or None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from components.core.labels import NAMESPACE_NAME
 from components.core.manifests import FieldError, Fields, ManifestView
+from components.core.network_policies import PEERS
 from components.reach.grammars.parts import DEFAULT, clause, label, network, numbers, protocol
 from components.reach.model import (
     DIRECTIONS,
@@ -26,7 +27,6 @@ from components.reach.model import (
 from components.tenancy import selectors
 from components.tenancy.selectors import Asked
 
-_PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 _ENTITIES: dict[str, tuple[EntityPeer, ...]] = {
     "all": (EntityPeer("everyone"),),
     "cluster": (EntityPeer("pods"), EntityPeer("nodes")),
@@ -95,7 +95,7 @@ def _rule(
 ) -> Rule | None:
     """None for a rule that matches no traffic with ports."""
     try:
-        side = _PEERS[direction]
+        side = PEERS[direction]
         fields = [key for key in rule if key.startswith(side) and key != "toPorts"]
         listed = {key: rule.items(key) for key in fields}
         if any(not items for items in listed.values()) or not (listed or rule.items("toPorts")):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from components.core.manifests import DEFAULT_NAMESPACE, FieldError, Fields, ManifestView
+from components.core.network_policies import PEERS
 from components.reach.grammars.parts import (
     DEFAULT,
     at,
@@ -15,7 +16,8 @@ from components.reach.grammars.parts import (
 )
 from components.reach.model import BlockPeer, Direction, InBlocks, Peer, PodPeer, Policy, PortMatch, Rule
 
-_PEERS: dict[Direction, str] = {"ingress": "from", "egress": "to"}
+_WRITTEN: tuple[Direction, Direction] = ("ingress", "egress")
+"""In the order in which a policy has its rules."""
 
 
 def policies(view: ManifestView, blocks: InBlocks) -> Iterator[Policy]:
@@ -38,14 +40,14 @@ def directions(spec: Fields) -> list[Direction]:
         said = ["ingress", "egress"] if spec.raw.get("egress") else ["ingress"]
     if unknown := set(said) - {"ingress", "egress"}:
         raise FieldError("spec.policyTypes", f"has {', '.join(sorted(unknown))}, which is no direction")
-    return [direction for direction in _PEERS if direction in said]
+    return [direction for direction in _WRITTEN if direction in said]
 
 
 def _rule(rule: Fields, direction: Direction, index: int, namespace: str, blocks: InBlocks) -> Rule:
     where = at(direction, index)
 
     def make() -> Rule:
-        peers = rule.groups(_PEERS[direction])
+        peers = rule.groups(PEERS[direction])
         found = [_peer(peer, namespace, blocks) for peer in peers]
         ports = tuple(_port(port) for port in rule.groups("ports"))
         return Rule("allow", where, clause(found) if peers else (), ports=ports or None)
