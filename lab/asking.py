@@ -70,7 +70,11 @@ def ssh(
 
 
 def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
-    """Every running pod that has a network of its own: as the API server and its node's container runtime know it."""
+    """Every running pod that has a network of its own: as the API server and its node's container runtime know it.
+
+    A pod can be Running before its status has an address, after its node's kubelet or container runtime has started
+    again. It is left out, as one without a sandbox is.
+    """
     addresses = {host.name: host.address for host in MACHINES}
     running = [
         item
@@ -89,8 +93,8 @@ def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
     found = []
     for item in running:
         meta, node = item["metadata"], item["spec"]["nodeName"]
-        path = sandboxes.get((meta["namespace"], meta["name"]))
-        if path and "deletionTimestamp" not in meta:
+        path, address = sandboxes.get((meta["namespace"], meta["name"])), item["status"].get("podIP")
+        if path and address and "deletionTimestamp" not in meta:
             found.append(
                 {
                     "namespace": meta["namespace"],
@@ -98,7 +102,7 @@ def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
                     "app": (meta.get("labels") or {}).get("app.kubernetes.io/name", ""),
                     "node": node,
                     "host": addresses[node],
-                    "address": item["status"]["podIP"],
+                    "address": address,
                     "netns": path,
                 }
             )
