@@ -27,7 +27,7 @@ class RefusedError(ValueError):
         self.reason, self.remedy, self.field = reason, remedy, field
 
 
-def _matching(
+def matching(
     pattern: str,
     remedy: str,
     max_length: int,
@@ -98,19 +98,19 @@ _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 
 DnsLabel = Annotated[
     str,
-    *_matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-'", 63, "osl-1", _as_label),
+    *matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-'", 63, "osl-1", _as_label),
 ]
 """A Kubernetes object name, RFC 1123 label."""
 
 EnvironmentName = Annotated[
     str,
-    *_matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32, "oslo", _as_label),
+    *matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32, "oslo", _as_label),
 ]
 """The name of an environment, and so of its cluster among its peers."""
 
 DnsName = Annotated[
     str,
-    *_matching(
+    *matching(
         _DNS_NAME,
         "use lower-case labels with dots between, as in 'butikk.example.no'",
         253,
@@ -124,7 +124,7 @@ _LABEL_TEXT = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 
 LabelKey = Annotated[
     str,
-    *_matching(
+    *matching(
         rf"({_DNS_NAME}/)?{_LABEL_TEXT}",
         "use letters, digits, '-', '_' and '.', at most 63, after a prefix if you like, as in 'example.no/rack'",
         253 + 1 + 63,
@@ -135,7 +135,7 @@ LabelKey = Annotated[
 
 LabelValue = Annotated[
     str,
-    *_matching(
+    *matching(
         rf"({_LABEL_TEXT})?",
         "use at most 63 letters, digits, '-', '_' and '.', or nothing; write numbers and true in quotes",
         63,
@@ -146,7 +146,7 @@ LabelValue = Annotated[
 
 HostName = Annotated[
     str,
-    *_matching(
+    *matching(
         rf"(\*\.)?{_DNS_NAME}",
         "use a host name in lower case, as in 'butikk.example.no' or '*.example.no'",
         253,
@@ -170,7 +170,7 @@ def _known_country(value: str) -> str:
 CountryCode = Annotated[
     str,
     _text('write a country as two capital letters in quotes, as in "NO"'),
-    *_matching(COUNTRY_PATTERN.strip("^$"), "two capital letters are wanted (ISO 3166)", 64, "NO", _as_country),
+    *matching(COUNTRY_PATTERN.strip("^$"), "two capital letters are wanted (ISO 3166)", 64, "NO", _as_country),
     AfterValidator(_known_country),
 ]
 """ISO 3166-1 alpha-2."""
@@ -178,7 +178,7 @@ CountryCode = Annotated[
 Version = Annotated[
     str,
     _text("write all three numbers in quotes: without them 1.30 is the number 1.3"),
-    *_matching(
+    *matching(
         r"[0-9]+\.[0-9]+\.[0-9]+",
         "write all three numbers, without v",
         32,
@@ -191,7 +191,7 @@ Version = Annotated[
 MinorVersion = Annotated[
     str,
     _text('write a version in quotes, as in "1.36": without them 1.30 is the number 1.3'),
-    *_matching(r"[0-9]+\.[0-9]+", "write a minor version, as in '1.36'", 16, "1.36", _as_minor),
+    *matching(r"[0-9]+\.[0-9]+", "write a minor version, as in '1.36'", 16, "1.36", _as_minor),
 ]
 """A minor release line, two numbers."""
 

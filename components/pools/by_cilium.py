@@ -8,7 +8,8 @@ from typing import Any
 
 from components.core.labels import PREFIX
 from components.core.manifests import Manifest, manifest
-from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
+from components.pools.model import L2, Bgp, BgpRoute, MetalLbSpec, NodeSelector, Peer, Pool
+from components.pools.render import BGP_PORT, selectors
 
 POOL = f"{PREFIX}pool"
 """Label of a Service that selects its pool."""
@@ -54,14 +55,14 @@ def _services(pool: Pool, spec: MetalLbSpec) -> dict[str, Any]:
 def _l2_policies(pool: Pool, spec: MetalLbSpec, *, edge: bool) -> list[Manifest]:
     """One policy for each node selector, because a Cilium policy has only one."""
     assert isinstance(pool.advertisement, L2)  # noqa: S101  for mypy: the caller chose them
-    selectors: tuple[NodeSelector | None, ...] = pool.advertisement.answering(edge=edge) or (None,)
+    answering: tuple[NodeSelector | None, ...] = pool.advertisement.answering(edge=edge) or (None,)
     policies = []
-    for number, selector in enumerate(selectors, 1):
+    for number, selector in enumerate(answering, 1):
         body: dict[str, Any] = {"loadBalancerIPs": True, "serviceSelector": _services(pool, spec)}
         if pool.advertisement.interfaces:
             body["interfaces"] = [f"^{name}$" for name in pool.advertisement.interfaces]  # regular expressions
         if selector is not None:
-            body["nodeSelector"] = {"matchLabels": dict(sorted(selector.match_labels.items()))}
+            body["nodeSelector"] = selectors([selector])[0]
         name = pool.name if number == 1 else f"{pool.name}-{number}"
         policies.append(manifest("cilium.io/v2alpha1", "CiliumL2AnnouncementPolicy", name, spec=body))
     return policies
@@ -97,13 +98,15 @@ def _instances(spec: MetalLbSpec) -> list[dict[str, Any]]:
 
 
 def _peer_config(peer: Peer) -> dict[str, Any]:
+    keepalive = peer.keepalive_seconds or max(1, peer.hold_seconds // 3)
     config: dict[str, Any] = {
-        # The hold time is three keepalive intervals (RFC 4271's recommendation).
-        "timers": {"holdTimeSeconds": peer.hold_seconds, "keepAliveTimeSeconds": max(1, peer.hold_seconds // 3)},
+        "timers": {"holdTimeSeconds": peer.hold_seconds, "keepAliveTimeSeconds": keepalive},
         "families": [
             {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {_told(peer.name): "true"}}},
         ],
     }
+    if peer.port != BGP_PORT:
+        config["transport"] = {"peerPort": peer.port}
     if peer.multihop:
         config["ebgpMultihop"] = 255  # any number of hops, like MetalLB's ebgpMultiHop
     if peer.password_secret is not None:
@@ -114,12 +117,24 @@ def _peer_config(peer: Peer) -> dict[str, Any]:
 def _advertisement(pool: Pool, spec: MetalLbSpec) -> Manifest:
     """The advertisement, with a label for each of its peers, whose configuration selects that label."""
     assert isinstance(pool.advertisement, Bgp)  # noqa: S101  for mypy: the caller chose them
-    service: dict[str, Any] = {"addresses": ["LoadBalancerIP"]}
-    if pool.advertisement.aggregation_length != 32:
-        service["aggregationLengthIPv4"] = pool.advertisement.aggregation_length
-    told = {"advertisementType": "Service", "service": service, "selector": _services(pool, spec)}
+    told = [_route(pool, spec, route) for route in pool.advertisement.routes]
     labels = {_told(peer): "true" for peer in pool.advertisement.peers}
-    return manifest(_API, "CiliumBGPAdvertisement", pool.name, labels=labels, spec={"advertisements": [told]})
+    return manifest(_API, "CiliumBGPAdvertisement", pool.name, labels=labels, spec={"advertisements": told})
+
+
+def _route(pool: Pool, spec: MetalLbSpec, route: BgpRoute) -> dict[str, Any]:
+    service: dict[str, Any] = {"addresses": ["LoadBalancerIP"]}
+    if route.aggregation_length != 32:
+        service["aggregationLengthIPv4"] = route.aggregation_length
+    large = [one.removeprefix("large:") for one in route.communities if one.startswith("large:")]
+    standard = [one for one in route.communities if not one.startswith("large:")]
+    attributes: dict[str, Any] = {}
+    if communities := {key: value for key, value in (("standard", standard), ("large", large)) if value}:
+        attributes["communities"] = communities
+    if route.local_preference is not None:
+        attributes["localPreference"] = route.local_preference
+    made = {"advertisementType": "Service", "service": service, "selector": _services(pool, spec)}
+    return {**made, "attributes": attributes} if attributes else made
 
 
 def _told(peer: str) -> str:

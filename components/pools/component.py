@@ -21,7 +21,8 @@ from components.pools.model import ByCilium, Helm, MetalLbContext, MetalLbSpec
 from components.pools.render import (
     METALLB,
     address_pool,
-    advertisement,
+    advertisements,
+    bfd_profile,
     bgp_peer,
     metallb_namespace,
     metallb_values,
@@ -102,12 +103,15 @@ def _by_metallb(
     provider: kubernetes.Provider,
     options: pulumi.ResourceOptions,
 ) -> None:
+    bfd = [apply(child(name, "bfd", one.name), bfd_profile(one), options) for one in spec.bfd_profiles]
+    after_bfd = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=list(bfd)))
     for peer in spec.peers:
-        apply(child(name, "peer", peer.name), bgp_peer(peer), options)
+        apply(child(name, "peer", peer.name), bgp_peer(peer), after_bfd)
     for pool in spec.pools:
         made = apply(child(name, "pool", pool.name), address_pool(pool), options)
         after = pulumi.ResourceOptions(parent=parent, provider=provider, depends_on=[made])
-        apply(child(name, "advertisement", pool.name), advertisement(pool, context), after)
+        for item in advertisements(pool, context):
+            apply(child(name, "advertisement", item["metadata"]["name"]), item, after)
 
 
 class Announced(pulumi.ComponentResource):

@@ -1,13 +1,24 @@
 """The stack file's `metallb`: addresses for Services of type LoadBalancer, and how they are announced."""
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from components.core.labels import EDGE
 from components.core.model import Spec
-from components.core.types import AsNumber, DnsLabel, DnsName, Version
+from components.core.types import (
+    Address,
+    AsNumber,
+    DnsLabel,
+    DnsName,
+    LabelKey,
+    LabelValue,
+    RefusedError,
+    Version,
+    matching,
+)
 from components.images.model import ImageMirror
 from components.pools.addresses import Block
 
@@ -43,11 +54,47 @@ class ByCilium(Spec):
 # --- how addresses are announced ------------------------------------------------------------------------
 
 
-class NodeSelector(Spec):
-    """Nodes that have all of these labels."""
+class Requirement(Spec):
+    """A condition on one label of a node."""
 
-    match_labels: dict[str, str] = Field(min_length=1)
+    key: LabelKey
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
+    """As in Kubernetes' label selectors: a node without the label also meets NotIn and DoesNotExist."""
+    values: tuple[LabelValue, ...] = ()
+    """For In and NotIn."""
+
+    @model_validator(mode="after")
+    def _has_values(self) -> "Requirement":
+        if self.operator in ("In", "NotIn") and not self.values:
+            raise RefusedError(f"has no values, which {self.operator} needs", "write values", "values")
+        if self.operator in ("Exists", "DoesNotExist") and self.values:
+            raise RefusedError(f"has values, which {self.operator} does not take", "remove them", "values")
+        return self
+
+    def met_by(self, labels: Mapping[str, str]) -> bool:
+        """Whether a node with these labels meets it."""
+        if self.operator in ("Exists", "DoesNotExist"):
+            return (self.key in labels) == (self.operator == "Exists")
+        return (labels.get(self.key) in self.values) == (self.operator == "In")
+
+
+class NodeSelector(Spec):
+    """Nodes that meet all of these conditions."""
+
+    match_labels: dict[str, str] = Field(default_factory=dict)
     """Labels of the nodes, with their values."""
+    match_expressions: tuple[Requirement, ...] = ()
+    """Conditions on labels."""
+
+    @model_validator(mode="after")
+    def _selects(self) -> "NodeSelector":
+        if not self.match_labels and not self.match_expressions:
+            raise RefusedError("has no condition", "write matchLabels or matchExpressions, or remove the selector")
+        return self
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether it selects a node with these labels."""
+        return self.match_labels.items() <= labels.items() and all(one.met_by(labels) for one in self.match_expressions)
 
 
 class L2(Spec):
@@ -68,15 +115,48 @@ class L2(Spec):
         return self.node_selectors or ((NodeSelector(match_labels={EDGE: "true"}),) if edge else ())
 
 
+def _community(value: str) -> str:
+    parts = [int(part) for part in value.removeprefix("large:").split(":")]
+    limit = 65_535 if len(parts) == 2 else 4_294_967_295
+    if max(parts) > limit:
+        raise RefusedError(f"has a number over {limit}", "write smaller numbers")
+    return value
+
+
+Community = Annotated[
+    str,
+    *matching(
+        r"([0-9]{1,5}:[0-9]{1,5}|large:[0-9]{1,10}:[0-9]{1,10}:[0-9]{1,10})",
+        "write two numbers, as in 64512:100, or a large community, as in large:64512:1:2",
+        38,
+        "64512:100",
+    ),
+    AfterValidator(_community),
+]
+"""A BGP community (RFC 1997), or a large one (RFC 8092)."""
+
+
+class BgpRoute(Spec):
+    """How an address of the pool is announced."""
+
+    aggregation_length: int = Field(default=32, ge=8, le=32)
+    """Prefix length of the announced IPv4 routes. 32 is one route for each address."""
+    communities: tuple[Community, ...] = ()
+    """Communities of the routes. What they mean is an agreement with the routers' owner."""
+    local_preference: int | None = Field(default=None, ge=1, le=4_294_967_295)
+    """LOCAL_PREF: routers of the same AS prefer the route with the larger value. Only for iBGP (RFC 4271, 5.1.5)."""
+
+
 class Bgp(Spec):
     """BGP: every selected node announces addresses to its routers. The provider must peer with you."""
 
     kind: Literal["bgp"]
     peers: tuple[DnsLabel, ...] = Field(min_length=1)
     """Names in `metallb.peers`."""
-    aggregation_length: int = Field(default=32, ge=8, le=32)
-    """Prefix length of the announced IPv4 routes. 32 is one route for each address."""
+    routes: tuple[BgpRoute, ...] = Field(default=(BgpRoute(),), min_length=1)
+    """The announcements of each address. Default: one route for each address, without communities."""
     node_selectors: tuple[NodeSelector, ...] = ()
+    """Nodes that announce: those that match one of the selectors. Default: all."""
 
 
 Advertisement = Annotated[L2 | Bgp, Field(discriminator="kind")]
@@ -93,13 +173,42 @@ class Peer(Spec):
     """Its AS number."""
     my_asn: AsNumber
     """The cluster's AS number."""
+    port: int = Field(default=179, ge=1, le=16384)
+    """TCP port of the router. The largest one is MetalLB's limit (its CRD BGPPeer)."""
+    source_address: Address | None = None
+    """Address of the node that the session comes from. Only for a peer of one node. Default: the route's."""
     hold_seconds: int = Field(default=90, ge=3, le=65535)
     """Hold time of the BGP session; RFC 4271 requires 3 or more."""
+    keepalive_seconds: int | None = Field(default=None, ge=1, le=21845)
+    """Time between two keepalive messages. Default: a third of the hold time (RFC 4271, 10)."""
+    bfd_profile: DnsLabel | None = None
+    """Name in `metallb.bfdProfiles`: BFD finds a lost router or node in less than a second. The router needs it too."""
     multihop: bool = False
     """True if the router is not in the nodes' segment. Only for eBGP."""
     password_secret: DnsName | None = None
     """Name of a Secret of type kubernetes.io/basic-auth with the session's MD5 password. It must be in MetalLB's
     namespace, or in kube-system if Cilium owns the pools."""
+    node_selectors: tuple[NodeSelector, ...] = ()
+    """Nodes that have a session with the router: those that match one of the selectors. Default: all."""
+
+
+class BfdProfile(Spec):
+    """Bidirectional Forwarding Detection (RFC 5880) of BGP sessions. Defaults are MetalLB's."""
+
+    name: DnsLabel
+    """Its name in `bfdProfile` of peers."""
+    receive_milliseconds: int = Field(default=300, ge=10, le=60_000)
+    """Least time between two packets that the node can receive."""
+    transmit_milliseconds: int = Field(default=300, ge=10, le=60_000)
+    """Least time between two packets that the node sends."""
+    detect_multiplier: int = Field(default=3, ge=2, le=255)
+    """Lost packets after which the session is down: 3 times 300 ms are 0.9 seconds."""
+    passive: bool = False
+    """True: the node waits for the router to begin."""
+    echo_milliseconds: int | None = Field(default=None, ge=10, le=60_000)
+    """Time between two echo packets. Default: no echo. Not for routers with `multihop`."""
+    minimum_ttl: int | None = Field(default=None, ge=1, le=254)
+    """Least TTL of a packet from a router with `multihop`."""
 
 
 class Pool(Spec):
@@ -112,6 +221,13 @@ class Pool(Spec):
     advertisement: Advertisement
     auto_assign: bool = True
     """False: only Services that request this pool get an address from it."""
+    avoid_buggy_ips: bool = False
+    """True: addresses that end in .0 or .255 stay unused. Some old network equipment drops their traffic."""
+    priority: int | None = Field(default=None, ge=1, le=65535)
+    """Of several pools that fit, a Service gets an address from the one with the smallest number. Pools without it are
+    last."""
+    namespaces: tuple[DnsLabel, ...] = ()
+    """Only Services of these namespaces get an address. Default: all."""
 
 
 class MetalLbContext(NamedTuple):
@@ -136,6 +252,8 @@ class MetalLbSpec(Spec):
     """The owner of all addresses."""
     pools: tuple[Pool, ...] = Field(min_length=1)
     peers: tuple[Peer, ...] = ()
+    bfd_profiles: tuple[BfdProfile, ...] = ()
+    """For the peers' `bfdProfile`."""
 
     @property
     def announces_by_arp(self) -> bool:

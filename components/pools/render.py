@@ -1,6 +1,6 @@
 """MetalLB's objects and values. Each advertisement selects its pool; without a selector it would announce all pools."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from components.charts.values import merged, put, taken_problems
@@ -9,7 +9,19 @@ from components.core.manifests import Manifest, manifest, rollout_waits, secured
 from components.core.names import METALLB_SYSTEM
 from components.core.pod_policies import deny_ingress, egress, ingress, to_api_server
 from components.images.model import ImageMirror, image_at, pin_of
-from components.pools.model import L2, Bgp, Helm, MetalLbContext, MetalLbSpec, NodeSelector, Peer, Pool
+from components.pools.model import (
+    L2,
+    BfdProfile,
+    Bgp,
+    BgpRoute,
+    Helm,
+    MetalLbContext,
+    MetalLbSpec,
+    NodeSelector,
+    Peer,
+    Pool,
+    Requirement,
+)
 
 API = "metallb.io/v1beta1"
 PEER_API = "metallb.io/v1beta2"
@@ -19,6 +31,8 @@ METALLB = "metallb"
 """Name of the chart, and of its Release."""
 CONTROLLER = {"app.kubernetes.io/name": "metallb", "app.kubernetes.io/component": "controller"}
 """Labels of the controller's pods."""
+BGP_PORT = 179
+"""TCP port of a router, unless the peer says another one (RFC 4271, 8.2.1)."""
 _WEBHOOK_PORT = 9443
 """Of the controller (`metallb-webhook-service` of the chart)."""
 # The chart's default probe starts after 10 seconds and repeats every 10, so an update of the speakers waits that long
@@ -34,15 +48,23 @@ def metallb_namespace() -> Manifest:
 
 def address_pool(pool: Pool) -> Manifest:
     """The pool as an IPAddressPool."""
-    spec = {"addresses": [str(block) for block in pool.addresses], "autoAssign": pool.auto_assign}
+    spec: dict[str, Any] = {"addresses": [str(block) for block in pool.addresses], "autoAssign": pool.auto_assign}
+    if pool.avoid_buggy_ips:
+        spec["avoidBuggyIPs"] = True
+    allocation = {"priority": pool.priority, "namespaces": list(pool.namespaces)}
+    if given := {key: value for key, value in allocation.items() if value}:
+        spec["serviceAllocation"] = given
     return manifest(API, "IPAddressPool", pool.name, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def advertisement(pool: Pool, context: MetalLbContext) -> Manifest:
-    """The pool's L2Advertisement or BGPAdvertisement, under the pool's name."""
+def advertisements(pool: Pool, context: MetalLbContext) -> list[Manifest]:
+    """The pool's L2Advertisement under the pool's name, or a BGPAdvertisement for each of its routes."""
     if isinstance(pool.advertisement, L2):
-        return _l2_advertisement(pool.name, pool.advertisement, context)
-    return _bgp_advertisement(pool.name, pool.advertisement)
+        return [_l2_advertisement(pool.name, pool.advertisement, context)]
+    return [
+        _bgp_advertisement(pool.name if number == 1 else f"{pool.name}-{number}", pool.name, pool.advertisement, route)
+        for number, route in enumerate(pool.advertisement.routes, 1)
+    ]
 
 
 def bgp_peer(peer: Peer) -> Manifest:
@@ -54,9 +76,35 @@ def bgp_peer(peer: Peer) -> Manifest:
         "holdTime": f"{peer.hold_seconds}s",
         "ebgpMultiHop": peer.multihop,
     }
+    if peer.port != BGP_PORT:
+        spec["peerPort"] = peer.port
+    if peer.source_address is not None:
+        spec["sourceAddress"] = str(peer.source_address)
+    if peer.keepalive_seconds is not None:
+        spec["keepaliveTime"] = f"{peer.keepalive_seconds}s"
+    if peer.bfd_profile is not None:
+        spec["bfdProfile"] = peer.bfd_profile
+    if peer.node_selectors:
+        spec["nodeSelectors"] = selectors(peer.node_selectors)
     if peer.password_secret is not None:
         spec["passwordSecret"] = {"name": peer.password_secret, "namespace": METALLB_SYSTEM}
     return manifest(PEER_API, "BGPPeer", peer.name, namespace=METALLB_SYSTEM, spec=spec)
+
+
+def bfd_profile(profile: BfdProfile) -> Manifest:
+    """Settings of BFD as a BFDProfile."""
+    spec: dict[str, object] = {
+        "receiveInterval": profile.receive_milliseconds,
+        "transmitInterval": profile.transmit_milliseconds,
+        "detectMultiplier": profile.detect_multiplier,
+        "passiveMode": profile.passive,
+        "echoMode": profile.echo_milliseconds is not None,
+    }
+    if profile.echo_milliseconds is not None:
+        spec["echoInterval"] = profile.echo_milliseconds
+    if profile.minimum_ttl is not None:
+        spec["minimumTtl"] = profile.minimum_ttl
+    return manifest(API, "BFDProfile", profile.name, namespace=METALLB_SYSTEM, spec=spec)
 
 
 def metallb_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -> dict[str, Any]:
@@ -119,23 +167,41 @@ def _l2_advertisement(pool: str, l2: L2, context: MetalLbContext) -> Manifest:
     if l2.interfaces:
         spec["interfaces"] = list(l2.interfaces)
     if answering := l2.answering(edge=context.edge):
-        spec["nodeSelectors"] = _selectors(answering)
+        spec["nodeSelectors"] = selectors(answering)
     return manifest(API, "L2Advertisement", pool, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def _bgp_advertisement(pool: str, bgp: Bgp) -> Manifest:
+def _bgp_advertisement(name: str, pool: str, bgp: Bgp, route: BgpRoute) -> Manifest:
     spec: dict[str, object] = {
         "ipAddressPools": [pool],
         "peers": list(bgp.peers),
-        "aggregationLength": bgp.aggregation_length,
+        "aggregationLength": route.aggregation_length,
     }
+    if route.communities:
+        spec["communities"] = list(route.communities)
+    if route.local_preference is not None:
+        spec["localPref"] = route.local_preference
     if bgp.node_selectors:
-        spec["nodeSelectors"] = _selectors(bgp.node_selectors)
-    return manifest(API, "BGPAdvertisement", pool, namespace=METALLB_SYSTEM, spec=spec)
+        spec["nodeSelectors"] = selectors(bgp.node_selectors)
+    return manifest(API, "BGPAdvertisement", name, namespace=METALLB_SYSTEM, spec=spec)
 
 
-def _selectors(selectors: tuple[NodeSelector, ...]) -> list[dict[str, dict[str, str]]]:
-    return [{"matchLabels": dict(sorted(selector.match_labels.items()))} for selector in selectors]
+def selectors(wanted: Sequence[NodeSelector]) -> list[dict[str, Any]]:
+    """The nodes as Kubernetes' label selectors."""
+    return [_selector(one) for one in wanted]
+
+
+def _selector(one: NodeSelector) -> dict[str, Any]:
+    conditions = {
+        "matchLabels": dict(sorted(one.match_labels.items())),
+        "matchExpressions": [_requirement(each) for each in one.match_expressions],
+    }
+    return {key: value for key, value in conditions.items() if value}
+
+
+def _requirement(one: Requirement) -> dict[str, Any]:
+    values = {"values": list(one.values)} if one.values else {}
+    return {"key": one.key, "operator": one.operator, **values}
 
 
 Path = tuple[str, ...]

@@ -1,8 +1,8 @@
 """Rules for the pools of a stack file; `policies/rules/loadbalancer.py` asks some of them of manifests."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
-from itertools import combinations
+from itertools import chain, combinations, product
 from typing import NamedTuple
 
 from components.core.duplicates import duplicates
@@ -13,7 +13,7 @@ from components.network.ranges import holds_nodes
 from components.nodes.inventory_render import labels
 from components.nodes.model import NodeSpec
 from components.pools.addresses import AddressBlock, IpAddress, address_block
-from components.pools.model import L2, Bgp, MetalLbSpec
+from components.pools.model import L2, Bgp, MetalLbSpec, NodeSelector, Peer, Pool
 
 
 class Taken(NamedTuple):
@@ -43,7 +43,8 @@ def metallb_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[No
         *_family_problems(pooled),
         *_inside_problems(pooled, network),
         *_segment_problems(spec, network, nodes),
-        *_peer_problems(spec),
+        *_peer_problems(spec, nodes),
+        *_bfd_problems(spec),
     ]
 
 
@@ -87,15 +88,13 @@ def _segment_problems(spec: MetalLbSpec, network: NetworkSpec, nodes: Sequence[N
 def _announcing(advertisement: L2, nodes: Sequence[NodeSpec]) -> list[NodeSpec]:
     """The nodes that may answer; all, where the selectors name labels that the stack file does not give."""
     selectors = advertisement.answering(edge=any("edge" in node.profiles for node in nodes))
-    matching = [
-        node
-        for node in nodes
-        if any(
-            selector.match_labels.items() <= {**labels(node), "kubernetes.io/hostname": node.name}.items()
-            for selector in selectors
-        )
-    ]
-    return matching or list(nodes)
+    return _selected(selectors, nodes) or list(nodes)
+
+
+def _selected(selectors: Sequence[NodeSelector], nodes: Sequence[NodeSpec]) -> list[NodeSpec]:
+    """The nodes that match one of the selectors, as far as the stack file gives their labels."""
+    known = {node.name: {**labels(node), "kubernetes.io/hostname": node.name} for node in nodes}
+    return [node for node in nodes if any(one.matches(known[node.name]) for one in selectors)]
 
 
 def _segments(network: NetworkSpec, nodes: Sequence[NodeSpec]) -> list[IPv4Network]:
@@ -182,45 +181,79 @@ def _names_twice(spec: MetalLbSpec) -> Iterator[Finding]:
     for what, names in (
         ("pool", [pool.name for pool in spec.pools]),
         ("peer", [peer.name for peer in spec.peers]),
+        ("BFD profile", [profile.name for profile in spec.bfd_profiles]),
     ):
         for name in duplicates(names):
             yield Finding("metallb-unique", f"{what} '{name}'", "occurs twice", "rename one of them")
 
 
-def _peer_problems(spec: MetalLbSpec) -> Iterator[Finding]:
-    names = {peer.name for peer in spec.peers}
+def _peer_problems(spec: MetalLbSpec, nodes: Sequence[NodeSpec]) -> Iterator[Finding]:
+    peers = {peer.name: peer for peer in spec.peers}
     for pool in spec.pools:
         if isinstance(pool.advertisement, Bgp):
-            for missing in sorted(set(pool.advertisement.peers) - names):
-                yield Finding(
-                    "metallb-peer",
-                    f"pool '{pool.name}'",
-                    f"names the peer '{missing}', which metallb.peers does not have"
-                    f" ({', '.join(sorted(names)) or 'it is empty'})",
-                    "add it, or correct the name",
-                )
+            yield from _absent(f"pool '{pool.name}'", "peer", pool.advertisement.peers, "peers", peers)
             yield from _aggregation_problems(pool.name, pool.addresses, pool.advertisement)
+            yield from _preference_problems(pool.name, pool.advertisement, peers)
     for peer in spec.peers:
-        if peer.multihop and peer.my_asn == peer.peer_asn:
-            yield Finding(
-                "metallb-peer",
-                f"peer '{peer.name}'",
-                f"multihop with the same AS {peer.my_asn} on both ends (iBGP needs none)",
-                "leave multihop out",
+        for said, remedy in _session_problems(peer, nodes):
+            yield Finding("metallb-peer", f"peer '{peer.name}'", said, remedy)
+
+
+def _absent(subject: str, what: str, wanted: Iterable[str], part: str, known: Iterable[str]) -> Iterator[Finding]:
+    """Names that the stack file does not have."""
+    there = sorted(known)
+    for missing in sorted(set(wanted) - set(there)):
+        said = f"names the {what} '{missing}', which metallb.{part} does not have ({', '.join(there) or 'it is empty'})"
+        yield Finding("metallb-peer", subject, said, "add it, or correct the name")
+
+
+def _session_problems(peer: Peer, nodes: Sequence[NodeSpec]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a session, and the remedy."""
+    if peer.multihop and peer.my_asn == peer.peer_asn:
+        yield f"multihop with the same AS {peer.my_asn} on both ends (iBGP needs none)", "leave multihop out"
+    if peer.keepalive_seconds is not None and peer.keepalive_seconds > peer.hold_seconds:
+        said = f"keepaliveSeconds {peer.keepalive_seconds} is more than holdSeconds {peer.hold_seconds}"
+        yield said, f"write keepaliveSeconds: {max(1, peer.hold_seconds // 3)}, or leave it out"
+    sessions = _selected(peer.node_selectors, nodes) if peer.node_selectors else nodes
+    others = [node.name for node in sessions if node.address != peer.source_address]
+    if peer.source_address is not None and others:
+        said = f"sourceAddress {peer.source_address} is not an address of {', '.join(others)}, which has a session too"
+        yield said, "select the node of that address in nodeSelectors, or remove sourceAddress"
+
+
+def _preference_problems(pool: str, bgp: Bgp, peers: Mapping[str, Peer]) -> Iterator[Finding]:
+    outside = [name for name in bgp.peers if name in peers and peers[name].my_asn != peers[name].peer_asn]
+    for route in bgp.routes:
+        if route.local_preference is not None and outside:
+            said = (
+                f"localPreference {route.local_preference} is not sent to {', '.join(outside)}, which is of another AS"
             )
+            remedy = "remove it, or agree on a community with the router's owner"
+            yield Finding("metallb-peer", f"pool '{pool}'", said, remedy)
+
+
+def _bfd_problems(spec: MetalLbSpec) -> Iterator[Finding]:
+    profiles = {profile.name: profile for profile in spec.bfd_profiles}
+    for peer in spec.peers:
+        item = f"peer '{peer.name}'"
+        yield from _absent(item, "BFD profile", filter(None, [peer.bfd_profile]), "bfdProfiles", profiles)
+        profile = profiles.get(peer.bfd_profile or "")
+        if profile is None:
+            continue
+        if peer.multihop and profile.echo_milliseconds is not None:
+            said = f"multihop with the BFD profile '{profile.name}', which has echoMilliseconds (RFC 5883, 4)"
+            yield Finding("metallb-peer", item, said, "name a profile without it")
+        if profile.minimum_ttl is not None and not peer.multihop:
+            said = f"the BFD profile '{profile.name}' has minimumTtl, which is for routers with multihop"
+            yield Finding("metallb-peer", item, said, "name a profile without it")
 
 
 def _aggregation_problems(pool: str, blocks: Sequence[AddressBlock], bgp: Bgp) -> Iterator[Finding]:
-    for block in blocks:
+    for block, route in product(blocks, bgp.routes):
         size = int(block.last) - int(block.first) + 1
-        if block.first.version == 4 and size < 2 ** (32 - bgp.aggregation_length):
-            yield Finding(
-                "metallb-aggregation",
-                f"pool '{pool}'",
-                f"{block} is smaller than a /{bgp.aggregation_length}: routers would be told of addresses that are "
-                "not yours",
-                "write a larger aggregationLength",
-            )
+        if block.first.version == 4 and size < 2 ** (32 - route.aggregation_length):
+            said = f"{block} is smaller than a /{route.aggregation_length}: nodes would announce addresses of others"
+            yield Finding("metallb-aggregation", f"pool '{pool}'", said, "write a larger aggregationLength")
 
 
 def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address: bool) -> Iterator[Finding]:
@@ -240,8 +273,8 @@ def ownership_problems(spec: MetalLbSpec, cni: AnyCni, *, keeps_clients_address:
         item = f"pools[{pool.name}]"
         if isinstance(pool.advertisement, L2):
             yield from _l2(f"{item}.advertisement", cni.service_proxy, keeps_clients_address)
-        else:
-            yield from _bgp(f"{item}.advertisement", pool.advertisement)
+    for item in chain(*map(_only_metallb, spec.pools), *map(_peers_only_metallb, spec.peers)):
+        yield _problem(item, "works only with MetalLB", "remove it")
 
 
 def _l2(item: str, proxy: str, local: bool) -> Iterator[Finding]:
@@ -258,11 +291,26 @@ def _l2(item: str, proxy: str, local: bool) -> Iterator[Finding]:
         )
 
 
-def _bgp(item: str, bgp: Bgp) -> Iterator[Finding]:
-    if not bgp.node_selectors:
-        return
-    said = "nodeSelectors work only with MetalLB; with Cilium all nodes speak BGP here"
-    yield _problem(item, said, "remove them")
+def _only_metallb(pool: Pool) -> list[str]:
+    """Settings of a pool that Cilium has not."""
+    selects = isinstance(pool.advertisement, Bgp) and pool.advertisement.node_selectors
+    found = {
+        "advertisement.nodeSelectors": selects,  # all nodes speak BGP
+        "avoidBuggyIps": pool.avoid_buggy_ips,
+        "priority": pool.priority,
+        "namespaces": pool.namespaces,
+    }
+    return [f"pools[{pool.name}].{field}" for field, value in found.items() if value]
+
+
+def _peers_only_metallb(peer: Peer) -> list[str]:
+    """Settings of a peer that Cilium has not."""
+    found = {
+        "sourceAddress": peer.source_address,
+        "bfdProfile": peer.bfd_profile,  # of Cilium's enterprise edition
+        "nodeSelectors": peer.node_selectors,
+    }
+    return [f"peers[{peer.name}].{field}" for field, value in found.items() if value]
 
 
 def _two_announcers(spec: MetalLbSpec, cni: AnyCni) -> Iterator[Finding]:

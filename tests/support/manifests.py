@@ -9,7 +9,7 @@ from components.gateway.listener_sets import listener_sets
 from components.gateway.render import gateway, gateway_class
 from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.pools.model import MetalLbContext, MetalLbSpec
-from components.pools.render import address_pool, advertisement, bgp_peer
+from components.pools.render import address_pool, advertisements, bfd_profile, bgp_peer
 from components.stackfile.spec import PlatformSpec
 
 
@@ -24,9 +24,10 @@ _NO_CONTEXT = MetalLbContext()
 def metallb_manifests(spec: MetalLbSpec, context: MetalLbContext = _NO_CONTEXT) -> list[Manifest]:
     """Everything of MetalLB but its installation, in the order of creation."""
     return [
+        *(bfd_profile(profile) for profile in spec.bfd_profiles),
         *(bgp_peer(peer) for peer in spec.peers),
         *(address_pool(pool) for pool in spec.pools),
-        *(advertisement(pool, context) for pool in spec.pools),
+        *(item for pool in spec.pools for item in advertisements(pool, context)),
     ]
 
 

@@ -18,6 +18,14 @@ from tests.support.stacks import ROOT, problems, stack_data
 ROUTER = {"name": "rack-a", "address": "198.51.100.1", "peerAsn": 64500, "myAsn": 64512, "passwordSecret": "rack-a"}
 L2 = {"name": "public", "addresses": ["198.51.100.200-198.51.100.220"], "advertisement": {"kind": "l2"}}
 BGP = {"name": "routed", "addresses": ["203.0.113.0/28"], "advertisement": {"kind": "bgp", "peers": ["rack-a"]}}
+TWO_ROUTES = {
+    **BGP,
+    "advertisement": {
+        "kind": "bgp",
+        "peers": ["rack-a"],
+        "routes": [{"aggregationLength": 28}, {"communities": ["64512:100", "large:64512:1:2"]}],
+    },
+}
 
 
 def data(*pools, cni=None, install="cilium", gateway="existing"):
@@ -39,7 +47,7 @@ def made(*pools):
 @pytest.mark.parametrize("version", [version for version in cilium_versions() if matches(version, ">=1.18")])
 def test_every_object_fits_ciliums_own_crds(version):
     selected = {**L2, "advertisement": {"kind": "l2", "nodeSelectors": [{"matchLabels": {"edge": "a"}}] * 2}}
-    for pools in ([L2], [selected], [BGP], [selected, BGP]):
+    for pools in ([L2], [selected], [BGP], [selected, BGP], [TWO_ROUTES]):
         for item in made(*pools):
             assert crd_errors(item, CILIUM, version) == []
 
@@ -69,6 +77,23 @@ def test_a_router_hears_of_the_pools_that_name_it():
     assert wanted.items() <= advertisement["metadata"]["labels"].items()
     assert peer["spec"]["authSecretRef"] == "rack-a"
     assert cluster["spec"]["bgpInstances"][0]["localASN"] == 64512
+
+
+def test_each_route_has_its_own_length_and_communities():
+    wide, narrow = made(TWO_ROUTES)[2]["spec"]["advertisements"]
+    assert (wide["service"]["aggregationLengthIPv4"], "attributes" in wide) == (28, False)
+    assert "aggregationLengthIPv4" not in narrow["service"]
+    assert narrow["attributes"] == {"communities": {"standard": ["64512:100"], "large": ["64512:1:2"]}}
+
+
+def test_what_only_metallb_can_is_refused():
+    found = data({**BGP, "priority": 1, "avoidBuggyIps": True, "namespaces": ["a"]})
+    found["metallb"]["bfdProfiles"] = [{"name": "fast"}]
+    selected = [{"matchLabels": {"a": "b"}}]
+    found["metallb"]["peers"] = [{**ROUTER, "bfdProfile": "fast", "nodeSelectors": selected}]
+    fields = ["pools[routed].avoidBuggyIps", "pools[routed].priority", "pools[routed].namespaces"]
+    fields += ["peers[rack-a].bfdProfile", "peers[rack-a].nodeSelectors"]
+    assert problems(found) == [f"metallb.{field}: works only with MetalLB: remove it" for field in fields]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +133,7 @@ def test_what_layer_2_by_cilium_cannot_do(changed, says):
 def test_bgp_by_cilium_is_spoken_by_all_nodes():
     advertisement = {"kind": "bgp", "peers": ["rack-a"], "nodeSelectors": [{"matchLabels": {"edge": "a"}}]}
     (problem,) = problems(data({**BGP, "advertisement": advertisement}))
-    assert "nodeSelectors work only with MetalLB" in problem
+    assert problem.startswith("metallb.pools[routed].advertisement.nodeSelectors: works only with MetalLB")
 
 
 def test_calico_owns_nothing_of_ciliums():

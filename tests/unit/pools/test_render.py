@@ -10,10 +10,11 @@ import yaml
 
 from components.charts.render import ChartSource, render
 from components.images.model import ImageMirror
-from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec
+from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec, Pool
 from components.pools.render import (
     CHART_IMAGES,
-    advertisement,
+    address_pool,
+    advertisements,
     extra_problems,
     metallb_values,
     network_policies,
@@ -47,8 +48,19 @@ SPEC = MetalLbSpec.model_validate(
                 "advertisement": {
                     "kind": "bgp",
                     "peers": ["router"],
-                    "aggregationLength": 24,
-                    "nodeSelectors": [{"matchLabels": {"edge": "true"}}],
+                    "routes": [
+                        {"aggregationLength": 24},
+                        {"localPreference": 200, "communities": ["64512:100", "large:64512:1:2"]},
+                    ],
+                    "nodeSelectors": [
+                        {
+                            "matchLabels": {"edge": "true"},
+                            "matchExpressions": [
+                                {"key": "rack", "operator": "In", "values": ["a", "b"]},
+                                {"key": "drained", "operator": "DoesNotExist"},
+                            ],
+                        }
+                    ],
                 },
             },
         ],
@@ -59,7 +71,16 @@ SPEC = MetalLbSpec.model_validate(
                 "peerAsn": 64512,
                 "myAsn": 64513,
                 "passwordSecret": "router-password",
+                "port": 1179,
+                "sourceAddress": "192.0.2.11",
+                "keepaliveSeconds": 10,
+                "bfdProfile": "fast",
+                "nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": "osl-w-1"}}],
             }
+        ],
+        "bfdProfiles": [
+            {"name": "fast", "receiveMilliseconds": 100, "echoMilliseconds": 50},
+            {"name": "far", "minimumTtl": 250, "passive": True},
         ],
     }
 )
@@ -70,15 +91,50 @@ def test_every_object_fits_its_crd(made: dict[str, object]) -> None:
     assert crd_errors(made, METALLB, pinned("metallb")) == []
 
 
-def test_every_advertisement_selects_the_pool_of_its_name() -> None:
-    advertisements = [made for made in metallb_manifests(SPEC) if made["kind"].endswith("Advertisement")]
-    assert [made["kind"] for made in advertisements] == ["L2Advertisement", "L2Advertisement", "BGPAdvertisement"]
-    assert all(made["spec"]["ipAddressPools"] == [made["metadata"]["name"]] for made in advertisements)
+def test_every_advertisement_selects_its_pool() -> None:
+    made = [item for item in metallb_manifests(SPEC) if item["kind"].endswith("Advertisement")]
+    assert [(item["kind"], item["metadata"]["name"], item["spec"]["ipAddressPools"]) for item in made] == [
+        ("L2Advertisement", "public", ["public"]),
+        ("L2Advertisement", "inside", ["inside"]),
+        ("BGPAdvertisement", "routed", ["routed"]),
+        ("BGPAdvertisement", "routed-2", ["routed"]),
+    ]
+
+
+def test_each_route_has_its_own_length_and_communities() -> None:
+    wide, narrow = (item["spec"] for item in metallb_manifests(SPEC) if item["kind"] == "BGPAdvertisement")
+    assert (wide["aggregationLength"], wide.get("communities"), wide.get("localPref")) == (24, None, None)
+    assert (narrow["aggregationLength"], narrow["localPref"]) == (32, 200)
+    assert narrow["communities"] == ["64512:100", "large:64512:1:2"]
+    assert wide["nodeSelectors"] == narrow["nodeSelectors"]
+    assert wide["nodeSelectors"][0]["matchExpressions"][1] == {"key": "drained", "operator": "DoesNotExist"}
+
+
+def test_a_session_has_every_setting() -> None:
+    (session,) = (item["spec"] for item in metallb_manifests(SPEC) if item["kind"] == "BGPPeer")
+    assert (session["peerPort"], session["sourceAddress"], session["bfdProfile"]) == (1179, "192.0.2.11", "fast")
+    assert (session["holdTime"], session["keepaliveTime"]) == ("90s", "10s")
+    assert session["nodeSelectors"] == [{"matchLabels": {"kubernetes.io/hostname": "osl-w-1"}}]
+
+
+def test_a_pool_is_for_some_services() -> None:
+    data = {
+        "name": "mail",
+        "addresses": ["192.0.2.240/28"],
+        "advertisement": {"kind": "l2"},
+        "avoidBuggyIps": True,
+        "priority": 10,
+        "namespaces": ["mail-prod"],
+    }
+    made = address_pool(Pool.model_validate(data))
+    assert made["spec"]["avoidBuggyIPs"] is True
+    assert made["spec"]["serviceAllocation"] == {"priority": 10, "namespaces": ["mail-prod"]}
+    assert crd_errors(made, METALLB, pinned("metallb")) == []
 
 
 def test_routers_come_before_what_names_them() -> None:
     kinds = [made["kind"] for made in metallb_manifests(SPEC)]
-    assert kinds[0] == "BGPPeer"
+    assert kinds[:3] == ["BFDProfile", "BFDProfile", "BGPPeer"]
 
 
 def test_frr_runs_only_where_somebody_speaks_bgp() -> None:
@@ -185,8 +241,8 @@ def test_the_chart_refuses_what_it_does_not_know() -> None:
 def test_addresses_are_announced_by_edge_nodes_where_there_are_any() -> None:
     l2 = [pool for pool in SPEC.pools if isinstance(pool.advertisement, L2) and not pool.advertisement.node_selectors]
     for pool in l2:
-        assert "nodeSelectors" not in advertisement(pool, MetalLbContext())["spec"]
-        found = advertisement(pool, MetalLbContext(edge=True))
+        assert "nodeSelectors" not in advertisements(pool, MetalLbContext())[0]["spec"]
+        (found,) = advertisements(pool, MetalLbContext(edge=True))
         assert found["spec"]["nodeSelectors"] == [{"matchLabels": {"vds-platform.no/edge": "true"}}]
         assert crd_errors(found, METALLB, pinned("metallb")) == []
     assert l2

@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from components.pools.model import MetalLbSpec
+from components.pools.model import BgpRoute, MetalLbSpec, NodeSelector
 from components.pools.rules import metallb_problems
 from tests.support.stacks import stack
 
 L2 = {"kind": "l2"}
 
 
-def problems(pools: list[dict[str, Any]], peers: list[dict[str, Any]] | None = None) -> list[str]:
+def problems(pools: list[dict[str, Any]], peers: list[dict[str, Any]] | None = None, **parts: Any) -> list[str]:
     lab = stack("lab")
-    spec = MetalLbSpec.model_validate({"install": {"kind": "existing"}, "pools": pools, "peers": peers or []})
+    data = {"install": {"kind": "existing"}, "pools": pools, "peers": peers or [], **parts}
+    spec = MetalLbSpec.model_validate(data)
     return [str(problem) for problem in metallb_problems(spec, lab.network, lab.nodes)]
 
 
@@ -89,7 +91,7 @@ def test_a_bgp_pool_names_peers_that_there_are() -> None:
 
 
 def test_a_route_wider_than_its_pool_is_refused() -> None:
-    bgp = {"kind": "bgp", "peers": ["router"], "aggregationLength": 24}
+    bgp = {"kind": "bgp", "peers": ["router"], "routes": [{"aggregationLength": 24}]}
     [problem] = problems([pool("192.0.2.200/30", advertisement=bgp)], [peer()])
     assert "is smaller than a /24" in problem
 
@@ -97,3 +99,83 @@ def test_a_route_wider_than_its_pool_is_refused() -> None:
 def test_multihop_between_one_as_is_refused() -> None:
     [problem] = problems([pool("192.0.2.200/32")], [peer(myAsn=64512, multihop=True)])
     assert "leave multihop out" in problem
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"keepaliveSeconds": 91}, "keepaliveSeconds 91 is more than holdSeconds 90: write keepaliveSeconds: 30"),
+        ({"bfdProfile": "slow"}, "names the BFD profile 'slow', which metallb.bfdProfiles does not have (fast)"),
+        (
+            {"multihop": True, "bfdProfile": "fast"},
+            "multihop with the BFD profile 'fast', which has echoMilliseconds (RFC 5883, 4)",
+        ),
+        ({"sourceAddress": "192.0.2.21"}, "sourceAddress 192.0.2.21 is not an address of osl-cp-1, osl-w-2, which has"),
+    ],
+)
+def test_a_session_that_cannot_work_is_refused(fields: dict[str, Any], says: str) -> None:
+    fast = {"name": "fast", "echoMilliseconds": 50}
+    [problem] = problems([pool("192.0.2.200/32")], [peer(**fields)], bfdProfiles=[fast])
+    assert f"peer 'router': {says}" in problem
+
+
+def test_a_least_ttl_is_for_far_routers() -> None:
+    far = {"name": "far", "minimumTtl": 250}
+    assert problems([pool("192.0.2.200/32")], [peer(multihop=True, bfdProfile="far")], bfdProfiles=[far]) == []
+    [problem] = problems([pool("192.0.2.200/32")], [peer(bfdProfile="far")], bfdProfiles=[far])
+    assert "has minimumTtl, which is for routers with multihop" in problem
+
+
+def test_a_source_address_is_one_nodes() -> None:
+    one = {"nodeSelectors": [{"matchLabels": {"kubernetes.io/hostname": "osl-w-1"}}]}
+    assert problems([pool("192.0.2.200/32")], [peer(sourceAddress="192.0.2.21", **one)]) == []
+
+
+def test_a_local_preference_is_for_routers_of_the_same_as() -> None:
+    bgp = {"kind": "bgp", "peers": ["router"], "routes": [{"localPreference": 200}]}
+    assert problems([pool("192.0.2.200/32", advertisement=bgp)], [peer(myAsn=64512)]) == []
+    [problem] = problems([pool("192.0.2.200/32", advertisement=bgp)], [peer()])
+    assert "localPreference 200 is not sent to router, which is of another AS" in problem
+
+
+@pytest.mark.parametrize(
+    ("community", "says"),
+    [
+        ("64512:70000", "has a number over 65535"),
+        ("no-export", "write two numbers"),
+        ("large:1:2", "write two numbers"),
+    ],
+)
+def test_a_community_is_numbers(community: str, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        BgpRoute.model_validate({"communities": [community]})
+
+
+@pytest.mark.parametrize(
+    ("conditions", "selected"),
+    [
+        ({"matchLabels": {"rack": "a"}}, True),
+        ({"matchExpressions": [{"key": "rack", "operator": "In", "values": ["a", "b"]}]}, True),
+        ({"matchExpressions": [{"key": "rack", "operator": "NotIn", "values": ["a"]}]}, False),
+        ({"matchExpressions": [{"key": "zone", "operator": "NotIn", "values": ["a"]}]}, True),
+        ({"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a"]}]}, False),
+        ({"matchExpressions": [{"key": "rack", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "rack", "operator": "DoesNotExist"}]}, False),
+        ({"matchLabels": {"rack": "a"}, "matchExpressions": [{"key": "zone", "operator": "Exists"}]}, False),
+    ],
+)
+def test_a_selector_selects_as_kubernetes_does(conditions: dict[str, Any], selected: bool) -> None:
+    assert NodeSelector.model_validate(conditions).matches({"rack": "a"}) is selected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"matchExpressions": [{"key": "rack", "operator": "In"}]},
+        {"matchExpressions": [{"key": "rack", "operator": "Exists", "values": ["a"]}]},
+    ],
+)
+def test_a_selector_without_a_condition_or_with_a_wrong_one_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        NodeSelector.model_validate(wrong)
