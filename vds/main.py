@@ -38,6 +38,7 @@ _MODULES = {
     "gateway-crds": ("gateway_crds:gateway_crds_command", "Compare the CRDs of Gateway API with those in the cluster."),
     "init": ("init:init", "Write a first stack file."),
     "inspect": ("inspect:app", "Look into a pod's network, and ask the CNI's agents."),
+    "metallb": ("metallb:app", "Turn the ConfigMap of MetalLB 0.12 into today's settings."),
     "plan": ("plan:plan", "Show what an update would do with the state, without the passphrase."),
     "post-comment": ("post_comment:post_comment", "Post the comment of `preview-comment` to the pull request."),
     "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),

@@ -122,6 +122,6 @@ def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _quoted)
 
 
-def dump(values: Mapping[str, Any]) -> str:
-    """YAML that Kubernetes reads as these values."""
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=True, allow_unicode=True)
+def dump(values: Mapping[str, Any], *, sort: bool = True) -> str:
+    """YAML that Kubernetes reads as these values. `sort`: keys by name; else in their order."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=sort, allow_unicode=True)

@@ -53,7 +53,7 @@ def matching(
 _LETTERS = str.maketrans({"æ": "ae", "ø": "o", "å": "a", "ä": "a", "ö": "o", "ð": "d", "þ": "th", "ß": "ss"})
 
 
-def _as_label(value: str) -> str:
+def as_label(value: str) -> str:
     """`Bodø 1` → `bodo-1`."""
     plain = unicodedata.normalize("NFKD", value.strip().lower().translate(_LETTERS))
     return re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode()).strip("-")
@@ -98,13 +98,13 @@ _DNS_NAME = rf"{_DNS_LABEL}(\.{_DNS_LABEL})*"
 
 DnsLabel = Annotated[
     str,
-    *matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-'", 63, "osl-1", _as_label),
+    *matching(_DNS_LABEL, "use at most 63 lower-case letters, digits and '-'", 63, "osl-1", as_label),
 ]
 """A Kubernetes object name, RFC 1123 label."""
 
 EnvironmentName = Annotated[
     str,
-    *matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32, "oslo", _as_label),
+    *matching(_DNS_LABEL, "use at most 32 lower-case letters, digits and '-', as in 'oslo'", 32, "oslo", as_label),
 ]
 """The name of an environment, and so of its cluster among its peers."""
 

@@ -58,6 +58,7 @@ class Requirement(Spec):
     """A condition on one label of a node."""
 
     key: LabelKey
+    """Name of the label."""
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
     """As in Kubernetes' label selectors: a node without the label also meets NotIn and DoesNotExist."""
     values: tuple[LabelValue, ...] = ()

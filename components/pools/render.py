@@ -46,6 +46,19 @@ def metallb_namespace() -> Manifest:
     return secured_namespace(METALLB_SYSTEM, "privileged")
 
 
+_NO_CONTEXT = MetalLbContext()
+
+
+def metallb_manifests(spec: MetalLbSpec, context: MetalLbContext = _NO_CONTEXT) -> list[Manifest]:
+    """Everything of MetalLB but its installation, in the order of creation."""
+    return [
+        *(bfd_profile(profile) for profile in spec.bfd_profiles),
+        *(bgp_peer(peer) for peer in spec.peers),
+        *(address_pool(pool) for pool in spec.pools),
+        *(item for pool in spec.pools for item in advertisements(pool, context)),
+    ]
+
+
 def address_pool(pool: Pool) -> Manifest:
     """The pool as an IPAddressPool."""
     spec: dict[str, Any] = {"addresses": [str(block) for block in pool.addresses], "autoAssign": pool.auto_assign}

@@ -9,14 +9,14 @@ from components.gateway.render import gateway_policies
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
-from components.pools.render import metallb_namespace, metallb_values, network_policies
+from components.pools.render import metallb_manifests, metallb_namespace, metallb_values, network_policies
 from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.bundle import namespace_manifests
 from components.tenancy.network import floor_manifests
 from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
-from tests.support.manifests import gateway_manifests, metallb_manifests, to_yaml
+from tests.support.manifests import gateway_manifests, to_yaml
 from tests.support.registrations import environment, registration
 from tests.support.stacks import stack
 

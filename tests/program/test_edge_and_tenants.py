@@ -9,11 +9,12 @@ import pytest
 
 from components.core import labels
 from components.core.manifests import key
+from components.pools.render import metallb_manifests
 from components.stackfile.parsing import parse
 from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.render import tenant_manifests
 from tests.support.certificates import authority
-from tests.support.manifests import gateway_manifests, metallb_manifests
+from tests.support.manifests import gateway_manifests
 from tests.support.modules import CILIUM, pinned
 from tests.support.program import Declared, Program, committed, run_program
 from tests.support.schemas import crd_errors

@@ -12,13 +12,13 @@ from components.gateway.render import gateway, gateway_class
 from components.gateway.routes import tenant_routes
 from components.gateway.rules import gateway_problems
 from components.pools.model import MetalLbSpec
+from components.pools.render import metallb_manifests
 from components.pools.rules import metallb_problems
 from components.tenancy.model import TenantSpec
 from components.tenancy.render import tenant_manifests
 from components.tenancy.rules import tenancy_problems
 from policies.engine import ENGINE_POLICIES
 from tests.support.examples import examples
-from tests.support.manifests import metallb_manifests
 from tests.support.modules import CILIUM, GATEWAY_API, METALLB, pinned
 from tests.support.policy import Resource, violations
 from tests.support.schemas import crd_errors

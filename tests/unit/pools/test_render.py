@@ -16,12 +16,12 @@ from components.pools.render import (
     address_pool,
     advertisements,
     extra_problems,
+    metallb_manifests,
     metallb_values,
     network_policies,
     speaker_waits,
 )
 from tests.support.chart_values import schema_errors, unknown_keys
-from tests.support.manifests import metallb_manifests
 from tests.support.modules import METALLB, pinned, source
 from tests.support.schemas import crd_errors
 from tests.support.stacks import stack

@@ -1,0 +1,26 @@
+"""The settings in the guide are valid."""
+
+import re
+
+import pytest
+import yaml
+
+from components.pools.model import MetalLbSpec, Pool
+from tests.support.stacks import ROOT
+
+PAGE = (ROOT / "docs/howto/announce-addresses.md").read_text(encoding="utf-8")
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "metallb" in block])
+def test_a_whole_section_is_valid(block: dict[str, object]) -> None:
+    MetalLbSpec.model_validate(block["metallb"], by_alias=True, by_name=False)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "pools" in block])
+def test_a_pool_is_valid(block: dict[str, list[object]]) -> None:
+    assert [Pool.model_validate(one, by_alias=True, by_name=False).name for one in block["pools"]] == ["mail"]
+
+
+def test_there_are_some() -> None:
+    assert len(BLOCKS) == 3
