@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,11 +112,6 @@ def read_registration(file: Path, text: str | None = None) -> RegistrationFile:
     return made._replace(findings=tuple(map(made.located, [*found, *wrong])))
 
 
-def registration_of(data: Any) -> tuple[Registration | None, list[Finding]]:
-    """A registration of configuration that the engine has read, or what is wrong with its form."""
-    return _validated(data, lambda _: None, lambda _: None)
-
-
 def problems_of(
     file: RegistrationFile,
     others: Iterable[Claim],
@@ -153,14 +149,11 @@ def _key_problems(config: Node, name: str) -> Iterator[Finding]:
 
 
 def _model(node: Node, line: int) -> tuple[Registration | None, list[Finding]]:
-    return _validated(node.value, lambda path: text_at(node, path), lambda path: place_at(node, line, path))
-
-
-def _validated(data: Any, written: Any, place: Any) -> tuple[Registration | None, list[Finding]]:
     try:
-        return Registration.model_validate(data, by_alias=True, by_name=False), []
+        return Registration.model_validate(node.value, by_alias=True, by_name=False), []
     except ValidationError as error:
-        found = violations(error, data, Registration, written, place)
+        written, place = partial(text_at, node), partial(place_at, node, line)
+        found = violations(error, node.value, Registration, written, place)
         return None, [
             one._replace(rule=RULE, subject=REGISTRATION if one.subject == ROOT_ITEM else one.subject) for one in found
         ]
