@@ -17,10 +17,10 @@ import pytest
 from lab import fabric
 from lab.asking import ssh
 from lab.layout import CHECKOUT, CONTROL_PLANES, NODES, OPERATOR, WORKERS, Layout
-from lab.machines.host import differences, host_state
 from lab.processes import cgroup, kill, members
 from lab.session import leftovers
 from tests.lab.conftest import Lab, lab_command, up
+from tests.support.host_state import differences, host_state
 
 pytestmark = pytest.mark.lab
 
@@ -59,7 +59,7 @@ def interrupted_up(when: Callable[[], bool]) -> bool:
     process = subprocess.Popen(
         [sys.executable, "-m", "lab", "up", "--json"], cwd=CHECKOUT, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     try:
         while not (reached := when()) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
