@@ -121,7 +121,7 @@ class Cluster:
 
     connect_seconds: ClassVar = 5
     answer_seconds: ClassVar = 10
-    retries: ClassVar[int | bool] = False  # a command has its own time limit, and reports what it waits for
+    retries: ClassVar[Any] = False  # of urllib3; a command has its own time limit, and reports what it waits for
 
     def __init__(self, kubeconfig: str) -> None:
         """Raises KubeconfigError if this is not a kubeconfig."""

@@ -13,9 +13,10 @@ from typing import Any
 from lab import probe
 from lab.cluster import Cluster
 from lab.layout import MACHINES, OPERATOR, Host, Layout
-from lab.processes import LabError, command
+from lab.processes import LabError, command, wait_until
 
 Facts = dict[str, Any]
+_PODS_SECONDS = 120
 # Sandboxes of containerd, one on each line: namespace, name, and path of the pod's network namespace. A pod with
 # hostNetwork has no path.
 _SANDBOXES = r"""
@@ -28,7 +29,7 @@ done
 
 def ask(argv: Sequence[str], questions: list[Facts], timeout_seconds: float = 120) -> list[Any]:
     """Answers of `lab.probe`, run by `argv` where the questions are to be asked from."""
-    done = subprocess.run(argv, input=json.dumps(questions), capture_output=True, text=True, timeout=timeout_seconds)
+    done = _run(argv, json.dumps(questions), timeout_seconds)
     if done.returncode:
         raise LabError(f"the probe failed: {done.stderr.strip()}")
     return list(json.loads(done.stdout))
@@ -64,22 +65,47 @@ def ssh(
     layout: Layout, address: str, remote: str, stdin: str = "", timeout_seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on a machine as its administrator does."""
-    return subprocess.run(
-        ssh_command(layout, address, remote), input=stdin, capture_output=True, text=True, timeout=timeout_seconds
-    )
+    return _run(ssh_command(layout, address, remote), stdin, timeout_seconds)
+
+
+def _run(argv: Sequence[str], stdin: str, timeout_seconds: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout_seconds)
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"no answer within {timeout_seconds:g} s to {' '.join(argv)[:300]}") from error
 
 
 def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
     """Every running pod that has a network of its own: as the API server and its node's container runtime know it.
 
-    A pod can be Running before its status has an address, after its node's kubelet or container runtime has started
-    again. It is left out, as one without a sandbox is.
+    A pod can be Running before it has an address or a sandbox, after its node's kubelet or container runtime has
+    started again. It is waited for.
+
+    Raises:
+        LabError: a pod has none in time; the text names it.
     """
+    found: list[Facts] = []
+
+    def complete() -> bool:
+        found[:] = _pods(layout, cluster)
+        return all(pod["address"] and pod["netns"] for pod in found)
+
+    def late() -> str:
+        names = [f"{pod['namespace']}/{pod['name']}" for pod in found if not (pod["address"] and pod["netns"])]
+        return f"pods that run without an address or a sandbox: {', '.join(names) or 'not known'}; see `make logs`"
+
+    wait_until(complete, _PODS_SECONDS, late)
+    return found
+
+
+def _pods(layout: Layout, cluster: Cluster) -> list[Facts]:
     addresses = {host.name: host.address for host in MACHINES}
     running = [
         item
         for item in cluster.request("GET", "/api/v1/pods")["items"]
-        if not item["spec"].get("hostNetwork") and (item.get("status") or {}).get("phase") == "Running"
+        if not item["spec"].get("hostNetwork")
+        and (item.get("status") or {}).get("phase") == "Running"
+        and "deletionTimestamp" not in item["metadata"]
     ]
     sandboxes: dict[tuple[str, str], str] = {}
     for node in sorted({item["spec"]["nodeName"] for item in running}):
@@ -90,23 +116,18 @@ def pods(layout: Layout, cluster: Cluster) -> list[Facts]:
             namespace, name, *paths = line.split()
             for netns in paths:  # at most one
                 sandboxes[namespace, name] = netns
-    found = []
-    for item in running:
-        meta, node = item["metadata"], item["spec"]["nodeName"]
-        path, address = sandboxes.get((meta["namespace"], meta["name"])), item["status"].get("podIP")
-        if path and address and "deletionTimestamp" not in meta:
-            found.append(
-                {
-                    "namespace": meta["namespace"],
-                    "name": meta["name"],
-                    "app": (meta.get("labels") or {}).get("app.kubernetes.io/name", ""),
-                    "node": node,
-                    "host": addresses[node],
-                    "address": address,
-                    "netns": path,
-                }
-            )
-    return found
+    return [
+        {
+            "namespace": item["metadata"]["namespace"],
+            "name": item["metadata"]["name"],
+            "app": (item["metadata"].get("labels") or {}).get("app.kubernetes.io/name", ""),
+            "node": item["spec"]["nodeName"],
+            "host": addresses[item["spec"]["nodeName"]],
+            "address": item["status"].get("podIP"),
+            "netns": sandboxes.get((item["metadata"]["namespace"], item["metadata"]["name"])),
+        }
+        for item in running
+    ]
 
 
 def service_address(cluster: Cluster, namespace: str, name: str) -> str:

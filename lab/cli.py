@@ -18,7 +18,7 @@ from lab import data_center, data_paths, fabric, report, session, supplies, veri
 from lab.chaos import runner
 from lab.chaos.table import FAULTS
 from lab.chaos.trial import Trial
-from lab.cluster import Cluster
+from lab.cluster import Cluster, condition
 from lab.deploy import Deployment, Outcome
 from lab.layout import NODES, OPERATOR, Layout
 from lab.machines import machine, preconditions
@@ -332,10 +332,6 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _cluster_status(cluster: Cluster) -> dict[str, dict[str, str]]:
-    def condition(item: dict[str, Any], name: str) -> str:
-        conditions = (item.get("status") or {}).get("conditions") or []
-        return next((c["status"] for c in conditions if c["type"] == name), "Unknown")
-
     found = cluster.request("GET", "/api/v1/nodes")["items"]
     pods = cluster.request("GET", "/api/v1/pods")["items"]
     return {

@@ -21,7 +21,7 @@ from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import fabric, workloads
 from lab.asking import Facts, ask, from_host, from_pod, link_address, pods, service_address
-from lab.cluster import Cluster
+from lab.cluster import Cluster, condition, rolled_out
 from lab.deploy import Deployment
 from lab.fabric import run_ip
 from lab.layout import CHECKOUT, CLIENT, NODES, Host, Layout
@@ -134,15 +134,8 @@ def agents_follow(cluster: Cluster) -> None:
     """
     path = "/apis/apps/v1/namespaces/kube-system/daemonsets/cilium"
 
-    def rolled_out() -> bool:
-        found = cluster.request("GET", path)
-        status, wanted = found["status"], found["status"]["desiredNumberScheduled"]
-        return bool(
-            status.get("observedGeneration") == found["metadata"]["generation"]
-            and status.get("updatedNumberScheduled") == status.get("numberReady") == wanted
-        )
-
-    wait_until(rolled_out, _READY_SECONDS, lambda: "Cilium's agents did not roll out; see `make status`")
+    late = "Cilium's agents did not roll out; see `make status`"
+    wait_until(lambda: rolled_out(cluster.request("GET", path)), _READY_SECONDS, lambda: late)
 
 
 def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
@@ -158,11 +151,9 @@ def _make_anew(cluster: Cluster, namespace: str, *, least: int = 0) -> None:
         cluster.delete({"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})
 
     def ready() -> bool:
-        conditions = [c for pod in found() for c in (pod.get("status") or {}).get("conditions") or ()]
-        good = sum(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        return not set(before) & {p["metadata"]["uid"] for p in found()} and len(found()) == good >= max(
-            least, len(before)
-        )
+        now = found()
+        good = sum(condition(pod, "Ready") == "True" for pod in now)
+        return not set(before) & {pod["metadata"]["uid"] for pod in now} and len(now) == good >= max(least, len(before))
 
     wait_until(ready, _READY_SECONDS, lambda: f"the pods of {namespace} did not start again; see `make logs`")
 

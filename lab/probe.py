@@ -139,11 +139,16 @@ def redirect(address: str, port: int, hostname: str, path: str) -> dict[str, Any
         connection.close()
 
 
-def resolve(server: str, name: str, port: int = 53) -> dict[str, Any]:
+def resolve(server: str, name: str, port: int = 53, within_seconds: float = 0) -> dict[str, Any]:
     """The first IPv4 address that a name server gives for a name, asked by UDP with a query of our own.
 
-    A pod's resolv.conf is in its own file system, which the probe does not see: it is asked what a pod would ask.
+    A pod's resolv.conf is in its own file system, which the probe does not see: it is asked what a pod would ask, again
+    until `within_seconds` have passed.
     """
+    return _again(lambda: _resolve_once(server, name, port), lambda answer: bool(answer["address"]), within_seconds)
+
+
+def _resolve_once(server: str, name: str, port: int) -> dict[str, Any]:
     question = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
     query = struct.pack("!6H", 0x1A2B, 0x0100, 1, 0, 0, 0) + question + struct.pack("!2H", 1, 1)  # RFC 1035, 4.1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:

@@ -16,7 +16,7 @@ from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import stack_file, workloads
 from lab.asking import Facts, pods
-from lab.cluster import Cluster
+from lab.cluster import Cluster, rolled_out
 from lab.layout import CHECKOUT, REGISTRY_NAME, Layout
 from lab.processes import wait_until
 from lab.proof.gateway import gateway_address, gateway_facts
@@ -24,6 +24,7 @@ from lab.proof.network import network_facts
 from lab.proof.nodes import node_facts, preflight_facts
 from lab.proof.tenant import tenant_facts
 
+_PROBES = f"{workloads.PROBE_NAMESPACE}/probe"
 _PODS_SECONDS = 180  # a pod that could not start at once is tried again after up to 20 s
 
 
@@ -52,25 +53,29 @@ def deploy_workloads(layout: Layout, cluster: Cluster, spec: PlatformSpec) -> No
 
 
 def wait_for_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
-    """Wait until the agency's deployment and every node's probe are ready.
+    """Wait until every Deployment and DaemonSet of the cluster is rolled out, with a probe on every node.
 
     Raises:
         LabError: a pod is not ready in time; the text names it.
     """
-    tenant = spec.tenants[0].name
-
     waiting = ["every pod"]
 
     def is_ready() -> bool:
-        listed = cluster.request("GET", f"/apis/apps/v1/namespaces/{tenant}/deployments")["items"]
-        late = [d["metadata"]["name"] for d in listed if not (d.get("status") or {}).get("readyReplicas")]
+        listed: list[Facts] = []
+        for kind in ("deployments", "daemonsets"):
+            listed += cluster.request("GET", f"/apis/apps/v1/{kind}")["items"]
+        waiting[:] = [_name(item) for item in listed if not rolled_out(item)]
         # One probe for each node, because the gateway may answer before the slowest node's agent is ready.
-        probes = cluster.request("GET", f"/apis/apps/v1/namespaces/{workloads.PROBE_NAMESPACE}/daemonsets/probe")
-        missing = len(spec.nodes) - (probes.get("status") or {}).get("numberReady", 0)
-        waiting[:] = late + ([f"probes on {missing} nodes"] if missing > 0 else [])
+        probes = [(item.get("status") or {}).get("numberReady") for item in listed if _name(item) == _PROBES]
+        if probes != [len(spec.nodes)]:
+            waiting.append(f"{_PROBES} on each of {len(spec.nodes)} nodes")
         return not waiting
 
     wait_until(is_ready, _PODS_SECONDS, lambda: f"not ready: {', '.join(waiting)}; see `make logs`")
+
+
+def _name(item: Facts) -> str:
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
 def verify(layout: Layout, spec: PlatformSpec) -> Facts:

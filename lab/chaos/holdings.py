@@ -16,7 +16,7 @@ from typing import Any
 
 from components.kubernetes_api import ApiError
 from lab.asking import Facts, ssh
-from lab.cluster import Cluster
+from lab.cluster import Cluster, condition
 from lab.layout import MACHINES, Layout
 from lab.machines import machine
 
@@ -189,8 +189,7 @@ def _helm(cluster: Cluster) -> dict[str, list[str]]:
 def _node(item: Facts) -> str:
     if item["spec"].get("unschedulable"):
         return "cordoned"
-    conditions = {one["type"]: one["status"] for one in item["status"].get("conditions") or ()}
-    return "ready" if conditions.get("Ready") == "True" else "not Ready"
+    return "ready" if condition(item, "Ready") == "True" else "not Ready"
 
 
 def _on(layout: Layout, address: str) -> frozenset[str]:

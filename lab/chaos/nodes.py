@@ -88,7 +88,7 @@ cat >/run/chaos-flaky.py <<'END'
 {_FLAKY}
 END
 systemd-run --quiet --unit=chaos-flaky python3 /run/chaos-flaky.py
-sleep 1
+until grep -q ':08AE ' /proc/net/tcp; do sleep 0.1; done    # port 2222
 nft add table ip chaos
 nft 'add chain ip chaos before {{ type nat hook prerouting priority -150; }}'
 nft add rule ip chaos before iifname eth0 tcp dport 22 redirect to :2222

@@ -25,8 +25,9 @@ from lab.chaos.holdings import Holdings
 from lab.chaos.trial import KEPT, VOLUME, Edit, NotHereError, Seen, Trial
 from lab.fabric import inside
 from lab.layout import OPERATOR, WORKERS, Layout
-from lab.processes import LabError
+from lab.processes import LabError, wait_until
 
+_BOUND_SECONDS = 60
 _MESSAGE = 500  # characters of it in a table; chaos.json has the whole text
 Verdict = Literal["passed", "lost", "not green", "unclear", "not made", "not run here"]
 
@@ -192,10 +193,11 @@ def seed(trial: Trial) -> None:
     storage = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
     volume = {"capacity": {"storage": "1Mi"}, "hostPath": {"path": VOLUME}, "persistentVolumeReclaimPolicy": "Retain"}
     claim = {"volumeName": KEPT, "resources": {"requests": {"storage": "1Mi"}}}
+    wanted = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": {**storage, **claim}}
     for manifest in (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"value": value}},
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": KEPT}, "spec": {**storage, **volume}},
-        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": {**storage, **claim}},
+        wanted,
         {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -204,7 +206,12 @@ def seed(trial: Trial) -> None:
         },
     ):
         trial.cluster.apply(manifest)
-    time.sleep(2)  # the claim is bound
+
+    def bound() -> bool:
+        found = trial.cluster.get(wanted) or {}
+        return (found.get("status") or {}).get("phase") == "Bound"
+
+    wait_until(bound, _BOUND_SECONDS, lambda: f"the claim {KEPT} of {tenant} is not bound to its volume")
 
 
 def write(layout: Layout, rows: Sequence[Row]) -> None:

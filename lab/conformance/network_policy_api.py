@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from components.core.untrusted import yaml_value
-from lab.cluster import Cluster, Manifest
+from lab.cluster import Cluster, Manifest, condition
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
 from lab.data_paths import agents_follow
 from lab.deploy import Deployment
@@ -53,7 +53,11 @@ def _prepared(run: Run) -> Iterator[None]:
     try:
         for crd in made:
             run.cluster.apply(crd)
-        wait_until(lambda: _is_served(run.cluster.get(crd)), _SERVED_SECONDS, lambda: "the API's CRD is not served")
+        wait_until(
+            lambda: condition(run.cluster.get(crd) or {}, "Established") == "True",
+            _SERVED_SECONDS,
+            lambda: "the API's CRD is not served",
+        )
         variant = run.report.with_name("Pulumi.cluster-network-policy.yaml")
         run.deployment.prepare()
         variant.write_text(switched_on(run.deployment.config_file.read_text()))
@@ -92,11 +96,6 @@ def _up(deployment: Deployment, cluster: Cluster, config_file: Path | None = Non
 
 def _named(manifest: Manifest) -> Manifest:
     return {key: manifest[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": manifest["metadata"]["name"]}}
-
-
-def _is_served(crd: Manifest | None) -> bool:
-    conditions = ((crd or {}).get("status") or {}).get("conditions") or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 SUITE = Suite(

@@ -60,20 +60,21 @@ def agent_path(layout: Layout, address: str) -> Facts:
 
     `pulumi up` ends before the agent of a node that has just joined again runs, so it is waited for.
     """
-    answers: list[str] = []
+    path: Facts = {}
 
     def answered() -> bool:
         done = ssh(layout, address, _STATUS)
         if done.returncode:
             raise LabError(f"cilium-dbg status failed on {address}: {done.stderr.strip()}")
-        answers.append(done.stdout)
+        try:
+            status = json.loads(done.stdout)
+            path["version"] = status["cilium"]["msg"].split(" ")[0]
+            path["routing"] = status["routing"]
+            path["load_balancing"] = status["kube-proxy-replacement"]["features"]["nodePort"]["mode"]
+            path["kube_proxy_replacement"] = status["kube-proxy-replacement"]["mode"]
+        except (KeyError, TypeError, ValueError) as error:  # an agent that starts does not know everything yet
+            raise LabError(f"cilium-dbg status on {address} lacks {error}") from error
         return True
 
     wait_until(answered, _AGENT_SECONDS, lambda: f"the Cilium agent on {address} does not answer")
-    status = json.loads(answers[-1])
-    return {
-        "version": status["cilium"]["msg"].split(" ")[0],
-        "routing": status["routing"],
-        "load_balancing": status["kube-proxy-replacement"]["features"]["nodePort"]["mode"],
-        "kube_proxy_replacement": status["kube-proxy-replacement"]["mode"],
-    }
+    return path

@@ -9,6 +9,9 @@ from lab.asking import Facts, ask, from_pod, service_address
 from lab.cluster import Cluster
 from lab.layout import Layout
 
+# On a busy machine an allowed connection and a name may need a second try. A forbidden connection must never work.
+_SECONDS = 10
+
 
 def tenant_facts(layout: Layout, cluster: Cluster, spec: PlatformSpec, there: list[Facts]) -> Facts:
     """Every call between two tiers of the first tenant, against what its tiers' `allowFrom` says."""
@@ -36,7 +39,7 @@ def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses:
     """The tenant's Services by name, asked of the cluster's own name server from a pod of the tenant."""
     server = service_address(cluster, "kube-system", "kube-dns")
     wanted = {f"{service}.{tenant}.svc.cluster.local": address for service, address in addresses.items()}
-    questions = [{"ask": "resolve", "server": server, "name": name} for name in wanted]
+    questions = [{"ask": "resolve", "server": server, "name": name, "within_seconds": _SECONDS} for name in wanted]
     answers = ask(from_pod(pod, layout), questions)
     return {
         name: {"ok": answer["address"] == address, **answer}
@@ -46,8 +49,7 @@ def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses:
 
 def _tier_calls(layout: Layout, pod: Facts, source: str, tiers: Facts, addresses: dict[str, str]) -> Facts:
     targets = [name for name in tiers if name != source]
-    # On a busy machine an allowed connection may need a second try. A forbidden one must never work.
-    seconds = {t: 10 if source in tiers[t].allow_from else 0 for t in targets}
+    seconds = {t: _SECONDS if source in tiers[t].allow_from else 0 for t in targets}
     questions = [
         {"ask": "call", "host": addresses[t], "port": tiers[t].port, "within_seconds": seconds[t]} for t in targets
     ]

@@ -18,13 +18,14 @@ from lab import fabric
 from lab.cluster import Cluster
 from lab.deploy import Deployment
 from lab.layout import CHECKOUT, OPERATOR, Layout
-from lab.processes import members
+from lab.processes import members, wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address
 from lab.toolchain import build
 from lab.verify import load_spec, wait_for_workloads
 
 Edit = Callable[[dict[str, Any]], None]
+_WELL_SECONDS = 240
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -101,6 +102,40 @@ class Lab:
         file = self.layout.state / "Pulumi.variant.yaml"
         file.write_text(yaml.safe_dump(content))
         return file
+
+    def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`vds doctor` of the lab."""
+        file = str(self.deployment.config_file)
+        return lab_command("vds", "doctor", "--stack", "lab", "--config-file", file, *arguments)
+
+    def examined(self) -> tuple[int, dict[str, Any]]:
+        """What the doctor finds now: its exit code and its document."""
+        done = self.doctor("--json")
+        assert done.stdout.startswith("{"), done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def well(self) -> dict[str, Any]:
+        """The doctor's document when it finds nothing: what an update or a test did to the lab settles by itself."""
+        seen: dict[str, Any] = {}
+
+        def is_well() -> bool:
+            status, found = self.examined()
+            seen.update(found)
+            return status == 0
+
+        wait_until(is_well, _WELL_SECONDS, lambda: f"the doctor still finds: {failing(seen)}")
+        return seen
+
+
+def failing(part: Any, path: str = "") -> list[str]:
+    """Every row of the doctor's document that is not good, so that a failed test says why."""
+    if isinstance(part, list):
+        return [row for index, item in enumerate(part) for row in failing(item, f"{path}.{index}")]
+    if not isinstance(part, dict):
+        return []
+    own = part.get("state", part.get("verdict", "ok"))
+    bad = [] if own in ("ok", "accepted", "advice", "unproved", "converged") else [f"{path}: {part}"]
+    return bad + [row for name, item in part.items() for row in failing(item, f"{path}.{name}")]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from components.kubernetes_api import ApiError, Cluster
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
 from components.tenancy.registration.contract import contract, contract_definition
 from lab.plugins.install import BINARIES
+from lab.processes import wait_until
 from tests.support.agency import FULL_APP, FULL_ROUTE, IMAGE, NAMESPACE, project
 from tests.support.api_server import api_server
 from tests.support.engine import Engine
@@ -135,14 +135,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def _apply(api: Cluster, manifest: dict[str, Any]) -> None:
     """As the platform does. The server needs a moment for a new kind, and has the default ServiceAccount by itself."""
-    for _ in range(30):
+    last: list[str] = []
+
+    def applied() -> bool:
         try:
             path = f"{api.path_of(manifest)}?fieldManager=test&force=true"
             api.text("PATCH", path, json.dumps(manifest), content_type="application/apply-patch+yaml")
-            return
-        except (ApiError, LookupError):
-            time.sleep(1)
-    raise AssertionError(manifest)
+        except (ApiError, LookupError) as error:
+            last[:] = [str(error)]
+            return False
+        return True
+
+    wait_until(applied, 60, lambda: f"{manifest}: {last}")
 
 
 def test_the_engine_reads_the_packages_schema(stack: Stack) -> None:

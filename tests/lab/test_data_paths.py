@@ -12,6 +12,7 @@ import pytest
 
 from components.kubernetes_api import ApiError
 from components.network.mtu import trap
+from lab.cluster import condition
 from lab.data_paths import DATA_PATHS, NATIVE, DataPath, agents_follow, prove, restore
 from lab.layout import CHECKOUT, NODES, Host
 from lab.processes import wait_until
@@ -44,19 +45,25 @@ def test_packets_do_what_the_model_says_of_each_data_path(paths: Lab) -> None:
 _PODS = "/api/v1/namespaces/kube-system/pods"
 
 
-def agent(lab: Lab, node: Host) -> str:
-    """The name of a node's agent."""
+def agent(lab: Lab, node: Host, after: str = "") -> dict[str, Any]:
+    """A node's agent; the one that follows `after`, if that is its name. It is waited for."""
     query = [("labelSelector", "k8s-app=cilium"), ("fieldSelector", f"spec.nodeName={node.name}")]
-    found = lab.cluster.request("GET", _PODS, query=query)["items"]
-    return next((pod["metadata"]["name"] for pod in found if "deletionTimestamp" not in pod["metadata"]), "")
+    found: list[dict[str, Any]] = []
+
+    def is_there() -> bool:
+        listed = lab.cluster.request("GET", _PODS, query=query)["items"]
+        found[:] = [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
+        return bool(found) and found[0]["metadata"]["name"] != after
+
+    wait_until(is_there, 120, lambda: f"no agent on {node.name} but {after}")
+    return found[0]
 
 
 def started_anew(lab: Lab, node: Host) -> str:
     """The name of the agent that follows the one that runs now."""
-    before = agent(lab, node)
+    before = agent(lab, node)["metadata"]["name"]
     lab.cluster.request("DELETE", f"{_PODS}/{before}")
-    wait_until(lambda: agent(lab, node) not in ("", before), 60, lambda: f"no agent followed {before}")
-    return agent(lab, node)
+    return str(agent(lab, node, after=before)["metadata"]["name"])
 
 
 def said(lab: Lab, pod: str) -> str:
@@ -82,7 +89,9 @@ def test_a_data_path_that_cannot_be_expressed_is_refused_by_the_agent_too(lab: L
         wait_until(lambda: refusal in said(lab, pod), 90, lambda: f"the agent took it:\n{said(lab, pod)[-2000:]}")
     finally:
         merge({"bpf-lb-mode": before["bpf-lb-mode"]})
-        started_anew(lab, node)
+        last = started_anew(lab, node)
+        # The DaemonSet's status may still count the agent before.
+        wait_until(lambda: condition(agent(lab, node), "Ready") == "True", 240, lambda: f"{last} is not ready")
         agents_follow(lab.cluster)
     data = stack_data("lab")
     data["cni"]["loadBalancing"] = {"mode": "dsr", "dispatch": "opt"}

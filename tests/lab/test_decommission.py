@@ -9,6 +9,7 @@ import pytest
 
 from components.core import labels
 from lab.asking import ssh
+from lab.cluster import condition
 from lab.deploy import Outcome
 from lab.layout import NODES, Host
 from lab.machines import machine
@@ -61,7 +62,8 @@ def pods_on(lab: Lab, node: str) -> list[dict[str, Any]]:
 
 def gateways_node(lab: Lab) -> Host:
     pods = lab.cluster.request("GET", f"/api/v1/namespaces/{GATEWAY_NAMESPACE}/pods")["items"]
-    on = {pod["spec"]["nodeName"] for pod in pods if pod["metadata"]["name"].startswith("traefik")}
+    ready = [pod for pod in pods if condition(pod, "Ready") == "True" and "deletionTimestamp" not in pod["metadata"]]
+    on = {pod["spec"]["nodeName"] for pod in ready if pod["metadata"]["name"].startswith("traefik")}
     return next(node for node in NODES if node.name in on)
 
 
@@ -147,8 +149,8 @@ def guarded(lab: Lab) -> Iterator[Host]:
         lab.cluster.apply(deployment)
         lab.cluster.apply(BUDGET)
         wait_until(
-            lambda: bool(lab.cluster.request("GET", f"{_BUDGETS}/stays").get("status", {}).get("currentHealthy")),
-            60,
+            lambda: bool((lab.cluster.request("GET", f"{_BUDGETS}/stays").get("status") or {}).get("currentHealthy")),
+            120,
             lambda: "the budget's pod is not healthy",
         )
         yield node

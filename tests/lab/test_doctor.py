@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +14,13 @@ from components.existing_cluster.reading import read_cluster
 from components.stackfile.parsing import parse
 from lab.asking import ssh
 from lab.layout import CHECKOUT, NODES
-from lab.processes import wait_until
-from tests.lab.conftest import Lab, lab_command, up
+from tests.lab.conftest import Lab, up
 from tests.support.stacks import host_key
 
 pytestmark = pytest.mark.lab
 
 FILE = "/etc/sysctl.d/zz-vds-platform.conf"
 KEY = "net.ipv4.tcp_keepalive_time"
-_SETTLED_SECONDS = 120
-
-
-def doctor(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return lab_command("vds", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), *arguments)
-
-
-def examined(lab: Lab) -> tuple[int, dict[str, Any]]:
-    done = doctor(lab, "--json")
-    assert done.stdout.startswith("{"), done.stderr
-    return done.returncode, json.loads(done.stdout)
-
-
-def failing(part: Any, path: str = "") -> list[str]:
-    """Every row of the doctor's document that is not good, so that a failed test says why."""
-    if isinstance(part, list):
-        return [row for index, item in enumerate(part) for row in failing(item, f"{path}.{index}")]
-    if not isinstance(part, dict):
-        return []
-    own = part.get("state", part.get("verdict", "ok"))
-    bad = [] if own in ("ok", "accepted", "advice", "unproved", "converged") else [f"{path}: {part}"]
-    return bad + [row for name, item in part.items() for row in failing(item, f"{path}.{name}")]
 
 
 def break_by_hand(lab: Lab) -> None:
@@ -65,40 +41,32 @@ def test_every_check_has_a_row_with_a_value_or_the_reason_why_not(first_report: 
 
 
 def test_what_was_changed_by_hand_is_found_by_the_doctor_and_repaired_by_the_next_run(lab: Lab) -> None:
-    seen: dict[str, Any] = {}
-
-    def is_good() -> bool:
-        status, found = examined(lab)
-        seen.update(found)
-        return status == 0
-
-    # What the test before did to the lab settles by itself.
-    wait_until(is_good, _SETTLED_SECONDS, lambda: f"the lab is not good before the test: {failing(seen)}")
+    lab.well()
     break_by_hand(lab)
-    status, found = examined(lab)
+    status, found = lab.examined()
     assert status == 1
     assert not found["converged"]
     assert found["nodes"][NODES[1].name]["drifted"] == [f"{KEY} is 7200, wanted 600"]
     assert found["nodes"][NODES[2].name]["drifted"] == [f"{FILE} missing"]
     assert found["nodes"][NODES[0].name]["verdict"] == "converged"
     assert up()["ok"]
-    status, found = examined(lab)
-    assert (status, found["converged"]) == (0, True), failing(found)
+    assert lab.well()["converged"]
 
 
 def test_the_doctor_puts_right_the_nodes_that_drifted_and_nothing_else(lab: Lab) -> None:
+    lab.well()
     break_by_hand(lab)
-    done = doctor(lab, "--fix", "--yes")
+    done = lab.doctor("--fix", "--yes")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{NODES[1].name}-setup" in done.stdout
     assert f"{NODES[0].name}-setup" not in done.stdout
-    status, found = examined(lab)
-    assert status == 0, failing(found)
+    lab.well()
 
 
 def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "facts.json"
-    assert doctor(lab, "--facts", str(file)).returncode == 0
+    lab.well()
+    assert lab.doctor("--facts", str(file)).returncode == 0
 
     def preview(underlay_mtu: int) -> Any:
         def edit(spec: dict[str, Any]) -> None:
@@ -118,7 +86,7 @@ def test_a_facts_file_lets_a_preview_judge_without_reaching_the_nodes(lab: Lab, 
 
 
 def test_a_container_is_recognised_and_refused_unless_the_stack_file_says_what_it_is(lab: Lab) -> None:
-    _, found = examined(lab)
+    _, found = lab.examined()
     for node in NODES:
         row = found["nodes"][node.name]["checks"]["machine"]
         assert row["state"] == "accepted"
@@ -144,7 +112,7 @@ def test_a_container_is_recognised_and_refused_unless_the_stack_file_says_what_i
 
 
 def test_the_disk_is_measured_without_a_program_of_its_own_and_nothing_stays(lab: Lab) -> None:
-    done = doctor(lab, "--disk", "--json")
+    done = lab.doctor("--disk", "--json")
     found = json.loads(done.stdout)["nodes"]
     for node in NODES[1:]:
         row = found[node.name]["checks"]["etcd-disk"]
@@ -157,7 +125,7 @@ def test_the_disk_is_measured_without_a_program_of_its_own_and_nothing_stays(lab
 
 
 def test_the_cluster_is_asked_whether_it_is_as_the_stack_file_says(lab: Lab) -> None:
-    _, found = examined(lab)
+    found = lab.well()
     states = {name: row["state"] for name, row in found["cluster"].items()}
     assert set(states.values()) == {"ok"}, found["cluster"]
     facts = read_cluster(lab.layout.kubeconfig.read_text())

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from lab.cluster import condition
 from lab.layout import CHECKOUT, CLIENT, STACK
-from lab.processes import command, wait_until
+from lab.processes import LabError, command, wait_until
 from tests.lab.conftest import Lab
 
 pytestmark = pytest.mark.lab
@@ -43,7 +44,9 @@ def curl(lab: Lab, url: str, *arguments: str) -> tuple[str, str]:
     host = url.removeprefix("https://").partition("/")[0]
     argv = ["curl", "-sS", "-D", "-", "--cacert", str(lab.layout.authority), "--resolve", f"{host}:443:{ADDRESS}"]
     words = command([*argv, *arguments, url], part="probe", namespace=CLIENT.namespace)
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise LabError(f"curl of {url} ended with {done.returncode}: {done.stderr.strip()}")
     head, _, body = done.stdout.replace("\r\n", "\n").rpartition("\n\n")
     return head, body
 
@@ -103,5 +106,8 @@ def test_the_next_update_makes_the_same_certificate(lab: Lab) -> None:
 def test_the_platforms_namespaces_have_policies_that_cilium_takes(lab: Lab) -> None:
     for namespace, expected in (("gateway-system", "gateway-api-server"), ("metallb-system", "controller-api-server")):
         path = f"/apis/cilium.io/v2/namespaces/{namespace}/ciliumnetworkpolicies/{expected}"
-        conditions = lab.cluster.request("GET", path)["status"]["conditions"]
-        assert {row["type"]: row["status"] for row in conditions}["Valid"] == "True"
+        wait_until(
+            lambda path=path: condition(lab.cluster.request("GET", path), "Valid") == "True",  # type: ignore[misc]
+            60,
+            lambda path=path: f"Cilium does not take {path}",  # type: ignore[misc]
+        )

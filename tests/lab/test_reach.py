@@ -16,6 +16,7 @@ from components.reach.read import read
 from components.tenancy.render import tenant_manifests
 from lab import workloads
 from lab.asking import ask, from_pod, pods
+from lab.cluster import rolled_out
 from lab.processes import wait_until
 from lab.verify import images, load_spec
 from tests.lab.conftest import Lab
@@ -63,7 +64,7 @@ def neighbour(lab: Lab) -> Iterator[str]:
 
         def ready() -> bool:
             found = lab.cluster.request("GET", deployments)["items"]
-            return all((one.get("status") or {}).get("readyReplicas") for one in found)
+            return all(rolled_out(one) for one in found)
 
         wait_until(ready, 300, lambda: "the neighbour's pods are not ready")
         yield tenant.name

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +16,7 @@ from components.tenancy.bundle import cluster_manifests
 from components.tenancy.registration.administration import administration_manifests
 from components.tenancy.registration.contract import contract_definition
 from components.tenancy.registration.environment import environment_manifest
+from lab.processes import wait_until
 from tests.support import registrations
 from tests.support.api_server import api_server, as_user, controllers
 from tests.support.commands import Result, vds
@@ -57,12 +57,8 @@ class Site:
                 "PATCH", path, made, query=[("fieldManager", "environment")], content_type=SERVER_SIDE_APPLY
             )
 
-        for _ in range(30):  # a new kind is not there at once
-            try:
-                self.admin.request("GET", CONTRACTS)
-                break
-            except ApiError:
-                time.sleep(1)
+        # A new kind is not there at once.
+        wait_until(lambda: get(self.admin, CONTRACTS) is not None, 60, lambda: "the API server has no contracts")
 
     def of(self, user: str) -> Cluster:
         return Cluster(as_user(self.kubeconfig, f"token-{user}"))
@@ -216,10 +212,6 @@ def test_a_namespace_leaves_by_its_name_and_never_with_its_registration(site: Si
     assert (export / "kart-prod" / "configmaps.v1.yaml").stat().st_mode & 0o077 == 0
     gone = site.vds("retire", "kart", "--delete", "kart-prod")
     assert gone.exit_code == 0, gone.stderr
-    for _ in range(60):
-        if get(site.admin, place) is None:
-            break
-        time.sleep(1)
-    assert get(site.admin, place) is None
+    wait_until(lambda: get(site.admin, place) is None, 120, lambda: f"{place} is still there")
     resources = json.loads(site.engine.must("stack", "export", "--stack", "kart", "--cwd", str(site.tenants)))
     assert not [one for one in resources["deployment"]["resources"] if "kart-prod" in json.dumps(one.get("inputs"))]

@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from lab.asking import ask, from_host
-from lab.layout import CHECKOUT, CLIENT, REGISTRY_NAME
+from lab.layout import CHECKOUT, REGISTRY_NAME
 from lab.processes import wait_until
 from lab.proof.binomial import SIGNIFICANCE, binomial_p
-from lab.proof.gateway import gateway_address
+from lab.proof.gateway import gateway_address, until_served
 from lab.verify import images, load_spec
 from tests.lab.conftest import Lab
 
@@ -164,13 +163,6 @@ def test_a_new_agency_goes_from_nothing_to_a_canary_behind_https(lab: Lab, platf
         "path": "/",
         "authority": str(lab.layout.authority),
     }
-    last: dict[str, Any] = {}
-
-    def served() -> bool:
-        last.update(ask(from_host(CLIENT), [question | {"requests": 100}])[0])
-        return not last["failures"] and set(last["counts"]) == {"app", "app-canary"}
-
-    wait_until(served, 120, lambda: f"both versions do not answer: {last}")
-    answer = ask(from_host(CLIENT), [question | {"requests": _REQUESTS}])[0]
+    answer = until_served(question, {"app", "app-canary"}, _REQUESTS)
     assert not answer["failures"]
     assert binomial_p(answer["counts"]["app-canary"], _REQUESTS, _PERCENT / 100) > SIGNIFICANCE

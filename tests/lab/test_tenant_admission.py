@@ -1,13 +1,12 @@
 """What a real API server takes and refuses in a tenant's namespace."""
 
-import time
-
 import pytest
 
 from components.core import labels
 from components.core.manifests import manifest
 from components.kubernetes_api import ApiError, Cluster
 from components.tenancy.admission import admission_binding, admission_policy
+from lab.processes import wait_until
 from tests.support.api_server import api_server
 
 pytestmark = pytest.mark.lab
@@ -66,9 +65,9 @@ def test_the_api_server_refuses_what_reaches_beyond_a_tenant(api):
     made += [manifest("v1", "ServiceAccount", "default", namespace=name) for name in ("butikk", "other")]
     for item in made:
         api.request("POST", api.path_of(item).rpartition("/")[0], item)
-    until = time.monotonic() + 30
-    while not refusal(api, PODS, {"spec": {**POD, "nodeName": "cp-1"}}) and time.monotonic() < until:
-        time.sleep(0.5)  # the API server reads new policies after a moment
+    chosen = {"spec": {**POD, "nodeName": "cp-1"}}
+    # The API server reads new policies after a moment.
+    wait_until(lambda: bool(refusal(api, PODS, chosen)), 60, lambda: "no pod is refused")
     for resource, body, message in CASES:
         said = refusal(api, resource, body)
         assert message in said, (resource, body)

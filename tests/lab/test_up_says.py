@@ -3,21 +3,14 @@ announced."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from lab.layout import NODES
-from tests.lab.conftest import Lab, lab_command
+from tests.lab.conftest import Lab
 
 pytestmark = pytest.mark.lab
-
-
-def doctor(lab: Lab) -> dict[str, Any]:
-    done = lab_command("vds", "doctor", "--stack", "lab", "--config-file", str(lab.deployment.config_file), "--json")
-    assert done.stdout.startswith("{"), done.stderr
-    return dict(json.loads(done.stdout))
 
 
 def test_an_up_whose_agents_crash_fails_and_names_pod_image_and_reason(lab: Lab) -> None:
@@ -30,17 +23,16 @@ def test_an_up_whose_agents_crash_fails_and_names_pod_image_and_reason(lab: Lab)
         assert outcome.exit_code
         assert "what does not run in kube-system" in outcome.output
         assert "container cilium-agent, image registry.lab.example.no/" in outcome.output
-        found = doctor(lab)
+        _, found = lab.examined()
         assert not found["converged"]
         assert any(row["item"].startswith("pod kube-system/cilium-") for row in found["running"])
     finally:
         lab.restore()
-    found = doctor(lab)
-    assert found["converged"], [row for row in (*found["running"], *found["gateway"]) if row["state"] != "ok"]
+    assert lab.well()["converged"]
 
 
 def test_the_doctor_asks_every_agent_and_says_who_announces_the_address(lab: Lab) -> None:
-    rows = {row["item"]: row for row in doctor(lab)["running"]}
+    rows = {row["item"]: row for row in lab.well()["running"]}
     assert rows["cluster"]["state"] == "ok", rows
     for node in NODES:
         agent = rows[f"node {node.name}, Cilium"]

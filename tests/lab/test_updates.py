@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from lab.asking import Facts, ask, from_host
+from lab.cluster import rolled_out
 from lab.layout import CLIENT
 from lab.proof.gateway import gateway_address, question
 from lab.verify import load_spec
@@ -23,12 +23,7 @@ _API = "/apis/apps/v1/namespaces/butikk/deployments/api-stable"
 
 
 def is_rolled_out(lab: Lab) -> bool:
-    found: dict[str, Any] = lab.cluster.request("GET", _API)
-    status, replicas = found["status"], found["spec"]["replicas"]
-    return bool(
-        status.get("observedGeneration") == found["metadata"]["generation"]
-        and status.get("updatedReplicas") == status.get("availableReplicas") == status.get("replicas") == replicas
-    )
+    return rolled_out(lab.cluster.request("GET", _API))
 
 
 def test_a_rolling_update_loses_no_request(lab: Lab) -> None:

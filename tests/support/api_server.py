@@ -2,7 +2,6 @@
 
 import base64
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -15,15 +14,10 @@ from lab.progress import Progress
 from lab.toolchain import build
 from lab.toolchain.pins import TOOLS
 from tests.support.certificates import authority
+from tests.support.ports import free_port
 
-_SECONDS = 60
+_SECONDS = 180
 _CONTROLLERS = "kube-controller-manager"
-
-
-def _free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
 
 
 @contextmanager
@@ -35,7 +29,11 @@ def _running(program: Path, log: Path, **options: object) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -47,7 +45,7 @@ def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({})) -
         (folder / name).write_text(text)
     known = {"admin": "system:masters", **people}
     (folder / "tokens").write_text("".join(f"token-{name},{name},{name},{group}\n" for name, group in known.items()))
-    port, etcd, peers = _free_port(), f"http://127.0.0.1:{_free_port()}", f"http://127.0.0.1:{_free_port()}"
+    port, etcd, peers = free_port(), f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
     with ExitStack() as running:
         running.enter_context(
             _running(
@@ -102,13 +100,14 @@ def as_user(kubeconfig: str, token: str) -> str:
 
 def _ready(folder: Path, port: int) -> str:
     own = folder / "certificates" / "apiserver.crt"
-    for _ in range(_SECONDS):
+    until = time.monotonic() + _SECONDS
+    while time.monotonic() < until:
         try:
             kubeconfig = _kubeconfig(port, own.read_text())
             Cluster(kubeconfig).text("GET", "/readyz")
             return kubeconfig
         except (OSError, ApiError, UnreachableError):
-            time.sleep(1)
+            time.sleep(0.5)
     raise AssertionError((folder / "api.log").read_text()[-2000:])
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from lab import probe
 from lab.probe import call
+from tests.support.ports import free_port
 
 
 class ClientIp(BaseHTTPRequestHandler):
@@ -24,11 +25,6 @@ class ClientIp(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as found:
-        return int(found.getsockname()[1])
 
 
 def test_a_server_that_is_still_starting_is_asked_again_until_it_answers() -> None:
@@ -80,6 +76,12 @@ def answering(*, code: int, address: str) -> tuple[int, threading.Thread]:
     thread = threading.Thread(target=serve)
     thread.start()
     return int(server.getsockname()[1]), thread
+
+
+def test_a_name_whose_answer_is_lost_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([{"address": "", "error": "TimeoutError"}, {"address": "10.96.0.7"}])
+    monkeypatch.setattr(probe, "_resolve_once", lambda *_: next(answers))
+    assert probe.resolve("127.0.0.1", "web", within_seconds=240) == {"address": "10.96.0.7"}
 
 
 @pytest.mark.parametrize(("code", "expected"), [(0, "10.96.0.7"), (3, "")])

@@ -1,7 +1,6 @@
 """What a real API server takes and refuses in a registered namespace, of its owner, its CI, and of an insider who has
 every right in it but those of the platform. The same rules without a cluster give the same verdicts."""
 
-import time
 from itertools import product
 
 import pytest
@@ -15,6 +14,7 @@ from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.admission_rules import IDS, KINDS
 from components.tenancy.bundle import namespace_manifests, registered_namespace
 from components.tenancy.registration.contract import contract, contract_definition
+from lab.processes import wait_until
 from tests.support.api_server import api_server, as_user
 from tests.support.bundles import published
 from tests.support.escapes import ALLOWED, ATTEMPTS, CONTAINER, IMAGE, NAMESPACE, deployment, obj, pod, policy
@@ -90,15 +90,13 @@ def prepare(admin):
     post(admin, contract_definition())
     for item in (admission_policy(), admission_binding(), *admission_manifests("1.36.3")):
         post(admin, item)
-    until = time.monotonic() + 60
     for tenant in (registration(), registration(**BANK)):
         for name in tenant.namespace_names:
             post(admin, registered_namespace(tenant, name))
             made = [contract(tenant, name, environment()), manifest("v1", "ServiceAccount", "default", namespace=name)]
             for item in (*made, *namespace_manifests(tenant, name, environment(cni="flannel"))):
-                while said := attempt(admin, item):
-                    assert time.monotonic() < until, said
-                    time.sleep(0.5)  # a new kind is served after a moment
+                # A new kind is served after a moment.
+                wait_until(lambda item=item: not attempt(admin, item), 60, lambda item=item: attempt(admin, item))
                 if item["kind"] == "ResourceQuota":
                     used = dict.fromkeys(item["spec"]["hard"], "0")
                     status = {"status": {"hard": item["spec"]["hard"], "used": used}}
@@ -118,8 +116,8 @@ def prepare(admin):
         ),
     ):
         post(admin, item)
-    while not refusal(admin, deployment(priorityClassName="x")) and time.monotonic() < until:
-        time.sleep(0.5)  # the API server reads new policies after a moment
+    # The API server reads new policies after a moment.
+    wait_until(lambda: bool(refusal(admin, deployment(priorityClassName="x"))), 60, lambda: "no policy is in force")
 
 
 def attempt(api, item):
@@ -200,14 +198,17 @@ def test_a_controller_makes_no_pod_that_its_owner_could_not_make(users):
 
 def test_a_quota_counts_objects(users):
     path = f"/api/v1/namespaces/{NAMESPACE}/resourcequotas/tenant/status"
-    users["admin"].request("PATCH", path, {"status": {"used": {"count/configmaps": "100"}}})
+
+    def used(number, expected):
+        users["admin"].request("PATCH", path, {"status": {"used": {"count/configmaps": number}}})
+        said = lambda: refusal(users["owner"], obj("v1", "ConfigMap"))  # noqa: E731
+        # The API server reads a quota again after a moment.
+        wait_until(lambda: ("exceeded quota: tenant" in said()) is expected, 60, lambda: f"{number}: {said()}")
+
     try:
-        until = time.monotonic() + 30
-        while not (said := refusal(users["owner"], obj("v1", "ConfigMap"))) and time.monotonic() < until:
-            time.sleep(0.5)  # the API server reads a quota again after a moment
-        assert "exceeded quota: tenant" in said
+        used("100", True)
     finally:
-        users["admin"].request("PATCH", path, {"status": {"used": {"count/configmaps": "0"}}})
+        used("0", False)
 
 
 @pytest.mark.parametrize(
@@ -392,9 +393,8 @@ def test_what_was_there_before_a_contract_became_narrower_can_be_scaled_and_repl
 
     def excepted(rules, expected):
         users["admin"].request("PATCH", terms, {"spec": {"exceptions": rules}})
-        until = time.monotonic() + 30
-        while bool(refusal(users["owner"], item)) is not expected and time.monotonic() < until:
-            time.sleep(0.5)  # the API server reads a contract after a moment
+        # The API server reads a contract after a moment.
+        wait_until(lambda: bool(refusal(users["owner"], item)) is expected, 60, lambda: refusal(users["owner"], item))
 
     excepted(["tenancy-registry"], False)
     post(users["owner"], item)

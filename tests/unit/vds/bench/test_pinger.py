@@ -2,22 +2,17 @@
 
 import ast
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from vds.bench import pinger
 from vds.bench.readings import latency
 
 TEXT = Path(pinger.__file__).read_text()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def test_round_trips_between_two_processes_are_counted_and_ranked(tmp_path: Path):
