@@ -34,6 +34,15 @@ class File(NamedTuple):
     text: str
 
 
+class Parts(NamedTuple):
+    """What a stack of a project has, as far as it can be read."""
+
+    apps: tuple[App, ...] = ()
+    routes: tuple[Route, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """Everything that is wrong with it."""
+
+
 class _Declared(NamedTuple):
     model: type[App] | type[Route]
     name: str
@@ -57,15 +66,15 @@ def contract_in(file: File) -> ContractSpec:
         raise AgencyError([one._replace(subject=file.name) for one in error.findings]) from None
 
 
-def check_project(project: File, stack: File, contract: ContractSpec) -> list[Finding]:
-    """Everything that is wrong with a stack of a project: `Pulumi.yaml` and `Pulumi.<stack>.yaml`.
+def read_project(project: File, stack: File, contract: ContractSpec) -> Parts:
+    """The apps and routes of a stack, from `Pulumi.yaml` and `Pulumi.<stack>.yaml`, with everything that is wrong.
 
     A value that only an update knows gives a finding that is not decided, and a resource of another package an advice.
     """
     try:
-        return _Project(project, stack).problems(contract)
+        return _Project(project, stack).parts(contract)
     except ReadError as error:
-        return list(error.findings)
+        return Parts(findings=error.findings)
 
 
 class _Project:
@@ -81,7 +90,7 @@ class _Project:
         self.besides: list[Finding] = []
         """What is not judged here."""
 
-    def problems(self, contract: ContractSpec) -> list[Finding]:
+    def parts(self, contract: ContractSpec) -> Parts:
         declared = list(self._declared())
         places: dict[str, _Declared] = {}
         apps: list[App] = []
@@ -104,7 +113,8 @@ class _Project:
         if not declared:
             remedy = f"add one of type {PACKAGE}:App, or apps: in {self.stack}"
             found.append(Finding("agency-settings", self.name, "has no app and no route", remedy))
-        return [self._located(one, places) for one in [*found, *self.besides]]
+        located = tuple(self._located(one, places) for one in [*found, *self.besides])
+        return Parts(tuple(apps), tuple(routes), located)
 
     def _declared(self) -> Iterator[_Declared]:
         """Apps and routes of the program, and of the stack file."""
@@ -199,6 +209,6 @@ def _leaves(node: Node) -> Iterator[Node]:
 def check(project: File, stack: File, contract: File) -> list[Finding]:
     """The same from a contract's file; what is wrong with that is a finding too."""
     try:
-        return check_project(project, stack, contract_in(contract))
+        return list(read_project(project, stack, contract_in(contract)).findings)
     except AgencyError as error:
         return list(error.findings)

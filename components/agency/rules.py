@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 from operator import attrgetter
+from typing import NamedTuple
 
 from components.agency.model import GATEWAY, App, Route
 from components.core.duplicates import duplicates
@@ -172,16 +173,27 @@ def _backend_problems(route: Route, apps: Sequence[App]) -> Iterator[Finding]:
         yield Finding("agency-app", _route(route), said, "add canary: { image: … } to the app", value=app.name)
 
 
-def _quota_problems(apps: Sequence[App], contract: ContractSpec) -> Iterator[Finding]:
-    """Pods with those that an update starts before it ends the old ones: one more of each version."""
+class Use(NamedTuple):
+    """How much of one quota the apps of a stack need."""
+
+    what: str
+    needs: Decimal
+    quota: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.what}: {_number(self.what, self.needs)} of {_number(self.what, self.quota)}"
+
+
+def quota_use(apps: Sequence[App], contract: ContractSpec) -> list[Use]:
+    """With the pods that an update starts before it ends the old ones: one more of each version."""
     quota = SIZES[contract.size][0]
     pods = [
         (app, count + 1) for app in apps for count in (app.replicas, *([app.canary.replicas] if app.canary else []))
     ]
-    for what, has, most in (
-        ("pods", Decimal(sum(count for _, count in pods)), Decimal(quota.pods)),
+    return [
+        Use("pods", Decimal(sum(count for _, count in pods)), Decimal(quota.pods)),
         *(
-            (what, sum((quantity_value(each(app)) * count for app, count in pods), Decimal()), quantity_value(most))
+            Use(what, sum((quantity_value(each(app)) * count for app, count in pods), Decimal()), quantity_value(most))
             for what, each, most in (
                 ("processor time that pods get for sure", attrgetter("cpu"), quota.requests_cpu),
                 ("processor time", attrgetter("cpu_limit"), quota.limits_cpu),
@@ -189,7 +201,11 @@ def _quota_problems(apps: Sequence[App], contract: ContractSpec) -> Iterator[Fin
                 ("disk for temporary files", attrgetter("disk"), quota.requests_ephemeral_storage),
             )
         ),
-    ):
+    ]
+
+
+def _quota_problems(apps: Sequence[App], contract: ContractSpec) -> Iterator[Finding]:
+    for what, has, most in quota_use(apps, contract):
         if has > most:
             said = f"need {_amount(what, has)} while they are updated"
             said += f", and a {contract.size} namespace has {_amount(what, most)}"
@@ -198,5 +214,10 @@ def _quota_problems(apps: Sequence[App], contract: ContractSpec) -> Iterator[Fin
 
 
 def _amount(what: str, value: Decimal) -> str:
+    number = _number(what, value)
+    return f"{number} of {what}" if number.endswith("MiB") else f"{number} {what}"
+
+
+def _number(what: str, value: Decimal) -> str:
     mebibytes = "memory" in what or "disk" in what
-    return f"{value / 1024**2:f} MiB of {what}" if mebibytes else f"{value.normalize():f} {what}"
+    return f"{value / 1024**2:f} MiB" if mebibytes else f"{value.normalize():f}"

@@ -12,6 +12,7 @@ from components.core.finding import Finding
 from components.core.manifests import Manifest, manifest
 from components.core.names import KUBE_SYSTEM
 from components.tenancy.registered import in_namespace
+from components.tenancy.registration.contract import ContractEgress, ContractSpec
 from components.tenancy.registration.environment import Environment
 from components.tenancy.registration.model import Egress, Registration
 
@@ -38,7 +39,7 @@ class Traffic(NamedTuple):
     namespace: str
     gateway_namespace: str | None
     """Of the gateway's pods; None if Cilium's Envoy sends the requests."""
-    egress: tuple[Egress, ...]
+    egress: tuple[Egress | ContractEgress, ...]
 
 
 def egress_problems(registration: Registration, environment: Environment) -> Iterator[Finding]:
@@ -64,7 +65,17 @@ def network_manifests(registration: Registration, namespace: str, environment: E
         environment.gateway.data_plane_namespace,
         tuple(sorted(registration.egress, key=lambda one: one.name)),
     )
-    render = {"cilium": _cilium, "calico": _calico}.get(environment.cni, _kubernetes)
+    return _rendered(traffic, environment.cni)
+
+
+def contract_manifests(namespace: str, contract: ContractSpec) -> list[Manifest]:
+    """The same policies, from what the contract says of them."""
+    gateway = contract.gateway.data_plane_namespace or None
+    return _rendered(Traffic(contract.tenant, namespace, gateway, contract.egress), contract.cni)
+
+
+def _rendered(traffic: Traffic, cni: str) -> list[Manifest]:
+    render = {"cilium": _cilium, "calico": _calico}.get(cni, _kubernetes)
     return list(render(traffic))
 
 
@@ -203,7 +214,7 @@ def floor_manifests(environment: Environment, *, admin_tier: bool = False) -> li
     return [manifest("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", FLOOR, spec=spec)]
 
 
-def _callers(one: Egress) -> dict[str, Any]:
+def _callers(one: Egress | ContractEgress) -> dict[str, Any]:
     return {"matchLabels": {f"{labels.EGRESS}{one.name}": "true"}}
 
 

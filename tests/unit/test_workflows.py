@@ -23,6 +23,8 @@ FOLDER = ROOT / ".github" / "workflows"
 EXAMPLES = ROOT / "examples" / "ci"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 FORGEJO = sorted((EXAMPLES / "forgejo").glob("*.yml"))
+AGENCY = EXAMPLES / "agency" / "preview.yml"
+"""For a repository of an agency: it runs a release of this project in place of the Makefile."""
 GITLAB = EXAMPLES / "gitlab" / ".gitlab-ci.yml"
 UNMERGED = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "merge_group"}
 """What somebody without the right to merge can trigger. A tag may be of such a commit too: its job gets no secret, and
@@ -100,7 +102,7 @@ def all_jobs() -> list[Job]:
     return [job for path in (*WORKFLOWS, *FORGEJO) for job in jobs_of(path.name, path.read_text())]
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, EXAMPLES / "forgejo" / "preview.yml"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, EXAMPLES / "forgejo" / "preview.yml", AGENCY], ids=lambda path: path.name)
 def test_an_unmerged_branch_reaches_no_secret_and_no_identity(path: Path) -> None:
     """Finding 2. Secrets of environments, which only jobs of main get; none in a job that a pull request starts."""
     assert [problem for job in jobs_of(path.name, path.read_text()) for problem in authority_problems(job)] == []
@@ -187,7 +189,7 @@ def test_the_base_s_program_runs_in_the_preview_and_the_change_s_only_behind_rev
     assert program.body["needs"] == "data"
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, *FORGEJO], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *FORGEJO, AGENCY], ids=lambda path: path.name)
 def test_a_workflow_can_do_nothing_that_it_does_not_say(path: Path) -> None:
     workflow = load(path.read_text())
     assert workflow["permissions"] in ({}, {"contents": "read"})
@@ -201,7 +203,7 @@ def test_a_workflow_can_do_nothing_that_it_does_not_say(path: Path) -> None:
                 assert step["with"]["persist-credentials"] is False
 
 
-@pytest.mark.parametrize("path", [*WORKFLOWS, *FORGEJO], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, *FORGEJO, AGENCY], ids=lambda path: path.name)
 def test_actions_are_pinned_by_commit(path: Path) -> None:
     used = re.findall(r"uses: (\S+)(.*)", path.read_text())
     assert used
@@ -213,10 +215,10 @@ def test_actions_are_pinned_by_commit(path: Path) -> None:
 def test_zizmor_finds_nothing() -> None:
     """`zizmor: ignore` stands only where a reason stands beside it."""
     program = Path(sys.executable).with_name("zizmor")
-    words = [str(program), "--offline", "--no-progress", "--persona=pedantic", ".github", *map(str, FORGEJO)]
+    words = [str(program), "--offline", "--no-progress", "--persona=pedantic", ".github", *map(str, (*FORGEJO, AGENCY))]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    for path in (*WORKFLOWS, *FORGEJO):
+    for path in (*WORKFLOWS, *FORGEJO, AGENCY):
         ignored = re.findall(r"zizmor: ignore\[[\w,-]+\](.*)", path.read_text())
         assert all(len(reason) > 20 for reason in ignored)
 
@@ -231,7 +233,7 @@ def actionlint(*files: str, folder: Path = ROOT) -> subprocess.CompletedProcess[
 
 
 def test_actionlint_finds_nothing() -> None:
-    done = actionlint(*(str(path.relative_to(ROOT)) for path in (*WORKFLOWS, *FORGEJO)))
+    done = actionlint(*(str(path.relative_to(ROOT)) for path in (*WORKFLOWS, *FORGEJO, AGENCY)))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -255,7 +257,7 @@ def test_actionlint_finds_a_mistake_of_each_kind(tmp_path: Path, old: str, new: 
 
 @pytest.mark.parametrize(
     ("schema", "path"),
-    [*(("github-workflows", path) for path in (*WORKFLOWS, *FORGEJO)), ("gitlab-ci", GITLAB)],
+    [*(("github-workflows", path) for path in (*WORKFLOWS, *FORGEJO, AGENCY)), ("gitlab-ci", GITLAB)],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_a_definition_has_its_forge_s_form(schema: str, path: Path) -> None:
@@ -301,6 +303,15 @@ def test_every_option_of_our_commands_is_there() -> None:
             known, required = options_of(every)
             assert {word for word in every if word.startswith("--")} <= known, name
             assert required <= set(every), name
+
+
+def test_the_workflow_of_an_agency_calls_our_commands_with_options_that_they_have() -> None:
+    called = [line.split()[1:] for line in runs(AGENCY) if line.startswith("$VDS ")]
+    assert [words[0] for words in called] == ["preview-comment", "post-comment"]
+    for words in called:
+        known, required = options_of(words)
+        given = {word for word in words if word.startswith("--")}
+        assert required <= given <= known
 
 
 def test_the_engine_never_runs_without_the_pack_or_the_login() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from vds.post_comment import poster
 from vds.preview_comment.change import Changeset, change_between
-from vds.preview_comment.command import Base, ReportLink, Stacks, begun
+from vds.preview_comment.command import Base, ReportLink, Stacks, agency_files, begun, begun_file
 from vds.preview_comment.render import comment, marker
 from vds.preview_comment.report import StackReport, loaded
 
@@ -17,9 +17,9 @@ _NONE = "its preview has not ended, or waits for a reviewer: see the checks of t
 
 
 def post_comment(
-    stacks: Stacks,
-    head: Annotated[str, typer.Option(help="Commit of the change that was previewed.")],
+    stacks: Stacks = None,
     *,
+    head: Annotated[str, typer.Option(help="Commit of the change that was previewed.")],
     base: Base = "main",
     reports_file: Annotated[
         Path | None, typer.Option("--reports", help="File of `vds preview-comment --save`. Default: no preview yet.")
@@ -32,7 +32,7 @@ def post_comment(
     whether the program changes, is asked of git again. Only an open pull request whose newest commit is --head gets a
     comment.
     """
-    stacks = list(dict.fromkeys(stacks))
+    stacks = list(dict.fromkeys(stacks or ()))
     change = change_between(base, head, Path.cwd())
     thread = poster.thread(change.head or "")
     content = reports_file.read_bytes() if reports_file and reports_file.is_file() else b"[]"
@@ -45,9 +45,10 @@ def post_comment(
 def judged(stacks: Sequence[str], change: Changeset, reports: Sequence[StackReport]) -> list[StackReport]:
     """The reports with what git says in place of what they say."""
     by_stack = {report.stack: report for report in reports}
-    known = [begun(stack, change) for stack in stacks]
+    files = [*(change.registrations if stacks else ()), *agency_files(change, stacks)]
+    known = [*(begun(stack, change) for stack in stacks), *(begun_file(file, change) for file in files)]
     return [
-        replace(by_stack[own.stack], touched_by=own.touched_by, program=own.program)
+        replace(by_stack[own.stack], touched_by=own.touched_by, program=own.program, compared=own.compared)
         if own.stack in by_stack and own.touched_by
         else replace(own, unavailable=_NONE if own.touched_by else "")
         for own in known

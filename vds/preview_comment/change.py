@@ -13,9 +13,11 @@ from typing import Any
 from components.stackfile.parsing import SpecError, read_stack_file, spec_data
 from vds.preview_comment.touched import (
     JUDGES,
+    REGISTRATIONS,
     ProgramChange,
     code_folders,
     is_data,
+    is_registration,
     is_regular,
     of_program,
     of_stack,
@@ -52,6 +54,21 @@ class Changeset:
         """The changed files that the stack is made of."""
         others = {name for other in self._stacks() if other != stack for name in self.data_of(other)}
         return of_stack(self.modes, self.data_of(stack), others)
+
+    @property
+    def registrations(self) -> tuple[str, ...]:
+        """The changed files of registrations."""
+        return tuple(sorted(filter(is_registration, self.modes)))
+
+    def all_registrations(self) -> Mapping[str, str]:
+        """Every registration's file after the change, with its text."""
+        listed = _git(self.project, "ls-tree", "--name-only", "-z", self.base, "--", REGISTRATIONS).split("\0")
+        names = sorted({*filter(is_registration, listed), *self.registrations})
+        return {name: text for name in names if (text := self.text_after(name)) is not None}
+
+    def stack_files(self) -> tuple[str, ...]:
+        """The stack files of the project's folder, before or after the change."""
+        return tuple(map(stack_file, self._stacks()))
 
     def data_of(self, stack: str) -> frozenset[str]:
         """The stack file and what it names, before and after the change; a folder ends with a slash.

@@ -16,6 +16,7 @@ from vds.preview_comment.events import Change
 from vds.preview_comment.masking import SECRET, UNKNOWN
 from vds.reach.inputs import of_resources
 
+_SELECTORS = {"NetworkPolicy": "podSelector", "CiliumNetworkPolicy": "endpointSelector"}
 _MOST_PAIRS = 50_000
 """Comparing them takes half a minute."""
 
@@ -26,7 +27,8 @@ def of_changes(changes: Sequence[Change]) -> tuple[str, ...]:
         return ()
     sides = [_objects(changes, side) for side in ("old", "new")]
     try:
-        before, after = (_state(objects, gaps) for objects, gaps in sides)
+        everything = [item for objects, _ in sides for item in objects]
+        before, after = (_state(objects, gaps, everything) for objects, gaps in sides)
     except ValueError as error:
         return (f"who reaches whom is not compared: {error}",)
     touched = _touched(*(objects for objects, _ in sides))
@@ -67,22 +69,32 @@ def _sealed(value: Any) -> Any:
     return [_sealed(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _state(objects: Sequence[Manifest], gaps: Mapping[str, str]) -> State:
+def state_of(changes: Sequence[Change], side: str) -> State:
+    """Who is there, and which policies, before (`old`) or after (`new`) the change. Raises ValueError."""
+    objects, gaps = _objects(changes, side)
+    return _state(objects, gaps, objects)
+
+
+def _state(objects: Sequence[Manifest], gaps: Mapping[str, str], selecting: Sequence[Manifest]) -> State:
     there = read(objects, gaps=gaps)
     filled = {name.partition("/")[0] for name in there.workloads}
-    return read([*objects, *_selected(objects, filled)], gaps=gaps)
+    return read([*objects, *_selected(objects, filled, selecting)], gaps=gaps)
 
 
-def _selected(objects: Sequence[Manifest], filled: set[str]) -> Iterator[Manifest]:
-    """A pod for each set of labels that policies of a namespace without workloads select: its pods come later."""
+def _selected(objects: Sequence[Manifest], filled: set[str], selecting: Sequence[Manifest]) -> Iterator[Manifest]:
+    """A pod for each set of labels that policies of a namespace without workloads select: its pods come later.
+
+    `selecting`: objects before and after the change, so that a new policy does not show the same pods as new ones.
+    """
     empty = {item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"} - filled
     labels: dict[str, dict[str, Mapping[str, str]]] = {str(name): {"other": {}} for name in empty}
-    for item in objects:
+    for item in selecting:
         namespace = str((item.get("metadata") or {}).get("namespace"))
-        if item["kind"] == "NetworkPolicy" and namespace in labels:
-            wanted = ((item.get("spec") or {}).get("podSelector") or {}).get("matchLabels") or {}
+        if item["kind"] in _SELECTORS and namespace in labels:
+            wanted = ((item.get("spec") or {}).get(_SELECTORS[item["kind"]]) or {}).get("matchLabels") or {}
             if wanted and all(isinstance(value, str) for value in wanted.values()):
-                labels[namespace].setdefault("+".join(wanted.values()), wanted)
+                names = (key.rpartition("/")[2] if value == "true" else value for key, value in wanted.items())
+                labels[namespace].setdefault("+".join(names), wanted)
     for namespace, found in sorted(labels.items()):
         for name, one in sorted(found.items()):
             meta = {"name": name, "namespace": namespace, "labels": dict(one)}

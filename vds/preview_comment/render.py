@@ -31,7 +31,8 @@ def full(reports: Sequence[StackReport]) -> str:
 
 
 def _text(reports: Sequence[StackReport], limit: int | None, closing: str) -> str:
-    first = marker([report.stack for report in reports])
+    # Which files of tenants change may be another thing after the next commit.
+    first = marker([report.stack for report in reports if report.compared != "objects"])
     blocks = list(_blocks(reports, LONGEST if limit is not None else sys.maxsize))
     if limit is None:
         blocks = [replace(block, text=block.whole or block.text) for block in blocks]

@@ -64,8 +64,13 @@ class StackReport:
     """Why the base has no preview; everything is then new."""
     reach: tuple[str, ...] = ()
     """Pods that reach others after the change and not before, each as a sentence."""
-    compared: Literal["descriptions", "state"] = "descriptions"
-    """The base's description with the change's, or the state with the description."""
+    compared: Literal["descriptions", "state", "objects"] = "descriptions"
+    """The base's description with the change's, the state with the description, or the objects of a registration or of
+    an agency's stack."""
+    allowed: tuple[str, ...] = ()
+    """Of objects: what a tenant or its apps may do, and what not any more, each as a sentence."""
+    quota: tuple[str, ...] = ()
+    """Of objects: what they need, or what their quotas are."""
 
     @property
     def stopped(self) -> bool:
@@ -98,6 +103,15 @@ def preflight(text: str, spec: PlatformSpec, *, now: float) -> Preflight:
         unknown=sum(finding.state == "unknown" and not finding.stops for finding in found),
         missing=tuple(node.name for node in spec.nodes if node.name not in known),
     )
+
+
+ATTENTION = "❗"
+"""First of a line that a reviewer must see."""
+
+
+def difference(before: set[str], after: set[str]) -> tuple[str, ...]:
+    """What comes and what goes."""
+    return (*(f"➕ {one}" for one in sorted(after - before)), *(f"➖ {one}" for one in sorted(before - after)))
 
 
 _REPORTS = TypeAdapter(tuple[StackReport, ...])
@@ -154,6 +168,8 @@ def _as_json(report: StackReport) -> Mapping[str, object]:
             "removed": [fact._asdict() for fact in report.residency.removed],
         },
         "reach": list(report.reach),
+        "allowed": list(report.allowed),
+        "quota": list(report.quota),
         "preflight": None
         if found is None
         else {

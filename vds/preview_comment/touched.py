@@ -1,5 +1,6 @@
 """Which stacks a change touches, and whether it changes the program, by the files that it changes. Pure."""
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ _READ_BY_TOOLS = ("Pulumi.yaml", "mkdocs.yml")
 """They decide what runs."""
 _REGULAR = ("100644", "100755", "000000")
 """Git's modes of a file, of one that can be executed, and of one that is deleted."""
+
+REGISTRATIONS = "tenants/"
+"""The project of registrations: `Pulumi.<tenant>.yaml` in it is data, which no stack of an environment is made of."""
+_REGISTRATION = re.compile(rf"{REGISTRATIONS}Pulumi\.[a-z0-9-]+\.yaml")
 
 JUDGES = ("policies", "components", "vds", "requirements.txt", "pyproject.toml", "setup.sh")
 """What judges a change: the policies, the rules that they use, the tool that runs them, and their libraries."""
@@ -36,7 +41,8 @@ def of_stack(changed: Iterable[str], own: Collection[str], others: Collection[st
     Every file that is no document and belongs to no other stack alone is of this stack.
     """
     mine = {*own, *_OF_EVERY_STACK}
-    return tuple(sorted(file for file in changed if not _document(file) and (_in(file, mine) or not _in(file, others))))
+    read = [file for file in changed if not _document(file) and not is_registration(file)]
+    return tuple(sorted(file for file in read if _in(file, mine) or not _in(file, others)))
 
 
 def of_program(changed: Iterable[str], named: Collection[str], code: Collection[str]) -> tuple[str, ...]:
@@ -49,11 +55,18 @@ def is_data(file: str, named: Collection[str], code: Collection[str]) -> bool:
 
     `code`: the top folders of the base that have more than data.
     """
+    if is_registration(file):
+        return True
     parts = file.split("/")
     hidden = any(part.startswith(".") for part in parts)
     inside_code = len(parts) > 1 and parts[0] in code
     readable = file.endswith(_DATA) and file not in _READ_BY_TOOLS
     return _in(file, {*named, *_OF_EVERY_STACK}) and readable and not hidden and not inside_code
+
+
+def is_registration(file: str) -> bool:
+    """Whether a file is a tenant's registration."""
+    return _REGISTRATION.fullmatch(file) is not None
 
 
 def code_folders(files: Iterable[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from vds.preview_comment.budget import Block, Risk
 from vds.preview_comment.difference import noise
-from vds.preview_comment.report import StackReport
+from vds.preview_comment.report import ATTENTION, StackReport
 from vds.preview_comment.residency import Delta, Fact
 from vds.preview_comment.touched import JUDGES, ProgramChange
 from vds.shared.markdown import code, code_block, count, escape_for_forge
@@ -14,6 +14,7 @@ from vds.shared.markdown import code, code_block, count, escape_for_forge
 _COMPARED = {
     "descriptions": "the base's description with the change's. Secrets, nodes, cluster and state were not read",
     "state": "the state with the description. Secrets, nodes and cluster were not read",
+    "objects": "the objects of the base's files with those of the change's. No cluster was asked",
 }
 _NAMES_SHOWN = 5
 _FACTS_SHOWN = 8
@@ -35,9 +36,10 @@ def verdict_blocks(report: StackReport) -> Iterator[Block]:
     if len(facts) > _FACTS_SHOWN or facts != _facts(report.residency):
         yield Block("### Residency", Risk.HEADING)
         yield from (Block(f"- {fact}", Risk.VERDICT, "residency line") for fact in facts)
+    yield from _listed("What is allowed now", report.allowed, "right")
     yield from _listed("Who reaches whom", report.reach, "pair of pods")
     yield from _violations(report)
-    yield from _listed("What is wrong with the stack file", report.problems, "stack file problem")
+    yield from _listed(f"What is wrong with the {_what(report)}", report.problems, f"{_what(report)} problem")
     for error in report.preview.errors:
         text = f"**The engine stopped:**\n\n{code_block(_cut(error).splitlines()[:40], 'text')}"
         whole = f"**The engine stopped:**\n\n{code_block(error.splitlines(), 'text')}"
@@ -53,7 +55,14 @@ def _mark(report: StackReport) -> str:
         return "❌"
     preview, not_proved = report.preview, report.unavailable or report.program or report.unknown_base
     risky = preview.of("replace", "delete") or report.residency.risky or report.reach or preview.violations
-    return "⚠️" if risky or not_proved else "✅"
+    wider = any(not one.startswith("➖") for one in report.allowed) or any(
+        one.startswith(ATTENTION) for one in report.quota
+    )
+    return "⚠️" if risky or wider or not_proved else "✅"
+
+
+def _what(report: StackReport) -> str:
+    return "file" if report.compared == "objects" else "stack file"
 
 
 def _program(change: ProgramChange) -> str:
@@ -71,10 +80,11 @@ def _program(change: ProgramChange) -> str:
 
 def _headline(report: StackReport) -> str:
     if report.unavailable:
-        wrong = count(len(report.problems), "problem") + " in the stack file"
-        return f"no preview; {wrong if report.problems else 'the stack file is sound'}"
+        what = _what(report)
+        wrong = f"{count(len(report.problems), 'problem')} in the {what}"
+        return f"no preview; {wrong if report.problems else f'the {what} is sound'}"
     preview = report.preview
-    parts = []
+    parts = [count(len(report.problems), "problem")] if report.problems else []
     if preview.mandatory:
         parts.append(count(len(preview.mandatory), "policy violation"))
     failures = report.preflight.fails if report.preflight else ()
@@ -99,8 +109,11 @@ def _headline(report: StackReport) -> str:
 def _table(report: StackReport) -> str:
     rows = [
         ("Policies", _policies(report)),
-        ("Residency", _residency(report)),
-        ("Preflight", _preflight(report)),
+        *(
+            [("Quota", "; ".join(map(escape_for_forge, report.quota)) or "❔ not known")]
+            if report.compared == "objects"
+            else [("Residency", _residency(report)), ("Preflight", _preflight(report))]
+        ),
         ("Because of", _files(report)),
         ("Compared", _COMPARED[report.compared]),
     ]
@@ -111,7 +124,7 @@ def _policies(report: StackReport) -> str:
     preview = report.preview
     packs = ", ".join(f"{code(name)} {escape_for_forge(version)}" for name, version in preview.packs)
     if report.unavailable:
-        same = "the stack file was checked with the same predicates"
+        same = f"the {_what(report)} was checked with the same predicates"
         return f"❔ not asked: {escape_for_forge(report.unavailable)}; {same}"
     if not preview.packs:
         return "❔ no policy pack answered"
@@ -119,7 +132,9 @@ def _policies(report: StackReport) -> str:
     also = f", {count(advice, 'advice', 'pieces of advice')}" if advice else ""
     if preview.mandatory:
         return f"❌ {count(len(preview.mandatory), 'violation')}{also} ({packs})"
-    kept = f"{len(preview.passed)} kept" if preview.complete else "none broken so far"
+    kept = (
+        f"{len(preview.passed)} kept" if preview.passed else "none broken" if preview.complete else "none broken so far"
+    )
     return f"✅ {kept}{also} ({packs})"
 
 
