@@ -33,29 +33,22 @@ from xml.sax.saxutils import escape
 import yaml
 
 from components.core.manifests import Manifest
-from components.core.untrusted import json_value, yaml_value
-from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, Cluster
-from components.residency.model import Residency
+from components.core.untrusted import json_value
+from components.kubernetes_api import ApiError
 from components.stackfile.registered_cluster import CONTRACTS
-from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
-from components.tenancy.registration.administration import administration_manifests
-from components.tenancy.registration.contract import contract, contract_definition
-from components.tenancy.registration.environment import environment_manifest
+from components.tenancy.bundle import namespace_manifests, registered_namespace
+from components.tenancy.registration.contract import contract
 from components.tenancy.registration.model import Registration
 from lab.progress import Progress
 from lab.toolchain import build
 from lab.toolchain.pins import TOOLS
-from tests.support import registrations
-from tests.support.api_server import api_server, as_user, controllers
-from tests.support.engine import Engine
+from tests.support.registered_site import CHANGED, OSLO, Site, numbered, registered_site
 from tests.support.stacks import ROOT
 
 EACH, ONE, KUBECTL = "a stack for each", "one stack for all", "kubectl"
 WAYS = (KUBECTL, EACH, ONE)
 _COLOURS = {EACH: "#0b6", ONE: "#c40", KUBECTL: "#05a"}
-_ADMINISTRATORS = "tenant-administrators"
 _SECONDS = 3600
-_ENVIRONMENT = registrations.environment(cni="flannel")  # its objects are Kubernetes' own: no other CRDs are needed
 _ONE_STACK = """
 from functools import reduce
 from os import environ
@@ -116,66 +109,33 @@ class Row(NamedTuple):
     """Of the machine during the run: the mean of the load averages of one minute."""
 
 
-class Site:
-    """An empty API server with what the environment publishes, and the platform team's folder."""
+def _timed(site: Site, *words: str) -> Taken:
+    """Run a command. Ends the benchmark if it fails."""
+    client, server, started = _client(), _server(), time.perf_counter()
+    done = subprocess.run(
+        words,
+        cwd=site.engine.project,
+        env=site.engine.environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+    )
+    taken = Taken(time.perf_counter() - started, _client() - client, _server() - server)
+    if done.returncode:
+        raise SystemExit(f"error: {' '.join(words)}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return taken
 
-    def __init__(self, folder: Path, admin: str) -> None:
-        self.admin = Cluster(admin)
-        self.engine = Engine(folder / "engine", "a passphrase")
-        self.tenants = self.engine.project / "tenants"
-        self.tenants.mkdir()
-        for name in ("Pulumi.yaml", "__main__.py"):
-            (self.tenants / name).write_text((ROOT / "tenants" / name).read_text())
-        self.kubeconfig = folder / "engineer.kubeconfig"
-        self.kubeconfig.write_text(as_user(admin, "token-engineer"))
-        self.engine.environment["KUBECONFIG"] = str(self.kubeconfig)
-        residency = Residency.model_validate(registrations.RESIDENCY, by_alias=True, by_name=False)
-        facts = _ENVIRONMENT.model_dump(mode="json", by_alias=True)
-        for made in (
-            contract_definition(),
-            *administration_manifests([_ADMINISTRATORS]),
-            *cluster_manifests(_ENVIRONMENT),
-            environment_manifest(facts, residency.model_dump(mode="json", by_alias=True)),
-        ):
-            path, manager = self.admin.path_of(made), [("fieldManager", "environment")]
-            self.admin.request("PATCH", path, made, query=manager, content_type=SERVER_SIDE_APPLY)
-        self._until_there()
 
-    def _until_there(self) -> None:
-        for _ in range(30):  # a new kind is not there at once
-            try:
-                self.admin.request("GET", CONTRACTS)
-                return
-            except ApiError:
-                time.sleep(1)
-        raise SystemExit("error: the API server does not serve contracts")
-
-    def timed(self, *words: str, folder: Path | None = None) -> Taken:
-        """Run a command. Ends the benchmark if it fails."""
-        client, server, started = _client(), _server(), time.perf_counter()
-        done = subprocess.run(
-            words,
-            cwd=folder or self.engine.project,
-            env=self.engine.environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
-        taken = Taken(time.perf_counter() - started, _client() - client, _server() - server)
-        if done.returncode:
-            raise SystemExit(f"error: {' '.join(words)}: {done.stdout[-3000:]}{done.stderr[-3000:]}")
-        return taken
-
-    def made(self, wanted: Sequence[Manifest]) -> None:
-        """Ends the benchmark unless all objects are in the cluster."""
-        for one in wanted:
-            try:
-                self.admin.request("GET", self.admin.path_of(one))
-            except ApiError as error:
-                raise SystemExit(f"error: the way made no {one['kind']} {one['metadata']}: {error}") from None
-        found = self.admin.request("GET", CONTRACTS)["items"]
-        if len(found) != sum(one["kind"] == "Contract" for one in wanted):
-            raise SystemExit(f"error: the cluster has {len(found)} contracts")
+def _check(site: Site, wanted: Sequence[Manifest]) -> None:
+    """Ends the benchmark unless all objects are in the cluster."""
+    for one in wanted:
+        try:
+            site.admin.request("GET", site.admin.path_of(one))
+        except ApiError as error:
+            raise SystemExit(f"error: the way made no {one['kind']} {one['metadata']}: {error}") from None
+    found = site.admin.request("GET", CONTRACTS)["items"]
+    if len(found) != sum(one["kind"] == "Contract" for one in wanted):
+        raise SystemExit(f"error: the cluster has {len(found)} contracts")
 
 
 def main() -> None:
@@ -206,22 +166,18 @@ def main() -> None:
 def _measured(way: str, tenants: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="benchmark-tenants-") as name:
         folder = Path(name)
-        with (
-            api_server(folder, {"engineer": _ADMINISTRATORS}) as admin,
-            controllers(folder, admin),
-        ):
-            site = Site(folder, admin)
-            wanted = [_registration(number) for number in range(tenants)]
+        with registered_site(folder) as site:
+            wanted = [numbered(number) for number in range(tenants)]
             for one in wanted:
-                _write(site, one)
+                site.write(one)
             load = [os.getloadavg()[0]]
             taken = []
             for command in _commands(way, site, wanted):
-                taken.append(site.timed(*command))
+                taken.append(_timed(site, *command))
                 load.append(os.getloadavg()[0])
-            changed = [{**wanted[0], "namespaces": _CHANGED}, *wanted[1:]]
+            changed = [{**wanted[0], "namespaces": CHANGED}, *wanted[1:]]
             objects = [item for one in changed for item in _objects(one)]
-            site.made(objects)
+            _check(site, objects)
             files = [file.stat().st_size for file in _state(site)] or [0]
             new, unchanged, one_changed = taken
             return Row(
@@ -244,7 +200,7 @@ def _commands(way: str, site: Site, wanted: Sequence[dict[str, Any]]) -> Iterato
         every = (sys.executable, "-m", "vds", "tenant", "up")
         yield (*every, "--all")
         yield (*every, "--all")
-        _write(site, {**first, "namespaces": _CHANGED})
+        site.write({**first, "namespaces": CHANGED})
         yield (*every, first["tenant"])
     elif way == ONE:
         place = site.engine.project / "all"
@@ -256,7 +212,7 @@ def _commands(way: str, site: Site, wanted: Sequence[dict[str, Any]]) -> Iterato
         words = ("pulumi", "--non-interactive", "up", "--stack", "all", "--policy-pack", pack, "--yes", "--cwd")
         yield (*words, str(place))
         yield (*words, str(place))
-        _write(site, {**first, "namespaces": _CHANGED})
+        site.write({**first, "namespaces": CHANGED})
         yield (*words, str(place))
     else:
         (tool,) = [tool for tool in TOOLS if tool.name == "kubectl"]
@@ -269,26 +225,8 @@ def _commands(way: str, site: Site, wanted: Sequence[dict[str, Any]]) -> Iterato
         everything.write_text(yaml.safe_dump_all(every_object))
         yield (*apply, str(everything))
         yield (*apply, str(everything))
-        one.write_text(yaml.safe_dump_all(_objects({**first, "namespaces": _CHANGED})))
+        one.write_text(yaml.safe_dump_all(_objects({**first, "namespaces": CHANGED})))
         yield (*apply, str(one))
-
-
-_CHANGED = {"prod": {"size": "large"}, "staging": {"size": "small"}}
-
-
-def _registration(number: int) -> dict[str, Any]:
-    """Two namespaces and one destination outside of the cluster."""
-    tenant = f"agency-{number}"
-    call = {**registrations.BUTIKK["egress"][0], "name": tenant, "hosts": [], "networks": ["198.51.100.0/24"]}
-    changed = {"domains": [f"{tenant}.example.no"], "registries": [f"registry.example.no/{tenant}/"], "egress": [call]}
-    return registrations.data(tenant=tenant, owner={"groups": [f"{tenant}-developers"]}, **changed)
-
-
-def _write(site: Site, registered: dict[str, Any]) -> None:
-    """Write the registration. What the engine wrote into the file, the stack's salt, stays."""
-    file = site.tenants / f"Pulumi.{registered['tenant']}.yaml"
-    kept = yaml_value(file.read_text()) if file.exists() else {}
-    file.write_text(yaml.safe_dump({**kept, **yaml_value(registrations.file_text(registered))}, sort_keys=False))
 
 
 def _objects(registered: dict[str, Any]) -> list[Manifest]:
@@ -296,8 +234,8 @@ def _objects(registered: dict[str, Any]) -> list[Manifest]:
     read = Registration.model_validate(registered, by_alias=True, by_name=False)
     made = []
     for name in read.namespace_names:
-        made += [registered_namespace(read, name), contract(read, name, _ENVIRONMENT)]
-        made += namespace_manifests(read, name, _ENVIRONMENT)
+        made += [registered_namespace(read, name), contract(read, name, OSLO)]
+        made += namespace_manifests(read, name, OSLO)
     plain: list[Manifest] = json_value(json.dumps(made))
     return plain
 

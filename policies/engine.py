@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pulumi_policy
@@ -50,6 +51,7 @@ from policies.policy import (
     is_one_of,
     objects_in,
 )
+from policies.reading import forget
 from policies.releases import inner_objects, is_release
 from policies.unknowns import undecided
 
@@ -193,7 +195,19 @@ def _subject(resource: ResourceView, release: str) -> str:
 
 
 _ASKED: dict[str, Mapping[str, Any]] = {}
-"""By URN, the inputs of every resource that this process was asked to judge by itself: each comes before its stack."""
+"""By URN, the inputs of every resource of a stack that this process was asked to judge by itself: each comes before its
+stack."""
+_KEEPING = Lock()
+
+
+def _keep(resource: ResourceView) -> None:
+    """Keep a resource for the policies of its stack. A process judges one stack after the other."""
+    stack = resource.urn.partition("::")[0] + "::"
+    with _KEEPING:  # the engine asks about several at a time
+        if not next(iter(_ASKED), stack).startswith(stack):
+            _ASKED.clear()
+            forget()
+        _ASKED[resource.urn] = resource.props
 
 
 def _as_shown(resource: PolicyResource) -> PolicyResource | None:
@@ -260,7 +274,7 @@ def engine_policy(policy: Policy) -> pulumi_policy.Policy:
     }
 
     def of_resource(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        _ASKED[args.urn] = args.props
+        _keep(args)
         for finding in judge_resource(policy, args, _settings(policy, args.get_config())):
             report(str(finding), None)
 

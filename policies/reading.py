@@ -31,10 +31,26 @@ class Once:
             self._kept[id(given)] = (given, self._function(given))
         return self._kept[id(given)][1]
 
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._kept.clear()
+
+
+_KEPT: list[Once] = []
+
 
 def read_once() -> None:
     """Let the SDK read each resource once."""
     names = vars(sdk)
-    names["json_format"] = SimpleNamespace(MessageToDict=Once(names["json_format"].MessageToDict))
+    message = Once(names["json_format"].MessageToDict)
+    names["json_format"] = SimpleNamespace(MessageToDict=message)
+    _KEPT.append(message)
     for name in ("deserialize_properties", "unknown_checking_proxy"):
         names[name] = Once(names[name])
+        _KEPT.append(names[name])
+
+
+def forget() -> None:
+    """Another stack is judged from now on."""
+    for one in _KEPT:
+        one.forget()

@@ -1,7 +1,9 @@
 """The only reader of the configuration of a tenant's stack: its registration, and the environment that it is in."""
 
 import os
+import time
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,11 @@ from components.tenancy.registration.model import Registration
 from components.tenancy.registration.rules import removed_namespaces
 
 KUBECONFIG = "KUBECONFIG"
+_SECONDS = 5
+"""How long a process that runs the program for many stacks takes what the cluster has said of its tenants: as long as
+an update takes, in which another may change it as well."""
+_MOST = 10_000
+"""Registrations of a folder that are kept in memory."""
 
 
 class Registered(NamedTuple):
@@ -54,7 +61,7 @@ def load() -> Registered:
         ) from None
     try:
         kubeconfig = kubeconfig_text()
-        cluster = read_cluster(Cluster(kubeconfig))
+        cluster = _known(kubeconfig, int(time.monotonic() / _SECONDS))
     except (NoEnvironmentError, KubeconfigError, UnreachableError, ApiError, OSError) as error:
         raise _refused(*read.findings, Finding(RULE, KUBECONFIG, str(error), "")) from None
     problems = cluster_problems(read, cluster, Path.cwd(), date.today())
@@ -65,10 +72,15 @@ def load() -> Registered:
     return Registered(read.registration, cluster.known.environment, record, state, kubeconfig)
 
 
+@lru_cache(1)
+def _known(kubeconfig: str, _: int) -> RegisteredCluster:
+    return read_cluster(Cluster(kubeconfig))
+
+
 def cluster_problems(file: RegistrationFile, cluster: RegisteredCluster, folder: Path, today: date) -> list[Finding]:
     """Everything that is wrong with a registration in its cluster, beside the other registrations of the folder."""
     environment = cluster.known.environment.environment
-    others = [*cluster.claims, *claims(read_folder(folder), file.environment)]
+    others = [*cluster.claims, *claims(map(_read, _files(folder)), file.environment)]
     found = problems_of(file, dict.fromkeys(others), today, cluster.known)
     if file.environment not in (None, environment):
         said = f"is {file.environment}, and KUBECONFIG leads to environment {environment}"
@@ -81,8 +93,22 @@ def cluster_problems(file: RegistrationFile, cluster: RegisteredCluster, folder:
 
 def read_folder(folder: Path) -> list[RegistrationFile]:
     """Every registration of a folder that can be read."""
-    files = sorted(folder.glob("Pulumi.*.yaml"))
-    return [read_registration(file) for file in files]
+    return [read_registration(file) for file in _files(folder)]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("Pulumi.*.yaml"))
+
+
+def _read(file: Path) -> RegistrationFile:
+    """A registration without its lines. A file is read again when it has changed."""
+    status = file.stat()
+    return _once(file, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(_MOST)
+def _once(file: Path, *_: int) -> RegistrationFile:
+    return read_registration(file)._replace(node=None, findings=())
 
 
 def kubeconfig_text() -> str:

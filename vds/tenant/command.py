@@ -120,17 +120,18 @@ def up(
     Exit code 0: all are up to date. Exit code 1: some failed; run it again with --resume. Exit code 2: none was begun.
     """
     from vds.tenant.folder import chosen, registrations_folder, tenant_of
-    from vds.tenant.running import Done, Job, Outcome, parallel, run_all
+    from vds.tenant.running import Done, parallel, run_all
+    from vds.tenant.worker import Outcome
 
     place = registrations_folder(folder)
     if not policy_pack.is_dir():
         raise OperationError(f"--policy-pack {policy_pack}: there is no such folder: name it")
     _require_kubeconfig()
-    wanted = [Job(tenant_of(one), Path(one.name)) for one in chosen(place, tenants or (), everything=everything)]
+    wanted = {tenant_of(one): Path(one.name) for one in chosen(place, tenants or (), everything=everything)}
     done = Done(place)
     if not resume:
         done.forget()
-    jobs = done.left(wanted)
+    left = done.left(wanted)
     ended = 0
 
     def report(outcome: Outcome) -> None:
@@ -138,12 +139,12 @@ def up(
         ended += 1
         said = "up to date" if outcome.ok else outcome.said
         print(
-            f"{'✓' if outcome.ok else '✗'} [{ended}/{len(jobs)}] {outcome.tenant}: {said}", file=sys.stderr, flush=True
+            f"{'✓' if outcome.ok else '✗'} [{ended}/{len(left)}] {outcome.tenant}: {said}", file=sys.stderr, flush=True
         )
 
-    if len(jobs) < len(wanted):
-        print(f"{len(wanted) - len(jobs)} of {len(wanted)} were updated by the last run", file=sys.stderr)
-    outcomes = run_all(jobs, place, policy_pack, at_once or parallel(), done, report)
+    if len(left) < len(wanted):
+        print(f"{len(wanted) - len(left)} of {len(wanted)} were updated by the last run", file=sys.stderr)
+    outcomes = run_all(left, place, policy_pack, at_once or parallel(), done, report)
     failed = [one for one in outcomes if not one.ok]
     if not failed:
         done.forget()
@@ -151,7 +152,7 @@ def up(
         print_json(
             {
                 "updated": [one.tenant for one in outcomes if one.ok],
-                "skipped": [job.tenant for job in wanted if job not in jobs],
+                "skipped": [tenant for tenant in wanted if tenant not in left],
                 "failed": {one.tenant: one.said for one in failed},
             }
         )
