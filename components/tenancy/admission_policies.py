@@ -15,6 +15,7 @@ from components.tenancy.admission_rules import (
     PROTECTED,
     PROTECTED_KINDS,
     RULES,
+    TOKENS,
     VARIABLES,
     Kind,
     Rule,
@@ -23,6 +24,7 @@ from components.tenancy.registration.contract import CONTRACT, GROUP, KIND, VERS
 
 CONTRACTS = "vds-platform-contracts"
 MADE = "vds-platform-protected"
+TOKENS_NAME = "vds-platform-tokens"
 DNS_OPTIONS = "vds-platform-dns-options"
 NDOTS = "2"
 """With Kubernetes' own 5, a pod asks for api.example.no in each domain of its search list first."""
@@ -39,6 +41,7 @@ def admission_manifests(kubernetes: str | None) -> list[Manifest]:
     return [
         *_validating(CONTRACTS, _contracts(), {"name": CONTRACT, "parameterNotFoundAction": "Deny"}),
         *_validating(MADE, _protected(), None),
+        *_validating(TOKENS_NAME, _tokens(), None),
         *(_dns_options() if kubernetes and parse(kubernetes) >= _MUTATING else ()),
     ]
 
@@ -92,7 +95,9 @@ def _matched(kind: Kind) -> dict[str, Any]:
 
 def _validation(rule: Rule) -> dict[str, Any]:
     waived = f"variables.subject != '{rule.subject}' || '{rule.id}' in params.spec.exceptions"
-    if rule.subject == "pod":  # after a contract has become narrower, controllers still scale down what was there
+    if (
+        rule.subject == "pod" and rule.of_spec
+    ):  # after a contract has become narrower, controllers still scale down what was there
         waived += " || variables.same"
     return {
         "expression": f"{waived} || ({rule.holds})",
@@ -118,6 +123,16 @@ def _protected() -> dict[str, Any]:
                 "reason": "Forbidden",
             }
         ],
+    }
+
+
+def _tokens() -> dict[str, Any]:
+    asked = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["serviceaccounts/token"]}
+    message = f"{TOKENS.message}: {TOKENS.remedy} ({TOKENS.id})"
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [asked]},
+        "validations": [{"expression": TOKENS.holds, "message": message, "reason": "Forbidden"}],
     }
 
 

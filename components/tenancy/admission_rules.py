@@ -33,6 +33,8 @@ class Rule(NamedTuple):
     """What is true of an object that keeps it. Has `object`, `request`, `params` (the contract) and `variables`."""
     message: str
     remedy: str
+    of_spec: bool = True
+    """Of pods: it reads their spec, so that an update which leaves that as it is keeps it. False: it reads metadata."""
 
 
 KINDS: Mapping[str, tuple[Kind, ...]] = {
@@ -54,6 +56,7 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
         Kind("batch", "cronjobs", "CronJob"),
         Kind("batch", "jobs", "Job"),
     ),
+    "budget": (Kind("policy", "poddisruptionbudgets", "PodDisruptionBudget"),),
     "policy": (Kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),),
     "refused": (
         Kind("", "endpoints", "Endpoints"),
@@ -98,6 +101,13 @@ POD = (
     "{0}.?spec.?template.?spec.orValue({{}}))"
 )
 """The spec of the pods that an object is or makes."""
+_ABOUT = (
+    "(request.resource.resource == 'pods' ? {0}.metadata : "
+    "request.resource.resource == 'podtemplates' ? {0}.?template.?metadata.orValue({{}}) : "
+    "request.resource.resource == 'cronjobs' ? {0}.?spec.?jobTemplate.?spec.?template.?metadata.orValue({{}}) : "
+    "{0}.?spec.?template.?metadata.orValue({{}}))"
+)
+"""The metadata of the pods that an object is or makes."""
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "pod": ("pod", POD.format("object")),
     "containers": (
@@ -127,7 +137,18 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "variables.pod.?affinity.?nodeAffinity.?preferredDuringSchedulingIgnoredDuringExecution.orValue([])"
         ".map(t, t.preference)",
     ),
-    "peers": (
+    "about": ("pod", _ABOUT.format("object")),
+    "marks": (
+        "pod",
+        "variables.about.?annotations.orValue({}).map(k, k) + variables.about.?labels.orValue({}).map(k, k)",
+    ),
+    "kept": (
+        "pod",
+        "oldObject == null ? [] : "
+        f"{_ABOUT.format('oldObject')}.?annotations.orValue({{}}).map(k, k) + "
+        f"{_ABOUT.format('oldObject')}.?labels.orValue({{}}).map(k, k)",
+    ),
+    "senders": (
         "policy",
         "params.spec.namespaces + (params.spec.gateway.dataPlaneNamespace == '' ? [] : "
         "[params.spec.gateway.dataPlaneNamespace])",
@@ -165,13 +186,16 @@ _ASKED_FOR = (
     "size(m.?queryParams.orValue([])) > 0))"
 )
 _NARROW = (
-    f"({{0}}.?matchLabels[?'{labels.NAMESPACE_NAME}'].orValue('') in variables.peers || "
+    f"({{0}}.?matchLabels[?'{labels.NAMESPACE_NAME}'].orValue('') in {{1}} || "
     f"{{0}}.?matchLabels[?'{labels.TENANT}'].orValue('') == params.spec.tenant || "
     f"{{0}}.?matchExpressions.orValue([]).exists(e, e.key == '{labels.NAMESPACE_NAME}' && e.operator == 'In' && "
-    "e.values.all(v, v in variables.peers)))"
+    "e.values.all(v, v in {1})))"
 )
-_PEER = f"(!has(p.ipBlock) && (!has(p.namespaceSelector) || {_NARROW.format('p.namespaceSelector')}))"
+_PEER = f"(!has(p.ipBlock) && (!has(p.namespaceSelector) || {_NARROW.format('p.namespaceSelector', '{2}')}))"
 _SIDE = "object.?spec.?{0}.orValue([]).all(r, size(r.?{1}.orValue([])) > 0 && r.{1}.all(p, " + _PEER + "))"
+_SENT = _SIDE.format("ingress", "from", "variables.senders")
+_CALLED = _SIDE.format("egress", "to", "params.spec.namespaces")
+"""Pods answer the gateway and do not call it: its pods have ports beside the listeners'."""
 _PLACES = "['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'kubernetes.io/arch', 'kubernetes.io/os']"
 _TOLERATED = "['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']"
 """The API server itself gives every pod tolerations of these (DefaultTolerationSeconds)."""
@@ -186,6 +210,28 @@ _READ_BY_OTHERS = (
     "service.beta.kubernetes.io/",
 )
 _NAME = "object.spec.externalName"
+_DNS_OF_THE_WORLD = "external-dns.alpha.kubernetes.io/"
+_READ_BY_NETWORKS = (
+    "cni.cilium.io/",
+    "cni.projectcalico.org/",
+    "io.cilium.",
+    "io.kubernetes.",
+    "ipam.cilium.io/",
+    "k8s.v1.cni.cncf.io/",
+    "network.cilium.io/",
+    "pcns.",
+    "pcsa.",
+    "policy.cilium.io/",
+    "v1.multus-cni.io/",
+    _DNS_OF_THE_WORLD,
+)
+"""Prefixes of what CNIs and ExternalDNS read of pods: addresses, networks, labels that stand for a namespace's."""
+_NODE = "volume.kubernetes.io/selected-node"
+_ASKS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.?postStart", "lifecycle.?preStop")
+_JOB = "batch.kubernetes.io/job-tracking"
+"""The finalizer that the Job controller gives its pods (KEP-2307)."""
+_LONGEST_STOP = 600
+"""Seconds. A drain waits so long for each pod."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -223,9 +269,34 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "tenancy-volume-name",
         "volume",
-        "request.operation != 'CREATE' || (object.?spec.?volumeName.orValue('') == '' && !has(object.spec.selector))",
-        "spec.volumeName or selector chooses a volume, which may hold the data of others",
+        "request.operation != 'CREATE' || (object.?spec.?volumeName.orValue('') == '' && !has(object.spec.selector) && "
+        "object.?spec.?dataSourceRef.?namespace.orValue('') == '')",
+        "spec.volumeName, selector or dataSourceRef.namespace chooses a volume, which may hold the data of others",
         "remove it: the storage class makes a new volume",
+    ),
+    Rule(
+        "tenancy-volume-node",
+        "volume",
+        # The scheduler writes it, and a provisioner takes it away.
+        f"object.metadata.?annotations[?'{_NODE}'].orValue('') in ['', "
+        f"oldObject == null ? '' : oldObject.metadata.?annotations[?'{_NODE}'].orValue('')] || "
+        "request.userInfo.username == 'system:kube-scheduler'",
+        f"the annotation {_NODE} makes a volume on a node that the scheduler did not choose",
+        "remove it",
+    ),
+    Rule(
+        "tenancy-budget",
+        "budget",
+        "!has(object.spec.minAvailable)",
+        "spec.minAvailable keeps a node from being drained if it is as much as there are pods",
+        "write maxUnavailable: 1",
+    ),
+    Rule(
+        "gateway-annotations",
+        "route",
+        f"!object.metadata.?annotations.orValue({{}}).exists(k, k.startsWith('{_DNS_OF_THE_WORLD}'))",
+        "metadata.annotations asks ExternalDNS for names, which may be of others",
+        "remove the annotation: the name servers of your domains have the gateway's address",
     ),
     Rule(
         "gateway-hostname",
@@ -268,6 +339,54 @@ RULES: tuple[Rule, ...] = (
         "variables.images.all(i, params.spec.registries.exists(r, i.startsWith(r.endsWith('/') ? r : r + '/')))",
         "an image comes from a registry that the contract has not",
         "copy it to a registry of the contract",
+    ),
+    Rule(
+        "tenancy-images",
+        "pod",
+        "variables.images.all(i, i.matches('[^/]@sha256:[0-9a-f]{64}$'))",
+        "an image has no digest, so that what runs can change without a review",
+        "write it as registry/name@sha256:…, as docker push prints it",
+    ),
+    Rule(
+        "tenancy-pod-metadata",
+        "pod",
+        "variables.marks.all(m, m in variables.kept || !("
+        + " || ".join(f"m.startsWith('{prefix}')" for prefix in _READ_BY_NETWORKS)
+        + "))",
+        "an annotation or label of its pods speaks to the CNI or ExternalDNS: it chooses addresses, networks or names",
+        "remove it",
+        of_spec=False,
+    ),
+    Rule(
+        "tenancy-finalizers",
+        "pod",
+        f"variables.about.?finalizers.orValue([]).all(f, f == '{_JOB}')",
+        "a finalizer keeps its pods when they are deleted, so that a node is never drained",
+        "remove metadata.finalizers",
+        of_spec=False,
+    ),
+    Rule(
+        "tenancy-grace-period",
+        "pod",
+        f"variables.pod.?terminationGracePeriodSeconds.orValue(30) <= {_LONGEST_STOP}",
+        f"terminationGracePeriodSeconds is more than {_LONGEST_STOP}: a drain waits so long",
+        f"write {_LONGEST_STOP} or less",
+    ),
+    Rule(
+        "tenancy-volume-kind",
+        "pod",
+        "variables.pod.?volumes.orValue([]).all(v, !has(v.csi))",
+        "a volume of kind csi asks a driver on the node for something that no claim and no quota has",
+        "write a claim (persistentVolumeClaim or ephemeral)",
+    ),
+    Rule(
+        "tenancy-probe-host",
+        "pod",
+        "variables.containers.all(c, "
+        + " && ".join(f"c.?{ask}.?{way}.?host.orValue('') == ''" for ask in _ASKS for way in ("httpGet", "tcpSocket"))
+        + ")",
+        "a probe or lifecycle handler has a host, which the kubelet calls from the node, past every network policy",
+        "remove host: the kubelet asks the pod itself",
     ),
     Rule(
         "tenancy-priority",
@@ -313,8 +432,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "tenancy-network-policy",
         "policy",
-        f"variables.platform || ({_SIDE.format('ingress', 'from')} && {_SIDE.format('egress', 'to')})",
-        "a rule has no peers, addresses, or namespaces that are neither the tenant's nor the gateway's",
+        f"variables.platform || ({_SENT} && {_CALLED})",
+        "a rule has no peers, addresses, or namespaces that are neither the tenant's nor, for ingress, the gateway's",
         "write podSelector, or namespaceSelector with kubernetes.io/metadata.name of a namespace in the contract; for "
         "destinations outside, set the label egress.vds-platform.no/<name> on the pods",
     ),
@@ -335,6 +454,16 @@ PROTECTED = Rule(
     "leave it, and write another one without the label",
 )
 """What a registration made stays as it is. There is no exception."""
+TOKEN_SECONDS = 86_400
+TOKENS = Rule(
+    "tenancy-token-lifetime",
+    "token",
+    f"object.spec.?expirationSeconds.orValue(3600) <= {TOKEN_SECONDS} || "
+    "object.spec.?boundObjectRef.?kind.orValue('') == 'Pod'",
+    f"a token of a ServiceAccount is asked for more than {TOKEN_SECONDS} seconds, and works after its owner has left",
+    "ask for a shorter one, and again before it ends",
+)
+"""A token that is bound to a pod ends with the pod."""
 PROTECTED_KINDS = (
     Kind("", "serviceaccounts", "ServiceAccount"),
     Kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),

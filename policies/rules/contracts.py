@@ -11,9 +11,17 @@ from components.tenancy.admission_rules import IDS, KINDS
 from policies.policy import CUSTOM, HIGH, PLATFORM, Namespaces, Object, policy
 from policies.unknowns import known
 
-_PARTS = ("containers", "ephemeralContainers", "initContainers", "jobTemplate", "spec", "template", "volumes")
-_WHOLE = ("affinity", "image", "nodeName", "nodeSelector", "priorityClassName", "tolerations")
+_PARTS = (
+    *("containers", "ephemeralContainers", "httpGet", "initContainers", "jobTemplate", "lifecycle", "livenessProbe"),
+    *("metadata", "postStart", "preStop", "readinessProbe", "spec", "startupProbe", "tcpSocket", "template", "volumes"),
+)
+_WHOLE = (
+    *("affinity", "finalizers", "host", "image", "nodeName", "nodeSelector", "priorityClassName"),
+    *("terminationGracePeriodSeconds", "tolerations"),
+)
 """Fields that rules for pods read. Others, like env, may be unknown at preview."""
+_KEYS = ("annotations", "csi", "labels")
+"""Of these only the keys."""
 _PODS = {(kind.group, kind.kind) for kind in KINDS["pod"]}
 
 
@@ -58,6 +66,7 @@ def _of_pods(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
             **{key: known(value[key]) for key in _WHOLE if key in value},
+            **{key: dict.fromkeys(map(str, value[key] or ()), "") for key in _KEYS if key in value},
             **{key: _of_pods(value[key]) for key in _PARTS if key in value},
         }
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

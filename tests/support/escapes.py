@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 NAMESPACE = "butikk-prod"
-IMAGE = "registry.example.no/butikk/web:1"
+_DIGEST = f"@sha256:{'a' * 64}"
+IMAGE = f"registry.example.no/butikk/web{_DIGEST}"
 CONTAINER = {
     "name": "web",
     "image": IMAGE,
@@ -31,6 +32,19 @@ def deployment(**spec: Any) -> dict[str, Any]:
         "Deployment",
         spec={"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod(**spec)}},
     )
+
+
+def with_pods(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A Deployment whose pods have more metadata."""
+    made = deployment()
+    own = made["spec"]["template"]["metadata"]
+    own.update({**metadata, "labels": {**own["labels"], **metadata.get("labels", {})}})
+    return made
+
+
+def claim(*, metadata: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    return obj("v1", "PersistentVolumeClaim", metadata=metadata or {}, spec={**asked, **spec})
 
 
 def obj(api: str, kind: str, *, name: str = "x", namespace: str | None = NAMESPACE, **body: Any) -> dict[str, Any]:
@@ -117,6 +131,9 @@ ALLOWED = [
     route(rules=[{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": backend("shadow")}}]}]),
     deployment(),
     deployment(nodeSelector={"kubernetes.io/arch": "amd64"}),
+    deployment(terminationGracePeriodSeconds=600),
+    deployment(containers=[{**pod()["containers"][0], "livenessProbe": {"httpGet": {"path": "/", "port": 8080}}}]),
+    with_pods({"annotations": {"prometheus.io/scrape": "true"}, "labels": {"app.kubernetes.io/name": "web"}}),
     deployment(**affinity("podAntiAffinity", {"namespaces": ["butikk-staging"]})),
     policy(ingress=[{"from": [{"podSelector": {"matchLabels": {"app": "web"}}}]}]),
     policy(egress=[{"to": [{"podSelector": {}}]}]),
@@ -136,6 +153,7 @@ ALLOWED = [
 ]
 
 _OWN = "own"
+_METADATA = "tenancy-pod-metadata"
 
 ATTEMPTS = [
     # Found in this project before.
@@ -382,7 +400,7 @@ ATTEMPTS = [
     ),
     Attempt(
         _OWN,
-        deployment(containers=[{**CONTAINER, "image": "registry.example.no/butikk-evil/web:1"}]),
+        deployment(containers=[{**CONTAINER, "image": f"registry.example.no/butikk-evil/web{_DIGEST}"}]),
         "tenancy-registry",
     ),
     Attempt(
@@ -451,6 +469,79 @@ ATTEMPTS = [
         "looks like the platform's own",
         policy(metadata={"labels": {"vds-platform.no/registered": "true"}}),
         "tenancy-protected",
+    ),
+    Attempt("CVE-2023-39347 (Cilium)", with_pods({"labels": {"io.kubernetes.pod.namespace": "x"}}), _METADATA),
+    Attempt(
+        "CVE-2023-39347 (Cilium)",
+        with_pods({"labels": {"io.cilium.k8s.namespace.labels.vds-platform.no/tenant": "bank"}}),
+        _METADATA,
+    ),
+    Attempt(
+        "the labels of a namespace, as Calico has them", with_pods({"labels": {f"pcns.{TENANT}": "bank"}}), _METADATA
+    ),
+    Attempt(
+        "an address of others (Calico)",
+        with_pods({"annotations": {"cni.projectcalico.org/ipAddrs": '["10.244.9.9"]'}}),
+        _METADATA,
+    ),
+    Attempt(
+        "a pool of others, which a firewall outside trusts (Cilium)",
+        with_pods({"annotations": {"ipam.cilium.io/ip-pool": "bank"}}),
+        _METADATA,
+    ),
+    Attempt(
+        "a second network, which has no policies (Multus)",
+        with_pods({"annotations": {"k8s.v1.cni.cncf.io/networks": "kube-system/host"}}),
+        _METADATA,
+    ),
+    Attempt(
+        "a name of others in DNS, by a route",
+        route(metadata={"annotations": {"external-dns.alpha.kubernetes.io/hostname": "bank.example.no"}}),
+        "gateway-annotations",
+    ),
+    Attempt(
+        "an inline volume of a driver on the node",
+        deployment(volumes=[{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io"}}]),
+        "tenancy-volume-kind",
+    ),
+    *(
+        Attempt(
+            "KEP-4940: the kubelet calls what no pod may call",
+            deployment(containers=[{**pod()["containers"][0], **asks}]),
+            "tenancy-probe-host",
+        )
+        for asks in (
+            {"livenessProbe": {"httpGet": {"host": "169.254.169.254", "path": "/", "port": 80}}},
+            {"readinessProbe": {"tcpSocket": {"host": "10.244.9.9", "port": 5432}}},
+            {"lifecycle": {"postStart": {"httpGet": {"host": "10.96.0.1", "path": "/", "port": 443}}}},
+        )
+    ),
+    Attempt(
+        "a drain that never ends",
+        obj("policy/v1", "PodDisruptionBudget", spec={"selector": {}, "minAvailable": 100}),
+        "tenancy-budget",
+    ),
+    Attempt(
+        "a drain that never ends",
+        obj("policy/v1", "PodDisruptionBudget", spec={"selector": {}, "minAvailable": "99%"}),
+        "tenancy-budget",
+    ),
+    Attempt("a drain that never ends", with_pods({"finalizers": ["example.no/stays"]}), "tenancy-finalizers"),
+    Attempt("a drain that never ends", deployment(terminationGracePeriodSeconds=10**9), "tenancy-grace-period"),
+    Attempt(
+        "the gateway's own ports",
+        policy(egress=[{"to": [{"namespaceSelector": {"matchLabels": {NAME: "gateway-system"}}}]}]),
+        "tenancy-network-policy",
+    ),
+    Attempt(
+        "a volume on a control plane",
+        claim(metadata={"annotations": {"volume.kubernetes.io/selected-node": "cp-1"}}),
+        "tenancy-volume-node",
+    ),
+    Attempt(
+        "a tag that its owner moves after the review",
+        deployment(containers=[{**pod()["containers"][0], "image": "registry.example.no/butikk/web:1"}]),
+        "tenancy-images",
     ),
     Attempt("Pod Security", obj("v1", "Pod", spec=pod(hostNetwork=True)), "PodSecurity"),
     Attempt(

@@ -17,7 +17,7 @@ from components.tenancy.registration.contract import contract, contract_definiti
 from lab.processes import wait_until
 from tests.support.api_server import api_server, as_user
 from tests.support.bundles import published
-from tests.support.escapes import ALLOWED, ATTEMPTS, CONTAINER, IMAGE, NAMESPACE, deployment, obj, pod, policy
+from tests.support.escapes import ALLOWED, ATTEMPTS, CONTAINER, IMAGE, NAMESPACE, claim, deployment, obj, pod, policy
 from tests.support.registrations import BUTIKK, environment, registration
 
 BANK = {**BUTIKK, "tenant": "bank", "domains": ["bank.example.no"], "owner": {"groups": ["bank-developers"]}}
@@ -31,10 +31,11 @@ GROUPS_OF_CONTROLLERS = '"system:serviceaccounts,system:serviceaccounts:kube-sys
 CONTROLLERS = {
     f"system:serviceaccount:kube-system:{name}-controller": GROUPS_OF_CONTROLLERS
     for name in ("endpointslice", "namespace", "replicaset")
-}
+} | {"system:kube-scheduler": '"system:authenticated"'}
 CONTRACT = contract(registration(), NAMESPACE, environment())["spec"]
 GROUPS = ("", "apps", "batch", "cilium.io", "discovery.k8s.io", "gateway.networking.k8s.io", "networking.k8s.io")
 MORE = ("policy", "projectcalico.org", "rbac.authorization.k8s.io", "traefik.io")
+BUSYBOX = f"docker.io/library/busybox@sha256:{'a' * 64}"
 SCHEMALESS = (
     ("cilium.io", "v2", "ciliumnetworkpolicies", "CiliumNetworkPolicy"),
     ("cilium.io", "v2", "ciliumlocalredirectpolicies", "CiliumLocalRedirectPolicy"),
@@ -192,7 +193,7 @@ def test_kubernetes_own_controllers_do_their_part(users):
 
 
 def test_a_controller_makes_no_pod_that_its_owner_could_not_make(users):
-    evil = obj("v1", "Pod", spec=pod(containers=[{**pod()["containers"][0], "image": "docker.io/library/busybox"}]))
+    evil = obj("v1", "Pod", spec=pod(containers=[{**pod()["containers"][0], "image": BUSYBOX}]))
     assert "tenancy-registry" in refusal(controller(users, "replicaset"), evil)
 
 
@@ -270,7 +271,33 @@ def test_rights_are_those_of_the_list_and_end_at_the_tenants_namespaces(users, w
     assert not [row for row in found if "*" in row]
 
 
+_EVICTION = manifest("policy/v1", "Eviction", "web", namespace=NAMESPACE)
+_APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
+_ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
 FORBIDDEN = [
+    ("a pod's budget is passed by", "POST", f"/api/v1/namespaces/{NAMESPACE}/pods/web/eviction", _EVICTION),
+    ("kubectl debug", "PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/web/ephemeralcontainers", {"spec": {}}),
+    ("kubectl attach", "POST", f"/api/v1/namespaces/{NAMESPACE}/pods/web/attach", None),
+    ("a pod says that it is ready", "PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/web/status", {"status": {}}),
+    ("scale", "PATCH", f"{_APPS}/deployments/web/scale", {"spec": {"replicas": 9}}),
+    ("a pod on every node", "POST", f"{_APPS}/daemonsets", manifest("apps/v1", "DaemonSet", "x", spec={})),
+    ("a route says that it is accepted", "PATCH", f"{_ROUTES}/web/status", {"status": {}}),
+    ("a lease of the control plane", "GET", "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases", None),
+    (
+        "an event that hides others",
+        "POST",
+        f"/api/v1/namespaces/{NAMESPACE}/events",
+        {"metadata": {"name": "x"}, "involvedObject": {"namespace": NAMESPACE}},
+    ),
+    ("a namespace without its finalizer", "PUT", f"/api/v1/namespaces/{NAMESPACE}/finalize", {"spec": {}}),
+    (
+        "devices with the rights of an administrator (DRA)",
+        "POST",
+        f"/apis/resource.k8s.io/v1/namespaces/{NAMESPACE}/resourceclaims",
+        manifest("resource.k8s.io/v1", "ResourceClaim", "x", namespace=NAMESPACE, spec={"devices": {}}),
+    ),
+    ("the proxy of a pod", "GET", f"/api/v1/namespaces/{NAMESPACE}/pods/web/proxy/", None),
+    ("the proxy of a Service", "GET", f"/api/v1/namespaces/{NAMESPACE}/services/web/proxy/", None),
     ("CVE-2022-46167 (Capsule)", "PATCH", f"/api/v1/namespaces/{NAMESPACE}", {"metadata": {"labels": {"x": "y"}}}),
     ("CVE-2024-39690 (Capsule)", "PATCH", "/api/v1/namespaces/kube-system", {"metadata": {"labels": {"x": "y"}}}),
     (
@@ -371,14 +398,56 @@ def test_the_owner_gets_a_token_of_the_ci_account_and_of_no_other(users):
         users["ci"].request("POST", path, asked)
 
 
+@pytest.mark.parametrize(("seconds", "refused"), [(86_400, False), (86_401, True), (10 * 365 * 86_400, True)])
+def test_a_token_that_works_for_years_is_refused(users, seconds, refused):
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/ci/token"
+    asked = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"expirationSeconds": seconds},
+    }
+    for name in ("owner", "admin"):
+        if refused:
+            with pytest.raises(ApiError, match="tenancy-token-lifetime"):
+                users[name].request("POST", path, asked)
+        else:
+            assert users[name].request("POST", path, asked)["status"]["token"]
+
+
+def test_a_node_that_the_scheduler_has_chosen_stays_on_the_claim(users):
+    item = claim()
+    item["metadata"]["name"] = "data"
+    post(users["owner"], item)
+    path = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/data"
+    chosen = {"metadata": {"annotations": {"volume.kubernetes.io/selected-node": "osl-w-1"}}}
+    with pytest.raises(ApiError, match="tenancy-volume-node"):
+        users["owner"].request("PATCH", path, chosen)
+    users["system:kube-scheduler"].request("PATCH", path, chosen)
+    users["owner"].request("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
+    users["admin"].request("DELETE", path)
+
+
+def test_pods_keep_what_the_cni_has_written_and_get_no_more(users):
+    item = obj("v1", "Pod", name="marked", spec=pod())
+    users["insider"].request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", item)
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/marked"
+    written = {"metadata": {"annotations": {"cni.projectcalico.org/podIP": "10.244.1.1/32"}}}
+    users["admin"].request("PATCH", f"{path}/status", written)
+    users["insider"].request("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
+    for more in ({"annotations": {"cni.cilium.io/mac-address": "x"}}, {"labels": {"io.kubernetes.pod.namespace": "x"}}):
+        with pytest.raises(ApiError, match="tenancy-pod-metadata"):
+            users["insider"].request("PATCH", path, {"metadata": more})
+    users["admin"].request("DELETE", path, {"gracePeriodSeconds": 0})
+
+
 def test_an_image_of_a_running_pod_is_judged_too(users):
     users["insider"].request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", obj("v1", "Pod", name="web", spec=pod()))
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/web"
-    evil = {"spec": {"containers": [{"name": "web", "image": "docker.io/library/busybox"}]}}
+    evil = {"spec": {"containers": [{"name": "web", "image": BUSYBOX}]}}
     strategic = "application/strategic-merge-patch+json"
     with pytest.raises(ApiError, match="tenancy-registry"):
         users["insider"].request("PATCH", path, evil, content_type=strategic)
-    debug = {"spec": {"ephemeralContainers": [{**CONTAINER, "name": "debug", "image": "docker.io/library/busybox"}]}}
+    debug = {"spec": {"ephemeralContainers": [{**CONTAINER, "name": "debug", "image": BUSYBOX}]}}
     with pytest.raises(ApiError, match="tenancy-registry"):
         users["insider"].request("PATCH", f"{path}/ephemeralcontainers", debug, content_type=strategic)
     users["insider"].request("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
@@ -387,7 +456,7 @@ def test_an_image_of_a_running_pod_is_judged_too(users):
 
 def test_what_was_there_before_a_contract_became_narrower_can_be_scaled_and_replaced(users):
     terms = f"/apis/vds-platform.no/v1/namespaces/{NAMESPACE}/contracts/contract"
-    item = deployment(containers=[{**pod()["containers"][0], "image": "docker.io/library/busybox"}])
+    item = deployment(containers=[{**pod()["containers"][0], "image": BUSYBOX}])
     item["metadata"]["name"] = "old"
     path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/old"
 
@@ -400,7 +469,7 @@ def test_what_was_there_before_a_contract_became_narrower_can_be_scaled_and_repl
     post(users["owner"], item)
     excepted([], True)
     users["owner"].request("PATCH", path, {"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 0}})
-    other = [{**pod()["containers"][0], "image": "quay.io/x"}]
+    other = [{**pod()["containers"][0], "image": f"quay.io/x@sha256:{'a' * 64}"}]
     with pytest.raises(ApiError, match="tenancy-registry"):
         users["owner"].request("PATCH", path, {"spec": {"template": {"spec": {"containers": other}}}})
     users["owner"].request("PATCH", path, {"spec": {"template": {"spec": {"containers": pod()["containers"]}}}})
