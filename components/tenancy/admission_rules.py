@@ -196,6 +196,7 @@ _SIDE = "object.?spec.?{0}.orValue([]).all(r, size(r.?{1}.orValue([])) > 0 && r.
 _SENT = _SIDE.format("ingress", "from", "variables.senders")
 _CALLED = _SIDE.format("egress", "to", "params.spec.namespaces")
 """Pods answer the gateway and do not call it: its pods have ports beside the listeners'."""
+PRIORITY = "tenancy-priority"
 _PLACES = "['topology.kubernetes.io/zone', 'topology.kubernetes.io/region', 'kubernetes.io/arch', 'kubernetes.io/os']"
 _TOLERATED = "['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable']"
 """The API server itself gives every pod tolerations of these (DefaultTolerationSeconds)."""
@@ -389,7 +390,7 @@ RULES: tuple[Rule, ...] = (
         "remove host: the kubelet asks the pod itself",
     ),
     Rule(
-        "tenancy-priority",
+        PRIORITY,
         "pod",
         # The API server writes the class that is the cluster's default into every pod.
         "request.resource.resource == 'pods' ? !variables.pod.?priorityClassName.orValue('').startsWith('system-') : "

@@ -3,12 +3,13 @@
 from components.core import labels
 from components.core.manifests import Manifest, secured_namespace
 from components.tenancy.admission_policies import admission_manifests
+from components.tenancy.admission_rules import PRIORITY
 from components.tenancy.network import floor_manifests, network_manifests
 from components.tenancy.registered import in_namespace
 from components.tenancy.registration.environment import Environment
 from components.tenancy.registration.model import SIZES, Registration
 from components.tenancy.render import limit_spec, priority_spec, quota_spec
-from components.tenancy.rights import owner_rights, rights_manifests
+from components.tenancy.rights import OWNER_RIGHTS, rights_manifests, roles_manifests
 
 
 def registered_namespace(registration: Registration, namespace: str) -> Manifest:
@@ -23,10 +24,8 @@ def namespace_manifests(registration: Registration, namespace: str, environment:
     tenant = registration.tenant
     return [
         *network_manifests(registration, namespace, environment),
-        in_namespace(
-            tenant, namespace, "v1", "ResourceQuota", "tenant", spec=quota_spec(quota, owner_rights(registration))
-        ),
-        in_namespace(tenant, namespace, "v1", "ResourceQuota", "system-priorities", spec=priority_spec()),
+        in_namespace(tenant, namespace, "v1", "ResourceQuota", "tenant", spec=quota_spec(quota, OWNER_RIGHTS)),
+        *_priorities(registration, namespace),
         in_namespace(tenant, namespace, "v1", "LimitRange", "tenant", spec=limit_spec(limits)),
         *rights_manifests(registration, namespace),
     ]
@@ -35,4 +34,12 @@ def namespace_manifests(registration: Registration, namespace: str, environment:
 def cluster_manifests(environment: Environment, *, admin_tier: bool = False) -> list[Manifest]:
     """What the cluster has once for all registered tenants, after the definition of contracts."""
     admission = admission_manifests(environment.versions.kubernetes)
-    return [*admission, *floor_manifests(environment, admin_tier=admin_tier)]
+    return [*admission, *floor_manifests(environment, admin_tier=admin_tier), *roles_manifests()]
+
+
+def _priorities(registration: Registration, namespace: str) -> list[Manifest]:
+    """A quota in place of the rule that refuses the cluster's own priorities, where an exception waives the rule."""
+    if all(one.rule != PRIORITY for one in registration.exceptions):
+        return []
+    spec = priority_spec()
+    return [in_namespace(registration.tenant, namespace, "v1", "ResourceQuota", "system-priorities", spec=spec)]

@@ -20,6 +20,8 @@ METADATA = "169.254.0.0/16"
 """Link-local addresses (RFC 3927), the cloud's metadata service 169.254.169.254 among them."""
 FLOOR = "vds-platform-registered"
 """Name of what denies in the whole cluster."""
+_DEFAULT = "default-deny"
+"""Name of the policy that denies all pods what no policy allows."""
 _DNS_PODS = {"k8s-app": "kube-dns"}
 _DNS_PORTS = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
 _CILIUM_NAMESPACE = "io.cilium.k8s.namespace.labels."
@@ -83,18 +85,19 @@ def _rendered(traffic: Traffic, cni: str) -> list[Manifest]:
 
 
 def _kubernetes(traffic: Traffic) -> Iterator[Manifest]:
-    yield from _base(traffic)
     dns = {"namespaceSelector": _named(KUBE_SYSTEM), "podSelector": {"matchLabels": _DNS_PODS}}
-    yield _policy(traffic, "allow-dns", {}, egress=[{"to": [dns], "ports": _DNS_PORTS}])
+    yield _all_pods(traffic, [{"to": [dns], "ports": _DNS_PORTS}])
     yield from _to_networks(traffic)
 
 
-def _base(traffic: Traffic) -> Iterator[Manifest]:
-    spec = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    yield _made(traffic, "networking.k8s.io/v1", "NetworkPolicy", "default-deny-all", spec=spec)
+def _all_pods(traffic: Traffic, egress: list[dict[str, Any]]) -> Manifest:
+    """The one policy of all pods: it denies what it does not name."""
+    spec: dict[str, Any] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     if traffic.gateway_namespace is not None:
-        senders = {"namespaceSelector": _named(traffic.gateway_namespace)}
-        yield _policy(traffic, "allow-gateway", {}, ingress=[{"from": [senders]}])
+        spec["ingress"] = [{"from": [{"namespaceSelector": _named(traffic.gateway_namespace)}]}]
+    if egress:
+        spec["egress"] = egress
+    return _made(traffic, "networking.k8s.io/v1", "NetworkPolicy", _DEFAULT, spec=spec)
 
 
 def _to_networks(traffic: Traffic) -> Iterator[Manifest]:
@@ -115,7 +118,7 @@ def _policy(traffic: Traffic, name: str, pods: dict[str, Any], **rules: Any) -> 
 
 
 def _cilium(traffic: Traffic) -> Iterator[Manifest]:
-    yield from _base(traffic)
+    yield _all_pods(traffic, [])
     if traffic.gateway_namespace is None:
         # Cilium's Envoy has the identity `ingress`, which no namespaceSelector matches.
         yield _cilium_policy(traffic, "allow-gateway", {}, ingress=[{"fromEntities": ["ingress"]}])

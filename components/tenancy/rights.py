@@ -5,7 +5,8 @@ The admission policies judge what these rights write (`admission_rules.py`).
 
 from typing import Any
 
-from components.core.manifests import Manifest
+from components.core import labels
+from components.core.manifests import Manifest, manifest
 from components.tenancy.registered import in_namespace
 from components.tenancy.registration.contract import GROUP, PLURAL
 from components.tenancy.registration.model import CI_ACCOUNT, Registration
@@ -13,7 +14,9 @@ from components.tenancy.render import READ, WRITE, Rights
 
 EXEC = "tenancy-exec"
 """Id of the exception that lets people of a tenant run commands in its pods."""
-OWNER, CI = "tenant-owner", "tenant-ci"
+OWNER, CI, COMMANDS = "tenant-owner", "tenant-ci", "tenant-exec"
+_PREFIX = "vds-platform-"
+"""Of the ClusterRoles, which a RoleBinding gives in one namespace."""
 _RBAC = "rbac.authorization.k8s.io"
 
 CI_RIGHTS: Rights = (
@@ -31,24 +34,16 @@ CI_RIGHTS: Rights = (
     (GROUP, (PLURAL,), READ),
 )
 """What a program of the tenant needs. It makes pods by their controllers only."""
-_PEOPLE: Rights = (("", ("pods/portforward",), ("create", "get")),)
+OWNER_RIGHTS: Rights = (*CI_RIGHTS, ("", ("pods/portforward",), ("create", "get")))
+"""What people of the tenant need."""
 _COMMANDS: Rights = (("", ("pods/exec",), ("create", "get")),)
 JUDGED = frozenset({"grpcroutes", "httproutes", "networkpolicies", "pods/exec", "pods/portforward", "tlsroutes"})
 """Resources of these rights that no other tenant may have: admission policies judge what is written here, and the
 registration says who enters pods."""
 
 
-def owner_rights(registration: Registration) -> Rights:
-    """The rights of people: those of the CI, port-forward, and commands in pods where the registration has them."""
-    commands = _COMMANDS if any(one.rule == EXEC for one in registration.exceptions) else ()
-    return (*CI_RIGHTS, *_PEOPLE, *commands)
-
-
-def rights_manifests(registration: Registration, namespace: str) -> list[Manifest]:
-    """The CI's ServiceAccount, two roles and their bindings."""
-    groups = [{"apiGroup": _RBAC, "kind": "Group", "name": name} for name in sorted(registration.owner.groups)]
-    users = [{"apiGroup": _RBAC, "kind": "User", "name": name} for name in sorted(registration.owner.ci)]
-    account = {"kind": "ServiceAccount", "name": CI_ACCOUNT, "namespace": namespace}
+def roles_manifests() -> list[Manifest]:
+    """What the cluster has once: the roles of all registered tenants. A RoleBinding gives one in its namespace only."""
     # A token of the CI's account gives nothing that the owner has not.
     token = {
         "apiGroups": [""],
@@ -56,25 +51,34 @@ def rights_manifests(registration: Registration, namespace: str) -> list[Manifes
         "resourceNames": [CI_ACCOUNT],
         "verbs": ["create"],
     }
+    rules = {CI: _rules(CI_RIGHTS), OWNER: [*_rules(OWNER_RIGHTS), token], COMMANDS: _rules(_COMMANDS)}
     return [
+        manifest(f"{_RBAC}/v1", "ClusterRole", f"{_PREFIX}{name}", labels={labels.REGISTERED: "true"}, rules=made)
+        for name, made in rules.items()
+    ]
+
+
+def rights_manifests(registration: Registration, namespace: str) -> list[Manifest]:
+    """The CI's ServiceAccount, and who has which role. People run commands in pods where the registration says so."""
+    groups = [{"apiGroup": _RBAC, "kind": "Group", "name": name} for name in sorted(registration.owner.groups)]
+    users = [{"apiGroup": _RBAC, "kind": "User", "name": name} for name in sorted(registration.owner.ci)]
+    account = {"kind": "ServiceAccount", "name": CI_ACCOUNT, "namespace": namespace}
+    made = [
         in_namespace(
             registration.tenant, namespace, "v1", "ServiceAccount", CI_ACCOUNT, automountServiceAccountToken=False
         ),
-        _role(registration, namespace, OWNER, [*_rules(owner_rights(registration)), token]),
         _binding(registration, namespace, OWNER, groups),
-        _role(registration, namespace, CI, _rules(CI_RIGHTS)),
         _binding(registration, namespace, CI, [*users, account]),
     ]
+    if any(one.rule == EXEC for one in registration.exceptions):
+        made.append(_binding(registration, namespace, COMMANDS, groups))
+    return made
 
 
 def _rules(rights: Rights) -> list[dict[str, Any]]:
     return [
         {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)} for group, resources, verbs in rights
     ]
-
-
-def _role(registration: Registration, namespace: str, name: str, rules: list[dict[str, Any]]) -> Manifest:
-    return in_namespace(registration.tenant, namespace, f"{_RBAC}/v1", "Role", name, rules=rules)
 
 
 def _binding(registration: Registration, namespace: str, role: str, subjects: list[dict[str, str]]) -> Manifest:
@@ -84,6 +88,6 @@ def _binding(registration: Registration, namespace: str, role: str, subjects: li
         f"{_RBAC}/v1",
         "RoleBinding",
         role,
-        roleRef={"apiGroup": _RBAC, "kind": "Role", "name": role},
+        roleRef={"apiGroup": _RBAC, "kind": "ClusterRole", "name": f"{_PREFIX}{role}"},
         subjects=subjects,
     )

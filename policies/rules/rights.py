@@ -7,7 +7,7 @@ from pydantic import Field
 
 from components.core import labels
 from components.core.finding import Finding
-from components.core.manifests import Fields
+from components.core.manifests import Fields, ManifestView
 from components.tenancy.registration.model import CI_ACCOUNT
 from components.tenancy.rights import JUDGED
 from policies.policy import CIS, CRITICAL, HIGH, Namespaces, Object, Stack, policy
@@ -105,17 +105,22 @@ def _unlimited(rule: Fields) -> Iterator[tuple[str, str]]:
     why="A Role with wildcards, or one that can be widened by its holder, is no limit. Who writes network policies, "
     "quotas or routes is isolated from no other tenant, and who enters pods does what nobody reviewed.",
     remedy="Name resources and verbs one by one, and leave these resources out. Roles in the platform's namespaces are "
-    "not judged. A Role that a registration makes may write routes and network policies, which the API server judges.",
+    "not judged. The roles of registered tenants may write routes and network policies, which the API server judges.",
     kinds=(f"{RBAC}:Role",),
 )
 def rights(role: Object, settings: Namespaces) -> Iterator[Finding]:
     if not settings.may_hold_tenants(role.namespace):
         return  # a controller of the platform gets what its chart gives it: MetalLB's reads every kind of its API group
+    for right, reason in dict.fromkeys(_of_tenants(role)):
+        yield role.finding(f"'{right}' {reason}", "name resources and verbs one by one")
+
+
+def _of_tenants(role: ManifestView) -> Iterator[tuple[str, str]]:
+    """What a role allows that no tenant may have, and why. Where the API server judges what registered tenants write,
+    their roles may have it."""
     registered = JUDGED if role.labels.text(labels.REGISTERED) == "true" else ()
     rules = [rule for rule in role.groups("rules") if not (registered and _own_token(rule))]
-    for right, reason in dict.fromkeys(_too_much(rules)):
-        if right not in registered:
-            yield role.finding(f"'{right}' {reason}", "name resources and verbs one by one")
+    yield from ((right, reason) for right, reason in _too_much(rules) if right not in registered)
 
 
 def _own_token(rule: Fields) -> bool:
@@ -277,7 +282,7 @@ def _is_wide(role: Fields, stack: Stack) -> bool:
     if role.text("kind") == "Role":
         return False  # which is judged itself
     return name in _BUILT_IN or any(
-        any(True for _ in _too_much(made.groups("rules")))
+        any(True for _ in _of_tenants(made))
         for made in stack.objects(f"{RBAC}:ClusterRole")
         if made.metadata.text("name") == name
     )

@@ -96,7 +96,7 @@ def test_a_registration_makes_its_namespaces_with_a_contract(site: Site) -> None
         assert found["spec"]["size"] == size
         assert found["spec"]["gateway"]["address"] == "192.0.2.200"
         policies = site.admin.request("GET", f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies")
-        assert "default-deny-all" in {one["metadata"]["name"] for one in policies["items"]}
+        assert "default-deny" in {one["metadata"]["name"] for one in policies["items"]}
     listed = site.vds("list", "--json")
     (row,) = json.loads(listed.stdout)
     assert (row["tenant"], row["state"]) == ("butikk", "registered")
@@ -201,7 +201,7 @@ def test_a_namespace_leaves_by_its_name_and_never_with_its_registration(site: Si
     with mock.patch.dict(site.engine.environment, {"KUBECONFIG": str(site.as_engineer)}):
         destroyed = site.engine.run(*words)
     assert destroyed.returncode != 0
-    policies = "/apis/networking.k8s.io/v1/namespaces/kart-prod/networkpolicies/default-deny-all"
+    policies = "/apis/networking.k8s.io/v1/namespaces/kart-prod/networkpolicies/default-deny"
     assert get(site.admin, policies), "nothing that isolates it is gone either"
     assert "was not exported" in site.vds("retire", "kart", "--delete", "kart-prod").stderr
     export = site.engine.folder / "export"

@@ -6,6 +6,7 @@ from components.core import labels
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
 from components.tenancy.network import egress_problems, floor_manifests
 from components.tenancy.registration.rules import environment_problems, registration_problems
+from components.tenancy.rights import roles_manifests
 from policies.engine import ENGINE_POLICIES
 from tests.support.foreign import kube
 from tests.support.modules import CILIUM, pinned
@@ -29,7 +30,12 @@ def named(items, name):
 @pytest.mark.parametrize("cni", CNIS)
 def test_the_first_object_denies_all_traffic_and_every_object_has_the_label_that_protects_it(cni):
     first, *others = bundle(cni)
-    assert first["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    spec = first["spec"]
+    assert (spec["podSelector"], spec["policyTypes"]) == ({}, ["Ingress", "Egress"])
+    peers = [peer for rule in spec["ingress"] for peer in rule["from"]]
+    peers += [peer for rule in spec.get("egress", ()) for peer in rule["to"]]
+    named = [peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"] for peer in peers]
+    assert named == {"cilium": ["gateway-system"]}.get(cni, ["gateway-system", "kube-system"])
     assert {item["metadata"]["labels"][labels.REGISTERED] for item in (first, *others)} == {"true"}
     assert {item["metadata"]["namespace"] for item in (first, *others)} == {NAMESPACE}
 
@@ -80,15 +86,30 @@ def test_an_environment_without_such_a_tier_has_no_object_for_it():
     assert floor_manifests(environment(cni="flannel")) == []
 
 
+def bindings(**changes):
+    """Who has which ClusterRole."""
+    found = [item for item in bundle("cilium", **changes) if item["kind"] == "RoleBinding"]
+    return {one["roleRef"]["name"]: [who["name"] for who in one["subjects"]] for one in found}
+
+
+def waived(rule: str) -> dict[str, object]:
+    return {"exceptions": [{"name": "move", "rule": rule, "until": "2027-06-30", "reason": "the move of the database"}]}
+
+
 def test_only_a_registered_exception_lets_people_run_commands_in_pods():
-    waiver = {"name": "shell", "rule": "tenancy-exec", "until": "2027-06-30", "reason": "the move of the database"}
-    roles = {
-        bool(changes): named([item for item in bundle("cilium", **changes) if item["kind"] == "Role"], "tenant-owner")
-        for changes in ({}, {"exceptions": [waiver]})
-    }
-    assert "pods/exec" not in str(roles[False])
-    assert "pods/exec" in str(roles[True])
-    assert "pods/exec" not in str(named(bundle("cilium", exceptions=[waiver]), "tenant-ci")["rules"])
+    roles = {one["metadata"]["name"]: one["rules"] for one in roles_manifests()}
+    (commands,) = [name for name, rules in roles.items() if "pods/exec" in str(rules)]
+    plain, excepted = bindings(), bindings(**waived("tenancy-exec"))
+    assert set(plain) == set(roles) - {commands}
+    assert excepted == {**plain, commands: ["butikk-developers"]}
+
+
+def test_priorities_of_the_cluster_are_refused_by_a_quota_where_an_exception_waives_the_rule():
+    def names(items):
+        return [one["metadata"]["name"] for one in items if one["kind"] == "ResourceQuota"]
+
+    assert names(bundle("cilium")) == ["tenant"]
+    assert sorted(names(bundle("cilium", **waived("tenancy-priority")))) == ["system-priorities", "tenant"]
 
 
 def test_quotas_count_every_kind_that_the_tenant_may_create():
