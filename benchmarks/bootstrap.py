@@ -15,8 +15,6 @@ and asserts nothing. The tools must be built already, so `make up` has run befor
 and none is left.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

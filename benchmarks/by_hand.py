@@ -4,8 +4,6 @@ The same packages, containerd configuration, kubeadm documents, images and Ciliu
 being a cluster is left out: checks beforehand, pins of packages, kernel settings beside the one that kubeadm asks for.
 """
 
-from __future__ import annotations
-
 import subprocess
 import threading
 import time

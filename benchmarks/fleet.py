@@ -4,8 +4,6 @@ The machine's own network gets no link, address or rule. Addresses are from 198.
 inside these namespaces. A node has its own /etc, /var/lib, /root and /run, so that nothing reaches the machine's.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

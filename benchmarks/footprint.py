@@ -1,7 +1,5 @@
 """What the lab takes of the machine: memory, disk and processor time."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

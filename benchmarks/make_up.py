@@ -5,8 +5,6 @@ Prints what it measured and asserts nothing: a slow machine is not a fault. The 
 round, so that other programs' changes count too.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

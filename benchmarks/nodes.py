@@ -17,8 +17,6 @@ Linux 6.18, ansible-core 2.19.14, 3 rounds twice, medians, load 5 before the sec
 ours/bare 1.2 and 0.9 (one process for all connections, where bare starts an ssh for each), ansible/ours 8.8 and 9.3.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json

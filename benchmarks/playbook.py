@@ -1,7 +1,5 @@
 """The same work for Ansible, with what makes it fast: pipelining, a fork a node, no facts, one task for all sysctls."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

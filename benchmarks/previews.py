@@ -9,8 +9,6 @@ policies, quotas, Deployments, Services and ConfigMaps, and Releases of Cilium a
 other work it says more than the clock. It prints what it measured and asserts nothing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

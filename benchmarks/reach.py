@@ -9,8 +9,6 @@ the manifests, all peers of all pods in both directions, the proof that no names
 that changes. One process, one core; seconds of processor time, so that other programs do not count.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 import resource

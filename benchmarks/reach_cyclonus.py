@@ -7,8 +7,6 @@ label, and it takes a port's name for every protocol. So every pod and namespace
 ports. A verdict is one pair, one port, and one of ingress, egress and both together. Exit code 1: a disagreement.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

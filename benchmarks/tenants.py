@@ -14,8 +14,6 @@ It prints a Markdown table and asserts nothing about time. It fails if a way mak
 say. `--results` keeps the rows of other runs in a JSON file; the table and the plot have all of them.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Ask machines, pods and hosts of the lab from inside: over SSH, or with `lab.probe` in their network."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import subprocess

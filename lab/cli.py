@@ -1,7 +1,5 @@
 """The lab's commands: `python -m lab --help`. The targets of the Makefile call these."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

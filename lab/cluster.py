@@ -1,7 +1,5 @@
 """The lab's own requests to its API server: what charts, a kubelet and an agency's deployments would do."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, ClassVar
 

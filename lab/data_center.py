@@ -1,7 +1,5 @@
 """The lab's machines: started from one Debian root, each with its own name, keys and files."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ Tested: pod to pod with DF pings, pod to Service, pod to outside (masqueraded), 
 address through every node, with and without the pod, and whether the pod sees the client's address.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager

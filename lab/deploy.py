@@ -3,8 +3,6 @@
 The committed `Pulumi.lab.yaml` is never changed. A copy in `.lab` gets the lab's own values and secrets.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -4,8 +4,6 @@ The host's own namespace gets no link, address, route or firewall rule. So the l
 there, and the host's `bridge-nf-call-iptables` does not affect the lab's bridge.
 """
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import json

@@ -1,7 +1,5 @@
 """SSH keys of the operator and of every machine, and the known_hosts file for Pulumi.lab.yaml."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -4,8 +4,6 @@ All names have the prefix `vdslab`, so the lab can be removed without a list. Ad
 192.0.2.0/24 (RFC 5737) and exist only in the lab's namespaces.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

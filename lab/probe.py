@@ -4,8 +4,6 @@ It runs as a separate program with only Python's standard library and `ping`. Qu
 one start answers many.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import socket

@@ -4,8 +4,6 @@ A process can't leave its cgroup by forking or by losing its parent. So one writ
 a part of the lab has started. No process id is guessed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

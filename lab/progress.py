@@ -4,8 +4,6 @@ On a terminal, one line is updated. Otherwise each step prints a line when it st
 action at most every ten seconds. Colour comes from rich, which honours NO_COLOR.
 """
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time

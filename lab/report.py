@@ -1,7 +1,5 @@
 """Results of `make up`, as `.lab/report.json` and on the screen."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

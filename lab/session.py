@@ -1,7 +1,5 @@
 """One lab on a machine, one command at a time, and nothing left after it."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

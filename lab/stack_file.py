@@ -3,8 +3,6 @@
 In production an operator writes these values into the stack file by hand.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

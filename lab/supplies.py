@@ -1,7 +1,5 @@
 """Packages, images, charts and CRDs that the site serves, made from source, and a record of them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Nothing is taken from the program itself: sysctls come from the nodes' kernels o
 canary's share from the answers that a client got.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

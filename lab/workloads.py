@@ -1,7 +1,5 @@
 """Deployments of an agency, and the lab's test pods. Images are Kubernetes' own test images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

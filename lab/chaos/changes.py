@@ -1,7 +1,5 @@
 """Changes of the stack file that an update makes while a fault hits it."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Faults of the cluster: its API server, etcd, registry and certificates."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime

@@ -4,8 +4,6 @@ Two questions are asked of it. Is it whole in itself: does the state name exactl
 before the fault?
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Faults on nodes: power, disk, SSH, clock, network."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Faults on the operator's side: the engine, its locks, and the backend that keeps its state."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Makes each fault in a lab that works, repairs what the message says, and compares before and after."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import datetime

@@ -1,7 +1,5 @@
 """Every fault, in the order in which they are made."""
 
-from __future__ import annotations
-
 from lab.chaos import cluster, nodes, operator
 from lab.chaos.runner import Fault
 

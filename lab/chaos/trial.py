@@ -1,7 +1,5 @@
 """The lab while a fault is in it: updates in the background, the moment to strike, and what the user reads."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Known failures of the suites, with reasons: `expected.yaml`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The Gateway API conformance tests, for the platform's GatewayClass."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

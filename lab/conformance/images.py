@@ -5,8 +5,6 @@ pulled an image asks the registry again when the same image has another name (Ku
 Kubernetes 1.35).
 """
 
-from __future__ import annotations
-
 import json
 import socket
 from collections.abc import Iterator, Mapping

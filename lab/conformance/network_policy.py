@@ -1,7 +1,5 @@
 """Cyclonus: tests NetworkPolicy with connections between nine pods, and compares the results with a model."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree
 

@@ -1,7 +1,5 @@
 """The Network Policy API conformance tests: ClusterNetworkPolicy, for administrators of a cluster."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Objects of the cluster by their API paths. A refusal is an error of the lab."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError

@@ -1,7 +1,5 @@
 """Run the suites one after another, each with a time limit, and evaluate their reports."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

@@ -1,7 +1,5 @@
 """Show the suites' results as a table."""
 
-from __future__ import annotations
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table

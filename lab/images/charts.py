@@ -1,7 +1,5 @@
 """The projects' own Helm charts, from their Go modules, as OCI artefacts in the registry."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -3,8 +3,6 @@
 Packages are unpacked, not installed. Debian's own loader lists the libraries of a program.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The configuration and the manifest of an image, as in the OCI image specification 1.1."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import platform

@@ -1,7 +1,5 @@
 """Image layers as tar streams. The same entries always give the same bytes."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

@@ -1,7 +1,5 @@
 """Build the program of the pause image with the Go toolchain of the other tools."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import subprocess

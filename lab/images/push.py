@@ -1,7 +1,5 @@
 """Push images to a registry, and skip what it has already."""
 
-from __future__ import annotations
-
 from lab.images.documents import Blob, Image, blob, configuration, manifest
 from lab.images.layers import Layer
 from lab.images.registry import Registry

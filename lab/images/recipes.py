@@ -3,8 +3,6 @@
 Names, users and paths are the same as in the projects' own images, because manifests and charts depend on them.
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Push to a registry with the OCI distribution protocol 1.1."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import ssl

@@ -1,7 +1,5 @@
 """All content of the lab's registry."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from lab.images import charts, recipes

@@ -8,8 +8,6 @@ parent folders delegate controllers. systemd-nspawn makes `payload` and `supervi
 delegates controllers can't contain processes.
 """
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A machine's disk: a layer over the Debian root, with the files that a server's installation writes."""
 
-from __future__ import annotations
-
 import shutil
 import stat
 import uuid

@@ -1,7 +1,5 @@
 """Facts about the host, for settings that depend on it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -6,8 +6,6 @@ and /sys itself, so it can change the host's values and mount its disks. The ker
 used; a machine can't load modules by name. The clock, the kernel log and the memory size are those of the host.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

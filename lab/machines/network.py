@@ -1,7 +1,5 @@
 """A machine's network at boot: only its link and address, as on a server."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from typing import Any

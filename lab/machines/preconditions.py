@@ -1,7 +1,5 @@
 """Requirements of the lab: root, a few commands, kernel features, memory and disk."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 It has what a rented server has. The platform must install everything else that a node of a cluster needs.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import platform

@@ -4,8 +4,6 @@ Without a service manager, systemd-nspawn does not reboot. It exits with code 13
 process is outside the machine's cgroups and ends when the machine is off.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

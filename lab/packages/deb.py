@@ -1,7 +1,5 @@
 """Build Debian packages with dpkg-deb, and their entries in an apt repository."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The packages: names, paths, dependencies and units as in pkgs.k8s.io and Debian."""
 
-from __future__ import annotations
-
 from lab.images.layers import File, Folder
 from lab.packages.deb import Package
 from lab.toolchain.build import Tools

@@ -1,7 +1,5 @@
 """The apt repository as a folder."""
 
-from __future__ import annotations
-
 import email.utils
 import fcntl
 import hashlib

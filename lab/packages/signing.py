@@ -1,7 +1,5 @@
 """The key that signs the lab's repository. It is made once and stored beside the packages."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Whether counts agree with a weight, or differ by more than chance."""
 
-from __future__ import annotations
-
 import math
 
 # A true 90/10 split fails once in a thousand runs. With 1,000 requests, 80/20 fails practically always.

@@ -1,7 +1,5 @@
 """Checks of the gateway from a client outside: TLS, the redirect, the canary's share, and who answers ARP."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Callable

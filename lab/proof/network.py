@@ -1,7 +1,5 @@
 """Checks of the data path: the agent's own status, and the packet sizes that arrive."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """Kernel values of the nodes, read over SSH with the host key verified."""
 
-from __future__ import annotations
-
 import datetime
 from concurrent.futures import ThreadPoolExecutor
 

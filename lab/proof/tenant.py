@@ -1,7 +1,5 @@
 """Which connections and names work in a tenant, and which do not."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 from components.stackfile.spec import PlatformSpec

@@ -3,8 +3,6 @@
 They are made once for each lab. cert-manager is in no package registry, so nothing renews them.
 """
 
-from __future__ import annotations
-
 import base64
 import datetime
 import ipaddress

@@ -1,7 +1,5 @@
 """Serve a folder over HTTPS: `python -m lab.services.packages ADDRESS PORT CERTIFICATE KEY FOLDER`."""
 
-from __future__ import annotations
-
 import functools
 import http.server
 import ssl

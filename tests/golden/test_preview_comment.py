@@ -1,7 +1,5 @@
 """What a reviewer reads: whole comments, made from what the engine wrote."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path

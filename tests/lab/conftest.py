@@ -1,7 +1,5 @@
 """The running lab, for tests that need the real thing: started once, taken away if it was not there before."""
 
-from __future__ import annotations
-
 import functools
 import json
 import os

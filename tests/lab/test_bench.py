@@ -1,7 +1,5 @@
 """The network between two pods of the lab, measured: real iperf3 and real round trips through Cilium's data path."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -4,8 +4,6 @@ The requests are a client's, by HTTPS; the counters are those of the gateway's o
 Traefik that send some requests to a port that nobody listens on.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

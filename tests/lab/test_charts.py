@@ -1,7 +1,5 @@
 """Charts out of a folder by the real engine, and our objects under the published CRDs of a real API server."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator

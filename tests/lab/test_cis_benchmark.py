@@ -1,7 +1,5 @@
 """Every point of the CIS benchmark that the table says is checked, on the running cluster, and what goes with it."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Three control planes: two more join a running cluster, and it outlives the loss of the first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Data paths on the wire: what the model promises of each is what packets do; what it excludes, agents refuse too."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """Nodes that leave the stack file: drained, decommissioned as they were found, and welcome again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`pulumi destroy` of a cluster that kubeadm made is refused before the first deletion."""
 
-from __future__ import annotations
-
 import pytest
 
 from lab.layout import NODES

@@ -1,7 +1,5 @@
 """The doctor finds what was changed by hand; a preflight that fails stops everything before the first change."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The evidence of the running lab: what an auditor would be handed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """docs/howto/first-environment.md, typed word for word on bare machines: to a canary behind HTTPS, and back."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Routes, limits and a fixed address on the running gateway, asked by HTTPS from outside."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

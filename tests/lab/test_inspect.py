@@ -1,7 +1,5 @@
 """Debugging by our own commands: crictl, tcpdump and Cilium's status on real machines."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The lab's own life: killed at any point it recovers; down, nothing is left of it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

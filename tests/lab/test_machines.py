@@ -1,7 +1,5 @@
 """Machines as servers are: rebooted, with everything that was set still so."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """`make up` proves the platform; a second one changes nothing."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from typing import Any

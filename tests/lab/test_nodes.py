@@ -1,7 +1,5 @@
 """Nodes: drift is put right; a node that cannot be reached or used stops nothing but itself."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The policy pack, run by the real engine on programs that know nothing of this project, refuses at preview."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

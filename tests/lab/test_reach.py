@@ -1,7 +1,5 @@
 """What `vds reach` computes from the running cluster is what packets do: two tenants' pods try every pair and port."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

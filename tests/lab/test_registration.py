@@ -4,8 +4,6 @@ The platform team has the rights of an administrator of tenants, the agency thos
 environment.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """None of the running lab's own secrets is where it has no business: in no log, state, journal, disk or output."""
 
-from __future__ import annotations
-
 import base64
 import json
 import subprocess

@@ -1,7 +1,5 @@
 """A bad stack file: every mistake at once, in words, and nothing is changed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

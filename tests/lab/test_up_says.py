@@ -1,8 +1,6 @@
 """What `up` says is so: it fails where agents crash, and says why; it ends when nodes are Ready and the address is
 announced."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

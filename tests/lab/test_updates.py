@@ -1,7 +1,5 @@
 """An agency's new version, rolled out under load."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor

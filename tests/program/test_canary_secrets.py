@@ -4,8 +4,6 @@ The engine is the real one. The servers are one SSH server on loopback whose pro
 not answer: an update goes as far as the first object of the cluster and fails there.
 """
 
-from __future__ import annotations
-
 import base64
 import copy
 import json

@@ -1,7 +1,5 @@
 """docs/howto/first-environment.md as a shell script, and what the lab has in another place than a customer."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

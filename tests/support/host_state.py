@@ -1,7 +1,5 @@
 """How a machine stands: a test compares it before the lab and after it, to see that the lab left no trace."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import json

@@ -1,7 +1,5 @@
 """A small OpenID Connect issuer: real tokens, which a real API server verifies. It has no log-in."""
 
-from __future__ import annotations
-
 import base64
 import datetime
 import http.server

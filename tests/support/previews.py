@@ -4,8 +4,6 @@
 file. Taken out of them: debug messages, outputs, and the middle of values that are longer than 200 characters.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,8 +1,6 @@
 """Kubernetes' and network-policy-api's specifications, read once more and as plainly as can be: one connection at a
 time, from the manifests alone. Nothing here is shared with components/reach."""
 
-from __future__ import annotations
-
 from ipaddress import ip_address, ip_network
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Clusters for tests of components/reach, written as short as can be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import yaml

@@ -1,7 +1,5 @@
 """Random clusters: namespaces, pods and policies, small enough that their selectors often meet."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Random clusters with policies of Cilium's and of Calico's beside Kubernetes', and a plain reading of both projects'
 documentation: one connection at a time, from the manifests alone. Nothing here is shared with components/reach."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

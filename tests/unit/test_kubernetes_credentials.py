@@ -1,7 +1,5 @@
 """A certificate that has expired is reported with a remedy, on either side."""
 
-from __future__ import annotations
-
 import base64
 import datetime
 import http.server

@@ -1,7 +1,5 @@
 """Tests are not judged by the clock of the machine that runs them, and are where one looks for them."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

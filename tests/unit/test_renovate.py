@@ -1,7 +1,5 @@
 """renovate.json finds every pin: its patterns match the files as they are."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

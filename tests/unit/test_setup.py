@@ -1,7 +1,5 @@
 """setup.sh makes the environment that root and everybody else share, whoever of them comes first."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Workflows run on a forge only: what of them can be compared with the code, and with what they may never do."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

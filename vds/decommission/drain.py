@@ -1,7 +1,5 @@
 """Drains a node: cordons it, evicts its pods and waits until they are gone. Uncordons the node if that fails."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

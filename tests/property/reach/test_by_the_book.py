@@ -1,7 +1,5 @@
 """Every answer of components/reach is the one of the specification, read a second time without sets and classes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from functools import partial

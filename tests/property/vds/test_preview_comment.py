@@ -1,7 +1,5 @@
 """Whatever a program is called and holds, its comment fits, keeps its tags closed and shows no secret."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

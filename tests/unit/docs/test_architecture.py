@@ -1,7 +1,5 @@
 """Architecture, glossary and decisions are complete, and their links lead somewhere."""
 
-from __future__ import annotations
-
 import re
 from configparser import ConfigParser
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The first-environment guide is complete: the lab types what is printed, and the page names what the program needs."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

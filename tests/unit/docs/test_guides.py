@@ -1,7 +1,5 @@
 """What the guides tell a stranger to type works as it is written, leaves no secret for git, and is complete."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

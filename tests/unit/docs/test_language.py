@@ -1,7 +1,5 @@
 """Pages use words that a reader can look up, and say who does what."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

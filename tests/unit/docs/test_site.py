@@ -1,7 +1,5 @@
 """The documentation is a site: strict, complete, and without anything from other hosts."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Which pods the lab's tests take for running."""
 
-from __future__ import annotations
-
 import subprocess
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The lab's commands, run by whom they are for and by whom they are not, and ended from outside."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """What the lab reads of live objects, of which a part may be missing for a moment."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Conformance suites: what they are told, how they are run and judged, and what is left after them."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,7 +1,5 @@
 """What the engine's event log and state say, read right."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Debian's programs come with what they need, and with nothing that is not asked for."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A layer is the same bytes wherever and whenever it is made, and is known without being read."""
 
-from __future__ import annotations
-
 import io
 import os
 import tarfile

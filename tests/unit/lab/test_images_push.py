@@ -1,7 +1,5 @@
 """What is sent to a registry, and what is not sent again; the registry is one of this test, on loopback."""
 
-from __future__ import annotations
-
 import hashlib
 import http.server
 import json

@@ -1,7 +1,5 @@
 """Images have the names, programs and users that manifests and charts rely on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

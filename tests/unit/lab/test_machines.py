@@ -1,7 +1,5 @@
 """Machines: what goes onto their disks, how they are started, and what is compared before and after."""
 
-from __future__ import annotations
-
 import stat
 import subprocess
 import threading

@@ -1,7 +1,5 @@
 """What the Makefile's targets do, in their order."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 

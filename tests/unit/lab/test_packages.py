@@ -1,7 +1,5 @@
 """Packages that dpkg takes, in a repository that apt can trust by the key that the stack file names."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import re

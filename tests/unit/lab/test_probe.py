@@ -1,7 +1,5 @@
 """The questions that are asked from inside the lab's namespaces."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from contextlib import closing

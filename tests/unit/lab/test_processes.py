@@ -1,7 +1,5 @@
 """Waiting, log tails, and children that end with us."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Progress where there is no terminal: a line when a step begins, one when it ends."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

@@ -1,7 +1,5 @@
 """What the lab's services are told, and the certificates that they show."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

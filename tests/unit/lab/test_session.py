@@ -1,7 +1,5 @@
 """One lab command at a time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What the lab fills into `Pulumi.lab.yaml`: what only it can know, and nothing that a customer could not write."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

@@ -1,7 +1,5 @@
 """Tools come from the PATH where they fit, from the cache where they were built, and are built otherwise: once."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import re

@@ -1,7 +1,5 @@
 """The judgement on a canary's split, and what is waited for before it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from typing import Any

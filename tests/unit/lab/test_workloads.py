@@ -1,7 +1,5 @@
 """The workloads of the lab."""
 
-from __future__ import annotations
-
 from lab.workloads import echo, probes, shop
 
 IMAGES = {name: f"registry.example.no/{name}@sha256:{'0' * 64}" for name in ("e2e/agnhost", "e2e/echo-basic")}

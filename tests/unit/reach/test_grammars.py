@@ -1,7 +1,5 @@
 """Policies of Cilium, Calico and network-policy-api decide as their projects say."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

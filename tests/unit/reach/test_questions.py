@@ -1,7 +1,5 @@
 """The matrix, the differences between two states, and pairs of different tenants."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

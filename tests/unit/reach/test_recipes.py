@@ -2,8 +2,6 @@
 """The public recipes for network policies (github.com/ahmetb/kubernetes-network-policy-recipes): which calls they let
 through, and which they stop."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import pytest

@@ -1,7 +1,5 @@
 """What counts as lost, and what counts as left over."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

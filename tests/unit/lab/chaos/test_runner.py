@@ -1,7 +1,5 @@
 """A fault that lost something, or that could not be made, is never passed."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Callable, Iterator

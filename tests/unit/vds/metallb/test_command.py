@@ -1,7 +1,5 @@
 """`vds metallb import`: the ConfigMap of MetalLB 0.12 as the stack file's `metallb`, and as objects of today."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One comment, found again by who wrote it and how it begins."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Who began a cascade, whatever way it went."""
 
-from __future__ import annotations
-
 from tests.support.previews import recorded
 from vds.preview_comment.cause import causes
 from vds.preview_comment.events import Change

@@ -1,7 +1,5 @@
 """What the engine's event log says, read right, and what of it stays hidden."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

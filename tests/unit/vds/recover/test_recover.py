@@ -1,7 +1,5 @@
 """`vds recover`: what a killed update leaves is put right, and a running one is left alone."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
