@@ -32,7 +32,7 @@ from typing import Any
 import by_hand
 import yaml
 from by_hand import Steps
-from footprint import available_mib, busy_seconds, disk_mib
+from footprint import available_mib, busy_seconds, disk_mib, print_line
 
 from components.core.untrusted import yaml_value
 from components.kubeadm.credentials import Credentials
@@ -42,7 +42,7 @@ from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab import data_center, fabric, session, stack_file, supplies, workloads
 from lab.asking import ssh
-from lab.cluster import Cluster, Manifest
+from lab.cluster import Cluster, Manifest, condition, rolled_out
 from lab.deploy import Deployment
 from lab.layout import CHECKOUT, CONTROL_PLANES, NODES, OPERATOR, WORKERS, Host, Layout
 from lab.machines import preconditions
@@ -146,14 +146,14 @@ class Watch(threading.Thread):
 
     def _all_answer(self, cluster: Cluster) -> bool:
         nodes = cluster.request("GET", "/api/v1/nodes")["items"]
-        ready = [node for node in nodes if _condition(node, "Ready")]
+        ready = [node for node in nodes if condition(node, "Ready") == "True"]
         dns = cluster.request("GET", "/apis/apps/v1/namespaces/kube-system/deployments/coredns")
         app = cluster.request("GET", f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments/app")
         found = {
             "one node Ready": bool(ready),
             "every node Ready": len(ready) == len(self._machines),
-            "CoreDNS available": _condition(dns, "Available"),
-            "our Deployment ready": bool((app.get("status") or {}).get("readyReplicas")),
+            "CoreDNS available": condition(dns, "Available") == "True",
+            "our Deployment ready": rolled_out(app),
         }
         for step, is_done in found.items():
             if is_done and step not in self.steps.seconds:
@@ -163,11 +163,6 @@ class Watch(threading.Thread):
 
 class _EndedError(Exception):
     """The watch was told to end."""
-
-
-def _condition(item: dict[str, Any], kind: str) -> bool:
-    conditions = (item.get("status") or {}).get("conditions") or []
-    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
 def _app(image: str) -> Manifest:
@@ -357,18 +352,14 @@ def show(result: dict[str, Any]) -> None:
         print(f"{name}, {len(rounds)} round{'s' if len(rounds) > 1 else ''}, median (range)")
         for key, (what, unit) in _ROWS.items():
             if key in rounds[0]:
-                _line(what, [took[key] for took in rounds], unit)
+                print_line(f"  {what}", [took[key] for took in rounds], unit)
         for title, part in (("as the API server shows it", "milestones"), ("steps", "steps")):
             print(f"  {title}, ended at second")
             found = {step: [took[part][step] for took in rounds if step in took[part]] for step in rounds[0][part]}
             for step, seconds in sorted(found.items(), key=lambda item: statistics.median(item[1])):
-                _line(f"  {step}", seconds, "s")
+                print_line(f"    {step}", seconds, "s")
     for name, value in result.get("ratios", {}).items():
         print(f"{name:36} {value:8.2f}")
-
-
-def _line(what: str, values: Sequence[float], unit: str) -> None:
-    print(f"  {what:40} {statistics.median(values):8.1f} {unit:4} ({min(values):.1f} to {max(values):.1f})")
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
-"""What the lab takes of the machine: memory, disk and processor time."""
+"""What the lab takes of the machine: memory, disk and processor time; and how a measurement is printed."""
 
 import os
+import statistics
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -28,3 +30,8 @@ def busy_seconds() -> float:
 
 def _cpu_line() -> str:
     return Path("/proc/stat").read_text().splitlines()[0]
+
+
+def print_line(what: str, values: Sequence[float], unit: str) -> None:
+    """One line: the median and the range."""
+    print(f"{what:42} {statistics.median(values):8.1f} {unit:4} ({min(values):.1f} to {max(values):.1f})")

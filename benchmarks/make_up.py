@@ -8,13 +8,12 @@ round, so that other programs' changes count too.
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import time
 from typing import Any
 
-from footprint import available_mib, disk_mib
+from footprint import available_mib, disk_mib, print_line
 
 from lab.layout import Layout
 from lab.toolchain.build import cache
@@ -30,11 +29,6 @@ def lab(*arguments: str) -> tuple[float, dict[str, Any]]:
     if done.returncode:
         sys.exit(f"`lab {' '.join(arguments)}` failed after {took:.1f} s")
     return took, json.loads(done.stdout) if "--json" in arguments else {}
-
-
-def show(what: str, values: list[float], unit: str = "s") -> None:
-    """One line: the median and the range."""
-    print(f"{what:32} {statistics.median(values):8.1f} {unit:4} ({min(values):.1f} to {max(values):.1f})")
 
 
 def main() -> None:
@@ -61,12 +55,12 @@ def main() -> None:
                 phases.setdefault(phase, []).append(seconds)
     print(f"{os.cpu_count()} cores, Linux {platform.release()}, {ROUNDS} rounds, median (range)")
     for name, seconds in whole.items():
-        show(name, seconds)
+        print_line(name, seconds, "s")
     print("of the first, by phase")
     for name, seconds in phases.items():
-        show(f"  {name}", seconds)
-    show("memory in use", memory, "MiB")
-    show("disk of .lab", disk, "MiB")
+        print_line(f"  {name}", seconds, "s")
+    print_line("memory in use", memory, "MiB")
+    print_line("disk of .lab", disk, "MiB")
     print(f"{'disk of the cache':32} {disk_mib(cache()):8} MiB")
 
 

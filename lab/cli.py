@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -33,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+ShowList = Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")]
 _STOP_SECONDS = 90  # a `vds` command may need a minute to clean up the cluster
 
 
@@ -126,10 +128,7 @@ def start(as_json: AsJson = False) -> None:
 @app.command()
 def deploy() -> None:
     """Run `pulumi up` with the policy pack on the running lab."""
-    layout, tools = _running()
-    with session.exclusive(), fabric.inside(OPERATOR):
-        deployment = Deployment(layout, tools)
-        deployment.prepare()
+    with _deployment() as deployment:
         deployment.recover()
         outcome = deployment.run("up", show=True)
         if not outcome.exit_code:
@@ -140,10 +139,7 @@ def deploy() -> None:
 @app.command()
 def preview() -> None:
     """Run `pulumi preview --diff` with the policy pack on the running lab."""
-    layout, tools = _running()
-    with session.exclusive(), fabric.inside(OPERATOR):
-        deployment = Deployment(layout, tools)
-        deployment.prepare()
+    with _deployment() as deployment:
         raise typer.Exit(deployment.run("preview", "--diff", show=True).exit_code)
 
 
@@ -153,22 +149,15 @@ def verify_command(as_json: AsJson = False) -> None:
     layout, _ = _running()
     with session.exclusive(), fabric.inside(OPERATOR):
         facts = verify.verify(layout, verify.load_spec(layout))
-    if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
-    else:
-        report.show_facts(Console(), facts)
-    raise typer.Exit(0 if all(part["ok"] for part in facts.values()) else 1)
+    _judged(facts, as_json, lambda: report.show_facts(Console(), facts))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def vds(context: typer.Context) -> None:
     """Run a `vds` command on the operator laptop of the running lab."""
-    layout, tools = _running()
-    with session.exclusive(), fabric.inside(OPERATOR):
-        deployment = Deployment(layout, tools)
-        deployment.prepare()
+    with _deployment() as deployment:
         argv = [sys.executable, "-m", "vds", *context.args]
-        there = command(argv, part="op", resolver=layout.resolver)
+        there = command(argv, part="op", resolver=deployment.layout.resolver)
         raise typer.Exit(_run(there, deployment.environment(), ends_by=signal.SIGTERM))
 
 
@@ -177,45 +166,32 @@ def paths(
     names: Annotated[
         list[str] | None, typer.Argument(help="Names of data paths; all if none is given. --list shows them.")
     ] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    show_list: ShowList = False,
     as_json: AsJson = False,
 ) -> None:
     """Deploy and test each data path, then deploy the lab's own again."""
-    chosen = [path for path in data_paths.DATA_PATHS if not names or path.name in names]
-    if show_list or len(chosen) < len(names or ()):
-        print("\n".join(path.name for path in data_paths.DATA_PATHS))
-        raise typer.Exit(0 if show_list else 2)
-    layout, tools = _running()
+    chosen = _chosen(data_paths.DATA_PATHS, names, show_list)
     progress = Progress(total=len(chosen) + 1, quiet=as_json)
     proved: dict[str, Any] = {}
-    with session.exclusive(), fabric.inside(OPERATOR):
-        deployment = Deployment(layout, tools)
-        deployment.prepare()
+    with _deployment() as deployment:
         try:
             for path in chosen:
                 with progress.step(path.name):
-                    proved[path.name] = data_paths.prove(layout, tools, deployment, path)
+                    proved[path.name] = data_paths.prove(deployment.layout, deployment.tools, deployment, path)
         finally:
             with progress.step("the lab's own"):
-                data_paths.restore(layout, deployment)
-    if as_json:
-        print(json.dumps(proved, indent=2, ensure_ascii=False))
-    else:
-        Console().print(report.data_paths_table(proved))
-    raise typer.Exit(0 if all(facts["ok"] for facts in proved.values()) else 1)
+                data_paths.restore(deployment.layout, deployment)
+    _judged(proved, as_json, lambda: Console().print(report.data_paths_table(proved)))
 
 
 @app.command()
 def conformance(
     names: Annotated[list[str] | None, typer.Argument(help="Names of suites; all if none is given.")] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    show_list: ShowList = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the public conformance suites against the running platform. Reports are in .lab/conformance."""
-    chosen = [suite for suite in suites.SUITES if not names or suite.name in names]
-    if show_list or len(chosen) < len(set(names or ())):
-        print("\n".join(suite.name for suite in suites.SUITES))
-        raise typer.Exit(0 if show_list else 2)
+    chosen = _chosen(suites.SUITES, names, show_list)
     layout, _ = _running()
     progress = Progress(total=len(chosen) + 1, quiet=as_json)
     with session.exclusive():
@@ -225,17 +201,13 @@ def conformance(
                 found.module_dir(name)  # the lab's network can't reach a module proxy
         with fabric.inside(OPERATOR):
             results = suites.run(layout, found, chosen, progress)
-    if as_json:
-        print(json.dumps(results, indent=2, ensure_ascii=False))
-    else:
-        suites.show(Console(), results)
-    raise typer.Exit(0 if all(facts["ok"] for facts in results.values()) else 1)
+    _judged(results, as_json, lambda: suites.show(Console(), results))
 
 
 @app.command()
 def chaos(
     only: Annotated[list[str] | None, typer.Option("--only", help="Name of a fault; may be repeated.")] = None,
-    show_list: Annotated[bool, typer.Option("--list", help="Print the names and do nothing.")] = False,
+    show_list: ShowList = False,
     as_json: AsJson = False,
 ) -> None:
     """Make faults in the lab, one after the other, and compare before and after. Exit code 1: a row is not passed.
@@ -243,10 +215,7 @@ def chaos(
     It starts the lab if it does not run, and ends with a lab that runs. The results are in .lab/chaos.json, and as a
     table in .lab/chaos.md.
     """
-    chosen = [fault for fault in FAULTS if not only or fault.name in only]
-    if show_list or len(chosen) < len(set(only or ())):
-        print("\n".join(f"{fault.name:24} {fault.text}" for fault in FAULTS))
-        raise typer.Exit(0 if show_list else 2)
+    chosen = _chosen(FAULTS, only, show_list, "{0.name:24} {0.text}")
     layout = Layout()
     progress = Progress(total=len(chosen) + 1, quiet=as_json)
     session.require_root()
@@ -285,10 +254,7 @@ def _deployed(layout: Layout, progress: Progress) -> Tools:
 @app.command()
 def destroy() -> None:
     """Run `pulumi destroy` on the running lab. Machines and services stay."""
-    layout, tools = _running()
-    with session.exclusive(), fabric.inside(OPERATOR):
-        deployment = Deployment(layout, tools)
-        deployment.prepare()
+    with _deployment() as deployment:
         deployment.recover()
         raise typer.Exit(deployment.run("destroy", show=True).exit_code)
 
@@ -386,6 +352,34 @@ def _running() -> tuple[Layout, Tools]:
     if not members("site"):
         raise LabError("the lab is not running; run: sudo make up")
     return Layout(), _tools()
+
+
+@contextmanager
+def _deployment() -> Iterator[Deployment]:
+    """The stack of the running lab, on the operator laptop; no other command runs at the same time."""
+    layout, tools = _running()
+    with session.exclusive(), fabric.inside(OPERATOR):
+        deployment = Deployment(layout, tools)
+        deployment.prepare()
+        yield deployment
+
+
+def _chosen(every: Sequence[Any], names: Sequence[str] | None, show_list: bool, line: str = "{0.name}") -> list[Any]:
+    """The rows with these names, all without one. Lists what there are and ends where a name is none of them."""
+    chosen = [row for row in every if not names or row.name in names]
+    if show_list or len(chosen) < len(set(names or ())):
+        print("\n".join(map(line.format, every)))
+        raise typer.Exit(0 if show_list else 2)
+    return chosen
+
+
+def _judged(facts: Mapping[str, Any], as_json: bool, show: Callable[[], None]) -> NoReturn:
+    """Print facts, and end with 1 if a part of them is not good."""
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        show()
+    raise typer.Exit(0 if all(part["ok"] for part in facts.values()) else 1)
 
 
 def _tools() -> Tools:

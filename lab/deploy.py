@@ -60,7 +60,7 @@ class Deployment:
         self.layout = layout
         self.project = project
         self.engine = tools.path("pulumi")
-        self._tools = tools
+        self.tools = tools
         self._programs = layout.state / "bin"
 
     @property
@@ -71,7 +71,7 @@ class Deployment:
     def environment(self) -> dict[str, str]:
         """The operator's environment: own home, own backend, the lab's authority, kubectl and helm on the PATH."""
         helm = self.layout.state / "helm"
-        own = [self._programs, self.engine.parent, self._tools.path("kubectl").parent, self._tools.path("helm").parent]
+        own = [self._programs, self.engine.parent, self.tools.path("kubectl").parent, self.tools.path("helm").parent]
         return {
             **os.environ,
             "PATH": os.pathsep.join([*map(str, own), os.environ["PATH"]]),
@@ -96,8 +96,8 @@ class Deployment:
         users = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
         if users.is_dir() and not (home / "plugins").exists():
             (home / "plugins").symlink_to(users)
-        provider = self._tools.path(plugins.KUBERNETES)
-        version = self._tools.version(plugins.KUBERNETES)
+        provider = self.tools.path(plugins.KUBERNETES)
+        version = self.tools.version(plugins.KUBERNETES)
         used = plugins.provide(self._programs, built=provider, version=version)
         passphrase = home.parent / "passphrase"
         if not passphrase.exists():
