@@ -38,12 +38,12 @@ ShowList = Annotated[bool, typer.Option("--list", help="Print the names and do n
 _STOP_SECONDS = 90  # a `vds` command may need a minute to clean up the cluster
 
 
-def _ensure_lab(progress: Progress, layout: Layout) -> Tools:
+def _ensure_lab(progress: Progress, layout: Layout, *, earlier: bool = False) -> Tools:
     """Start everything that a customer has before the first `pulumi up`: tools, network, services, bare machines."""
     with progress.step("machine"):
         preconditions.ensure(progress)
     with progress.step("tools"):
-        tools = build.ensure(progress)
+        tools = build.ensure(progress, (*pins.TOOLS, *pins.EARLIER) if earlier else pins.TOOLS)
     with progress.step("network"):
         session.claim(layout)
     with progress.step("packages, images, charts"):
@@ -66,13 +66,19 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, 
 
 
 @app.command()
-def up(as_json: AsJson = False) -> None:
+def up(
+    as_json: AsJson = False,
+    earlier: Annotated[
+        bool,
+        typer.Option("--earlier", help="Make a new cluster of Kubernetes' patch release before, to upgrade it later."),
+    ] = False,
+) -> None:
     """Set up this machine, start the lab, run `pulumi up` and test the platform. A second run changes nothing."""
     layout = Layout()
     progress = Progress(total=7, quiet=as_json)
     session.require_root()
     with session.exclusive():
-        tools = _ensure_lab(progress, layout)
+        tools = _ensure_lab(progress, layout, earlier=earlier)
         outcome, plugins, _ = _deploy(progress, layout, tools)
         with progress.step("proof"), fabric.inside(OPERATOR):
             facts = verify.verify(layout, verify.load_spec(layout))

@@ -42,6 +42,7 @@ def fill(spec: dict[str, Any], layout: Layout) -> None:
         "kubernetesCni": made["kubernetesCni"],
     }
     cluster["containerd"]["version"] = made["containerd"]
+    cluster["kubernetesVersion"] = made.get("kubernetes", cluster["kubernetesVersion"])
     cluster["caCertificate"] = (layout.pki / "cluster.crt").read_text()
     if host.cgroup_v1():
         cluster["cgroupV1"] = True

@@ -29,6 +29,8 @@ def ensure(layout: Layout, tools: Tools, progress: Progress) -> None:
         "containerd": repository.versions.containerd,
         "images": {name.rpartition(":")[0]: digest for name, digest in digests.items() if name[:7] != "charts/"},
     }
+    if earlier := tools.earlier():
+        made["kubernetes"] = earlier.version("kubeadm")
     _write(layout.supplies, json.dumps(made, indent=1, sort_keys=True))
 
 

@@ -38,7 +38,9 @@ def images(tools: Tools, progress: Progress) -> tuple[Image, ...]:
     """
     trees = debian.ensure(progress)
     base = Layer(_base(trees / "certificates"))
+    earlier = tools.earlier()
     return (
+        *(_control_plane(earlier, base, pause.ensure(progress)) if earlier else ()),
         *_control_plane(tools, base, pause.ensure(progress)),
         _agent(tools, base, trees / "cilium"),
         *_others(tools, base),

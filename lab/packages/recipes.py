@@ -77,7 +77,9 @@ def packages(tools: Tools, *, restrict_oom: bool) -> dict[str, tuple[Package, ..
     root lacks CAP_SYS_RESOURCE.
     """
     minor = ".".join(tools.version("kubeadm").split(".")[:2])
-    return {f"v{minor}/deb": _kubernetes(tools), "debian": (_containerd(tools, restrict_oom=restrict_oom),)}
+    earlier = tools.earlier()
+    both = {package.key: package for found in (earlier, tools) if found for package in _kubernetes(found)}
+    return {f"v{minor}/deb": tuple(both.values()), "debian": (_containerd(tools, restrict_oom=restrict_oom),)}
 
 
 def _kubernetes(tools: Tools) -> tuple[Package, ...]:

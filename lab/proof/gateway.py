@@ -16,7 +16,7 @@ from lab.proof.binomial import SIGNIFICANCE, binomial_p
 REQUESTS = 1000
 _ADDRESS_SECONDS = 120
 _SERVED_SECONDS = 120
-_WARM_UP_REQUESTS = 50  # one in ten reaches the canary: fifty miss it once in 200 tries, and are asked again
+_WARM_UP_REQUESTS = 100  # one in ten reaches the canary: a hundred miss it once in 40,000 tries
 _CONNECTIONS = 12  # each reaches one of the gateway's two pods: all reach the same pod once in 2,000 tries
 
 

@@ -197,6 +197,12 @@ CONFORMANCE = (
     Tool("policy-conformance", "network-policy", "sigs.k8s.io/network-policy-api", "conformance", test=True),
     Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
 )
+# Kubernetes' patch release before that of TOOLS, which the test of an upgrade begins with.
+BEFORE = "-earlier"
+EARLIER = tuple(
+    Tool(f"{name}{BEFORE}", "kubernetes-earlier", _K8S, f"cmd/{name}", _KUBERNETES)
+    for name in ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+)
 # What tests check files of this project with, beside TOOLS.
 CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd/actionlint"),)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import itertools
 import re
 import subprocess
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.core.versions import parse
 from components.kubeadm import signing as platform_signing
 from components.kubeadm.model import SigningKey
 from lab.images.layers import File, Folder
@@ -16,7 +18,7 @@ from lab.packages import recipes, repository, signing
 from lab.packages.deb import Package, indexes, release, stanza
 from lab.progress import Progress
 from lab.toolchain.build import Tools
-from lab.toolchain.pins import TOOLS, module_version
+from lab.toolchain.pins import EARLIER, TOOLS, module_version
 
 
 @pytest.fixture
@@ -57,6 +59,21 @@ def test_repositories_and_versions_are_named_as_upstreams(tools: Tools) -> None:
         "debian": ["containerd"],
     }
     assert all_packages(tools)["kubelet"].version == f"{kubernetes}-1.1"
+
+
+def test_the_release_before_is_served_beside_its_successor(tools: Tools, tmp_path: Path) -> None:
+    earlier = {tool.name: tool.version for tool in EARLIER}
+    both = Tools(
+        tools._paths | {name: tmp_path / name.removesuffix("-earlier") for name in earlier},
+        dict.fromkeys(earlier, "cache"),
+        tools._versions | earlier,
+    )
+    served = [package for found in recipes.packages(both, restrict_oom=False).values() for package in found]
+    kubelets = [package.version for package in served if package.name == "kubelet"]
+    assert kubelets == [f"{earlier['kubelet-earlier']}-1.1", f"{tools.version('kubelet')}-1.1"]
+    assert len([package for package in served if package.name == "cri-tools"]) == 1
+    [step] = {parse(new).micro - parse(old).micro for old, new in itertools.pairwise(kubelets)}
+    assert step == 1, "one patch"
 
 
 def test_kubeadms_drop_in_replaces_the_kubelets_command(tools: Tools) -> None:

@@ -12,9 +12,20 @@ import pytest
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build, golang
-from lab.toolchain.pins import CHECKERS, CONFORMANCE, HERE, MODULES, TOOLS, Tool, batches, link_flags, module_version
+from lab.toolchain.pins import (
+    CHECKERS,
+    CONFORMANCE,
+    EARLIER,
+    HERE,
+    MODULES,
+    TOOLS,
+    Tool,
+    batches,
+    link_flags,
+    module_version,
+)
 
-NAMED = {tool.name: tool for tool in (*TOOLS, *CONFORMANCE, *CHECKERS)}
+NAMED = {tool.name: tool for tool in (*TOOLS, *EARLIER, *CONFORMANCE, *CHECKERS)}
 ETCD = NAMED["etcd"]  # its file name is not its own: `go build` calls it `server`
 HELM = NAMED["helm"]  # one that a copy on the PATH may stand for
 
