@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.core.engine_document import EngineDocument
+from components.core.engine_document import ClusterDocument
 from components.core.manifests import Manifest
 from components.core.names import PYTHON
 from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, Cluster, UnreachableError
@@ -15,7 +15,7 @@ _NO_ANSWER = "failed calling webhook"
 """In the API server's refusal if the webhook did not answer (k8s.io/apiserver, admission/plugin/webhook/errors)."""
 
 
-class Question(EngineDocument):
+class Question(ClusterDocument):
     """What `vds admission` asks."""
 
     manifest: dict[str, Any]

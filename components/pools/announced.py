@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from components.core.engine_document import EngineDocument
+from components.core.engine_document import ClusterDocument
 from components.core.labels import EXCLUDED
 from components.core.names import KUBE_SYSTEM, PYTHON
 from components.kubernetes_api import Api, ApiError, get, list_items
@@ -18,7 +18,7 @@ _STATUSES = ("servicel2statuses", "servicebgpstatuses")
 """MetalLB's speakers write one for each Service that they announce, since 0.14.6 and 0.15."""
 
 
-class Wait(EngineDocument):
+class Wait(ClusterDocument):
     """What `vds announced` waits for."""
 
     namespace: str

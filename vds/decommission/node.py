@@ -1,11 +1,14 @@
-"""Restores a node over SSH."""
+"""Runs scripts on a node over SSH, and restores one that leaves."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from components.nodes.decommission.document import Decommission
+from components.nodes.server_document import ServerDocument
 
 if TYPE_CHECKING:
     import asyncssh
@@ -23,32 +26,26 @@ class RefusedError(Exception):
     """The node answered and refused; the text says what to do."""
 
 
-class NodeServer:
-    """A node's SSH server."""
+class NodeShell:
+    """Runs scripts on a node."""
 
-    def __init__(self, document: Decommission) -> None:
-        self._document = document
+    def __init__(self, server: ServerDocument, private_key: SecretStr) -> None:
+        self._server, self._private_key = server, private_key
 
     def probe(self) -> None:
-        """Raises UnansweredError or RefusedError if `remove` could not do its work either."""
+        """Raises UnansweredError or RefusedError if `run` could not do its work either."""
         asyncio.run(self._probe())
 
-    def remove(self) -> str:
-        """What the script's `remove` printed. Raises UnansweredError or RefusedError."""
-        return asyncio.run(self._remove())
+    def run(self, command: str, script: str, *, seconds: float, purpose: str) -> str:
+        """What a command line of root's printed. `seconds`: its own limit; `purpose` ends "its script could not".
+
+        Raises UnansweredError or RefusedError.
+        """
+        return asyncio.run(self._run(command, script, seconds, purpose))
 
     async def _probe(self) -> None:
         async with await self._connect():
             pass
-
-    async def _remove(self) -> str:
-        from components.kubeadm import scripts as membership  # the models behind them take long to import
-        from components.nodes.settings.script import RUN_SECONDS, command
-
-        if self._document.leaving_script:
-            leave = membership.command("remove")
-            await self._run(leave, self._document.leaving_script, membership.RUN_SECONDS, "remove it from the cluster")
-        return await self._run(command("remove"), self._document.script, RUN_SECONDS, "decommission it")
 
     async def _run(self, command: str, script: str, seconds: float, purpose: str) -> str:
         import asyncssh
@@ -59,7 +56,7 @@ class NodeServer:
         connection = await self._connect()
         try:
             async with connection:
-                line = as_root(command, self._document.user)
+                line = as_root(command, self._server.user)
                 done = await run(connection, line, script, seconds=seconds + _SLACK_SECONDS)
         except EndlessError as error:
             raise RefusedError(f"{error}, so its script was ended") from None
@@ -79,9 +76,9 @@ class NodeServer:
 
         from components.nodes.connection import BastionError, Server, connect, has_another_host_key, private_key, reason
 
-        document = self._document
+        document = self._server
         try:
-            key = private_key(document.private_key.get_secret_value())
+            key = private_key(self._private_key.get_secret_value())
         except ValueError as error:
             raise RefusedError(f"{error}: set it again") from None
         try:
@@ -102,3 +99,21 @@ class NodeServer:
             if isinstance(error, asyncssh.KeyExchangeFailed):
                 raise RefusedError(f"it has no SSH algorithm in common with us: {error.reason}") from None
             raise UnansweredError(reason(error)) from None
+
+
+class NodeServer(NodeShell):
+    """The server of a node that leaves."""
+
+    def __init__(self, document: Decommission) -> None:
+        super().__init__(document, document.private_key)
+        self._document = document
+
+    def remove(self) -> str:
+        """What the script's `remove` printed. Raises UnansweredError or RefusedError."""
+        from components.kubeadm import scripts as membership  # the models behind them take long to import
+        from components.nodes.settings.script import RUN_SECONDS, command
+
+        if script := self._document.leaving_script:
+            leave = membership.command("remove")
+            self.run(leave, script, seconds=membership.RUN_SECONDS, purpose="remove it from the cluster")
+        return self.run(command("remove"), self._document.script, seconds=RUN_SECONDS, purpose="decommission it")

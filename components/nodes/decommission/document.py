@@ -7,11 +7,11 @@ environment. The state may be older than the code that reads it, so a new field 
 import json
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr
-from pydantic.alias_generators import to_camel
+from pydantic import SecretStr
 
-from components.core.engine_document import EngineDocument
+from components.core.engine_document import ClusterDocument
 from components.core.names import PYTHON
+from components.nodes.server_document import ServerDocument, server_facts
 
 if TYPE_CHECKING:  # the command that reads the document starts in half the time without the models
     from components.nodes.model import NodeSpec, SshSpec
@@ -31,29 +31,10 @@ FILES_ON_NODE = (
 """Every path that `node.sh` writes to: what stays on a node that is not decommissioned."""
 
 
-class BastionServer(BaseModel):
-    """The server that the node is reached through."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-    host: str
-    port: int
-    user: str
-    host_key: str
-
-
-class Decommission(EngineDocument):
+class Decommission(ServerDocument, ClusterDocument):
     """The document."""
 
     node: str
-    address: str
-    port: int
-    user: str
-    host_key: str
-    dial_seconds: int
-    """Of one attempt to connect."""
-    dial_attempts: int
-    bastion: BastionServer | None = None
     script: str
     """The script of `settings.script.node_script` that the node was last set up with."""
     leaving_script: str = ""
@@ -77,13 +58,7 @@ def decommission_document(
     """The document as JSON: same facts, same bytes, so that nothing is updated without a change."""
     facts = {
         "node": node.name,
-        "address": node.ssh_host,
-        "port": node.ssh_port or ssh.port,
-        "user": ssh.user,
-        "hostKey": node.host_key,
-        "dialSeconds": ssh.dial_seconds,
-        "dialAttempts": ssh.dial_attempts,
-        **({"bastion": ssh.bastion.model_dump(by_alias=True)} if ssh.bastion else {}),
+        **server_facts(node, ssh),
         "script": script,
         **({"leavingScript": leaving_script} if leaving_script else {}),
         "whenUnreachable": node.when_unreachable,
