@@ -10,8 +10,9 @@ from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
 from components.faults.hook import explain_failures
 from components.gateway.component import Gateway, GatewayCrds
-from components.kubeadm.component import DestroyProtection, Kubeadm
+from components.kubeadm.component import DestroyProtection, Kubeadm, Upgrades
 from components.kubeadm.scripts import script_without_secrets
+from components.kubeadm.upgrade.gate import require_upgradable, version_question
 from components.network.component import Cni
 from components.network.data_path_change import announce_change
 from components.nodes.component import Node
@@ -30,7 +31,14 @@ from components.tenancy.registration.component import Registrations
 platform = load()
 secrets = access(platform)
 scripts = {node.name: node_script(node, platform.node_requirements) for node in platform.nodes}
-fleet = read_fleet(platform.nodes, scripts, platform.node_requirements, platform.ssh, secrets.reading_key)
+fleet = read_fleet(
+    platform.nodes,
+    scripts,
+    platform.node_requirements,
+    platform.ssh,
+    secrets.reading_key,
+    question=version_question(platform.bootstrap),
+)
 kept = secrets.facts
 surveys = kept.surveys if kept else fleet.surveys
 found = [
@@ -39,6 +47,7 @@ found = [
     *cluster_findings(known_cluster(kept, secrets.reading_kubeconfig), platform.cluster_requirements),
 ]
 require_fit(accepted(found, platform.preflight.accept, secrets.today))
+behind = require_upgradable(platform.bootstrap, platform.cni, fleet.answers)
 residency = Residency("residency", platform.residency, secrets.state)
 
 ssh = command.Provider("ssh")
@@ -65,6 +74,7 @@ if platform.bootstrap and secrets.credentials and secrets.encryption_keys:
         ca_key=secrets.ca_key,
         provider=ssh,
         private_key=secrets.ssh_private_key,
+        upgrades=Upgrades(behind, platform.gateway.namespace),
     )
     kubeconfig: Any = kubeadm.kubeconfig if secrets.kubeconfig is None else secrets.kubeconfig
     api_server: list[pulumi.Resource] = [kubeadm.api_server]

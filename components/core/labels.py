@@ -16,8 +16,9 @@ TIER = f"{PREFIX}tier"
 
 EDGE = f"{PREFIX}edge"
 """On nodes with the profile `edge`: `"true"`. Gateway pods and the announcer of addresses go there."""
-CORDONED = f"{PREFIX}cordoned-by-decommission"
-"""On a Node that we cordoned because it left the stack file. We remove such a cordon, and never an operator's."""
+CORDONED = f"{PREFIX}cordoned"
+"""On a Node that we cordoned, because it left the stack file or is being upgraded. We remove such a cordon, and never
+an operator's."""
 CANARY = f"{PREFIX}canary"
 """Annotation of a route: the name of the canary's Service."""
 CANARY_STEPS = f"{PREFIX}canary-steps"

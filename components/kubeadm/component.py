@@ -1,16 +1,17 @@
 """A cluster made by kubeadm.
 
 Packages are installed on all nodes at once. Then the first control plane makes the cluster, the other control planes
-join one by one, and the workers join all at once.
+join one by one, and the workers join all at once. Upgrades reach one node after the other.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_command as command
 from pulumi.resource import DependencyResource
-from pulumi_command import remote
+from pulumi_command import local, remote
 
 from components.core.names import child, token
 from components.core.shell import as_root
@@ -23,8 +24,18 @@ from components.kubeadm.scripts import command as run
 from components.kubeadm.scripts import member_script, script_without_secrets
 from components.kubeadm.security.encryption import command as encryption
 from components.kubeadm.security.encryption import rewrite_script, write_script
+from components.kubeadm.upgrade.document import UPGRADE, upgrade_document
 from components.nodes.model import NodeSpec
 from components.nodes.remote import connection
+
+
+class Upgrades(NamedTuple):
+    """What upgrades need to know beside the cluster."""
+
+    behind: Mapping[str, str] = MappingProxyType({})
+    """Each node that does not have the packages of the stack file, and what it has; of `upgrade.gate`."""
+    gateway_namespace: str = ""
+    """Where the gateway's pods are: a node with its last one is not drained."""
 
 
 class Member(pulumi.ComponentResource):
@@ -32,6 +43,8 @@ class Member(pulumi.ComponentResource):
 
     joined: pulumi.Resource
     """Done when the node is a member: its Node object exists."""
+    upgraded: pulumi.Resource
+    """Done when the member has the packages of the stack file, and takes pods."""
     kept: pulumi.Resource
     """Done when the member has the packages, pins and files of the stack file."""
 
@@ -46,11 +59,13 @@ class Member(pulumi.ComponentResource):
         private_key: pulumi.Input[str],
         tuned: pulumi.Resource,
         after: Sequence[pulumi.Resource],
+        upgraded_after: Sequence[pulumi.Resource],
         kept_after: Sequence[pulumi.Resource],
+        upgrades: Upgrades,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """`tuned`: the node's setup; `after`: what must be done before this one joins; `kept_after`: before its
-        packages and files change.
+        """`tuned`: the node's setup; `after`: what must be done before this one joins; `upgraded_after`: before it is
+        drained for an upgrade; `kept_after`: before its files change.
         """
         where: dict[str, Any] = {
             "address": str(node.address),
@@ -100,6 +115,7 @@ class Member(pulumi.ComponentResource):
                 protect=leaves_by_itself,
             ),
         )
+        self.upgraded = self._upgrade(bootstrap, node, upgrades, private_key, upgraded_after)
         # A separate resource, because it needs no secret: a new token is no change of a member.
         self.kept = remote.Command(
             child(node.name, "member"),
@@ -113,10 +129,37 @@ class Member(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 self._beside,
                 # Deleting it deletes the cluster's own data.
-                pulumi.ResourceOptions(depends_on=[self.joined, *kept_after], protect=leaves_by_itself),
+                pulumi.ResourceOptions(depends_on=[self.joined, self.upgraded, *kept_after], protect=leaves_by_itself),
             ),
         )
         self.register_outputs(where)
+
+    def _upgrade(
+        self,
+        bootstrap: Bootstrap,
+        node: NodeSpec,
+        upgrades: Upgrades,
+        private_key: pulumi.Input[str],
+        after: Sequence[pulumi.Resource],
+    ) -> pulumi.Resource:
+        """A local command, because only the machine of the update reaches both the node and the cluster."""
+        behind = upgrades.behind.get(node.name)
+        document = pulumi.Output.from_input(private_key).apply(
+            lambda key: upgrade_document(bootstrap, node, upgrades.gateway_namespace, key)
+        )
+        return local.Command(
+            child(node.name, "upgrade"),
+            create="true",  # a node joins with the packages of the stack file
+            # Another text is an update: what the node has is no input. A node that is as wanted keeps the state's.
+            update=f"{UPGRADE} # {behind}" if behind else UPGRADE,
+            stdin=pulumi.Output.secret(document),  # type: ignore[arg-type]  # the SDK's own generic has no type here
+            add_previous_output_in_env=False,
+            logging=local.Logging.STDERR,  # progress; nothing of the document is ever printed
+            opts=pulumi.ResourceOptions.merge(
+                self._beside,
+                pulumi.ResourceOptions(depends_on=[self.joined, *after], ignore_changes=[] if behind else ["update"]),
+            ),
+        )
 
     def _encrypt(
         self, bootstrap: Bootstrap, node: NodeSpec, keys: pulumi.Output[str], after: Sequence[pulumi.Resource]
@@ -169,7 +212,7 @@ class Member(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 self._beside,
                 pulumi.ResourceOptions(
-                    depends_on=[self.joined],
+                    depends_on=[self.upgraded],
                     additional_secret_outputs=["stdin", "stdout", "stderr"],
                     ignore_changes=["stdin"],
                 ),
@@ -191,7 +234,7 @@ class Kubeadm(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str]
     """The administrator's kubeconfig, from the first control plane; secret."""
     api_server: pulumi.Resource
-    """Done when the first control plane has made the cluster: the API server runs."""
+    """Done when the first control plane has made the cluster, or is upgraded: the API server runs."""
 
     def __init__(
         self,
@@ -204,6 +247,7 @@ class Kubeadm(pulumi.ComponentResource):
         ca_key: pulumi.Output[str] | None,
         provider: command.Provider,
         private_key: pulumi.Output[str],
+        upgrades: Upgrades | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`set_up`: the setup of each node of `bootstrap`, in the same order. A node is set up before it joins.
@@ -215,7 +259,12 @@ class Kubeadm(pulumi.ComponentResource):
         admission = Admission(bootstrap, credentials, ca_key, private_key)
         tuned = {node.name: made for node, made in zip(bootstrap.nodes, set_up, strict=True)}
 
-        def member(node: NodeSpec, after: Sequence[pulumi.Resource], kept_after: Sequence[pulumi.Resource]) -> Member:
+        def member(
+            node: NodeSpec,
+            after: Sequence[pulumi.Resource],
+            upgraded_after: Sequence[pulumi.Resource],
+            kept_after: Sequence[pulumi.Resource],
+        ) -> Member:
             return Member(
                 node,
                 bootstrap,
@@ -225,22 +274,25 @@ class Kubeadm(pulumi.ComponentResource):
                 private_key=private_key,
                 tuned=tuned[node.name],
                 after=after,
+                upgraded_after=upgraded_after,
                 kept_after=kept_after,
+                upgrades=upgrades or Upgrades(),
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
         first, *others = bootstrap.control_planes
-        maker = member(first, (), ())
-        self.api_server = maker.joined
+        maker = member(first, (), (), ())
+        self.api_server = maker.upgraded
         # One after the other: etcd takes a new voter only while the ones it has agree (kubernetes/kubeadm #1793).
         control_planes = [maker]
         for node in others:
             before = control_planes[-1]
-            control_planes.append(member(node, [maker.kept, before.joined], [before.kept]))
+            control_planes.append(member(node, [maker.kept, before.joined], [before.kept], [before.kept]))
         encrypted = [resource for made in control_planes for resource in (*made.encrypted, made.kept)]
         maker.encrypt_again(bootstrap, first, encryption_keys, encrypted)
-        for node in bootstrap.workers:
-            member(node, [maker.kept], [maker.kept])
+        last = control_planes[-1].kept
+        for node in bootstrap.workers:  # they join at once, and are drained one after the other
+            last = member(node, [maker.kept], [last], [maker.kept]).upgraded
         self.kubeconfig = maker.read_kubeconfig(credentials.kubeconfig_password)
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 

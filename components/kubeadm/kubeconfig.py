@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from components.core.versions import minor
+
 READ_SECONDS = 60
 _ROUNDS = 10_000
 """OpenSSL's own number. The password has 256 bits, so that more add nothing."""
@@ -20,11 +22,12 @@ _SALTED = b"Salted__"
 def read_command(version: str) -> str:
     """The command line that prints the kubeconfig, encrypted with the password on its standard input.
 
-    An upgrade of Kubernetes renews the certificate in it, so the version is part of the line.
+    An upgrade of Kubernetes renews the certificate in it, so the minor version is part of the line. With the whole
+    version, the preview of every patch would know nothing of the cluster.
     """
     form = f"-aes-256-cbc -md sha256 -pbkdf2 -iter {_ROUNDS} -salt -base64"
     read = f"openssl enc {form} -pass stdin -in /etc/kubernetes/admin.conf"
-    return f"timeout -k 10 {READ_SECONDS} {read} # of Kubernetes {version}"
+    return f"timeout -k 10 {READ_SECONDS} {read} # of Kubernetes {minor(version)}"
 
 
 def decrypted(password: str, printed: str) -> str:

@@ -4,6 +4,7 @@
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
+#   upgrade  the same on a member that is drained, with newer packages: kubeadm upgrades it, and its kubelet restarts
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
 #   remove   remove it from the cluster again; packages stay, without their pins
@@ -152,9 +153,9 @@ judge_package() { # package version
 	case $installed in "$2" | '') return 0 ;; esac
 	if dpkg --compare-versions "$installed" gt "$2"; then
 		complain "has $1 $installed, newer than $2: a downgrade is not possible; write the newer version"
-	elif [ -e "$state/joined" ]; then
-		complain "has $1 $installed, older than $2: members are upgraded one by one, drained, with kubeadm upgrade" \
-			"(docs/howto/bootstrap-a-cluster.md); change the stack file after that"
+	elif [ -e "$state/joined" ] && [ "$upgrades" = no ]; then
+		complain "has $1 $installed, older than $2, and only an upgrade changes it, which drains the node first: run" \
+			"pulumi up"
 	fi
 }
 
@@ -210,9 +211,7 @@ wait_for_first_boot() { # SSH answers while cloud-init still installs packages a
 	}
 }
 
-install() {
-	missing=
-	packages missing_package
+fetch() { # what is missing
 	if [ -n "$missing" ]; then
 		wait_for_first_boot
 		quietly 'apt-get update' apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 update
@@ -221,6 +220,12 @@ install() {
 			-o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold install $missing
 		changed=changed
 	fi
+}
+
+install() {
+	missing=
+	packages missing_package
+	fetch
 	held=$(apt-mark showhold)
 	packages hold
 }
@@ -315,6 +320,8 @@ become_member() {
 
 #: settings
 
+#: upgrade
+
 # --- verbs -----------------------------------------------------------------------------------------------
 
 lock() { # the folder is the lock: nothing is left behind by a run that is killed
@@ -343,7 +350,7 @@ put_in_place() { # files, packages and the container runtime
 	runtime
 }
 
-prepare() {
+prepare() { # on a member: its upgrade comes after this
 	check
 	[ -e "$state/joined" ] || put_in_place
 	printf '%s\n' "$changed"
@@ -431,11 +438,15 @@ main() {
 	LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
 	export LC_ALL PATH
 	umask 022
-	problems='' changed=unchanged temporary='' private='' missing='' used=''
+	upgrades=no problems='' changed=unchanged temporary='' private='' missing='' used=''
 	trap 'rm -rf ${temporary:+"$temporary"} ${private:+"$private"} ${used:+"$used"}' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
+	prepare | upgrade) upgrades=yes ;;
+	esac
+	case ${1:-apply} in
 	prepare) prepare ;;
+	upgrade) upgrade ;;
 	apply) apply ;;
 	keep) keep ;;
 	admit) admit ;;
@@ -443,7 +454,7 @@ main() {
 	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|admit|upload|authority|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|upgrade|admit|upload|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

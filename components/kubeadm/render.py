@@ -183,10 +183,13 @@ def networks(bootstrap: Bootstrap) -> str:
 
 
 def settings(bootstrap: Bootstrap, node: NodeSpec) -> str:
-    """What a member runs with; another text means that something there must start again."""
+    """What a member runs with; another text means that something there must start again.
+
+    Without the version, which an upgrade changes.
+    """
     parts = [_kubelet(bootstrap.cluster)]
     if "control-plane" in node.roles:
-        parts.append(_cluster(bootstrap))
+        parts.append({name: value for name, value in _cluster(bootstrap).items() if name != "kubernetesVersion"})
     return json.dumps(parts, indent=1, sort_keys=True)
 
 

@@ -1,5 +1,6 @@
 """The shell script that makes a node a member of a cluster: `member.sh` with what the stack file wants."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -27,11 +28,9 @@ RUN_SECONDS = 900
 """The script's own limit. Packages and images of a control plane are about a gigabyte, kubeadm itself waits 4 min."""
 
 _FOLDER = Path(__file__).parent
-_MEMBER_SH = (
-    (_FOLDER / "member.sh")
-    .read_text(encoding="utf-8")
-    .replace("#: settings\n", (_FOLDER / "settings.sh").read_text(encoding="utf-8"))
-)
+_MEMBER_SH = (_FOLDER / "member.sh").read_text(encoding="utf-8")
+for _part in ("settings", "upgrade"):
+    _MEMBER_SH = _MEMBER_SH.replace(f"#: {_part}\n", (_FOLDER / f"{_part}.sh").read_text(encoding="utf-8"))
 _SOURCE = "/etc/apt/sources.list.d/vds-platform-kubernetes.sources"
 _CRICTL = "/etc/crictl.yaml"
 
@@ -50,40 +49,62 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
 
     `ca_key`: for the verb `authority` alone.
     """
-    first = node == bootstrap.control_planes[0]
-    joins_control = "control-plane" in node.roles
-    facts = {
-        "node": node.name,
-        "role": "first" if first else "control-plane" if joins_control else "worker",
-        "endpoint": endpoint(bootstrap),
-        "cri_socket": SOCKET,
-        "ca_certificate": bootstrap.cluster.ca_certificate.strip(),
-        "containerd_package": bootstrap.cluster.containerd.package,
-        "containerd_config": containerd_config(bootstrap),
-        "ca_key": ca_key.strip(),
-        "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
-        "networks": networks(bootstrap),
-        "settings": settings(bootstrap, node),
-        "server": api_server(bootstrap, node) if joins_control else "",
-        "api_server_files": FOLDER,
-    }
-    hidden = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
     spec = bootstrap.cluster
-    files = [
-        (KEYRING, spec.packages.signing_key.armoured.strip()),
-        (_SOURCE, apt_source(spec)),
-        (_CRICTL, crictl_config()),
-        *(security_files(spec.security, spec.kubernetes_version).items() if joins_control else ()),
-    ]
-    return shell_script(
-        _MEMBER_SH,
-        facts,
-        for_each("packages", packages(spec).items()),
-        for_each("files", files),
-        for_each("secret_words", [(word,) for word in hidden if word]),
+    joins_control = "control-plane" in node.roles
+    hidden = [credentials.bootstrap_token, *([credentials.certificate_key] if joins_control else [])]
+    return _script(
+        bootstrap,
+        node,
+        {
+            "ca_key": ca_key.strip(),
+            "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
+            "settings": settings(bootstrap, node),
+        },
+        security_files(spec.security, spec.kubernetes_version) if joins_control else {},
+        [word for word in hidden if word],
     )
 
 
 def script_without_secrets(bootstrap: Bootstrap, node: NodeSpec) -> str:
     """The text without secrets, for the verbs that need none: `prepare`, `keep`, `remove`, and the first `apply`."""
     return member_script(bootstrap, node, Credentials())
+
+
+def upgrade_script(bootstrap: Bootstrap, node: NodeSpec) -> str:
+    """The text for the verb `upgrade`. It has no settings, because a change of them is no upgrade."""
+    return _script(bootstrap, node, {"ca_key": "", "kubeadm_config": "", "settings": ""}, {}, [])
+
+
+def _script(
+    bootstrap: Bootstrap, node: NodeSpec, more: Mapping[str, str], more_files: Mapping[str, str], hidden: Sequence[str]
+) -> str:
+    spec = bootstrap.cluster
+    joins_control = "control-plane" in node.roles
+    first = node == bootstrap.control_planes[0]
+    facts = {
+        "node": node.name,
+        "kubernetes": spec.kubernetes_version,
+        "role": "first" if first else "control-plane" if joins_control else "worker",
+        "endpoint": endpoint(bootstrap),
+        "cri_socket": SOCKET,
+        "ca_certificate": spec.ca_certificate.strip(),
+        "containerd_package": spec.containerd.package,
+        "containerd_config": containerd_config(bootstrap),
+        "networks": networks(bootstrap),
+        "server": api_server(bootstrap, node) if joins_control else "",
+        "api_server_files": FOLDER,
+        **more,
+    }
+    files = [
+        (KEYRING, spec.packages.signing_key.armoured.strip()),
+        (_SOURCE, apt_source(spec)),
+        (_CRICTL, crictl_config()),
+        *more_files.items(),
+    ]
+    return shell_script(
+        _MEMBER_SH,
+        facts,
+        for_each("packages", packages(spec).items()),
+        for_each("files", files),
+        for_each("secret_words", [(word,) for word in hidden]),
+    )

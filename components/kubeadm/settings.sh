@@ -13,17 +13,21 @@ wait_for() { # what command
 	until "$2"; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 120 ] || {
-			complain "has new settings, and $1 does not answer: read journalctl -u kubelet and crictl logs there," \
-				"correct the stack file and run again"
+			complain "has changed, and $1 does not answer: read journalctl -u kubelet and crictl logs there, correct" \
+				"the stack file and run again"
 			stop_if_problems 5
 		}
 		sleep 1
 	done
 }
 
-with_settings() { # this member has the settings of the stack file
+close_files() {
 	chmod 600 "$kubelet_config" # kubeadm writes it for everybody to read
 	[ "$role" = worker ] || chmod 700 "$etcd_data" # kubeadm does it only where it makes the folder
+}
+
+with_settings() { # this member has the settings of the stack file
+	close_files
 	save "$state/settings" 644 "$settings"
 }
 

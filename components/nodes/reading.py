@@ -8,7 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Literal, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import asyncssh
 
@@ -55,6 +56,17 @@ class Fleet(NamedTuple):
     """By name, for every node that was asked."""
     surveys: tuple[Survey, ...] = ()
     """Facts for the preflight's verdict; empty where no node was surveyed."""
+    answers: Mapping[str, Any] = MappingProxyType({})
+    """By name, what was asked beside the settings, for every node that answered that."""
+
+
+class Question(NamedTuple):
+    """What nodes are asked beside their settings."""
+
+    command: str
+    """The command line that root runs there. It changes nothing."""
+    parse: Callable[[str], Any]
+    """Reads what it printed. Raises ValueError."""
 
 
 def read_fleet(
@@ -67,6 +79,7 @@ def read_fleet(
     ask: Ask = "change",
     window_seconds: float = 0,
     measure_disk: bool | None = None,
+    question: Question | None = None,
 ) -> Fleet:
     """What every node reports; nothing without a key. A node that can't be read gives a reason and raises nothing.
 
@@ -80,7 +93,7 @@ def read_fleet(
     except ValueError as error:
         failure = UnreachableNode(str(error))
         return Fleet({node.name: failure for node in nodes})
-    reader = _Reader(scripts, requirements, ssh, key, ask, window_seconds, measure_disk)
+    reader = _Reader(scripts, requirements, ssh, key, ask, window_seconds, measure_disk, question)
     # The program runs inside the engine's event loop; the reading has its own, on its own thread.
     with ThreadPoolExecutor(1, thread_name_prefix="read-nodes") as pool:
         return pool.submit(lambda: asyncio.run(reader.read(nodes))).result()
@@ -108,9 +121,11 @@ class _Reader:
         ask: Ask,
         window_seconds: float,
         measure_disk: bool | None,
+        question: Question | None,
     ) -> None:
         self._scripts, self._requirements, self._ssh, self._key = scripts, requirements, ssh, key
         self._ask, self._window_seconds, self._measure_disk = ask, window_seconds, measure_disk
+        self._question = question
         self._run = secrets.token_hex(4)
 
     async def read(self, nodes: Sequence[NodeSpec]) -> Fleet:
@@ -127,7 +142,7 @@ class _Reader:
                 for node, reading in readings.items()
                 if isinstance(reading, UnreachableNode) and reading.refused
             )
-            return Fleet(by_name, (*surveys, *refused))
+            return Fleet(by_name, (*surveys, *refused), await self._ask_also(connections))
         finally:
             for connection in connections.values():
                 connection.close()
@@ -163,6 +178,18 @@ class _Reader:
     async def _check(self, node: NodeSpec, connection: "asyncssh.SSHClientConnection") -> Readback | UnreachableNode:
         line = as_root(command("check"), self._ssh.user)
         return await self._run_script(node, connection, line, self._scripts[node.name], READ_SECONDS, parse)
+
+    async def _ask_also(self, connections: "Mapping[NodeSpec, asyncssh.SSHClientConnection]") -> dict[str, Any]:
+        """What the nodes answer to the question. One that fails has said so in its reading already, or says nothing."""
+        asked = self._question
+        if asked is None:
+            return {}
+        line = as_root(asked.command, self._ssh.user)
+        found = await self._of_each(
+            connections,
+            lambda node: self._run_script(node, connections[node], line, "", READ_SECONDS, asked.parse),
+        )
+        return {node.name: said for node, said in found.items() if not isinstance(said, UnreachableNode)}
 
     async def _survey_all(
         self,

@@ -11,7 +11,7 @@ from components.core.finding import Finding
 from components.core.labels import EDGE
 from components.core.model import Spec
 from components.core.types import EnvironmentName
-from components.core.versions import matches, parse
+from components.core.versions import matches, minor, parse
 from components.existing_cluster.model import ClusterRequirements
 from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror
@@ -107,7 +107,7 @@ class PlatformSpec(Spec):
             self.cni.service_proxy,
             floor,
             reason,
-            kubernetes=self.cluster.kubernetes_version,
+            kubernetes=minor(self.cluster.kubernetes_version),
             underlay_mtu=self.network.underlay_mtu,
             ports=ports,
             sysctls=self._kernel_defaults,

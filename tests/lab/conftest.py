@@ -28,7 +28,7 @@ _WELL_SECONDS = 240
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Lab tests have a limit of their own; last are those that take the lab down, so that no others start it again."""
-    last = ["test_control_planes.py", "test_first_environment.py", "test_life.py"]
+    last = ["test_control_planes.py", "test_first_environment.py", "test_upgrade.py", "test_life.py"]
     items.sort(key=lambda item: last.index(item.path.name) + 1 if item.path.name in last else 0)
     for item in items:
         if Path(__file__).parent in item.path.parents:  # all of the session's are listed

@@ -29,6 +29,7 @@ from typer.main import get_group
 
 from components.gateway.certificates import CERTIFICATES
 from components.kubeadm.credentials import Credentials
+from components.kubeadm.upgrade.document import upgrade_document
 from components.kubernetes_api import ApiError
 from components.stackfile.keys import SECRETS
 from tests.support import bootstraps
@@ -211,7 +212,7 @@ def _program(folder: Path, name: str, text: str) -> None:
 
 
 WRONG_FORM = {name: canary(f"{name} of a wrong form", f"canary-of-no-{name.lower()}/+&%") for name in SECRETS}
-DOCUMENTS = ("decommission", "recommission", "admission", "announced")
+DOCUMENTS = ("decommission", "recommission", "admission", "announced", "upgrade")
 """Commands that the engine gives a document with secrets."""
 Change = Callable[[str], str]
 
@@ -257,9 +258,9 @@ READ = {
 """Commands for people, as they are typed."""
 LOCAL = {"validate", "versions", "preview-comment", "plan", "post-comment", "charts check", "charts images"}
 """Of these: what asks neither a node nor the cluster."""
-WITHOUT_SECRETS = {"agency", "init", "cilium-values", "backend-login"}
-"""Commands that read no stack of the platform: `agency` and `init` are given file names, `cilium-values` masks
-(test_explain.py), and `backend-login` becomes another command (tests/unit/vds/backend_login)."""
+WITHOUT_SECRETS = {"agency", "init", "metallb", "cilium-values", "backend-login"}
+"""Commands that read no stack of the platform: `agency`, `init` and `metallb` are given file names, `cilium-values`
+masks (test_explain.py), and `backend-login` becomes another command (tests/unit/vds/backend_login)."""
 
 
 def test_every_command_is_run():
@@ -371,11 +372,16 @@ def test_no_crash_of_a_command_shows_one(person: Person, command: str, point: st
 @cache
 def _document(command: str) -> str:
     """What the engine gives the command on standard input, as the program declares it."""
+    here = {"address": "127.0.0.1", "port": 1, "dialAttempts": 1}
+    if command == "upgrade":  # of a cluster that kubeadm made
+        plan = bootstraps.bootstrap()
+        document = json.loads(upgrade_document(plan, plan.nodes[0], "gateway-system", SSH_KEY))
+        return json.dumps(document | {name: document[name] | here for name in ("server", "first")})
     of_stack = {"kubeconfig": kubeconfig(TOKEN), "sshPrivateKey": SSH_KEY}
     program = run_program("oslo", existing_data(), **of_stack)
     given = {one.inputs["create"].split()[-1]: one.inputs["stdin"] for one in program.of("local:Command")}
     document = json.loads(given[{"decommission": "recommission"}.get(command, command)])
-    return json.dumps(document | ({"address": "127.0.0.1", "port": 1, "dialAttempts": 1} if "port" in document else {}))
+    return json.dumps(document | (here if "port" in document else {}))
 
 
 @pytest.mark.parametrize("how", STDIN)

@@ -1,10 +1,14 @@
 """The program on a stack whose cluster kubeadm makes: order, names, and what stays secret."""
 
+import itertools
 import json
 
 import pytest
 
 from components.kubeadm.credentials import Credentials
+from components.kubeadm.render import packages
+from components.kubeadm.upgrade.reading import NodeVersions
+from components.nodes.reading import Fleet
 from components.stackfile.parsing import SpecError
 from policies.engine import ENGINE_POLICIES
 from tests.support.bootstraps import CA_KEY, CREDENTIALS, ENCRYPTION_KEY, authority, bootstrap, bootstrap_data
@@ -133,7 +137,8 @@ def test_another_encryption_key_changes_nothing_but_the_keys_and_what_they_encry
 def test_the_cnis_chart_waits_for_the_first_control_plane_and_its_agents_for_every_member():
     program = run()
     members = {item.urn for item in memberships(program).values()}
-    assert named(program, "cni-cilium").depends_on & members == {named(program, "osl-cp-1-membership").urn}
+    assert named(program, "cni-cilium").depends_on & members == set()
+    assert named(program, "osl-cp-1-upgrade").urn in named(program, "cni-cilium").depends_on
     agents = named(program, "cni-agents-cilium")
     assert members <= agents.depends_on
     for name in ("metallb-namespace", "gateway-namespace", "butikk-namespace"):
@@ -148,8 +153,8 @@ def test_calicos_operator_waits_for_the_first_control_plane_and_its_roll_out_for
     charts["hosts"].append("docs.tigera.io")
     program = run_program("oslo", data)
     members = {item.urn for item in memberships(program).values()}
-    first = {named(program, "osl-cp-1-membership").urn}
-    assert named(program, "cni-calico-namespace").depends_on & members == first
+    assert named(program, "osl-cp-1-upgrade").urn in named(program, "cni-calico-namespace").depends_on
+    assert named(program, "cni-calico-namespace").depends_on & members == set()
     assert named(program, "cni-calico").depends_on & members == set()
     for item in program.resources.values():
         if item.name in ("cni-calico-installation", "cni-calico-apiserver"):
@@ -213,8 +218,7 @@ def test_a_worker_leaves_by_its_decommission_and_a_control_plane_by_its_protecte
 def test_the_kubeconfig_is_read_by_itself_after_the_first_control_plane():
     program = run()
     (reading,) = [item for item in program.of("remote:Command") if item.name == "osl-cp-1-kubeconfig"]
-    first = memberships(program)["osl-cp-1-membership"].urn
-    assert first in reading.depends_on
+    assert named(program, "osl-cp-1-upgrade").urn in reading.depends_on, "an upgrade renews its certificate"
     assert reading.secret_outputs >= {"stdout", "stderr"}
     assert reading.secret_inputs == {"connection", "stdin"}
     assert reading.ignore_changes == ("stdin",), "what is in the state was encrypted with the password of its run"
@@ -239,7 +243,7 @@ def test_another_node_changes_nothing_but_the_record_of_all_nodes(drawn):
         if urn in before.resources and seen(item) != seen(before.resources[urn])
     }
     new = {item.name for urn, item in after.resources.items() if urn not in before.resources}
-    commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "member", "decommission")}
+    commands = {f"osl-w-9-{what}" for what in ("setup", "packages", "membership", "upgrade", "member", "decommission")}
     assert new == {"osl-w-9", "placement-osl-w-9", "cni-node-osl-w-9"} | commands
     assert changed == {"record-nodes"}
 
@@ -366,3 +370,49 @@ def test_labels_are_set_on_members_before_the_gateways_pods_are_scheduled_by_the
     for patch in patches.values():
         assert members <= patch.depends_on
     assert {item.urn for item in patches.values()} <= named(program, "gateway-namespace").depends_on
+
+
+def test_upgrades_reach_control_planes_in_turn_and_then_the_workers_one_by_one():
+    """Directly or through what waits for the one before; joining waits for no other worker's upgrade."""
+    program = run()
+    order = [f"{node}-upgrade" for node in ("osl-cp-1", "osl-cp-2", "osl-cp-3", "osl-w-1", "osl-w-2")]
+    found = [named(program, name) for name in order]
+    for before, after in itertools.pairwise(found):
+        assert before.urn in program.needed_by(after.urn)
+        assert after.urn not in program.needed_by(before.urn)
+    assert found[3].urn not in program.needed_by(named(program, "osl-w-2-membership").urn)
+    for item in found:
+        assert item.inputs["create"] == "true", "a node joins with the packages of the stack file"
+        assert item.inputs["update"].endswith("-m vds upgrade")
+        assert item.ignore_changes == ("update",)
+        assert item.secret_inputs == {"stdin"}
+        assert named(program, item.name.replace("-upgrade", "-membership")).urn in item.depends_on
+        kept = named(program, item.name.replace("-upgrade", "-member"))
+        assert item.urn in kept.depends_on, "its files change after its packages"
+    assert {item.urn for item in found} <= program.needed_by(named(program, "metallb-namespace").urn)
+
+
+def test_another_patch_of_kubernetes_is_an_update_of_every_members_packages_and_of_nothing_in_the_cluster():
+    newer = bootstrap_data()
+    newer["cluster"]["kubernetesVersion"] = "1.36.4"
+    before, after = run(), run_program("oslo", newer)
+    changed = {item.name for urn, item in after.resources.items() if seen(item) != seen(before.resources[urn])}
+    nodes = [node.name for node in bootstrap().nodes]
+    expected = {f"{node}-{what}" for node in nodes for what in ("packages", "upgrade", "member")}
+    assert changed - {"kubeadm"} == expected | {f"osl-w-{number}-decommission" for number in (1, 2)}
+
+
+def test_a_node_that_is_behind_is_an_update_although_nothing_in_the_stack_file_changed(monkeypatch):
+    fleet = Fleet({}, answers={"osl-w-1": behind_by_a_patch()})
+    monkeypatch.setattr("components.nodes.reading.read_fleet", lambda *_, **__: fleet)
+    program = run()
+    item = named(program, "osl-w-1-upgrade")
+    said = "kubeadm, kubectl, kubelet 1.36.2-1.1 → 1.36.3-1.1; drained for at most 300 s"
+    assert item.inputs["update"].endswith(f"-m vds upgrade # osl-w-1: {said}")
+    assert item.ignore_changes == ()
+    assert named(program, "osl-w-2-upgrade").ignore_changes == ("update",)
+
+
+def behind_by_a_patch() -> NodeVersions:
+    wanted = packages(bootstrap().cluster)
+    return NodeVersions(member=True, packages={k: v.replace("1.36.3", "1.36.2") for k, v in wanted.items()})

@@ -32,6 +32,15 @@ cat >"$FOLDER/script-$(date +%s%N)-$6"
 printf '{"node": "n"}\\nchanged\\n'
 """
 
+# In place of `vds upgrade`: writes down which node it was called for, and when it had done that.
+UPGRADE = """#!/bin/sh
+node=$(sed -n 's/.*"node": "\\([a-z0-9-]*\\)".*/\\1/p')
+echo "begin $node" >>upgrades
+[ ! -e "fails-$node" ] || exit 1
+sleep 0.3
+echo "end $node" >>upgrades
+"""
+
 
 def engine() -> Path | None:
     """Pulumi's engine, if one is installed or the lab has built it."""
@@ -185,3 +194,27 @@ def test_a_lost_membership_does_not_make_a_second_cluster(project):
     said = project.up(first, worker, fails=True)
     assert "osl-cp-1 would make a new cluster, but osl-w-1 already in one" in said
     assert project.verbs(first).count("apply") == project.verbs(first).count("authority") == 1
+
+
+def test_an_upgrade_reaches_one_node_after_the_other_and_goes_on_after_a_failure(project):
+    python = project.folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(UPGRADE)
+    python.chmod(0o755)
+    upgrades = project.folder / "upgrades"
+    project.up(*NODES)
+    assert not upgrades.exists(), "nodes join with the packages of the stack file"
+
+    project.pulumi("config", "set", "vds-platform:kubernetesVersion", "1.36.4")
+    (project.folder / "fails-osl-w-1").touch()
+    kept = [project.verbs(node).count("keep") for node in NODES]
+    project.up(*NODES, fails=True)
+    first = [f"{when} {node}" for node in NODES[:2] for when in ("begin", "end")]
+    assert upgrades.read_text().splitlines() == [*first, "begin osl-w-1"]
+    assert [project.verbs(node).count("keep") for node in NODES] == [kept[0] + 1, kept[1] + 1, *kept[2:]]
+
+    (project.folder / "fails-osl-w-1").unlink()
+    upgrades.unlink()
+    project.up(*NODES)
+    assert upgrades.read_text().splitlines() == [f"{when} {node}" for node in NODES[2:] for when in ("begin", "end")]
+    assert re.search(r"\d+ unchanged\n", project.up(*NODES))

@@ -29,10 +29,12 @@ def declare() -> None:
         for node in plan.nodes
         if node.name == name
     ]
+    version = config.get("kubernetesVersion") or plan.cluster.kubernetes_version
+    cluster = plan.cluster.model_copy(update={"kubernetes_version": version})
     ssh = plan.ssh.model_copy(update={"user": "root", "dial_attempts": 1, "bastion": None})
     kubeadm = Kubeadm(
         "kubeadm",
-        plan._replace(nodes=tuple(nodes), ssh=ssh),
+        plan._replace(cluster=cluster, nodes=tuple(nodes), ssh=ssh),
         Credentials.drawn(secrets.choice),
         pulumi.Output.secret(SECRETS["encryptionKeys"]),
         [SetUp(node.name) for node in nodes],

@@ -123,7 +123,7 @@ def _drain(document: Decommission, clients: Clients, outcome: Outcome) -> str:
             document.drain_seconds,
             abandon,
             clients.report,
-            clients.clock,
+            clock=clients.clock,
         )
         try:
             in_cluster = drained.run()

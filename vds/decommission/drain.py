@@ -15,8 +15,8 @@ from vds.shared.errors import IncompleteError
 _TURN_SECONDS = 2.0
 
 _NOT_EMPTY = (
-    "still has pods after its drainSeconds, {}, so it was not decommissioned. Remove what blocks these pods and run "
-    "again, or first raise drainSeconds while the node is in the stack file"
+    "still has pods after its drainSeconds, {}, so it was not {}. Remove what blocks these pods and run again, or "
+    "first raise drainSeconds while the node is in the stack file"
 )
 
 Report = Callable[[str], None]
@@ -33,6 +33,8 @@ class Drain:
     abandon: bool
     """The stack file allows to abandon the node: if its kubelet is dead, nothing is waited for."""
     report: Report
+    returns: bool = False
+    """The node is drained for an upgrade, and takes pods again afterwards."""
     clock: Clock = field(default_factory=Clock)
     evicted: set[Pod] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
@@ -79,7 +81,7 @@ class Drain:
             services=list_items(self.api, f"/api/v1/namespaces/{gateways}/services"),
             slices=list_items(self.api, f"/apis/discovery.k8s.io/v1/namespaces/{gateways}/endpointslices"),
         )
-        problems: list[Finding] = plan.refusals(self.node, state, abandon=self.abandon)
+        problems: list[Finding] = plan.refusals(self.node, state, abandon=self.abandon, returns=self.returns)
         if problems:
             raise IncompleteError(*map(str, problems))
 
@@ -120,7 +122,8 @@ class Drain:
                 self.report(line)
             reported = blocked
             if self.clock.now() >= deadline:
-                raise IncompleteError(f"node {self.node}: {_NOT_EMPTY.format(self.seconds)}", *_lines(blocked))
+                said = _NOT_EMPTY.format(self.seconds, "upgraded" if self.returns else "decommissioned")
+                raise IncompleteError(f"node {self.node}: {said}", *_lines(blocked))
             self.clock.sleep(_TURN_SECONDS)
 
     def _is_dead(self) -> bool:

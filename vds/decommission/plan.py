@@ -69,7 +69,7 @@ def work(pods: Iterable[Object], *, first: frozenset[str] | None = None) -> Work
         metadata = item["metadata"]
         pod = Pod(metadata["namespace"], metadata["name"], metadata["uid"])
         owner = _controller(item)
-        if MIRROR in (metadata.get("annotations") or {}) or owner == "DaemonSet":
+        if belongs_to_node(item):
             continue
         if (item.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             continue
@@ -79,10 +79,18 @@ def work(pods: Iterable[Object], *, first: frozenset[str] | None = None) -> Work
     return Work(tuple(evict), tuple(orphans), tuple(leaving))
 
 
-def refusals(node: str, state: ClusterState, *, abandon: bool) -> list[Finding]:
-    """Every reason against draining this node. `abandon`: the stack file allows to abandon it."""
+def belongs_to_node(pod: Object) -> bool:
+    """Whether it is of a DaemonSet, or a static pod: a drain lets it run."""
+    return MIRROR in (pod["metadata"].get("annotations") or {}) or _controller(pod) == "DaemonSet"
+
+
+def refusals(node: str, state: ClusterState, *, abandon: bool, returns: bool = False) -> list[Finding]:
+    """Every reason against draining this node.
+
+    `abandon`: the stack file allows to abandon it. `returns`: it is drained for an upgrade, and its etcd stays.
+    """
     lost = _leaving(node, state.nodes)
-    problems = [*_quorum(node, lost, state.nodes), *_gateways(node, lost, state)]
+    problems = [*_quorum(node, lost, state.nodes, returns=returns), *_gateways(node, lost, state, returns=returns)]
     todo = work(state.pods)
     if abandon and not is_ready(_named(node, state.nodes)):
         return problems
@@ -108,14 +116,14 @@ def refusals(node: str, state: ClusterState, *, abandon: bool) -> list[Finding]:
     return problems
 
 
-def is_ready(node: Object) -> bool:
-    """Whether its kubelet reports, and reports that it can run pods."""
-    conditions = (node.get("status") or {}).get("conditions") or ()
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+def is_ready(item: Object) -> bool:
+    """Whether a node's kubelet reports, and reports that it can run pods; or whether a pod is ready."""
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
 def is_ours(node: Object) -> bool:
-    """Whether a decommission cordoned it."""
+    """Whether a decommission or an upgrade cordoned it."""
     return labels.CORDONED in (node["metadata"].get("annotations") or {})
 
 
@@ -131,16 +139,16 @@ def attached(node: str, attachments: Iterable[Object]) -> list[str]:
 
 
 def _leaving(node: str, nodes: Sequence[Object]) -> frozenset[str]:
-    """This node and all others that are being decommissioned: they must not count on each other."""
+    """This node and all others that we drain: they must not count on each other."""
     return frozenset({node, *(item["metadata"]["name"] for item in nodes if is_ours(item))})
 
 
-def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object]) -> Iterator[Finding]:
+def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object], *, returns: bool) -> Iterator[Finding]:
     members = [item for item in nodes if set(_MEMBERS) & set(item["metadata"].get("labels") or {})]
     names = {item["metadata"]["name"] for item in members}
     left = sum(is_ready(item) and item["metadata"]["name"] not in lost for item in members)
     majority = len(members) // 2 + 1
-    if node in names and left < majority:
+    if node in names and left < majority and not (returns and len(members) == 1):
         yield Finding(
             "drain-quorum",
             f"node {node}",
@@ -150,18 +158,21 @@ def _quorum(node: str, lost: frozenset[str], nodes: Sequence[Object]) -> Iterato
         )
 
 
-def _gateways(node: str, lost: frozenset[str], state: ClusterState) -> Iterator[Finding]:
+def _gateways(node: str, lost: frozenset[str], state: ClusterState, *, returns: bool) -> Iterator[Finding]:
     for service in state.services:
         metadata = service["metadata"]
         if (service.get("spec") or {}).get("type") != "LoadBalancer":
             continue
-        on = {
+        ready = [
             str(endpoint.get("nodeName"))
             for item in state.slices
             if (item["metadata"].get("labels") or {}).get(_SERVICE_OF_SLICE) == metadata["name"]
             for endpoint in item.get("endpoints") or ()
             if (endpoint.get("conditions") or {}).get("ready") is not False  # unknown counts as ready, by its API
-        }
+        ]
+        if returns and len(ready) > 1:  # the disruption budget moves them one by one, and other nodes are free
+            continue
+        on = set(ready)
         if node in on and on <= lost:
             yield Finding(
                 "drain-last-gateway",
@@ -173,7 +184,7 @@ def _gateways(node: str, lost: frozenset[str], state: ClusterState) -> Iterator[
 
 def _beside(node: str, lost: frozenset[str]) -> str:
     others = sorted(lost - {node})
-    return f" (with {', '.join(others)}, being decommissioned too)" if others else ""
+    return f" (with {', '.join(others)}, drained by us too)" if others else ""
 
 
 def _named(node: str, nodes: Sequence[Object]) -> Object:

@@ -18,6 +18,7 @@ from components.core.names import PROJECT, child, token
 from components.core.untrusted import json_value
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import read_cluster
+from components.kubeadm.upgrade.gate import version_question
 from components.nodes.preflight import facts
 from components.nodes.preflight.checks import WINDOW_SECONDS, Check
 from components.nodes.preflight.verdict import CheckResult, State
@@ -27,6 +28,7 @@ from components.residency.asked import asked_findings
 from vds.doctor.agents import examine_agents
 from vds.doctor.diagnosis import NOT_ASKED, Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine, examine_running
+from vds.doctor.versions import examine_versions
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
@@ -142,6 +144,7 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         ask="all",
         window_seconds=window_seconds,
         measure_disk=measure_disk,
+        question=version_question(spec.bootstrap),
     )
     now = datetime.datetime.now(datetime.UTC)
     gateway = tuple(examine(spec, opened.admin, now))
@@ -163,7 +166,11 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         made_at=time.time(),
         cluster=cluster._asdict() if cluster and spec.bootstrap is None else None,
     )
-    running = (*examine_running(spec, opened.admin), *examine_agents(opened))
+    running = (
+        *examine_running(spec, opened.admin),
+        *examine_versions(spec.bootstrap, fleet.answers),
+        *examine_agents(opened),
+    )
     return replace(found, running=running, gateway=gateway), document
 
 

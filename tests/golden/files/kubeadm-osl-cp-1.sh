@@ -4,6 +4,7 @@
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
+#   upgrade  the same on a member that is drained, with newer packages: kubeadm upgrades it, and its kubelet restarts
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
 #   remove   remove it from the cluster again; packages stay, without their pins
@@ -13,6 +14,7 @@
 set -eu
 
 node=osl-cp-1
+kubernetes=1.36.3
 role=first
 endpoint=198.51.100.10:6443
 cri_socket=unix:///run/containerd/containerd.sock
@@ -41,6 +43,9 @@ imports = ["/etc/containerd/conf.d/*.toml"]
 
 [plugins.'"'"'io.containerd.cri.v1.runtime'"'"'.containerd.runtimes.runc.options]
   SystemdCgroup = true'
+networks='198.51.100.10:6443, 10.244.0.0/16, 10.96.0.0/16'
+server=https://198.51.100.11:6443
+api_server_files=/etc/kubernetes/vds-platform
 ca_key=''
 kubeadm_config='{
   "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -263,7 +268,6 @@ kubeadm_config='{
   ],
   "tlsMinVersion": "VersionTLS12"
 }'
-networks='198.51.100.10:6443, 10.244.0.0/16, 10.96.0.0/16'
 settings='[
  {
   "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -430,7 +434,6 @@ settings='[
   },
   "imageRepository": "registry.k8s.io",
   "kind": "ClusterConfiguration",
-  "kubernetesVersion": "v1.36.3",
   "networking": {
    "podSubnet": "10.244.0.0/16",
    "serviceSubnet": "10.96.0.0/16"
@@ -456,8 +459,6 @@ settings='[
   }
  }
 ]'
-server=https://198.51.100.11:6443
-api_server_files=/etc/kubernetes/vds-platform
 
 packages() {
 	"$1" containerd '2.2.1-0ubuntu1~24.04.1'
@@ -821,9 +822,9 @@ judge_package() { # package version
 	case $installed in "$2" | '') return 0 ;; esac
 	if dpkg --compare-versions "$installed" gt "$2"; then
 		complain "has $1 $installed, newer than $2: a downgrade is not possible; write the newer version"
-	elif [ -e "$state/joined" ]; then
-		complain "has $1 $installed, older than $2: members are upgraded one by one, drained, with kubeadm upgrade" \
-			"(docs/howto/bootstrap-a-cluster.md); change the stack file after that"
+	elif [ -e "$state/joined" ] && [ "$upgrades" = no ]; then
+		complain "has $1 $installed, older than $2, and only an upgrade changes it, which drains the node first: run" \
+			"pulumi up"
 	fi
 }
 
@@ -879,9 +880,7 @@ wait_for_first_boot() { # SSH answers while cloud-init still installs packages a
 	}
 }
 
-install() {
-	missing=
-	packages missing_package
+fetch() { # what is missing
 	if [ -n "$missing" ]; then
 		wait_for_first_boot
 		quietly 'apt-get update' apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 update
@@ -890,6 +889,12 @@ install() {
 			-o DPkg::Lock::Timeout=120 -o Acquire::Retries=3 -o Dpkg::Options::=--force-confold install $missing
 		changed=changed
 	fi
+}
+
+install() {
+	missing=
+	packages missing_package
+	fetch
 	held=$(apt-mark showhold)
 	packages hold
 }
@@ -997,17 +1002,21 @@ wait_for() { # what command
 	until "$2"; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 120 ] || {
-			complain "has new settings, and $1 does not answer: read journalctl -u kubelet and crictl logs there," \
-				"correct the stack file and run again"
+			complain "has changed, and $1 does not answer: read journalctl -u kubelet and crictl logs there, correct" \
+				"the stack file and run again"
 			stop_if_problems 5
 		}
 		sleep 1
 	done
 }
 
-with_settings() { # this member has the settings of the stack file
+close_files() {
 	chmod 600 "$kubelet_config" # kubeadm writes it for everybody to read
 	[ "$role" = worker ] || chmod 700 "$etcd_data" # kubeadm does it only where it makes the folder
+}
+
+with_settings() { # this member has the settings of the stack file
+	close_files
 	save "$state/settings" 644 "$settings"
 }
 
@@ -1028,6 +1037,50 @@ reconfigure() {
 	wait_for 'its kubelet' kubelet_answers
 	with_settings
 	changed=changed
+}
+
+# --- upgrade of a member, which is drained ---------------------------------------------------------------
+
+a_tool() { # package version; what may be newer than the kubelet before the control plane is
+	case $1 in kubeadm | kubectl | cri-tools) missing_package "$@" ;; esac
+}
+
+of_kubernetes() { # package version
+	case $1 in kubeadm | kubelet) missing_package "$@" ;; esac
+}
+
+# A kubelet may not be newer than its API server, so its package comes after the control plane.
+upgrade_kubernetes() {
+	save "$state/upgrading" 644 "$kubernetes"
+	missing=
+	packages a_tool
+	fetch
+	if [ "$role" = first ]; then
+		quietly 'kubeadm upgrade apply' kubeadm upgrade apply "v$kubernetes" --yes
+	else
+		quietly 'kubeadm upgrade node' kubeadm upgrade node
+	fi
+}
+
+upgrade() {
+	only_a_member
+	check
+	lock
+	files put_file
+	missing=
+	packages of_kubernetes
+	if [ -n "$missing" ] || [ -e "$state/upgrading" ]; then
+		upgrade_kubernetes
+	fi
+	install
+	runtime
+	close_files
+	quietly 'starting the kubelet' systemctl restart kubelet
+	[ "$role" = worker ] || wait_for 'its API server' api_server_answers
+	wait_for 'its kubelet' kubelet_answers
+	rm -f "$state/upgrading"
+	changed=changed
+	tell
 }
 
 # --- verbs -----------------------------------------------------------------------------------------------
@@ -1058,7 +1111,7 @@ put_in_place() { # files, packages and the container runtime
 	runtime
 }
 
-prepare() {
+prepare() { # on a member: its upgrade comes after this
 	check
 	[ -e "$state/joined" ] || put_in_place
 	printf '%s\n' "$changed"
@@ -1146,11 +1199,15 @@ main() {
 	LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
 	export LC_ALL PATH
 	umask 022
-	problems='' changed=unchanged temporary='' private='' missing='' used=''
+	upgrades=no problems='' changed=unchanged temporary='' private='' missing='' used=''
 	trap 'rm -rf ${temporary:+"$temporary"} ${private:+"$private"} ${used:+"$used"}' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
+	prepare | upgrade) upgrades=yes ;;
+	esac
+	case ${1:-apply} in
 	prepare) prepare ;;
+	upgrade) upgrade ;;
 	apply) apply ;;
 	keep) keep ;;
 	admit) admit ;;
@@ -1158,7 +1215,7 @@ main() {
 	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|admit|upload|authority|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|upgrade|admit|upload|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

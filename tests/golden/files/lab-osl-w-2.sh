@@ -15,7 +15,7 @@ kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
 firewall=''
-digest=71651523458e86fe
+digest=2b2de4e27bccad7d
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

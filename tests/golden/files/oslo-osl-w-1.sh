@@ -15,7 +15,7 @@ kernel_floor=5.10
 kernel_reason='Cilium 1.20.2'
 keep_swap=no
 firewall=''
-digest=555a0c8abcfde398
+digest=970b2560b773f479
 
 settings() {
 	"$1" fs.file-max /proc/sys/fs/file-max minimum optional 2097152 0

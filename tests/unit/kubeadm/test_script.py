@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from components.kubeadm.scripts import command, member_script, script_without_secrets
+from components.kubeadm.scripts import command, member_script, script_without_secrets, upgrade_script
+from components.kubeadm.upgrade.reading import NodeVersions, parse, question
 from tests.support.bootstraps import CA_KEY, CREDENTIALS, bootstrap, bootstrap_data
 from tests.support.stacks import stack
 
@@ -73,7 +74,7 @@ case $1 in
 version) echo v1.36.3; exit ;;
 reset) rm -rf /etc/kubernetes /var/lib/kubelet /var/lib/etcd; exit ;;
 esac
-case "$1 $2" in 'upgrade node') exit ;; esac
+case "$1 $2" in 'upgrade node' | 'upgrade apply') exit ;; esac
 case "$*" in *' --config /dev/stdin') ;; *) exit 1 ;; esac
 case "$1 $2" in
 'token create') token; exit ;;
@@ -149,6 +150,13 @@ def without_secrets(name="osl-cp-1", **cluster):
     return script_without_secrets(plan, next(node for node in plan.nodes if node.name == name))
 
 
+def upgrade(name="osl-w-1", **cluster):
+    data = bootstrap_data()
+    data["cluster"].update(cluster)
+    plan = bootstrap(data)
+    return upgrade_script(plan, next(node for node in plan.nodes if node.name == name))
+
+
 def word(done):
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
@@ -208,8 +216,112 @@ def test_a_member_is_not_upgraded_behind_its_clusters_back(machine):
     machine.run(script("osl-w-1"))
     done = machine.run(script("osl-w-1", kubernetesVersion="1.36.9"))
     assert done.returncode == 3
-    assert "has kubelet 1.36.3-1.1, older than 1.36.9-1.1: members are upgraded one by one" in done.stderr
+    assert "has kubelet 1.36.3-1.1, older than 1.36.9-1.1, and only an upgrade changes it" in done.stderr
     assert machine.read("packages/kubelet") == "1.36.3-1.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "kubeadm"),
+    [
+        ("osl-cp-1", "kubeadm upgrade apply v1.36.9 --yes"),
+        ("osl-cp-2", "kubeadm upgrade node"),
+        ("osl-w-1", "kubeadm upgrade node"),
+    ],
+)
+def test_an_upgrade_changes_the_control_plane_before_the_kubelet(machine, name, kubeadm):
+    """A kubelet may not be newer than its API server."""
+    machine.run(script(name))
+    assert word(machine.run(upgrade(name, kubernetesVersion="1.36.9"), "upgrade")) == "changed"
+    steps = [line for line in machine.calls.splitlines() if line.startswith("apt-get") or "upgrade" in line]
+    tools, kubelet = [line for line in steps if " install " in line]
+    assert ("kubeadm=1.36.9-1.1" in tools, "kubelet=" in tools) == (True, False)
+    assert "kubelet=1.36.9-1.1" in kubelet
+    assert steps.index(tools) < steps.index(kubeadm) < steps.index(kubelet)
+    assert machine.calls.index("kubelet=1.36.9-1.1") < machine.calls.index("systemctl restart kubelet")
+    assert machine.read("packages/kubelet") == "1.36.9-1.1"
+    assert machine.has("held/kubelet")
+    assert not machine.has("lib/vds-platform-cluster/upgrading")
+    assert word(machine.run(script(name, kubernetesVersion="1.36.9"), "keep")) == "unchanged"
+
+
+def test_another_patch_of_kubernetes_changes_no_setting(machine):
+    """The upgrade has changed the version; to start the control plane once more for it would be a second outage."""
+    machine.run(script())
+    machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "upgrade")
+    machine.run(script(kubernetesVersion="1.36.9"), "keep")
+    assert "kubeadm init phase" not in machine.calls
+
+
+def test_an_upgrade_that_broke_off_is_continued_by_kubeadm(machine):
+    machine.run(script())
+    machine.write("fail/systemctl", "the kubelet does not start")
+    assert machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "upgrade").returncode == 5
+    assert machine.read("packages/kubelet") == "1.36.9-1.1"
+    assert machine.has("lib/vds-platform-cluster/upgrading")
+    (machine.folder / "fail/systemctl").unlink()
+    assert word(machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "upgrade")) == "changed"
+    assert "kubeadm upgrade apply v1.36.9 --yes" in machine.calls
+    assert not machine.has("lib/vds-platform-cluster/upgrading")
+
+
+def test_an_upgrade_stops_before_the_kubelet_if_kubeadm_fails(machine):
+    machine.run(script())
+    machine.write("fail/kubeadm", "could not pull kube-apiserver")
+    done = machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "upgrade")
+    assert done.returncode == 5
+    assert "could not pull kube-apiserver" in done.stderr
+    assert "kubeadm upgrade apply failed, see above" in done.stderr
+    assert machine.read("packages/kubelet") == "1.36.3-1.1"
+
+
+def test_another_container_runtime_alone_needs_no_kubeadm(machine):
+    machine.run(script("osl-w-1"))
+    newer = {"version": "2.2.2-1"}
+    assert word(machine.run(upgrade(containerd=newer), "upgrade")) == "changed"
+    assert "kubeadm upgrade" not in machine.calls
+    assert "systemctl restart containerd" in machine.calls
+
+
+def test_an_upgrade_goes_no_way_back_and_makes_no_member(machine):
+    assert machine.run(upgrade(), "upgrade").returncode == 3
+    assert "apt-get" not in machine.calls
+    machine.run(script("osl-w-1"))
+    done = machine.run(upgrade(kubernetesVersion="1.36.2"), "upgrade")
+    assert done.returncode == 3
+    assert "newer than 1.36.2-1.1: a downgrade is not possible" in done.stderr
+    assert "apt-get" not in machine.calls
+
+
+def test_the_text_of_an_upgrade_changes_with_versions_and_not_with_settings():
+    assert upgrade() == upgrade(certificateNames=["other.example.no"])
+    assert upgrade() != upgrade(kubernetesVersion="1.36.9")
+    for secret in CREDENTIALS:
+        assert secret not in upgrade("osl-cp-2")
+
+
+def test_a_node_says_its_versions(machine):
+    """The question is run for real; only dpkg-query is a stand-in."""
+    names = ["kubeadm", "kubelet", "nothing"]
+    machine.write("etc/kubernetes/manifests/kube-apiserver.yaml", "    image: registry.k8s.io/kube-apiserver:v1.36.2\n")
+    answers = (
+        "package installed kubeadm 1.36.3-1.1\npackage installed kubelet 1.36.2-1.1\npackage config-files nothing 1\n"
+    )
+    machine.write("answer", answers)
+    (machine.folder / "bin/dpkg-query").write_text('#!/bin/sh\ncat "$MACHINE/answer"\nexit 1\n')
+
+    def ask():
+        prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(machine.folder)]
+        done = subprocess.run([*prefix, "sh", "-c", question(names)], capture_output=True, text=True, check=True)
+        return parse(done.stdout)
+
+    assert ask() == NodeVersions()
+    machine.write("lib/vds-platform-cluster/joined")
+    machine.write("lib/vds-platform-cluster/upgrading")
+    said = ask()
+    assert said == NodeVersions(
+        member=True, packages={"kubeadm": "1.36.3-1.1", "kubelet": "1.36.2-1.1"}, api_server="1.36.2", unfinished=True
+    )
+    assert said.behind(dict.fromkeys(names, "1.36.3-1.1")) == {"kubelet": "1.36.2-1.1", "nothing": "none"}
 
 
 def test_a_member_that_was_upgraded_by_hand_is_as_wanted(machine):
@@ -510,9 +622,8 @@ def test_what_is_wrong_with_a_node_is_found_by_prepare_before_any_change(machine
     (machine.folder / "swap").unlink()
     (machine.folder / "packages/kubelet").unlink()
     machine.run(script("osl-w-1"))
-    done = machine.run(without_secrets("osl-w-1", kubernetesVersion="1.36.9"), "prepare")
-    assert done.returncode == 3
-    assert "older than 1.36.9-1.1: members are upgraded one by one" in done.stderr
+    assert word(machine.run(without_secrets("osl-w-1", kubernetesVersion="1.36.9"), "prepare")) == "unchanged"
+    assert machine.read("packages/kubelet") == "1.36.3-1.1", "its upgrade comes later"
 
 
 def test_a_node_has_joined_when_the_cluster_has_its_node_object(machine):

@@ -170,7 +170,7 @@ def test_of_two_that_leave_at_once_the_later_sees_the_others_mark():
             return both.request(method, path, *arguments, **more)
 
     run = Run(Racing())
-    assert "with osl-w-1, being decommissioned too" in run.problems()[0]
+    assert "with osl-w-1, drained by us too" in run.problems()[0]
     assert not both.is_cordoned("osl-w-2")
 
 

@@ -44,7 +44,7 @@ def test_a_worker_is_no_member_of_etcd():
 
 def test_two_members_that_leave_at_once_do_not_count_on_each_other():
     nodes = [node("osl-w-2", member=True), node("cp-1", member=True, cordoned="us"), node("cp-2", member=True)]
-    assert "with cp-1, being decommissioned too" in refused(*nodes)["drain-quorum"]
+    assert "with cp-1, drained by us too" in refused(*nodes)["drain-quorum"]
 
 
 def test_the_last_gateway_is_not_shut():

@@ -1,0 +1,1 @@
+"""Upgrades of the nodes of a cluster that kubeadm made."""
