@@ -72,6 +72,7 @@ if platform.bootstrap and secrets.credentials and secrets.encryption_keys:
         secrets.encryption_keys,
         [node.setup for node in nodes.values()],
         ca_key=secrets.ca_key,
+        backup_key=secrets.backup_key,
         provider=ssh,
         private_key=secrets.ssh_private_key,
         upgrades=Upgrades(behind, platform.gateway.namespace),

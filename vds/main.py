@@ -25,6 +25,7 @@ _MODULES = {
         "backend_login:backend_login",
         "Run a command with the CI job's identity for the state backend.",
     ),
+    "backup": ("backup:app", "Take a snapshot of etcd, see when the last one was, and check that one can be restored."),
     "bench": ("bench:app", "Measure the network between two nodes."),
     "canary": ("canary:app", "Promote a canary step by step, or roll it back, by what its requests show."),
     "charts": ("charts:app", "Pin Helm charts by their SHA-256, check them, and list their images."),

@@ -16,6 +16,7 @@ from pulumi_command import local, remote
 from components.core.names import child, token
 from components.core.shell import as_root
 from components.kubeadm.admission import Admission
+from components.kubeadm.backup.component import Backup
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.kubeconfig import decrypted, read_command
 from components.kubeadm.model import Bootstrap
@@ -245,6 +246,7 @@ class Kubeadm(pulumi.ComponentResource):
         set_up: Sequence[pulumi.Resource],
         *,
         ca_key: pulumi.Output[str] | None,
+        backup_key: pulumi.Output[str] | None = None,
         provider: command.Provider,
         private_key: pulumi.Output[str],
         upgrades: Upgrades | None = None,
@@ -252,7 +254,7 @@ class Kubeadm(pulumi.ComponentResource):
     ) -> None:
         """`set_up`: the setup of each node of `bootstrap`, in the same order. A node is set up before it joins.
 
-        `ca_key`: None in a configuration that does not have it any more.
+        `ca_key`: None in a configuration that does not have it any more. `backup_key`: of the bucket for snapshots.
         """
         about = {"endpoint": endpoint(bootstrap), "kubernetesVersion": bootstrap.cluster.kubernetes_version}
         super().__init__(token("Kubeadm"), name, about, opts)
@@ -293,6 +295,17 @@ class Kubeadm(pulumi.ComponentResource):
         last = control_planes[-1].kept
         for node in bootstrap.workers:  # they join at once, and are drained one after the other
             last = member(node, [maker.kept], [last], [maker.kept]).upgraded
+        if (backup := bootstrap.cluster.backup) and backup_key is not None:
+            for node, made in zip(bootstrap.control_planes, control_planes, strict=True):
+                Backup(
+                    node,
+                    bootstrap,
+                    backup,
+                    access_key=backup_key,
+                    provider=provider,
+                    private_key=private_key,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[made.kept]),
+                )
         self.kubeconfig = maker.read_kubeconfig(credentials.kubeconfig_password)
         self.register_outputs({**about, "kubeconfig": self.kubeconfig})
 

@@ -8,6 +8,7 @@ from components.core.authority import key_problem
 from components.core.finding import Finding
 from components.core.kubeconfig import kubeconfig_problems
 from components.core.names import PROJECT
+from components.kubeadm.backup.credentials import ACCESS_KEY, backup_secret_problems
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
 from components.kubeadm.security.model import KEYS
@@ -48,8 +49,10 @@ def secret_names(data: Any) -> tuple[str, ...]:
     Without a known `cluster.kind` it counts as `existing`.
     """
     cluster = data.get("cluster") if isinstance(data, Mapping) else None
-    kind = cluster.get("kind") if isinstance(cluster, Mapping) else None
-    return BY_KIND.get(kind if isinstance(kind, str) else "", BY_KIND["existing"])
+    known: Mapping[str, Any] = cluster if isinstance(cluster, Mapping) else {}
+    kind = known.get("kind")
+    names = BY_KIND.get(kind if isinstance(kind, str) else "", BY_KIND["existing"])
+    return (*names, ACCESS_KEY) if kind == "kubeadm" and known.get("backup") else names
 
 
 def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]:
@@ -61,6 +64,7 @@ def credential_problems(given: Mapping[str, str], cluster: Any) -> list[Finding]
     if ENCRYPTION_KEYS in given and not KEYS.fullmatch(given[ENCRYPTION_KEYS]):
         form = "keys of 32 bytes in base64 with commas between, as `openssl rand -base64 32` makes them"
         found.append(Finding("cluster-secrets", f"{PROJECT}:{ENCRYPTION_KEYS}", "has the wrong form", f"set {form}"))
+    found += backup_secret_problems(given)
     if CA_KEY in given:
         problem = key_problem(
             given[CA_KEY], cluster.ca_certificate if isinstance(cluster, Kubeadm) else None, of="cluster.caCertificate"

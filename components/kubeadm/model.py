@@ -10,6 +10,7 @@ from components.core.model import Spec
 from components.core.types import CountryCode, DnsName, MinorVersion, RefusedError, ServiceProxy, Version
 from components.images.model import REGISTRY, ImageMirror
 from components.kubeadm import signing
+from components.kubeadm.backup.model import BackupSpec
 from components.kubeadm.security.model import SecuritySpec
 from components.network.model import NetworkSpec
 from components.nodes.model import NodeSpec, SshSpec
@@ -121,6 +122,8 @@ class Kubeadm(Spec):
     """More names or addresses of the API server for its certificate; `network.apiServer` is in it."""
     security: SecuritySpec = SecuritySpec()
     """Security settings, all of them on."""
+    backup: BackupSpec | None = None
+    """Snapshots of etcd in a bucket; left out: none are taken."""
     cgroup_v1: bool = Field(default=False, alias="cgroupV1")
     """True: the nodes still use cgroup v1, which a kubelet refuses by default."""
 

@@ -42,7 +42,8 @@ class Around(NamedTuple):
     provider: Mapping[str, Any] = {}
     """Inputs of the resource's provider."""
     destinations: Any = None
-    """The list `destinations` of the nearest component around it: hosts to which its commands send data."""
+    """The list `destinations` of the nearest component around it: hosts to which its commands send data, as text or
+    with what for: `{host, purpose}`."""
     machines: frozenset[str] = frozenset()
     """Addresses of the program's machines that have a declared country."""
     groups: Sequence[Mapping[str, Any]] = ()
@@ -138,11 +139,13 @@ def _unknown_cluster(why: str) -> DataFlow:
 def _command_flows(resource_type: str, inputs: Mapping[str, Any], around: Around) -> Iterator[DataFlow]:
     """What is declared, else every host in its text. What runs where the update runs has to be declared."""
     if around.destinations is UNKNOWN or isinstance(around.destinations, list):
-        for host in around.destinations if isinstance(around.destinations, list) else [UNKNOWN]:
+        for item in around.destinations if isinstance(around.destinations, list) else [UNKNOWN]:
+            host, purpose = (item.get("host"), item.get("purpose")) if isinstance(item, Mapping) else (item, None)
+            known = str(purpose) if purpose else "unclassified"
             if not isinstance(host, str):
-                yield DataFlow(NOT_KNOWN, "unclassified", "destinations")
+                yield DataFlow(NOT_KNOWN, known, "destinations")
             elif public := outside_of(host):
-                yield DataFlow(public, "unclassified", "destinations")
+                yield DataFlow(public, known, "destinations")
         return
     if resource_type.startswith("command:local:"):
         yield DataFlow(

@@ -28,6 +28,7 @@ from components.gateway.certificates import (
 from components.gateway.issuers import PrivateCa, Secrets
 from components.gateway.model import CrdBundle
 from components.gateway.signing import KeyPair
+from components.kubeadm.backup.credentials import ACCESS_KEY
 from components.kubeadm.credentials import CA_KEY, Credentials, credential_problems, secret_names
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.rules import authority_period_problems, expired_exceptions
@@ -59,6 +60,8 @@ class Access(NamedTuple):
     """The key of the cluster's authority; None if the configuration does not have it any more."""
     encryption_keys: pulumi.Output[str] | None
     """The keys for Secrets in etcd, the one that encrypts first; None where the cluster exists."""
+    backup_key: pulumi.Output[str] | None
+    """The access key of the bucket for snapshots of etcd; None without one."""
     ssh_private_key: pulumi.Output[str]
     reading_key: str | None
     """The private key for reading nodes from this process; None if `readNodes: false`."""
@@ -206,6 +209,7 @@ def access(spec: PlatformSpec) -> Access:
         Credentials.drawn(secrets.choice) if bootstraps else None,
         config.get_secret(CA_KEY) if bootstraps else None,
         config.require_secret(ENCRYPTION_KEYS) if bootstraps else None,
+        config.get_secret(ACCESS_KEY) if bootstraps else None,
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),
@@ -242,6 +246,7 @@ def _public_access(spec: PlatformSpec) -> Access:
         credentials=Credentials(*[NOT_READ] * len(Credentials._fields)) if bootstraps else None,
         ca_key=secret if bootstraps else None,
         encryption_keys=pulumi.Output.secret(_NO_KEY) if bootstraps else None,
+        backup_key=secret if bootstraps else None,
         ssh_private_key=secret,
         reading_key=None,
         state=state_store(Path.cwd(), pulumi.get_stack(), os.environ),

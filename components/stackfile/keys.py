@@ -7,6 +7,7 @@ from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.names import PROJECT
 from components.gateway.certificates import CERTIFICATES, DNS_KEY, ISSUER_KEY
+from components.kubeadm.backup.credentials import ACCESS_KEY, IDENTITY, READER_KEY
 from components.kubeadm.credentials import BY_KIND, CA_KEY, secret_names
 
 RULE = "stack-file-key"
@@ -16,7 +17,10 @@ OF_ISSUERS = (CERTIFICATES, ISSUER_KEY, DNS_KEY)
 EVIDENCE_KEY = "evidenceKey"
 """The key that `vds evidence --sign` signs with. No run of the program needs it."""
 SECRETS = frozenset(
-    {*(name for names in BY_KIND.values() for name in names), "sshPrivateKey", CA_KEY, EVIDENCE_KEY, *OF_ISSUERS}
+    {
+        *(name for names in BY_KIND.values() for name in names),
+        *("sshPrivateKey", CA_KEY, EVIDENCE_KEY, *OF_ISSUERS, ACCESS_KEY, IDENTITY, READER_KEY),
+    }
 )
 DEFAULTS = f"{PROJECT}:defaults"
 SETTINGS: Mapping[str, tuple[type, str]] = {

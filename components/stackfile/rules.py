@@ -1,6 +1,7 @@
 """The checks between the parts of a stack file."""
 
 from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -23,7 +24,13 @@ from components.nodes.rules import accept_problems, firewall_problems, fleet_pro
 from components.pools.model import MetalLbSpec
 from components.pools.render import extra_problems as metallb_values_problems
 from components.pools.rules import metallb_problems, ownership_problems
-from components.residency.rules import processing_problems, residency_problems
+from components.residency.rules import (
+    DataFlow,
+    Record,
+    data_flow_problems,
+    processing_problems,
+    residency_problems,
+)
 from components.stackfile.compatibility import FIELDS, compatibility_problems, untested_advice
 from components.stackfile.installed_charts import mirror_problems
 from components.stackfile.releases import release_problems
@@ -113,6 +120,16 @@ def _fixed_address(spec: PlatformSpec) -> list[Finding]:
     return [Finding("gateway-address", "gateway.address", said, remedy, value=str(address))]
 
 
+def _backup_place(spec: PlatformSpec) -> Iterable[Finding]:
+    """Whether the backup's server is a declared place for backups. What a day decides, the policies judge."""
+    backup = spec.cluster.backup if isinstance(spec.cluster, Kubeadm) else None
+    if backup is None:
+        return []
+    flow = DataFlow(backup.host, "backup", "cluster.backup.host")
+    known = spec.residency
+    return data_flow_problems(flow, Record(known.places, known.exceptions, known.allowed_countries, today=date.min))
+
+
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
@@ -151,6 +168,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...
             spec.cluster, spec.network, spec.nodes, spec.residency.allowed_countries, spec.images
         ),
     ),
+    ({"cluster", "residency"}, _backup_place),
     ({"metallb", "network", "some nodes"}, lambda spec: metallb_problems(spec.metallb, spec.network, spec.nodes)),
     (
         {"metallb", "cni", "gateway"},

@@ -16,6 +16,7 @@ from components.existing_cluster.model import ClusterRequirements
 from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
+from components.kubeadm.backup.rules import backup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm, image_source
 from components.kubeadm.render import API_PORT
 from components.kubeadm.rules import endpoint_problems
@@ -285,6 +286,7 @@ class PlatformSpec(Spec):
             *untested_advice(self.combination),
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),
+            *backup_advice(self.cluster),
             *self._edge_advice,
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
             *segment_advice(self.metallb, self.network, self.nodes),

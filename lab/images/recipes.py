@@ -91,8 +91,10 @@ def _control_plane(tools: Tools, base: Layer, pause_program: Path) -> Iterator[I
     if done.returncode:
         raise LabError(f"kubeadm doesn't list its images: {done.stderr.strip()}")
     tags = kubeadm_tags(done.stdout.splitlines())
-    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"):
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
         yield _static(base, name, tags[name], tools.path(name), f"usr/local/bin/{name}")
+    etcd = [File(f"usr/local/bin/{name}", tools.path(name), 0o755) for name in ("etcd", "etcdctl", "etcdutl")]
+    yield Image("etcd", tags["etcd"], (base, Layer(etcd)), entrypoint=("/usr/local/bin/etcd",))
     yield _static(base, "coredns", tags["coredns"], tools.path("coredns"), "coredns")
     # The sandbox of every pod; it contains only the program.
     program = Layer([File("pause", pause_program, 0o755)])

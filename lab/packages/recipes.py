@@ -79,7 +79,10 @@ def packages(tools: Tools, *, restrict_oom: bool) -> dict[str, tuple[Package, ..
     minor = ".".join(tools.version("kubeadm").split(".")[:2])
     earlier = tools.earlier()
     both = {package.key: package for found in (earlier, tools) if found for package in _kubernetes(found)}
-    return {f"v{minor}/deb": tuple(both.values()), "debian": (_containerd(tools, restrict_oom=restrict_oom),)}
+    return {
+        f"v{minor}/deb": tuple(both.values()),
+        "debian": (_containerd(tools, restrict_oom=restrict_oom), _age(tools)),
+    }
 
 
 def _kubernetes(tools: Tools) -> tuple[Package, ...]:
@@ -149,6 +152,15 @@ def _containerd(tools: Tools, *, restrict_oom: bool) -> Package:
         ),
         depends=("runc (>= 1.1.0~)",),
         scripts=_service("containerd", start=True),
+    )
+
+
+def _age(tools: Tools) -> Package:
+    return Package(
+        "age",
+        f"{tools.version('age')}-1",
+        "Simple, modern and secure encryption tool",
+        tuple(File(f"usr/bin/{name}", tools.path(name), 0o755) for name in ("age", "age-keygen")),
     )
 
 

@@ -34,6 +34,8 @@ class Tool:
     """Files beside the package that the main package in `folder` embeds: it is built in the package's place."""
     test: bool = False
     """Whether it is a package's tests, compiled."""
+    own: bool = False
+    """Whether the main package is the one in `folder`, and the module only a library."""
 
     @property
     def version(self) -> str:
@@ -48,7 +50,7 @@ class Tool:
     @property
     def import_path(self) -> str:
         """What Go is given to build."""
-        if self.embeds:
+        if self.embeds or self.own:
             return f"{OWN}/{self.folder}"
         return f"{self.module}/{self.package}" if self.package else self.module
 
@@ -190,6 +192,11 @@ TOOLS = (
         same_parts=1,  # SDKs and plugins work with every later engine of the same major
     ),
     Tool("echo-basic", "gateway-api", "sigs.k8s.io/gateway-api/conformance", "echo-basic"),
+    Tool("age", "backup", "filippo.io/age", "cmd/age", ("main.Version=v{v}",)),
+    Tool("age-keygen", "backup", "filippo.io/age", "cmd/age-keygen", ("main.Version=v{v}",)),
+    Tool("etcdctl", "backup", "go.etcd.io/etcd/etcdctl/v3", ""),
+    Tool("etcdutl", "backup", "go.etcd.io/etcd/etcdutl/v3", ""),
+    Tool("s3server", "s3", "github.com/rclone/gofakes3", "", own=True),
 )
 # The test suites that `make conformance` runs, beside TOOLS.
 CONFORMANCE = (

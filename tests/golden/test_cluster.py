@@ -2,8 +2,10 @@
 
 import pytest
 
+from components.kubeadm.backup.render import units
 from components.kubeadm.render import kubeadm_config
 from components.kubeadm.scripts import member_script
+from tests.support.backups import spec
 from tests.support.bootstraps import CREDENTIALS, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
 
@@ -25,3 +27,8 @@ def test_what_kubeadm_is_given_beside_kube_proxy():
 def test_the_script_of_the_first_control_plane():
     plan = bootstrap()
     assert_golden("kubeadm-osl-cp-1.sh", member_script(plan, plan.nodes[0], CREDENTIALS))
+
+
+def test_the_units_of_a_control_planes_backup():
+    text = "".join(f"# {name}\n{unit}\n" for name, unit in units(spec()).items())
+    assert_golden("kubeadm-backup-units.txt", text)

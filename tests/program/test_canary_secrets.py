@@ -40,7 +40,7 @@ from tests.support.commands import vds
 from tests.support.engine import Engine
 from tests.support.program import run_program
 from tests.support.sshd import Servers, listening
-from tests.support.stacks import ROOT, existing_data
+from tests.support.stacks import ROOT, existing_data, stack_data
 from vds.main import application
 
 TOKEN, OWN_TOKEN = "canary-of-the-kubeconfig/+&%", "canary-of-the-clusters-own/+&%"
@@ -76,6 +76,9 @@ OF_STACK = {
     "caKey": canary("caKey", CLUSTER[1]),
     "evidenceKey": canary("evidenceKey", EVIDENCE_KEY),
     "encryptionKeys": canary("encryptionKeys", ",".join(ENCRYPTION), *ENCRYPTION, *map(base64.b64decode, ENCRYPTION)),
+    "backupAccessKey": canary("backupAccessKey", "CANARYID:canary-of-the-bucket/+", "canary-of-the-bucket/+"),
+    "backupReaderKey": canary("backupReaderKey", "READERID:canary-of-the-reader/+", "canary-of-the-reader/+"),
+    "backupIdentity": canary("backupIdentity", f"AGE-SECRET-KEY-1{'QPZRY9X8GF' * 5}QPZRY9X8"),
     "issuerKey": canary("issuerKey", ISSUER[1]),
     CERTIFICATES: canary(CERTIFICATES, PAIR, *marks(KEY)),
     "dnsKey": canary("dnsKey", "Y2FuYXJ5LW9mLXRoZS1UU0lHLWtleQ=="),
@@ -100,8 +103,9 @@ DRAWN = {
 }
 ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENANTS, OF_CLUSTER, *DRAWN.values())
 
+BACKUP = ("backupAccessKey", "backupReaderKey", "backupIdentity")
 STACKS = {
-    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES, "evidenceKey"),
+    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES, "evidenceKey", *BACKUP),
     "bergen": ("sshPrivateKey", "kubeconfig", "issuerKey"),
     "tromso": ("sshPrivateKey", "kubeconfig", "dnsKey"),
 }
@@ -150,6 +154,7 @@ def _spec(name: str, server: Servers) -> dict[str, Any]:
         data["network"]["apiServer"]["host"] = data["nodes"][0]["address"]
         data["cluster"]["caCertificate"] = CLUSTER[0]
         data["cluster"]["certificateNames"] = []
+        data["cluster"]["backup"] = stack_data("oslo")["cluster"]["backup"]
     listener = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": "butikk.example.no"}
     if name == "bergen":
         yesterday = str(date.today() - timedelta(days=1))
@@ -244,6 +249,9 @@ READ = {
     "inspect capture": ["inspect", "capture", "butikk/api", "-s", "{stack}"],
     "inspect drops": ["inspect", "drops", "-s", "{stack}", "--seconds", "1"],
     "inspect cni": ["inspect", "cni", "-s", "{stack}", "--json"],
+    "backup status": ["backup", "status", "-s", "{stack}", "--json"],
+    "backup run": ["backup", "run", "-s", "{stack}"],
+    "backup check": ["backup", "check", "-s", "{stack}"],
     "bench": ["bench", "network", "-s", "{stack}", "--image", f"quay.io/bench@sha256:{'0' * 64}"],
     "gateway-crds": ["gateway-crds", "-s", "{stack}"],
     "recover": ["recover", "-s", "{stack}"],

@@ -75,7 +75,9 @@ SIGNING_KEY = armoured(key_packet(), USER)
 CREDENTIALS = Credentials("abc123.0123456789abcdef", "0f" * 32, "3c" * 32)
 """What one run has drawn."""
 ENCRYPTION_KEY = base64.b64encode(hashlib.sha256(b"encryption").digest()).decode()
-SECRETS = {"caKey": CA_KEY, "encryptionKeys": ENCRYPTION_KEY}
+ACCESS_KEY = "BACKUPKEYID:yHqTVx0Nf3+Zk/backup.secret"
+"""Of the bucket for snapshots of etcd."""
+SECRETS = {"caKey": CA_KEY, "encryptionKeys": ENCRYPTION_KEY, "backupAccessKey": ACCESS_KEY}
 
 
 def bootstrap_data() -> dict[str, Any]:

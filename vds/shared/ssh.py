@@ -50,20 +50,31 @@ def run_everywhere(
     seconds: float,
     on_output: OnOutput,
     binary: bool = False,
+    program: str = "sh -s",
 ) -> list[Run]:
-    """Run each node's script, all at the same time. An unreachable node raises nothing; its Run has the reason."""
+    """Run each node's script, all at the same time. An unreachable node raises nothing; its Run has the reason.
+
+    `program`: what reads the script from standard input.
+    """
 
     async def work() -> list[Run]:
         pairs = zip(nodes, scripts, strict=True)
         return await asyncio.gather(
-            *(_run(node, script, ssh, key, seconds, on_output, binary) for node, script in pairs)
+            *(_run(node, script, ssh, key, seconds, on_output, binary, program) for node, script in pairs)
         )
 
     return asyncio.run(work())
 
 
 async def _run(
-    node: NodeSpec, script: str, ssh: SshSpec, key: asyncssh.SSHKey, seconds: float, on_output: OnOutput, binary: bool
+    node: NodeSpec,
+    script: str,
+    ssh: SshSpec,
+    key: asyncssh.SSHKey,
+    seconds: float,
+    on_output: OnOutput,
+    binary: bool,
+    program: str,
 ) -> Run:
     limit = round(seconds + _MARGIN_SECONDS)
     server = connection.server_of(node, ssh)
@@ -74,7 +85,7 @@ async def _run(
     except (TimeoutError, OSError, asyncssh.Error) as error:
         return Run(node.name, None, f"node {node.name}: {not_reached(server, error).reason}")
     try:
-        command = as_root(f"timeout -k 5 {limit} sh -s", server.user)
+        command = as_root(f"timeout -k 5 {limit} {program}", server.user)
         most = MOST_BYTES[binary]
         done = await connection.run(opened, command, script, seconds=limit + _MARGIN_SECONDS, most=most, take=take)
         lines.end()

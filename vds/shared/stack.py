@@ -9,9 +9,10 @@ from components.core.kubeconfig import kubeconfig_problems
 from components.core.messages import in_full
 from components.core.names import PROJECT
 from components.core.untrusted import json_value
-from components.kubeadm.credentials import BY_KIND, KUBECONFIG, credential_problems, secret_names
+from components.kubeadm.backup.credentials import backup_secret_problems
+from components.kubeadm.credentials import KUBECONFIG, credential_problems, secret_names
 from components.stackfile.defaults import DefaultsError, merged, read_defaults
-from components.stackfile.keys import RULE, plain_secrets
+from components.stackfile.keys import RULE, SECRETS, plain_secrets
 from components.stackfile.parsing import SpecError, check_file, parse, read_stack_file, read_text
 from components.stackfile.passphrase import passphrase_problems
 from components.stackfile.spec import PlatformSpec
@@ -29,6 +30,8 @@ class Opened:
     """Empty: opened without it, so no node can be asked."""
     admin: str | None = field(repr=False)
     """The cluster's kubeconfig; None where the stack makes its cluster, and has not yet."""
+    secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """All secrets of the stack, by name."""
 
     @property
     def kubeconfig(self) -> str:
@@ -36,6 +39,15 @@ class Opened:
         if self.admin is None:
             raise OperationError(f"stack {self.name} has no cluster yet: run `pulumi up`, it makes the cluster")
         return self.admin
+
+    def secret(self, name: str, why: str) -> str:
+        """A secret that only some commands need. Raises OperationError if the stack does not have it."""
+        if value := self.secrets.get(name):
+            return value.strip()
+        key = f"{PROJECT}:{name}"
+        raise OperationError(
+            f"{key}: is missing, and {why}: run `pulumi config set --secret {key} --stack {self.name}`"
+        )
 
 
 def open_stack(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> Opened:
@@ -51,7 +63,7 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     config = _config(stack, folder, config_file)
     data = _spec_data(config, folder)
     spec, problems = _spec(data, folder, stack, config_file)
-    makes_its_cluster = secret_names(data) == BY_KIND["kubeadm"]
+    makes_its_cluster = "kubeconfig" not in secret_names(data)
     in_clear = [key for key, entry in config.items() if not entry.get("secret")]
     found = [*plain_secrets(in_clear), *passphrase_problems(_salt(folder, stack, config_file))]
     if not makes_its_cluster and (text := _value(config, KUBECONFIG)):
@@ -65,7 +77,11 @@ def open_stack(stack: str, *, project: Path | None = None, config_file: Path | N
     if spec is None or problems:
         raise _refused(stack, problems)
     admin = _made_kubeconfig(stack, folder) if makes_its_cluster else _value(config, "kubeconfig")
-    return Opened(stack, spec, _value(config, "sshPrivateKey"), admin)
+    known = {name: value for name in SECRETS if (value := _value(config, name))}
+    problems = [str(one) for one in backup_secret_problems(known)]
+    if problems:
+        raise _refused(stack, problems)
+    return Opened(stack, spec, _value(config, "sshPrivateKey"), admin, known)
 
 
 def open_spec(stack: str, *, project: Path | None = None, config_file: Path | None = None) -> PlatformSpec:

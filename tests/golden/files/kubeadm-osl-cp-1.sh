@@ -970,13 +970,20 @@ become_member() {
 		complain "should make a new cluster, and has no key of its authority: run pulumi up, which brings the key"
 		stop_if_problems 3
 	fi
+	if [ -e "$state/restored" ] && [ -e "$state/started" ]; then
+		complain "began to make the restored cluster and was interrupted: run vds restore again, which restores it anew"
+		stop_if_problems 3
+	fi
 	[ ! -e "$state/started" ] || reset # half a member is none: kubeadm refuses to go on where it broke off
 	save "$state/started" 644 "$role"
 	if [ "$role" = first ]; then
 		save "$pki/ca.crt" 644 "$ca_certificate"
 		save "$pki/ca.key" 600 "$(cat "$authority")"
 		rm -f "$authority"
-		quietly 'kubeadm init' configured kubeadm init --skip-token-print
+		# etcd's folder is empty, or vds restore has made it from a snapshot.
+		data_there=
+		[ ! -e "$state/restored" ] || data_there=--ignore-preflight-errors=DirAvailable--var-lib-etcd
+		quietly 'kubeadm init' configured kubeadm init --skip-token-print ${data_there:+"$data_there"}
 	else
 		quietly 'kubeadm join' configured kubeadm join
 		wait_for_node_object
@@ -984,6 +991,7 @@ become_member() {
 	with_settings
 	save "$state/networks" 644 "$networks"
 	save "$state/joined" 644 "$role"
+	[ ! -e "$state/restored" ] || mv "$state/restored" "$state/restored-from"
 	changed=changed
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.kubeadm.credentials import Credentials
 from components.kubeadm.scripts import command, member_script, script_without_secrets, upgrade_script
 from components.kubeadm.upgrade.reading import NodeVersions, parse, question
 from tests.support.bootstraps import CA_KEY, CREDENTIALS, bootstrap, bootstrap_data
@@ -426,6 +427,31 @@ def test_a_rebuilt_first_server_founds_no_second_cluster(machine):
     assert "should make a new cluster, but 198.51.100.10:6443 answers already" in done.stderr
     assert "kubeadm init" not in machine.calls
     assert machine.run(script("osl-cp-2")).returncode == 0, "whoever joins needs it to answer"
+
+
+def test_kubeadm_takes_an_etcd_that_was_restored_and_no_other_that_has_data(machine):
+    machine.write("lib/vds-platform-cluster/restored", "oslo/x.age")
+    assert machine.run(script(credentials=Credentials())).returncode == 0
+    assert "--ignore-preflight-errors=DirAvailable--var-lib-etcd" in machine.calls
+    assert not machine.has("lib/vds-platform-cluster/restored")
+    assert machine.read("lib/vds-platform-cluster/restored-from") == "oslo/x.age"
+
+
+def test_without_a_restore_kubeadm_looks_for_data_of_another_etcd(machine):
+    assert machine.run(script()).returncode == 0
+    assert "--ignore-preflight-errors" not in machine.calls
+
+
+def test_a_restored_etcd_is_not_replaced_by_an_empty_one_when_kubeadm_broke_off(machine):
+    machine.write("lib/vds-platform-cluster/restored", "oslo/x.age")
+    machine.write("breaks-off")
+    assert machine.run(script()).returncode == 5
+    (machine.folder / "breaks-off").unlink()
+    done = machine.run(script())
+    assert done.returncode == 3
+    assert "run vds restore again" in done.stderr
+    assert "kubeadm reset" not in machine.calls
+    assert "kubeadm init" not in machine.calls
 
 
 def test_another_authority_for_a_cluster_that_runs_is_refused(machine):

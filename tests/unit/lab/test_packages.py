@@ -56,7 +56,7 @@ def test_repositories_and_versions_are_named_as_upstreams(tools: Tools) -> None:
     found = recipes.packages(tools, restrict_oom=False)
     assert {path: [package.name for package in packages] for path, packages in found.items()} == {
         f"v{minor}/deb": ["kubeadm", "kubelet", "kubectl", "cri-tools", "kubernetes-cni"],
-        "debian": ["containerd"],
+        "debian": ["containerd", "age"],
     }
     assert all_packages(tools)["kubelet"].version == f"{kubernetes}-1.1"
 

@@ -80,8 +80,14 @@ def test_every_tool_is_pinned_by_its_go_mod_and_named_there(tool: Tool) -> None:
     if tool.embeds:
         assert f"module {tool.import_path}\n" in text
         assert f"require {tool.module} v" in text
+    elif tool.own:
+        assert f"module {tool.import_path}\n" in text
     else:
         assert re.search(rf"^\s*(tool )?{re.escape(tool.import_path)}$", text, re.MULTILINE)
+
+
+def test_etcds_clients_are_of_the_version_of_etcd() -> None:
+    assert {NAMED[name].version for name in ("etcdctl", "etcdutl")} == {ETCD.version}
 
 
 def test_no_two_tools_of_one_build_would_have_one_file() -> None:

@@ -197,6 +197,7 @@ def test_a_secret_in_clear_is_refused_and_a_missing_one_is_advice():
     found = check_file(OSLO, "Pulumi.oslo.yaml", ROOT).findings
     assert "vds-platform:sshPrivateKey" in [one.subject for one in found if one.advice]
     encrypted = "".join(
-        f"  vds-platform:{name}:\n    secure: v1:x\n" for name in ("sshPrivateKey", "caKey", "encryptionKeys")
+        f"  vds-platform:{name}:\n    secure: v1:x\n"
+        for name in ("sshPrivateKey", "caKey", "encryptionKeys", "backupAccessKey")
     )
     assert check_file(OSLO + encrypted, "Pulumi.oslo.yaml", ROOT).findings == ()

@@ -39,7 +39,7 @@ def test_a_valid_file_ends_with_0_and_says_which_secrets_it_has_not(run):
     assert (done.exit_code, done.stderr) == (0, "")
     *advice, last = done.stdout.splitlines()
     assert last == "Pulumi.oslo.yaml: valid"
-    assert len(advice) == 2
+    assert len(advice) == 3
     assert all(line.startswith("advice: Pulumi.oslo.yaml:") for line in advice)
 
 

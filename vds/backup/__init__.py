@@ -1,0 +1,1 @@
+"""`vds backup`: snapshots of etcd."""
