@@ -17,7 +17,7 @@ from components.gateway.rules import (
     steps_problems,
     weight_problems,
 )
-from components.tenancy.isolation import selects_everything
+from components.reach.isolation import selects_everything
 from policies.policy import GDPR, HIGH, MEDIUM, NSA, PLATFORM, Dated, Namespaces, Object, Settings, Stack, policy
 from policies.routes import LISTENERS, ROUTES, parents, redirects
 

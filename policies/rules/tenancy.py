@@ -11,9 +11,9 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.names import FOR_DNS
 from components.core.waivers import Waiver
+from components.reach.default_deny import denied, lets_ask_for_names
+from components.reach.isolation import SIDES, overly_permissive_policies
 from components.residency.model import Cidr
-from components.tenancy.default_deny import denied, lets_ask_for_names
-from components.tenancy.isolation import SIDES, overly_permissive_policies
 from policies.policy import (
     CIS,
     CRITICAL,

@@ -72,8 +72,7 @@ def _rule(rule: Fields, direction: Direction, index: int, blocks: InBlocks) -> R
     def make() -> Rule:
         peers = rule.groups(PEERS[direction])
         found = [one for peer in peers for one in _peer(peer, blocks)]
-        ports = [*map(_old_port, rule.groups("ports")), *map(_port, rule.groups("protocols"))]
-        return Rule(action, where, clause(found) if peers else (), ports=tuple(ports) or None)
+        return Rule(action, where, clause(found) if peers else (), ports=tuple(ports(rule)) or None)
 
     return rule_or_doubt(make, Rule(action, where))
 
@@ -92,6 +91,11 @@ def _peer(peer: Fields, blocks: InBlocks) -> Iterator[Peer]:
         yield BlockPeer(network(one, peer.at("networks")), pods=blocks)
     if "domainNames" in peer:
         yield EntityPeer("outside", certain=False)
+
+
+def ports(rule: Fields) -> list[PortMatch]:
+    """The ports of a rule; without one, it is for all."""
+    return [*map(_old_port, rule.groups("ports")), *map(_port, rule.groups("protocols"))]
 
 
 def _old_port(port: Fields) -> PortMatch:

@@ -134,10 +134,15 @@ def _ports(rule: Fields, destination: Fields) -> tuple[tuple[PortMatch, ...] | N
         return (), ()  # for a protocol without ports: none of ours
     if not_of:
         protocol(not_of, rule.at("notProtocol"))
-    ports = [_port(one, of, destination) for one in destination.texts("ports")]
     unports = [_port(one, of, destination) for one in destination.texts("notPorts")]
     unports += [PortMatch(not_of)] if not_of else []
-    return tuple(ports) or ((PortMatch(of),) if of else None), tuple(unports)
+    return tuple(ports(rule)) or ((PortMatch(of),) if of else None), tuple(unports)
+
+
+def ports(rule: Fields) -> list[PortMatch]:
+    """The ports of a rule; without one, it is for all."""
+    destination = rule.group("destination")
+    return [_port(one, rule.text("protocol").upper(), destination) for one in destination.texts("ports")]
 
 
 def _port(text: str, of: str, destination: Fields) -> PortMatch:

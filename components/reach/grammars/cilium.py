@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from components.core.labels import NAMESPACE_NAME
 from components.core.manifests import FieldError, Fields, ManifestView
 from components.core.network_policies import PEERS
-from components.reach.grammars.parts import DEFAULT, clause, label, network, numbers, protocol
+from components.reach.grammars.parts import DEFAULT, clause, ip_block, label, network, numbers, protocol
 from components.reach.model import (
     DIRECTIONS,
     Action,
@@ -105,7 +105,6 @@ def _rule(
         if unknown := {key.removeprefix(side) for key in fields} - _KNOWN or set(rule) - {*fields, *_OTHER}:
             raise FieldError(rule.at(min(unknown)), "is not known")
         peers = [peer for key in fields for peer in _peers(rule, key, key.removeprefix(side), namespace, blocks)]
-        ports = [match for group in rule.groups("toPorts") for match in _ports(group)]
         authentic = rule.group("authentication").text("mode", "disabled")
         unsure = "" if authentic == "disabled" else f"the rule asks for authentication ({authentic})"
         if any("serverNames" in group for group in rule.groups("toPorts")):
@@ -114,7 +113,7 @@ def _rule(
             action,
             where,
             clause(peers) if listed else (),
-            ports=tuple(ports) if rule.items("toPorts") else None,
+            ports=tuple(ports(rule)) if rule.items("toPorts") else None,
             unsure=unsure,
         )
     except FieldError as error:
@@ -134,8 +133,7 @@ def _peers(rule: Fields, key: str, kind: str, namespace: str, blocks: InBlocks) 
     elif kind == "CIDRSet":
         for one in rule.groups(key):
             if "cidr" in one:
-                excepted = tuple(network(text, one.at("except")) for text in one.texts("except"))
-                yield BlockPeer(network(one.text("cidr"), one.at("cidr")), excepted, blocks)
+                yield ip_block(one)._replace(pods=blocks)
             else:
                 yield EntityPeer("outside", certain=False)  # a CiliumCIDRGroup
     elif kind == "Nodes":
@@ -158,6 +156,11 @@ def _account(one: Asked) -> Asked:
     if name == _CLUSTER:
         return Asked(NAMESPACE_NAME, "Exists")  # the one cluster that is looked at
     return one._replace(label=name) if one.of == "pod" else one
+
+
+def ports(rule: Fields) -> list[PortMatch]:
+    """The ports of a rule; without one, it is for all."""
+    return [match for group in rule.groups("toPorts") for match in _ports(group)]
 
 
 def _ports(group: Fields) -> Iterator[PortMatch]:

@@ -8,13 +8,13 @@ from components.reach.grammars.parts import (
     DEFAULT,
     at,
     clause,
+    ip_block,
     label_selector,
-    network,
     numbers,
     protocol,
     rule_or_doubt,
 )
-from components.reach.model import BlockPeer, Direction, InBlocks, Peer, PodPeer, Policy, PortMatch, Rule
+from components.reach.model import Direction, InBlocks, Peer, PodPeer, Policy, PortMatch, Rule
 
 _WRITTEN: tuple[Direction, Direction] = ("ingress", "egress")
 """In the order in which a policy has its rules."""
@@ -49,8 +49,7 @@ def _rule(rule: Fields, direction: Direction, index: int, namespace: str, blocks
     def make() -> Rule:
         peers = rule.groups(PEERS[direction])
         found = [_peer(peer, namespace, blocks) for peer in peers]
-        ports = tuple(_port(port) for port in rule.groups("ports"))
-        return Rule("allow", where, clause(found) if peers else (), ports=ports or None)
+        return Rule("allow", where, clause(found) if peers else (), ports=tuple(ports(rule)) or None)
 
     return rule_or_doubt(make, Rule("allow", where))
 
@@ -60,14 +59,18 @@ def _peer(peer: Fields, namespace: str, blocks: InBlocks) -> Peer:
         raise FieldError(peer.at(min(unknown)), "is not known")
     block = peer.group("ipBlock")
     if block.raw:
-        excepted = tuple(network(one, block.at("except")) for one in block.texts("except"))
-        return BlockPeer(network(block.text("cidr"), block.at("cidr")), excepted, blocks)
+        return ip_block(block)._replace(pods=blocks)
     if "podSelector" not in peer and "namespaceSelector" not in peer:
         raise FieldError(peer.path, "names nobody")
     pods_selector = label_selector(peer.group("podSelector"), "pod")
     if peer.raw.get("namespaceSelector") is None:
         return PodPeer(pods_selector, namespace)
     return PodPeer((*label_selector(peer.group("namespaceSelector")), *pods_selector))
+
+
+def ports(rule: Fields) -> list[PortMatch]:
+    """The ports of a rule; without one, it is for all."""
+    return [_port(port) for port in rule.groups("ports")]
 
 
 def _port(port: Fields) -> PortMatch:

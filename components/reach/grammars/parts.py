@@ -5,7 +5,17 @@ from ipaddress import ip_network
 from typing import Any
 
 from components.core.manifests import FieldError, Fields, ManifestView
-from components.reach.model import HIGHEST_PORT, PROTOCOLS, Clause, Direction, Network, PodPeer, PortMatch, Rule
+from components.reach.model import (
+    HIGHEST_PORT,
+    PROTOCOLS,
+    BlockPeer,
+    Clause,
+    Direction,
+    Network,
+    PodPeer,
+    PortMatch,
+    Rule,
+)
 from components.tenancy import selectors
 from components.tenancy.selectors import Asked
 
@@ -35,6 +45,12 @@ def network(text: str, path: str) -> Network:
         return ip_network(text, strict=False)
     except ValueError:
         raise FieldError(path, "is not a network") from None
+
+
+def ip_block(block: Fields) -> BlockPeer:
+    """A network with exceptions, as Kubernetes and Cilium have them. Raises FieldError."""
+    excepted = tuple(network(one, block.at("except")) for one in block.texts("except"))
+    return BlockPeer(network(block.text("cidr"), block.at("cidr")), excepted)
 
 
 def protocol(text: str, path: str) -> str:

@@ -1,14 +1,16 @@
 """What network policies deny every pod of a namespace, and whether it may ask for names, in every grammar. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from components.core.manifests import Fields, ManifestView
 from components.core.network_policies import TYPES, allows, grammar_of
+from components.reach.grammars import calico, cilium, kubernetes
+from components.reach.isolation import SIDES, Side, permissive_rules, selects_everything, specs
+from components.reach.model import PortMatch
 from components.tenancy import selectors
-from components.tenancy.isolation import SIDES, Side, permissive_rules, selects_everything, specs
 from components.tenancy.selectors import IsTenant
 
-_DNS_PORTS = ("53", "dns", "dns-udp", "domain")
+_DNS_PORTS = ("dns", "dns-udp", "domain")
 """As CoreDNS' Deployment and the Service kube-dns name them."""
 
 
@@ -81,31 +83,18 @@ def _to_name_servers(rule: Fields, grammar: str) -> bool:
     if grammar == "kubernetes":
         peers = rule.groups("to")
         elsewhere = not peers or any("namespaceSelector" in peer or "ipBlock" in peer for peer in peers)
-        return elsewhere and _is_dns(rule.groups("ports"), "TCP", unlimited=bool(peers))
+        return elsewhere and _is_dns(kubernetes.ports(rule), unlimited=bool(peers))
     if grammar == "cilium":
-        ports = [port for group in rule.groups("toPorts") for port in group.groups("ports")]
-        return _is_dns(ports, "ANY", unlimited=any(key in rule for key in ("toEndpoints", "toEntities", "toServices")))
+        named = any(key in rule for key in ("toEndpoints", "toEntities", "toServices"))
+        return _is_dns(cilium.ports(rule), unlimited=named)
     if grammar == "calico" and allows("calico", rule.raw):
-        written = [{"port": number, "protocol": rule.text("protocol")} for number in _numbers(rule)]
-        peer = rule.group("destination")
-        return _is_dns([Fields(port) for port in written], "ANY", unlimited="namespaceSelector" in peer)
+        return _is_dns(calico.ports(rule), unlimited="namespaceSelector" in rule.group("destination"))
     return False
 
 
-def _numbers(rule: Fields) -> list[str]:
-    return rule.group("destination").texts("ports")
-
-
-def _is_dns(ports: Iterable[Fields], default: str, *, unlimited: bool) -> bool:
+def _is_dns(ports: list[PortMatch], *, unlimited: bool) -> bool:
     """Whether ports have DNS by UDP among them; `unlimited`: what no ports at all mean."""
-    ports = list(ports)
-    return any(
-        (port.text("port") in ("", "0", *_DNS_PORTS) or _holds_53(port.text("port"), port.text("endPort")))
-        and port.text("protocol", default).upper() in ("UDP", "ANY", "17")
-        for port in ports
-    ) or (unlimited and not ports)
-
-
-def _holds_53(port: str, end: str) -> bool:
-    first, _, last = port.partition(":")
-    return first.isdecimal() and int(first) <= 53 <= int(last or end or first)
+    if not ports:
+        return unlimited
+    by_udp = [port for port in ports if port.protocol in ("", "UDP", "17")]
+    return any(port.name in _DNS_PORTS if port.name else port.first <= 53 <= port.last for port in by_udp)

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from components.core.endpoints import RFC_1918
 from components.core.finding import Finding
-from components.core.manifests import FieldError, Fields, ManifestView
+from components.core.manifests import Fields, ManifestView
 from components.core.names import FOR_DNS
 from components.core.network_policies import (
     CALICO_PEERS,
@@ -22,11 +22,13 @@ from components.core.network_policies import (
     leaves_out,
     names_no_peer,
 )
+from components.reach.grammars import admin, calico, cilium, kubernetes
+from components.reach.grammars.parts import ip_block, network
+from components.reach.model import BlockPeer, Network, PortMatch
 from components.tenancy import selectors
 from components.tenancy.selectors import IsTenant, Selector
 
 Side = Literal["ingress", "egress"]
-Network = IPv4Network | IPv6Network
 
 SIDES: tuple[Side, ...] = ("ingress", "egress")
 LOCAL_REDIRECT = "CiliumLocalRedirectPolicy"
@@ -49,13 +51,6 @@ _MANY = 32768
 """More ports than half of all are as good as all."""
 
 
-class Block(NamedTuple):
-    """Addresses that a rule lets in or out."""
-
-    network: Network
-    excepted: tuple[Network, ...]
-
-
 class _Scope(NamedTuple):
     """Whose pods a policy is about, as its rules are read."""
 
@@ -69,13 +64,12 @@ class _Grammar(NamedTuple):
     """How a policy is written."""
 
     name: Literal["kubernetes", "admin", "cilium", "calico"]
-    peers: Callable[[Fields, Side, _Scope], Iterator[str]]
-    """From a rule to the namespaces that it opens, in words."""
-    ports: Callable[[Fields], Iterable[int]]
-    """How many ports each entry of a rule is for."""
+    peers: Callable[[Fields, Side, _Scope], Iterator[Selector]]
+    """What selects the peers of a rule, but for those of the policy's own namespace."""
+    ports: Callable[[Fields], list[PortMatch]]
     subject: Callable[[Fields], list[Selector]]
     """Of a policy of the whole cluster: whose pods it is about; alternatives."""
-    blocks: Callable[[Fields, Side], Iterable[Block]] = lambda _, __: ()
+    blocks: Callable[[Fields, Side], Iterable[BlockPeer]] = lambda _, __: ()
     """Networks that a rule lets in or out. Cilium's contain no pods of the cluster."""
 
 
@@ -146,11 +140,11 @@ def specs(policy: ManifestView) -> list[Fields]:
 def _of_side(
     spec: Fields, side: Side, grammar: _Grammar, scope: _Scope, pod_networks: Sequence[Network]
 ) -> Iterator[str]:
-    blocks: list[Block] = []
+    blocks: list[BlockPeer] = []
     for rule in spec.groups(side):
         if not allows(grammar.name, rule.raw):
             continue
-        found, allowed = list(grammar.peers(rule, side, scope)), list(grammar.blocks(rule, side))
+        found, allowed = list(_peers(rule, side, grammar, scope)), list(grammar.blocks(rule, side))
         if names_no_peer(grammar.name, rule.raw, side) and not allowed:
             on_ports = " on ports" if grammar.name == "cilium" else ""
             field = {"calico": CALICO_PEERS[side], "cilium": f"{PEERS[side]}…"}.get(grammar.name, PEERS[side])
@@ -165,53 +159,48 @@ def _of_side(
         yield f"its {side} has {written}"
 
 
-def _are_named(ports: Iterable[int]) -> bool:
+def _are_named(ports: list[PortMatch]) -> bool:
     """Whether a rule is for ports that it names; `{protocol: TCP}` is for all of them, and so is a range of most."""
-    ports = list(ports)
-    return bool(ports) and sum(ports) < _MANY
+    return bool(ports) and sum(1 if one.name else one.last - one.first + 1 for one in ports) < _MANY
+
+
+def _peers(rule: Fields, side: Side, grammar: _Grammar, scope: _Scope) -> Iterator[str]:
+    """Namespaces that a rule opens, in words."""
+    if grammar.name == "cilium" and (everything := {"all", "cluster"} & set(rule.texts(f"{PEERS[side]}Entities"))):
+        yield f"its {side} has {PEERS[side]}Entities: {', '.join(sorted(everything))}"
+    for selector in grammar.peers(rule, side, scope):
+        # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
+        if side == "egress" and any(one.of == "pod" for one in selector):
+            continue
+        if which := selectors.reach(selector, scope.own, scope.is_tenant):
+            yield f"its {side} names {which}"
 
 
 # --- grammars --------------------------------------------------------------------------------------------
 
 
-def _kubernetes(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
-    for peer in rule.groups(PEERS[side]):
-        if "namespaceSelector" in peer:
-            yield from _peer(
-                selectors.kubernetes(peer.group("namespaceSelector")), peer.group("podSelector"), side, scope
-            )
+def _kubernetes(rule: Fields, side: Side, _: _Scope) -> Iterator[Selector]:
+    return (_pods(peer, side) for peer in rule.groups(PEERS[side]) if "namespaceSelector" in peer)
 
 
-def _peer(selector: Selector, pods: Fields, side: Side, scope: _Scope) -> Iterator[str]:
-    which = selectors.reach(selector, scope.own, scope.is_tenant)
-    # Whom it may call can be told by labels (the cluster's DNS); any tenant can label a pod that calls.
-    if which and (side == "ingress" or selects_everything(pods)):
-        yield f"its {side} names {which}"
+def _pods(peer: Fields, side: Side) -> Selector:
+    """By selectors of their namespace and of themselves; the second one matters only to whom is called."""
+    own = peer.group("podSelector") if side == "egress" else Fields({})
+    return [*selectors.kubernetes(peer.group("namespaceSelector")), *selectors.kubernetes(own, "pod")]
 
 
-def _admin(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+def _admin(rule: Fields, side: Side, _: _Scope) -> Iterator[Selector]:
     for peer in rule.groups(PEERS[side]):
         if "namespaces" in peer:
-            yield from _peer(selectors.kubernetes(peer.group("namespaces")), Fields({}), side, scope)
+            yield selectors.kubernetes(peer.group("namespaces"))
         if "pods" in peer:
-            pods = peer.group("pods")
-            selector = selectors.kubernetes(pods.group("namespaceSelector"))
-            yield from _peer(selector, pods.group("podSelector"), side, scope)
+            yield _pods(peer.group("pods"), side)
 
 
-def _cilium(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
-    peers = PEERS[side]
-    if everything := sorted({"all", "cluster"} & set(rule.texts(f"{peers}Entities"))):
-        yield f"its {side} has {peers}Entities: {', '.join(everything)}"
-    for written in rule.groups(f"{peers}Endpoints"):
-        selector = selectors.cilium(written)
-        of_namespaces = any(one.of == "namespace" for one in selector)
-        if not of_namespaces and not scope.clusterwide:
-            continue  # a selector that names no namespace means the policy's own
-        if side == "egress" and any(one.of == "pod" for one in selector):
-            continue
-        if which := selectors.reach(selector, scope.own, scope.is_tenant):
-            yield f"its {side} names {which}"
+def _cilium(rule: Fields, side: Side, scope: _Scope) -> Iterator[Selector]:
+    chosen = map(selectors.cilium, rule.groups(f"{PEERS[side]}Endpoints"))
+    # A selector that names no namespace means the policy's own.
+    return (one for one in chosen if scope.clusterwide or any(asked.of == "namespace" for asked in one))
 
 
 def _services(rule: Fields, scope: _Scope) -> Iterator[str]:
@@ -222,17 +211,10 @@ def _services(rule: Fields, scope: _Scope) -> Iterator[str]:
                 yield f"its egress has toServices of the namespace {namespace} of another tenant"
 
 
-def _calico(rule: Fields, side: Side, scope: _Scope) -> Iterator[str]:
+def _calico(rule: Fields, side: Side, scope: _Scope) -> Iterator[Selector]:
     peer = rule.group(CALICO_PEERS[side])
-    if not scope.clusterwide and "namespaceSelector" not in peer:
-        return
-    if not any(key in peer for key in ("selector", "namespaceSelector")):
-        return
-    for selector in selectors.calico_selectors(peer):
-        if side == "egress" and any(one.of == "pod" for one in selector):
-            continue
-        if which := selectors.reach(selector, scope.own, scope.is_tenant):
-            yield f"its {side} names {which}"
+    if "namespaceSelector" in peer or (scope.clusterwide and "selector" in peer):
+        yield from selectors.calico_selectors(peer)
 
 
 def _admin_subject(spec: Fields) -> list[Selector]:
@@ -241,77 +223,32 @@ def _admin_subject(spec: Fields) -> list[Selector]:
     return [selectors.kubernetes(chosen)]
 
 
-def _kubernetes_ports(rule: Fields) -> Iterator[int]:
-    for port in rule.groups("ports"):
-        yield _range(port.text("port"), port.text("endPort"))
+def _kubernetes_blocks(rule: Fields, side: Side) -> Iterator[BlockPeer]:
+    blocks = (peer.group("ipBlock") for peer in rule.groups(PEERS[side]))
+    return (ip_block(block) for block in blocks if block.raw)
 
 
-def _cilium_ports(rule: Fields) -> Iterator[int]:
-    for group in rule.groups("toPorts"):
-        for port in group.groups("ports") or [Fields({})]:
-            number = port.text("port")
-            yield _range("" if number == "0" else number, port.text("endPort"))
-
-
-def _calico_ports(rule: Fields) -> Iterator[int]:
-    for number in rule.group("destination").texts("ports"):
-        first, _, last = number.partition(":")
-        yield _range(first, last)
-
-
-def _admin_ports(rule: Fields) -> Iterator[int]:
-    for port in rule.groups("ports"):
-        numbers = port.group("portRange")
-        yield 1 if "namedPort" in port or "portNumber" in port else _range(numbers.text("start"), numbers.text("end"))
-    for protocol in rule.groups("protocols"):
-        for name in protocol:
-            written = protocol.group(name).group("destinationPort") if name != "destinationNamedPort" else Fields({})
-            numbers = written.group("range")
-            number = written.text("number") or numbers.text("start")
-            yield 1 if name == "destinationNamedPort" else _range(number, numbers.text("end"))
-
-
-def _range(first: str, last: str) -> int:
-    """How many ports; a name is one, and nothing is all."""
-    if not first:
-        return 2 * _MANY
-    return int(last) - int(first) + 1 if first.isdecimal() and last.isdecimal() else 1
-
-
-def _kubernetes_blocks(rule: Fields, side: Side) -> Iterator[Block]:
+def _admin_blocks(rule: Fields, side: Side) -> Iterator[BlockPeer]:
     for peer in rule.groups(PEERS[side]):
-        block = peer.group("ipBlock")
-        if block.raw:
-            yield _block(block.text("cidr"), block.texts("except"), block.at("cidr"))
+        yield from (BlockPeer(network(one, peer.at("networks"))) for one in peer.texts("networks"))
 
 
-def _admin_blocks(rule: Fields, side: Side) -> Iterator[Block]:
-    for peer in rule.groups(PEERS[side]):
-        yield from (_block(network, (), peer.at("networks")) for network in peer.texts("networks"))
-
-
-def _calico_blocks(rule: Fields, side: Side) -> list[Block]:
+def _calico_blocks(rule: Fields, side: Side) -> list[BlockPeer]:
     peer = rule.group(CALICO_PEERS[side])
     excepted = peer.texts("notNets")
     nets = peer.texts("nets") or (["0.0.0.0/0"] if excepted else [])
     if any(peer.raw.get(key) for key in CALICO_SELECTORS):
         return []
-    return [_block(net, excepted, peer.at("nets")) for net in nets]
-
-
-def _block(cidr: str, excepted: Iterable[str], path: str) -> Block:
-    try:
-        return Block(ip_network(cidr, strict=False), tuple(ip_network(one, strict=False) for one in excepted))
-    except ValueError:
-        raise FieldError(path, "is not a network") from None
+    without = tuple(network(one, peer.at("notNets")) for one in excepted)
+    return [BlockPeer(network(one, peer.at("nets")), without) for one in nets]
 
 
 _GRAMMARS: dict[str, _Grammar] = {
-    "kubernetes": _Grammar("kubernetes", _kubernetes, _kubernetes_ports, lambda _: [[]], _kubernetes_blocks),
-    "admin": _Grammar("admin", _admin, _admin_ports, _admin_subject, _admin_blocks),
-    "calico": _Grammar("calico", _calico, _calico_ports, selectors.calico_selectors, _calico_blocks),
+    "kubernetes": _Grammar("kubernetes", _kubernetes, kubernetes.ports, lambda _: [[]], _kubernetes_blocks),
+    "admin": _Grammar("admin", _admin, admin.ports, _admin_subject, _admin_blocks),
+    "calico": _Grammar("calico", _calico, calico.ports, selectors.calico_selectors, _calico_blocks),
     "cilium": _Grammar(
-        "cilium", _cilium, _cilium_ports, lambda spec: [selectors.cilium(spec.group("endpointSelector"))]
+        "cilium", _cilium, cilium.ports, lambda spec: [selectors.cilium(spec.group("endpointSelector"))]
     ),
 }
 
@@ -329,7 +266,7 @@ def selects_everything(selector: Fields) -> bool:
 # --- addresses -------------------------------------------------------------------------------------------
 
 
-def _open_blocks(blocks: Iterable[Block], pod_networks: Sequence[Network]) -> str:
+def _open_blocks(blocks: Iterable[BlockPeer], pod_networks: Sequence[Network]) -> str:
     """The blocks that let pods in, in words; empty where none does."""
     if pod_networks:
         holds = [block for block in blocks if any(_holds(block, network) for network in pod_networks)]
@@ -354,11 +291,11 @@ def _open_blocks(blocks: Iterable[Block], pod_networks: Sequence[Network]) -> st
     )
 
 
-def _written(blocks: Iterable[Block]) -> str:
+def _written(blocks: Iterable[BlockPeer]) -> str:
     return f"ipBlock {' and '.join(str(block.network) for block in blocks)}"
 
 
-def _holds(block: Block, pods: Network) -> bool:
+def _holds(block: BlockPeer, pods: Network) -> bool:
     """Whether a block lets in pods of this network."""
     if block.network.version != pods.version or not block.network.overlaps(pods):
         return False
@@ -370,7 +307,7 @@ def _inside(network: Network, other: Network) -> bool:
     return network.version == other.version and network.prefixlen >= other.prefixlen and network.overlaps(other)
 
 
-def _whole(blocks: Iterable[Block]) -> list[str]:
+def _whole(blocks: Iterable[BlockPeer]) -> list[str]:
     """The networks of the blocks, if those of one version make up all of its addresses."""
     networks = [block.network for block in blocks]
     v4 = [network for network in networks if isinstance(network, IPv4Network)]
