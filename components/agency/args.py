@@ -77,13 +77,6 @@ class AppArgs(TypedDict):
     """Names of registered destinations outside of the cluster that it calls."""
 
 
-class Canary(TypedDict):
-    """The share of a route's requests for the new version of its app."""
-
-    percent: pulumi.Input[int]
-    """Percent of the requests. The contract has a ceiling."""
-
-
 class Match(TypedDict):
     """Requests that meet all of these conditions."""
 
@@ -145,26 +138,76 @@ class Timeouts(TypedDict):
     """For each attempt to get an answer from the Service. At most `requestSeconds`."""
 
 
+class Gate(TypedDict):
+    """A comparison of the canary's requests with those of `stable`."""
+
+    kind: pulumi.Input[str]
+    """success: its requests fail no more often. A request has failed with a status of 500 and more. latency: its answers take no longer: at each of Traefik's limits, not more of them are slower."""  # noqa: E501
+    margin_percent: NotRequired[pulumi.Input[float]]
+    """The canary passes if its share of failed or slower requests is proven to be less than this above that of `stable`, in percentage points. A smaller margin needs more requests. Default: 1 for success, 10 for latency."""  # noqa: E501
+
+
+class Abort(TypedDict):
+    """When a canary is rolled back."""
+
+    false_alarm_percent: NotRequired[pulumi.Input[float]]
+    """The probability that a version which is not worse is ever rolled back, and in each step that a version which is worse than `stable` by a gate's margin passes. A smaller one needs more requests."""  # noqa: E501
+    inconclusive_after: NotRequired[pulumi.Input[str]]
+    """A step that is not decided after this time is rolled back. No traffic decides nothing. Default: 2h."""
+
+
+class Canary(TypedDict):
+    """The requests for the new version of the route's app: a fixed share (`percent`), or steps."""
+
+    steps: NotRequired[pulumi.Input[list[int]]]
+    """Shares of the requests in percent, from the first to the last, as in [1, 5, 25, 50, 100]. `vds canary start` goes from one to the next when all gates have passed. Until then, and after a rollback, the canary gets nothing."""  # noqa: E501
+    hold: NotRequired[pulumi.Input[str]]
+    """How long each step lasts at least. Default: 10m."""
+    interval: NotRequired[pulumi.Input[str]]
+    """Time between two looks at the gateway's counters. A bad version is rolled back at the next look. Default: 10s."""
+    gates: NotRequired[list[Gate]]
+    """What is compared with `stable` in every step."""
+    abort: NotRequired[Abort]
+    """When the canary is rolled back."""
+    percent: NotRequired[pulumi.Input[int]]
+    """Percent of the requests. The contract has a ceiling. Leave it out if there are `steps`."""
+
+
+class Mirror(TypedDict):
+    """An app in the same namespace that gets a copy of requests. Its answers are thrown away."""
+
+    app: pulumi.Input[str]
+    """Its name."""
+    percent: NotRequired[pulumi.Input[int]]
+    """Share of the requests that are copied. Default: 100."""
+
+
 class RouteArgs(TypedDict):
     """Requests from outside, for one app."""
 
-    namespace: pulumi.Input[str]
-    """One of your namespaces, as in `butikk-prod`."""
     hostnames: pulumi.Input[list[str]]
-    """Host names of your domains."""
-    app: NotRequired[pulumi.Input[str]]
-    """The app that answers. Required without `redirect`."""
-    canary: NotRequired[Canary]
-    """Share of the app's canary."""
+    """The hosts that requests are for."""
+    add_headers: NotRequired[pulumi.Input[dict[str, str]]]
+    """Headers that the gateway adds to each request."""
+    listener: NotRequired[pulumi.Input[str]]
+    """Only this listener. Default: every listener with a matching host."""
     matches: NotRequired[list[Match]]
     """Requests that it takes: those that meet one of these. Default: all."""
     request_headers: NotRequired[HeaderChanges]
-    """Changes to the headers of each request."""
+    """More changes to the headers of each request."""
     response_headers: NotRequired[HeaderChanges]
     """Changes to the headers of each answer."""
     rewrite: NotRequired[Rewrite]
-    """Changes to a request's address, on its way to the app."""
+    """Changes to a request's address, on its way to the Service."""
     redirect: NotRequired[Redirect]
-    """The gateway answers itself. Then there is no `app`."""
+    """The gateway answers itself, and no Service does."""
     timeouts: NotRequired[Timeouts]
-    """Time limits. Only Cilium's gateway has them for one route."""
+    """Time limits. Only Cilium has them for one route; for Traefik, the stack file's `gateway.limits` are for all."""
+    namespace: pulumi.Input[str]
+    """One of your namespaces, as in `butikk-prod`."""
+    app: NotRequired[pulumi.Input[str]]
+    """The app that answers. Required without `redirect`."""
+    canary: NotRequired[Canary]
+    """Requests for the app's canary. Default: none."""
+    mirror: NotRequired[Mirror]
+    """A second app that gets a copy of the requests. Only where Cilium is the gateway."""

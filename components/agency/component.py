@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import pulumi
@@ -18,7 +19,9 @@ from components.apply import apply
 from components.core.finding import Finding
 from components.core.model import Spec
 from components.core.names import child
+from components.gateway.canary.hook import keep_weights
 from components.gateway.waits import API
+from components.kubernetes_api import Cluster
 from components.tenancy.registration.contract import CONTRACT, GROUP, KIND, VERSION, ContractSpec
 
 PACKAGE = "vds-agency"
@@ -48,7 +51,10 @@ class Route(pulumi.ComponentResource):
     def __init__(self, name: str, args: inputs.RouteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(f"{PACKAGE}:index:Route", name, None, opts)
         both = _checked(self, name, args, model.Route, route_problems)
-        _declare(self, name, Part("route", API, "HTTPRoute", route_manifest), both)
+        keeps = None
+        if "steps" in (args.get("canary") or {}):
+            keeps = keep_weights(child(name, "weights"), _own_cluster)
+        _declare(self, name, Part("route", API, "HTTPRoute", route_manifest), both, keeps)
         self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
         self.register_outputs({"urls": self.urls})
 
@@ -96,15 +102,27 @@ def _shown(error: AgencyError) -> Exception:
     return InputPropertiesError(str(error), [])
 
 
+async def _own_cluster() -> Cluster:
+    """The cluster of the kubeconfig that the default provider has. No program can ask a provider for its kubeconfig."""
+    from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION  # slow, and only an update needs it
+
+    return Cluster(Path(KUBE_CONFIG_DEFAULT_LOCATION).expanduser().read_text(encoding="utf-8"))
+
+
 def _declare(
-    parent: pulumi.Resource, name: str, part: Part, both: pulumi.Output[tuple[Item, ContractSpec]]
+    parent: pulumi.Resource,
+    name: str,
+    part: Part,
+    both: pulumi.Output[tuple[Item, ContractSpec]],
+    more: pulumi.ResourceOptions | None = None,
 ) -> pulumi.CustomResource:
     def rendered(field: str) -> pulumi.Output[Any]:
         return both.apply(lambda known: part.render(*known)[field])
 
     fields = ("metadata", "automountServiceAccountToken" if part.kind == "ServiceAccount" else "spec")
     manifest = {"apiVersion": part.api_version, "kind": part.kind, **{field: rendered(field) for field in fields}}
-    return apply(child(name, part.role), manifest, pulumi.ResourceOptions(parent=parent))
+    options = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=parent), more)
+    return apply(child(name, part.role), manifest, options)
 
 
 def _as_written(value: Any, annotation: Any) -> Any:

@@ -7,17 +7,10 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from components.core.model import Spec
 from components.core.quantities import Quantity
 from components.core.types import DnsLabel, Port, RefusedError
-from components.gateway.model import (
-    Backend,
-    HeaderChanges,
-    Hostnames,
-    Match,
-    Path,
-    Redirect,
-    Rewrite,
-    Timeouts,
-)
+from components.gateway.canary.model import Plan
+from components.gateway.model import Backend, HttpRequests, Path
 from components.gateway.model import Canary as GatewayCanary
+from components.gateway.model import Mirror as GatewayMirror
 from components.gateway.model import Route as GatewayRoute
 
 GATEWAY = "gateway"
@@ -123,44 +116,49 @@ class App(Spec):
         return self
 
 
-class Canary(Spec):
-    """The share of a route's requests for the new version of its app."""
+class Canary(Plan):
+    """The requests for the new version of the route's app: a fixed share (`percent`), or steps."""
 
-    percent: int = Field(ge=0, le=100)
-    """Percent of the requests. The contract has a ceiling."""
+    percent: int | None = Field(default=None, ge=0, le=100)
+    """Percent of the requests. The contract has a ceiling. Leave it out if there are `steps`."""
+
+    @model_validator(mode="after")
+    def _one_share(self) -> "Canary":
+        if self.percent is not None and "steps" in self.model_fields_set:
+            raise RefusedError(f"has steps and percent {self.percent}", "remove one: `vds canary` sets the share")
+        if self.percent is None and not self.steps:
+            raise RefusedError("has neither percent nor steps", "write percent, or steps: [1, 5, 25, 50, 100]")
+        return self
 
 
-class Route(Spec):
+class Mirror(Spec):
+    """An app in the same namespace that gets a copy of requests. Its answers are thrown away."""
+
+    app: AppName
+    """Its name."""
+    percent: int = Field(default=100, ge=1, le=100)
+    """Share of the requests that are copied."""
+
+
+class Route(HttpRequests):
     """Requests from outside, for one app."""
 
     name: DnsLabel
     """Name of the HTTPRoute."""
     namespace: DnsLabel
     """One of your namespaces, as in `butikk-prod`."""
-    hostnames: Hostnames
-    """Host names of your domains."""
     app: AppName | None = None
     """The app that answers. Required without `redirect`."""
     canary: Canary | None = None
-    """Share of the app's canary."""
-    matches: tuple[Match, ...] = Field(default=(Match(),), min_length=1, max_length=64)
-    """Requests that it takes: those that meet one of these. Default: all."""
-    request_headers: HeaderChanges = HeaderChanges()
-    """Changes to the headers of each request."""
-    response_headers: HeaderChanges = HeaderChanges()
-    """Changes to the headers of each answer."""
-    rewrite: Rewrite | None = None
-    """Changes to a request's address, on its way to the app."""
-    redirect: Redirect | None = None
-    """The gateway answers itself. Then there is no `app`."""
-    timeouts: Timeouts | None = None
-    """Time limits. Only Cilium's gateway has them for one route."""
+    """Requests for the app's canary. Default: none."""
+    mirror: Mirror | None = None
+    """A second app that gets a copy of the requests. Only where Cilium is the gateway."""
 
     @model_validator(mode="after")
     def _answers(self) -> "Route":
         if self.redirect is None and self.app is None:
             raise RefusedError("has neither app nor redirect", "write app: and the name of the app that answers")
-        if self.redirect is not None and (self.app or self.canary):
+        if self.redirect is not None and (self.app or self.canary or self.mirror):
             raise RefusedError("has redirect and an app", "remove one: the gateway answers a redirect itself")
         try:
             self.on_gateway(self.namespace)
@@ -170,22 +168,20 @@ class Route(Spec):
 
     def on_gateway(self, tenant: str) -> GatewayRoute:
         """The route as the platform's own renderers take it."""
-        stable = canary = None
-        if self.app is not None:
-            share = self.canary.percent if self.canary else 0
-            stable = Backend(service=self.app, port=SERVICE_PORT, weight=100 - share)
-            new = GatewayCanary(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, weight=share)
-            canary = new if self.canary else None
+        share = (self.canary.percent if self.canary else None) or 0
+        stable = Backend(service=self.app, port=SERVICE_PORT, weight=100 - share) if self.app else None
+        copies = self.mirror and GatewayMirror(service=self.mirror.app, port=SERVICE_PORT, percent=self.mirror.percent)
         return GatewayRoute(
             name=self.name,
             tenant=tenant,
-            hostnames=self.hostnames,
-            matches=self.matches,
-            request_headers=self.request_headers,
-            response_headers=self.response_headers,
-            rewrite=self.rewrite,
-            redirect=self.redirect,
-            timeouts=self.timeouts,
             stable=stable,
-            canary=canary,
+            canary=self._new_version(self.canary) if self.canary else None,
+            mirror=copies,
+            **{name: getattr(self, name) for name in HttpRequests.model_fields},
         )
+
+    def _new_version(self, canary: Canary) -> GatewayCanary:
+        shares = {name: getattr(canary, name) for name in Plan.model_fields}
+        if canary.percent is not None:
+            shares["weight"] = canary.percent
+        return GatewayCanary(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, **shares)

@@ -48,7 +48,7 @@ def route_manifest(route: Route, contract: ContractSpec) -> Manifest:
     gateway = contract.gateway
     parents = [
         {"name": gateway.name, "namespace": gateway.namespace, "sectionName": listener}
-        for listener in gateway.listeners
+        for listener in ([route.listener] if route.listener else gateway.listeners)
     ]
     made = tenant_route(route.on_gateway(contract.tenant), route.namespace, parents)
     if len(parents) > 1:

@@ -12,7 +12,7 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.quantities import quantity_value
-from components.gateway.rules import canary_problems
+from components.gateway.rules import canary_problems, steps_problems
 from components.tenancy.registration.contract import ContractSpec
 from components.tenancy.registration.model import SIZES
 
@@ -41,6 +41,7 @@ def route_problems(route: Route, contract: ContractSpec) -> list[Finding]:
             *(_host_problems(_route(route), host, contract) for host in route.hostnames),
             _ceiling_problems(route, contract),
             _listener_problems(route, contract),
+            _capability_problems(route, contract),
         ),
         contract,
     )
@@ -115,20 +116,42 @@ def _host_problems(item: str, host: str, contract: ContractSpec) -> Iterator[Fin
 
 
 def _ceiling_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
+    if route.canary is None:
+        return
     # Requests that ask for the canary by a header or a parameter may all get it, as in the platform's own stack file.
     asked = all(match.headers or match.query for match in route.matches)
-    if route.canary is not None:
-        ceiling = 100 if asked else contract.canary_ceiling_percent
-        for found in canary_problems(_route(route), route.canary.percent, 100, ceiling):
-            remedy = f"write percent: {ceiling} or less, or make the canary's image the stable one"
-            said = f"its canary gets {route.canary.percent} %, and the contract's ceiling is {ceiling} %"
-            yield found._replace(message=said, remedy=remedy, value=str(route.canary.percent))
+    ceiling = 100 if asked else contract.canary_ceiling_percent
+    percent = route.canary.percent or 0
+    for found in canary_problems(_route(route), percent, 100, ceiling):
+        remedy = f"write percent: {ceiling} or less, or make the canary's image the stable one"
+        said = f"its canary gets {percent} %, and the contract's ceiling is {ceiling} %"
+        yield found._replace(message=said, remedy=remedy, value=str(percent))
+    for found in steps_problems(_route(route), route.canary.steps, ceiling):
+        yield found._replace(message=found.message.replace("the stack's", "the contract's"))
 
 
 def _listener_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
-    if not contract.gateway.listeners:
+    listeners = contract.gateway.listeners
+    if not listeners:
         said = f"the gateway has no HTTPS listener for {', '.join(route.hostnames)}, so nothing answers"
         yield Finding("agency-listener", _route(route), said, "ask the platform team to add one")
+    elif route.listener not in (None, *listeners):
+        said = f"listener {route.listener} is not one of this tenant's; the contract has {', '.join(listeners)}"
+        remedy = did_you_mean(str(route.listener), listeners) or "remove it"
+        yield Finding("agency-listener", _route(route), said, remedy, value=str(route.listener))
+
+
+def _capability_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
+    """What only Cilium's gateway does. It is the one without pods."""
+    if not contract.gateway.data_plane_namespace:
+        if route.canary and route.canary.steps:
+            said = "its canary has steps, and only the platform's Traefik counts requests; this gateway is Cilium's"
+            yield Finding("agency-capability", _route(route), said, "write percent in place of steps")
+        return
+    for name in ("mirror", "timeouts"):
+        if getattr(route, name) is not None:
+            said = f"has {name}, and this environment's gateway is not Cilium's, which is the one that has them"
+            yield Finding("agency-capability", _route(route), said, "remove it")
 
 
 def _size_problems(app: App, contract: ContractSpec) -> Iterator[Finding]:
@@ -168,6 +191,10 @@ def _backend_problems(route: Route, apps: Sequence[App]) -> Iterator[Finding]:
     if GATEWAY not in app.callers:
         said = f"app {app.name} does not let the gateway call it; its callers are {_list(app.callers, 'none')}"
         yield Finding("agency-app", _route(route), said, f"add {GATEWAY} to the app's callers", value=app.name)
+    if route.mirror is not None and route.mirror.app not in names:
+        said = f"mirror has app {route.mirror.app}, which is not in this stack; it has {_list(names, 'none')}"
+        remedy = did_you_mean(route.mirror.app, names) or "add it"
+        yield Finding("agency-app", _route(route), said, remedy, value=route.mirror.app)
     if route.canary is not None and app.canary is None:
         said = f"app {app.name} has no canary, so there is nothing that could answer these requests"
         yield Finding("agency-app", _route(route), said, "add canary: { image: … } to the app", value=app.name)

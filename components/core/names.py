@@ -2,6 +2,8 @@
 
 PROJECT = "vds-platform"
 
+CANARY_RECORD = "canary."
+"""How the name of a canary's record begins, a Lease in the route's namespace; the route's name is the rest."""
 KUBE_SYSTEM = "kube-system"
 METALLB_SYSTEM = "metallb-system"
 TIGERA_OPERATOR = "tigera-operator"

@@ -1,6 +1,6 @@
 """The gateway's components: CRDs, GatewayClass, Gateway, routes, and the data plane."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -27,6 +27,7 @@ from components.gateway.render import (
 from components.gateway.routes import redirect_route, redirects, tenant_routes
 from components.gateway.signing import KeyPair
 from components.gateway.traefik import traefik_manifests
+from components.kubernetes_api import Cluster
 
 
 class GatewayCrds(pulumi.ComponentResource):
@@ -126,8 +127,10 @@ class Gateway(pulumi.ComponentResource):
             for listener in redirects(spec)
         ]
         served = self._certificates([entrance, *sent_on, *issuers]) if late else []
-        keeps = keep_weights(spec, kubeconfig) if spec.progressive else pulumi.ResourceOptions()
-        for route in tenant_routes(spec, context):
+        routes = tenant_routes(spec, context)
+        stepped = any(labels.CANARY_STEPS in route["metadata"]["annotations"] for route in routes)
+        keeps = keep_weights(_HOOK, _cluster(kubeconfig)) if stepped else pulumi.ResourceOptions()
+        for route in routes:
             role = "grpc-route" if route["kind"] == "GRPCRoute" else "route"
             key = f"{route['metadata']['namespace']}-{route['metadata']['name']}"
             options = self._options([entrance, *served, *tenants])
@@ -191,6 +194,19 @@ class Gateway(pulumi.ComponentResource):
             self._apply(("certificate", item["metadata"]["name"]), item, depends_on)
             for item in certificates(self._spec)
         ]
+
+
+_HOOK = "canary-weights"
+
+
+def _cluster(kubeconfig: pulumi.Input[str] | None) -> Callable[[], Awaitable[Cluster | None]]:
+    known = pulumi.Output.from_input(kubeconfig)
+
+    async def cluster() -> Cluster | None:
+        text = await known.future()
+        return Cluster(text) if text else None
+
+    return cluster
 
 
 def _address(spec: GatewaySpec, entrance: _GatewayObject) -> pulumi.Output[str]:

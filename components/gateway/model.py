@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple
 
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from components.core.model import Spec
 from components.core.types import DnsLabel, DnsName, HostName, Port, RefusedError, Version, Weight
 from components.core.waivers import Waiver
-from components.gateway.canary.model import Abort, Duration, Gate, LatencyGate, Percent, SuccessGate, seconds
+from components.gateway.canary.model import Plan
 from components.gateway.issuers import Issuer, Secrets
 from components.images.model import ImageMirror
 
@@ -279,69 +278,35 @@ class HeaderChanges(Spec):
         return self
 
 
-class Canary(Backend):
+class Canary(Plan, Backend):
     """The new version, with a fixed share of the requests (`weight`), or with steps."""
 
     weight: Weight = 0
     """Share of the requests: this weight divided by the sum of both weights. Leave it out if there are `steps`."""
-    steps: Annotated[tuple[Percent, ...], Field(max_length=20)] = ()
-    """Shares of the requests in percent, from the first to the last, as in [1, 5, 25, 50, 100]. `vds canary start`
-    goes from one to the next when all gates have passed. Until then, and after a rollback, the canary gets nothing."""
-    hold: Duration = "10m"
-    """How long each step lasts at least."""
-    interval: Duration = "10s"
-    """Time between two looks at the gateway's counters. A bad version is rolled back at the next look."""
-    gates: tuple[Gate, ...] = (SuccessGate(kind="success"), LatencyGate(kind="latency"))
-    """What is compared with `stable` in every step."""
-    abort: Abort = Abort()
-    """When the canary is rolled back."""
 
     @model_validator(mode="after")
-    def _whole(self) -> "Canary":
-        fields = type(self).model_fields
-        plan = [name for name in ("hold", "interval", "gates", "abort") if getattr(self, name) != fields[name].default]
-        if not self.steps:
-            if plan:
-                raise RefusedError(f"has {', '.join(plan)} and no steps", "write steps: [1, 5, 25, 50, 100]")
-            if "weight" not in self.model_fields_set:
-                raise RefusedError("has neither weight nor steps", "write weight, or steps: [1, 5, 25, 50, 100]")
-            return self
-        if self.weight:
+    def _one_share(self) -> "Canary":
+        if not self.steps and "weight" not in self.model_fields_set:
+            raise RefusedError("has neither weight nor steps", "write weight, or steps: [1, 5, 25, 50, 100]")
+        if self.steps and self.weight:
             raise RefusedError(f"has steps and weight {self.weight}", "remove weight: `vds canary` sets it")
-        if len(self.steps) < 2 or any(one >= other for one, other in pairwise(self.steps)):
-            said = f"steps {', '.join(map(str, self.steps))} do not increase, or there is one only"
-            raise RefusedError(said, "write them as in [1, 5, 25, 50, 100]")
-        kinds = [gate.kind for gate in self.gates]
-        if not kinds or len(set(kinds)) < len(kinds):
-            raise RefusedError(f"has {'no gate' if not kinds else 'a gate twice'}", "write each kind of gate once")
-        if seconds(self.interval) > seconds(self.hold):
-            raise RefusedError(f"interval {self.interval} is longer than hold {self.hold}", "write a shorter interval")
-        if seconds(self.hold) >= seconds(self.abort.inconclusive_after):
-            said = f"hold {self.hold} is not shorter than abort.inconclusiveAfter {self.abort.inconclusive_after}"
-            raise RefusedError(said, "write a longer inconclusiveAfter")
         return self
 
 
-class _AnyRoute(Spec):
-    name: DnsLabel
-    """Its name in the tenant's namespace."""
-    tenant: DnsLabel
-    """The tenant whose Services answer."""
+class Attached(Spec):
+    """What every route has: hosts, and how it attaches to the gateway."""
+
     hostnames: Hostnames
     """The hosts that requests are for."""
     add_headers: Headers = Field(default_factory=dict)
     """Headers that the gateway adds to each request."""
-    canary: Backend | None = None
-    """The new version, with its share of the requests. Without it, all requests go to `stable`."""
     listener: DnsLabel | None = None
     """Only this listener. Default: every listener with a matching host."""
 
 
-class Route(_AnyRoute):
-    """A route for HTTP requests, in the tenant's namespace."""
+class HttpRequests(Attached):
+    """Which HTTP requests a route takes, and what the gateway does with them. An agency's routes have the same."""
 
-    canary: Canary | None = None
-    """The new version. Without it, all requests go to `stable`."""
     matches: tuple[Match, ...] = Field(default=(Match(),), min_length=1, max_length=64)
     """Requests that it takes: those that meet one of these. Default: all."""
     request_headers: HeaderChanges = HeaderChanges()
@@ -351,11 +316,27 @@ class Route(_AnyRoute):
     rewrite: Rewrite | None = None
     """Changes to a request's address, on its way to the Service."""
     redirect: Redirect | None = None
-    """The gateway answers itself. Then there is no `stable`."""
+    """The gateway answers itself, and no Service does."""
+    timeouts: Timeouts | None = None
+    """Time limits. Only Cilium has them for one route; for Traefik, the stack file's `gateway.limits` are for all."""
+
+
+class _AnyRoute(Attached):
+    name: DnsLabel
+    """Its name in the tenant's namespace."""
+    tenant: DnsLabel
+    """The tenant whose Services answer."""
+    canary: Backend | None = None
+    """The new version, with its share of the requests. Without it, all requests go to `stable`."""
+
+
+class Route(HttpRequests, _AnyRoute):
+    """A route for HTTP requests, in the tenant's namespace."""
+
+    canary: Canary | None = None
+    """The new version. Without it, all requests go to `stable`."""
     mirror: Mirror | None = None
     """A second Service that gets a copy of the requests. Only Cilium does this."""
-    timeouts: Timeouts | None = None
-    """Time limits. Only Cilium has them for one route; for Traefik, `limits` has some for all."""
     stable: Backend | None = None
     """The Service that answers. Required without `redirect`."""
 
@@ -479,11 +460,6 @@ class GatewaySpec(Spec):
     def all_routes(self) -> tuple[Route | GrpcRoute, ...]:
         """Routes of both kinds."""
         return (*self.routes, *self.grpc_routes)
-
-    @property
-    def progressive(self) -> tuple[Route, ...]:
-        """Routes whose canary has steps."""
-        return tuple(route for route in self.routes if route.canary is not None and route.canary.steps)
 
     @property
     def https(self) -> tuple[HttpsListener, ...]:

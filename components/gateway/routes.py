@@ -6,6 +6,7 @@ from typing import Any
 from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
+from components.gateway.canary.route import annotations as canary_annotations
 from components.gateway.listener_sets import parents
 from components.gateway.model import (
     HTTPS_PORT,
@@ -90,10 +91,10 @@ def _route(
     kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any], namespace: str | None = None
 ) -> Manifest:
     annotations = {WAIT_FOR: ACCEPTED}
-    if route.canary is not None:
-        annotations[labels.CANARY] = route.canary.service
     if isinstance(route.canary, Canary) and route.canary.steps:
-        annotations[labels.CANARY_STEPS] = ",".join(map(str, route.canary.steps))
+        annotations |= canary_annotations(route.canary.service, route.canary)
+    elif route.canary is not None:
+        annotations[labels.CANARY] = route.canary.service
     return manifest(
         API,
         kind,

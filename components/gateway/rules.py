@@ -31,6 +31,8 @@ MAX_WEIGHT = 1_000_000
 """Of a backendRef, by the HTTPRoute CRD."""
 CERT_MANAGER_SINCE = "1.15"
 """The first release that reads `enableGatewayAPI` in its configuration file without a feature gate."""
+_TAKEN = {PING_PORT: "answers probes", METRICS_PORT: "counts requests"}
+"""Ports of Traefik's pods that no listener may have."""
 _AnyRoute = Route | GrpcRoute
 
 
@@ -125,14 +127,9 @@ def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iter
             yield from _tenant_problems("listener", listener.name, listener.tenant, tenants, "gateway.listeners")
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
-        if isinstance(spec.install, Traefik) and (use := _taken(spec).get(listener.port)):
+        if isinstance(spec.install, Traefik) and (use := _TAKEN.get(listener.port)):
             said = f"has port {listener.port}, where Traefik {use}"
             yield Finding("gateway-listener", f"listener '{listener.name}'", said, "choose another port")
-
-
-def _taken(spec: GatewaySpec) -> dict[int, str]:
-    """Ports of Traefik's pods that no listener may have."""
-    return {PING_PORT: "answers probes", **({METRICS_PORT: "counts requests"} if spec.progressive else {})}
 
 
 def _tenant_problems(what: str, name: str, tenant: str, tenants: Sequence[TenantSpec], field: str) -> Iterator[Finding]:

@@ -178,7 +178,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         *(f"--entrypoints.{name}.address=:{port}/tcp" for name, port in ports),
         *lives,
         *_limits(spec, [name for name, _ in ports]),
-        *_metrics(spec),
+        *_METRICS,
         f"--entrypoints.ping.address=:{PING_PORT}/tcp",
         "--ping=true",
         "--ping.entrypoint=ping",
@@ -190,17 +190,14 @@ def _arguments(spec: GatewaySpec) -> list[str]:
     ]
 
 
-def _metrics(spec: GatewaySpec) -> list[str]:
-    """Counters by backend, for canaries with steps. `vds canary` reads them through the API server's port forwarding,
-    which ends in the pod: they are not reachable from the network."""
-    if not spec.progressive:
-        return []
-    return [
-        f"--entrypoints.metrics.address=127.0.0.1:{METRICS_PORT}",
-        "--metrics.prometheus=true",
-        "--metrics.prometheus.entrypoint=metrics",
-        f"--metrics.prometheus.buckets={','.join(LATENCY_LIMITS)}",
-    ]
+_METRICS = (
+    f"--entrypoints.metrics.address=127.0.0.1:{METRICS_PORT}",
+    "--metrics.prometheus=true",
+    "--metrics.prometheus.entrypoint=metrics",
+    f"--metrics.prometheus.buckets={','.join(LATENCY_LIMITS)}",
+)
+"""Counters by backend, for canaries with steps, which agencies may have too. `vds canary` reads them through the API
+server's port forwarding, which ends in the pod: they are not reachable from the network."""
 
 
 def _limits(spec: GatewaySpec, entry_points: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from components.core import labels
+from components.core.names import CANARY_RECORD
 from components.tenancy.registration.contract import GROUP, PLURAL
 from components.tenancy.rules import PLATFORM_NAMESPACES, UNCLAIMED_NAMESPACES
 
@@ -58,6 +59,7 @@ KINDS: Mapping[str, tuple[Kind, ...]] = {
     ),
     "budget": (Kind("policy", "poddisruptionbudgets", "PodDisruptionBudget"),),
     "policy": (Kind("networking.k8s.io", "networkpolicies", "NetworkPolicy"),),
+    "lease": (Kind("coordination.k8s.io", "leases", "Lease"),),
     "refused": (
         Kind("", "endpoints", "Endpoints"),
         Kind("", "limitranges", "LimitRange"),
@@ -181,6 +183,15 @@ _SHARE = (
     f"{_ALL} - {_WEIGHT.format(_FIRST)})"
 )
 """Weight of a rule's canaries, read as the policy gateway-canary reads it."""
+_STEPS = f"object.metadata.?annotations[?'{labels.CANARY_STEPS}'].orValue('')"
+_ENDS_WITH_ALL = f"{_STEPS}.endsWith(',100')"
+_CEILING = "int(params.spec.canaryCeilingPercent)"
+_STEPS_KEEP_IT = (
+    f"({_STEPS} == '' || ({_ENDS_WITH_ALL} ? {_STEPS}.substring(0, size({_STEPS}) - 4) : {_STEPS}).split(',')"
+    f".all(s, s.matches('^[0-9]{{1,3}}$') && int(s) <= {_CEILING}))"
+)
+"""The steps before a last one of 100 are not over the ceiling."""
+_SHARE_KEEPS_IT = f"({_SHARE} * 100 <= {_ALL} * {_CEILING} || ({_ENDS_WITH_ALL} && {_SHARE} == {_ALL}))"
 _ASKED_FOR = (
     "(size(r.?matches.orValue([])) > 0 && r.matches.all(m, size(m.?headers.orValue([])) > 0 || "
     "size(m.?queryParams.orValue([])) > 0))"
@@ -330,9 +341,9 @@ RULES: tuple[Rule, ...] = (
         "gateway-canary",
         "route",
         f"{_RULES}.all(r, {_ASKED_FOR} || size(r.?backendRefs.orValue([])) == 0 || "
-        f"{_SHARE} * 100 <= {_ALL} * int(params.spec.canaryCeilingPercent))",
-        "a canary gets more of the requests than the contract's canaryCeilingPercent",
-        "lower its weight",
+        f"({_STEPS_KEEP_IT} && {_SHARE_KEEPS_IT}))",
+        "a canary gets more of the requests than the contract's canaryCeilingPercent, or has steps above it",
+        "lower its weight, or remove these steps; the last step may be 100",
     ),
     Rule(
         "tenancy-registry",
@@ -437,6 +448,13 @@ RULES: tuple[Rule, ...] = (
         "a rule has no peers, addresses, or namespaces that are neither the tenant's nor, for ingress, the gateway's",
         "write podSelector, or namespaceSelector with kubernetes.io/metadata.name of a namespace in the contract; for "
         "destinations outside, set the label egress.vds-platform.no/<name> on the pods",
+    ),
+    Rule(
+        "tenancy-lease",
+        "lease",
+        f"variables.platform || object.metadata.name.startsWith('{CANARY_RECORD}')",
+        "a Lease of a tenant is the record of a canary",
+        f"name it {CANARY_RECORD} and the name of the route",
     ),
     Rule(
         "tenancy-refused-kind",

@@ -27,6 +27,7 @@ CI_RIGHTS: Rights = (
     ("apps", ("controllerrevisions", "replicasets"), READ),
     ("autoscaling", ("horizontalpodautoscalers",), WRITE),
     ("batch", ("cronjobs", "jobs"), WRITE),
+    ("coordination.k8s.io", ("leases",), ("get", "create", "update", "delete")),  # records of canaries
     ("discovery.k8s.io", ("endpointslices",), READ),
     ("gateway.networking.k8s.io", ("grpcroutes", "httproutes", "tlsroutes"), WRITE),
     ("networking.k8s.io", ("networkpolicies",), WRITE),

@@ -22,6 +22,8 @@ _WHOLE = (
 """Fields that rules for pods read. Others, like env, may be unknown at preview."""
 _KEYS = ("annotations", "csi", "labels")
 """Of these only the keys."""
+_BY_NAME = {(kind.group, kind.kind) for kind in KINDS["lease"]}
+"""Kinds whose name a rule reads. That of others may be unknown."""
 _PODS = {(kind.group, kind.kind) for kind in KINDS["pod"]}
 
 
@@ -52,10 +54,11 @@ def contract(found: Object, settings: ContractSettings) -> Iterator[Finding]:
     if spec is None:
         return
     group = "" if found.of_kind.group == "core" else found.of_kind.group
+    named = {"name": found.metadata.text("name")} if (group, found.kind) in _BY_NAME else {}
     manifest = {
         "apiVersion": f"{group}/v1" if group else "v1",
         "kind": found.kind,
-        "metadata": {key: known(found.metadata.group(key).raw) for key in ("annotations", "labels")},
+        "metadata": {**named, **{key: known(found.metadata.group(key).raw) for key in ("annotations", "labels")}},
         **(_of_pods(found.raw) if (group, found.kind) in _PODS else {"spec": known(found.spec.raw)}),
     }
     for problem in contract_problems(manifest, spec, namespace=found.namespace, label=found.label):

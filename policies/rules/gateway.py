@@ -164,11 +164,11 @@ def canary(route: Object, settings: CanarySettings, stack: Stack) -> Iterator[Fi
     ceiling = settings.ceiling_percent or min(stack.declared("canaryCeilingPercent"), default=50)
     named = route.annotations.text(labels.CANARY)
     steps = [int(one) for one in route.annotations.text(labels.CANARY_STEPS).split(",") if one.isdecimal()]
-    yield from steps_problems(route.label, steps, ceiling)
     for rule in route.spec.groups("rules"):
         matches = rule.groups("matches")
         if matches and all(match.items("headers") or match.items("queryParams") for match in matches):
             continue
+        yield from steps_problems(route.label, steps, ceiling)
         shares = [(ref.text("name"), ref.number("weight", 1)) for ref in rule.groups("backendRefs")]
         on_trial = _on_trial([name for name, _ in shares], named)
         trial = sum(weight for (_, weight), is_trial in zip(shares, on_trial, strict=True) if is_trial)

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from components.agency.component import PACKAGE
+from components.gateway.canary import weights
+from components.gateway.canary.record import PROGRESS
+from components.gateway.canary.route import backends, canary_route
 from components.kubernetes_api import ApiError, Cluster
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
 from components.tenancy.registration.contract import contract, contract_definition
@@ -20,9 +23,11 @@ from tests.support.agency import FULL_APP, FULL_ROUTE, IMAGE, NAMESPACE, project
 from tests.support.api_server import api_server
 from tests.support.engine import Engine
 from tests.support.modules import GATEWAY_API, pinned
-from tests.support.registrations import environment, registration
+from tests.support.registrations import ENVIRONMENT, environment, registration
 from tests.support.schemas import crds
 from tests.support.stacks import ROOT
+from vds.canary import running
+from vds.canary.running import Canaried
 
 pytestmark = pytest.mark.lab
 
@@ -77,14 +82,20 @@ class Stack:
         as_tenant["users"][0]["user"]["as"] = USER
         file = folder / "tenant.kubeconfig"
         file.write_text(json.dumps(as_tenant))
+        self.kubeconfig = file
         self.engine.environment["KUBECONFIG"] = str(file)
         for name in ("Pulumi.yaml", "__main__.py"):
             (self.engine.project / name).unlink()
         plugins = {"providers": [{"name": PACKAGE, "path": "packages/agency"}]}
         described = {**yaml.safe_load(project("python")["Pulumi.yaml"]), "plugins": plugins}
         (self.engine.project / "Pulumi.yaml").write_text(yaml.safe_dump(described))
-        self.engine.file("prod").write_text("config: {}\n")
-        self.engine.must("stack", "init", "prod", "--no-select")
+        self.name = ""
+
+    def begin(self, name: str) -> None:
+        """Make a stack. No garbage collector runs here, so an update that deletes an object would not end."""
+        self.name = name
+        self.engine.file(name).write_text("config: {}\n")
+        self.engine.must("stack", "init", name, "--no-select")
 
     def _install_plugins(self) -> None:
         """Where the engine keeps plugins that it has downloaded: it looks for a package's own nowhere else."""
@@ -96,13 +107,13 @@ class Stack:
                 folder.mkdir(parents=True)
                 (folder / binary).symlink_to((self.engine.folder / "bin" / binary).resolve())
 
-    def run(self, operation: str, program: str, settings: dict[str, Any]) -> tuple[int, str]:
+    def run(self, operation: str, program: str, settings: dict[str, Any], **more: str) -> tuple[int, str]:
         """An operation of a program with these apps and routes: its code, and all that it says."""
         (self.engine.project / "__main__.py").write_text(program)
-        config = {f"butikk:{key}": value for key, value in settings.items()}
-        self.engine.file("prod").write_text(yaml.safe_dump({"config": config}))
-        more = ["--yes", "--skip-preview"] if operation == "up" else []
-        done = self.engine.run(operation, "--stack", "prod", *more)
+        config = {**{f"butikk:{key}": value for key, value in settings.items()}, **more}
+        self.engine.file(self.name).write_text(yaml.safe_dump({"config": config}))
+        at_once = ["--yes", "--skip-preview"] if operation == "up" else []
+        done = self.engine.run(operation, "--stack", self.name, *at_once)
         return done.returncode, f"{done.stdout}{done.stderr}"
 
     def weights(self) -> list[int]:
@@ -117,7 +128,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     server.mkdir()
     with api_server(server) as kubeconfig:
         api = Cluster(kubeconfig)
-        registered, around = registration(), environment(cni="flannel")
+        # With two listeners no condition says that a route is accepted, and no update waits for a controller.
+        listeners = [
+            *ENVIRONMENT["gateway"]["listeners"],
+            {"name": "own", "port": 443, "hostname": "butikk.example.no"},
+        ]
+        gateway = {**ENVIRONMENT["gateway"], "listeners": listeners}
+        registered, around = registration(), environment(cni="flannel", gateway=gateway)
         routes = [file for file in crds(GATEWAY_API, pinned("gateway-api")) if "httproutes" in file.name]
         # A quota without its controller refuses everything.
         wanted = [one for one in namespace_manifests(registered, NAMESPACE, around) if one["kind"] != "ResourceQuota"]
@@ -155,6 +172,7 @@ def test_the_engine_reads_the_packages_schema(stack: Stack) -> None:
 
 
 def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(stack: Stack) -> None:
+    stack.begin("prod")
     program = AT_ONCE + project("python")["__main__.py"]
     assert stack.run("up", program, SETTINGS)[0] == 0, stack.run("preview", program, SETTINGS)[1]
     assert stack.weights() == [90, 10]
@@ -172,7 +190,86 @@ def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(s
     assert stack.weights() == [50, 50]
 
 
+STEPPED: dict[str, Any] = {"steps": [5, 25, 50, 100], "hold": "1m", "gates": [{"kind": "success", "marginPercent": 2}]}
+
+
+def with_steps(name: str, **fields: Any) -> dict[str, Any]:
+    """A route of its own, whose canary has steps unless it is said otherwise."""
+    route = {"namespace": NAMESPACE, "hostnames": ["butikk.example.no"], "app": "api", "canary": STEPPED}
+    return {"apps": {}, "routes": {name: {**route, **fields}}}
+
+
+@pytest.mark.parametrize("program", ["python", "remote"])
+def test_a_canary_with_steps_keeps_the_share_of_its_record_beside_every_update(stack: Stack, program: str) -> None:
+    """In the program's own process, and in the package's: hooks must work in both."""
+    name, text = f"stepped-{program}", {"python": project("python")["__main__.py"], "remote": REMOTE}[program]
+    tenant = Cluster(stack.kubeconfig.read_text())
+    stack.begin(name)
+
+    def up(**fields: Any) -> None:
+        code, said = stack.run("up", text, with_steps(name, **fields))
+        assert code == 0, said
+
+    def live() -> dict[str, Any]:
+        return weights.read(stack.api, NAMESPACE, name)
+
+    def owners() -> list[str]:
+        return [one["manager"] for one in live()["metadata"]["managedFields"]]
+
+    up()
+    assert weights.percent(live()) == 0
+    found, before = Canaried(tenant, canary_route(live())), owners()
+    assert (found.plan.steps, found.plan.gates[0].margin) == ((5, 25, 50, 100), 0.02)
+    running.begin(found, holder="test/0", now=1000.0)
+    assert found.set_weights(5) is True, "with the tenant's own rights"
+    up()
+    assert weights.percent(live()) == 5, "an update without a change"
+    up(addHeaders={"X-One": "1"})
+    assert weights.percent(live()) == 5, "an update that changes another field"
+    running.promote(found, 1100.0)
+    stack.engine.must("refresh", "--yes", "--skip-preview", "--stack", name)
+    running.abort(found, 1200.0)
+    up(addHeaders={"X-Two": "2"})
+    assert weights.percent(live()) == 0, "the state of the refresh has 25, and the canary was rolled back since"
+    [filters] = live()["spec"]["rules"][0]["filters"]
+    assert filters["requestHeaderModifier"]["add"] == [{"name": "X-Two", "value": "2"}]
+    assert owners() == before, "Pulumi is the only owner"
+
+    with pytest.raises(ApiError, match="gateway-canary"):
+        found.set_weights(60)
+    assert found.set_weights(100), "the last step may be over the ceiling"
+
+    lease = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/canary.{name}"
+    stack.api.request("PATCH", lease, {"metadata": {"annotations": {PROGRESS: "{"}}})
+    code, said = stack.run("up", text, with_steps(name, addHeaders={"X-Three": "3"}))
+    assert code != 0
+    assert "is not changed, because the record of its canary can't be read" in said
+    assert "X-Three" not in json.dumps(live()["spec"])
+
+    up(canary={"percent": 10})
+    assert [one["weight"] for one in backends(live())] == [90, 10]
+    up()
+    assert weights.percent(live()) == 0, "a canary that gets steps begins with nothing"
+    assert found.read() is None
+
+
+def test_a_route_with_steps_is_not_changed_where_its_record_is_not_found(stack: Stack) -> None:
+    stack.begin("elsewhere")
+    program = project("python")["__main__.py"]
+    assert stack.run("up", program, with_steps("elsewhere"))[0] == 0
+    stack.engine.environment["KUBECONFIG"], right = str(stack.kubeconfig) + ".other", str(stack.kubeconfig)
+    config = {"kubernetes:kubeconfig": stack.kubeconfig.read_text()}
+    try:
+        code, said = stack.run("up", program, with_steps("elsewhere", addHeaders={"X-One": "1"}), **config)
+    finally:
+        stack.engine.environment["KUBECONFIG"] = right
+    assert code != 0
+    assert "set KUBECONFIG to the one file that the provider has" in said
+    assert "X-One" not in json.dumps(weights.read(stack.api, NAMESPACE, "elsewhere")["spec"])
+
+
 def test_another_language_uses_the_same_components_and_reads_the_same_errors(stack: Stack) -> None:
+    stack.begin("another-language")
     code, text = stack.run("preview", REMOTE, SETTINGS)
     assert code == 0, text
     assert "kubernetes:apps/v1:Deployment" in text

@@ -109,7 +109,7 @@ class Canary:
         self.lab, self.file = lab, file
 
     def words(self, name: str, *more: str) -> list[str]:
-        stack = ["--stack", "lab", "--config-file", str(self.file), "--json"]
+        stack = ["--namespace", TENANT, "--stack", "lab", "--config-file", str(self.file), "--json"]
         argv = [sys.executable, "-m", "vds", "canary", name, ROUTE, *stack, *more]
         return command(argv, part="op", resolver=self.lab.layout.resolver)
 

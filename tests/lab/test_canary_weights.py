@@ -9,8 +9,8 @@ import pytest
 
 from components.gateway.canary import weights
 from components.gateway.canary.record import ENDED
+from components.gateway.canary.route import canary_route
 from components.gateway.canary.traffic import Pod, Totals
-from components.gateway.model import GatewaySpec
 from components.kubernetes_api import Cluster
 from tests.support.api_server import api_server
 from tests.support.bundles import published
@@ -27,23 +27,30 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 from components.apply import apply
-from components.core.labels import WAIT_FOR
+from components.core.labels import CANARY_STEPS, WAIT_FOR
 from components.gateway.bundle import read_bundle
 from components.gateway.canary.hook import keep_weights
 from components.gateway.component import GatewayCrds
 from components.gateway.model import GatewaySpec
 from components.gateway.routes import http_route
+from components.kubernetes_api import Cluster
 
 asked = json.loads(Path("asked.json").read_text())
 provider = kubernetes.Provider("provider", kubeconfig=asked["kubeconfig"])
 crds = GatewayCrds("crds", read_bundle(asked["bundle"]), provider=provider)
 spec = GatewaySpec.model_validate(asked["gateway"])
+
+
+async def cluster():
+    return Cluster(asked["kubeconfig"])
+
+
 for route in spec.routes:
     made = http_route(route, spec)
     del made["metadata"]["annotations"][WAIT_FOR]  # no controller runs here
     options = pulumi.ResourceOptions(provider=provider, depends_on=[crds])
-    if spec.progressive:
-        options = pulumi.ResourceOptions.merge(options, keep_weights(spec, asked["kubeconfig"]))
+    if CANARY_STEPS in made["metadata"]["annotations"]:
+        options = pulumi.ResourceOptions.merge(options, keep_weights("weights", cluster))
     apply(route.name, made, options)
 """
 
@@ -85,16 +92,13 @@ class Stack:
 
     @property
     def canaried(self) -> Canaried:
-        spec = GatewaySpec.model_validate(gateway())
-        canary = spec.routes[0].canary
-        assert canary is not None
-        return Canaried(self.api, spec, spec.routes[0], canary)
+        return Canaried(self.api, canary_route(self.live()))
 
     def live(self) -> dict[str, Any]:
-        return weights.read(self.api, self.canaried.route)
+        return weights.read(self.api, "default", "api")
 
     def percent(self) -> int:
-        return weights.percent(self.live(), self.canaried.route)
+        return weights.percent(self.live())
 
 
 @pytest.fixture(scope="module")

@@ -52,9 +52,12 @@ FULL_ROUTE: dict[str, Any] = {
     "requestHeaders": {"set": {"X-Shop": "1"}},
     "responseHeaders": {"remove": ["Server"]},
     "rewrite": {"pathPrefix": "/"},
-    "timeouts": {"requestSeconds": 10},
+    "addHeaders": {"X-Region-Context": "no-osl-1"},
+    "listener": "https",
 }
-"""Every setting of a route with an app."""
+"""Every setting of a route with an app, where Traefik is the gateway."""
+ON_CILIUM: dict[str, Any] = {"mirror": {"app": "frontend", "percent": 5}, "timeouts": {"requestSeconds": 10}}
+"""What only Cilium's gateway has."""
 
 
 def project(language: Language = "yaml", **changed: str) -> dict[str, str]:

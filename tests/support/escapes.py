@@ -77,6 +77,12 @@ def backend(name: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "port": 80, **fields}
 
 
+def stepped(steps: str, percent: int) -> dict[str, Any]:
+    annotations = {"vds-platform.no/canary": "next", "vds-platform.no/canary-steps": steps}
+    backends = [backend("web", weight=100 - percent), backend("next", weight=percent)]
+    return route(metadata={"annotations": annotations}, rules=[{"backendRefs": backends}])
+
+
 def policy(**spec: Any) -> dict[str, Any]:
     metadata = spec.pop("metadata", {})
     return obj("networking.k8s.io/v1", "NetworkPolicy", metadata=metadata, spec={"podSelector": {}, **spec})
@@ -120,6 +126,9 @@ ALLOWED = [
         metadata={"annotations": {"vds-platform.no/canary": "next"}},
         rules=[{"backendRefs": [backend("web", weight=50), backend("next", weight=50)]}],
     ),
+    stepped("5,50", 50),
+    stepped("5,50,100", 100),
+    obj("coordination.k8s.io/v1", "Lease", name="canary.web", spec={"holderIdentity": "ci/1"}),
     route(
         rules=[
             {
@@ -372,6 +381,20 @@ ATTEMPTS = [
         ),
         "gateway-canary",
     ),
+    *(
+        Attempt(_OWN, stepped(steps, percent), "gateway-canary")
+        for steps, percent in (
+            ("5,60,100", 0),
+            ("5,50,100", 60),
+            ("5,50", 100),
+            ("100", 100),
+            (",100", 100),
+            ("5,100,100", 0),
+            ("5,x,100", 5),
+            ("", 100),
+        )
+    ),
+    Attempt(_OWN, obj("coordination.k8s.io/v1", "Lease", name="leader"), "tenancy-lease"),
     Attempt(_OWN, deployment(nodeSelector={"kubernetes.io/hostname": "osl-edge-1"}), "tenancy-node-selector"),
     Attempt(
         _OWN,

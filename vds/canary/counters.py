@@ -2,34 +2,38 @@
 
 from collections.abc import Mapping
 
+from components.gateway.canary.route import CanaryRoute
 from components.gateway.canary.traffic import Backends, Pod, totals
-from components.gateway.model import METRICS_PORT, GatewaySpec, Route
+from components.gateway.model import METRICS_PORT
 from components.gateway.traefik import SELECTED
 from components.kubernetes_api import ApiError, Cluster, UnreachableError, list_items
 
-
-def backends(spec: GatewaySpec, route: Route) -> Backends:
-    """The route's backends as Traefik names them."""
-    assert route.stable is not None  # noqa: S101  for mypy: a canary has one
-    assert route.canary is not None  # noqa: S101
-    return Backends(route.tenant, route.name, spec.namespace, spec.name, route.stable.service, route.canary.service)
+_FORBIDDEN = 403
 
 
-def read(cluster: Cluster, spec: GatewaySpec, route: Route) -> Mapping[str, Pod | str]:
-    """By UID of each running pod of Traefik, its counters, or why it can't be read.
+def read(cluster: Cluster, route: CanaryRoute) -> Mapping[str, Pod | str]:
+    """By UID of each running pod of Traefik, its counters, or why it can't be read. Without the right to list the pods,
+    there is one reason without a UID.
 
-    Raises ApiError or UnreachableError if the pods can't be listed.
+    Raises ApiError or UnreachableError if the pods can't be listed for another reason.
     """
+    place = Backends(route.namespace, route.name, route.gateway_namespace, route.gateway, route.stable, route.canary)
     selector = ",".join(f"{key}={value}" for key, value in SELECTED.items())
     found: dict[str, Pod | str] = {}
-    path = f"/api/v1/namespaces/{spec.namespace}/pods"
-    for pod in list_items(cluster, path, query=[("labelSelector", selector)]):
+    path = f"/api/v1/namespaces/{route.gateway_namespace}/pods"
+    try:
+        pods = list_items(cluster, path, query=[("labelSelector", selector)])
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return {"": str(error)}
+    for pod in pods:
         if (pod.get("status") or {}).get("phase") != "Running":
             continue
         name = pod["metadata"]["name"]
         try:
-            text = cluster.pod_text(spec.namespace, name, METRICS_PORT, "/metrics")
-            found[pod["metadata"]["uid"]] = totals(text, backends(spec, route))
+            text = cluster.pod_text(route.gateway_namespace, name, METRICS_PORT, "/metrics")
+            found[pod["metadata"]["uid"]] = totals(text, place)
         except (ApiError, UnreachableError, ValueError) as error:
             found[pod["metadata"]["uid"]] = f"pod {name}: {error}"
     return found

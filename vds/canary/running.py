@@ -8,16 +8,18 @@ from typing import NamedTuple
 from components.gateway.canary import record as records
 from components.gateway.canary import weights
 from components.gateway.canary.judgement import PASSED, Evidence, Outcome, overall
-from components.gateway.canary.model import seconds
+from components.gateway.canary.model import Plan, seconds
 from components.gateway.canary.record import ENDED, Held, Record
+from components.gateway.canary.route import CanaryRoute, RouteError
 from components.gateway.canary.traffic import FAILED, Pod, between
-from components.gateway.model import Canary, GatewaySpec, Route
 from components.kubernetes_api import ApiError, Cluster, UnreachableError, get
 from vds.shared.errors import OperationError
 
 SHORTEST_LEASE = 30
 """Seconds after which another process may watch a canary whose process does not say any more that it lives."""
 _CONFLICT = 409
+_REFUSED = (403, 422)
+"""Statuses of a write that the API server does not let through, however often it is repeated."""
 _BY_HAND = "by hand"
 
 
@@ -29,24 +31,31 @@ class Canaried(NamedTuple):
     """A route whose canary has steps, in its cluster."""
 
     cluster: Cluster
-    spec: GatewaySpec
-    route: Route
-    canary: Canary
+    route: CanaryRoute
 
     @property
     def item(self) -> str:
         """What messages call it."""
-        return f"canary of route '{self.route.name}' of {self.route.tenant}"
+        return f"canary of {self.route.item}"
+
+    @property
+    def plan(self) -> Plan:
+        """Its steps, as they were when the command began."""
+        return self.route.plan
+
+    def words(self, name: str) -> str:
+        """A command for the same canary, as a message names it."""
+        return f"vds canary {name} {self.route.name} --namespace {self.route.namespace}"
 
     @property
     def lease_seconds(self) -> int:
         """How long a process may be silent."""
-        return max(SHORTEST_LEASE, 3 * seconds(self.canary.interval))
+        return max(SHORTEST_LEASE, 3 * seconds(self.plan.interval))
 
     @property
     def path(self) -> str:
         """Of its record."""
-        return records.path(self.spec.namespace, self.route.tenant, self.route.name)
+        return records.path(self.route.namespace, self.route.name)
 
     def read(self) -> Held | None:
         """The record; None before the first rollout. Raises OperationError if it can't be read."""
@@ -56,14 +65,13 @@ class Canaried(NamedTuple):
         except records.RecordError as error:
             raise OperationError(
                 f"{self.item}: its record is damaged, or of another version of vds: run "
-                f"`kubectl delete lease {error} --namespace {self.spec.namespace}`, then `vds canary abort`"
+                f"`kubectl delete lease {error} --namespace {self.route.namespace}`, then `{self.words('abort')}`"
             ) from None
 
     def write(self, record: Record, before: Held | None, *, holder: str, now: float) -> None:
         """Write the record over the version that was read. Raises ChangedError if there is a newer one."""
-        place = (self.spec.namespace, self.route.tenant, self.route.name)
         version = before.version if before else ""
-        item = records.lease(record, *place, holder=holder, now=now, seconds=self.lease_seconds, version=version)
+        item = records.lease(record, self.route, holder=holder, now=now, seconds=self.lease_seconds, version=version)
         method, path = ("PUT", self.path) if before else ("POST", self.path.rpartition("/")[0])
         try:
             self.cluster.request(method, path, item)
@@ -73,23 +81,23 @@ class Canaried(NamedTuple):
             raise
 
     def set_weights(self, percent: int) -> bool:
-        """Give the canary its share. Raises OperationError if the route is not as the stack file says."""
+        """Give the canary its share. Raises OperationError if the route has changed."""
         for _ in range(5):
             try:
                 return weights.put(self.cluster, self.route, percent)
             except ApiError as error:
                 if error.status != _CONFLICT:
                     raise
-            except weights.RouteError as error:
+            except RouteError as error:
                 raise OperationError(str(error)) from None
         raise ApiError(_CONFLICT, f"{self.item}: others change the route all the time")
 
     def outcomes(self, record: Record) -> dict[str, Outcome]:
         """The judgement of each gate."""
-        gates = self.canary.gates
+        gates = self.plan.gates
         return {
             gate.kind: record.evidence.get(gate.kind, Evidence({})).outcome(
-                steps=len(self.canary.steps), gates=len(gates), false_alarms=self.canary.abort.false_alarm_percent / 100
+                steps=len(self.plan.steps), gates=len(gates), false_alarms=self.plan.abort.false_alarm_percent / 100
             )
             for gate in gates
         }
@@ -107,11 +115,22 @@ def lives(holder: str) -> bool:
         return True
     try:
         os.kill(int(process), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass
     return True
+
+
+def require_counters(canaried: Canaried, seen: Mapping[str, Pod | str]) -> None:
+    """Raises OperationError if no request of the canary could be counted, so that nothing would roll it back."""
+    if any(not isinstance(one, str) for one in seen.values()):
+        return
+    why = ", ".join(sorted(str(one) for one in seen.values())) or "no pod of Traefik runs there"
+    raise OperationError(
+        f"{canaried.item}: its requests can't be counted in {canaried.route.gateway_namespace} ({why}), and nothing "
+        "was changed: the gateway must be the platform's Traefik, and the kubeconfig one of the platform team"
+    )
 
 
 def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -> Record:
@@ -129,7 +148,7 @@ def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -
     if held and held.record.phase not in ENDED:
         record = held.record._replace(phase="running", reason="resumed")
     else:
-        first = canaried.canary.steps[0]
+        first = canaried.plan.steps[0]
         record = Record("running", first, now, now, f"started with {first} %")
     try:
         canaried.write(record, held, holder=holder, now=now)
@@ -149,36 +168,36 @@ def observed(canaried: Canaried, record: Record, seen: Mapping[str, Pod | str]) 
             continue
         counters[uid] = now
         counted = between(before, now) if before is not None else None
-        for gate in canaried.canary.gates if counted else ():
+        for gate in canaried.plan.gates if counted else ():
             names = [name for name in counted or {} if (name == FAILED) == (gate.kind == "success")]
             of_gate = {name: (counted or {})[name] for name in names}
             known = evidence.get(gate.kind, Evidence({}))
-            evidence[gate.kind] = known.after(of_gate, gate.margin_percent / 100)
+            evidence[gate.kind] = known.after(of_gate, gate.margin)
     return record._replace(evidence=evidence, counters=counters)
 
 
 def decided(canaried: Canaried, record: Record, now: float) -> Record:
     """The record after a look: as it was, one step on, or rolled back."""
-    canary, found = canaried.canary, canaried.outcomes(record)
+    plan, found = canaried.plan, canaried.outcomes(record)
     bad = [kind for kind, outcome in found.items() if outcome == "worse"]
     if bad:
         many = max(record.evidence[kind].canary for kind in bad)
         said = f"{' and '.join(bad)}: worse than stable at {record.percent} %, after {many} canary requests"
         return record.moved(0, "rolled-back", now, said)
-    if record.phase == "paused" or now - record.since < seconds(canary.hold):
+    if record.phase == "paused" or now - record.since < seconds(plan.hold):
         return record
     if overall(list(found.values())) in PASSED:
         said = ", ".join(f"{kind}: {outcome}" for kind, outcome in found.items())
-        return advanced(canary, record, now, said)
-    if now - record.since >= seconds(canary.abort.inconclusive_after):
+        return advanced(plan, record, now, said)
+    if now - record.since >= seconds(plan.abort.inconclusive_after):
         left = ", ".join(f"{kind}: {outcome}" for kind, outcome in found.items() if outcome not in PASSED)
-        return record.moved(0, "rolled-back", now, f"not decided after {canary.abort.inconclusive_after}: {left}")
+        return record.moved(0, "rolled-back", now, f"not decided after {plan.abort.inconclusive_after}: {left}")
     return record
 
 
-def advanced(canary: Canary, record: Record, now: float, reason: str) -> Record:
+def advanced(plan: Plan, record: Record, now: float, reason: str) -> Record:
     """The next step. It is the end if there is none, or if it leaves nothing to compare with (100 %)."""
-    later = [step for step in canary.steps if step > record.percent]
+    later = [step for step in plan.steps if step > record.percent]
     if not later:
         return record._replace(phase="finished", reason=reason)
     phase: records.Phase = "finished" if later[0] == 100 else record.phase
@@ -188,7 +207,7 @@ def advanced(canary: Canary, record: Record, now: float, reason: str) -> Record:
 def promote(canaried: Canaried, now: float) -> Record:
     """The next step now, whatever the gates say. Raises OperationError if no rollout runs."""
     held = _going(canaried)
-    return _change(canaried, held, advanced(canaried.canary, held.record, now, _BY_HAND), now)
+    return _change(canaried, held, advanced(canaried.plan, held.record, now, _BY_HAND), now)
 
 
 def pause(canaried: Canaried, now: float) -> Record:
@@ -211,7 +230,7 @@ def _going(canaried: Canaried) -> Held:
     held = canaried.read()
     if held is None or held.record.phase in ENDED:
         said = f"has ended ({held.record.reason})" if held else "has not begun"
-        raise OperationError(f"{canaried.item}: {said}: run `vds canary start {canaried.route.name}`")
+        raise OperationError(f"{canaried.item}: {said}: run `{canaried.words('start')}`")
     return held
 
 
@@ -238,21 +257,27 @@ def watch(
     """Watch until the rollout has ended; the last record. Its holder has begun it.
 
     Raises:
-        OperationError: another process has taken it, the route is not as the stack file says, or the cluster has not
+        OperationError: another process has taken it, the route has changed, or the cluster has not
             answered for as long as a step may be undecided.
     """
     answered = now()
-    interval = seconds(canaried.canary.interval)
+    interval = seconds(canaried.plan.interval)
     while True:
         begun = now()
         try:
             held = canaried.read()
             if held is None or held.holder != holder:
                 other = f"process {held.holder or 'none'} has it now" if held else "its record is gone"
-                raise OperationError(f"{canaried.item}: {other}: run `vds canary status {canaried.route.name}`")
+                raise OperationError(f"{canaried.item}: {other}: run `{canaried.words('status')}`")
             record = held.record
-            if canaried.set_weights(record.percent):
-                report(record, f"set to {record.percent} %: {record.reason}")
+            try:
+                if canaried.set_weights(record.percent):
+                    report(record, f"set to {record.percent} %: {record.reason}")
+            except ApiError as error:
+                if error.status not in _REFUSED or not record.percent:
+                    raise
+                said = f"the API server refuses {record.percent} % ({error})"
+                record = record.moved(0, "rolled-back", now(), said)
             if record.phase not in ENDED:
                 seen = read_counters()
                 for text in sorted(one for one in seen.values() if isinstance(one, str)):
@@ -269,10 +294,8 @@ def watch(
         except ChangedError:
             continue
         except (ApiError, UnreachableError) as error:
-            if now() - answered >= seconds(canaried.canary.abort.inconclusive_after):
-                said = (
-                    f"the cluster does not answer ({error}): run `vds canary start {canaried.route.name}` when it does"
-                )
+            if now() - answered >= seconds(canaried.plan.abort.inconclusive_after):
+                said = f"the cluster does not answer ({error}): run `{canaried.words('start')}` when it does"
                 raise OperationError(f"{canaried.item}: {said}") from None
             report(None, f"the cluster does not answer ({error})")
         sleep(max(0.0, interval - (now() - begun)))

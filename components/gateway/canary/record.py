@@ -1,8 +1,8 @@
 """The record of a canary: where it is on its way, since when, why, and what its requests have shown.
 
-It is one Lease in the gateway's namespace. The Lease's own fields say which process watches the canary; an annotation
-has the rest. Both are written at once, and only over the version that was read. So there is always one wanted share,
-whichever process is killed at whatever moment.
+It is one Lease in the route's namespace, which its tenant may write, so it is read within limits. The Lease's own
+fields say which process watches the canary; an annotation has the rest. Both are written at once, and only over the
+version that was read. So there is always one wanted share, whichever process is killed at whatever moment.
 """
 
 import json
@@ -10,15 +10,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from components.core.labels import PREFIX, TENANT
+from components.core.labels import PREFIX
 from components.core.manifests import Manifest
-from components.core.untrusted import json_value
+from components.core.names import CANARY_RECORD
+from components.core.untrusted import printable, printable_json
 from components.gateway.canary.judgement import Evidence, evidence_of
+from components.gateway.canary.route import CanaryRoute
 from components.gateway.canary.traffic import Pod, as_json, pod_of
+from components.gateway.waits import API as GATEWAY_API
 
 API = "coordination.k8s.io/v1"
 PROGRESS = f"{PREFIX}canary-progress"
 """Annotation of the Lease: the record, as JSON."""
+_LONGEST = 262_144
+"""Characters of it. All annotations of an object have that many bytes at most (TotalAnnotationSizeLimitB)."""
 Phase = Literal["running", "paused", "finished", "rolled-back"]
 ENDED: tuple[Phase, ...] = ("finished", "rolled-back")
 
@@ -62,26 +67,21 @@ class Held(NamedTuple):
     """The resourceVersion that was read."""
 
 
-def name(tenant: str, route: str) -> str:
-    """The Lease's name."""
-    return f"canary.{tenant}.{route}"
+def path(namespace: str, route: str) -> str:
+    """Where the API server has it."""
+    return f"/apis/{API}/namespaces/{namespace}/leases/{CANARY_RECORD}{route}"
 
 
-def path(namespace: str, tenant: str, route: str) -> str:
-    """Where the API server has it. `namespace`: the gateway's."""
-    return f"/apis/{API}/namespaces/{namespace}/leases/{name(tenant, route)}"
-
-
-def lease(
-    record: Record, namespace: str, tenant: str, route: str, *, holder: str, now: float, seconds: int, version: str
-) -> Manifest:
+def lease(record: Record, route: CanaryRoute, *, holder: str, now: float, seconds: int, version: str) -> Manifest:
     """The Lease. `holder`: empty gives it back. `version`: of the one that was read; empty makes a new one."""
     metadata: dict[str, Any] = {
-        "name": name(tenant, route),
-        "namespace": namespace,
-        "labels": {TENANT: tenant},
+        "name": f"{CANARY_RECORD}{route.name}",
+        "namespace": route.namespace,
         "annotations": {PROGRESS: _text(record)},
     }
+    if route.uid:  # the record goes with the route
+        owner = {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", "name": route.name, "uid": route.uid}
+        metadata["ownerReferences"] = [owner]
     if version:
         metadata["resourceVersion"] = version
     spec: dict[str, Any] = {"leaseDurationSeconds": seconds}
@@ -95,13 +95,13 @@ def held(item: Mapping[str, Any]) -> Held:
     """What a Lease says. Raises RecordError if it is none of ours."""
     spec = item.get("spec") or {}
     try:
-        data = json_value(str((item["metadata"].get("annotations") or {})[PROGRESS]))
+        data = printable_json(str((item["metadata"].get("annotations") or {})[PROGRESS]), most=_LONGEST)
         record = Record(
             phase=_phase(data["phase"]),
-            percent=int(data["percent"]),
+            percent=_percent(data["percent"]),
             began=float(data["began"]),
             since=float(data["since"]),
-            reason=str(data["reason"]),
+            reason=printable(str(data["reason"])),
             evidence={str(kind): evidence_of(one) for kind, one in data["evidence"].items()},
             counters={str(uid): pod_of(one) for uid, one in data["counters"].items()},
         )
@@ -109,7 +109,7 @@ def held(item: Mapping[str, Any]) -> Held:
         until = 0.0
         if renewed:
             until = datetime.fromisoformat(str(renewed)).timestamp() + int(spec["leaseDurationSeconds"])
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         raise RecordError(item["metadata"]["name"]) from None
     holder, version = spec.get("holderIdentity") or "", item["metadata"].get("resourceVersion") or ""
     return Held(record, str(holder), until, str(version))
@@ -120,6 +120,12 @@ def _phase(text: str) -> Phase:
         if text == one:
             return one
     raise ValueError(text)
+
+
+def _percent(value: Any) -> int:
+    if isinstance(value, int) and 0 <= value <= 100:
+        return value
+    raise ValueError(value)
 
 
 def _text(record: Record) -> str:

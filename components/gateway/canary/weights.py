@@ -10,13 +10,9 @@ from typing import Any
 
 from components.core.manifests import Manifest
 from components.gateway.canary import record
-from components.gateway.model import GatewaySpec, Route
+from components.gateway.canary.route import CanaryRoute, RouteError, backends, canary_route
 from components.gateway.waits import API
-from components.kubernetes_api import SERVER_SIDE_APPLY, Cluster, get
-
-
-class RouteError(Exception):
-    """The route in the cluster is not as the stack file says; the text says what differs, and what to do."""
+from components.kubernetes_api import SERVER_SIDE_APPLY, Api, Cluster, get
 
 
 def paths() -> list[str]:
@@ -24,76 +20,66 @@ def paths() -> list[str]:
     return [f"spec.rules[0].backendRefs[{index}].weight" for index in (0, 1)]
 
 
-def read(api: Cluster, route: Route) -> Manifest:
-    """The route in the cluster. Raises RouteError if it is not there, or has other backends."""
-    found = get(api, _path(route))
+def read(api: Api, namespace: str, name: str) -> Manifest:
+    """The route in the cluster. Raises RouteError if it is not there."""
+    found = get(api, _path(namespace, name))
     if found is None:
-        raise RouteError(f"route '{route.name}' of {route.tenant}: is not in the cluster: run `pulumi up`")
-    _backends(found, route)
+        raise RouteError(f"route '{name}' in {namespace}: is not in the cluster: correct the name, or run `pulumi up`")
     return found
 
 
-def percent(live: Manifest, route: Route) -> int:
-    """The canary's share of the route's requests in percent. Raises RouteError as `read` does."""
-    stable, canary = (int(one.get("weight", 1)) for one in _backends(live, route))
+def percent(live: Manifest) -> int:
+    """The canary's share of the route's requests in percent. Raises RouteError as `canary_route` does."""
+    canary_route(live)
+    stable, canary = (int(one.get("weight", 1)) for one in backends(live))
     return round(canary * 100 / (stable + canary)) if stable + canary else 0
 
 
-def put(api: Cluster, route: Route, wanted: int) -> bool:
+def put(api: Cluster, route: CanaryRoute, wanted: int) -> bool:
     """Give the canary so many percent of the requests. Whether anything changed.
 
     Raises:
-        RouteError: the route has other backends than the stack file says, or no owner.
+        RouteError: the route has other backends by now, or no owner.
         ApiError: status 409 if somebody else has changed it at the same moment: try again.
     """
-    live = read(api, route)
-    if percent(live, route) == wanted:
+    live = read(api, route.namespace, route.name)
+    now = canary_route(live)
+    if (now.stable, now.canary) != (route.stable, route.canary):
+        raise RouteError(
+            f"{route.item}: had the backends {route.stable}, {route.canary} and has {now.stable}, {now.canary} by now: "
+            f"run `vds canary abort`, then `vds canary start`"
+        )
+    if percent(live) == wanted:
         return False
     manager = _owner(live, route)
     changed = _owned(live, manager["fieldsV1"])
     changed |= {"apiVersion": live["apiVersion"], "kind": live["kind"]}
     changed["metadata"] |= {key: live["metadata"][key] for key in ("name", "namespace", "resourceVersion")}
-    for backend, weight in zip(_backends(changed, route), (100 - wanted, wanted), strict=True):
+    for backend, weight in zip(backends(changed), (100 - wanted, wanted), strict=True):
         backend["weight"] = weight
-    api.request(
-        "PATCH", _path(route), changed, query=[("fieldManager", manager["manager"])], content_type=SERVER_SIDE_APPLY
-    )
+    query = [("fieldManager", manager["manager"])]
+    api.request("PATCH", _path(route.namespace, route.name), changed, query=query, content_type=SERVER_SIDE_APPLY)
     return True
 
 
-def restore(api: Cluster, spec: GatewaySpec, route: Route) -> bool:
-    """Give the canary the share of its record, or nothing without one. Whether anything changed.
-
-    Raises RecordError, and what `put` raises.
-    """
-    found = get(api, record.path(spec.namespace, route.tenant, route.name))
-    return put(api, route, record.held(found).record.percent if found else 0)
+def recorded(api: Api, route: CanaryRoute) -> int:
+    """The share in percent that the record says; 0 without one. Raises RecordError if it can't be read."""
+    found = get(api, record.path(route.namespace, route.name))
+    return record.held(found).record.percent if found else 0
 
 
-def reset(api: Cluster, _: GatewaySpec, route: Route) -> bool:
-    """Give the canary nothing. Whether anything changed. Raises what `put` raises."""
-    return put(api, route, 0)
+def forget(api: Api, route: CanaryRoute) -> None:
+    """Remove the record, if there is one: the next rollout begins anew."""
+    path = record.path(route.namespace, route.name)
+    if get(api, path) is not None:
+        api.request("DELETE", path)
 
 
-def _path(route: Route) -> str:
-    return f"/apis/{API}/namespaces/{route.tenant}/httproutes/{route.name}"
+def _path(namespace: str, name: str) -> str:
+    return f"/apis/{API}/namespaces/{namespace}/httproutes/{name}"
 
 
-def _backends(item: Manifest, route: Route) -> list[dict[str, Any]]:
-    wanted = [(one.service, one.port) for one in (route.stable, route.canary) if one is not None]
-    rules = item["spec"].get("rules") or []
-    found: list[dict[str, Any]] = list(rules[0].get("backendRefs") or []) if len(rules) == 1 else []
-    if [(one["name"], one.get("port")) for one in found] != wanted:
-        there = ", ".join(f"{one['name']}:{one.get('port')}" for one in found) or "none"
-        said = ", ".join(f"{service}:{port}" for service, port in wanted)
-        raise RouteError(
-            f"route '{route.name}' of {route.tenant}: has the backends {there} in the cluster, and {said} in the stack "
-            "file: run `pulumi up`"
-        )
-    return found
-
-
-def _owner(live: Manifest, route: Route) -> Mapping[str, Any]:
+def _owner(live: Manifest, route: CanaryRoute) -> Mapping[str, Any]:
     """The manager that has applied the route's rules."""
     appliers = [
         one
@@ -103,8 +89,7 @@ def _owner(live: Manifest, route: Route) -> Mapping[str, Any]:
     if len(appliers) != 1:
         names = ", ".join(one["manager"] for one in appliers) or "no one"
         raise RouteError(
-            f"route '{route.name}' of {route.tenant}: is applied by {names}, and only Pulumi may: remove the other "
-            "writer and run `pulumi up`"
+            f"{route.item}: is applied by {names}, and only Pulumi may: remove the other writer and run `pulumi up`"
         )
     return dict(appliers[0])
 

@@ -8,6 +8,8 @@ from components.agency.model import App
 from components.agency.render import app_manifests, route_manifest
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest
+from components.gateway.canary.model import Plan
+from components.gateway.canary.route import canary_route
 from tests.support.agency import FULL_APP, FULL_ROUTE, app, contract, route
 
 
@@ -88,3 +90,24 @@ def test_a_route_waits_for_its_listener_where_the_contract_has_one() -> None:
         found = route_manifest(route(), contract(gateway={**gateway, "listeners": listeners}))
         assert [one["sectionName"] for one in found["spec"]["parentRefs"]] == listeners
         assert (WAIT_FOR in found["metadata"]["annotations"]) is waits
+
+
+def test_a_canary_with_steps_begins_with_nothing_and_is_read_as_it_was_written() -> None:
+    plan = {"steps": [5, 50], "hold": "1m", "gates": [{"kind": "success", "marginPercent": 2.5}]}
+    made = route_manifest(route(canary=plan), contract())
+    found = canary_route(made)
+    assert found.plan == Plan.model_validate(plan)
+    assert found[:6] == ("butikk-prod", "shop", "api", "api-canary", "gateway-system", "public")
+    assert [one["weight"] for one in made["spec"]["rules"][0]["backendRefs"]] == [100, 0]
+
+
+def test_headers_copies_and_one_listener_are_as_in_the_stack_file() -> None:
+    gateway = {**contract().gateway.model_dump(by_alias=True), "listeners": ["https", "other"]}
+    more = {"addHeaders": {"X-A": "1"}, "listener": "other", "mirror": {"app": "frontend", "percent": 5}}
+    made = route_manifest(route(**more), contract(gateway=gateway))
+    assert [one["sectionName"] for one in made["spec"]["parentRefs"]] == ["other"]
+    [rule] = made["spec"]["rules"]
+    assert rule["filters"] == [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-A", "value": "1"}]}},
+        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "frontend", "port": 80}, "percent": 5}},
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from components.agency.model import App, Route
 from components.agency.rules import stack_problems
-from tests.support.agency import DIGEST, FULL_APP, FULL_ROUTE, IMAGE, app, contract, route
+from tests.support.agency import DIGEST, FULL_APP, FULL_ROUTE, IMAGE, ON_CILIUM, app, contract, route
 
 
 def said(apps: list[App], routes: list[Route], **changed: Any) -> list[str]:
@@ -109,6 +109,39 @@ _CASES: list[tuple[Callable[[], list[str]], str]] = [
 @pytest.mark.parametrize(("found", "message"), _CASES)
 def test_a_mistake_is_named_with_its_remedy(found: Callable[[], list[str]], message: str) -> None:
     assert found()[0] == message
+
+
+CILIUM = {**contract().gateway.model_dump(by_alias=True), "dataPlaneNamespace": ""}
+STEPS = {"steps": [5, 25, 50, 100]}
+
+
+def test_steps_keep_the_contracts_ceiling_before_the_last_one() -> None:
+    apps = [app(canary={"image": IMAGE})]
+    assert said(apps, [route(canary=STEPS)]) == []
+    [found] = said(apps, [route(canary=STEPS)], canaryCeilingPercent=20)
+    assert "route 'shop': its canary's steps 25, 50 are over the contract's ceiling of 20 %" in found
+    asked = route(canary=STEPS, matches=[{"headers": {"X-Canary": "yes"}}])
+    assert said(apps, [asked], canaryCeilingPercent=20) == []
+
+
+def test_what_a_gateway_does_not_do_is_refused() -> None:
+    apps = [app(canary={"image": IMAGE}, callers=["gateway"]), app(name="frontend")]
+    assert said(apps, [route(**ON_CILIUM)], gateway=CILIUM) == []
+    assert [one.split(",")[0] for one in said(apps, [route(**ON_CILIUM)])] == [
+        "route 'shop': has mirror",
+        "route 'shop': has timeouts",
+    ]
+    [found] = said(apps, [route(canary=STEPS)], gateway=CILIUM)
+    assert "its canary has steps, and only the platform's Traefik counts requests" in found
+
+
+def test_a_route_names_a_listener_and_an_app_for_copies_that_are_there() -> None:
+    [found] = said([app()], [route(listener="http")])
+    assert found == (
+        "route 'shop': listener http is not one of this tenant's; the contract has https: did you mean https?"
+    )
+    [found] = said([app()], [route(mirror={"app": "apo"})], gateway=CILIUM)
+    assert found == "route 'shop': mirror has app apo, which is not in this stack; it has api: did you mean api?"
 
 
 def test_requests_that_ask_for_the_canary_are_not_under_its_ceiling() -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -26,7 +27,9 @@ def test_the_guides_route_is_taken() -> None:
 
 def test_the_guides_commands_take_a_canary_to_its_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rollout = Rollout(steps=[1, 5, 25, 50, 100])
-    monkeypatch.setattr(command, "_canaried", lambda *_: rollout.canaried)
+    monkeypatch.setattr(command, "Cluster", lambda _: rollout.api)
+    monkeypatch.setattr(command, "read_file", lambda *_: "")
+    monkeypatch.setattr(command, "open_stack", lambda *_, **__: SimpleNamespace(kubeconfig=""))
     monkeypatch.setattr(command.time, "time", rollout.now)
     monkeypatch.setattr(command.time, "sleep", lambda pause: rollout.sleep(pause))
     monkeypatch.setattr(counters, "read", lambda *_: rollout.counters())

@@ -34,7 +34,16 @@ CONTROLLERS = {
     for name in ("endpointslice", "namespace", "replicaset")
 } | {"system:kube-scheduler": '"system:authenticated"'}
 CONTRACT = contract(registration(), NAMESPACE, environment())["spec"]
-GROUPS = ("", "apps", "batch", "cilium.io", "discovery.k8s.io", "gateway.networking.k8s.io", "networking.k8s.io")
+GROUPS = (
+    "",
+    "apps",
+    "batch",
+    "cilium.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "gateway.networking.k8s.io",
+    "networking.k8s.io",
+)
 MORE = ("policy", "projectcalico.org", "rbac.authorization.k8s.io", "traefik.io")
 BUSYBOX = f"docker.io/library/busybox@sha256:{'a' * 64}"
 SCHEMALESS = (
@@ -254,7 +263,15 @@ EVERYBODY = {"selfsubjectaccessreviews", "selfsubjectreviews", "selfsubjectrules
 """What system:basic-user gives everybody."""
 WRITTEN = {
     *("configmaps", "cronjobs", "deployments", "grpcroutes", "horizontalpodautoscalers", "httproutes", "jobs"),
-    *("networkpolicies", "persistentvolumeclaims", "poddisruptionbudgets", "secrets", "serviceaccounts", "services"),
+    *(
+        "leases",
+        "networkpolicies",
+        "persistentvolumeclaims",
+        "poddisruptionbudgets",
+        "secrets",
+        "serviceaccounts",
+        "services",
+    ),
     *("statefulsets", "tlsroutes"),
 }
 
@@ -267,8 +284,9 @@ def test_rights_are_those_of_the_list_and_end_at_the_tenants_namespaces(users, w
     writes = {verb: {resource for said, _, resource, _ in found if said == verb} for verb in {row[0] for row in found}}
     people = {"pods/portforward", "serviceaccounts/token"} if who == "owner" else set()
     assert writes["create"] == WRITTEN | EVERYBODY | people
-    assert writes["update"] == writes["patch"] == WRITTEN
+    assert writes["update"] == writes["patch"] | {"leases"} == WRITTEN
     assert writes["delete"] == WRITTEN | {"pods"}
+    assert {verb for verb, _, resource, _ in found if resource == "leases"} == {"get", "create", "update", "delete"}
     assert set(writes) == {*READING, "create", "update", "patch", "delete"}
     assert {name for _, _, _, name in found} == ({"", "ci"} if who == "owner" else {""})
     assert not [row for row in found if "*" in row]

@@ -7,19 +7,17 @@ from typing import Any
 
 import pytest
 
-from tests.support.rollouts import Rollout, gateway
-from tests.support.stacks import stack
+from tests.support.rollouts import Rollout
 from vds import main
 from vds.canary import command, counters
-from vds.shared.errors import OperationError
 
-STACK = ("--stack", "oslo")
+CLUSTER = ("--namespace", "butikk", "--kubeconfig", "/dev/null")
 
 
 @pytest.fixture
 def rollout(monkeypatch: pytest.MonkeyPatch) -> Rollout:
     made = Rollout()
-    monkeypatch.setattr(command, "_canaried", lambda *_: made.canaried)
+    monkeypatch.setattr(command, "Cluster", lambda _: made.api)
     monkeypatch.setattr(time, "time", made.now)
     monkeypatch.setattr(time, "sleep", lambda pause: made.sleep(pause))
     monkeypatch.setattr(counters, "read", lambda *_: made.counters())
@@ -27,7 +25,7 @@ def rollout(monkeypatch: pytest.MonkeyPatch) -> Rollout:
 
 
 def asked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Mapping[str, Any]]:
-    status = main.run(["canary", *words, "api", *STACK, "--json"])
+    status = main.run(["canary", *words, "api", *CLUSTER, "--json"])
     return status, json.loads(capsys.readouterr().out)
 
 
@@ -47,10 +45,10 @@ def test_a_good_canary_ends_with_0_and_a_bad_one_with_1(rollout: Rollout, capsys
 def test_progress_goes_to_standard_error_and_the_result_to_standard_output(
     rollout: Rollout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main.run(["canary", "start", "api", *STACK]) == 0
+    assert main.run(["canary", "start", "api", *CLUSTER]) == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
-        "✓ canary of route 'api' of butikk: finished, 100 % after success: equivalent, latency: equivalent"
+        "✓ canary of route 'api' in butikk: finished, 100 % after success: equivalent, latency: equivalent"
     ]
     assert "  set to 5 %: started with 5 %" in shown.err.splitlines()
     assert "canary and" in shown.err
@@ -64,29 +62,62 @@ def test_status_says_that_nobody_watches_and_that_the_route_has_another_share(
     command.running.begin(rollout.canaried, holder="another-host/1", now=rollout.now())
     status, found = asked(capsys, "status")
     assert status == 1
-    assert found["findings"] == ["the route gives it 0 %, and its record says 5 %: run `vds canary start api`"]
+    assert found["findings"] == [
+        "the route gives it 0 %, and its record says 5 %: run `vds canary start api --namespace butikk`"
+    ]
     rollout.canaried.set_weights(5)
     assert asked(capsys, "status")[0] == 0
     rollout.sleep(31)
-    assert asked(capsys, "status")[1]["findings"] == ["no process watches it: run `vds canary start api`"]
+    assert asked(capsys, "status")[1]["findings"] == [
+        "no process watches it: run `vds canary start api --namespace butikk`"
+    ]
 
 
 def test_by_hand(rollout: Rollout, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["canary", "promote", "api", *STACK, "--json"]) == 2
+    assert main.run(["canary", "promote", "api", *CLUSTER, "--json"]) == 2
     assert "has not begun" in capsys.readouterr().out
     command.running.begin(rollout.canaried, holder="another-host/1", now=rollout.now())
     assert asked(capsys, "pause")[1]["phase"] == "paused"
     assert asked(capsys, "promote")[1]["percent"] == 25
     assert rollout.percent == 25
-    assert main.run(["canary", "abort", "api", *STACK]) == 0
-    assert capsys.readouterr().out.startswith("✓ canary of route 'api' of butikk: rolled-back at 0 % (by hand)")
+    assert main.run(["canary", "abort", "api", *CLUSTER]) == 0
+    assert capsys.readouterr().out.startswith("✓ canary of route 'api' in butikk: rolled-back at 0 % (by hand)")
     assert rollout.percent == 0
 
 
-def test_the_route_is_named_and_a_wrong_name_is_helped() -> None:
-    spec = stack("oslo").model_copy(update={"gateway": gateway()})
-    assert command.choose(spec, "api", None).name == "api"
-    with pytest.raises(OperationError, match="route 'apj': is not one of the routes whose canary has steps"):
-        command.choose(spec, "apj", None)
-    with pytest.raises(OperationError, match=r"\(none\): write canary.steps in the stack file"):
-        command.choose(stack("oslo"), "api", None)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("api", "--namespace", "butikk"), "name the cluster: --kubeconfig or --stack, and only one of them"),
+        (("api", *CLUSTER, "--stack", "oslo"), "name the cluster: --kubeconfig or --stack, and only one of them"),
+        (("apj", *CLUSTER), "route 'apj' in butikk: is not in the cluster: correct the name, or run `pulumi up`"),
+    ],
+)
+def test_the_cluster_and_the_route_are_named(
+    rollout: Rollout, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert main.run(["canary", "status", *words]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert rollout.api.writes == 0
+
+
+@pytest.mark.parametrize("name", ["start", "status", "promote", "pause", "abort"])
+def test_each_command_has_the_same_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["canary", name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for option in ("--namespace", "--kubeconfig", "--stack", "--config-file", "--json"):
+        assert option in shown
+    assert ("--again" in shown) is (name == "start")
+
+
+@pytest.mark.parametrize("seen", [{"": "pods is forbidden"}, {}, {"uid-1": "pod traefik-1: no answer in time"}])
+def test_without_counters_nothing_is_begun(
+    rollout: Rollout,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seen: Mapping[str, str],
+) -> None:
+    monkeypatch.setattr(counters, "read", lambda *_: seen)
+    assert main.run(["canary", "start", "api", *CLUSTER]) == 2
+    assert "its requests can't be counted in gateway-system" in " ".join(capsys.readouterr().err.split())
+    assert (rollout.api.writes, rollout.percent) == (0, 0)

@@ -4,10 +4,10 @@ from components.gateway.canary.traffic import Totals
 from components.kubernetes_api import Cluster
 from tests.support.api import kubeconfig
 from tests.support.port_forward import answering, forwarding, pod
-from tests.support.rollouts import gateway
+from tests.support.rollouts import Rollout
 from vds.canary import counters
 
-SPEC = gateway()
+ROUTE = Rollout().canaried.route
 _CANARY = (
     "httproute-butikk-api-gw-gateway-system-public-ep-tcp-443-0-8dc832f7051eb3cbd138"
     "-svc-butikk-api-canary-1@kubernetesgateway"
@@ -21,7 +21,7 @@ TEXT = (
 def test_each_running_pod_is_asked_and_one_that_can_not_be_read_says_why():
     pods = [pod(), pod("traefik-2"), pod("traefik-3", phase="Pending")]
     with answering(TEXT) as port, forwarding(pods, port) as url:
-        found = counters.read(Cluster(kubeconfig(url)), SPEC, SPEC.routes[0])
+        found = counters.read(Cluster(kubeconfig(url)), ROUTE)
     assert found["uid-traefik-1"] == {"stable": Totals(), "canary": Totals(7, 7, 0, {})}
     assert "pod traefik-2: Handshake status 403" in str(found["uid-traefik-2"])
     assert len(found) == 2
@@ -29,5 +29,5 @@ def test_each_running_pod_is_asked_and_one_that_can_not_be_read_says_why():
 
 def test_an_answer_that_is_none_is_not_read_as_no_requests():
     with answering("not here", status=404) as port, forwarding([pod()], port) as url:
-        found = counters.read(Cluster(kubeconfig(url)), SPEC, SPEC.routes[0])
+        found = counters.read(Cluster(kubeconfig(url)), ROUTE)
     assert found == {"uid-traefik-1": "pod traefik-1: port 8082 answers with status 404"}

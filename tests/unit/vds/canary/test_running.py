@@ -178,6 +178,7 @@ def test_a_process_of_this_machine_that_has_ended_need_not_be_waited_for():
     assert running.lives(running.identity())
     host = running.identity().rpartition("/")[0]
     assert not running.lives(f"{host}/4194305"), "larger than the largest process id of Linux"
+    assert not running.lives(f"{host}/{10**30}")
     assert running.lives("another-host/4194305")
 
 
@@ -229,25 +230,73 @@ def test_a_cluster_that_does_not_answer_ends_nothing_for_a_while():
 
 def test_a_route_with_other_backends_is_not_touched():
     rollout = Rollout()
+    found = rollout.canaried
     [path] = [path for path in rollout.api.objects if "/httproutes/" in path]
-    rollout.api.objects[path]["spec"]["rules"][0]["backendRefs"][1]["name"] = "other"
-    with pytest.raises(OperationError, match="has the backends api-stable:8080, other:8080 in the cluster"):
-        watched(rollout)
+    live = rollout.api.objects[path]
+    live["spec"]["rules"][0]["backendRefs"][1]["name"] = "other"
+    with pytest.raises(OperationError, match="has the backends api-stable, other, and not a stable version with"):
+        found.set_weights(5)
+    live["metadata"]["annotations"]["vds-platform.no/canary"] = "other"
+    with pytest.raises(OperationError, match="had the backends api-stable, api-canary and has api-stable, other by"):
+        found.set_weights(5)
+    assert rollout.percent == 0
 
 
-def test_a_damaged_record_is_not_guessed_at():
+def test_a_share_that_the_api_server_refuses_ends_the_rollout_at_once():
+    rollout = Rollout()
+    whole = rollout.api.request
+
+    def request(method: str, path: str, body: Any = None, **more: Any) -> Any:
+        if method == "PATCH" and body["spec"]["rules"][0]["backendRefs"][1]["weight"] > 5:
+            raise ApiError(403, "a canary gets more of the requests than the contract's canaryCeilingPercent")
+        return whole(method, path, body, **more)
+
+    rollout.api.request = request  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert (record.phase, rollout.percent) == ("rolled-back", 0)
+    assert record.reason.startswith("the API server refuses 25 % (a canary gets more")
+    assert rollout.clock < 1000 + 120, "it is not tried for hours"
+
+
+DAMAGES: list[dict[str, Any]] = [
+    {"phase": "x"},
+    {"percent": 101},
+    {"percent": -1},
+    {"percent": "50"},
+    {"began": 10**400},
+    {"reason": "x" * 300_000},
+    {"evidence": {"success": {"limits": {"failed": [[1e308] * 6]}}}},
+    {"counters": {"uid": []}},
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: next(iter(damage)))
+def test_a_damaged_record_is_not_guessed_at(damage: dict[str, Any]):
     rollout = Rollout()
     running.begin(rollout.canaried, holder="ci/1", now=1000.0)
     [path] = [path for path in rollout.api.objects if "/leases/" in path]
-    rollout.api.objects[path]["metadata"]["annotations"] = {
-        "vds-platform.no/canary-progress": json.dumps({"phase": "x"})
-    }
-    with pytest.raises(OperationError, match=r"kubectl delete lease canary\.butikk\.api --namespace gateway-system"):
+    annotations = rollout.api.objects[path]["metadata"]["annotations"]
+    good = json.loads(annotations["vds-platform.no/canary-progress"])
+    annotations["vds-platform.no/canary-progress"] = json.dumps(good | damage)
+    with pytest.raises(OperationError, match=r"kubectl delete lease canary\.api --namespace butikk"):
         rollout.canaried.read()
 
 
 def test_without_a_rollout_there_is_nothing_to_promote():
     rollout = Rollout()
     for change in (running.promote, running.pause):
-        with pytest.raises(OperationError, match="has not begun: run `vds canary start api`"):
+        with pytest.raises(OperationError, match="has not begun: run `vds canary start api --namespace butikk`"):
             change(rollout.canaried, 1000.0)
+
+
+def test_a_records_text_can_not_speak_to_a_terminal():
+    rollout = Rollout()
+    running.begin(rollout.canaried, holder="ci/1", now=1000.0)
+    [path] = [path for path in rollout.api.objects if "/leases/" in path]
+    annotations = rollout.api.objects[path]["metadata"]["annotations"]
+    good = json.loads(annotations["vds-platform.no/canary-progress"])
+    annotations["vds-platform.no/canary-progress"] = json.dumps(good | {"reason": "a\u001b[2Jb\nc"})
+    held = rollout.canaried.read()
+    assert held is not None
+    assert "\x1b" not in held.record.reason
+    assert "\n" not in held.record.reason
