@@ -1,4 +1,4 @@
-"""A route whose canary has steps is read from the HTTPRoute alone, whoever wrote it."""
+"""A route whose canary has steps is read from the HTTPRoute alone."""
 
 import copy
 import json
