@@ -97,10 +97,10 @@ def load(address: str, port: int, hostname: str, path: str, authority: str, seco
             connection.request("GET", path, headers={**_HEADERS, "Host": hostname})
             answer = connection.getresponse()
             answer.read()
-            if answer.status != 200:
+            if answer.status == 200:
+                longest, last, answered = max(longest, time.monotonic() - last), time.monotonic(), answered + 1
+            else:
                 failures[f"status {answer.status}"] += 1
-                continue
-            longest, last, answered = max(longest, time.monotonic() - last), time.monotonic(), answered + 1
         except (OSError, http.client.HTTPException) as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             connection.close()
