@@ -48,6 +48,7 @@ def readings(monkeypatch):
         monkeypatch.setattr(command, "cluster_findings", lambda *_: cluster)
         monkeypatch.setattr(command, "examine_running", lambda *_: running)
         monkeypatch.setattr(command, "examine_agents", lambda _: [])
+        monkeypatch.setattr(command, "examine_certificates", lambda _: [])
         return made
 
     return answer

@@ -1,0 +1,78 @@
+"""Reads how long the certificates of control planes are valid that kubeadm made. No private key leaves a node."""
+
+import base64
+import datetime
+import re
+from collections.abc import Iterator
+
+from cryptography import x509
+
+from vds.doctor.diagnosis import GatewayFinding
+from vds.inspect.capture import Outputs
+from vds.shared.ssh import Run, private_key, run_everywhere
+from vds.shared.stack import Opened
+
+EXPIRY_DAYS = 30
+"""kubeadm's certificates are valid for a year: this leaves time for an upgrade, which renews them."""
+_SECONDS = 30
+_RENEW = "renew it (docs/howto/bootstrap-a-cluster.md, Renew certificates once a year)"
+_SCRIPT = """\
+set -eu
+cd /etc/kubernetes
+for file in pki/*.crt pki/etcd/*.crt; do
+	[ ! -e "$file" ] || { echo "file $file"; cat "$file"; }
+done
+for file in admin.conf super-admin.conf controller-manager.conf scheduler.conf; do
+	[ ! -e "$file" ] || { echo "file $file"; sed -n 's/^ *client-certificate-data: */data /p' "$file"; }
+done
+for file in /var/lib/kubelet/pki/kubelet-client-current.pem; do # its key is in the same file
+	[ ! -e "$file" ] || { echo "file $file"; sed -n '/BEGIN CERTIFICATE/,/END CERTIFICATE/p' "$file"; }
+done
+"""
+
+
+def examine_certificates(opened: Opened) -> list[GatewayFinding]:
+    """One row for each control plane; nothing of an existing cluster, before there is one, or without an SSH key."""
+    bootstrap = opened.spec.bootstrap
+    if bootstrap is None or opened.admin is None or not opened.ssh_private_key:
+        return []
+    outputs, nodes = Outputs(), bootstrap.control_planes
+    runs = run_everywhere(
+        nodes,
+        [_SCRIPT] * len(nodes),
+        opened.spec.ssh,
+        private_key(opened.ssh_private_key),
+        seconds=_SECONDS,
+        on_output=outputs.add,
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return [certificates_row(run, outputs.texts.get(run.node, ""), now) for run in runs]
+
+
+def certificates_row(run: Run, output: str, now: datetime.datetime) -> GatewayFinding:
+    """The certificates of a control plane: `output` is what the script printed there."""
+    item = f"node {run.node}, certificates"
+    if run.status != 0:
+        reason = run.errors.removeprefix(f"node {run.node}").strip(": ") or "they could not be read"
+        return GatewayFinding(item, "unknown", reason[-300:], "run the doctor again")
+    try:
+        ends = sorted((end, name) for name, end in _ends(output))
+        soonest, name = ends[0]
+    except (ValueError, IndexError):
+        return GatewayFinding(item, "unknown", "they can't be read", "run the doctor of this release")
+    if soonest <= now:
+        return GatewayFinding(item, "fails", f"{name} expired on {soonest:%Y-%m-%d}", _RENEW)
+    days = (soonest - now).days
+    said = f"{len(ends)} read, the first to expire is {name}, in {days} days (limit {EXPIRY_DAYS})"
+    state, remedy = ("advice", _RENEW) if days < EXPIRY_DAYS else ("ok", "")
+    return GatewayFinding(item, state, said, remedy)  # type: ignore[arg-type]  # one of two states
+
+
+def _ends(output: str) -> Iterator[tuple[str, datetime.datetime]]:
+    """Each file, and when the first of its certificates expires."""
+    for part in re.split(r"^file ", output, flags=re.MULTILINE)[1:]:
+        name, _, text = part.partition("\n")
+        if text.startswith("data "):
+            text = base64.b64decode(text.removeprefix("data ").strip(), validate=True).decode()
+        found = x509.load_pem_x509_certificates(text.encode())
+        yield name, min(one.not_valid_after_utc for one in found)
