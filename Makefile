@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-failover benchmark-nodes benchmark-previews benchmark-reach benchmark-tenants lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-failover benchmark-nodes benchmark-previews benchmark-reach benchmark-tenants benchmark-tenants-killed lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ benchmark-previews: $(VENV)/ready ## Measure previews of 1,000 resources with an
 
 benchmark-tenants: $(VENV)/ready ## Measure what registered tenants cost, compared with kubectl; ARGS="--tenants 10 30 100"
 	@PYTHONPATH=. $(VENV)/bin/python benchmarks/tenants.py $(ARGS)
+
+benchmark-tenants-killed: $(VENV)/ready ## Kill `vds tenant up --all` fifty times at random, and look for what is lost (half an hour)
+	@PYTHONPATH=. $(VENV)/bin/python benchmarks/tenants_killed.py $(ARGS)
 
 benchmark: $(VENV)/ready ## Measure the lab, three rounds (stops a running lab)
 	@$(VENV)/bin/python benchmarks/make_up.py

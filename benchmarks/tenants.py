@@ -34,13 +34,10 @@ from components.core.manifests import Manifest
 from components.core.untrusted import json_value
 from components.kubernetes_api import ApiError
 from components.stackfile.registered_cluster import CONTRACTS
-from components.tenancy.bundle import namespace_manifests, registered_namespace
-from components.tenancy.registration.contract import contract
-from components.tenancy.registration.model import Registration
 from lab.progress import Progress
 from lab.toolchain import build
 from lab.toolchain.pins import TOOLS
-from tests.support.registered_site import CHANGED, OSLO, Site, numbered, registered_site
+from tests.support.registered_site import CHANGED, Site, numbered, objects_of, registered_site
 from tests.support.stacks import ROOT
 
 EACH, ONE, KUBECTL = "a stack for each", "one stack for all", "kubectl"
@@ -174,7 +171,7 @@ def _measured(way: str, tenants: int) -> Row:
                 taken.append(_timed(site, *command))
                 load.append(os.getloadavg()[0])
             changed = [{**wanted[0], "namespaces": CHANGED}, *wanted[1:]]
-            objects = [item for one in changed for item in _objects(one)]
+            objects = [item for one in changed for item in objects_of(one)]
             _check(site, objects)
             files = [file.stat().st_size for file in _state(site)] or [0]
             new, unchanged, one_changed = taken
@@ -217,25 +214,14 @@ def _commands(way: str, site: Site, wanted: Sequence[dict[str, Any]]) -> Iterato
         program = str(build.ensure(Progress(total=1, quiet=True), [tool]).path("kubectl"))
         apply = (program, "apply", "--server-side", "--filename")
         everything, one = site.engine.folder / "all.yaml", site.engine.folder / "one.yaml"
-        every_object = [item for one in wanted for item in _objects(one)]
+        every_object = [item for one in wanted for item in objects_of(one)]
         # The API server refuses objects in a namespace until its admission has read the contract, some time later.
         every_object.sort(key=lambda item: item["kind"] not in ("Namespace", "Contract"))
         everything.write_text(yaml.safe_dump_all(every_object))
         yield (*apply, str(everything))
         yield (*apply, str(everything))
-        one.write_text(yaml.safe_dump_all(_objects({**first, "namespaces": CHANGED})))
+        one.write_text(yaml.safe_dump_all(objects_of({**first, "namespaces": CHANGED})))
         yield (*apply, str(one))
-
-
-def _objects(registered: dict[str, Any]) -> list[Manifest]:
-    """What the registration makes, in the order in which the component makes it."""
-    read = Registration.model_validate(registered, by_alias=True, by_name=False)
-    made = []
-    for name in read.namespace_names:
-        made += [registered_namespace(read, name), contract(read, name, OSLO)]
-        made += namespace_manifests(read, name, OSLO)
-    plain: list[Manifest] = json_value(json.dumps(made))
-    return plain
 
 
 def _state(site: Site) -> list[Path]:

@@ -1,5 +1,6 @@
 """A real API server with what an environment publishes, and the platform team's folder of registrations."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +9,16 @@ from typing import Any
 
 import yaml
 
-from components.core.untrusted import yaml_value
+from components.core.manifests import Manifest
+from components.core.untrusted import json_value, yaml_value
 from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, Cluster
 from components.residency.model import Residency
 from components.stackfile.registered_cluster import CONTRACTS
-from components.tenancy.bundle import cluster_manifests
+from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
 from components.tenancy.registration.administration import administration_manifests
-from components.tenancy.registration.contract import contract_definition
+from components.tenancy.registration.contract import contract, contract_definition
 from components.tenancy.registration.environment import environment_manifest
+from components.tenancy.registration.model import Registration
 from tests.support import registrations
 from tests.support.api_server import api_server, as_user, controllers
 from tests.support.engine import Engine
@@ -81,3 +84,14 @@ def numbered(number: int) -> dict[str, Any]:
     call = {**registrations.BUTIKK["egress"][0], "name": tenant, "hosts": [], "networks": ["198.51.100.0/24"]}
     changed = {"domains": [f"{tenant}.example.no"], "registries": [f"registry.example.no/{tenant}/"], "egress": [call]}
     return registrations.data(tenant=tenant, owner={"groups": [f"{tenant}-developers"]}, **changed)
+
+
+def objects_of(registered: dict[str, Any]) -> list[Manifest]:
+    """What the registration makes, in the order in which the component makes it."""
+    read = Registration.model_validate(registered, by_alias=True, by_name=False)
+    made = []
+    for name in read.namespace_names:
+        made += [registered_namespace(read, name), contract(read, name, OSLO)]
+        made += namespace_manifests(read, name, OSLO)
+    plain: list[Manifest] = json_value(json.dumps(made))
+    return plain

@@ -15,6 +15,7 @@ from vds.recover.state import Restored, kubeconfig, pending, releases, resolve_p
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
 from vds.shared.options import ConfigFile, StackName
+from vds.tenant.folder import project_name
 
 _REFRESH_SECONDS = 600
 _LOCK = re.compile(r"created by (?P<user>[^@\s]*)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -61,7 +62,7 @@ def restore(stack: str) -> Restored:
     if not url.startswith("file://"):
         return Restored([], older=False)
     folder = Path(url.removeprefix("file://").partition("?")[0]).expanduser()
-    return restore_checkpoint(folder, PROJECT, stack)
+    return restore_checkpoint(folder, project_name(Path()) or PROJECT, stack)
 
 
 def unlock(stack: str, *words: str) -> str:

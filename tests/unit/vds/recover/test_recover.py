@@ -224,6 +224,21 @@ def test_a_state_of_an_earlier_update_is_refreshed_and_said(backend: Path, both_
     assert [words for words in called(engine, "refresh") if "--target" not in words]
 
 
+def test_a_state_of_another_project_is_restored_in_its_folder(
+    tmp_path: Path, engine: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stacks of registered tenants are of the project vds-tenants."""
+    (tmp_path / "Pulumi.yaml").write_text("name: vds-tenants\n")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / ".pulumi" / "stacks" / "vds-tenants"
+    folder.mkdir()
+    (folder / "butikk.json").write_text("{")
+    (folder / "butikk.json.bak").write_text('{"checkpoint": 1}')
+    done = vds("recover", "--stack", "butikk")
+    assert done.exit_code == 0, done.stderr
+    assert (folder / "butikk.json").read_text() == '{"checkpoint": 1}'
+
+
 # --- Helm ------------------------------------------------------------------------------------------------
 
 
