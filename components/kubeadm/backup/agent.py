@@ -304,28 +304,25 @@ def restore(request: Request) -> Request:
         stop("is a member of a cluster already: nothing was restored")
     if (CLUSTER / "started").exists():  # half a member, of a run that ended
         call(["kubeadm", "reset", "--force"], what="kubeadm reset")
-        for name in ("started", "restored"):
-            (CLUSTER / name).unlink(missing_ok=True)
-    if (CLUSTER / "restored").exists():  # of a run that ended before kubeadm
-        shutil.rmtree(ETCD_DATA, ignore_errors=True)
-        (CLUSTER / "restored").unlink()
+        (CLUSTER / "started").unlink()
+    marks = [CLUSTER / "restoring", CLUSTER / "restored"]
+    if any(mark.exists() for mark in marks):  # of a run that ended before kubeadm
+        for part in ETCD_DATA.iterdir() if ETCD_DATA.exists() else ():
+            shutil.rmtree(part)
+        for mark in marks:
+            mark.unlink(missing_ok=True)
     if ETCD_DATA.exists() and any(ETCD_DATA.iterdir()):
         stop(f"has data in {ETCD_DATA}, which may be newer than the snapshot: move it away, and run again")
     began = time.time()
     programs(request)
     with opened_snapshot(request) as (folder, about):
-        if ETCD_DATA.exists():
-            ETCD_DATA.rmdir()
-        made = ETCD_DATA.with_name("etcd.new")
-        shutil.rmtree(made, ignore_errors=True)
-        restore_data(folder / "snapshot.db", made, request["node"], f"https://{request['address']}:2380")
-        PKI.mkdir(parents=True, exist_ok=True)
+        replace_file(marks[0], about["object"].encode(), 0o644)
+        # In place: the folder may be a disk of its own.
+        restore_data(folder / "snapshot.db", ETCD_DATA, request["node"], f"https://{request['address']}:2380")
+        ETCD_DATA.chmod(0o700)
         for name in KEYS:
             replace_file(PKI / name, (folder / "pki" / name).read_bytes(), 0o600 if name.endswith(".key") else 0o644)
-        CLUSTER.mkdir(parents=True, exist_ok=True)
-        (CLUSTER / "restored").write_text(about["object"] + "\n")
-        made.rename(ETCD_DATA)
-        ETCD_DATA.chmod(0o700)
+        marks[0].rename(marks[1])
     return {**about, "restore_seconds": round(time.time() - began, 1)}
 
 
@@ -384,6 +381,7 @@ def install(request: Request, source: str) -> Request:
     programs(request)
     public = ("identity", "object", "units", "address")  # what no timer needs
     settings = {key: value for key, value in request.items() if key not in public}
+    FOLDER.chmod(0o755)  # the service is not root
     text = f"{source}\n\nmain_of_the_service()\n"
     changed = replace_file(FOLDER / "backup.py", text.encode(), 0o755)
     changed |= replace_file(SETTINGS, json.dumps(settings).encode(), 0o600)

@@ -161,7 +161,11 @@ def test_no_secret_is_in_a_file_that_others_read_or_in_arguments(node):
 
 
 def test_the_units_are_installed_with_settings_for_root_alone_and_removed_again(node):
+    (node.folder / "lib").chmod(0o700)
     assert node.result("install")["changed"]
+    for readable in ("lib", "lib/backup.py"):
+        mode = stat.S_IMODE((node.folder / readable).stat().st_mode)
+        assert mode == 0o755, "the service is not root, and runs it"
     assert not node.result("install")["changed"]
     settings = node.folder / "backup.json"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
