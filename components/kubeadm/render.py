@@ -171,9 +171,13 @@ def _registration(bootstrap: Bootstrap, node: NodeSpec) -> Manifest:
         "kubeletExtraArgs": [{"name": "node-ip", "value": str(node.address)}],
         # Left out, kubeadm keeps pods off control planes; an empty list lets them in.
         **({"taints": taints} if taints is not None else {}),
-        # kubeadm's own check fails on cgroup v1 since 1.35; it is one of several in SystemVerification.
-        **({"ignorePreflightErrors": ["SystemVerification"]} if bootstrap.cluster.cgroup_v1 else {}),
+        **({"ignorePreflightErrors": ignored} if (ignored := ignored_checks(bootstrap.cluster)) else {}),
     }
+
+
+def ignored_checks(spec: Kubeadm) -> list[str]:
+    """Of kubeadm's checks. One of several in SystemVerification fails on cgroup v1 since 1.35."""
+    return ["SystemVerification"] if spec.cgroup_v1 else []
 
 
 def networks(bootstrap: Bootstrap) -> str:

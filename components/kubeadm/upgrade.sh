@@ -15,9 +15,10 @@ upgrade_kubernetes() {
 	packages a_tool
 	fetch
 	if [ "$role" = first ]; then
-		quietly 'kubeadm upgrade apply' kubeadm upgrade apply "v$kubernetes" --yes
+		quietly 'kubeadm upgrade apply' kubeadm upgrade apply "v$kubernetes" --yes \
+			${ignored_checks:+"--ignore-preflight-errors=$ignored_checks"}
 	else
-		quietly 'kubeadm upgrade node' kubeadm upgrade node
+		quietly 'kubeadm upgrade node' kubeadm upgrade node ${ignored_checks:+"--ignore-preflight-errors=$ignored_checks"}
 	fi
 }
 

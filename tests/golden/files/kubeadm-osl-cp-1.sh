@@ -16,6 +16,7 @@ set -eu
 node=osl-cp-1
 kubernetes=1.36.3
 role=first
+ignored_checks=''
 endpoint=198.51.100.10:6443
 cri_socket=unix:///run/containerd/containerd.sock
 ca_certificate='-----BEGIN CERTIFICATE-----
@@ -1064,9 +1065,10 @@ upgrade_kubernetes() {
 	packages a_tool
 	fetch
 	if [ "$role" = first ]; then
-		quietly 'kubeadm upgrade apply' kubeadm upgrade apply "v$kubernetes" --yes
+		quietly 'kubeadm upgrade apply' kubeadm upgrade apply "v$kubernetes" --yes \
+			${ignored_checks:+"--ignore-preflight-errors=$ignored_checks"}
 	else
-		quietly 'kubeadm upgrade node' kubeadm upgrade node
+		quietly 'kubeadm upgrade node' kubeadm upgrade node ${ignored_checks:+"--ignore-preflight-errors=$ignored_checks"}
 	fi
 }
 

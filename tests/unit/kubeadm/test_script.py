@@ -245,6 +245,14 @@ def test_an_upgrade_changes_the_control_plane_before_the_kubelet(machine, name, 
     assert word(machine.run(script(name, kubernetesVersion="1.36.9"), "keep")) == "unchanged"
 
 
+@pytest.mark.parametrize("name", ["osl-cp-1", "osl-w-1"])
+def test_on_cgroup_v1_an_upgrade_leaves_out_the_check_that_a_join_leaves_out(machine, name):
+    machine.run(script(name, cgroupV1=True))
+    machine.run(upgrade(name, cgroupV1=True, kubernetesVersion="1.36.9"), "upgrade")
+    [line] = [line for line in machine.calls.splitlines() if line.startswith("kubeadm upgrade")]
+    assert line.endswith(" --ignore-preflight-errors=SystemVerification")
+
+
 def test_another_patch_of_kubernetes_changes_no_setting(machine):
     """The upgrade has changed the version; to start the control plane once more for it would be a second outage."""
     machine.run(script())
