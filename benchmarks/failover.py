@@ -7,8 +7,6 @@ that this takes a few seconds. Kubernetes waits 50 seconds (--node-monitor-grace
 their Services.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import time
@@ -17,7 +15,7 @@ from typing import Any
 
 from lab import data_center, fabric
 from lab.asking import ask, from_host
-from lab.cluster import Cluster
+from lab.cluster import Cluster, condition
 from lab.layout import CLIENT, MACHINES, OPERATOR, Host, Layout
 from lab.machines import machine
 from lab.processes import wait_until
@@ -40,8 +38,7 @@ def announcing(cluster: Cluster) -> set[str]:
 
 def is_ready(cluster: Cluster, node: str) -> bool:
     """Whether Kubernetes takes a node for ready."""
-    conditions = cluster.request("GET", f"/api/v1/nodes/{node}").get("status", {}).get("conditions", [])
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return condition(cluster.request("GET", f"/api/v1/nodes/{node}"), "Ready") == "True"
 
 
 def lose_power(layout: Layout, host: Host) -> None:

@@ -17,8 +17,6 @@ At the end a run without a kill must succeed, and this is compared:
 It prints a line for each kill, and ends with exit code 1 and the differences if something was lost or left.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import random

@@ -12,6 +12,7 @@ import pytest
 from components.core import labels
 from lab import fabric
 from lab.asking import ask, from_host
+from lab.cluster import rolled_out
 from lab.layout import CLIENT, NODES, OPERATOR, WORKERS
 from lab.processes import wait_until
 from lab.proof.gateway import gateway_address, question
@@ -74,9 +75,7 @@ def one_that_stays(image: str) -> dict[str, Any]:
 def ready(lab: Lab, namespace: str, name: str, replicas: int) -> None:
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
     wait_until(
-        lambda: lab.cluster.request("GET", path)["status"].get("readyReplicas") == replicas,
-        120,
-        lambda: f"{name} has not {replicas} ready pods",
+        lambda: rolled_out(lab.cluster.request("GET", path)), 120, lambda: f"{name} has not {replicas} ready pods"
     )
 
 
