@@ -80,3 +80,25 @@ def test_the_contract_of_a_newer_platform_is_read_and_a_broken_one_says_what_to_
 def test_the_types_for_pulumi_are_those_of_the_models() -> None:
     assert FILE.read_text() == source(), "run make schemas"
     assert set(AppArgs.__annotations__) == set(App.model_fields) - {"name"}
+
+
+@pytest.mark.parametrize(
+    ("canary", "said"),
+    [
+        ({}, "route 'shop' canary: has neither percent nor steps: write percent, or steps: [1, 5, 25, 50, 100]"),
+        ({"steps": [5, 50], "percent": 10}, "has steps and percent 10: remove one: `vds canary` sets the share"),
+        ({"steps": [], "percent": 10}, "has steps and percent 10"),
+        ({"steps": []}, "has neither percent nor steps"),
+        ({"percent": 10, "hold": "1m"}, "has hold and no steps"),
+        ({"steps": [50, 5]}, "steps 50, 5 do not increase"),
+        ({"steps": [5, 50], "hold": "1m", "interval": "1h"}, "interval 1h is longer than hold 1m"),
+    ],
+)
+def test_a_canary_has_a_share_or_steps_as_in_the_platforms_own_file(canary: dict[str, Any], said: str) -> None:
+    assert said in refused(Route, "shop", **ROUTE, canary=canary)
+
+
+def test_steps_of_pulumi_are_whole_numbers() -> None:
+    found = read(Route, "shop", {**ROUTE, "canary": {"steps": [5.0, 50.0], "gates": [{"kind": "success"}]}})
+    assert found.canary is not None
+    assert found.canary.steps == (5, 50)
