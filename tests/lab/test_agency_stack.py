@@ -199,7 +199,7 @@ def with_steps(name: str, **fields: Any) -> dict[str, Any]:
     return {"apps": {}, "routes": {name: {**route, **fields}}}
 
 
-@pytest.mark.parametrize("program", ["python", "remote"])
+@pytest.mark.parametrize("program", ["remote", pytest.param("python", marks=pytest.mark.nightly)])
 def test_a_canary_with_steps_keeps_the_share_of_its_record_beside_every_update(stack: Stack, program: str) -> None:
     """In the program's own process, and in the package's: hooks must work in both."""
     name, text = f"stepped-{program}", {"python": project("python")["__main__.py"], "remote": REMOTE}[program]
