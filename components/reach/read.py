@@ -54,15 +54,19 @@ def read(
 class MalformedError(ValueError):
     """An object is not as Kubernetes would store it. The text names it."""
 
+    def __init__(self, item: Manifest, why: str) -> None:
+        super().__init__(f"{_name(item)}: {why}")
+        self.item = item
+
 
 def _each(items: Iterable[Manifest], work: Callable[[Manifest], None]) -> None:
     for item in items:
         try:
             work(item)
         except FieldError as error:
-            raise MalformedError(f"{_name(item)}: {error}") from None
+            raise MalformedError(item, str(error)) from None
         except (AttributeError, LookupError, TypeError, ValueError):
-            raise MalformedError(f"{_name(item)}: has a field that is not of the type that Kubernetes has") from None
+            raise MalformedError(item, "has a field that is not of the type that Kubernetes has") from None
 
 
 def _name(item: Manifest) -> str:

@@ -243,6 +243,7 @@ class PlatformSpec(Spec):
             canary_ceiling_percent=gateway.canary_ceiling_percent,
             mtu=solve(self.cni, network.underlay_mtu).pod,
             cni=self.cni.kind,
+            admin_tier=getattr(self.cni, "cluster_network_policies", False),
             countries=self.residency.allowed_countries,
             versions=Versions(
                 kubernetes=self.cluster.kubernetes_version,

@@ -31,10 +31,10 @@ def namespace_manifests(registration: Registration, namespace: str, environment:
     ]
 
 
-def cluster_manifests(environment: Environment, *, admin_tier: bool = False) -> list[Manifest]:
+def cluster_manifests(environment: Environment) -> list[Manifest]:
     """What the cluster has once for all registered tenants, after the definition of contracts."""
     admission = admission_manifests(environment.versions.kubernetes)
-    return [*admission, *floor_manifests(environment, admin_tier=admin_tier), *roles_manifests()]
+    return [*admission, *floor_manifests(environment), *roles_manifests()]
 
 
 def _priorities(registration: Registration, namespace: str) -> list[Manifest]:

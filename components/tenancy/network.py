@@ -181,12 +181,11 @@ def _calico(traffic: Traffic) -> Iterator[Manifest]:
 # --- the whole cluster -----------------------------------------------------------------------------------
 
 
-def floor_manifests(environment: Environment, *, admin_tier: bool = False) -> list[Manifest]:
+def floor_manifests(environment: Environment) -> list[Manifest]:
     """What no pod of a registered namespace reaches, whatever its own policies allow: link-local addresses, nodes and
     the API server.
 
-    `admin_tier`: the cluster serves ClusterNetworkPolicy (policy.networking.k8s.io) and its CNI enforces it. Without
-    it, and without Cilium or Calico, the default deny of each namespace is what holds.
+    Without Cilium, Calico or ClusterNetworkPolicy, the default deny of each namespace is what holds.
     """
     nodes = sorted({METADATA, *map(str, environment.node_networks)})
     if environment.cni == "cilium":
@@ -206,7 +205,7 @@ def floor_manifests(environment: Environment, *, admin_tier: bool = False) -> li
             "egress": [{"action": "Deny", "destination": {"nets": nodes}}],
         }
         return [manifest("projectcalico.org/v3", "GlobalNetworkPolicy", FLOOR, spec=spec)]
-    if not admin_tier:
+    if not environment.admin_tier:
         return []
     spec = {
         "tier": "Admin",

@@ -205,13 +205,17 @@ def test_a_namespace_leaves_by_its_name_and_never_with_its_registration(site: Si
     assert get(site.admin, policies), "nothing that isolates it is gone either"
     assert "was not exported" in site.vds("retire", "kart", "--delete", "kart-prod").stderr
     export = site.engine.folder / "export"
-    exported = site.vds("retire", "kart", "--namespace", "kart-prod", "--export", str(export))
+    exported = site.vds("retire", "kart", "--namespace", "kart-prod", "--export", str(export), "--json")
     assert exported.exit_code == 0, exported.stderr
+    (said,) = json.loads(exported.stdout)
+    assert (said["namespace"], said["folder"], said["volumes"]) == ("kart-prod", str(export / "kart-prod"), [])
+    assert said["exported"] == sum(len(list(yaml.safe_load_all(file.read_text()))) for file in export.rglob("*.yaml"))
     kept = list(yaml.safe_load_all((export / "kart-prod" / "configmaps.v1.yaml").read_text()))
     assert {"a": "1"} in [one.get("data") for one in kept]
     assert (export / "kart-prod" / "configmaps.v1.yaml").stat().st_mode & 0o077 == 0
-    gone = site.vds("retire", "kart", "--delete", "kart-prod")
+    gone = site.vds("retire", "kart", "--delete", "kart-prod", "--json")
     assert gone.exit_code == 0, gone.stderr
+    assert json.loads(gone.stdout) == [{"namespace": "kart-prod", "deleted": True}]
     wait_until(lambda: get(site.admin, place) is None, 120, lambda: f"{place} is still there")
     resources = json.loads(site.engine.must("stack", "export", "--stack", "kart", "--cwd", str(site.tenants)))
     assert not [one for one in resources["deployment"]["resources"] if "kart-prod" in json.dumps(one.get("inputs"))]

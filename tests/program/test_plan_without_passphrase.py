@@ -120,3 +120,16 @@ def test_another_weight_is_one_update(project: tuple[Path, dict[str, str]]) -> N
     assert found["complete"], found["errors"]
     assert [urn.rpartition("::")[2] for urn in found["changes"]["update"]] == ["gateway-route-butikk-butikk-api"]
     assert {op: len(urns) for op, urns in found["changes"].items() if urns} == {"update": 1}
+
+
+def test_pods_that_reach_others_after_the_update_are_said(project: tuple[Path, dict[str, str]]) -> None:
+    file = project[0] / STACK
+    text = file.read_text()
+    assert text.count("allowFrom: [api]") == 1
+    file.write_text(text.replace("allowFrom: [api]", "allowFrom: [api, frontend]"))
+    try:
+        done = plan_of(project, "--json")
+    finally:
+        file.write_text(text)
+    [found] = json.loads(done.stdout)
+    assert found["reach"] == ["this change lets butikk/frontend reach butikk/database at 5432/TCP"]

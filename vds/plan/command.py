@@ -10,6 +10,7 @@ import typer
 from components.core.untrusted import json_value
 from components.stackfile.parsing import check_file
 from vds.evidence.export import exported, read_file
+from vds.preview_comment import reach
 from vds.preview_comment.change import stack_file
 from vds.preview_comment.difference import changed_paths
 from vds.preview_comment.events import Change, Preview
@@ -51,7 +52,8 @@ def plan(
     if checked.spec:
         with console(stderr=True).status(f"comparing {stack}"):
             preview = _preview(stack, read_file(state) if state else exported(stack), text, pack_config)
-        report = replace(report, preview=preview, residency=of_changes(preview.changes))
+        pairs = reach.of_changes(preview.changes) if preview.complete else ()
+        report = replace(report, preview=preview, residency=of_changes(preview.changes), reach=pairs)
     else:
         report = replace(report, unavailable="the stack file must be corrected first")
     if as_json:

@@ -119,8 +119,10 @@ def _read(given: Given, cni: str, pod_networks: Sequence[str], addresses: Sequen
     try:
         return read(given.manifests, cni=kind, pod_networks=networks, addresses=addresses, gaps=given.gaps)
     except MalformedError as error:
+        where = given.place(error.item)
+        said = f"{where} {error}" if where else str(error)
         raise OperationError(
-            printable(f"{error}: correct it, `kubectl apply --dry-run=server` says what is wrong")
+            printable(f"{said}: correct it, `kubectl apply --dry-run=server` says what is wrong")
         ) from None
     except ValueError as error:
         raise OperationError(f"{error}: write --cni cilium or --cni calico") from None

@@ -7,12 +7,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from components.charts.kubernetes_yaml import documents
 from components.charts.releases import NOT_KNOWN_YET, inside
 from components.core.manifests import DEFAULT_NAMESPACE, Manifest, kind_of
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.core.unknown import SIGNATURE, UNKNOWN
-from components.core.untrusted import YamlError, json_value, line_of
+from components.core.untrusted import YamlError, json_value, line_of, yaml_nodes
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError
 from policies.releases import RELEASE_TYPE, versions
 from vds.evidence.export import read_file
@@ -42,23 +44,53 @@ class Given(NamedTuple):
     manifests: tuple[Manifest, ...] = ()
     gaps: Mapping[str, str] = {}
     cni: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the files that were read."""
+
+    def place(self, item: Manifest) -> str:
+        """`file:line` of an object; empty for one that is in no file."""
+        for name, text in self.sources:
+            for node in filter(None, yaml_nodes(text)):
+                if line := _line(node, _identity(item)):
+                    return f"{name}:{line}"
+        return ""
+
+
+def _identity(item: Any) -> tuple[Any, ...]:
+    metadata = item.get("metadata")
+    inner = metadata if isinstance(metadata, Mapping) else {}
+    return item.get("kind"), inner.get("namespace"), inner.get("name")
+
+
+def _line(node: Any, wanted: tuple[Any, ...]) -> int:
+    """The line of the object in a document, or in the list that it is; 0 if it is not there."""
+    parts = {key.value: value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+    items = parts.get("items")
+    if isinstance(items, yaml.SequenceNode):
+        return next((line for one in items.value if (line := _line(one, wanted))), 0)
+    metadata = parts.get("metadata")
+    inner = {key.value: value for key, value in metadata.value} if isinstance(metadata, yaml.MappingNode) else {}
+    found = (parts.get("kind"), inner.get("namespace"), inner.get("name"))
+    written = tuple(one.value if isinstance(one, yaml.ScalarNode) else None for one in found)
+    return int(node.start_mark.line) + 1 if written == wanted else 0
 
 
 def of_files(names: Sequence[str]) -> Given:
     """The objects of files, and of files in folders. `-` is standard input. Raises OperationError."""
-    return Given(tuple(item for name in names for item in _objects(*_text(name))))
+    sources = tuple(source for name in names for source in _texts(name))
+    return Given(tuple(item for source in sources for item in _objects(*source)), sources=sources)
 
 
-def _text(name: str) -> tuple[str, str]:
+def _texts(name: str) -> list[tuple[str, str]]:
     if name == "-":
-        return name, sys.stdin.read()
+        return [(name, sys.stdin.read())]
     folder = Path(name)
     if folder.is_dir():
         found = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
         if not found:
             raise OperationError(f"--file {name}: has no file that ends in {', '.join(_SUFFIXES)}: name another folder")
-        return name, "\n---\n".join(read_file(path, "--file") for path in found)
-    return name, read_file(folder, "--file")
+        return [(str(path), read_file(path, "--file")) for path in found]
+    return [(name, read_file(folder, "--file"))]
 
 
 def _objects(name: str, text: str) -> Iterator[Manifest]:

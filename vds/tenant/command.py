@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -194,6 +194,7 @@ def retire(
         str | None, typer.Option("--delete", help="Delete this namespace, with its volumes. Export it first.")
     ] = None,
     folder: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Retire a tenant, or one of its namespaces, in two steps: `--export FOLDER`, and later `--delete NAMESPACE`.
 
@@ -214,18 +215,28 @@ def retire(
         if delete_name is not None:
             delete(api, delete_name, tenant)
             forget(tenant, delete_name, place)
-            print(
+            done: list[dict[str, Any]] = [{"namespace": delete_name, "deleted": True}]
+            said = (
                 f"{delete_name} is deleted: take it out of Pulumi.{tenant}.yaml, or remove the file after the last one"
             )
+            if not as_json:
+                print(said)
         elif export_to is not None:
+            done = []
             for name in [namespace] if namespace else known:
                 stopped = suspend(api, name)
                 count, claims = export(api, name, export_to, date.today())
-                print(
-                    f"{name}: {stopped} objects changed, nothing runs any more; {count} objects in {export_to}/{name}"
+                place = export_to / name
+                done.append(
+                    {"namespace": name, "changed": stopped, "exported": count, "folder": str(place), "volumes": claims}
                 )
+                if as_json:
+                    continue
+                print(f"{name}: {stopped} objects changed, nothing runs any more; {count} objects in {place}")
                 if claims:
                     print(f"  copy these volumes yourself, their contents are in no export: {', '.join(claims)}")
+    if as_json:
+        print_json(done)
 
 
 @app.command()

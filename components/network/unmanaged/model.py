@@ -73,6 +73,9 @@ class Unmanaged(CniSpec):
     """What forwards Services: eBPF programs, or the mode of kube-proxy."""
     network_policies: bool
     """Whether it enforces NetworkPolicy. Tenants need this."""
+    cluster_network_policies: bool = False
+    """Whether the cluster serves ClusterNetworkPolicy (policy.networking.k8s.io/v1alpha2) and this CNI enforces it.
+    Nodes and link-local addresses are then denied to registered tenants, whatever policies their namespaces have."""
 
     mtu_field: ClassVar[MtuField] = "podMtu"
     policies_field: ClassVar[str] = "cni.networkPolicies"

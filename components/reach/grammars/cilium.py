@@ -99,7 +99,7 @@ def _rule(
         fields = [key for key in rule if key.startswith(side) and key != "toPorts"]
         listed = {key: rule.items(key) for key in fields}
         if any(not items for items in listed.values()) or not (listed or rule.items("toPorts")):
-            return None  # an empty list names nobody, and so does a rule with nothing in it
+            return None  # an empty list has no peer, and neither has a rule with nothing in it
         if rule.items("icmps") and not rule.items("toPorts"):
             return None
         if unknown := {key.removeprefix(side) for key in fields} - _KNOWN or set(rule) - {*fields, *_OTHER}:

@@ -61,7 +61,7 @@ def _peer(peer: Fields, namespace: str, blocks: InBlocks) -> Peer:
     if block.raw:
         return ip_block(block)._replace(pods=blocks)
     if "podSelector" not in peer and "namespaceSelector" not in peer:
-        raise FieldError(peer.path, "names nobody")
+        raise FieldError(peer.path, "has neither ipBlock, podSelector nor namespaceSelector")
     pods_selector = label_selector(peer.group("podSelector"), "pod")
     if peer.raw.get("namespaceSelector") is None:
         return PodPeer(pods_selector, namespace)

@@ -67,6 +67,8 @@ class Environment(Spec):
     """Of the pods, in bytes."""
     cni: str
     """Its kind: cilium, calico, flannel, …"""
+    admin_tier: bool = False
+    """The cluster serves ClusterNetworkPolicy and its CNI enforces it. Cilium and Calico have policies of their own."""
     countries: tuple[str, ...]
     """Allowed countries."""
     versions: Versions = Versions()

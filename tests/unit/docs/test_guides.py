@@ -45,6 +45,18 @@ def test_a_vds_command_is_run_by_the_environment_and_its_options_are_there(pytho
     assert {word.partition("=")[0] for word in asked if re.match("-.", word)} <= known
 
 
+def test_a_typed_command_names_the_environment_that_it_is_installed_in() -> None:
+    """`make .venv/ready` installs it there, and changes no PATH. In a sentence a command has its name alone."""
+    bare = [
+        (page.name, line)
+        for page in PAGES
+        for block in re.findall(r"^ *```.*?\n(.*?)^ *```", page.read_text(), re.M | re.S)
+        for line in block.splitlines()
+        if re.match(r" *(sudo )?vds ", line)
+    ]
+    assert not bare
+
+
 def test_no_other_python_is_asked_either() -> None:
     bare = [(page.name, line) for page in PAGES for line in code(page) if re.match(r"(sudo )?python3? ", line.strip())]
     assert not bare

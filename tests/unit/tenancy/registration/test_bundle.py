@@ -77,7 +77,7 @@ def test_calico_leaves_its_tier_by_no_rule_because_the_default_deny_is_in_it():
 
 @pytest.mark.parametrize("cni", CNIS)
 def test_the_metadata_service_and_the_nodes_are_denied_where_the_cni_has_a_tier_for_it(cni):
-    [floor] = floor_manifests(environment(cni=cni), admin_tier=True)
+    [floor] = floor_manifests(environment(cni=cni, adminTier=True))
     assert "169.254.0.0/16" in str(floor)
     assert ("192.0.2.0/24" in str(floor)) or ("remote-node" in str(floor))
 

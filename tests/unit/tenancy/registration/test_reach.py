@@ -34,7 +34,7 @@ def cluster(cni: str, *, opened: bool = False) -> list[dict[str, Any]]:
         pod(f"{gateway}/proxy", address="10.1.0.2"),
         pod("stranger/pod", address="10.1.0.3"),
         API_SERVER,
-        *cluster_manifests(environment(cni=cni), admin_tier=cni == "flannel"),
+        *cluster_manifests(environment(cni=cni, adminTier=cni == "flannel")),
     ]
     for tenant, names in NAMESPACES.items():
         spaces = {name.partition("-")[2]: {"size": "small"} for name in names}

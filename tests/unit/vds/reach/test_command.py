@@ -1,6 +1,7 @@
 """`vds reach`: its inputs, its exit codes, and what it refuses."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,37 @@ def test_an_object_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     done = vds("reach", "--file", str(odd))
 
     assert done.exit_code == 2
-    assert "error: Pod db: " in done.stderr
+    assert f"error: {odd}:1 Pod db: " in done.stderr
+
+
+@pytest.mark.parametrize("form", ["documents", "list", "json"])
+def test_a_file_of_a_folder_and_the_line_in_it_are_named(tmp_path: Path, form: str) -> None:
+    broken = {**pod("bank/db"), "spec": {"containers": 5}}
+    items = [*CLUSTER[:2], pod("butikk/db"), broken]
+    listed = {"apiVersion": "v1", "kind": "List", "items": items}
+    text = {
+        "documents": "---\n".join(map(yaml.safe_dump, items)),
+        "list": yaml.safe_dump(listed),
+        "json": json.dumps(listed, indent=1),
+    }[form]
+    odd = tmp_path / ("odd.json" if form == "json" else "odd.yaml")
+    odd.write_text(text)
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(pod("bank/other")))
+
+    done = vds("reach", "--file", str(tmp_path))
+
+    found = re.search(rf"error: {re.escape(str(odd))}:(\d+) Pod db: ", done.stderr)
+    assert found, done.stderr
+    begins = text.splitlines()[int(found[1]) - 1 :]
+    assert "butikk" not in "\n".join(begins)
+    assert "5" in "".join(line for line in begins if "containers" in line)
+
+
+def test_a_text_that_is_no_yaml_is_named_by_its_own_file_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(pod("bank/other")))
+    (tmp_path / "b.yaml").write_text("a: b\n: : :\n")
+    done = vds("reach", "--file", str(tmp_path))
+    assert f"error: {tmp_path / 'b.yaml'}:2: is not YAML" in done.stderr
 
 
 def test_the_page_never_replaces_a_file_that_was_read(file: str) -> None:
