@@ -1,14 +1,10 @@
 """What the real Kubernetes provider does to an API server, where the platform depends on it."""
 
-import json
-from pathlib import Path
-
 import pytest
 
-from components.kubernetes_api import Cluster
 from tests.support.api_server import api_server
 from tests.support.bundles import published
-from tests.support.engine import Engine
+from tests.support.engine import ProgramOnApiServer
 
 pytestmark = pytest.mark.lab
 
@@ -30,23 +26,14 @@ Placement("placement", nodes, kept=True, provider=provider, depends_on=[])
 """
 
 
-class Stack:
+class Stack(ProgramOnApiServer):
     """A stack of this program, and the API server that it changes."""
-
-    def __init__(self, folder: Path, kubeconfig: str) -> None:
-        self.kubeconfig, self.api = kubeconfig, Cluster(kubeconfig)
-        self.engine = Engine(folder, "passphrase")
-        (self.engine.project / "__main__.py").unlink()
-        (self.engine.project / "__main__.py").write_text(PROGRAM)
-        self.engine.file("real").write_text("config: {}\n")
-        self.engine.must("stack", "init", "real", "--no-select")
 
     def up(self, bundle: str = "", **nodes: dict[str, str]) -> str:
         """What a failed update says; nothing if it succeeds. `nodes`: the labels of each."""
         about = {"address": "192.0.2.1", "country": "NO", "provider": {"name": "Lab", "country": "NO"}}
         specs = [{"name": name, "labels": labels, **about} for name, labels in nodes.items()]
-        asked = {"kubeconfig": self.kubeconfig, "bundle": bundle, "nodes": specs}
-        (self.engine.project / "asked.json").write_text(json.dumps(asked))
+        self.ask(bundle=bundle, nodes=specs)
         done = self.engine.run("up", "--stack", "real", "--yes", "--skip-preview")
         return f"{done.stdout}{done.stderr}" if done.returncode else ""
 
@@ -60,7 +47,7 @@ class Stack:
 def stack(tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     with api_server(folder) as kubeconfig:
-        yield Stack(folder / "engine", kubeconfig)
+        yield Stack(folder / "engine", kubeconfig, PROGRAM)
 
 
 def test_a_node_that_was_deleted_by_hand_does_not_come_back_empty(stack):

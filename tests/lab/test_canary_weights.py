@@ -1,8 +1,6 @@
 """A canary's weights on a real API server: one owner of the route, beside the engine and after a killed process."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from components.gateway.canary.traffic import Pod, Totals
 from components.kubernetes_api import Cluster
 from tests.support.api_server import api_server
 from tests.support.bundles import published
-from tests.support.engine import Engine
+from tests.support.engine import ProgramOnApiServer
 from vds.canary import running
 from vds.canary.running import Canaried
 from vds.shared.errors import OperationError
@@ -71,20 +69,11 @@ def gateway(**fields: Any) -> dict[str, Any]:
     return {"install": install, "namespace": "default", "listeners": [https], "routes": [route]}
 
 
-class Stack:
+class Stack(ProgramOnApiServer):
     """A stack of this program, and the API server that it changes."""
 
-    def __init__(self, folder: Path, kubeconfig: str) -> None:
-        self.kubeconfig, self.api = kubeconfig, Cluster(kubeconfig)
-        self.engine = Engine(folder, "passphrase")
-        (self.engine.project / "__main__.py").unlink()
-        (self.engine.project / "__main__.py").write_text(PROGRAM)
-        self.engine.file("real").write_text("config: {}\n")
-        self.engine.must("stack", "init", "real", "--no-select")
-
     def run(self, *words: str, **fields: Any) -> str:
-        asked = {"kubeconfig": self.kubeconfig, "bundle": published("1.5.1"), "gateway": gateway(**fields)}
-        (self.engine.project / "asked.json").write_text(json.dumps(asked))
+        self.ask(bundle=published("1.5.1"), gateway=gateway(**fields))
         return self.engine.must(*words, "--stack", "real")
 
     def up(self, **fields: Any) -> str:
@@ -105,7 +94,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("canary")
     with api_server(folder) as kubeconfig:
-        yield Stack(folder / "engine", kubeconfig)
+        yield Stack(folder / "engine", kubeconfig, PROGRAM)
 
 
 def _managers(live: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from components.kubernetes_api import Cluster
 from components.stackfile.parsing import parse
 from lab.plugins import install
 from lab.progress import Progress
@@ -109,3 +110,20 @@ class Engine:
         words = ["--show-secrets"] if decrypted else []
         exported: dict[str, Any] = json.loads(self.must("stack", "export", "--stack", stack, *words))
         return exported
+
+
+class ProgramOnApiServer:
+    """The stack `real` of a short program of a test, and the API server that it changes."""
+
+    def __init__(self, folder: Path, kubeconfig: str, program: str) -> None:
+        self.kubeconfig, self.api = kubeconfig, Cluster(kubeconfig)
+        self.engine = Engine(folder, "passphrase")
+        (self.engine.project / "__main__.py").unlink()
+        (self.engine.project / "__main__.py").write_text(program)
+        self.engine.file("real").write_text("config: {}\n")
+        self.engine.must("stack", "init", "real", "--no-select")
+
+    def ask(self, **asked: Any) -> None:
+        """What the program reads in `asked.json`; the kubeconfig is in it too."""
+        written = json.dumps({"kubeconfig": self.kubeconfig, **asked})
+        (self.engine.project / "asked.json").write_text(written)
