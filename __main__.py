@@ -8,7 +8,7 @@ import pulumi_kubernetes as kubernetes
 
 from components.existing_cluster.checks import cluster_findings
 from components.existing_cluster.reading import known_cluster
-from components.faults.hook import explain_failures
+from components.faults.hook import answering, explain_failures
 from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import DestroyProtection, Kubeadm, Upgrades
 from components.kubeadm.scripts import script_without_secrets
@@ -90,6 +90,8 @@ else:
     made = []
     leaving = {}
 
+if secrets.reading_key is not None:
+    kubeconfig = answering(kubeconfig)
 explain_failures(kubeconfig)
 announce_change(platform.cni, platform.network, kubeconfig)
 cluster = kubernetes.Provider(

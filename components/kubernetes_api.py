@@ -1,16 +1,19 @@
 """The client of the Kubernetes API, by the text of a kubeconfig."""
 
 import base64
+import datetime
 import os
 import re
 import weakref
 from collections.abc import Mapping, Sequence
 from io import RawIOBase
 from typing import Any, ClassVar, Protocol, Required
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
+from components.core.kubeconfig import ended_certificate
 from components.core.untrusted import YamlError, printable_json, without_escapes, yaml_value
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -81,7 +84,7 @@ Manifest = Mapping[str, Any]
 Query = Sequence[tuple[str, str]]
 
 
-_RENEW = (
+RENEW = (
     "run `kubeadm certs renew all` on every control plane and restart its static pods, then read the new kubeconfig "
     "(docs/howto/bootstrap-a-cluster.md, renew certificates)"
 )
@@ -95,10 +98,6 @@ class UnreachableError(Exception):
     """The API server did not answer; the text has its address and the reason."""
 
 
-class CredentialsError(UnreachableError):
-    """A certificate has expired, or the API server refuses the kubeconfig; the text says what to do."""
-
-
 class ApiError(Exception):
     """The API server refused a request."""
 
@@ -107,6 +106,14 @@ class ApiError(Exception):
         super().__init__(message)
         self.status = status
         self.causes = tuple(causes)
+
+
+class CredentialsError(ApiError):
+    """A certificate has ended, or the API server refuses the kubeconfig; the text says what to do. Waiting does not
+    help."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(401, message)
 
 
 class Api(Protocol):
@@ -128,6 +135,7 @@ class Cluster:
         from kubernetes import client, config
         from kubernetes.config.config_exception import ConfigException
 
+        self._kubeconfig = kubeconfig
         self._files: list[RawIOBase] = []
         self._give_back = weakref.finalize(self, _close, self._files)
         try:
@@ -161,6 +169,10 @@ class Cluster:
                         self._files.append(file)
                         fields[name] = f"/proc/self/fd/{file.fileno()}"
         return kubeconfig
+
+    @property
+    def _ended(self) -> str:
+        return ended_certificate(self._kubeconfig, datetime.datetime.now(datetime.UTC))
 
     def close(self) -> None:
         """Give the files back."""
@@ -196,11 +208,14 @@ class Cluster:
             status, content = int(answer.status), answer.response.read(LARGEST_ANSWER + 1)
         except (ApiException, HTTPError, OSError) as error:
             if "certificate has expired" in str(error):
-                raise CredentialsError(f"{self.host}: its certificate has expired: {_RENEW}") from None
+                raise CredentialsError(f"{self.host}: its certificate {_end_of_served(self.host)}: {RENEW}") from None
             said = error.reason or error if isinstance(error, ApiException) else _reason(error)
+            if ended := self._ended:  # its other certificates are as old, and without them it does not start
+                raise CredentialsError(f"{self.host}: {' '.join(str(said).split())}; {ended}: {RENEW}") from None
             raise UnreachableError(f"{self.host}: {' '.join(str(said).split())}") from None
         if status == 401:
-            raise CredentialsError(f"{self.host}: refuses the kubeconfig: if its certificate has expired, {_RENEW}")
+            why = self._ended or "if its certificate has expired"
+            raise CredentialsError(f"{self.host}: refuses the kubeconfig: {why}: {RENEW}")
         if len(content) > LARGEST_ANSWER:
             answer.response.close()
             raise UnreachableError(f"{self.host}: answers with more than {LARGEST_ANSWER} bytes")
@@ -300,6 +315,20 @@ def _refusal(status: int, text: str) -> ApiError:
         return ApiError(status, str(answer["message"]), causes)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ApiError(status, f"status {status}")
+
+
+def _end_of_served(host: str) -> str:
+    """When the certificate that a server serves has ended."""
+    import ssl
+
+    from cryptography import x509
+
+    server = urlsplit(host)
+    try:
+        served = ssl.get_server_certificate((str(server.hostname), server.port or 443), timeout=Cluster.connect_seconds)
+        return f"ended on {x509.load_pem_x509_certificate(served.encode()).not_valid_after_utc.date()}"
+    except (OSError, ValueError):
+        return "has expired"
 
 
 def _reason(error: Exception) -> str:

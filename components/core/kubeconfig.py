@@ -2,6 +2,7 @@
 file of the machine that uses them. Pure."""
 
 import base64
+import datetime
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from components.core.manifests import FieldError, Fields
-from components.core.untrusted import YamlError, yaml_value
+from components.core.untrusted import YamlError, printable, yaml_value
 
 MOST_CHARACTERS = 1_000_000
 """A kubeconfig with one cluster has 6,000."""
@@ -67,6 +68,21 @@ def kubeconfig_problems(text: str, *, one: bool = True) -> list[KubeconfigProble
         return list(_problems(Fields(value), one=one))
     except FieldError as error:
         return [KubeconfigProblem(str(error), "correct the field")]
+
+
+def ended_certificate(text: str, now: datetime.datetime) -> str:
+    """The first client certificate of a kubeconfig that is no longer valid, by name and last day; empty without one."""
+    try:
+        users = Fields(yaml_value(text, most=MOST_CHARACTERS)).groups("users")
+        given = [user.group("user").text("client-certificate-data") for user in users]
+        certificates = [one for data in filter(None, given) for one in _certificates(data)]
+    except (YamlError, FieldError, TypeError, ValueError):
+        return ""
+    for one in certificates:
+        if one.not_valid_after_utc <= now:
+            whose = printable(one.subject.rfc4514_string())
+            return f"the kubeconfig's client certificate of {whose} ended on {one.not_valid_after_utc.date()}"
+    return ""
 
 
 def public_kubeconfig(text: str) -> str:
@@ -138,6 +154,11 @@ def _is_https(server: str) -> bool:
 
 def _is_authority(data: str) -> bool:
     try:
-        return bool(x509.load_pem_x509_certificates(base64.b64decode(data, validate=True)))
+        return bool(_certificates(data))
     except ValueError:
         return False
+
+
+def _certificates(data: str) -> list[x509.Certificate]:
+    """PEM in base64, as in a kubeconfig. Raises ValueError."""
+    return x509.load_pem_x509_certificates(base64.b64decode(data, validate=True))

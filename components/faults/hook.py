@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -27,6 +27,41 @@ ETCD = (
     "on each control plane, see with `crictl ps --all` whether etcd and kube-apiserver run, and with "
     "`df /var/lib/etcd` whether etcd's disk has space; then run `pulumi up` again"
 )
+
+
+def answering(kubeconfig: pulumi.Input[str]) -> pulumi.Output[str]:
+    """The same kubeconfig. A preview asks the API server first, and has no kubeconfig if it does not answer.
+
+    Otherwise the provider would ask it ten times for each custom resource, one after the other: minutes. If only an
+    operator can make it answer, the preview fails. If the update may do that, it warns.
+    """
+    known = pulumi.Output.from_input(kubeconfig)
+    if not pulumi.runtime.is_dry_run():
+        return known
+    refused: list[str] = []
+
+    async def ask(text: str) -> str:
+        try:
+            await asyncio.to_thread(Cluster(text).text, "GET", "/version")
+        except (CredentialsError, KubeconfigError) as error:
+            refused.append(f"the cluster can't be changed: {error}")
+        except UnreachableError as error:
+            pulumi.log.warn(f"this preview does not compare what is in the cluster: {error}: {ETCD}")
+        except ApiError:  # it has answered
+            return text
+        else:
+            return text
+        return cast(str, pulumi.output.UNKNOWN)
+
+    answered: pulumi.Output[str] = known.apply(ask)
+
+    async def stop() -> None:  # an error that is only logged does not stop `pulumi up`
+        await answered.future()
+        if refused:
+            raise pulumi.RunError(refused[0])
+
+    pulumi.run(stop)
+    return answered
 
 
 def explain_failures(kubeconfig: pulumi.Output[str]) -> None:

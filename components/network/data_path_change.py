@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
-from components.kubernetes_api import ApiError, Cluster, CredentialsError, KubeconfigError, UnreachableError, get
+from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get
 from components.network.cilium.data_path import DataPath, from_config
 from components.network.cilium.model import Cilium
 from components.network.model import AnyCni, NetworkSpec
@@ -37,11 +37,7 @@ def announce_change(cni: AnyCni, network: NetworkSpec, kubeconfig: pulumi.Input[
     cilium: Cilium = cni
 
     async def ask(text: str) -> int:
-        try:
-            lines = await asyncio.to_thread(_read, text, cilium, network)
-        except CredentialsError as error:  # everything in the cluster would fail, each with the provider's own words
-            pulumi.log.error(f"the cluster can't be changed: {error}")
-            return 1
+        lines = await asyncio.to_thread(_read, text, cilium, network)
         for line in lines:
             pulumi.log.warn(line)
         return len(lines)
@@ -52,8 +48,6 @@ def announce_change(cni: AnyCni, network: NetworkSpec, kubeconfig: pulumi.Input[
 def _read(kubeconfig: str, cni: Cilium, network: NetworkSpec) -> list[str]:
     try:
         found = get(Cluster(kubeconfig), _CONFIG)
-    except CredentialsError:
-        raise
     except (ApiError, UnreachableError, KubeconfigError) as error:
         return [f"cni: whether the data path changes is not known: {CILIUM_CONFIG} can't be read ({error})"]
     return list(changes(cni, network, found.get("data") or {})) if found else []

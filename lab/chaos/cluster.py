@@ -34,6 +34,14 @@ _CERTIFICATES = {
     "front-proxy-client": "front-proxy-ca",
 }
 _KUBECONFIGS = ("admin", "controller-manager", "scheduler")
+_READY = """
+waited=0
+until kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
+	[ $waited -lt 120 ] || { echo "the API server is not ready" >&2; exit 1; }
+	waited=$((waited + 1))
+	sleep 1
+done
+"""
 _STATIC_PODS = ("kube-apiserver", "etcd", "kube-controller", "kube-scheduler")
 
 
@@ -170,7 +178,8 @@ def _certificates_end(trial: Trial) -> Seen:
         [found] = re.findall(r"client-certificate-data: (\S+)", text)
         made = base64.b64encode(_ended(trial, base64.b64decode(found).decode(), "ca").encode()).decode()
         _write(trial, path, text.replace(found, made))
-    trial.up(None, "--replace", trial.kept["urn"])  # the state has the kubeconfig of a year ago
+    # The state has the kubeconfig of a year ago.
+    trial.up(None, "--replace", trial.kept["urn"], "--target", trial.kept["urn"])
     _restart(trial)
     return seen(trial.up(changes.tenant))
 
@@ -179,7 +188,8 @@ def _renewed(trial: Trial) -> None:
     """As docs/howto/bootstrap-a-cluster.md says."""
     trial.in_machine(_FIRST, "kubeadm certs renew all")
     _restart(trial)
-    outcome = trial.up(changes.tenant, "--replace", trial.kept["urn"])
+    trial.in_machine(_FIRST, _READY)
+    outcome = trial.up(None, "--replace", trial.kept["urn"])
     if outcome.exit_code:
         raise LabError(f"`pulumi up --replace` of the kubeconfig: {outcome.diagnostics[-1500:]}")
     trial.deployment.write_kubeconfig()
@@ -272,7 +282,7 @@ FAULTS = (
         repair=_renewed,
         put_back=Trial.wait_for_api,
         change=changes.tenant,
-        says=("expired|not yet valid", "kubeadm certs renew"),
+        says=(r"certificate of CN=kubernetes-admin\S* ended on \d{4}-\d\d-\d\d", "kubeadm certs renew"),
         makes_anew=("kubeconfig",),
     ),
     Fault(

@@ -28,6 +28,7 @@ printf '#!/bin/sh\\ntouch {_REACHED}\\nsleep 3\\nexec /usr/bin/sync.real "$@"\\n
 rm -f {_REACHED}
 """
 _SYNC = "[ ! -e /usr/bin/sync.real ] || mv -f /usr/bin/sync.real /usr/bin/sync"
+_SPARE_KIB = 4  # one file that the script has removed
 # Everything that the platform's scripts write, on a small file system that is full.
 _FULL = "/etc /var/lib/vds-platform /var/lib/vds-platform-cluster"
 _FILL = f"""
@@ -149,8 +150,9 @@ def _without_spare(trial: Trial) -> None:
 def _disk_is_full(trial: Trial) -> Seen:
     trial.in_machine(_VICTIM, _FILL)
     outcome = trial.up(changes.sysctl)
-    if free := trial.in_machine(_VICTIM, "df --output=avail /run/chaos-full | tail -n 1").strip().strip("0"):
-        raise LabError(f"something made space on the full disk: {free} KiB")
+    free = int(trial.in_machine(_VICTIM, "df --output=avail /run/chaos-full | tail -n 1"))
+    if free > _SPARE_KIB or outcome.exit_code == 0:
+        raise LabError(f"the update wrote on the full disk, which has {free} KiB now: {outcome.changes}")
     return seen(outcome)
 
 

@@ -1,15 +1,19 @@
 """The program itself, under mocks: what it declares, in which order, and what it keeps secret."""
 
+import datetime
+
 import pulumi
 import pytest
 import yaml
 
 from components.core.labels import WAITED_FOR
+from components.nodes.reading import Fleet
 from components.pools.admission import Question
 from components.pools.announced import Wait
 from components.stackfile.parsing import SpecError
 from tests.support.bootstraps import bootstrap_data
 from tests.support.golden import assert_golden
+from tests.support.kubeconfigs import client_user, kubeconfig
 from tests.support.program import SECRETS, committed, run_program
 from tests.support.stacks import ROOT, existing_data, stack, stack_data
 
@@ -281,3 +285,36 @@ def test_a_firewall_is_confirmed_by_a_second_connection_before_anything_else_nee
         assert setup.urn in firewall.depends_on
         assert firewall.urn in commands[f"{node['name']}-packages"].depends_on
         assert "table inet vds_platform" in setup.inputs["stdin"]
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """Nodes are not read, and the cluster's API server does not run; gives the kubeconfig until a day."""
+    monkeypatch.setattr("components.nodes.reading.read_fleet", lambda *_, **__: Fleet({}))
+
+    def until(days):
+        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+        found = kubeconfig({"server": "https://127.0.0.1:1"}, client_user(ends))
+        monkeypatch.setattr("tests.support.program.ADMIN", found)
+        return found
+
+    return until
+
+
+def test_a_preview_with_a_certificate_that_has_ended_fails_and_says_what_to_do(silent):
+    """`make chaos`: with certificates of a year ago a preview waited for eight minutes, and was cut off."""
+    silent(-1)
+    said = (
+        r"the cluster can't be changed: https://127.0.0.1:1: Connection refused; the kubeconfig's client certificate "
+    )
+    with pytest.raises(pulumi.RunError, match=said + r".* ended on .*: run `kubeadm certs renew all`"):
+        run_program("oslo", bootstrap_data(), preview=True, readNodes="true")
+
+
+def test_a_preview_does_not_wait_for_an_api_server_that_does_not_run(silent):
+    found = silent(1)
+    program = run_program("oslo", bootstrap_data(), preview=True, readNodes="true")
+    said = "this preview does not compare what is in the cluster: https://127.0.0.1:1: Connection refused: on each"
+    assert [line for line in program.log if said in line]
+    [provider] = program.of("pulumi:providers:kubernetes")
+    assert provider.inputs.get("kubeconfig") != found

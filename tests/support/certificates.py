@@ -36,6 +36,23 @@ def made(*names: str) -> tuple[str, str]:
     return certificate.public_bytes(Encoding.PEM).decode(), private.decode()
 
 
+def client(ends: datetime.datetime) -> tuple[str, str]:
+    """Certificate and private key, PEM, of a cluster's administrator until then; valid for a year."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(_name("kubernetes-admin"))
+        .issuer_name(_name("kubernetes"))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ends - datetime.timedelta(days=365))
+        .not_valid_after(ends)
+        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM).decode(), private.decode()
+
+
 @cache
 def authority(kind: str = "ec", years: int = 10) -> tuple[str, str]:
     """Certificate and private key, PEM, of an authority that may sign: `ec` or `rsa`."""

@@ -3,6 +3,7 @@
 import base64
 import datetime
 import http.server
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -15,10 +16,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from components import kubernetes_api
 from components.kubernetes_api import Cluster, CredentialsError
-from components.network import data_path_change
+from tests.support import kubeconfigs
 from tests.support.api import kubeconfig, serving
-from tests.support.stacks import stack
+
+DAY = datetime.timedelta(days=1)
+ENDED = datetime.datetime.now(datetime.UTC) - DAY
+YESTERDAY = ENDED.date()
+RENEW = re.escape(kubernetes_api.RENEW)
 
 
 @pytest.fixture
@@ -26,15 +32,14 @@ def expired(tmp_path: Path) -> Iterator[str]:
     """A kubeconfig of an API server whose certificate ended yesterday; its authority is the certificate itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=2))
-        .not_valid_after(now - datetime.timedelta(days=1))
+        .not_valid_before(ENDED - DAY)
+        .not_valid_after(ENDED)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
         .public_bytes(serialization.Encoding.PEM)
@@ -57,19 +62,21 @@ def expired(tmp_path: Path) -> Iterator[str]:
 
 
 def test_an_api_server_whose_certificate_has_expired_is_said_with_the_remedy(expired: str) -> None:
-    with pytest.raises(CredentialsError, match=r"its certificate has expired: run `kubeadm certs renew all`"):
+    with pytest.raises(CredentialsError, match=f"its certificate ended on {YESTERDAY}: {RENEW}"):
         Cluster(expired).text("GET", "/version")
 
 
 def test_an_api_server_that_refuses_the_kubeconfig_is_said_with_the_remedy() -> None:
     with (
         serving([], status=401) as url,
-        pytest.raises(CredentialsError, match=r"if its certificate has expired, run `kubeadm certs renew all`"),
+        pytest.raises(CredentialsError, match=f"refuses the kubeconfig: if its certificate has expired: {RENEW}"),
     ):
         Cluster(kubeconfig(url)).text("GET", "/api/v1/namespaces")
 
 
-def test_a_preview_does_not_go_on_to_what_would_fail_anyway(expired: str) -> None:
-    spec = stack("oslo")
-    with pytest.raises(CredentialsError):
-        data_path_change._read(expired, spec.cni, spec.network)  # type: ignore[arg-type]  # Oslo has Cilium
+def test_an_api_server_that_does_not_run_without_its_certificates_is_said_by_that_of_the_kubeconfig() -> None:
+    """An API server whose certificate for etcd has ended does not start: its port refuses connections."""
+    text = kubeconfigs.kubeconfig({"server": "https://127.0.0.1:1"}, kubeconfigs.client_user(ENDED))
+    said = f"Connection refused; the kubeconfig's client certificate of CN=kubernetes-admin ended on {YESTERDAY}: "
+    with pytest.raises(CredentialsError, match=said + RENEW):
+        Cluster(text).text("GET", "/version")

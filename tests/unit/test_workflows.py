@@ -24,9 +24,9 @@ FORGEJO = sorted((EXAMPLES / "forgejo").glob("*.yml"))
 AGENCY = EXAMPLES / "agency" / "preview.yml"
 """For a repository of an agency: it runs a release of this project in place of the Makefile."""
 GITLAB = EXAMPLES / "gitlab" / ".gitlab-ci.yml"
-UNMERGED = {"pull_request", "pull_request_target", "workflow_run", "issue_comment", "merge_group"}
-"""What somebody without the right to merge can trigger. A tag may be of such a commit too: its job gets no secret, and
-its identity is the tag's, which no role of an environment trusts."""
+MERGED = {"push", "schedule", "workflow_dispatch"}
+"""Every other event somebody without the right to merge can trigger. A tag may be of such a commit too: its job gets no
+secret, and its identity is the tag's, which no role of an environment trusts."""
 REVIEWED = {"preview-of-code"}
 """Environments with required reviewers and without a secret: docs/howto/run-ci.md."""
 MAIN = "github.ref == 'refs/heads/main'"
@@ -38,6 +38,8 @@ class Job(NamedTuple):
     file: str
     name: str
     triggers: frozenset[str]
+    pushed: frozenset[str]
+    """What a push must be of: `branches`, `tags`; empty for every branch."""
     body: dict[str, Any]
     permissions: dict[str, str]
     text: str
@@ -47,6 +49,20 @@ class Job(NamedTuple):
     def environment(self) -> str:
         named = self.body.get("environment", "")
         return str(named["name"] if isinstance(named, dict) else named)
+
+    @property
+    def unmerged(self) -> frozenset[str]:
+        return self.triggers - MERGED
+
+    @property
+    def trusted(self) -> bool:
+        """Whether it gets a secret of a forge, or an identity that others trust."""
+        return bool(self.secrets) or self.permissions.get("id-token") == "write"
+
+    @property
+    def runners(self) -> frozenset[str]:
+        wanted = self.body.get("runs-on", ())
+        return frozenset([wanted] if isinstance(wanted, str) else wanted)
 
     @property
     def secrets(self) -> set[str]:
@@ -62,18 +78,23 @@ def jobs_of(file: str, text: str) -> Iterator[Job]:
     workflow = load(text)
     on = workflow[True]  # YAML reads a bare `on` as true
     triggers = frozenset([on] if isinstance(on, str) else on)
+    push = on.get("push") if isinstance(on, dict) else None
+    pushed = frozenset(f"{kind} {one}" for kind in ("branches", "tags") for one in (push or {}).get(kind, ()))
     for name, body in workflow["jobs"].items():
         given = body.get("permissions", workflow.get("permissions"))
         permissions = {"all": str(given)} if not isinstance(given, dict) else given
         text = yaml.safe_dump({"job": body, "env": workflow.get("env")})
-        yield Job(file, name, triggers, body, permissions, text)
+        yield Job(file, name, triggers, pushed, body, permissions, text)
 
 
 def authority_problems(job: Job) -> list[str]:
     """What an unmerged branch could reach through this job."""
     found = []
-    unmerged = job.triggers & UNMERGED
-    dispatched = "workflow_dispatch" in job.triggers  # from any branch, with that branch's text
+    unmerged = job.unmerged
+    # From any branch, with that branch's text.
+    dispatched = sorted(job.triggers & {"workflow_dispatch"})
+    limited = job.pushed and job.pushed <= {"branches main", "tags v*"}
+    dispatched += ["push"] if "push" in job.triggers and not limited else []
     bound = job.environment and MAIN in str(job.body.get("if", ""))
     if unmerged and job.secrets:
         found.append(f"{', '.join(sorted(unmerged))} gets the secrets {', '.join(sorted(job.secrets))}")
@@ -83,8 +104,10 @@ def authority_problems(job: Job) -> list[str]:
         found.append(f"an unmerged change gets the environment {job.environment}")
     if job.secrets and not job.environment:
         found.append("its secrets are of the repository: every branch can read them")
-    if dispatched and (job.secrets or job.permissions.get("id-token") == "write") and not bound:
-        found.append("workflow_dispatch of any branch gets its secrets or identity")
+    if dispatched and job.trusted and not bound:
+        found.append(f"{', '.join(dispatched)} of any branch gets its secrets or identity")
+    if job.trusted and (stored := re.findall(r"\S*(?:actions/cache(?:/restore)?|download-artifact)@", job.text)):
+        found.append(f"it takes over what another job has stored: {', '.join(stored)}")
     runs_change = "pull_request.head" in yaml.safe_dump([step.get("with") for step in job.body["steps"]])
     if unmerged and runs_change and job.environment not in REVIEWED:
         found.append("it checks out an unmerged change without a reviewer")
@@ -164,10 +187,55 @@ def test_each_way_to_production_is_found(change: dict[str, Any]) -> None:
     assert all(authority_problems(job) for job in jobs_of("x.yml", text))
 
 
+@pytest.mark.parametrize(
+    ("on", "step", "problem"),
+    [
+        ({"push": {"branches": ["main"]}}, {"run": "make"}, None),
+        ({"push": {"tags": ["v*"]}}, {"run": "make"}, None),
+        ("push", {"run": "make"}, "push of any branch gets its secrets"),
+        ({"push": {"branches": ["main", "feature/*"]}}, {"run": "make"}, "push of any branch gets its secrets"),
+        ({"pull_request_review": None}, {"run": "make"}, "an unmerged change gets an identity"),
+        ({"push": {"branches": ["main"]}}, {"uses": "actions/cache@x"}, "what another job has stored: actions/cache@"),
+        ({"push": {"tags": ["v*"]}}, {"uses": "actions/download-artifact@x"}, "what another job has stored"),
+    ],
+)
+def test_an_identity_is_of_what_was_merged_and_of_nothing_that_another_job_has_left(
+    on: Any, step: dict[str, str], problem: str | None
+) -> None:
+    body = {"permissions": {"id-token": "write"}, "steps": [step]}
+    [job] = jobs_of("x.yml", yaml.safe_dump({True: on, "jobs": {"x": body}}))
+    found = authority_problems(job)
+    assert (found == []) if problem is None else any(problem in one for one in found)
+
+
+@pytest.mark.parametrize("files", [WORKFLOWS, FORGEJO], ids=["github", "forgejo"])
+def test_no_unmerged_change_runs_on_the_machine_that_gets_the_secrets(files: list[Path]) -> None:
+    """A job leaves what it likes on a machine: files, a changed program, a process."""
+    jobs = [job for path in files for job in jobs_of(path.name, path.read_text())]
+    trusted = {label for job in jobs if job.secrets for label in job.runners}
+    assert trusted
+    assert [job.name for job in jobs if job.unmerged and job.runners & trusted] == []
+
+
+def test_gitlab_runs_an_unmerged_change_on_another_runner_and_without_an_identity() -> None:
+    content = load(GITLAB.read_text())
+    preview, trusted = content["default"]["tags"], content[".oslo"]["tags"]
+    assert not set(preview) & set(trusted)
+    for name, job in content.items():
+        rules = str(job.get("rules", "")) if isinstance(job, dict) else ""
+        if "merge_request_event" in rules:
+            assert job["extends"] == ".change"
+            assert not job.keys() & {"tags", "id_tokens", "secrets"}
+            assert job.get("environment", {}).get("name", "preview-of-code") == "preview-of-code"
+        elif rules:
+            assert job["extends"] == ".oslo", name
+            assert rules.count("if") == rules.count("$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH")
+
+
 def test_the_job_that_has_a_token_executes_nothing_of_the_change() -> None:
     """Findings 3 and 25: it runs the default branch's code on an artifact that is parsed."""
     [job] = jobs_of("comment.yml", (FOLDER / "comment.yml").read_text())
-    assert job.triggers == {"workflow_run"}
+    assert job.triggers == job.unmerged == {"workflow_run"}
     assert job.permissions == {"actions": "read", "contents": "read", "pull-requests": "write"}
     for step in job.body["steps"]:
         if "checkout" in step.get("uses", ""):

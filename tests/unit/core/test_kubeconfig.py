@@ -1,12 +1,13 @@
 """Which kubeconfigs are taken."""
 
+import datetime
 import json
 from typing import Any
 
 import pytest
 
-from components.core.kubeconfig import kubeconfig_problems, public_kubeconfig
-from tests.support.kubeconfigs import SECRET, kubeconfig
+from components.core.kubeconfig import ended_certificate, kubeconfig_problems, public_kubeconfig
+from tests.support.kubeconfigs import SECRET, client_user, kubeconfig
 
 
 def test_a_kubeconfig_with_a_verified_server_is_taken() -> None:
@@ -56,6 +57,7 @@ def test_one_context_is_the_stacks_and_other_programs_may_have_several() -> None
 def test_what_is_no_kubeconfig_is_a_problem_and_not_a_crash(text: str) -> None:
     assert kubeconfig_problems(text)
     assert SECRET not in public_kubeconfig(text)
+    assert ended_certificate(text, datetime.datetime.now(datetime.UTC)) == ""
 
 
 def test_the_public_part_has_no_credentials_and_is_judged_alike() -> None:
@@ -64,3 +66,13 @@ def test_the_public_part_has_no_credentials_and_is_judged_alike() -> None:
         public = public_kubeconfig(text)
         assert SECRET not in public
         assert kubeconfig_problems(public) == kubeconfig_problems(text)
+
+
+def test_a_client_certificate_that_has_ended_is_named_with_its_last_day() -> None:
+    ends = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
+    text, second = kubeconfig(user=client_user(ends)), datetime.timedelta(seconds=1)
+    assert ended_certificate(text, ends - second) == ""
+    said = "the kubeconfig's client certificate of CN=kubernetes-admin ended on 2026-11-25"
+    assert ended_certificate(text, ends) == said
+    assert ended_certificate(kubeconfig(), ends) == "", "a token has no end that can be read"
+    assert ended_certificate(kubeconfig(user={"client-certificate-data": "!"}), ends) == ""

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, UnreachableError
+from components.kubernetes_api import SERVER_SIDE_APPLY, ApiError, CredentialsError, UnreachableError
 from components.pools import admission
 from components.pools.admission import SECONDS, unanswered
 from components.pools.render import address_pool
@@ -56,6 +56,13 @@ def test_a_webhook_that_refuses_has_answered(answer, reason):
     assert reason in found
     assert bool(reason) == bool(found)
     assert ("dryRun", "All") in cluster.query
+
+
+def test_a_certificate_that_has_ended_is_not_waited_for():
+    cluster = Cluster(CredentialsError("https://192.0.2.11:6443: its certificate ended on 2026-11-25: renew it"))
+    with pytest.raises(OperationError, match=r"its certificate ended on 2026-11-25: renew it") as caught:
+        command.wait(lambda: unanswered(cluster, POOL), Clock(), report=pytest.fail)
+    assert not isinstance(caught.value, IncompleteError)
 
 
 def test_it_waits_until_there_is_no_reason_any_more():
