@@ -53,7 +53,7 @@ class Route(pulumi.ComponentResource):
         both = _checked(self, name, args, model.Route, route_problems)
         keeps = None
         if "steps" in (args.get("canary") or {}):
-            keeps = keep_weights(child(name, "weights"), _own_cluster)
+            keeps = keep_weights(child(name, "weights"), _own_cluster, _REMEDY)
         _declare(self, name, Part("route", API, "HTTPRoute", route_manifest), both, keeps)
         self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
         self.register_outputs({"urls": self.urls})
@@ -100,6 +100,9 @@ def _shown(error: AgencyError) -> Exception:
         return pulumi.RunError(str(error))
     # The list may be empty and not None: pulumi 3.272 (create_grpc_invalid_properties_status) fails by itself then.
     return InputPropertiesError(str(error), [])
+
+
+_REMEDY = "set KUBECONFIG to the one file that the provider has, or remove canary.steps first"
 
 
 async def _own_cluster() -> Cluster:

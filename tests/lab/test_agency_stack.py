@@ -243,7 +243,7 @@ def test_a_canary_with_steps_keeps_the_share_of_its_record_beside_every_update(s
     stack.api.request("PATCH", lease, {"metadata": {"annotations": {PROGRESS: "{"}}})
     code, said = stack.run("up", text, with_steps(name, addHeaders={"X-Three": "3"}))
     assert code != 0
-    assert "is not changed, because the record of its canary can't be read" in said
+    assert f"is not changed, because the record of its canary can't be read (Lease canary.{name} is damaged" in said
     assert "X-Three" not in json.dumps(live()["spec"])
 
     up(canary={"percent": 10})

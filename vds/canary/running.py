@@ -63,10 +63,7 @@ class Canaried(NamedTuple):
             found = get(self.cluster, self.path)
             return records.held(found) if found else None
         except records.RecordError as error:
-            raise OperationError(
-                f"{self.item}: its record is damaged, or of another version of vds: run "
-                f"`kubectl delete lease {error} --namespace {self.route.namespace}`, then `{self.words('abort')}`"
-            ) from None
+            raise OperationError(f"{self.item}: {error}") from None
 
     def write(self, record: Record, before: Held | None, *, holder: str, now: float) -> None:
         """Write the record over the version that was read. Raises ChangedError if there is a newer one."""

@@ -15,8 +15,11 @@ from components.kubernetes_api import ApiError, Cluster, KubeconfigError, Unreac
 _ERRORS = (ApiError, UnreachableError, KubeconfigError, RecordError, RouteError, OSError)
 
 
-def keep_weights(name: str, cluster: Callable[[], Awaitable[Cluster | None]]) -> pulumi.ResourceOptions:
+def keep_weights(
+    name: str, cluster: Callable[[], Awaitable[Cluster | None]], remedy: str = "run this again"
+) -> pulumi.ResourceOptions:
     """Options of such routes. `name`: of the hooks, once in a program. `cluster`: None where there is none yet.
+    `remedy`: what to do if the cluster can't be asked.
 
     A change of the weights alone is no change. When something else of the route changes, the engine writes the weights
     of its state, and a hook those of the record directly afterwards. A route that is new, or whose canary had no steps
@@ -29,7 +32,7 @@ def keep_weights(name: str, cluster: Callable[[], Awaitable[Cluster | None]]) ->
             if api is not None:
                 await asyncio.to_thread(_check, api, args)
         except _ERRORS as error:
-            raise _refused(args, error) from None
+            raise _refused(args, error, remedy) from None
 
     async def restore(args: pulumi.ResourceHookArgs) -> None:
         try:
@@ -75,9 +78,9 @@ def _restore(api: Cluster, args: pulumi.ResourceHookArgs) -> None:
     weights.put(api, route, weights.recorded(api, route))
 
 
-def _refused(args: pulumi.ResourceHookArgs, error: Exception) -> Exception:
-    known = _metadata(args.old_outputs)
+def _refused(args: pulumi.ResourceHookArgs, error: Exception, remedy: str) -> Exception:
+    known, more = _metadata(args.old_outputs), "" if isinstance(error, RecordError) else f": {remedy}"
     return RouteError(
         f"route '{known.get('name')}' in {known.get('namespace')}: is not changed, because the record of its canary "
-        f"can't be read ({error}): set KUBECONFIG to the one file that the provider has, or remove canary.steps first"
+        f"can't be read ({error}){more}"
     )

@@ -29,7 +29,7 @@ ENDED: tuple[Phase, ...] = ("finished", "rolled-back")
 
 
 class RecordError(ValueError):
-    """A record that can't be read."""
+    """A record that can't be read; the text says what to do."""
 
 
 class Record(NamedTuple):
@@ -110,7 +110,11 @@ def held(item: Mapping[str, Any]) -> Held:
         if renewed:
             until = datetime.fromisoformat(str(renewed)).timestamp() + int(spec["leaseDurationSeconds"])
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        raise RecordError(item["metadata"]["name"]) from None
+        name, namespace = item["metadata"]["name"], item["metadata"]["namespace"]
+        raise RecordError(
+            f"Lease {name} is damaged, or of another version of vds: run `kubectl delete lease {name} --namespace "
+            f"{namespace}`, then `vds canary abort {name.removeprefix(CANARY_RECORD)} --namespace {namespace}`"
+        ) from None
     holder, version = spec.get("holderIdentity") or "", item["metadata"].get("resourceVersion") or ""
     return Held(record, str(holder), until, str(version))
 
