@@ -46,6 +46,7 @@ _MODULES = {
     "reach": ("reach:reach", "Show which pods reach which, and the rule that decides."),
     "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),
     "recover": ("recover:recover_command", "Make a stack ready for `pulumi up` after an update that was killed."),
+    "restore": ("restore:restore", "Make lost control planes again, on new machines, from a snapshot of etcd."),
     "tenant": ("tenant:app", "Register agencies: check, update, list and retire their namespaces."),
     "upgrade": ("upgrade:upgrade_command", "Drain a node and upgrade it. Pulumi runs this when packages change."),
     "validate": ("validate:validate", "Check stack files, without nodes, engine or login."),

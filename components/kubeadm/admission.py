@@ -80,8 +80,8 @@ class Admission:
         if members:
             raise AdmissionError(
                 f"{self._first.name} would make a new cluster, but {', '.join(members)} already in one: put a control "
-                "plane that runs first in the stack file. To make a new cluster of these nodes, remove them from the "
-                "stack file, run `pulumi up`, and add them again"
+                "plane that runs first in the stack file. If all control planes are lost, run `vds restore`. To make a "
+                "new cluster of these nodes, remove them from the stack file, run `pulumi up`, and add them again"
             )
         key = await self._ca_key.future()
         await self._member(self._first, "authority", Credentials(), str(key))

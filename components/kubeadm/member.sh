@@ -379,7 +379,8 @@ tell() {
 
 only_a_member() {
 	[ -e "$state/joined" ] || {
-		complain "is no member of the cluster any more: remove it from the stack file, run pulumi up, and add it again"
+		complain "is no member of the cluster any more: remove it from the stack file, run pulumi up, and add it again;" \
+			"if all control planes are lost, run vds restore"
 		stop_if_problems 3
 	}
 }

@@ -254,6 +254,7 @@ READ = {
     "backup check": ["backup", "check", "-s", "{stack}"],
     "bench": ["bench", "network", "-s", "{stack}", "--image", f"quay.io/bench@sha256:{'0' * 64}"],
     "gateway-crds": ["gateway-crds", "-s", "{stack}"],
+    "restore": ["restore", "-s", "{stack}", "--yes"],
     "recover": ["recover", "-s", "{stack}"],
     "charts check": ["charts", "check", "-s", "{stack}"],
     "charts images": ["charts", "images", "-s", "{stack}", "--json"],

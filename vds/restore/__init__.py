@@ -1,0 +1,1 @@
+"""`vds restore`: makes a lost control plane again from a snapshot."""

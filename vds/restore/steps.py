@@ -1,0 +1,160 @@
+"""The steps that make a lost control plane again on new machines. Each can be run again."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from components.kubeadm import scripts
+from components.kubeadm.backup.credentials import ACCESS_KEY
+from components.kubeadm.backup.render import RUN_SECONDS, agent_program, settings
+from components.kubeadm.credentials import CA_KEY, Credentials
+from components.kubeadm.render import api_server
+from components.kubeadm.scripts import member_script, script_without_secrets
+from components.kubeadm.security import encryption
+from components.kubeadm.security.encryption import ENCRYPTION_KEYS, write_script
+from components.kubernetes_api import Api, ApiError, UnreachableError
+from components.nodes.model import NodeSpec
+from components.nodes.settings.script import RUN_SECONDS as SETTINGS_SECONDS
+from components.nodes.settings.script import node_script
+from vds.backup.running import PROGRAM, ask, given, wanted
+from vds.shared.errors import IncompleteError, OperationError
+from vds.shared.ssh import private_key, run_everywhere
+from vds.shared.stack import Opened
+
+_ASK_SECONDS = 30
+_API_SECONDS = 120
+"""Until the endpoint in front of the API servers has found the one that has come back."""
+_AGAIN = "correct that and run `vds restore` again: it continues from there"
+Say = Callable[[str], None]
+
+
+class Restore:
+    """One restore. `say` is told what is done."""
+
+    def __init__(self, opened: Opened, say: Say) -> None:
+        """Raises OperationError if the stack has no backup, or lacks a secret that a restore needs."""
+        self._opened, self._say = opened, say
+        self.bootstrap, self._backup = wanted(opened)
+        self.first, *self.others = self.bootstrap.control_planes
+        self._ca_key = opened.secret(CA_KEY, "the cluster is made again with its own authority")
+        self._encryption_keys = opened.secret(ENCRYPTION_KEYS, "Secrets in the snapshot are encrypted with it")
+        self._given = given(opened, self.first, decrypts=True)
+        self._access_key = opened.secret(ACCESS_KEY, "the bucket asks for it")
+
+    def refuse_what_lives(self) -> set[str]:
+        """The control planes that this restore has made already. Raises OperationError if another is alive."""
+        control_planes = self.bootstrap.control_planes
+        answers = self._run(control_planes, [scripts.IS_MEMBER] * len(control_planes), "sh -s", _ASK_SECONDS, "asking")
+        known = {name: set(text.split()) for name, text in answers.items()}
+        done = {name for name, files in known.items() if "joined" in files}
+        if done and "restored-from" not in known[self.first.name]:
+            raise OperationError(
+                f"{', '.join(sorted(done))} still in the cluster, and its etcd is newer than every snapshot: nothing "
+                "was changed. Replace the lost control planes instead (docs/howto/bootstrap-a-cluster.md)"
+            )
+        return done
+
+    def prepare(self, nodes: Sequence[NodeSpec]) -> None:
+        """Kernel settings, packages and the keys of Secrets, on all nodes at once."""
+        requirements = self._opened.spec.node_requirements
+        self._run(nodes, [node_script(node, requirements) for node in nodes], "sh -s apply", SETTINGS_SECONDS, "setup")
+        texts = [script_without_secrets(self.bootstrap, node) for node in nodes]
+        self._run(nodes, texts, "sh -s prepare", scripts.RUN_SECONDS, "packages")
+        self._run(nodes, [self._keys(node) for node in nodes], "sh -s write", encryption.RUN_SECONDS, "encryption keys")
+        self._say(f"{_names(nodes)} set up, with packages and encryption keys")
+
+    def _keys(self, node: NodeSpec) -> str:
+        security, server = self.bootstrap.cluster.security, api_server(self.bootstrap, node)
+        return write_script(node.name, server, first=node == self.first, security=security, keys=self._encryption_keys)
+
+    def restore(self, snapshot: str) -> dict[str, Any]:
+        """etcd's folder on the first control plane. Returns what is said of the snapshot."""
+        [answer] = ask(self._opened, [self.first], "restore", [{**self._given, "object": snapshot}])
+        if answer.problem:
+            raise IncompleteError(f"{answer.problem}: {_AGAIN}")
+        return answer.found
+
+    def found_again(self) -> None:
+        """The first control plane, by kubeadm, with the restored etcd and the cluster's own authority."""
+        script = member_script(self.bootstrap, self.first, Credentials(), self._ca_key)
+        self._run([self.first], [script], "sh -s authority", scripts.RUN_SECONDS, "authority")
+        script = script_without_secrets(self.bootstrap, self.first)
+        self._run([self.first], [script], "sh -s apply", scripts.RUN_SECONDS, "kubeadm")
+        self._say(f"{self.first.name} is a control plane again")
+
+    def join(self, api: Api, nodes: Sequence[NodeSpec]) -> None:
+        """The other control planes, one after the other. Their old Node objects are deleted, because kubeadm refuses a
+        name that a ready node has."""
+        if not nodes:
+            return
+        for node in nodes:
+            self._delete_node(api, node.name)
+        drawn = Credentials.drawn(secrets.choice)
+        for verb, credentials in (("admit", drawn._replace(certificate_key="")), ("upload", drawn)):
+            script = member_script(self.bootstrap, self.first, credentials)
+            self._run([self.first], [script], f"sh -s {verb}", scripts.RUN_SECONDS, verb)
+        for node in nodes:
+            script = member_script(self.bootstrap, node, drawn)
+            self._run([node], [script], "sh -s apply", scripts.RUN_SECONDS, "kubeadm")
+            self._say(f"{node.name} is a control plane again")
+
+    def _delete_node(self, api: Api, name: str) -> None:
+        deadline = time.monotonic() + _API_SECONDS
+        while True:
+            try:
+                api.request("DELETE", f"/api/v1/nodes/{name}")
+            except ApiError as error:
+                if error.status == 404:
+                    return
+                raise IncompleteError(f"Node {name} can't be deleted ({error}): {_AGAIN}") from None
+            except UnreachableError as error:
+                if time.monotonic() > deadline:
+                    raise IncompleteError(f"the API server's endpoint does not answer ({error}): {_AGAIN}") from None
+                time.sleep(1)
+            else:
+                return
+
+    def back_up_again(self) -> None:
+        """The timer of snapshots on every control plane, which the engine believes to be there."""
+        nodes = self.bootstrap.control_planes
+        texts = [
+            agent_program(
+                {**settings(self.bootstrap, self._backup, node), "access_key": self._access_key}, installs=True
+            )
+            for node in nodes
+        ]
+        self._run(nodes, texts, f"{PROGRAM} install", RUN_SECONDS, "backup")
+
+    def _run(
+        self, nodes: Sequence[NodeSpec], texts: Sequence[str], program: str, seconds: float, what: str
+    ) -> dict[str, str]:
+        """What the nodes printed. Raises IncompleteError with every reason if one failed."""
+        outputs = {node.name: b"" for node in nodes}
+
+        def collect(node: str, piece: bytes) -> None:
+            outputs[node] += piece
+
+        runs = run_everywhere(
+            nodes,
+            texts,
+            self._opened.spec.ssh,
+            private_key(self._opened.ssh_private_key),
+            seconds=seconds,
+            on_output=collect,
+            program=program,
+        )
+        failed = [
+            run.errors if run.errors.startswith("node ") else f"node {run.node}: {what}: {run.errors[-1500:]}"
+            for run in runs
+            if run.status != 0
+        ]
+        if failed:
+            raise IncompleteError(*(f"{reason}: {_AGAIN}" for reason in failed))
+        return {name: text.decode(errors="replace") for name, text in outputs.items()}
+
+
+def _names(nodes: Sequence[NodeSpec]) -> str:
+    return ", ".join(node.name for node in nodes)
