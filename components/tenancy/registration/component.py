@@ -73,7 +73,9 @@ class RegisteredTenant(pulumi.ComponentResource):
     ) -> None:
         name = registration.tenant
         super().__init__(token("RegisteredTenant"), name)
-        hooks = pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook("wait-for-contract", until_contract_is_read)])
+        hooks = pulumi.ResourceHookBinding(
+            on_error=[pulumi.ErrorHook(child(name, "wait-for-contract"), until_contract_is_read)]
+        )
         made = []
         for namespace in registration.namespace_names:
             key = namespace.removeprefix(f"{name}-")
