@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError
+from components.kubernetes_api import Api, ApiError, Cluster, CredentialsError, UnreachableError
 from components.pools.announced import SECONDS, Announcement, Owner, Wait, announcement, remedy
 from vds.shared import engine
 from vds.shared.clock import Clock
@@ -27,6 +27,8 @@ def wait(
             found = announcement(api, wanted.namespace, wanted.gateway, wanted.owner)
         except UnreachableError as error:
             return f"the cluster does not answer ({error})"
+        except CredentialsError as error:
+            raise OperationError(f"{item}: {error}") from None
         except ApiError as error:
             raise OperationError(f"{item}: the cluster refused ({error}): use an administrator's kubeconfig") from None
         silent = "" if found.reason else _silent(found.address, wanted.ports, connect or answers)

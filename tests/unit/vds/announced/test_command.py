@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from components.kubernetes_api import ApiError, UnreachableError
+from components.kubernetes_api import ApiError, CredentialsError, UnreachableError
 from components.pools.announced import SECONDS, Wait, owner
 from components.pools.model import Bgp, ByCilium
 from tests.support.stacks import stack
@@ -131,6 +131,12 @@ def test_a_connection_is_really_made() -> None:
         port = server.getsockname()[1]
         assert command.answers("127.0.0.1", port) == ""
     assert command.answers("127.0.0.1", port) == "Connection refused"
+
+
+def test_a_certificate_that_has_ended_has_its_own_remedy() -> None:
+    error = CredentialsError("https://192.0.2.11:6443: its certificate ended on 2026-11-25: renew it")
+    with pytest.raises(OperationError, match=r"ended on 2026-11-25: renew it$"):
+        Cluster(**{L2: error}).wait()
 
 
 def test_a_refusal_is_no_announcement() -> None:
