@@ -1,5 +1,6 @@
 """The questions that are asked from inside the lab's namespaces."""
 
+import http.client
 import socket
 import threading
 from contextlib import closing
@@ -89,3 +90,51 @@ def test_a_name_is_resolved_by_asking_the_server_itself(code: int, expected: str
         assert probe.resolve("127.0.0.1", "web.butikk.svc.cluster.local", port)["address"] == expected
     finally:
         server.join()
+
+
+def closing_server(answers: int) -> tuple[int, threading.Event, threading.Thread]:
+    """A server that gives some answers on each connection, and then closes it when the next request comes."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.1)
+    ended = threading.Event()
+
+    def serve() -> None:
+        with closing(server):
+            while not ended.is_set():
+                try:
+                    connection, _ = server.accept()
+                except TimeoutError:
+                    continue
+                with closing(connection):
+                    connection.settimeout(60)
+                    for _ in range(answers):
+                        if not connection.recv(4096):
+                            break
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    connection.recv(4096)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return int(server.getsockname()[1]), ended, thread
+
+
+class Plain(http.client.HTTPConnection):
+    """A connection without TLS in place of the probe's own."""
+
+    def __init__(self, address: str, port: int, *_: str, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout)
+
+
+@pytest.mark.parametrize(("answers", "fails"), [(2, False), (0, True)])
+def test_only_a_connection_that_waited_may_be_closed(
+    monkeypatch: pytest.MonkeyPatch, answers: int, fails: bool
+) -> None:
+    monkeypatch.setattr(probe, "_Https", Plain)
+    port, ended, server = closing_server(answers)
+    try:
+        found = probe.load("127.0.0.1", port, "shop.example.no", "/", "", 1)
+    finally:
+        ended.set()
+        server.join()
+    assert bool(found["failures"]) is fails
+    assert bool(found["answered"]) is not fails
