@@ -91,7 +91,7 @@ def main(pack: str) -> None:
     """Serve the command until standard input closes."""
     signal.signal(signal.SIGINT, lambda *_: None)  # the engine gets it too, and ends the update
     outcomes, sys.stdout = sys.stdout, sys.stderr
-    running = _Pack()
+    running = _Pack(Path(pack))
     _server, port = _serve(running)  # it serves as long as this name has it
     environment = {**_MEMORY, **os.environ, "PULUMI_DEBUG_LANGUAGES": f"python:{port}"}
     for line in sys.stdin:
@@ -179,12 +179,18 @@ def _program() -> None:
 class _Pack:
     """The policy pack, which Pulumi's SDK serves in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._port = b""
 
     def port(self, folder: str, arguments: list[str]) -> bytes:
-        """Where it is served, as it says it; empty if it did not start."""
+        """Where it is served, as it says it; empty if it did not start, or if another folder's code was asked for.
+
+        Every process of this machine can ask.
+        """
+        if Path(folder).resolve() != self._folder:
+            return b""
         if self._process is None or self._process.poll() is not None:
             words = [sys.executable, "-u", "-m", __spec__.name, _PACK, *arguments, folder]
             pipe = subprocess.PIPE
