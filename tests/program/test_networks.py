@@ -193,9 +193,9 @@ def test_gateway_apis_kinds_come_before_the_network_and_the_guard_after_them(tmp
     program = run_program("oslo", data)
     crds = {item.urn for item in program.of(":CustomResourceDefinition")}
     assert len(crds) == 2
-    members = {item.urn: item.name for item in program.of("remote:Command") if item.name.endswith("-membership")}
+    upgraded = {item.urn: item.name for item in program.of("local:Command") if item.name.endswith("-upgrade")}
     for item in program.of(":CustomResourceDefinition"):
-        assert [members[urn] for urn in item.depends_on if urn in members] == ["osl-cp-1-membership"]
+        assert [upgraded[urn] for urn in item.depends_on if urn in upgraded] == ["osl-cp-1-upgrade"]
         assert item.retained
     policies = program.of(":ValidatingAdmissionPolicy")
     [policy] = [item for item in policies if item.name.startswith("gateway-crds")]
