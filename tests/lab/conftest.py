@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.core.names import PROJECT
 from lab import fabric
 from lab.cluster import Cluster
 from lab.deploy import Deployment
@@ -100,6 +101,11 @@ class Lab:
         file = self.layout.state / "Pulumi.variant.yaml"
         file.write_text(yaml.safe_dump(content))
         return file
+
+    def set_secret(self, file: Path, name: str, value: str) -> None:
+        """Write one more secret of the stack into a variant of its file."""
+        words = ["config", "set", "--stack", "lab", "--config-file", str(file), "--secret", "--raw"]
+        self.deployment.quietly([*words, f"{PROJECT}:{name}"], value.encode())
 
     def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`vds doctor` of the lab."""

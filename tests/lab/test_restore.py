@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from components.core.names import PROJECT
 from lab import data_center, fabric
 from lab.asking import ask, from_host
 from lab.layout import CLIENT, CONTROL_PLANES, OPERATOR, REGISTRY_NAME, SITE
@@ -88,18 +87,7 @@ def configured(lab: Lab) -> Path:
     keygen = subprocess.run([lab.tools.path("age-keygen")], capture_output=True, text=True, check=True)
     file = lab.variant(with_backup(keygen.stderr.split()[-1]))
     for name, value in (("backupAccessKey", f"{KEY_ID}:{SECRET}"), ("backupIdentity", keygen.stdout.split()[-1])):
-        words = [
-            "config",
-            "set",
-            "--stack",
-            "lab",
-            "--config-file",
-            str(file),
-            "--secret",
-            "--raw",
-            f"{PROJECT}:{name}",
-        ]
-        lab.deployment.quietly(words, value.encode())
+        lab.set_secret(file, name, value)
     return file
 
 
