@@ -96,16 +96,9 @@ POINTS: dict[str, Callable[[], bool]] = {
 """In the order in which one run comes to them, the last one seconds after the others: its class is accepted first."""
 
 
-@pytest.mark.parametrize(
-    "points",
-    [
-        pytest.param(["a machine is starting", "the cluster is being made"], id="two"),
-        pytest.param(list(POINTS), id="all", marks=pytest.mark.nightly),
-    ],
-)
-def test_killed_at_one_point_after_the_other_the_last_run_recovers(fresh: None, points: list[str]) -> None:
-    for point in points:
-        when = POINTS[point]
+@pytest.mark.nightly
+def test_killed_at_one_point_after_the_other_the_last_run_recovers(fresh: None) -> None:
+    for point, when in POINTS.items():
         assert not when(), f"{point}: before the run has begun"
         assert interrupted_up(when), f"{point}: the run ended without coming to it"
     assert up()["ok"]
