@@ -16,6 +16,7 @@ from components.core.names import METALLB_SYSTEM
 from components.core.types import as_label
 from components.pools.addresses import address_block
 from components.pools.model import BfdProfile, Peer, Pool
+from components.pools.render import BGP_PORT
 from components.pools.rules import Pooled, overlap_problems
 
 RULE = "metallb-import"
@@ -23,7 +24,6 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _ECHO_MILLISECONDS = 50
 """Default of `echo-interval`."""
-_BGP_PORT = 179
 
 
 class _Old(Spec):
@@ -52,7 +52,7 @@ class OldPeer(_Old):
     peer_asn: int
     peer_address: str
     source_address: str | None = None
-    peer_port: int = _BGP_PORT
+    peer_port: int = BGP_PORT
     hold_time: str = ""
     keepalive_time: str = ""
     router_id: str = ""
@@ -138,6 +138,8 @@ class _Reading:
         self.old, self.place = old, place
         self.changed: list[Finding] = []
         self.problems: list[Finding] = []
+        self.pooled: list[Pooled] = []
+        """The blocks of the pools that were read so far."""
         self.peers = [f"peer{number}" for number, _ in enumerate(old.peers, 1)]
 
     def pool(self, index: int, old: OldPool) -> dict[str, Any]:
@@ -162,7 +164,7 @@ class _Reading:
     def _addresses(self, old: OldPool, name: str, path: Path) -> Iterator[str]:
         for number, text in enumerate(old.addresses):
             try:
-                address_block(text)
+                self.pooled.append(Pooled(name, address_block(text)))
             except ValueError as error:
                 at = (*path, "addresses", number)
                 said, _, remedy = str(error).rpartition(": ")
@@ -215,7 +217,7 @@ class _Reading:
         ):
             if text and (found := self._seconds(text, item, (*path, field))) is not None:
                 made[key] = found
-        if old.peer_port != _BGP_PORT:
+        if old.peer_port != BGP_PORT:
             made["port"] = old.peer_port
         if old.source_address:
             made["sourceAddress"] = old.source_address
@@ -265,13 +267,7 @@ class _Reading:
     def together(self) -> None:
         """What concerns the whole configuration."""
         path: Path = ("address-pools",)
-        pooled = [
-            Pooled(as_label(pool.name), address_block(text))
-            for pool in self.old.address_pools
-            for text in pool.addresses
-            if _is_block(text)
-        ]
-        self.problems += [self._located(one, path) for one in overlap_problems(pooled)]
+        self.problems += [self._located(one, path) for one in overlap_problems(self.pooled)]
         protocols = {pool.protocol for pool in self.old.address_pools}
         for wanted, said, remedy in _MEANINGS:
             if wanted in (*protocols, ""):
@@ -347,11 +343,3 @@ def _selector(old: OldSelector) -> dict[str, Any]:
         ],
     }
     return {key: value for key, value in conditions.items() if value}
-
-
-def _is_block(text: str) -> bool:
-    try:
-        address_block(text)
-    except ValueError:
-        return False
-    return True
