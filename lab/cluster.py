@@ -82,7 +82,7 @@ class Cluster(kubernetes_api.Cluster):
 
 
 def condition(item: Manifest, name: str) -> str:
-    """The status of one condition of a live object: `Unknown` if nobody has written it yet."""
+    """The status of one condition of a live object: `Unknown` if it is not written yet."""
     found = (item.get("status") or {}).get("conditions") or ()
     return next((str(one["status"]) for one in found if one["type"] == name), "Unknown")
 

@@ -180,7 +180,7 @@ class _Reader:
         return await self._run_script(node, connection, line, self._scripts[node.name], READ_SECONDS, parse)
 
     async def _ask_also(self, connections: "Mapping[NodeSpec, asyncssh.SSHClientConnection]") -> dict[str, Any]:
-        """What the nodes answer to the question. One that fails has said so in its reading already, or says nothing."""
+        """What the nodes answer to the question. A node that fails is in the readings already, or is left out."""
         asked = self._question
         if asked is None:
             return {}

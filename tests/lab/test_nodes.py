@@ -114,7 +114,7 @@ def test_a_cloud_images_answer_to_root_stops_the_run_with_the_user_to_write(lab:
     try:
         outcome = lab.deployment.run("up", config_file=lab.variant(lambda spec: add_setting(spec, "605")))
     finally:
-        # Not over SSH, which lets nobody in now.
+        # Not over SSH: no login works now.
         subprocess.run(machine.inside(lab.layout, NODES[2], ["cp", "/root/kept", keys]), check=True)
     assert outcome.exit_code
     assert "write ssh.user: debian" in outcome.output

@@ -8,7 +8,7 @@ _FROM, _TO = 20000, 32000
 
 
 def free_port() -> int:
-    """A port that nobody listens at. Random, so that tests that run at once do not choose the same."""
+    """A port at which nothing listens. Random, so that tests that run at once do not choose the same."""
     while True:
         port = random.randrange(_FROM, _TO)  # noqa: S311  no secret
         with socket.socket() as tried:

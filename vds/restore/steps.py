@@ -32,7 +32,7 @@ Say = Callable[[str], None]
 
 
 class Restore:
-    """One restore. `say` is told what is done."""
+    """One restore. `say` gets each line of progress."""
 
     def __init__(self, opened: Opened, say: Say) -> None:
         """Raises OperationError if the stack has no backup, or lacks a secret that a restore needs."""

@@ -56,7 +56,7 @@ def test_a_deployment_without_pods_is_rolled_out() -> None:
 
 
 @pytest.mark.parametrize("item", [{}, {"status": None}, {"status": {"conditions": None}}])
-def test_a_condition_that_nobody_has_written_is_unknown(item: dict[str, Any]) -> None:
+def test_a_condition_that_is_not_written_yet_is_unknown(item: dict[str, Any]) -> None:
     assert condition(item, "Ready") == "Unknown"
 
 
