@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -38,12 +38,12 @@ ShowList = Annotated[bool, typer.Option("--list", help="Print the names and do n
 _STOP_SECONDS = 90  # a `vds` command may need a minute to clean up the cluster
 
 
-def _ensure_lab(progress: Progress, layout: Layout, *, earlier: bool = False) -> Tools:
+def _ensure_lab(progress: Progress, layout: Layout, *, earlier: str | None = None) -> Tools:
     """Start everything that a customer has before the first `pulumi up`: tools, network, services, bare machines."""
     with progress.step("machine"):
         preconditions.ensure(progress)
     with progress.step("tools"):
-        tools = build.ensure(progress, (*pins.TOOLS, *pins.EARLIER) if earlier else pins.TOOLS)
+        tools = build.ensure(progress, (*pins.TOOLS, *(pins.EARLIER[earlier] if earlier else ())))
     with progress.step("network"):
         session.claim(layout)
     with progress.step("packages, images, charts"):
@@ -69,9 +69,9 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, 
 def up(
     as_json: AsJson = False,
     earlier: Annotated[
-        bool,
-        typer.Option("--earlier", help="Make a new cluster of Kubernetes' patch release before, to upgrade it later."),
-    ] = False,
+        Literal["patch", "minor"] | None,
+        typer.Option(help="Make a new cluster of the Kubernetes release before, to upgrade it later."),
+    ] = None,
 ) -> None:
     """Set up this machine, start the lab, run `pulumi up` and test the platform. A second run changes nothing."""
     layout = Layout()

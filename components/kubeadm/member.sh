@@ -4,6 +4,7 @@
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
+#   snapshot  on the first control plane, before its upgrade: etcd's snapshot, whose path is printed
 #   upgrade  the same on a member that is drained, with newer packages: kubeadm upgrades it, and its kubelet restarts
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
@@ -451,10 +452,11 @@ main() {
 	trap 'rm -rf ${temporary:+"$temporary"} ${private:+"$private"} ${used:+"$used"}' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
-	prepare | upgrade) upgrades=yes ;;
+	prepare | snapshot | upgrade) upgrades=yes ;;
 	esac
 	case ${1:-apply} in
 	prepare) prepare ;;
+	snapshot) snapshot ;;
 	upgrade) upgrade ;;
 	apply) apply ;;
 	keep) keep ;;
@@ -463,7 +465,7 @@ main() {
 	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|upgrade|admit|upload|authority|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|snapshot|upgrade|admit|upload|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

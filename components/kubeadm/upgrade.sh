@@ -22,6 +22,29 @@ upgrade_kubernetes() {
 	fi
 }
 
+in_etcd() { # what command …; a program of etcd's image, with the certificate of this member
+	what=$1
+	shift
+	etcd=$(crictl ps --quiet --state Running --name '^etcd$' </dev/null) || etcd=
+	quietly "$what" crictl exec "$etcd" "$@"
+}
+
+# Before the first control plane is upgraded, where no backup is configured. One snapshot stays on the node.
+snapshot() {
+	only_a_member
+	check
+	lock
+	made=$etcd_data/vds-platform-snapshot.db # etcd's container can write there
+	rm -f "$made" "$made.part"
+	in_etcd "taking a snapshot of etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/etcd/ca.crt" \
+		--cert "$pki/etcd/server.crt" --key "$pki/etcd/server.key" snapshot save "$made"
+	in_etcd "reading the snapshot of etcd" etcdutl snapshot status "$made"
+	chmod 600 "$made"
+	rm -f "$state"/etcd-before-*.db
+	mv -f "$made" "$state/etcd-before-$kubernetes.db"
+	printf '%s\n' "$state/etcd-before-$kubernetes.db"
+}
+
 upgrade() {
 	only_a_member
 	check

@@ -76,11 +76,13 @@ def packages(tools: Tools, *, restrict_oom: bool) -> dict[str, tuple[Package, ..
     `restrict_oom` is for hosts where root may not lower a process's OOM score, so that runc and systemd fail to:
     root lacks CAP_SYS_RESOURCE.
     """
-    minor = ".".join(tools.version("kubeadm").split(".")[:2])
-    earlier = tools.earlier()
-    both = {package.key: package for found in (earlier, tools) if found for package in _kubernetes(found)}
+    of_minor: dict[str, dict[str, Package]] = {}
+    for found in (tools.earlier(), tools):
+        if found:
+            minor = ".".join(found.version("kubeadm").split(".")[:2])
+            of_minor.setdefault(f"v{minor}/deb", {}).update({made.key: made for made in _kubernetes(found)})
     return {
-        f"v{minor}/deb": tuple(both.values()),
+        **{folder: tuple(made.values()) for folder, made in of_minor.items()},
         "debian": (_containerd(tools, restrict_oom=restrict_oom), _age(tools)),
     }
 

@@ -55,7 +55,7 @@ class Tools:
         return self._modules[name]
 
     def earlier(self) -> "Tools | None":
-        """The same with Kubernetes of the patch release before; None where `pins.EARLIER` was not asked for."""
+        """The same with Kubernetes of an earlier release; None where none of `pins.EARLIER` was asked for."""
         names = {name.removesuffix(BEFORE): name for name in self._paths if name.endswith(BEFORE)}
         if not names:
             return None

@@ -204,12 +204,15 @@ CONFORMANCE = (
     Tool("policy-conformance", "network-policy", "sigs.k8s.io/network-policy-api", "conformance", test=True),
     Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
 )
-# Kubernetes' patch release before that of TOOLS, which the test of an upgrade begins with.
+# Kubernetes of a release before that of TOOLS, which the tests of an upgrade begin with: of the patch or minor before.
 BEFORE = "-earlier"
-EARLIER = tuple(
-    Tool(f"{name}{BEFORE}", "kubernetes-earlier", _K8S, f"cmd/{name}", _KUBERNETES)
-    for name in ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-)
+EARLIER = {
+    step: tuple(
+        Tool(f"{name}{BEFORE}", folder, _K8S, f"cmd/{name}", _KUBERNETES)
+        for name in ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    )
+    for step, folder in {"patch": "kubernetes-earlier", "minor": "kubernetes-minor"}.items()
+}
 # What tests check files of this project with, beside TOOLS.
 CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd/actionlint"),)
 

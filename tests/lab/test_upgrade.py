@@ -35,7 +35,7 @@ def older() -> Iterator[Lab]:
     """A lab of the patch release before; at the end there is no lab, so that the next test has an ordinary one."""
     lab_command("down")
     try:
-        done = lab_command("up", "--earlier", "--json")
+        done = lab_command("up", "--earlier", "patch", "--json")
         assert done.returncode == 0, done.stderr
         with fabric.inside(OPERATOR):
             yield Lab()

@@ -37,8 +37,9 @@ def _running(program: Path, log: Path, **options: object) -> Iterator[None]:
 
 
 @contextmanager
-def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
-    """The administrator's kubeconfig of a server that is ready. `people`: a group by the user who is in it."""
+def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({}), **more: object) -> Iterator[str]:
+    """The administrator's kubeconfig of a server that is ready. `people`: a group by the user who is in it. `more`:
+    options of the API server."""
     wanted = [tool for tool in TOOLS if tool.name in ("etcd", "kube-apiserver")]
     tools = build.ensure(Progress(total=1, quiet=True), wanted)
     for name, text in zip(("accounts.crt", "accounts.key"), authority("rsa"), strict=True):
@@ -74,6 +75,7 @@ def api_server(folder: Path, people: Mapping[str, str] = MappingProxyType({})) -
                 token_auth_file=folder / "tokens",
                 authorization_mode="RBAC",
                 service_cluster_ip_range="10.96.0.0/16",
+                **more,
             )
         )
         yield _ready(folder, port)

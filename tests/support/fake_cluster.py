@@ -156,4 +156,4 @@ def fake_clock() -> Clock:
     def sleep(duration: float) -> None:
         seconds[0] += duration
 
-    return Clock(lambda: seconds[0], sleep)
+    return Clock(lambda: seconds[0], sleep, lambda: seconds[0])

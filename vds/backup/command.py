@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from components.nodes.model import NodeSpec
 from vds.backup.running import Answer, ask, given, wanted
+from vds.shared.clock import NODES_DIFFER_SECONDS
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
@@ -43,7 +44,7 @@ def run(stack: StackName, *, as_json: AsJson = False, config_file: ConfigFile = 
     began = time.time()
     answers = _ask_all(opened, "now")
     problems = [one.problem for one in answers if one.problem]
-    if not problems and newest(answers) < int(began) - 60:  # clocks of nodes differ by less
+    if not problems and newest(answers) < int(began) - NODES_DIFFER_SECONDS:
         problems = ["no control plane has uploaded a snapshot: run this again, because etcd may have a new leader"]
     _finish(answers, problems, as_json=as_json)
 

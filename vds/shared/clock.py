@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+NODES_DIFFER_SECONDS = 60
+"""Clocks of nodes and of this machine differ by less: the preflight refuses more."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -11,3 +14,5 @@ class Clock:
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    date: Callable[[], float] = time.time
+    """Seconds since 1970."""

@@ -7,15 +7,16 @@ from typing import Any, NoReturn, Protocol
 
 import typer
 
-from components.core.untrusted import printable
+from components.core.untrusted import json_value, printable
 from components.kubeadm.upgrade.document import READ_ADMIN, Upgrade
 from components.kubeadm.upgrade.reading import NodeVersions, parse, question
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, get, list_items
+from components.nodes.server_document import ServerDocument
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeShell, RefusedError, UnansweredError
 from vds.shared import engine
-from vds.shared.clock import Clock
+from vds.shared.clock import NODES_DIFFER_SECONDS, Clock
 from vds.shared.errors import IncompleteError, OperationError
 
 READY_SECONDS = 300
@@ -38,6 +39,8 @@ class Clients:
 
     node: Shell
     cluster: Callable[[], Api]
+    shell: Callable[[ServerDocument], Shell]
+    """Of another control plane."""
     report: Report
     clock: Clock = field(default_factory=Clock)
 
@@ -60,6 +63,8 @@ def upgrade(document: Upgrade, clients: Clients) -> bool:
         if not (behind or said.unfinished or plan.is_ours(found)):
             return False
         _refuse_skew(document, api)
+        if document.server == document.first and not said.unfinished:  # an upgrade that was begun has its snapshot
+            clients.report(f"etcd's snapshot: {_snapshot(document, clients)}")
         if document.drain_seconds:
             drain = Drain(
                 node,
@@ -155,6 +160,36 @@ def _refuse_skew(document: Upgrade, api: Api) -> None:
         raise IncompleteError(*map(str, problems))
 
 
+def _snapshot(document: Upgrade, clients: Clients) -> str:
+    """Where it is. Raises IncompleteError if there is none: nothing was changed."""
+    from components.kubeadm.backup import render  # the models behind them take long to import
+    from components.kubeadm.scripts import RUN_SECONDS, command
+
+    if not document.backups:
+        printed = _asked(
+            document, clients, command("snapshot"), document.script, RUN_SECONDS, "take a snapshot of etcd"
+        )
+        return f"{document.node}:{printed.split()[-1]}"
+    began, found = clients.clock.date(), []
+    for name, server in document.backups.items():
+        try:
+            program, seconds = render.agent_program({"node": name}), render.RUN_SECONDS
+            said = clients.shell(server).run(render.command("now"), program, seconds=seconds, purpose="take a snapshot")
+            found.append(json_value(said)["last"] or {})
+        except (RefusedError, UnansweredError, ValueError, KeyError, TypeError) as error:
+            raise IncompleteError(
+                f"node {name}: no snapshot of etcd was taken before the upgrade ({error}): make `vds backup run` work, "
+                "or write cluster.backup in an update before, and run `pulumi up` again"
+            ) from None
+    newest = max(found, key=lambda last: last.get("taken", 0))
+    if not newest or newest["taken"] < began - NODES_DIFFER_SECONDS:
+        raise IncompleteError(
+            f"node {document.node}: no control plane has uploaded a snapshot of etcd: run `pulumi up` again, because "
+            "etcd may have a new leader"
+        )
+    return f"{newest['object']} in the bucket"
+
+
 def _upgrade(document: Upgrade, clients: Clients) -> None:
     from components.kubeadm.scripts import RUN_SECONDS, command  # the models behind them take long to import
 
@@ -188,8 +223,11 @@ def upgrade_command() -> None:
     def report(text: str) -> None:
         engine.report(f"node {document.node}: {text}")
 
+    def node_shell(server: ServerDocument) -> NodeShell:
+        return NodeShell(server, document.private_key)
+
     def cluster() -> Api:
-        shell = NodeShell(document.first, document.private_key)
+        shell = node_shell(document.first)
         try:
             text = shell.run(READ_ADMIN, "", seconds=_ASK_SECONDS, purpose="read the cluster's kubeconfig")
         except (RefusedError, UnansweredError) as error:
@@ -198,7 +236,7 @@ def upgrade_command() -> None:
         return Cluster(text)
 
     try:
-        done = upgrade(document, Clients(NodeShell(document.server, document.private_key), cluster, report))
+        done = upgrade(document, Clients(node_shell(document.server), cluster, node_shell, report))
     except OperationError as error:
         # Not on standard error: the engine shows that as it comes, and all of the output with the failure.
         print(*(f"error: {problem}" for problem in error.problems), sep="\n")

@@ -26,6 +26,8 @@ class Upgrade(EngineDocument):
     server: ServerDocument
     first: ServerDocument
     """The first control plane: its kubeconfig is read while the command runs, and no state has it."""
+    backups: Mapping[str, ServerDocument]
+    """Every control plane, where a backup is configured: the one that leads etcd uploads a snapshot first."""
     kubernetes: str
     """The wanted version of Kubernetes."""
     packages: Mapping[str, str]
@@ -43,10 +45,13 @@ def upgrade_document(bootstrap: "Bootstrap", node: "NodeSpec", gateway_namespace
     from components.kubeadm.render import packages
     from components.kubeadm.scripts import upgrade_script
 
+    first = bootstrap.control_planes[0]
+    saved = bootstrap.control_planes if node == first and bootstrap.cluster.backup else ()
     facts = {
         "node": node.name,
         "server": server_facts(node, bootstrap.ssh),
-        "first": server_facts(bootstrap.control_planes[0], bootstrap.ssh),
+        "first": server_facts(first, bootstrap.ssh),
+        "backups": {one.name: server_facts(one, bootstrap.ssh) for one in saved},
         "kubernetes": bootstrap.cluster.kubernetes_version,
         "packages": packages(bootstrap.cluster),
         "script": upgrade_script(bootstrap, node),

@@ -8,7 +8,14 @@ from components.core.finding import Finding
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import packages
 from components.kubeadm.upgrade.reading import NodeVersions, parse, question
-from components.kubeadm.upgrade.rules import cni_problems, joining_problems, running, skew_problems, steps
+from components.kubeadm.upgrade.rules import (
+    cni_problems,
+    joining_problems,
+    removed_problems,
+    running,
+    skew_problems,
+    steps,
+)
 from components.network.model import AnyCni
 from components.nodes.preflight.gate import PreflightError
 from components.nodes.reading import Question
@@ -16,7 +23,7 @@ from components.nodes.reading import Question
 
 def version_question(bootstrap: Bootstrap | None) -> Question | None:
     """What members of a cluster that kubeadm made are asked; None for another cluster."""
-    return Question(question(packages(bootstrap.cluster)), parse) if bootstrap else None
+    return Question(question(packages(bootstrap.cluster), removed_apis=True), parse) if bootstrap else None
 
 
 def require_upgradable(bootstrap: Bootstrap | None, cni: AnyCni, found: Mapping[str, NodeVersions]) -> dict[str, str]:
@@ -29,6 +36,7 @@ def require_upgradable(bootstrap: Bootstrap | None, cni: AnyCni, found: Mapping[
         return {}
     problems = skew_problems(bootstrap.cluster.kubernetes_version, running(found))
     problems += joining_problems(bootstrap, found)
+    problems += removed_problems(bootstrap.cluster.kubernetes_version, found)
     plan = steps(bootstrap, found)
     if plan:
         problems += cni_problems(cni)

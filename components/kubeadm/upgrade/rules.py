@@ -10,7 +10,7 @@ from components.core.finding import Finding
 from components.core.versions import parse
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import packages
-from components.kubeadm.upgrade.reading import NodeVersions
+from components.kubeadm.upgrade.reading import NodeVersions, RemovedApi
 from components.network.cilium.model import Cilium
 from components.network.model import AnyCni
 
@@ -109,6 +109,39 @@ def joining_problems(bootstrap: Bootstrap, found: Mapping[str, NodeVersions]) ->
         return []
     said = f"{', '.join(new)} would join while API servers of {_plain(older[0])} and {wanted} run"
     return [_finding("upgrade-join", wanted, said, "add nodes in an update before or after the upgrade")]
+
+
+def removed_problems(wanted: str, found: Mapping[str, NodeVersions]) -> list[Finding]:
+    """APIs in use that `wanted` does not have any more, of every API server of an older minor.
+
+    None is left out: what one API server was asked for, another does not know. One that was upgraded forgets it.
+    """
+    return list(_removed(wanted, found))
+
+
+def _removed(wanted: str, found: Mapping[str, NodeVersions]) -> Iterator[Finding]:
+    used: dict[tuple[str, str], list[tuple[str, RemovedApi]]] = {}
+    for node, said in found.items():
+        if not said.api_server or _minor(said.api_server) >= _minor(wanted):
+            continue
+        if not said.asked:
+            reason = f" ({said.unasked})" if said.unasked else ""
+            problem = f"its API server did not say which APIs are in use that {wanted} removes{reason}"
+            yield Finding("upgrade-removed-api", f"node {node}", problem, "make it answer, and run again")
+        for api in said.removed:
+            if _release(api.release) <= _release(wanted)[:2]:
+                used.setdefault((api.api, api.resource), []).append((node, api))
+    for (name, resource), answers in used.items():
+        nodes = ", ".join(node for node, _ in answers)
+        stored = max(api.stored for _, api in answers)
+        clients = sorted({client for _, api in answers for client in api.clients})
+        by = f"by {', '.join(clients)}" if clients else "by a client that the audit log does not name"
+        problem = f"{answers[0][1].release} removes it, and {nodes} was asked for it {by}"
+        remedy = f"change the client to an API that {wanted} has, restart that API server, and run again"
+        if stored:
+            problem = f"{answers[0][1].release} removes it, and {stored} objects have no other API"
+            remedy = "save them, and delete them or move them to the API that replaces it"
+        yield Finding("upgrade-removed-api", f"{resource} of {name}", problem, remedy, value=wanted)
 
 
 def cni_problems(cni: AnyCni) -> list[Finding]:

@@ -4,6 +4,7 @@
 #   apply    make this node a member of the cluster; on a member: check it, and put its pins and files right
 #   keep     the same on a member, with changed settings of control plane and kubelet: it needs no secret
 #   authority  on the first control plane: keep the authority's key in memory, for the apply that makes the cluster
+#   snapshot  on the first control plane, before its upgrade: etcd's snapshot, whose path is printed
 #   upgrade  the same on a member that is drained, with newer packages: kubeadm upgrades it, and its kubelet restarts
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
@@ -1072,6 +1073,29 @@ upgrade_kubernetes() {
 	fi
 }
 
+in_etcd() { # what command …; a program of etcd's image, with the certificate of this member
+	what=$1
+	shift
+	etcd=$(crictl ps --quiet --state Running --name '^etcd$' </dev/null) || etcd=
+	quietly "$what" crictl exec "$etcd" "$@"
+}
+
+# Before the first control plane is upgraded, where no backup is configured. One snapshot stays on the node.
+snapshot() {
+	only_a_member
+	check
+	lock
+	made=$etcd_data/vds-platform-snapshot.db # etcd's container can write there
+	rm -f "$made" "$made.part"
+	in_etcd "taking a snapshot of etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/etcd/ca.crt" \
+		--cert "$pki/etcd/server.crt" --key "$pki/etcd/server.key" snapshot save "$made"
+	in_etcd "reading the snapshot of etcd" etcdutl snapshot status "$made"
+	chmod 600 "$made"
+	rm -f "$state"/etcd-before-*.db
+	mv -f "$made" "$state/etcd-before-$kubernetes.db"
+	printf '%s\n' "$state/etcd-before-$kubernetes.db"
+}
+
 upgrade() {
 	only_a_member
 	check
@@ -1214,10 +1238,11 @@ main() {
 	trap 'rm -rf ${temporary:+"$temporary"} ${private:+"$private"} ${used:+"$used"}' EXIT
 	trap 'exit 143' HUP INT TERM
 	case ${1:-apply} in
-	prepare | upgrade) upgrades=yes ;;
+	prepare | snapshot | upgrade) upgrades=yes ;;
 	esac
 	case ${1:-apply} in
 	prepare) prepare ;;
+	snapshot) snapshot ;;
 	upgrade) upgrade ;;
 	apply) apply ;;
 	keep) keep ;;
@@ -1226,7 +1251,7 @@ main() {
 	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|upgrade|admit|upload|authority|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|snapshot|upgrade|admit|upload|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

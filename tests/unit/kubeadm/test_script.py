@@ -69,6 +69,12 @@ printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
     "kubectl": """
 case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;; esac
 """,
+    "crictl": """
+case "$1" in
+ps) echo 1f2e3d ;;
+exec) case "$*" in *' snapshot save '*) for word; do :; done; echo "the cluster" >"$word" ;; esac ;;
+esac
+""",
     "kubeadm": """
 token() { : >"$MACHINE/secrets/bootstrap-token-$(sed -n 's/.*"token": "\\([a-z0-9]*\\)\\..*/\\1/p')"; }
 case $1 in
@@ -259,6 +265,27 @@ def test_another_patch_of_kubernetes_changes_no_setting(machine):
     machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "upgrade")
     machine.run(script(kubernetesVersion="1.36.9"), "keep")
     assert "kubeadm init phase" not in machine.calls
+
+
+def test_a_snapshot_is_checked_and_only_the_newest_stays(machine):
+    machine.run(script("osl-cp-1"))
+    for version in ("1.36.8", "1.36.9"):
+        done = machine.run(upgrade("osl-cp-1", kubernetesVersion=version), "snapshot")
+        assert done.returncode == 0, done.stderr
+    path = "/var/lib/vds-platform-cluster/etcd-before-1.36.9.db"
+    assert done.stdout.split() == [path]
+    steps = [line.split(" etcd")[1].split()[0] for line in machine.calls.splitlines() if line.startswith("crictl exec")]
+    assert steps == ["ctl", "utl"]
+    assert [file.name for file in (machine.folder / "lib").rglob("etcd-before-*")] == ["etcd-before-1.36.9.db"]
+    assert not machine.calls.count("apt-get"), "nothing was changed"
+
+
+def test_no_snapshot_is_said_where_etcd_gives_none(machine):
+    machine.run(script("osl-cp-1"))
+    machine.write("fail/crictl", "context deadline exceeded")
+    done = machine.run(upgrade("osl-cp-1", kubernetesVersion="1.36.9"), "snapshot")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "taking a snapshot of etcd failed, see above" in done.stderr
 
 
 def test_an_upgrade_that_broke_off_is_continued_by_kubeadm(machine):

@@ -25,7 +25,9 @@ PACKAGES = {
 
 def member(version: str = "1.36.3", *, server: bool = False, **packages: str) -> NodeVersions:
     own = dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{version}-1.1")
-    return NodeVersions(member=True, packages=PACKAGES | own | packages, api_server=version if server else "")
+    return NodeVersions(
+        member=True, packages=PACKAGES | own | packages, api_server=version if server else "", asked=server
+    )
 
 
 def fleet(version: str = "1.36.2", **other: NodeVersions) -> dict[str, NodeVersions]:

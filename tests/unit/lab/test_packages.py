@@ -61,19 +61,32 @@ def test_repositories_and_versions_are_named_as_upstreams(tools: Tools) -> None:
     assert all_packages(tools)["kubelet"].version == f"{kubernetes}-1.1"
 
 
-def test_the_release_before_is_served_beside_its_successor(tools: Tools, tmp_path: Path) -> None:
-    earlier = {tool.name: tool.version for tool in EARLIER}
-    both = Tools(
-        tools._paths | {name: tmp_path / name.removesuffix("-earlier") for name in earlier},
+def with_earlier(tools: Tools, step: str) -> Tools:
+    earlier = {tool.name: tool.version for tool in EARLIER[step]}
+    return Tools(
+        tools._paths | {name: tools.path(name.removesuffix("-earlier")) for name in earlier},
         dict.fromkeys(earlier, "cache"),
         tools._versions | earlier,
     )
+
+
+def test_the_patch_before_is_served_beside_its_successor(tools: Tools) -> None:
+    both = with_earlier(tools, "patch")
     served = [package for found in recipes.packages(both, restrict_oom=False).values() for package in found]
     kubelets = [package.version for package in served if package.name == "kubelet"]
-    assert kubelets == [f"{earlier['kubelet-earlier']}-1.1", f"{tools.version('kubelet')}-1.1"]
+    assert kubelets == [f"{both.version('kubelet-earlier')}-1.1", f"{tools.version('kubelet')}-1.1"]
     assert len([package for package in served if package.name == "cri-tools"]) == 1
     [step] = {parse(new).micro - parse(old).micro for old, new in itertools.pairwise(kubelets)}
     assert step == 1, "one patch"
+
+
+def test_the_minor_before_has_a_repository_of_its_own(tools: Tools) -> None:
+    found = recipes.packages(with_earlier(tools, "minor"), restrict_oom=False)
+    minors = [parse(path.partition("/")[0].removeprefix("v")).minor for path in found if path != "debian"]
+    assert [new - old for old, new in itertools.pairwise(minors)] == [1]
+    for path, packages in found.items():
+        of_kubernetes = {p.version.rpartition(".")[0] for p in packages if p.name in ("kubeadm", "kubelet", "kubectl")}
+        assert path == "debian" or all(version.startswith(path[1:5]) for version in of_kubernetes)
 
 
 def test_kubeadms_drop_in_replaces_the_kubelets_command(tools: Tools) -> None:

@@ -25,7 +25,7 @@ from lab.toolchain.pins import (
     module_version,
 )
 
-NAMED = {tool.name: tool for tool in (*TOOLS, *EARLIER, *CONFORMANCE, *CHECKERS)}
+NAMED = {tool.name: tool for tool in (*TOOLS, *EARLIER["patch"], *CONFORMANCE, *CHECKERS)}
 ETCD = NAMED["etcd"]  # its file name is not its own: `go build` calls it `server`
 HELM = NAMED["helm"]  # one that a copy on the PATH may stand for
 
@@ -130,10 +130,13 @@ def test_every_module_that_the_lab_reads_is_pinned_and_its_bytes_are_summed(fold
     assert f"{module} v{module_version(folder, module)} h1:" in (HERE / folder / "go.sum").read_text()
 
 
-def test_all_kubernetes_modules_are_of_one_release() -> None:
-    staging = re.findall(r"=> k8s\.io/\S+ v0\.(\S+)", (HERE / "kubernetes" / "go.mod").read_text())
-    assert len(staging) == 33
-    assert {f"1.{version}" for version in staging} == {module_version("kubernetes", "k8s.io/kubernetes")}
+@pytest.mark.parametrize(
+    ("folder", "modules"), [("kubernetes", 33), ("kubernetes-earlier", 33), ("kubernetes-minor", 31)]
+)
+def test_all_kubernetes_modules_are_of_one_release(folder: str, modules: int) -> None:
+    staging = re.findall(r"=> k8s\.io/\S+ v0\.(\S+)", (HERE / folder / "go.mod").read_text())
+    assert len(staging) == modules
+    assert {f"1.{version}" for version in staging} == {module_version(folder, "k8s.io/kubernetes")}
 
 
 def test_a_stamp_has_the_tools_own_version() -> None:

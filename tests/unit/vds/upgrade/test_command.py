@@ -60,10 +60,15 @@ class FakeShell:
         self.scripts: list[str] = []
         self.cordoned: list[bool] = []
         self.becomes = "1.36.3"
+        self.snapshots = 0
 
     def run(self, line: str, script: str, *, seconds: float, purpose: str) -> str:  # noqa: ARG002
         if not script:
             return self.said
+        if line == command("snapshot"):
+            assert not self.scripts, "it comes before the upgrade"
+            self.snapshots += 1
+            return "/var/lib/vds-platform-cluster/etcd-before-1.36.3.db\n"
         assert line == command("upgrade")
         self.scripts.append(script)
         self.cordoned.append(self.cluster.is_cordoned(NODE))
@@ -71,6 +76,19 @@ class FakeShell:
             raise self.error
         self.cluster.nodes[NODE]["status"]["nodeInfo"]["kubeletVersion"] = f"v{self.becomes}"
         return "changed\n"
+
+
+class Agent:
+    """The backup of another control plane: what it says after a run."""
+
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
+        self.lines: list[str] = []
+
+    def run(self, line: str, script: str, *, seconds: float, purpose: str) -> str:  # noqa: ARG002
+        assert "main(json.loads(" in script
+        self.lines.append(line)
+        return self.answer
 
 
 class Run:
@@ -81,9 +99,12 @@ class Run:
         self.cluster = Cluster(*found, pods=[server(servers), *pods])
         self.shell = FakeShell(self.cluster, printed(version) if said is None else said)
         self.reported: list[str] = []
+        self.agents: dict[str, Agent] = {}
 
     def __call__(self, **changes: Any) -> bool:
-        clients = Clients(self.shell, lambda: self.cluster, self.reported.append, fake_clock())
+        clients = Clients(
+            self.shell, lambda: self.cluster, lambda at: self.agents[at.address], self.reported.append, fake_clock()
+        )
         return upgrade(document(**changes), clients)
 
     def problems(self, **changes: Any) -> list[str]:
@@ -205,3 +226,63 @@ def test_the_document_has_the_key_alone_as_a_secret():
     assert [name for name, value in found.items() if value == SECRET] == ["privateKey"]
     assert "kubeconfig" not in found
     assert SECRET not in repr(Upgrade.model_validate_json(text))
+
+
+# --- a snapshot before the first machine --------------------------------------------------------------------
+
+
+def first(*answers: dict[str, Any] | None) -> tuple[Run, dict[str, Any]]:
+    """A run on the first control plane; `answers` of the backup on each, of clusters that have one."""
+    found = document()
+    servers = [found.server.model_copy(update={"address": f"192.0.2.{number}"}) for number, _ in enumerate(answers)]
+    run = Run()
+    run.agents = {
+        one.address: Agent(json.dumps({"timer": "active", "last": answer}))
+        for one, answer in zip(servers, answers, strict=True)
+    }
+    named = {f"osl-cp-{number}": one for number, one in enumerate(servers, 1)}
+    return run, {"first": found.server, "backups": named}
+
+
+def test_the_first_control_plane_is_saved_before_it_is_drained_and_the_others_are_not() -> None:
+    run, changes = first()
+    assert run(**changes)
+    assert run.shell.snapshots == 1
+    assert "etcd's snapshot: osl-w-2:/var/lib/vds-platform-cluster/etcd-before-1.36.3.db" in run.reported
+    other = Run()
+    assert other()
+    assert other.shell.snapshots == 0
+
+
+def test_the_configured_backup_takes_it_and_the_newest_one_is_named() -> None:
+    run, changes = first({"taken": -900, "object": "oslo/old.age"}, {"taken": 2, "object": "oslo/new.age"}, None)
+    assert run(**changes)
+    assert (run.shell.snapshots, [one.lines[0].split()[-1] for one in run.agents.values()]) == (0, ["now"] * 3)
+    assert "etcd's snapshot: oslo/new.age in the bucket" in run.reported
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (({"taken": -900, "object": "oslo/old.age"},), "no control plane has uploaded a snapshot of etcd"),
+        ((None, None), "no control plane has uploaded a snapshot of etcd"),
+    ],
+)
+def test_without_a_snapshot_nothing_is_changed(answers: Any, reason: str) -> None:
+    run, changes = first(*answers)
+    assert reason in run.problems(**changes)[0]
+    assert (run.shell.scripts, run.cluster.evictions()) == ([], [])
+
+
+def test_an_answer_of_a_backup_that_is_none_stops_the_upgrade() -> None:
+    run, changes = first(None)
+    next(iter(run.agents.values())).answer = "Unit vds-platform-backup.service not found."
+    assert "no snapshot of etcd was taken before the upgrade" in run.problems(**changes)[0]
+    assert run.shell.scripts == []
+
+
+def test_an_upgrade_that_was_begun_has_its_snapshot() -> None:
+    run, changes = first()
+    run.shell.said = printed("1.36.2", "unfinished")
+    assert run(**changes)
+    assert run.shell.snapshots == 0
