@@ -198,6 +198,10 @@ class Reach:
         """The endpoints of a namespace."""
         return tuple(self._by_namespace.get(namespace, ()))
 
+    def governed(self, local: int, direction: Direction) -> list[Policy]:
+        """The policies that select an endpoint, or may."""
+        return [policy for _, policies in self._of(local, direction) for policy in policies]
+
     # --- one direction -----------------------------------------------------------------------------------
 
     def _hits(
@@ -384,7 +388,7 @@ class Reach:
     def _is_in(self, endpoint: Endpoint, peer: BlockPeer) -> bool | None:
         """Whether an endpoint's address is in a block; None where that is not known."""
         if endpoint.addresses is not None:
-            return any(_holds(peer, address) for address in endpoint.addresses)
+            return any(holds(peer, address) for address in endpoint.addresses)
         if not peer.network.prefixlen and not peer.excepted:
             return True
         networks = self.state.pod_networks or _PRIVATE
@@ -531,7 +535,8 @@ def _in_two(sets: Iterable[int]) -> int:
     return twice
 
 
-def _holds(peer: BlockPeer, address: str) -> bool:
+def holds(peer: BlockPeer, address: str) -> bool:
+    """Whether an address is in a network, and in no part that is left out of it."""
     found = ip_address(address)
     return found in peer.network and not any(found in one for one in peer.excepted)
 

@@ -173,6 +173,37 @@ class Tier(NamedTuple):
     """Of policies with the same order any may be the first."""
 
 
+class ServicePort(NamedTuple):
+    """A port of a Service."""
+
+    port: Port
+    target: str
+    """The number of the pods' port, or its name."""
+    name: str = ""
+
+
+class Service(NamedTuple):
+    """A Service, and where its calls go."""
+
+    ports: tuple[ServicePort, ...]
+    selector: Mapping[str, str] | None
+    """Labels of its pods; None: EndpointSlices that somebody else writes name its endpoints."""
+    addresses: tuple[str, ...] = ()
+    """Of the cluster; none for a headless Service."""
+    outside: tuple[str, ...] = ()
+    """Of load balancers, and externalIPs."""
+    headless: bool = False
+    """Callers get the pods' addresses, and choose the port themselves."""
+    same_node: bool = False
+    keeps_caller: bool = False
+    """The pods see the address of a caller outside."""
+    unreadable: str = ""
+    backends: tuple[tuple[int, Port, str], ...] = ()
+    """By EndpointSlices: endpoint, port, and the name of the Service's port."""
+    sliced: bool = False
+    """Whether an EndpointSlice of it was read."""
+
+
 @dataclass(frozen=True)
 class State:
     """What is known of a cluster."""
@@ -191,12 +222,16 @@ class State:
     """The pods' own; empty: private networks and IPv6."""
     ignored: tuple[str, ...] = ()
     """Policies that the CNI does not enforce."""
+    services: Mapping[str, Service] = field(default_factory=dict)
+    """By `namespace/name`."""
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """By namespace, why it is not known what is in it; an empty name: of some namespace."""
 
 
 class Reason(NamedTuple):
-    """What decides one direction."""
+    """What decides one direction, or where a Service sends a call."""
 
-    direction: Direction
+    direction: Direction | Literal["service"]
     action: Literal["allow", "deny", "undecided"]
     policy: str
     """The policy, or several; empty where none is for these pods."""

@@ -8,7 +8,8 @@ from components.core.labels import TENANT
 from components.reach.evaluate import Outcome, Reach, bits_of, places
 from components.reach.model import PROTOCOLS, Answer, Direction, Endpoint, Port, Span, State, Verdict
 
-_RANK = {Answer.YES: 0, Answer.UNDECIDED: 1, Answer.NO: 2}
+RANK = {Answer.YES: 0, Answer.UNDECIDED: 1, Answer.NO: 2}
+"""Of several answers the first holds: it is enough that one pod of a workload gets through."""
 
 
 class Part(NamedTuple):
@@ -72,10 +73,11 @@ class Answers:
     def verdict(self, source: str, target: str, port: Port) -> Verdict:
         """One pair at one port. Raises KeyError for a workload that is not there."""
         workloads = self.reach.state.workloads
-        found = [self._pair(one, other, port) for one in workloads[source] for other in workloads[target]]
-        return min(found, key=lambda verdict: _RANK[verdict.answer])
+        found = [self.pair(one, other, port) for one in workloads[source] for other in workloads[target]]
+        return min(found, key=lambda verdict: RANK[verdict.answer])
 
-    def _pair(self, source: int, target: int, port: Port) -> Verdict:
+    def pair(self, source: int, target: int, port: Port) -> Verdict:
+        """One pair of endpoints at one port."""
         sides = ((self._outcome(source, "egress", port), target), (self._outcome(target, "ingress", port), source))
         if found := [one.reason(peer) for one, peer in sides if one.denied >> peer & 1]:
             return Verdict(Answer.NO, tuple(found))

@@ -8,6 +8,7 @@ from typing import Any
 from components.core.manifests import DEFAULT_NAMESPACE, FieldError, Fields, Manifest, ManifestView
 from components.core.names import CILIUM_CONFIG, KUBE_SYSTEM
 from components.core.network_policies import grammar_of
+from components.reach import services
 from components.reach.grammars import admin, calico, cilium, kubernetes
 from components.reach.grammars.parts import ADMIN, BASELINE, DEFAULT, network
 from components.reach.model import (
@@ -21,6 +22,7 @@ from components.reach.model import (
     Network,
     PodPeer,
     Policy,
+    Service,
     State,
     Tier,
 )
@@ -83,6 +85,8 @@ class _Reader:
         self.tiers: list[Manifest] = []
         self.sets: list[Manifest] = []
         self.api_servers: set[str] = set()
+        self.services: list[Manifest] = []
+        self.slices: dict[str, list[Manifest]] = {}
         self.settings: Mapping[str, Any] | None = None
         _each(manifests, self._sort)
         self.cni = cni or self._guess()
@@ -91,6 +95,8 @@ class _Reader:
         self.classes: dict[Any, int] = {}
         self.endpoints: list[Endpoint] = []
         self.workloads: dict[str, list[int]] = {}
+        self.places: dict[str, int] = {}
+        """Of the addresses that EndpointSlices name."""
 
     def _sort(self, item: Manifest) -> None:
         kind = item.get("kind")
@@ -109,6 +115,9 @@ class _Reader:
                 self.settings = dict(item.get("data") or {})
         elif kind == "EndpointSlice":
             self.api_servers |= set(_api_servers(item))
+            self.slices.setdefault(services.slice_of(item), []).append(item)
+        elif kind == "Service" and item.get("apiVersion") == "v1":
+            self.services.append(item)
         elif kind == "Tier":
             self.tiers.append(item)
         elif kind in _SETS:
@@ -146,6 +155,7 @@ class _Reader:
         for address in addresses:
             self.workloads[address] = [len(self.endpoints)]
             self.endpoints.append(Endpoint("", {}, addresses=(address,)))
+        found = dict(map(self._service, self.services))
         return State(
             tuple(self.endpoints),
             {name: tuple(dict.fromkeys(found)) for name, found in self.workloads.items()},
@@ -156,6 +166,8 @@ class _Reader:
             frozenset(self.api_servers) or None,
             self.pod_networks,
             tuple(ignored),
+            found,
+            gaps,
         )
 
     # --- what the CNI does ---------------------------------------------------------------------------------
@@ -261,8 +273,29 @@ class _Reader:
         place = self.classes.setdefault(key, len(self.endpoints))
         if place == len(self.endpoints):
             self.endpoints.append(endpoint)
+        if self.slices:
+            self.places |= dict.fromkeys(endpoint.addresses or (), place)
         name = owned if item["kind"] == "Pod" and owned else str(metadata.get("name"))
         self.workloads.setdefault(f"{namespace}/{name}", []).append(place)
+
+    def _service(self, item: Manifest) -> tuple[str, Service]:
+        metadata = item.get("metadata") or {}
+        name = f"{metadata.get('namespace') or DEFAULT_NAMESPACE}/{metadata.get('name')}"
+        try:
+            found = services.service(item)
+            own = () if found.selector else self.slices.get(name, ())
+            ends = [end for one in own for end in services.backends(one)]
+        except FieldError as error:
+            return name, Service((), None, unreadable=str(error))
+        placed = tuple((self._address(address), port, called) for address, port, called in ends)
+        return name, found._replace(backends=placed, sliced=name in self.slices)
+
+    def _address(self, address: str) -> int:
+        """The pod with an address, or a new endpoint outside the cluster."""
+        if address not in self.places:
+            self.places[address] = len(self.endpoints)
+            self.endpoints.append(Endpoint("", {}, addresses=(address,)))
+        return self.places[address]
 
 
 def _is_clusterwide(kind: str) -> bool:

@@ -158,3 +158,21 @@ def selects(selector: Any, labels: dict[str, str]) -> bool:
         if not holds[one["operator"]]:
             return False
     return True
+
+
+def ends(service: Manifest, pods: list[Pod], port: int, protocol: str) -> list[tuple[Pod, int]]:
+    """Pods behind a Service, each with the number of its port: as Kubernetes' documentation of Services has it."""
+    found = []
+    for one in service["spec"]["ports"]:
+        if (one["port"], one.get("protocol", "TCP")) != (port, protocol):
+            continue
+        for pod in pods:
+            same_space = pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+            if not same_space or not selects({"matchLabels": service["spec"]["selector"]}, pod["metadata"]["labels"]):
+                continue
+            target = one.get("targetPort", port)
+            if isinstance(target, int):
+                found.append((pod, target))
+            else:
+                found += [(pod, number) for name, number, of in names_of(pod) if (name, of) == (target, protocol)]
+    return found

@@ -32,6 +32,26 @@ class Maker:
             found += [self._cluster_policy(index) for index in range(made.randint(0, 3))]
         return found
 
+    def services(self, number: int) -> list[Manifest]:
+        """Services for the pods of the same namespaces, with numbered and named target ports."""
+        return [self._service(f"ns{self._random.randint(0, 2)}", index) for index in range(number)]
+
+    def _service(self, namespace: str, index: int) -> Manifest:
+        made = self._random
+        ports: list[dict[str, Any]] = []
+        for number, protocol in made.sample(PORTS, 2):
+            port: dict[str, Any] = {"name": f"p{len(ports)}", "port": number + 1000, "protocol": protocol}
+            if made.random() < 0.8:
+                port["targetPort"] = made.choice([number, *_NAMES])
+            ports.append(port)
+        selector = {made.choice(["app", "tier"]): made.choice("xyz")}
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": f"service{index}", "namespace": namespace},
+            "spec": {"selector": selector, "ports": ports, "clusterIP": f"10.0.1.{200 + index}"},
+        }
+
     def _labels(self) -> dict[str, str]:
         labels = {key: self._random.choice("xyz") for key in ("app", "tier")}
         if not self._alike and self._random.random() < 0.3:

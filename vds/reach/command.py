@@ -12,7 +12,7 @@ import typer
 
 from components.core.labels import TENANT
 from components.core.untrusted import printable, without_escapes
-from components.reach import render
+from components.reach import render, services
 from components.reach.evaluate import Reach
 from components.reach.model import HIGHEST_PORT, PROTOCOLS, Answer, Port, State
 from components.reach.questions import Answers, Cell, crossings, differences, tenant_of
@@ -39,7 +39,12 @@ def reach(
     source: Annotated[
         str, typer.Argument(metavar="[FROM]", help="Who calls: NAMESPACE/WORKLOAD, or an address.", show_default=False)
     ] = "",
-    target: Annotated[str, typer.Argument(metavar="[TO]", help="Who is called.", show_default=False)] = "",
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="[TO]", help="Who is called; also service/NAMESPACE/NAME, or its address.", show_default=False
+        ),
+    ] = "",
     *,
     port: Annotated[str, typer.Option("--port", help="For example 5432/TCP. Default: every port.")] = "",
     file: Files = None,
@@ -141,11 +146,17 @@ def _notes(state: State) -> None:
 
 
 def _pair(state: State, source: str, target: str, port: str, as_json: bool) -> int:
-    for name in (source, target):
+    service = services.named(state, target)
+    for name in (source, *([] if service else [target])):
         _known(state, name)
     answers = Answers(Reach(state))
+    if service and not port:
+        return _service(answers, source, service, as_json)
     if port:
-        verdict = answers.verdict(source, target, _port(port))
+        asked = _port(port)
+        verdict = (
+            services.verdict(answers, source, service, asked) if service else answers.verdict(source, target, asked)
+        )
         if as_json:
             print_json({"source": source, "target": target, "port": port, **render.verdict_document(verdict)})
         else:
@@ -160,9 +171,29 @@ def _pair(state: State, source: str, target: str, port: str, as_json: bool) -> i
     return next((code for answer, code in _CODES_BY_RANK if cell.spans(answer)), 1)
 
 
+def _service(answers: Answers, source: str, name: str, as_json: bool) -> int:
+    """All ports of a Service."""
+    ports = services.ports_of(answers, name)
+    found = {port: services.verdict(answers, source, name, port) for port in ports}
+    target = f"{services.PREFIX}{name}"
+    if as_json:
+        rows = [{"port": str(port), **render.verdict_document(one)} for port, one in found.items()]
+        print_json({"source": source, "target": target, "answers": rows})
+    else:
+        for port, one in found.items():
+            _print(render.sentence(source, target, str(port), one))
+    answers_given = {one.answer for one in found.values()}
+    return next((code for answer, code in _CODES_BY_RANK if answer in answers_given), 1)
+
+
 def _known(state: State, name: str) -> None:
     if name in state.workloads:
         return
+    if name.startswith(services.PREFIX):
+        own = sorted(f"{services.PREFIX}{one}" for one in state.services)
+        near = difflib.get_close_matches(name, own, n=3, cutoff=0.5) or own[:3]
+        remedy = f"write for example {', '.join(near)}" if near else "name manifests with the Service"
+        raise OperationError(f"{printable(name)}: is no Service of what was read: {printable(remedy)}")
     near = difflib.get_close_matches(name, state.workloads, n=3, cutoff=0.5) or sorted(state.workloads)[:3]
     raise OperationError(f"{printable(name)}: is no workload of what was read: write for example {', '.join(near)}")
 

@@ -28,7 +28,8 @@ _LISTS = (
     ("v1", "pods", "Pod"),
     ("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy"),
 )
-_API_SERVERS = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+# Without the right to read these, questions about Services and API servers are undecided.
+_OF_SERVICES = (("v1", "services", "Service"), ("discovery.k8s.io/v1", "endpointslices", "EndpointSlice"))
 _CILIUM = f"/api/v1/namespaces/{KUBE_SYSTEM}/configmaps/{CILIUM_CONFIG}"
 _OTHER_GROUPS = ("policy.networking.k8s.io", "cilium.io")
 _OTHER_KINDS = (
@@ -171,9 +172,9 @@ def of_cluster(kubeconfig: Path) -> Given:
 
 def _live(api: Api) -> Given:
     manifests = [one for version, plural, kind in _LISTS for one in _list(api, version, plural, kind)]
-    with suppress(ApiError):  # without the right to read them, which addresses are API servers is undecided
-        slices = api.request("GET", _API_SERVERS).get("items") or ()
-        manifests += [{**one, "kind": "EndpointSlice"} for one in slices]
+    for version, plural, kind in _OF_SERVICES:
+        with suppress(ApiError):
+            manifests += _list(api, version, plural, kind)
     with suppress(ApiError):
         manifests.append({**api.request("GET", _CILIUM), "kind": "ConfigMap"})
     groups = {one["name"]: one for one in api.request("GET", "/apis").get("groups") or ()}

@@ -251,3 +251,41 @@ def test_a_wrong_kubeconfig_has_a_remedy_for_a_file(file: str) -> None:
 
     assert done.exit_code == 2
     assert "name another file" in done.stderr
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "db", "namespace": "bank"},
+    "spec": {
+        "selector": {"app": "db"},
+        "clusterIP": "10.96.0.9",
+        "ports": [{"port": 5432}, {"port": 53, "protocol": "UDP"}],
+    },
+}
+
+
+@pytest.mark.parametrize("target", ["service/bank/db", "10.96.0.9"])
+def test_a_service_is_asked_about_by_its_name_or_address(tmp_path: Path, target: str) -> None:
+    made = tmp_path / "cluster.yaml"
+    made.write_text(yaml.safe_dump_all([*CLUSTER, SERVICE]))
+    asked = ("reach", "butikk/web", target, "--file", str(made), "--cni", "cilium")
+    assert vds(*asked, "--port", "5432").exit_code == 1
+    done = vds(*asked, "--json")
+    assert done.exit_code == 1
+    assert [(one["port"], one["answer"]) for one in json.loads(done.stdout)["answers"]] == [
+        ("5432/TCP", "no"),
+        ("53/UDP", "no"),
+    ]
+    made.write_text(yaml.safe_dump_all([*CLUSTER[:-1], SERVICE]))
+    assert vds(*asked, "--port", "5432").exit_code == 0
+    assert "butikk/web reaches service/bank/db at 53/UDP" in vds(*asked).stdout
+
+
+def test_a_service_that_is_not_there_is_one_line_with_those_that_are(tmp_path: Path, file: str) -> None:
+    done = vds("reach", "butikk/web", "service/bank/bd", "--file", file)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "name manifests with the Service" in done.stderr
+    made = tmp_path / "with.yaml"
+    made.write_text(yaml.safe_dump_all([*CLUSTER, SERVICE]))
+    assert "service/bank/db" in vds("reach", "butikk/web", "service/bank/bd", "--file", str(made)).stderr

@@ -22,7 +22,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_guide_shows_what_some_commands_print() -> None:
-    assert len(TYPED) == 3
+    assert len(TYPED) == 4
 
 
 @pytest.mark.parametrize(("words", "printed"), TYPED)
