@@ -202,7 +202,8 @@ def conformance(
     progress = Progress(total=len(chosen) + 1, quiet=as_json)
     with session.exclusive():
         with progress.step("tools"):
-            found = build.ensure(progress, (*pins.TOOLS, *pins.CONFORMANCE))
+            programs = {suite.tool for suite in chosen}
+            found = build.ensure(progress, (*pins.TOOLS, *(t for t in pins.CONFORMANCE if t.name in programs)))
             for name in pins.MODULES:
                 found.module_dir(name)  # the lab's network can't reach a module proxy
         with fabric.inside(OPERATOR):

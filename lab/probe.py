@@ -53,6 +53,27 @@ def _call_once(host: str, port: int, timeout_seconds: float = 2) -> dict[str, An
         connection.close()
 
 
+def connect(host: str, port: int, protocol: str, timeout_seconds: float) -> bool:
+    """Whether a server accepts a connection (TCP) or answers a packet (UDP); asked three times by UDP."""
+    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+    number = socket.IPPROTO_SCTP if protocol == "SCTP" else 0
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM if number else kind, number) as asked:
+            asked.settimeout(timeout_seconds if kind == socket.SOCK_STREAM or number else timeout_seconds / 3)
+            asked.connect((host, port))
+            return protocol != "UDP" or any(_answers(asked) for _ in range(3))
+    except OSError:
+        return False
+
+
+def _answers(asked: socket.socket) -> bool:
+    try:
+        asked.send(b"?")
+        return bool(asked.recv(512))
+    except TimeoutError:
+        return False
+
+
 def split(address: str, port: int, hostname: str, path: str, authority: str, requests: int) -> dict[str, Any]:
     """Ask the same question by HTTPS `requests` times: who answered how often, and which headers the last one saw.
 
@@ -227,6 +248,7 @@ def route_mtu(host: str) -> int:
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "call": call,
+    "connect": connect,
     "load": load,
     "path_mtu": path_mtu,
     "redirect": redirect,

@@ -18,6 +18,11 @@ def apply(cluster: Cluster, path: str, manifest: Manifest, *, manager: str = FIE
     _request(cluster, "PATCH", path, manifest, content_type=SERVER_SIDE_APPLY, query=query)
 
 
+def create(cluster: Cluster, path: str, manifest: Manifest) -> None:
+    """Make an object that is not there yet."""
+    _request(cluster, "POST", path, manifest)
+
+
 def try_create(cluster: Cluster, path: str, manifest: Manifest) -> Manifest:
     """What the API server would write down; nothing is made."""
     return dict(_request(cluster, "POST", path, manifest, query=[("dryRun", "All")]))

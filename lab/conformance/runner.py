@@ -13,7 +13,7 @@ from pathlib import Path
 from lab import verify
 from lab.asking import Facts
 from lab.cluster import Cluster
-from lab.conformance import expected, gateway_api, images, network_policy, network_policy_api, objects
+from lab.conformance import cyclonus, expected, gateway_api, images, network_policy_api, objects
 from lab.conformance.expected import Expected
 from lab.conformance.suite import Result, Run, Suite
 from lab.deploy import Deployment
@@ -22,15 +22,12 @@ from lab.processes import LabError, command, ending_with_us, tail, wait_until
 from lab.progress import Progress
 from lab.toolchain.build import Tools
 
-SUITES = (gateway_api.SUITE, network_policy.SUITE, network_policy_api.SUITE)
+SUITES = (gateway_api.SUITE, cyclonus.SUITE, network_policy_api.SUITE)
 _STOP_SECONDS = 5  # the suites do not clean up after SIGTERM; this module does
 _GONE_SECONDS = 180  # a namespace with a dozen pods, on a machine that is busy with nothing else
 _LOOK_SECONDS = 5
-_STARTS = 3  # of a suite that says when it may be started again
 _NAMESPACES = "/api/v1/namespaces"
-# Lines that show the progress: starts of Go tests and of cyclonus cases.
-_BEGINS = re.compile(r"^=== RUN +\S+?/(?P<test>\S+)$|^starting (?P<case>test case #\d+)", re.MULTILINE)
-_OF = re.compile(r"^testing (\d+) cases", re.MULTILINE)
+_BEGINS = re.compile(r"^=== RUN +\S+?/(\S+)$", re.MULTILINE)  # lines of Go tests
 
 
 def folder(layout: Layout) -> Path:
@@ -67,14 +64,12 @@ def _run(layout: Layout, suite: Suite, this: Run, progress: Progress) -> Facts:
     this.report.unlink(missing_ok=True)
     log = this.report.with_suffix(".log")
     with _namespaces_removed(this.cluster, suite), suite.prepared(this):
-        for _ in range(_STARTS):
-            _start(layout, suite, this, log, progress)
-            if this.report.exists():
-                break
-            if not (met := _meets(suite, log)):
-                raise LabError(f"{suite.name} ended without a report; its log {log} ends:\n{tail(log)}")
+        if suite.execute:
+            suite.execute(layout, this, log, 60 * suite.minutes, progress.detail)
         else:
-            raise LabError(f"{suite.name} was started {_STARTS} times and each time ended with: {met} (log: {log})")
+            _start(layout, suite, this, log, progress)
+        if not this.report.exists():
+            raise LabError(f"{suite.name} ended without a report; its log {log} ends:\n{tail(log)}")
     return {**judged(suite.read(this.report.read_text()), this.expected), "report": str(this.report)}
 
 
@@ -106,22 +101,10 @@ def _wait(
             raise LabError(f"{suite.name} was ended after {suite.minutes:g} minutes; its log {log} ends:\n{tail(log)}")
 
 
-def _meets(suite: Suite, log: Path) -> str:
-    """What a suite's log says for which it may be started again; nothing where it is not to be."""
-    found = suite.again.search(log.read_text(errors="replace")) if suite.again else None
-    return found[0] if found else ""
-
-
 def whereabouts(log: str) -> str:
     """How far a suite is, by its log."""
-    begun = list(_BEGINS.finditer(log))
-    if not begun:
-        return "its pods start"
-    if case := begun[-1]["case"]:
-        total = _OF.search(log)
-        return f"{case} of {total[1]}" if total else case
-    tests = dict.fromkeys(match["test"].split("/")[0] for match in begun if match["test"])
-    return f"test {len(tests)}, {list(tests)[-1]}"
+    tests = dict.fromkeys(name.split("/")[0] for name in _BEGINS.findall(log))
+    return f"test {len(tests)}, {list(tests)[-1]}" if tests else "its pods start"
 
 
 def _require_images(cluster: Cluster, suite: Suite) -> None:

@@ -1,6 +1,5 @@
 """A conformance suite and its report."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from components.stackfile.spec import PlatformSpec
 from lab.cluster import Cluster
 from lab.conformance.expected import Expected
 from lab.deploy import Deployment
+from lab.layout import Layout
 from lab.toolchain.build import Tools
 
 
@@ -52,6 +52,11 @@ def nothing(_: Run) -> Iterator[None]:
     yield
 
 
+def no_arguments(_: Run) -> list[str]:
+    """The arguments of a program that needs none."""
+    return []
+
+
 @dataclass(frozen=True)
 class Suite:
     """A public test suite: a program that makes its own objects in the cluster and writes a report."""
@@ -65,13 +70,13 @@ class Suite:
     """How long it may take on two cores; then it is ended."""
     namespaces: str
     """What its namespaces' names match: they are removed after."""
-    arguments: Callable[[Run], list[str]]
     read: Callable[[str], Result]
     """The result in a report's text."""
+    arguments: Callable[[Run], list[str]] = field(default=no_arguments)
+    execute: Callable[[Layout, Run, Path, float, Callable[[str], None]], None] | None = None
+    """What runs the tests, if the program does not. It gets the log, a time in seconds, and what shows the progress."""
     prepared: Callable[[Run], AbstractContextManager[None]] = field(default=nothing)
     """Makes in the cluster what the suite expects to find, and takes it away again."""
-    again: re.Pattern[str] | None = None
-    """Where a run without a report has this in its log, it is started again, with what it made in the cluster."""
 
 
 def read_profiles(text: str, levels: tuple[str, str]) -> Result:

@@ -32,4 +32,5 @@ def remarks(facts: Facts) -> list[str]:
     lines = [f"{test} fails, and is not in expected.yaml" for test in facts["unexpected"]]
     lines += [f"{test} fails as expected: {reason}" for test, reason in facts["expected"].items()]
     lines += [f"{test} does not fail any more: remove it from expected.yaml" for test in facts["passes_now"]]
+    lines += [f"left out: {test}" for test in facts["skipped"]]
     return [*lines, f"its report: {facts['report']}"]

@@ -203,6 +203,7 @@ CONFORMANCE = (
     Tool("gateway-conformance", "gateway-api", "sigs.k8s.io/gateway-api/conformance", "", test=True),
     Tool("policy-conformance", "network-policy", "sigs.k8s.io/network-policy-api", "conformance", test=True),
     Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
+    Tool("cyclonus-cases", "network-policy", "github.com/mattfenwick/cyclonus", "", own=True),
 )
 # Kubernetes of a release before that of TOOLS, which the tests of an upgrade begin with: of the patch or minor before.
 BEFORE = "-earlier"

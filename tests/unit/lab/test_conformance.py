@@ -1,7 +1,6 @@
 """Conformance suites: what they are told, how they are run and judged, and what is left after them."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -18,9 +17,11 @@ from rich.console import Console
 from components.gateway.render import gateway_calls
 from components.gateway.routes import redirect_route, redirects
 from components.kubernetes_api import ApiError
+from components.reach.model import Answer
 from lab.asking import Facts
 from lab.cluster import Cluster, Manifest
-from lab.conformance import SUITES, expected, gateway_api, images, network_policy, network_policy_api, runner, show
+from lab.conformance import SUITES, cyclonus, expected, gateway_api, images, network_policy_api, runner, show
+from lab.conformance.cyclonus import Pair
 from lab.conformance.expected import Expected
 from lab.conformance.suite import Counts, Result, Run, Suite
 from lab.deploy import Deployment, Outcome
@@ -163,8 +164,8 @@ def test_a_class_that_names_no_feature_is_said_and_not_taken_for_one_without_any
         (gateway_api.SUITE, "gateway-conformance-infra", True),
         (gateway_api.SUITE, "gateway-api-routes-allowed-ns", True),
         (gateway_api.SUITE, "gateway-system", False),
-        (network_policy.SUITE, "y-2", True),
-        (network_policy.SUITE, "xy", False),
+        (cyclonus.SUITE, "y-2", True),
+        (cyclonus.SUITE, "xy", False),
         (network_policy_api.SUITE, "network-policy-conformance-gryffindor", True),
         (network_policy_api.SUITE, "butikk", False),
     ],
@@ -345,9 +346,71 @@ def test_a_report_of_policies_has_other_levels() -> None:
     assert set(network_policy_api.SUITE.read(text).groups) >= {"GATEWAY-HTTP standard", "GATEWAY-HTTP experimental"}
 
 
-def test_a_report_of_cases_has_a_failure_in_those_that_failed() -> None:
-    text = '<testsuite><testcase name="a"></testcase><testcase name="b"><failure/></testcase></testsuite>'
-    assert network_policy.SUITE.read(text) == Result({"cases": Counts(1, 1)}, frozenset({"b"}))
+def cases(**of_first: Any) -> dict[str, Any]:
+    """A report of two cases, of which the second is about SCTP; `of_first`: what is found in the first one's step."""
+    found = {"tried": 4, "wrong": [], "differ": [], "undecided": [], **of_first}
+    fine = {"tried": 2, "wrong": [], "differ": [], "undecided": []}
+    rows = [{"name": "1: a", "tags": [], "steps": [found, fine]}, {"name": "2: b", "tags": ["sctp"], "steps": [fine]}]
+    return {"protocols": ["TCP", "UDP"], "cases": rows}
+
+
+def test_a_case_fails_by_what_is_on_the_wire_and_the_prover_is_counted_beside_it() -> None:
+    result = cyclonus.SUITE.read(json.dumps(cases(wrong=["x/a to x/b at 80/TCP: stopped"], undecided=["p"])))
+    assert result.groups == {"Cyclonus' default cases": Counts(1, 1), "verdicts of vds reach": Counts(7, 0, 1)}
+    assert result.failed == {"1: a", "vds reach: 1: a"}
+
+
+def test_a_verdict_of_the_prover_that_the_wire_contradicts_is_a_failure() -> None:
+    result = cyclonus.SUITE.read(json.dumps(cases(differ=["x/a to x/b at 80/TCP: stopped"])))
+    assert result.groups["verdicts of vds reach"] == Counts(7, 1)
+    assert result.failed == {"vds reach: 1: a"}
+
+
+def test_a_case_in_which_nothing_was_tried_has_not_passed() -> None:
+    assert cyclonus.SUITE.read(json.dumps(cases(tried=0))).failed == {"1: a"}
+
+
+def test_cases_about_a_protocol_that_is_not_tried_are_named() -> None:
+    [left_out] = cyclonus.SUITE.read(json.dumps(cases())).skipped
+    assert left_out.startswith("2: b: connections by SCTP")
+    assert not cyclonus.SUITE.read(json.dumps({**cases(), "protocols": ["TCP", "UDP", "SCTP"]})).skipped
+
+
+PAIRS = (Pair("x/a", "x/b", 80, "TCP"), Pair("x/b", "x/a", 80, "TCP"))
+
+
+def test_three_answers_are_compared_for_each_connection() -> None:
+    model, wire = dict(zip(PAIRS, (True, True), strict=True)), dict(zip(PAIRS, (True, False), strict=True))
+    found = cyclonus.compared(model, wire, dict(zip(PAIRS, (Answer.NO, Answer.UNDECIDED), strict=True)))
+    assert found == {
+        "tried": 2,
+        "wrong": ["x/b to x/a at 80/TCP: stopped"],
+        "differ": ["x/a to x/b at 80/TCP: let through"],
+        "undecided": ["x/b to x/a at 80/TCP"],
+    }
+    assert not cyclonus.compared(wire, wire, dict(zip(PAIRS, (Answer.YES, Answer.NO), strict=True)))["differ"]
+
+
+def test_what_a_pod_asks_of_itself_is_left_out_of_the_model() -> None:
+    rows = [
+        {"From": "x/a", "To": to, "Port": 80, "Protocol": "TCP", "Allowed": to == "x/b"} for to in ("x/a", "x/b", "x/c")
+    ]
+    assert cyclonus.allowed({"Connections": rows}) == {PAIRS[0]: True, Pair("x/a", "x/c", 80, "TCP"): False}
+
+
+def test_a_suite_that_the_lab_executes_itself_ends_with_a_report_or_has_not_run(program: Any, tmp_path: Path) -> None:
+    suite, this, cluster = program("")
+
+    def execute(_: Layout, run: Run, log: Path, seconds: float, tell: Callable[[str], None]) -> None:
+        tell("case 1 of 1")
+        log.write_text("case 1")
+        run.report.write_text(str(int(seconds)))
+
+    facts = runner._run(Layout(tmp_path), replace(suite, execute=execute), this, QUIET)
+    assert facts["groups"] == {"all": {"passed": 60, "failed": 0, "skipped": 0}}
+    with pytest.raises(LabError, match="sample ended without a report"):
+        runner._run(Layout(tmp_path), replace(suite, execute=lambda *_: None), this, QUIET)
+    assert set(cluster.objects) == {"/api/v1/namespaces/other"}
 
 
 # The judgement.
@@ -373,11 +436,13 @@ def test_a_failure_is_fine_only_where_it_is_expected_and_nothing_ran_is_not(
 
 
 def test_an_expected_failure_that_passes_is_said() -> None:
-    facts = runner.judged(replace(RESULT, failed=frozenset()), Expected(failures={"A": "known"}))
+    result = replace(RESULT, failed=frozenset(), skipped=frozenset({"B, in part"}))
+    facts = runner.judged(result, Expected(failures={"A": "known"}))
     shown = Console(record=True, width=200, file=subprocess.io.StringIO())
     show(shown, {"s": {**facts, "version": "1", "seconds": 2, "report": "/r"}, "t": FAILED})
     text = shown.export_text()
     assert "A does not fail any more" in text
+    assert "left out: B, in part" in text
     assert "did not run" in text
     assert "because [of this]" in text
 
@@ -457,36 +522,6 @@ def test_a_suite_without_a_report_did_not_run_even_where_an_older_report_lies(pr
     assert set(cluster.objects) == {"/api/v1/namespaces/other"}
 
 
-@pytest.mark.parametrize(("what", "starts"), [("reports", 1), ("conflicts once", 2), ("conflicts", 3)])
-def test_a_suite_is_started_again_at_most_three_times_and_only_for_what_it_names(
-    program: Any, tmp_path: Path, what: str, starts: int
-) -> None:
-    suite, this, cluster = program(what)
-    suite = replace(suite, again=re.compile("somebody else was .*"))
-    if what == "conflicts":
-        with pytest.raises(
-            LabError, match="sample was started 3 times and each time ended with: somebody else was there"
-        ):
-            runner._run(Layout(tmp_path), suite, this, QUIET)
-    else:
-        assert runner._run(Layout(tmp_path), suite, this, QUIET)["ok"]
-    assert (tmp_path / "starts").read_text() == "+" * starts
-    assert set(cluster.objects) == {"/api/v1/namespaces/other"}
-
-
-def test_a_suite_that_ends_for_another_reason_is_not_started_again(program: Any, tmp_path: Path) -> None:
-    suite, this, _ = program("nothing")
-    with pytest.raises(LabError, match="sample ended without a report"):
-        runner._run(Layout(tmp_path), replace(suite, again=re.compile("somebody else")), this, QUIET)
-    assert (tmp_path / "starts").read_text() == "+"
-
-
-def test_the_conflict_for_which_cyclonus_is_started_again_is_its_own_message() -> None:
-    said = r'msg="Operation cannot be fulfilled on pods \"b\": the object has been modified; please apply your changes"'
-    assert network_policy.SUITE.again
-    assert network_policy.SUITE.again.search(said)
-
-
 def test_a_suite_that_takes_too_long_is_ended_and_what_it_made_is_removed(program: Any, tmp_path: Path) -> None:
     suite, this, cluster = program("waits")
     with pytest.raises(LabError, match=r"sample was ended after 0\.01 minutes"):
@@ -531,7 +566,6 @@ def test_sigterm_ends_the_suite_and_removes_what_it_made(program: Any, tmp_path:
         ("", "its pods start"),
         ("=== RUN   TestConformance\n=== RUN   TestConformance/A\n=== RUN   TestConformance/A/part\n", "test 1, A"),
         ("=== RUN   TestConformance/A\n=== RUN   TestConformance/B\n", "test 2, B"),
-        ("testing 28 cases\n\nstarting test case #1\nstarting test case #3\n", "test case #3 of 28"),
     ],
 )
 def test_a_log_says_how_far_its_suite_is(log: str, said: str) -> None:

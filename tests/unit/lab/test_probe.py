@@ -138,3 +138,26 @@ def test_only_a_connection_that_waited_may_be_closed(
         server.join()
     assert bool(found["failures"]) is fails
     assert bool(found["answered"]) is not fails
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_a_connection_is_tried_by_both_protocols(protocol: str) -> None:
+    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(60)
+        port = server.getsockname()[1]
+
+        def answer() -> None:
+            if protocol == "TCP":
+                server.listen()
+            else:
+                server.sendto(b"here", server.recvfrom(16)[1])
+
+        serving = threading.Thread(target=answer)
+        serving.start()
+        if protocol == "TCP":
+            serving.join()
+        assert probe.connect("127.0.0.1", port, protocol, 60)
+        serving.join()
+    assert not probe.connect("127.0.0.1", port, protocol, 0.3)
