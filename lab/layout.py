@@ -52,10 +52,15 @@ HOSTS = (OPERATOR, CLIENT, SITE)
 """Hosts that are nothing but a network namespace."""
 
 REGISTRY_NAME = f"registry.{DOMAIN}"
+BUCKETS_NAME = f"s3.{DOMAIN}"  # only a test serves it
 PACKAGES_NAME = f"packages.{DOMAIN}"
 API_NAME = f"api.{DOMAIN}"
-NAMES = {REGISTRY_NAME: SITE.address, PACKAGES_NAME: PACKAGES_ADDRESS, API_NAME: API_ADDRESS} | {
-    f"{host.name}.{DOMAIN}": host.address for host in MACHINES
+NAMES = {
+    REGISTRY_NAME: SITE.address,
+    BUCKETS_NAME: SITE.address,
+    PACKAGES_NAME: PACKAGES_ADDRESS,
+    API_NAME: API_ADDRESS,
+    **{f"{host.name}.{DOMAIN}": host.address for host in MACHINES},
 }
 """What the lab's name server answers."""
 

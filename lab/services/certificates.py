@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.layout import PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
+from lab.layout import BUCKETS_NAME, PACKAGES_ADDRESS, PACKAGES_NAME, REGISTRY_NAME, SITE, Layout
 
 _LIFETIME = datetime.timedelta(days=365)
 # File name of a certificate → its names and addresses.
 _SERVERS: dict[str, tuple[str, ...]] = {
-    "registry": (REGISTRY_NAME, SITE.address),
+    "registry": (REGISTRY_NAME, BUCKETS_NAME, SITE.address),
     "packages": (PACKAGES_NAME, PACKAGES_ADDRESS),
 }
 

@@ -3,9 +3,10 @@
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,22 @@ from components.core.names import PROJECT
 from lab import fabric
 from lab.cluster import Cluster
 from lab.deploy import Deployment
-from lab.layout import CHECKOUT, OPERATOR, Layout
+from lab.layout import CHECKOUT, OPERATOR, STACK, Layout
 from lab.processes import members, wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address
 from lab.toolchain import build
 from lab.verify import load_spec, wait_for_workloads
+from tests.support.howtos import Terminal
 
 Edit = Callable[[dict[str, Any]], None]
+OF_OSLO = {
+    "Pulumi.oslo.yaml": f"Pulumi.{STACK}.yaml",
+    "-s oslo": f"-s {STACK}",
+    "oslo.known_hosts": ".lab/known_hosts",
+    "198.51.100.": "192.0.2.",  # the lab's network: the rest of each address is the same
+}
+"""What a test types instead of the environment that guides have."""
 _WELL_SECONDS = 240
 
 
@@ -76,6 +85,18 @@ def built_tools() -> build.Tools:
     return build.ensure(Progress(total=1, quiet=True))
 
 
+def copied(layout: Layout) -> Path:
+    """A copy of the project as a fresh clone, with the operator's SSH key: no stack file but the example's."""
+    folder = layout.state / "guide"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(CHECKOUT, folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "site", "evidence"))
+    (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".gitignore").write_text("*\n")
+    (folder / "home" / ".ssh").mkdir(parents=True, mode=0o700)
+    shutil.copy(layout.ssh_key, folder / "home" / ".ssh" / "vds_ed25519")
+    return folder
+
+
 class Lab:
     """The running lab as a test sees it."""
 
@@ -101,6 +122,17 @@ class Lab:
         file = self.layout.state / "Pulumi.variant.yaml"
         file.write_text(yaml.safe_dump(content))
         return file
+
+    def terminal(self, file: Path, substitutions: Mapping[str, str]) -> Terminal:
+        """A shell in a copy of the project whose stack file for the lab's stack is a copy of `file`."""
+        folder = copied(self.layout)
+        (folder / ".lab").mkdir()
+        for part in (self.layout.known_hosts, self.layout.gateway_crds):  # what the stack file names
+            shutil.copy(part, folder / ".lab")
+        shutil.copy(file, folder / f"Pulumi.{STACK}.yaml")
+        environment = self.deployment.environment() | {"TMPDIR": str(folder / "home")}
+        environment["PATH"] = f"{self.tools.path('age-keygen').parent}{os.pathsep}{environment['PATH']}"
+        return Terminal(folder, environment, self.layout.resolver, OF_OSLO | substitutions)
 
     def set_secret(self, file: Path, name: str, value: str) -> None:
         """Write one more secret of the stack into a variant of its file."""

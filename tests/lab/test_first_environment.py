@@ -2,10 +2,7 @@
 
 import os
 import re
-import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +14,10 @@ from lab import fabric
 from lab.asking import ssh
 from lab.deploy import Deployment
 from lab.layout import CHECKOUT, NODES, OPERATOR, Layout
-from lab.processes import command
 from lab.proof.binomial import SIGNIFICANCE, binomial_p
 from lab.stack_file import SPEC
 from lab.verify import images
-from tests.lab.conftest import built_tools, lab_command
+from tests.lab.conftest import built_tools, copied, lab_command
 from tests.support.first_environment import (
     AFTER_INIT,
     APP,
@@ -30,11 +26,12 @@ from tests.support.first_environment import (
     NODE_SETTINGS,
     REQUESTS,
     STACK,
+    SUBSTITUTIONS,
     UP,
     WAY_BACK,
     blocks,
-    typed,
 )
+from tests.support.howtos import Terminal
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
@@ -42,54 +39,25 @@ _OF_THE_LABS_STACK = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "KU
 _REQUESTS = 200
 
 
-class Terminal:
-    """A shell on the operator's laptop, in a copy of the project: what one block exports, the next one has."""
+class Guide(Terminal):
+    """The page on the operator's laptop, in a copy of the project."""
 
     def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.folder = layout.state / "guide"
-        self.seconds: dict[str, float] = {}
         deployment = Deployment(layout, built_tools())
         deployment.prepare()  # Pulumi's plugins, where the engine finds them
         self._lab_stack_file = deployment.config_file
-        self._environment = {k: v for k, v in deployment.environment().items() if k not in _OF_THE_LABS_STACK}
-        self._copy_project()
-
-    def _copy_project(self) -> None:
-        """As a fresh clone: no stack file but the example's, no lab, no environment of its own."""
-        shutil.copytree(CHECKOUT, self.folder, ignore=shutil.ignore_patterns(".*", "__pycache__", "site", "evidence"))
-        (self.folder / ".venv").symlink_to(sys.prefix)
-        (self.folder / ".gitignore").write_text("*\n")
+        environment = {k: v for k, v in deployment.environment().items() if k not in _OF_THE_LABS_STACK}
+        environment |= {"LAB": str(layout.state)}
+        environment["CURL_CA_BUNDLE"] = environment["SSL_CERT_FILE"]  # Debian's curl reads no other
+        super().__init__(copied(layout), environment, layout.resolver, SUBSTITUTIONS)
+        self.layout = layout
         app = self.folder / APP.relative_to(CHECKOUT)
-        app.write_text(app.read_text().replace(IMAGE, images(self.layout)["e2e/agnhost"]))
-        home = self.folder / "home"
-        (home / ".ssh").mkdir(parents=True, mode=0o700)
-        shutil.copy(self.layout.ssh_key, home / ".ssh" / "vds_ed25519")
-        self._environment |= {"HOME": str(home), "LAB": str(self.layout.state)}
-        self._environment["CURL_CA_BUNDLE"] = self._environment["SSL_CERT_FILE"]  # Debian's curl reads no other
+        app.write_text(app.read_text().replace(IMAGE, images(layout)["e2e/agnhost"]))
 
-    def type(self, block: str) -> str:
-        """Type a block of the page; what it prints. Fails with everything that it printed."""
+    def run(self, block: str, given: str = "") -> subprocess.CompletedProcess[str]:
         if block.startswith(AFTER_INIT):
             self._close_network()
-        kept = self.folder / "home" / "exported"
-        script = f"[ ! -e {kept} ] || . {kept}\nset -aeu -o pipefail\n{typed(block)}\nexport -p > {kept}\n"
-        began = time.monotonic()
-        done = subprocess.run(
-            command(["bash", "-c", script], part="op", resolver=self.layout.resolver),
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-        )
-        first = block.splitlines()[0][:60]
-        self.seconds[first] = time.monotonic() - began
-        print(f"{self.seconds[first]:6.1f} s  {first}")
-        assert done.returncode == 0, f"the guide's block failed:\n{block}\nprinted:\n{done.stdout}"
-        return done.stdout
+        return super().run(block, given)
 
     def _close_network(self) -> None:
         """The settings of the lab's closed network, in the file that `vds init` wrote."""
@@ -122,7 +90,7 @@ def _take(path: list[str], source: dict[str, Any], target: dict[str, Any]) -> No
 
 
 @pytest.fixture(scope="module")
-def terminal() -> Iterator[Terminal]:
+def terminal() -> Iterator[Guide]:
     """Bare machines and the services of a closed network; a lab that runs is taken down before, and this one after."""
     if os.geteuid():
         pytest.fail("the lab tests need root, for network namespaces; run: sudo make guide")
@@ -131,12 +99,12 @@ def terminal() -> Iterator[Terminal]:
         started = lab_command("start")
         assert started.returncode == 0, started.stderr
         with fabric.inside(OPERATOR):
-            yield Terminal(Layout())
+            yield Guide(Layout())
     finally:
         lab_command("down")
 
 
-def test_the_guide_ends_with_a_canary_behind_https(terminal: Terminal) -> None:
+def test_the_guide_ends_with_a_canary_behind_https(terminal: Guide) -> None:
     there = [block for block in blocks() if not block.startswith(WAY_BACK)]
     printed = {block: terminal.type(block) for block in there}
 
@@ -152,7 +120,7 @@ def test_the_guide_ends_with_a_canary_behind_https(terminal: Terminal) -> None:
     print(f"{terminal.took(UP, REQUESTS):6.1f} s  from the first server to the last answer")
 
 
-def test_the_way_back_leaves_no_stack_and_no_cluster(terminal: Terminal) -> None:
+def test_the_way_back_leaves_no_stack_and_no_cluster(terminal: Guide) -> None:
     [block] = [block for block in blocks() if block.startswith(WAY_BACK)]
     terminal.type(block)
     state: list[Path] = list((terminal.folder / "state").rglob(f"{STACK}.json"))

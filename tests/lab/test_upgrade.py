@@ -1,46 +1,61 @@
-"""Kubernetes is upgraded by a patch, under load through the gateway: stopped by a budget once, and then continued."""
+"""docs/howto/upgrade-kubernetes.md, typed word for word under load through the gateway: a patch, which a budget stops
+once, and a minor of a cluster with three control planes."""
 
+import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 
 from components.core import labels
-from lab import fabric
-from lab.asking import ask, from_host
+from lab import data_center, fabric
+from lab.asking import ask, from_host, ssh
+from lab.chaos import changes
 from lab.cluster import rolled_out
-from lab.layout import CLIENT, NODES, OPERATOR, WORKERS
+from lab.layout import CLIENT, CONTROL_PLANES, NODES, OPERATOR, WORKERS, Host
 from lab.processes import wait_until
+from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
+from lab.stack_file import SPEC
 from lab.toolchain.pins import module_version
 from lab.verify import images, load_spec
 from tests.lab.conftest import Lab, lab_command
+from tests.support import howtos
+from tests.support.howtos import Terminal
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
-BEFORE = module_version("kubernetes-earlier", "k8s.io/kubernetes")
+PAGE = "upgrade-kubernetes"
+VERSIONS, PACKAGES, PREVIEW, UP, DOCTOR = howtos.blocks(PAGE)
 AFTER = module_version("kubernetes", "k8s.io/kubernetes")
 STOPPED_AT = WORKERS[1]
+SNAPSHOT = re.compile(rf"etcd's snapshot: {CONTROL_PLANES[0].name}:(\S+)")
 _SHOP = ("api-stable", "api-canary")
 _LOAD_SECONDS = 10  # of one start of the client
+_SETTLED_SECONDS = 240
 
 
 @pytest.fixture
-def older() -> Iterator[Lab]:
-    """A lab of the patch release before; at the end there is no lab, so that the next test has an ordinary one."""
+def older(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A lab of an earlier release; at the end there is no lab, so that the next test has an ordinary one."""
     lab_command("down")
     try:
-        done = lab_command("up", "--earlier", "patch", "--json")
+        done = lab_command("up", "--earlier", request.param, "--json")
         assert done.returncode == 0, done.stderr
         with fabric.inside(OPERATOR):
             yield Lab()
     finally:
         lab_command("down")
+
+
+def earlier(step: str) -> str:
+    return module_version({"patch": "kubernetes-earlier", "minor": "kubernetes-minor"}[step], "k8s.io/kubernetes")
 
 
 def budget(namespace: str, name: str, **spec: int) -> dict[str, Any]:
@@ -105,61 +120,129 @@ def kubelets(lab: Lab) -> dict[str, str]:
     return {node["metadata"]["name"]: node["status"]["nodeInfo"]["kubeletVersion"] for node in nodes}
 
 
-def test_a_patch_upgrade_loses_no_request_and_goes_on_where_it_was_stopped(older: Lab) -> None:
-    lab = older
-    spec = load_spec(lab.layout)
-    namespace = spec.tenants[0].name
+def shop(lab: Lab) -> None:
+    """Two pods of each application, and a budget, as the page asks for."""
+    namespace = load_spec(lab.layout).tenants[0].name
     for name in _SHOP:
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         lab.cluster.request("PATCH", path, {"spec": {"replicas": 2}})
         lab.cluster.apply(budget(namespace, name, maxUnavailable=1))
         ready(lab, namespace, name, 2)
-    lab.cluster.apply(one_that_stays(images(lab.layout)["e2e/agnhost"]))
-    ready(lab, "default", "stays", 1)
-    stays = budget("default", "stays", minAvailable=1)
-    lab.cluster.apply(stays)
-    assert set(kubelets(lab).values()) == {f"v{BEFORE}"}
 
-    def raised(**of_node: Any) -> Any:
-        def change(content: dict[str, Any]) -> None:
-            content["cluster"]["kubernetesVersion"] = AFTER
-            next(node for node in content["nodes"] if node["name"] == STOPPED_AT.name).update(of_node)
 
-        return lab.variant(change)
+def edited(terminal: Terminal, edit: Callable[[dict[str, Any]], None]) -> None:
+    """An edit of the stack file on the operator's laptop."""
+    file = terminal.folder / "Pulumi.lab.yaml"
+    content = yaml.safe_load(file.read_text())
+    edit(content["config"][SPEC])
+    file.write_text(yaml.safe_dump(content))
 
-    seen = lab.deployment.run("preview", config_file=raised(drainSeconds=5))
-    assert seen.exit_code == 0, seen.diagnostics
-    change = f"kubeadm, kubectl, kubelet {BEFORE}-1.1 → {AFTER}-1.1"
-    for number, node in enumerate(NODES, 1):
-        limit = 5 if node == STOPPED_AT else 300
-        assert f"{number}. {node.name}: {change}; drained for at most {limit} s" in seen.output
-    assert set(kubelets(lab).values()) == {f"v{BEFORE}"}, "a preview changes nothing"
 
-    with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
-        began = time.monotonic()
-        stopped = lab.deployment.run("up", config_file=raised(drainSeconds=5))
-        seconds = time.monotonic() - began
-        assert stopped.exit_code
-        assert (
-            f"node {STOPPED_AT.name}: still has pods after its drainSeconds, 5, so it was not upgraded"
-            in stopped.output
-        )
-        assert "The disruption budget stays needs 1 healthy pods and has 1 currently" in stopped.output
-        others = {node.name: f"v{AFTER}" for node in NODES if node != STOPPED_AT}
-        assert kubelets(lab) == others | {STOPPED_AT.name: f"v{BEFORE}"}
+def raised(spec: dict[str, Any]) -> None:
+    """What the page writes to the stack file."""
+    [stack_file] = howtos.blocks(PAGE, "yaml")
+    howtos.written(spec, stack_file, {"1.36.4": AFTER})
 
-        lab.cluster.delete(stays)
-        began = time.monotonic()
-        done = lab.deployment.run("up", config_file=raised())
-        seconds += time.monotonic() - began
-        assert done.exit_code == 0, done.diagnostics
-    print(f"upgrade {BEFORE} → {AFTER} of {len(NODES)} machines: {seconds:.0f} s, requests {dict(requests)}")
+
+def drained_for(seconds: int | None) -> Callable[[dict[str, Any]], None]:
+    """The limit of the node that a budget stops; None: the default."""
+
+    def edit(spec: dict[str, Any]) -> None:
+        node = next(node for node in spec["nodes"] if node["name"] == STOPPED_AT.name)
+        node.pop("drainSeconds", None)
+        node |= {} if seconds is None else {"drainSeconds": seconds}
+
+    return edit
+
+
+def planned(terminal: Terminal, lab: Lab, before: str, nodes: tuple[Host, ...], limits: dict[Host, int]) -> None:
+    """The page up to its preview, which has the plan and changes nothing."""
+    terminal.type(VERSIONS)
+    assert f"kubeadm | {before}-1.1" in " ".join(terminal.type(PACKAGES).split())
+    seen = terminal.type(PREVIEW)
+    change = f"kubeadm, kubectl, kubelet {before}-1.1 → {AFTER}-1.1"
+    for number, node in enumerate(nodes, 1):
+        assert f"{number}. {node.name}: {change}; drained for at most {limits.get(node, 300)} s" in seen
+    assert set(kubelets(lab).values()) == {f"v{before}"}, "a preview changes nothing"
+
+
+def checked(terminal: Terminal, lab: Lab, upgraded: str) -> None:
+    """Everything has the new version and takes pods, there is a snapshot, and the doctor finds nothing."""
     assert set(kubelets(lab).values()) == {f"v{AFTER}"}
     assert lab.cluster.request("GET", "/version")["gitVersion"] == f"v{AFTER}"
     for node in lab.cluster.request("GET", "/api/v1/nodes")["items"]:
         assert not node["spec"].get("unschedulable")
         assert labels.CORDONED not in node["metadata"].get("annotations", {})
+    [path] = set(SNAPSHOT.findall(upgraded))
+    size = int(ssh(lab.layout, CONTROL_PLANES[0].address, f"stat -c %s {path}").stdout)
+    print(f"snapshot of etcd before the upgrade: {size} bytes")
+    assert size > 100_000
+    said = [""]
+
+    def well() -> bool:
+        done = terminal.run(DOCTOR)
+        said[0] = done.stdout
+        return done.returncode == 0
+
+    wait_until(well, _SETTLED_SECONDS, lambda: f"the doctor still finds: {said[0]}")
+
+
+@pytest.mark.parametrize("older", ["patch"], indirect=True)
+def test_a_patch_upgrade_loses_no_request_and_goes_on_where_it_was_stopped(older: Lab) -> None:
+    lab, before = older, earlier("patch")
+    shop(lab)
+    lab.cluster.apply(one_that_stays(images(lab.layout)["e2e/agnhost"]))
+    ready(lab, "default", "stays", 1)
+    stays = budget("default", "stays", minAvailable=1)
+    lab.cluster.apply(stays)
+    terminal = lab.terminal(lab.deployment.config_file, {})
+    for edit in (raised, drained_for(5)):
+        edited(terminal, edit)
+    planned(terminal, lab, before, NODES, {STOPPED_AT: 5})
+
+    spec = load_spec(lab.layout)
+    with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
+        began = time.monotonic()
+        stopped = terminal.run(UP)
+        seconds = time.monotonic() - began
+        assert stopped.returncode
+        assert (
+            f"node {STOPPED_AT.name}: still has pods after its drainSeconds, 5, so it was not upgraded"
+            in stopped.stdout
+        )
+        assert "The disruption budget stays needs 1 healthy pods and has 1 currently" in stopped.stdout
+        others = {node.name: f"v{AFTER}" for node in NODES if node != STOPPED_AT}
+        assert kubelets(lab) == others | {STOPPED_AT.name: f"v{before}"}
+
+        lab.cluster.delete(stays)
+        edited(terminal, drained_for(None))
+        began = time.monotonic()
+        terminal.type(UP)
+        seconds += time.monotonic() - began
+    print(f"upgrade {before} → {AFTER} of {len(NODES)} machines: {seconds:.0f} s, requests {dict(requests)}")
     assert requests.pop("answered") > 1000
     assert requests == {}
-    again = lab.deployment.run("up", config_file=raised())
-    assert again.unchanged, again.output
+    checked(terminal, lab, stopped.stdout)
+    assert re.search(r"^ +\d+ unchanged$", terminal.type(UP), re.MULTILINE)
+
+
+@pytest.mark.parametrize("older", ["minor"], indirect=True)
+def test_a_minor_upgrade_of_three_control_planes_loses_no_request(older: Lab) -> None:
+    lab, before = older, earlier("minor")
+    data_center.ensure(lab.layout, Progress(total=1, quiet=True), CONTROL_PLANES[1:])
+    terminal = lab.terminal(lab.variant(changes.control_planes), {})
+    terminal.type(UP)
+    shop(lab)
+    edited(terminal, raised)
+    nodes = (*CONTROL_PLANES, *WORKERS[:2])
+    planned(terminal, lab, before, nodes, {})
+
+    spec = load_spec(lab.layout)
+    with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
+        began = time.monotonic()
+        upgraded = terminal.type(UP)
+        seconds = time.monotonic() - began
+    print(f"upgrade {before} → {AFTER} of {len(nodes)} machines: {seconds:.0f} s, requests {dict(requests)}")
+    assert requests.pop("answered") > 1000
+    assert requests == {}
+    checked(terminal, lab, upgraded)

@@ -1,11 +1,11 @@
 """docs/howto/first-environment.md as a shell script, and what the lab has in another place than a customer."""
 
-import re
 from collections.abc import Mapping
 
+from tests.support import howtos
 from tests.support.stacks import ROOT
 
-PAGE = ROOT / "docs" / "howto" / "first-environment.md"
+PAGE = "first-environment"
 APP = ROOT / "examples" / "first-app.yaml"
 STACK = "first"
 IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
@@ -60,11 +60,9 @@ WAY_BACK = "pulumi state unprotect"
 
 def blocks() -> list[str]:
     """The page's shell blocks, in order, as they are printed. Other blocks show output, or are for other clusters."""
-    return re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    return howtos.blocks(PAGE)
 
 
 def typed(block: str) -> str:
     """A block as the test types it."""
-    for old, new in SUBSTITUTIONS.items():
-        block = block.replace(old, new)
-    return block
+    return howtos.typed(block, SUBSTITUTIONS)

@@ -29,11 +29,12 @@ from tests.support.first_environment import (
     blocks,
     typed,
 )
+from tests.support.howtos import page
 from tests.support.judged import judged
 from tests.support.stacks import ROOT, host_key, stack_data
 from vds.init import command
 
-TEXT = PAGE.read_text(encoding="utf-8")
+TEXT = page(PAGE)
 
 
 def position(word: str) -> int:

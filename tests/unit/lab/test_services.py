@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from lab.layout import API_ADDRESS, API_NAME, CONTROL_PLANES, REGISTRY_NAME, SITE, Layout
+from lab.layout import API_ADDRESS, API_NAME, BUCKETS_NAME, CONTROL_PLANES, REGISTRY_NAME, SITE, Layout
 from lab.services import certificates
 from lab.services.start import corefile, haproxy_configuration, registry_configuration
 
@@ -21,7 +21,7 @@ def test_a_server_is_signed_by_the_authority_for_its_name_and_its_address(tmp_pa
     registry = loaded(layout.pki / "registry.crt")
     registry.verify_directly_issued_by(loaded(layout.authority))
     names = registry.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == [REGISTRY_NAME]
+    assert names.get_values_for_type(x509.DNSName) == [REGISTRY_NAME, BUCKETS_NAME]
     assert [str(found) for found in names.get_values_for_type(x509.IPAddress)] == [SITE.address]
 
 
