@@ -111,7 +111,7 @@ class Gateway(pulumi.ComponentResource):
         ordered = [] if late else self._certificates(needs)
         needs = [*needs, *ordered]
         if context.by_cilium:
-            needs.append(self._apply(("class-config",), cilium_class_config(spec), needs))
+            needs.append(self._apply(("class-config",), cilium_class_config(spec, context), needs))
         made = self._apply(("class",), gateway_class(spec, context), needs)
         options = self._options([made, *needs, *pools])
         entrance = _GatewayObject(child(name, "gateway"), gateway(spec, context), options)

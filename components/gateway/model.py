@@ -410,6 +410,13 @@ class GatewayContext(NamedTuple):
     """Labels of the nodes for the data plane's pods. Empty: all nodes."""
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
+    load_balancer_class: str | None = None
+    """Class of the Services that get addresses; None for those without a class."""
+
+    @property
+    def service_class(self) -> dict[str, str]:
+        """What a Service of type LoadBalancer has for its class."""
+        return {"loadBalancerClass": self.load_balancer_class} if self.load_balancer_class else {}
 
     def address_annotation(self, address: IPv4Address | None) -> dict[str, str]:
         """What a Service of type LoadBalancer says to get this address."""

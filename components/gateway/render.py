@@ -29,12 +29,12 @@ def gateway_class(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     return manifest(API, "GatewayClass", spec.class_name, annotations={WAIT_FOR: "condition=Accepted"}, spec=body)
 
 
-def cilium_class_config(spec: GatewaySpec) -> Manifest:
+def cilium_class_config(spec: GatewaySpec, context: GatewayContext) -> Manifest:
     """How Cilium makes the gateway's Service: without node ports, which would be open on every node.
 
     The kind came with Cilium 1.18 (its CRDs), the oldest minor of a stack file.
     """
-    service = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
+    service = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, **context.service_class}
     return manifest(
         "cilium.io/v2alpha1",
         "CiliumGatewayClassConfig",

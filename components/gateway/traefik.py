@@ -228,6 +228,7 @@ def _service(spec: GatewaySpec, context: GatewayContext) -> Manifest:
         annotations=context.address_annotation(spec.address),
         spec={
             "type": "LoadBalancer",
+            **context.service_class,
             "allocateLoadBalancerNodePorts": False,  # otherwise each port is also open on every node
             "externalTrafficPolicy": "Local",  # keeps the client's address
             "selector": SELECTED,

@@ -100,7 +100,11 @@ def _instances(spec: MetalLbSpec) -> list[dict[str, Any]]:
 def _peer_config(peer: Peer) -> dict[str, Any]:
     keepalive = peer.keepalive_seconds or max(1, peer.hold_seconds // 3)
     config: dict[str, Any] = {
-        "timers": {"holdTimeSeconds": peer.hold_seconds, "keepAliveTimeSeconds": keepalive},
+        "timers": {
+            "connectRetryTimeSeconds": peer.connect_seconds,
+            "holdTimeSeconds": peer.hold_seconds,
+            "keepAliveTimeSeconds": keepalive,
+        },
         "families": [
             {"afi": "ipv4", "safi": "unicast", "advertisements": {"matchLabels": {_told(peer.name): "true"}}},
         ],

@@ -22,6 +22,9 @@ from components.core.types import (
 from components.images.model import ImageMirror
 from components.pools.addresses import Block
 
+_FRR_WEBHOOK = 19443
+"""Port of one node (`frr-k8s-webhook-service` of the chart)."""
+
 # --- who installs it -------------------------------------------------------------------------------------
 
 
@@ -35,6 +38,9 @@ class Helm(Spec):
     """Chart repository, or a mirror of it."""
     timeout_seconds: int = Field(default=600, ge=60, le=3600)
     """Time limit of the installation. After that the update fails, and names what does not run."""
+    load_balancer_class: LabelKey | None = None
+    """Class of the Services that get addresses, as in `metallb.io/metallb`; the gateway's Service has it too. Default:
+    Services without a class. Kubernetes refuses to change the class of a Service that exists."""
     values: dict[str, Any] = Field(default_factory=dict)
     """More values for the chart. Keys that the platform sets are refused."""
 
@@ -182,6 +188,9 @@ class Peer(Spec):
     """Hold time of the BGP session; RFC 4271 requires 3 or more."""
     keepalive_seconds: int | None = Field(default=None, ge=1, le=21845)
     """Time between two keepalive messages. Default: a third of the hold time (RFC 4271, 10)."""
+    connect_seconds: int = Field(default=10, ge=1, le=65535)
+    """Time between two attempts to connect. FRR's own default of 120 leaves a router that has booted again without
+    routes for as long; 10 is that of its profile `datacenter`."""
     bfd_profile: DnsLabel | None = None
     """Name in `metallb.bfdProfiles`: BFD finds a lost router or node in less than a second. The router needs it too."""
     multihop: bool = False
@@ -257,18 +266,29 @@ class MetalLbSpec(Spec):
     """For the peers' `bfdProfile`."""
 
     @property
+    def load_balancer_class(self) -> str | None:
+        """The class of Services that get addresses; None for those without a class."""
+        return self.install.load_balancer_class if isinstance(self.install, Helm) else None
+
+    @property
     def announces_by_arp(self) -> bool:
         """Whether a pool is announced on layer 2."""
         return any(isinstance(pool.advertisement, L2) for pool in self.pools)
 
     @property
+    def speaks_bgp(self) -> bool:
+        """Whether a pool is announced by BGP."""
+        return any(isinstance(pool.advertisement, Bgp) for pool in self.pools)
+
+    @property
     def tcp_ports(self) -> tuple[tuple[int, str], ...]:
-        """TCP ports between nodes: speakers use memberlist to see which of them are alive."""
-        if self.install.kind == "cilium":  # its agents agree through leases in the API
-            return ()
-        return ((7946, "MetalLB's speakers"),) if self.announces_by_arp else ()
+        """TCP ports between nodes. Where the API server can't call frr-k8s, no speaker can write its announcements."""
+        webhook = self.speaks_bgp and isinstance(self.install, Helm)
+        return (*self.udp_ports, *(((_FRR_WEBHOOK, "frr-k8s' webhook"),) if webhook else ()))
 
     @property
     def udp_ports(self) -> tuple[tuple[int, str], ...]:
-        """UDP ports between nodes."""
-        return self.tcp_ports
+        """UDP ports between nodes: speakers use memberlist to see which of them are alive."""
+        if self.install.kind == "cilium":  # its agents agree through leases in the API
+            return ()
+        return ((7946, "MetalLB's speakers"),) if self.announces_by_arp else ()

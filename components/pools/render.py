@@ -87,6 +87,7 @@ def bgp_peer(peer: Peer) -> Manifest:
         "peerASN": peer.peer_asn,
         "peerAddress": str(peer.address),
         "holdTime": f"{peer.hold_seconds}s",
+        "connectTime": f"{peer.connect_seconds}s",
         "ebgpMultiHop": peer.multihop,
     }
     if peer.port != BGP_PORT:
@@ -133,24 +134,21 @@ def platform_values(spec: MetalLbSpec, install: Helm, context: MetalLbContext) -
         # respect that. If every node is a control plane, no node would announce an address.
         speaker["ignoreExcludeLB"] = True
     values: dict[str, Any] = {
-        "frrk8s": {"enabled": _speaks_bgp(spec)},
+        "frrk8s": {"enabled": spec.speaks_bgp},
         "fullnameOverride": METALLB,  # of the DaemonSets that are waited for
+        "loadBalancerClass": install.load_balancer_class or "",
         "speaker": speaker,
     }
-    if _speaks_bgp(spec):
+    if spec.speaks_bgp:
         put(values, ("frr-k8s", "fullnameOverride"), f"{METALLB}-frr-k8s")
     for path, value in mirrored(context.images, install.version):
         put(values, path, value)
     return dict(sorted(values.items()))
 
 
-def _speaks_bgp(spec: MetalLbSpec) -> bool:
-    return any(isinstance(pool.advertisement, Bgp) for pool in spec.pools)
-
-
 def speaker_waits(spec: MetalLbSpec, install: Helm, values: Mapping[str, Any]) -> list[Manifest]:
     """The waits for the pods on every node. Helm waits for all but one of them (`maxUnavailable`)."""
-    names = ["speaker", "frr-k8s"] if _speaks_bgp(spec) else ["speaker"]
+    names = ["speaker", "frr-k8s"] if spec.speaks_bgp else ["speaker"]
     objects = [("DaemonSet", f"{METALLB}-{name}") for name in names]
     return rollout_waits(METALLB_SYSTEM, objects, install.version, values)
 
@@ -232,12 +230,13 @@ CHART_IMAGES: Mapping[Path, str] = {
 def mirrored(mirror: ImageMirror | None, version: str) -> Iterator[tuple[Path, str]]:
     """Values by path that move every image to the mirror.
 
-    The chart has no key for a digest. A digest is appended to the tag; the tag of MetalLB's own images is its version.
+    The chart has no key for a digest, so a digest is appended to the tag. The tag of MetalLB's own images is its
+    version. Others have versions of their own; a registry reads no tag where there is a digest.
     """
     if mirror is None:
         return
     for path, origin in CHART_IMAGES.items():
         yield (*path, "repository"), image_at(mirror, origin)
-        digest = pin_of(mirror, origin)
-        if digest and origin in ("quay.io/metallb/controller", "quay.io/metallb/speaker"):
-            yield (*path, "tag"), f"v{version}@{digest}"
+        if digest := pin_of(mirror, origin):
+            own = origin in ("quay.io/metallb/controller", "quay.io/metallb/speaker")
+            yield (*path, "tag"), f"{f'v{version}' if own else 'pinned'}@{digest}"

@@ -210,6 +210,7 @@ class PlatformSpec(Spec):
             addresses_by_cilium=self.metallb.install.kind == "cilium",
             node_selector={EDGE: "true"} if self.has_edge else {},
             images=self.images,
+            load_balancer_class=self.metallb.load_balancer_class,
         )
 
     @property

@@ -9,7 +9,10 @@ import pytest
 import yaml
 
 from components.charts.render import ChartSource, render
-from components.images.model import ImageMirror
+from components.gateway.model import Traefik
+from components.gateway.render import cilium_class_config
+from components.gateway.traefik import traefik_manifests
+from components.images.model import ImageMirror, path_of
 from components.pools.model import L2, Helm, MetalLbContext, MetalLbSpec, Pool
 from components.pools.render import (
     CHART_IMAGES,
@@ -21,6 +24,7 @@ from components.pools.render import (
     network_policies,
     speaker_waits,
 )
+from components.stackfile.spec import PlatformSpec
 from tests.support.chart_values import schema_errors, unknown_keys
 from tests.support.modules import METALLB, pinned, source
 from tests.support.schemas import crd_errors
@@ -143,6 +147,42 @@ def test_frr_runs_only_where_somebody_speaks_bgp() -> None:
     assert metallb_values(quiet, CHART, MetalLbContext())["frrk8s"] == {"enabled": False}
 
 
+def test_only_services_of_the_class_get_addresses_and_the_gateways_is_one() -> None:
+    data = stack("lab").model_dump(by_alias=True)
+    data["metallb"]["install"]["loadBalancerClass"] = "metallb.io/metallb"
+    platform = PlatformSpec.model_validate(data)
+    install = platform.metallb.install
+    assert isinstance(install, Helm)
+    values = metallb_values(platform.metallb, install, platform.metallb_context)
+    assert values["loadBalancerClass"] == "metallb.io/metallb"
+    gateway = platform.gateway
+    assert isinstance(gateway.install, Traefik)
+    made = traefik_manifests(gateway, gateway.install, platform.gateway_context)
+    [service] = [item for item in made if item["kind"] == "Service"]
+    assert service["spec"]["loadBalancerClass"] == "metallb.io/metallb"
+    ciliums = cilium_class_config(gateway, platform.gateway_context)["spec"]["service"]
+    assert ciliums["loadBalancerClass"] == "metallb.io/metallb"
+    theirs = traefik_manifests(gateway, gateway.install, stack("lab").gateway_context)
+    [service] = [item for item in theirs if item["kind"] == "Service"]
+    assert "loadBalancerClass" not in service["spec"]
+
+
+def test_the_api_server_must_reach_the_webhook_of_what_speaks_bgp() -> None:
+    _, objects = chart_objects(SPEC)
+    pods = [item["spec"]["template"]["spec"] for item in objects if item["kind"] == "Deployment"]
+    [port] = [
+        port["containerPort"]
+        for pod in pods
+        if pod.get("hostNetwork")
+        for container in pod["containers"]
+        for port in container["ports"]
+        if port["name"] == "webhook"
+    ]
+    installed = SPEC.model_copy(update={"install": CHART})
+    assert dict(installed.tcp_ports) == {7946: "MetalLB's speakers", port: "frr-k8s' webhook"}
+    assert dict(SPEC.tcp_ports) == dict(installed.udp_ports) == {7946: "MetalLB's speakers"}
+
+
 def test_control_planes_that_run_pods_announce_addresses() -> None:
     assert "ignoreExcludeLB" not in metallb_values(SPEC, CHART, MetalLbContext())["speaker"]
     assert metallb_values(SPEC, CHART, MetalLbContext(from_control_planes=True))["speaker"]["ignoreExcludeLB"] is True
@@ -194,7 +234,18 @@ def test_images_come_from_the_mirror_with_the_digests_that_are_pinned() -> None:
         "repository": "r.example.no/metallb/speaker",
         "tag": f"v0.16.1@sha256:{'1' * 64}",
     }
-    assert values["frr-k8s"]["frrk8s"]["image"]["repository"] == "r.example.no/metallb/frr-k8s"
+    assert values["frr-k8s"]["frrk8s"]["image"] == {"repository": "r.example.no/metallb/frr-k8s"}
+
+
+def test_every_image_can_be_pinned() -> None:
+    pins = {path_of(origin): f"sha256:{'1' * 64}" for origin in CHART_IMAGES.values()}
+    values = metallb_values(SPEC, CHART, MetalLbContext(images=ImageMirror(registry="r.example.no", pins=pins)))
+    chart = ChartSource(str(source(METALLB, pinned("metallb")) / "charts/metallb"))
+    made = render(chart, values, release="metallb", namespace="metallb-system", kubernetes="1.36.3").manifests
+    pods = [item["spec"]["template"]["spec"] for item in made if item["kind"] in ("Deployment", "DaemonSet")]
+    images = {one["image"] for pod in pods for one in (*pod["containers"], *pod.get("initContainers", ()))}
+    assert len(images) == 4
+    assert all(image.endswith(f"@sha256:{'1' * 64}") for image in images)
 
 
 @pytest.mark.parametrize("pools", [SPEC.pools, SPEC.pools[:2]], ids=["bgp", "l2"])
