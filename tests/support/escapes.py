@@ -334,6 +334,56 @@ ATTEMPTS = [
         other("traefik.io/v1alpha1", "IngressRoute", spec={"routes": [{"match": "Host(`bank.example.no`)"}]}),
         "tenancy-refused-kind",
     ),
+    Attempt(
+        "GHSA-fcrp-7gc2-93g7 (Envoy Gateway)",
+        route(
+            rules=[
+                {
+                    "backendRefs": [
+                        {
+                            "group": "gateway.envoyproxy.io",
+                            "kind": "Backend",
+                            "name": "db",
+                            "namespace": "bank-prod",
+                        }
+                    ]
+                }
+            ]
+        ),
+        "gateway-backend",
+    ),
+    *(
+        Attempt("CVE-2021-32783 (Contour)", service(type="ExternalName", externalName=name), "tenancy-external-name")
+        for name in ("localhost", "127.0.0.1", "localhost.localdomain")
+    ),
+    Attempt("cozystack/cozystack#3868", route("TLSRoute", hostnames=["bank.example.no"]), "gateway-hostname"),
+    # Ways through network policies that policies of others have had.
+    *(
+        Attempt("one half of every address, and the other in a second policy", policy(ingress=[{"from": [peer]}]), rule)
+        for rule, peer in (
+            ("tenancy-network-policy", {"ipBlock": {"cidr": "0.0.0.0/1"}}),
+            ("tenancy-network-policy", {"ipBlock": {"cidr": "128.0.0.0/1"}}),
+        )
+    ),
+    *(
+        Attempt("the pods' own network", policy(ingress=[{"from": [{"ipBlock": {"cidr": cidr}}]}]), rule)
+        for rule, cidr in (("tenancy-network-policy", "10.0.0.0/8"), ("tenancy-network-policy", "10.244.0.0/16"))
+    ),
+    Attempt(
+        "a label that every tenant has",
+        from_namespaces(matchLabels={"pod-security.kubernetes.io/enforce": "restricted"}),
+        "tenancy-network-policy",
+    ),
+    Attempt(
+        "a range that is every port",
+        policy(egress=[{"to": [{"namespaceSelector": {}}], "ports": [{"port": 1, "endPort": 65535}]}]),
+        "tenancy-network-policy",
+    ),
+    Attempt(
+        "what only looks like a digest",
+        deployment(containers=[{**CONTAINER, "image": "registry.example.no/butikk/web@sha256:/x:latest"}]),
+        "tenancy-images",
+    ),
     # Our own.
     Attempt(_OWN, route(hostnames=["evilbutikk.example.no"]), "gateway-hostname"),
     Attempt(_OWN, route(hostnames=["butikk.example.no", "*.example.no"]), "gateway-hostname"),

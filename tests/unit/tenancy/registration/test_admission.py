@@ -31,7 +31,7 @@ PEOPLE = {
 GROUPS_OF_CONTROLLERS = '"system:serviceaccounts,system:serviceaccounts:kube-system"'
 CONTROLLERS = {
     f"system:serviceaccount:kube-system:{name}-controller": GROUPS_OF_CONTROLLERS
-    for name in ("endpointslice", "namespace", "replicaset")
+    for name in ("endpointslice", "ephemeral-volume", "namespace", "replicaset", "statefulset")
 } | {"system:kube-scheduler": '"system:authenticated"'}
 CONTRACT = contract(registration(), NAMESPACE, environment())["spec"]
 GROUPS = (
@@ -207,6 +207,20 @@ def test_kubernetes_own_controllers_do_their_part(users):
 def test_a_controller_makes_no_pod_that_its_owner_could_not_make(users):
     evil = obj("v1", "Pod", spec=pod(containers=[{**pod()["containers"][0], "image": BUSYBOX}]))
     assert "tenancy-registry" in refusal(controller(users, "replicaset"), evil)
+
+
+@pytest.mark.parametrize("name", ["statefulset", "ephemeral-volume"])
+@pytest.mark.parametrize(
+    ("chosen", "rule"),
+    [
+        (claim(volumeName="pv-of-bank"), "tenancy-volume-name"),
+        (claim(selector={"matchLabels": {"of": "bank"}}), "tenancy-volume-name"),
+        (claim(metadata={"annotations": {"volume.kubernetes.io/selected-node": "cp-1"}}), "tenancy-volume-node"),
+    ],
+)
+def test_a_controller_makes_no_volume_that_its_owner_could_not_choose(users, name, chosen, rule):
+    """A StatefulSet, and a pod with an ephemeral volume, have templates of claims, which are not judged themselves."""
+    assert rule in refusal(controller(users, name), chosen)
 
 
 def test_a_quota_counts_objects(users):
