@@ -365,7 +365,9 @@ def _endpoint(namespace: str, pod: Mapping[str, Any], status: Mapping[str, Any])
 
 
 def _ports(spec: Mapping[str, Any]) -> Iterator[NamedPort]:
-    for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+    # Init containers have ended when the pod serves, but for those that start again: sidecars.
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    for container in (*(spec.get("containers") or ()), *sidecars):
         for port in container.get("ports") or ():
             written = Fields(port, "ports")
             yield NamedPort(

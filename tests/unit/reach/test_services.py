@@ -76,6 +76,13 @@ def test_policies_are_asked_about_the_target_port_and_not_the_service_s(target: 
     assert ask(of_pods(ports=ports), *ONLY_15432).answer is answer
 
 
+@pytest.mark.parametrize(("policy", "answer"), [("Always", YES), (None, NO)])
+def test_a_sidecar_has_ports_and_an_init_container_has_none(policy: Any, answer: Answer) -> None:
+    first = {"name": "s", "image": "i", "restartPolicy": policy, "ports": [{"containerPort": 9, "name": "side"}]}
+    more = pod("bank/more", spec={"initContainers": [first]}, db="yes")
+    assert ask(of_pods(ports=[{"port": 5432, "targetPort": "side"}]), more).answer is answer
+
+
 def test_a_port_that_the_service_does_not_have_is_not_reached() -> None:
     found = ask(of_pods(), port=15432)
     assert (found.answer, found.reasons[0].text) == (NO, "Service bank/db has no port 15432/TCP")
