@@ -66,7 +66,7 @@ record = reduce(lambda sofar, one: registered_record(one, sofar), wanted, known.
 Residency("residency", record, state_store(Path.cwd(), "all", environ))
 cluster = kubernetes.Provider("cluster", kubeconfig=pulumi.Output.secret(kubeconfig_text()))
 for one in wanted:
-    RegisteredTenant(one, known.environment, provider=cluster)
+    RegisteredTenant(one, known.environment, kubeconfig=kubeconfig_text(), provider=cluster)
 """
 
 

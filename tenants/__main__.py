@@ -15,7 +15,9 @@ cluster = kubernetes.Provider(
     kubeconfig=pulumi.Output.secret(registered.kubeconfig),
     cluster_identifier=registered.environment.environment,  # another kubeconfig for the same cluster replaces nothing
 )
-tenant = RegisteredTenant(registered.registration, registered.environment, provider=cluster)
+tenant = RegisteredTenant(
+    registered.registration, registered.environment, kubeconfig=registered.kubeconfig, provider=cluster
+)
 DestroyProtection("destroy-protection", depends_on=[residency, cluster, tenant])
 
 pulumi.export("namespaces", tenant.namespaces)

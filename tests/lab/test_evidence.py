@@ -60,12 +60,9 @@ def test_no_secret_of_the_lab_is_in_its_evidence(lab: Lab, tmp_path: Path) -> No
 
 def test_a_stack_file_that_the_state_has_not_caught_up_with_is_not_proved(lab: Lab, tmp_path: Path) -> None:
     def edit(spec: dict[str, Any]) -> None:
-        spec["tenants"].append(
-            {"name": "skjema", "owner": {"group": "skjema-team"}, "tiers": [{"name": "web", "port": 8080}]}
-        )
+        spec["nodes"][2]["provider"]["name"] = "Another"
 
     status, said = made(lab, tmp_path / "one", "--config-file", str(lab.variant(edit)))
     assert (status, said["verdict"]) == (1, "undecided")
-    assert said["undecided"] == [
-        "tenant skjema: in the stack file, not in the state: run pulumi up, then make the evidence again"
-    ]
+    differs = "entity is Another in the stack file, Lab in the state"
+    assert said["undecided"] == [f"node osl-w-2: {differs}: run pulumi up, then make the evidence again"]

@@ -2,17 +2,23 @@
 
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from components.nodes.preflight.facts import Kept
 from components.stackfile.parsing import parse
+from components.stackfile.registration import read_registration
 from components.stackfile.spec import PlatformSpec
-from tests.support.export import exported
-from tests.support.stacks import ROOT, stack_data
+from tests.support.export import export_of, exported
+from tests.support.program import run_registered
+from tests.support.registrations import file_text, registration
+from tests.support.stacks import ROOT, stack, stack_data
 from vds.evidence.collect import collect
-from vds.evidence.evaluate import results
+from vds.evidence.evaluate import results, together
 from vds.evidence.model import Evidence
+from vds.evidence.registered import Registered
 from vds.evidence.state import read
 
 VERSIONS = [("policy pack", "0.1.0"), ("vds-platform", "0.1.0")]
@@ -29,6 +35,27 @@ def export(name: str = "lab") -> dict[str, Any]:
     """The export of a committed stack, fresh for a test that bends it."""
     made: dict[str, Any] = json.loads(_export(name))
     return made
+
+
+@cache
+def _tenant_export(name: str) -> str:
+    environment = stack(name)
+    known = environment.published, environment.residency
+    return json.dumps(export_of(run_registered(registration(), *known, BACKEND[name])))
+
+
+def tenant_export(name: str = "lab") -> dict[str, Any]:
+    """The export of the stack of the tenant butikk, fresh for a test that changes it."""
+    made: dict[str, Any] = json.loads(_tenant_export(name))
+    return made
+
+
+def registered(
+    made: dict[str, Any] | None = None, *, name: str = "lab", registered: dict[str, Any] | None = None
+) -> Registered:
+    """The tenant butikk with its registration and its state."""
+    file = read_registration(Path("Pulumi.butikk.yaml"), file_text(registered, environment=name))
+    return Registered(file, read(json.dumps(tenant_export(name) if made is None else made), "the export"))
 
 
 def entry(export: dict[str, Any], name: str) -> dict[str, Any]:
@@ -58,6 +85,7 @@ def evidence(
     backend: str | None = None,
     config: dict[str, Any] | None = None,
     kept: Kept | None = None,
+    tenants: Sequence[Registered] | None = None,
 ) -> Evidence:
     """What the command would find for a stack with this export, this spec and this configuration of the pack."""
     spec: PlatformSpec = parse(stack_data(name) if data is None else data, base_dir=ROOT)
@@ -66,5 +94,7 @@ def evidence(
     # Only values: three letters of a certificate in base64 may be the same.
     state = read(re.sub(r"(?<=[\s\[])(-?)(?:Infinity|NaN)(?=[,\]}])", r"\g<1>1e999", text), "the export")
     where = BACKEND[name] if backend is None else backend
-    policies = results(state, config or {}, today=DATE[:10], backend=where)
-    return collect(name, spec, state, backend=where, policies=policies, versions=VERSIONS, kept=kept)
+    known = [registered(name=name)] if tenants is None else tenants
+    judged = [(state, where), *((one.state, one.backend) for one in known if one.state)]
+    policies = together([results(one, config or {}, today=DATE[:10], backend=its) for one, its in judged])
+    return collect(name, spec, state, backend=where, policies=policies, versions=VERSIONS, registered=known, kept=kept)

@@ -12,11 +12,18 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc, settings, stack
 
 from components.kubeadm.kubeconfig import read_command
+from components.residency.component import Residency as ResidencyComponent
+from components.residency.model import Residency, StateStore
+from components.residency.registered_egress import registered_record
 from components.stackfile.keys import SECRETS as SECRET_KEYS
+from components.tenancy.registration.component import RegisteredTenant
+from components.tenancy.registration.environment import Environment
+from components.tenancy.registration.model import Registration
 from tests.support import bootstraps
 from tests.support.certificates import made
 from tests.support.kubeconfigs import kubeconfig
@@ -271,6 +278,18 @@ def run_program(
         del os.environ["PULUMI_BACKEND_URL"]
         if before is not None:
             os.environ["PULUMI_BACKEND_URL"] = before
+
+
+def run_registered(registration: Registration, environment: Environment, residency: Residency, backend: str) -> Program:
+    """What the program in `tenants/` declares for a registration, without the cluster that it reads."""
+
+    def program() -> None:
+        state = StateStore(backend=backend, secrets_provider="passphrase")
+        ResidencyComponent("residency", registered_record(registration, residency), state)
+        cluster = kubernetes.Provider("cluster", kubeconfig=pulumi.Output.secret(ADMIN))
+        RegisteredTenant(registration, environment, kubeconfig=ADMIN, provider=cluster)
+
+    return asyncio.run(_run(registration.tenant, {}, program))
 
 
 @cache

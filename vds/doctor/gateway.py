@@ -6,15 +6,15 @@ Asks the API server whether every node is Ready, and which pods of the platform 
 import datetime
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cryptography import x509
 
 from components.core.names import KUBE_SYSTEM, METALLB_SYSTEM, TIGERA_OPERATOR
 from components.faults.reading import node_fault, not_running
-from components.gateway.model import GatewaySpec, HttpsListener
-from components.kubernetes_api import Api, ApiError, Cluster, KubeconfigError, UnreachableError, get
+from components.gateway.model import GatewaySpec, HttpsListener, Listener
+from components.kubernetes_api import Api, ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
 from components.network.model import Calico, Cilium
 from components.nodes.preflight.verdict import State
 from components.pools.announced import announcement, owner, remedy
@@ -40,7 +40,9 @@ def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) 
     if kubeconfig is None:
         return [GatewayFinding(name, "advice", "no cluster yet", "run `pulumi up`: it makes the cluster")]
     try:
-        live = get(Cluster(kubeconfig), f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
+        cluster = Cluster(kubeconfig)
+        live = get(cluster, f"{_GATEWAYS}/namespaces/{gateway.namespace}/gateways/{gateway.name}")
+        hosts = {item.name: _hosts(item, gateway, cluster) for item in gateway.listeners if live and _address(live)}
     except (ApiError, KubeconfigError, UnreachableError) as error:
         return [no_answer(name, error)]
     if live is None:
@@ -50,7 +52,7 @@ def examine(spec: PlatformSpec, kubeconfig: str | None, now: datetime.datetime) 
         return [
             GatewayFinding(name, "fails", "it has no address", "see `kubectl describe gateway`, and MetalLB's pools")
         ]
-    return [finding for listener in gateway.listeners for finding in _listener(name, gateway, listener, address, now)]
+    return [row for item in gateway.listeners for row in _listener(name, item, hosts[item.name], address, now)]
 
 
 def _address(gateway: dict[str, Any]) -> str | None:
@@ -58,8 +60,27 @@ def _address(gateway: dict[str, Any]) -> str | None:
     return str(addresses[0]["value"]) if addresses else None
 
 
+def _hosts(listener: Listener, gateway: GatewaySpec, api: Api) -> list[str]:
+    """Hosts whose certificate is asked for: the listener's own, or those of the routes in the cluster that it takes."""
+    if not isinstance(listener, HttpsListener):
+        return []
+    if listener.hostname:
+        return [listener.hostname]
+    specs = [route.get("spec") or {} for route in list_items(api, f"{_GATEWAYS}/httproutes")]
+    return sorted(
+        {
+            host
+            for spec in specs
+            for parent in spec.get("parentRefs") or ()
+            if (parent.get("name"), parent.get("namespace")) == (gateway.name, gateway.namespace)
+            and parent.get("sectionName") in (None, listener.name)
+            for host in spec.get("hostnames") or ()
+        }
+    )
+
+
 def _listener(
-    name: str, gateway: GatewaySpec, listener: Any, address: str, now: datetime.datetime
+    name: str, listener: Listener, hosts: Sequence[str], address: str, now: datetime.datetime
 ) -> list[GatewayFinding]:
     item = f"{name}, listener {listener.name}"
     try:
@@ -69,10 +90,7 @@ def _listener(
         remedy = "run the doctor from the nodes' network, and check which node announces the address"
         return [GatewayFinding(item, "fails", measured, remedy)]
     found = [GatewayFinding(item, "ok", f"{address} port {listener.port} answers")]
-    if isinstance(listener, HttpsListener):
-        hosts = sorted({h for r in gateway.all_routes if r.listener in (None, listener.name) for h in r.hostnames})
-        found += [certificate_finding(host, address, listener.port, now) for host in hosts]
-    return found
+    return [*found, *(certificate_finding(host, address, listener.port, now) for host in hosts)]
 
 
 def certificate_finding(host: str, address: str, port: int, now: datetime.datetime) -> GatewayFinding:

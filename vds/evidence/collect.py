@@ -1,18 +1,22 @@
-"""State and stack file, brought together into what the evidence says. Pure: the same two, the same answer."""
+"""Stack file, registrations and their states, brought together into what the evidence says. Pure: the same input, the
+same answer."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 
 from components.core import labels
-from components.core.names import token
 from components.core.untrusted import json_value
 from components.kubeadm.model import Kubeadm
 from components.nodes.preflight.facts import Kept
+from components.residency.model import Residency
 from components.residency.rules import place_of
 from components.stackfile.spec import PlatformSpec
-from vds.evidence.data_flows import Seen, declared, of_spec, of_state
-from vds.evidence.model import SECURITY_SETTING, Evidence, Exempt, Place, PlaceStatus, PolicyResult, Tenant
+from vds.evidence.data_flows import Seen, declared, of_spec, of_state, said_backend
+from vds.evidence.model import SECURITY_SETTING, Evidence, Exempt, Place, PlaceStatus, PolicyResult
 from vds.evidence.node_facts import of_nodes, open_points, read_at
+from vds.evidence.registered import Registered, exempt_of, open_points_of, seen_of, tenant_of
 from vds.evidence.software import software
 from vds.evidence.state import State
 
@@ -29,15 +33,18 @@ def collect(
     backend: str,
     policies: Iterable[PolicyResult],
     versions: Iterable[tuple[str, str]],
+    registered: Sequence[Registered] = (),
     kept: Kept | None = None,
 ) -> Evidence:
-    """The evidence of `stack`.
+    """The evidence of `stack` and of the tenants that are `registered` in its environment.
 
     `backend` is where its state is; empty: as the program declared it. `kept` has what was read of the nodes.
     """
-    backend = backend or _said_backend(state)
-    seen = [*of_spec(spec), *of_state(state, backend), *(of_nodes(kept) if kept else ())]
-    used = {(one.kind, place.name) for one in seen if (place := place_of(_address(one), spec.residency.places))}
+    own = [*of_spec(spec), *of_state(state, backend or said_backend(state)), *(of_nodes(kept) if kept else ())]
+    seen = [one._replace(tenant="") for one in own]  # tenants have stacks of their own
+    of_tenants = [(one, each.record(spec.residency)) for each in registered for one in seen_of(each)]
+    every = [*seen, *(one for one, _ in of_tenants)]
+    used = {(one.kind, place.name) for one in every if (place := place_of(_address(one), spec.residency.places))}
     known = any(one.kind == "state" for one in seen)  # where it is counts, not where else it might be
     seen += [one for one in declared(spec) if (one.kind, one.name) not in used and not (known and one.kind == "state")]
     if "state" not in {one.kind for one in seen}:
@@ -47,17 +54,20 @@ def collect(
         environment=spec.environment,
         allowed_countries=tuple(sorted(spec.residency.allowed_countries)),
         processing=spec.processing,
-        places=tuple(sorted(_places(seen, spec))),
-        tenants=_tenants(spec, state),
+        places=tuple(sorted(_places([*((one, spec.residency) for one in seen), *of_tenants], spec))),
+        tenants=tuple(sorted(map(tenant_of, registered))),
         policies=tuple(sorted(policies)),
-        exempt=tuple(sorted(set(_exempt(spec, state)))),
+        exempt=tuple(sorted({*_exempt(spec, state), *(one for each in registered for one in exempt_of(each))})),
         software=tuple(sorted(set(software(spec, state)))),
-        open_points=(*_open_points(spec, state, seen), *(open_points(spec, kept) if kept else ())),
+        open_points=(
+            *_open_points(state, seen),
+            *(point for each in registered for point in open_points_of(each, spec.published)),
+            *(open_points(spec, kept) if kept else ()),
+        ),
         nodes_read_at=read_at(kept) if kept else "",
         state_made_at=state.made_at,
-        state_sha256=state.sha256,
+        state_sha256=_sha256(state, registered),
         makes_cluster=isinstance(spec.cluster, Kubeadm),
-        registers_tenants=spec.registrations is not None,
         secrets_provider=state.secrets_provider,
         versions=tuple(sorted({*versions, *_of_state(state)})),
     )
@@ -68,31 +78,34 @@ def _of_state(state: State) -> Iterator[tuple[str, str]]:
     yield from ((f"pulumi plugin {name}", version) for name, version in state.plugins)
 
 
-def _said_backend(state: State) -> str:
-    """The state's backend, as the program declared it."""
-    backends = (r.inputs.get("stateBackend") for r in state.resources if r.type == token("Residency"))
-    return next((backend for backend in backends if isinstance(backend, str)), "")
+def _sha256(state: State, registered: Iterable[Registered]) -> str:
+    """That of the state, and with tenants that of all sums together."""
+    sums = [f"{one.tenant} {one.state.sha256}" for one in registered if one.state]
+    return hashlib.sha256("\n".join([state.sha256, *sorted(sums)]).encode()).hexdigest() if sums else state.sha256
 
 
 # --- places ----------------------------------------------------------------------------------------------
 
 
-def _places(seen: Iterable[Seen], spec: PlatformSpec) -> Iterator[Place]:
-    tenants = {tenant.name for tenant in spec.tenants}
-    groups: dict[Seen, set[str]] = {}
-    for one in seen:
-        # What sources say alike is one place; what they say differently stays apart, for everyone to see.
-        known = one._replace(seen_in="", tenant=one.tenant if one.tenant in tenants else "")
-        groups.setdefault(_with_record(known, spec), set()).add(one.seen_in)
-    for one, sources in groups.items():
-        status = _status(one, spec)
-        yield Place(
-            *(one.kind, one.name, one.location, one.country, one.entity, one.entity_country),
-            seen_in=tuple(sorted(sources)),
-            status=status,
-            tenant=one.tenant,
-            excepted=_exception(one, spec) if status == "excepted" else "",
-        )
+def _places(seen: Iterable[tuple[Seen, Residency]], spec: PlatformSpec) -> Iterator[Place]:
+    """What sources say alike is one place; what they say differently stays apart, for everyone to see."""
+    groups: dict[Place, set[str]] = {}
+    for one, record in seen:
+        groups.setdefault(_place(one, record, spec), set()).add(one.seen_in)
+    for place, sources in groups.items():
+        yield replace(place, seen_in=tuple(sorted(sources)))
+
+
+def _place(seen: Seen, record: Residency, spec: PlatformSpec) -> Place:
+    one = _with_record(seen, record)
+    status = _status(one, record, spec)
+    return Place(
+        *(one.kind, one.name, one.location, one.country, one.entity, one.entity_country),
+        seen_in=(),
+        status=status,
+        tenant=one.tenant,
+        excepted=_exception(one, record) if status == "excepted" else "",
+    )
 
 
 def _address(seen: Seen) -> str:
@@ -100,19 +113,19 @@ def _address(seen: Seen) -> str:
     return seen.location.partition("-")[0] if seen.kind == "addresses" else seen.host or seen.location
 
 
-def _with_record(seen: Seen, spec: PlatformSpec) -> Seen:
-    """With the values of `residency.places`. The values of a node itself take precedence."""
-    place = None if seen.kind == "node" else place_of(_address(seen), spec.residency.places)
+def _with_record(seen: Seen, record: Residency) -> Seen:
+    """With the values of the record's places. The values of a node itself take precedence."""
+    place = None if seen.kind == "node" else place_of(_address(seen), record.places)
     if place is None:
         return seen
     return seen._replace(country=place.country, entity=place.entity, entity_country=place.entity_country)
 
 
-def _status(seen: Seen, spec: PlatformSpec) -> PlaceStatus:
+def _status(seen: Seen, record: Residency, spec: PlatformSpec) -> PlaceStatus:
     countries = [country for country in (seen.country, seen.entity_country) if country]
-    abroad = set(countries) - set(spec.residency.allowed_countries)
+    abroad = set(countries) - set(record.allowed_countries)
     sources = spec.cluster.source_countries if isinstance(spec.cluster, Kubeadm) and seen.kind in _SOFTWARE else ()
-    if abroad and _exception(seen, spec):
+    if abroad and _exception(seen, record):
         return "excepted"
     if abroad.difference(sources) or (abroad and len(countries) == 2):
         return "refused"
@@ -123,13 +136,13 @@ def _status(seen: Seen, spec: PlatformSpec) -> PlaceStatus:
     return "own" if _is_own(seen, spec) else "undeclared"
 
 
-def _exception(seen: Seen, spec: PlatformSpec) -> str:
-    """The exception that the stack file has for the place; whether its day has come is the policies' to say."""
+def _exception(seen: Seen, record: Residency) -> str:
+    """The exception that the record has for the place; whether its day has come is the policies' to say."""
     if seen.kind == "node":
         return ""
-    place = place_of(_address(seen), spec.residency.places)
+    place = place_of(_address(seen), record.places)
     name = place.name if place else seen.name  # a row of the record itself has the place's name
-    found = [item for item in spec.residency.exceptions if item.place == name]
+    found = [item for item in record.exceptions if item.place == name]
     return "; ".join(f"{item.name} until {item.until}: {item.reason}" for item in found)
 
 
@@ -143,33 +156,6 @@ def _is_own(seen: Seen, spec: PlatformSpec) -> bool:
         return False
     networks = (*spec.network.node_cidrs, spec.network.pod_cidr, spec.network.service_cidr)
     return seen.kind != "node" and block.version == 4 and any(block.subnet_of(network) for network in networks)
-
-
-# --- tenants ---------------------------------------------------------------------------------------------
-
-
-def _tenants(spec: PlatformSpec, state: State) -> tuple[Tenant, ...]:
-    groups = {tenant.name: {tenant.owner.group} for tenant in spec.tenants}
-    sources = {tenant.name: {"stack file"} for tenant in spec.tenants}
-    for name, bound in _bound(state).items():
-        groups.setdefault(name, set()).update(bound)
-        sources.setdefault(name, set()).add("state")
-    return tuple(Tenant(name, tuple(sorted(groups[name])), tuple(sorted(sources[name]))) for name in sorted(groups))
-
-
-def _bound(state: State) -> dict[str, set[str]]:
-    """Tenants' namespaces in the state, with the groups that have rights in them."""
-    found: dict[str, set[str]] = {}
-    for resource in state.resources:
-        marks = resource.metadata.get("labels")
-        if resource.kubernetes == "core/v1/Namespace" and isinstance(marks, Mapping) and labels.TENANT in marks:
-            found.setdefault(str(resource.metadata.get("name") or resource.name), set())
-    for resource in state.resources:
-        namespace, subjects = str(resource.metadata.get("namespace") or ""), resource.inputs.get("subjects")
-        if resource.kubernetes.endswith("/RoleBinding") and namespace in found and isinstance(subjects, list):
-            groups = [one for one in subjects if isinstance(one, Mapping) and one.get("kind") == "Group"]
-            found[namespace] |= {str(group.get("name")) for group in groups}
-    return found
 
 
 # --- exceptions -----------------------------------------------------------------------------------------
@@ -200,23 +186,13 @@ def _exempt(spec: PlatformSpec, state: State) -> Iterator[Exempt]:
 # --- what can't be decided -------------------------------------------------------------------------------
 
 
-def _open_points(spec: PlatformSpec, state: State, seen: Sequence[Seen]) -> Iterator[str]:
+def _open_points(state: State, seen: Sequence[Seen]) -> Iterator[str]:
     if not state.resources:
         yield f"the state has no resources: nothing of the stack file is real yet: {_AGAIN}"
         return
     for operation in state.interrupted:
         yield f"{operation}: the engine was interrupted there: run vds recover, then make the evidence again"
     yield from _nodes_that_differ(seen)
-    bound = _bound(state)
-    for tenant in spec.tenants:
-        if tenant.name not in bound:
-            yield f"tenant {tenant.name}: in the stack file, not in the state: {_AGAIN}"
-        elif bound[tenant.name] != {tenant.owner.group}:
-            has = ", ".join(sorted(bound[tenant.name])) or "no group"
-            difference = f"owned by {tenant.owner.group} in the stack file, by {has} in the state"
-            yield f"tenant {tenant.name}: {difference}: {_AGAIN}"
-    for name in sorted(set(bound) - {tenant.name for tenant in spec.tenants}):
-        yield f"tenant {name}: in the state, not in the stack file: {_AGAIN}"
 
 
 def _nodes_that_differ(seen: Sequence[Seen]) -> Iterator[str]:

@@ -13,8 +13,8 @@ from components.core.untrusted import json_value
 from components.stackfile.keys import EVIDENCE_KEY
 from vds.evidence.collect import collect
 from vds.evidence.contents import COVER, FILES, SIGNATURE, SUMS, digest, render, sentence
-from vds.evidence.evaluate import pack_version, results
-from vds.evidence.export import backend, evidence_key, exported, read_file
+from vds.evidence.evaluate import pack_version, results, together
+from vds.evidence.export import backend, evidence_key, exported, read_file, registered
 from vds.evidence.model import Evidence
 from vds.evidence.node_facts import read_facts
 from vds.evidence.signature import NAMESPACE, signature
@@ -23,6 +23,7 @@ from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, PackConfig, StackName
 from vds.shared.output import print_json
 from vds.shared.stack import open_spec, read_spec
+from vds.tenant.folder import registrations_folder
 
 
 def evidence(
@@ -34,6 +35,16 @@ def evidence(
         Path | None,
         typer.Option("--state", help="Output of `pulumi stack export`. The engine and its backend are not asked."),
     ] = None,
+    tenants: Annotated[
+        Path | None, typer.Option(help="Folder with the tenants' registrations. Default: tenants/.")
+    ] = None,
+    tenant_states: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--tenant-state",
+            help="Output of `pulumi stack export` of a tenant's stack, in place of the engine's; can be repeated.",
+        ),
+    ] = None,
     facts_file: Annotated[
         Path | None, typer.Option("--facts", help="Output of `vds doctor --facts`: what the nodes really ask.")
     ] = None,
@@ -43,7 +54,8 @@ def evidence(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Reads the stack file and the exported state of the stack. Secrets are not decrypted.
+    """Reads the stack file, the tenants' registrations, and the exported states of all these stacks. Secrets are not
+    decrypted.
 
     Exit code 1: a mandatory policy is violated, or something is undecided. The folder has the details.
     """
@@ -66,17 +78,22 @@ def evidence(
         text = read_file(facts_file, "--facts")
         kept = read_facts(text, str(facts_file), environment=spec.environment, now=now.timestamp())
     where = "" if state_file else backend(stack)
+    folder_of_tenants = registrations_folder(tenants, "--tenants")
+    known = registered(spec.environment, folder_of_tenants, tenant_states or (), ask=not state_file)
+    today = now.date().isoformat()
+    judged = [(state, where), *((one.state, one.backend) for one in known if one.state)]
     found = collect(
         stack,
         spec,
         state,
         backend=where,
-        policies=results(state, config, today=now.date().isoformat(), backend=where),
+        policies=together([results(one, config, today=today, backend=its) for one, its in judged]),
         versions=[
             ("vds-platform", version("vds-platform")),
             ("policy pack", pack_version()),
             ("pulumi-policy", version("pulumi-policy")),
         ],
+        registered=known,
         kept=kept,
     )
     files = render(found, date=now.strftime("%Y-%m-%d %H:%M:%S UTC"))

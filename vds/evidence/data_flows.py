@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from components.charts.releases import inside
 from components.core.endpoints import backend_host, image_registry, secrets_host, url_hosts, without_secrets
 from components.core.manifests import kind_of
+from components.core.names import token
 from components.core.unknown import UNKNOWN
 from components.kubeadm.model import Kubeadm, image_source
 from components.residency.data_flows import data_flows
@@ -114,6 +115,12 @@ def of_state(state: State, backend: str) -> Iterator[Seen]:
             tenant = _text(resource.metadata.get("namespace"))
             host = flow.endpoint if flow.secret else ""
             yield Seen(flow.purpose, name, endpoint, f"{source}: {flow.field}", tenant=tenant, host=host)
+
+
+def said_backend(state: State) -> str:
+    """The state's backend, as the program declared it."""
+    backends = (r.inputs.get("stateBackend") for r in state.resources if r.type == token("Residency"))
+    return next((backend for backend in backends if isinstance(backend, str)), "")
 
 
 def _destinations(resource: Resource, by_urn: Mapping[str, Resource]) -> Any:

@@ -1,7 +1,8 @@
 """Judges a state with the policy pack. The only module here that uses `policies`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def results(state: State, config: Mapping[str, Any], *, today: str, backend: str
     ]
 
 
+def together(parts: Sequence[Sequence[PolicyResult]]) -> list[PolicyResult]:
+    """The results of several states as one: what is found in one of them is found."""
+    found = [sorted({finding for one in same for finding in one.findings}) for same in zip(*parts, strict=True)]
+    return [replace(one, findings=tuple(findings)) for one, findings in zip(parts[0], found, strict=True)]
+
+
 def parents_first(entries: list[Entry]) -> list[Entry]:
     """The resources by URN, each after its parent and its dependencies.
 
@@ -75,7 +82,7 @@ def parents_first(entries: list[Entry]) -> list[Entry]:
 
 def _with_public(entry: Entry, state: State) -> Entry:
     """The entry with the host and host key that its node component declares, where SSH's own settings are encrypted,
-    and with the public part of an encrypted kubeconfig, which the record of nodes declares.
+    and with the public part of an encrypted kubeconfig, which the record of nodes or the registered tenant declares.
 
     pulumi-command keeps a whole connection secret for the key in it. Undecrypted, no policy could say where a
     machine is; the program gives both from one value, and the preview's judgement has seen the real one.
@@ -90,7 +97,8 @@ def _with_public(entry: Entry, state: State) -> Entry:
                 {"host": address, "hostKey": known.get("hostKey") or entry["inputs"]["connection"]},
             )
     elif entry["type"] == KUBERNETES:
-        records = [one for one in state.resources if one.type == token("Record") and not one.leaving]
+        shown = (token("Record"), token("RegisteredTenant"))
+        records = [one for one in state.resources if one.type in shown and not one.leaving]
         field, public = "kubeconfig", next((one.inputs.get("kubeconfig") for one in records), None)
     if public is None:
         return entry

@@ -63,7 +63,7 @@ class Place:
     entity_country: str
     """Under whose law that is; empty: not declared."""
     seen_in: tuple[str, ...]
-    """Parts of the stack file and resources of the state that name it."""
+    """Parts of the stack file, of registrations, and resources of states that name it."""
     status: PlaceStatus
     tenant: str = ""
     excepted: str = ""
@@ -82,11 +82,17 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Tenant:
-    """An agency's namespace and the groups that its owners are."""
+    """An agency with its namespaces, and the groups that its owners are."""
 
     name: str
     groups: tuple[str, ...]
+    namespaces: tuple[str, ...]
     seen_in: tuple[str, ...]
+    """`registration`, and `state` if the state of its stack was read."""
+    state_made_at: str = ""
+    """When the engine last wrote that state; empty: it was not read."""
+    state_sha256: str = ""
+    """Of its resources."""
 
 
 @dataclass(frozen=True, order=True)
@@ -152,13 +158,11 @@ class Evidence:
     """What can't be decided from this state and this stack file, with the remedy."""
     state_made_at: str
     state_sha256: str
-    """Of the state's resources, sorted and without secrets, as JSON."""
+    """Of the state's resources, sorted and without secrets, as JSON; with tenants, of this sum and theirs."""
     nodes_read_at: str
     """When resolvers, time servers and package sources were read of the nodes; empty: they were not."""
     makes_cluster: bool
     """Whether the platform makes the cluster, with kubeadm."""
-    registers_tenants: bool
-    """Whether tenants are registered in stacks of their own, which this evidence does not see."""
     secrets_provider: str
     """Its type, with its URL where it has one."""
     versions: tuple[tuple[str, str], ...]

@@ -24,10 +24,9 @@ _STATUSES = {
 
 _LIMITS = """\
 - Secrets are encrypted in the state and were not decrypted: what only a secret names is not here.
-- A pod that no resource of this stack declares, and a program that picks its own peers, are not here.
-"""
-_REGISTERED = """\
-- Tenants with a stack of their own are not here. `vds tenant list` has their owners, domains and destinations.
+- A pod that no resource of this stack declares, and a program that picks its own peers, are not here. Agencies deploy
+  with stacks of their own. Network policies limit what their pods call to the places of their registration.
+- Tenants whose registration was not read are not here. `vds tenant list` has all tenants of the cluster.
 """
 _NOT_ASKED = """\
 - The nodes were not asked: their resolvers, time servers and package repositories are as the stack file declares them.
@@ -46,7 +45,7 @@ def record_json(evidence: Evidence) -> bytes:
             "nodesReadAt": evidence.nodes_read_at or None,
             "allowedCountries": evidence.allowed_countries,
             "processing": processing,
-            "tenants": [asdict(tenant) for tenant in evidence.tenants],
+            "tenants": [{to_camel(name): value for name, value in asdict(one).items()} for one in evidence.tenants],
             "places": [{**_place(place), "thirdCountry": place.third_country} for place in evidence.places],
             "kindsNotDeclared": evidence.kinds_not_declared,
             "kindsWithoutPlace": evidence.kinds_without_place,
@@ -60,8 +59,9 @@ def record_markdown(evidence: Evidence) -> bytes:
     """The same for a reader."""
     parts = [
         f"# Record of processing: stack {words(evidence.stack)}\n",
-        f"Of the stack file and the state that the engine wrote at {words(evidence.state_made_at)}. Articles are those "
-        f"of Regulation (EU) 2016/679 (GDPR). A value that the stack file does not have is “{NOT_DECLARED}”.\n",
+        f"Of the stack file, the state that the engine wrote at {words(evidence.state_made_at)}, and the registrations "
+        "of tenants with their states. Articles are those of Regulation (EU) 2016/679 (GDPR). A value that these files "
+        f"do not have is “{NOT_DECLARED}”.\n",
         "## What could not be decided\n",
         bullets(evidence.undecided),
         "## Who answers for it\n",
@@ -80,7 +80,7 @@ def record_markdown(evidence: Evidence) -> bytes:
         "## Measures\n",
         _measures(evidence),
         "## What this record does not cover\n",
-        _LIMITS + (_REGISTERED if evidence.registers_tenants else "") + ("" if evidence.nodes_read_at else _NOT_ASKED),
+        _LIMITS + ("" if evidence.nodes_read_at else _NOT_ASKED),
     ]
     return "\n".join(parts).encode()
 
@@ -135,16 +135,20 @@ def _tenants(evidence: Evidence) -> str:
         rows.append(
             (
                 words(tenant.name),
+                several(tenant.namespaces),
                 several(tenant.groups),
                 _party(declared.controller if declared else None),
                 several(purpose.purposes),
                 several(purpose.data_subjects),
                 several(purpose.data_categories),
                 words(purpose.erasure),
-                several(tenant.seen_in),
+                words(tenant.state_made_at) if tenant.state_made_at else "**not read**",
             )
         )
-    head = ("tenant", "owner groups", "controller, 30(2)(a)", "purposes", "subjects", "data", "erasure", "named in")
+    head = (
+        *("tenant", "namespaces", "owner groups", "controller, 30(2)(a)", "purposes", "subjects", "data", "erasure"),
+        "state written at",
+    )
     return table(head, rows)
 
 

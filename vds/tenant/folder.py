@@ -22,14 +22,14 @@ def project_name(folder: Path) -> str:
     return str(root.value.get("name", "")) if isinstance(root.value, dict) else ""
 
 
-def registrations_folder(given: Path | None) -> Path:
-    """The folder of the project vds-tenants. Raises OperationError if it is another one."""
+def registrations_folder(given: Path | None, option: str = "--folder") -> Path:
+    """The folder of the project vds-tenants. Raises OperationError if it is another one; `option` names it."""
     tried = [given] if given else [Path(), DEFAULT]
     for folder in tried:
         if project_name(folder) == TENANTS:
             return folder
     where = str(given) if given else "neither this folder nor tenants/"
-    remedy = "run this in the platform's checkout, or name the folder with --folder"
+    remedy = f"run this in the platform's checkout, or name the folder with {option}"
     raise OperationError(
         f"{where} has the project {TENANTS}: {remedy}" if not given else f"{where}: has no project {TENANTS}: {remedy}"
     )

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply
+from components.core.kubeconfig import public_kubeconfig
 from components.core.manifests import Manifest
 from components.core.names import child, token
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
@@ -69,10 +70,12 @@ class RegisteredTenant(pulumi.ComponentResource):
         registration: Registration,
         environment: Environment,
         *,
+        kubeconfig: str,
         provider: kubernetes.Provider,
     ) -> None:
+        """`kubeconfig`: its public part is an input, so that an exported state shows how the cluster is verified."""
         name = registration.tenant
-        super().__init__(token("RegisteredTenant"), name)
+        super().__init__(token("RegisteredTenant"), name, {"kubeconfig": public_kubeconfig(kubeconfig)})
         hooks = pulumi.ResourceHookBinding(
             on_error=[pulumi.ErrorHook(child(name, "wait-for-contract"), until_contract_is_read)]
         )

@@ -49,5 +49,7 @@ def test_a_program_can_have_several_tenants(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(pulumi.ComponentResource, "register_outputs", lambda *_: None)
     monkeypatch.setattr(pulumi, "ResourceOptions", lambda **_: None)
     for tenant in ("a", "b"):
-        component.RegisteredTenant(registration(tenant=tenant), environment(cni="flannel"), provider=None)
+        component.RegisteredTenant(
+            registration(tenant=tenant), environment(cni="flannel"), kubeconfig="", provider=None
+        )
     assert len(set(names)) == 2

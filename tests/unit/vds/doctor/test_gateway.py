@@ -1,11 +1,14 @@
 """The gateway from outside: a real TLS server on loopback, with certificates that end when the test says."""
 
 import datetime
+import json
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.support.stacks import stack
+from components.stackfile.parsing import parse
+from tests.support.stacks import ROOT, stack, stack_data
 from vds.doctor.gateway import certificate_finding, examine
 
 NOW = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
@@ -45,16 +49,21 @@ def listener():
         yield server
 
 
-def serve(server: socket.socket, file: Path | None) -> None:
-    """Answer one client: with TLS, or without a word."""
+def serve(server: socket.socket, file: Path | None, clients: int = 1) -> None:
+    """Answer each client: with TLS, or without a word."""
 
     def work() -> None:
+        for _ in range(clients):
+            answer()
+
+    def answer() -> None:
         plain, _ = server.accept()
         with plain:
             if file:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(file)
-                context.wrap_socket(plain, server_side=True).close()
+                with suppress(OSError):  # a client that only asks whether the port answers
+                    context.wrap_socket(plain, server_side=True).close()
 
     threading.Thread(target=work, daemon=True).start()
 
@@ -102,9 +111,10 @@ def test_a_cluster_that_the_stack_has_not_made_yet_is_no_failure():
 
 class Answers(BaseHTTPRequestHandler):
     answer = (200, b"")
+    routes: bytes | None = None
 
     def do_GET(self) -> None:
-        status, text = self.answer
+        status, text = (200, self.routes) if self.routes and self.path.endswith("/httproutes") else self.answer
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -132,3 +142,27 @@ def test_what_the_cluster_answers_is_a_finding_and_never_an_error(answer, state,
         [found] = examine(stack("lab"), KUBECONFIG.replace("https://127.0.0.1:1", at), NOW)
         server.shutdown()
     assert (found.state, said in found.measured) == (state, True), found
+
+
+def test_the_certificate_of_a_listener_without_a_host_is_asked_for_the_routes_in_the_cluster(tmp_path, listener):
+    """Agencies write routes: no file of the platform has them."""
+
+    def route(host: str, name: str, section: str | None = None) -> dict[str, Any]:
+        parent = {"name": name, "namespace": "gateway-system", **({"sectionName": section} if section else {})}
+        return {"metadata": {"name": "r"}, "spec": {"parentRefs": [parent], "hostnames": [host]}}
+
+    serve(listener, certificate(tmp_path, 60), clients=2)
+    data = stack_data("lab")
+    port = listener.getsockname()[1]
+    data["gateway"]["listeners"] = [{"name": "https", "port": port, "protocol": "HTTPS", "certificateSecret": "x"}]
+    spec = stack("lab").model_copy(update={"gateway": parse(data, base_dir=ROOT).gateway})
+    name = spec.gateway.name
+    routes = [route("a.example.no", name), route("b.example.no", "other"), route("c.example.no", name, "http")]
+    made = json.dumps({"status": {"addresses": [{"value": "127.0.0.1"}]}}).encode()
+    answers = {"answer": (200, made), "routes": json.dumps({"items": routes}).encode()}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Once", (Answers,), answers)) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        found = examine(spec, KUBECONFIG.replace("https://127.0.0.1:1", at), NOW)
+        server.shutdown()
+    assert [(one.item, one.state) for one in found[1:]] == [("a.example.no", "ok")], found

@@ -184,23 +184,14 @@ def test_a_secret_object_is_not_looked_into() -> None:
 
 def test_a_state_behind_the_stack_file_is_named_as_such() -> None:
     made = export()
-    gone = ("osl-w-2", "butikk-namespace")
     made["deployment"]["resources"] = [
-        item for item in made["deployment"]["resources"] if not item["urn"].rpartition("::")[2].startswith(gone)
+        item for item in made["deployment"]["resources"] if not item["urn"].rpartition("::")[2].startswith("osl-w-2")
     ]
     found = evidence(made)
     assert found.open_points == (
         "node osl-w-2: in the stack file, not in the state: run pulumi up, then make the evidence again",
-        "tenant butikk: in the stack file, not in the state: run pulumi up, then make the evidence again",
     )
     assert found.verdict == "undecided"
-
-
-def test_another_owner_group_than_written_is_named() -> None:
-    made = export()
-    entry(made, "butikk-binding")["inputs"]["subjects"][0]["name"] = "strangers"
-    [said] = evidence(made).open_points
-    assert "tenant butikk: owned by butikk-developers in the stack file, by strangers in the state" in said
 
 
 def test_what_is_still_to_be_deleted_is_still_a_place() -> None:
@@ -286,18 +277,6 @@ def test_an_exception_whose_day_has_passed_is_a_violation() -> None:
             item["until"] = "2026-11-20"
     found = evidence(made, name="oslo", data=data)
     assert "residency-exceptions" in {policy.name for policy in found.policies if policy.outcome == "violated"}
-
-
-def test_a_policy_that_lets_call_anybody_is_named() -> None:
-    made = export()
-    add(
-        made,
-        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-        "open",
-        metadata={"namespace": "butikk"},
-        spec={"egress": [{"ports": [{"port": 443}]}]},
-    )
-    assert place(evidence(made), "egress", "0.0.0.0/0").tenant == "butikk"
 
 
 def test_a_fault_of_the_pack_is_an_error_with_the_policy_s_name(monkeypatch: pytest.MonkeyPatch) -> None:

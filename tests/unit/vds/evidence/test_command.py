@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.support.evidence import BACKEND, entry, export
+from tests.support import registrations
+from tests.support.evidence import BACKEND, entry, export, tenant_export
 from tests.support.stacks import stack_data
 from tests.support.tools import Tools
 from vds.main import application
@@ -26,6 +27,8 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
     tools = Tools(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{tools.folder}:{os.environ['PATH']}")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "tenants").mkdir()
+    (tmp_path / "tenants" / "Pulumi.yaml").write_text("name: vds-tenants\n")
 
     def answer(made: dict[str, Any] | None = None, *, data: dict[str, Any] | None = None, error: str = "") -> Tools:
         written = {"vds-platform:spec": {"objectValue": data or stack_data("lab")}, "vds-platform:kubeconfig": {}}
@@ -157,6 +160,54 @@ def test_a_state_from_a_file_needs_neither_the_engine_nor_its_backend(
     (tmp_path / "elsewhere").mkdir()
     file.rename(tmp_path / "elsewhere/mine.yaml")
     assert run("--state", "mine.json", "--config-file", "elsewhere/mine.yaml").exit_code == 0
+    assert tools.words("pulumi") == []
+
+
+def register(folder: Path) -> None:
+    """The tenant butikk: its registration, and what the fake engine answers in its folder."""
+    (folder / "Pulumi.butikk.yaml").write_text(registrations.file_text(environment="lab"))
+    (folder / "Pulumi.other.yaml").write_text(
+        registrations.file_text(registrations.data(tenant="other"), environment="oslo")
+    )
+    (folder / "state.json").write_text(json.dumps(tenant_export()))
+    (folder / "whoami.json").write_text(json.dumps({"user": "ada", "url": BACKEND["lab"]}))
+
+
+def recorded() -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = json.loads(Path("evidence/lab/record-of-processing.json").read_text())["tenants"]
+    return made
+
+
+def test_the_states_of_the_environment_s_tenants_are_exported_in_their_folder(engine: Answer, tmp_path: Path) -> None:
+    tools = engine()
+    register(tmp_path / "tenants")
+    assert run().exit_code == 0
+    assert [(one["name"], one["seenIn"]) for one in recorded()] == [("butikk", ["registration", "state"])]
+    exports = [words[-1] for words in tools.words("pulumi") if "export" in words]
+    assert sorted(exports) == ["butikk", "lab"]
+    (tmp_path / "tenants" / "state.json").unlink()
+    result = run()
+    assert result.exit_code == 1
+    assert "? tenant butikk: the state of its stack was not read: " in result.output
+    assert recorded()[0]["seenIn"] == ["registration"]
+
+
+def test_states_of_tenants_from_files_need_no_engine(engine: Answer, tmp_path: Path) -> None:
+    tools = engine()
+    (tmp_path / "tenants").rename(tmp_path / "elsewhere")
+    register(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "state.json").rename(tmp_path / "butikk.json")
+    (tmp_path / "mine.json").write_text(json.dumps(export()))
+    stack_file(tmp_path)
+    words = ("--state", "mine.json", "--tenants", "elsewhere")
+    assert "name the folder with --tenants" in refused("--state", "mine.json")
+    assert run(*words, "--tenant-state", "butikk.json").exit_code == 0
+    assert recorded()[0]["seenIn"] == ["registration", "state"]
+    result = run(*words)
+    assert "tenant butikk: the state of its stack was not read: no --tenant-state has it" in result.output
+    assert "elsewhere has no registration of lab" in refused(*words, "--tenant-state", "mine.json")
+    (tmp_path / "empty.json").write_text(json.dumps({"version": 3, "deployment": {}}))
+    assert "is of no stack, or of several" in refused(*words, "--tenant-state", "empty.json")
     assert tools.words("pulumi") == []
 
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.evidence import add, evidence, export
+from tests.support.evidence import evidence
 from vds.evidence.diagram import svg
 from vds.evidence.graph import Graph, graph_of, mermaid
 from vds.evidence.model import Evidence, Place, Tenant
@@ -35,15 +35,12 @@ def test_every_country_has_a_box_and_every_place_its_standing_as_a_sign() -> Non
 
 
 def test_what_a_tenant_reaches_is_an_edge_of_its_own() -> None:
-    made = export()
-    spec = {"egress": [{"toFQDNs": [{"matchName": "a.example.com"}]}]}
-    add(made, "kubernetes:cilium.io/v2:CiliumNetworkPolicy", "out", metadata={"namespace": "butikk"}, spec=spec)
-    graph = graph_of(evidence(made))
+    graph = graph_of(LAB)
     assert [edge.text for edge in graph.edges if edge.start == "tenants" and edge.end != "cluster"] == ["butikk"]
 
 
 def test_a_large_stack_stays_a_picture_and_what_is_wrong_stays_in_it() -> None:
-    tenants = tuple(Tenant(f"t{number}", ("g",), ()) for number in range(500))
+    tenants = tuple(Tenant(f"t{number}", ("g",), (), ()) for number in range(500))
     graph = graph_of(with_places([*(node(f"n{number}") for number in range(100)), node("z", "SE")], tenants))
     shown = texts(graph)
     assert "✗ node z · Lab (SE)" in shown
