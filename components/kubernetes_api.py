@@ -98,6 +98,10 @@ class UnreachableError(Exception):
     """The API server did not answer; the text has its address and the reason."""
 
 
+class PodError(UnreachableError):
+    """A pod was reached through port forwarding, and gave no whole answer or one with another status than 200."""
+
+
 class ApiError(Exception):
     """The API server refused a request."""
 
@@ -224,11 +228,14 @@ class Cluster:
             raise _refusal(status, text)
         return text
 
-    def pod_text(self, namespace: str, pod: str, port: int, path: str) -> str:
-        """What a port of a pod answers to a GET, on the pod's own loopback address.
+    def pod_text(self, namespace: str, pod: str, port: int, path: str, most: float = answer_seconds) -> str:
+        """What a port of a pod answers to a GET, on the pod's own loopback address. `most`: seconds between two parts
+        of its answer.
 
-        Raises ApiError if the API server refuses or the pod answers with another status than 200, and UnreachableError
-        without a whole answer.
+        Raises:
+            ApiError: the API server refuses.
+            PodError: the pod gives no whole answer in time, or one with another status than 200.
+            UnreachableError: the API server does not answer.
         """
         import websocket
         from kubernetes import client
@@ -238,7 +245,8 @@ class Cluster:
         from urllib3.exceptions import HTTPError
 
         websocket.setdefaulttimeout(self.answer_seconds)  # of all connections of the library: it has no other way
-        core, connection = client.CoreV1Api(self._api), HTTPConnection("localhost", port, timeout=self.answer_seconds)
+        core, connection = client.CoreV1Api(self._api), HTTPConnection("localhost", port, timeout=most)
+        reached = False
         try:
             opened = portforward(
                 core.connect_get_namespaced_pod_portforward,
@@ -247,8 +255,8 @@ class Cluster:
                 ports=str(port),
                 _headers={"sec-websocket-protocol": "v4.channel.k8s.io"},  # the one of a kubelet's port forwarding
             )
-            connection.sock = opened.socket(port)
-            connection.sock.settimeout(self.answer_seconds)
+            connection.sock, reached = opened.socket(port), True
+            connection.sock.settimeout(most)
             connection.request("GET", path, preload_content=False)
             answer = connection.getresponse()
             content = answer.read(LARGEST_ANSWER + 1)
@@ -258,13 +266,14 @@ class Cluster:
                 raise ApiError(int(found[1]), said) from None
             raise UnreachableError(f"{self.host}: {said}") from None
         except (HTTPError, OSError, ValueError) as error:
-            raise UnreachableError(f"pod {pod}, port {port}: {_reason(error)}") from None
+            kind = PodError if reached else UnreachableError
+            raise kind(f"pod {pod}, port {port}: {_reason(error)}") from None
         finally:
             connection.close()
         if len(content) > LARGEST_ANSWER:
-            raise UnreachableError(f"pod {pod}, port {port}: answers with more than {LARGEST_ANSWER} bytes")
+            raise PodError(f"pod {pod}, port {port}: answers with more than {LARGEST_ANSWER} bytes")
         if answer.status != 200:
-            raise ApiError(answer.status, f"port {port} answers with status {answer.status}")
+            raise PodError(f"port {port} answers with status {answer.status}")
         return str(content, errors="replace")
 
     def path_of(self, manifest: Manifest) -> str:

@@ -142,9 +142,20 @@ class Gate(TypedDict):
     """A comparison of the canary's requests with those of `stable`."""
 
     kind: pulumi.Input[str]
-    """success: its requests fail no more often. A request has failed with a status of 500 and more. latency: its answers take no longer: at each of Traefik's limits, not more of them are slower."""  # noqa: E501
+    """success: its requests fail no more often. A request has failed with a status of 500 and more, a probe with every status but 200. latency: its answers take no longer: at each of Traefik's limits, not more of them are slower."""  # noqa: E501
+    source: NotRequired[pulumi.Input[str]]
+    """Which requests. gateway: those of users, as the pods of the platform's Traefik count them. prometheus: the same, as a Prometheus has collected them; `vds canary start --prometheus` names it. probe: those of `probe`. Default: gateway."""  # noqa: E501
     margin_percent: NotRequired[pulumi.Input[float]]
     """The canary passes if its share of failed or slower requests is proven to be less than this above that of `stable`, in percentage points. A smaller margin needs more requests. Default: 1 for success, 10 for latency."""  # noqa: E501
+
+
+class Probe(TypedDict):
+    """Requests by HTTP that `vds canary start` sends to pods of both versions, beside those of users."""
+
+    path: pulumi.Input[str]
+    """What is asked for. Only 200 is a good answer."""
+    requests: NotRequired[pulumi.Input[int]]
+    """How many each version gets at each look. One that takes longer than its part of the interval has failed. Default: 5."""  # noqa: E501
 
 
 class Abort(TypedDict):
@@ -167,6 +178,8 @@ class Canary(TypedDict):
     """Time between two looks at the gateway's counters. A bad version is rolled back at the next look. Default: 10s."""
     gates: NotRequired[list[Gate]]
     """What is compared with `stable` in every step."""
+    probe: NotRequired[Probe]
+    """Required by gates with `source: probe`."""
     abort: NotRequired[Abort]
     """When the canary is rolled back."""
     percent: NotRequired[pulumi.Input[int]]

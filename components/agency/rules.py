@@ -144,9 +144,10 @@ def _listener_problems(route: Route, contract: ContractSpec) -> Iterator[Finding
 def _capability_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
     """What only Cilium's gateway does. It is the one without pods."""
     if not contract.gateway.data_plane_namespace:
-        if route.canary and route.canary.steps:
+        if route.canary and route.canary.steps and route.canary.counted_by_traefik:
             said = "its canary has steps, and only the platform's Traefik counts requests; this gateway is Cilium's"
-            yield Finding("agency-capability", _route(route), said, "write percent in place of steps")
+            remedy = "write source: probe at each gate, or percent in place of steps"
+            yield Finding("agency-capability", _route(route), said, remedy)
         return
     for name in ("mirror", "timeouts"):
         if getattr(route, name) is not None:

@@ -230,9 +230,10 @@ def _steps_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Finding]:
         return
     item = f"route '{route.name}'"
     yield from steps_problems(item, route.canary.steps, _ceiling(route, spec))
-    if not isinstance(spec.install, Traefik):
+    if not isinstance(spec.install, Traefik) and route.canary.counted_by_traefik:
         said = "its canary has steps, and requests are counted by the Traefik that the platform installs"
-        yield Finding("gateway-canary", item, said, "write weight in place of steps, or install kind: traefik")
+        remedy = "write source: probe at each gate, weight in place of steps, or install kind: traefik"
+        yield Finding("gateway-canary", item, said, remedy)
 
 
 def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:

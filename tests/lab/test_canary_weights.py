@@ -7,8 +7,9 @@ import pytest
 
 from components.gateway.canary import weights
 from components.gateway.canary.record import ENDED
+from components.gateway.canary.model import Source
 from components.gateway.canary.route import canary_route
-from components.gateway.canary.traffic import Pod, Totals
+from components.gateway.canary.traffic import Seen, Totals
 from components.kubernetes_api import Cluster
 from tests.support.api_server import api_server
 from tests.support.bundles import published
@@ -170,14 +171,14 @@ def test_a_process_that_is_killed_at_any_request_leaves_a_canary_that_the_next_o
     def sleep(pause: float) -> None:
         clock[0] += pause
 
-    def counters() -> dict[str, Pod]:
+    def counters(_after: float) -> dict[Source, Seen]:
         many = int(clock[0] * 1000)
         percent = stack.percent() or 1
         canary, stable = (
             Totals(many * part // 100, 0, many * part // 100, {"0.1": many * part // 100})
             for part in (percent, 100 - percent)
         )
-        return {"pod": {"stable": stable, "canary": canary}}
+        return {"gateway": {"pod": {"stable": stable, "canary": canary}}}
 
     def text(cluster: Cluster, method: str, *words: Any, **more: Any) -> str:
         requests[0] += method != "GET"

@@ -1,4 +1,4 @@
-"""An API server whose only pod is reached by port forwarding: WebSockets with channels, as the kubelet has them."""
+"""An API server whose pods are reached by port forwarding: WebSockets with channels, as the kubelet has them."""
 
 import base64
 import hashlib
@@ -6,7 +6,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,19 +22,28 @@ def pod(name: str = "traefik-1", phase: str = "Running") -> dict[str, Any]:
 
 
 @contextmanager
-def forwarding(pods: list[dict[str, Any]], target: int) -> Iterator[str]:
-    """The API server's URL. `target`: the port on loopback that stands for the pod's."""
+def forwarding(
+    pods: list[dict[str, Any]], targets: Mapping[str, int], objects: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The API server's URL. `targets`: by pod, the port on loopback that stands for its own; a connection to another
+    one is refused. `objects`: by path, other answers than the list of pods;
+    EndpointSlices with the name of their Service at the end.
+    """
 
     class Api(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             if "/portforward" not in self.path:
-                self._answer(200, {"items": pods})
-            elif "traefik-1" not in self.path:
+                asked = urlparse(self.path)
+                of_service = parse_qs(asked.query).get("labelSelector", [""])[0].rpartition("service-name=")[2]
+                path = f"{asked.path}/{of_service}" if asked.path.endswith("/endpointslices") else asked.path
+                found = {"items": pods} if path.endswith("/pods") else (objects or {}).get(path)
+                self._answer(*((200, found) if found else (404, {"message": "not found"})))
+            elif (pod := urlparse(self.path).path.split("/")[-2]) not in targets:
                 self._answer(403, {"message": "forbidden"})
             else:
-                self._forward(int(parse_qs(urlparse(self.path).query)["ports"][0]))
+                self._forward(int(parse_qs(urlparse(self.path).query)["ports"][0]), targets[pod])
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
             text = json.dumps(body).encode()
@@ -43,7 +52,7 @@ def forwarding(pods: list[dict[str, Any]], target: int) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(text)
 
-        def _forward(self, port: int) -> None:
+        def _forward(self, port: int, target: int) -> None:
             assert self.headers["Sec-WebSocket-Protocol"] == "v4.channel.k8s.io"
             key = hashlib.sha1(self.headers["Sec-WebSocket-Key"].encode() + _GUID).digest()  # noqa: S324  RFC 6455
             self.send_response(101)
@@ -58,7 +67,11 @@ def forwarding(pods: list[dict[str, Any]], target: int) -> Iterator[str]:
             self.close_connection = True
             for channel in (0, 1):
                 self._send(bytes([channel]) + struct.pack("<H", port))
-            with socket.create_connection(("127.0.0.1", target)) as pod:
+            try:
+                pod = socket.create_connection(("127.0.0.1", target))
+            except ConnectionRefusedError:  # the kubelet ends the connection
+                return
+            with pod:
                 threading.Thread(target=self._back, args=(pod,), daemon=True).start()
                 while (frame := self._receive()) is not None:
                     if frame[:1] == b"\0":
@@ -98,11 +111,13 @@ def forwarding(pods: list[dict[str, Any]], target: int) -> Iterator[str]:
 
 
 @contextmanager
-def answering(text: str, status: int = 200) -> Iterator[int]:
-    """A port that answers every request with this text."""
+def answering(text: str, status: int = 200, asked: list[str] | None = None) -> Iterator[int]:
+    """A port that answers every request with this text. `asked`: gets the paths."""
 
     class Metrics(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.path)
             self.send_response(status)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()

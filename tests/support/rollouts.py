@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from components.gateway.canary import weights
+from components.gateway.canary.model import Source
 from components.gateway.canary.route import canary_route
-from components.gateway.canary.traffic import Pod, Totals
+from components.gateway.canary.traffic import Seen, Totals
 from components.gateway.model import GatewaySpec
 from components.gateway.routes import http_route
 from components.kubernetes_api import ApiError
@@ -118,14 +119,14 @@ class Rollout:
         stable, canary = (one["weight"] for one in route["spec"]["rules"][0]["backendRefs"])
         return int(canary * 100 / (stable + canary))
 
-    def counters(self) -> dict[str, Pod | str]:
-        """As the gateway's one pod shows them."""
+    def counters(self, _after: float = 0.0) -> dict[Source, Seen]:
+        """As the gateway's one pod shows them; each source of the plan has the same requests."""
         pod = {}
         for place, (requests, failed, late) in self.seen.items():
             many = int(requests)
             within = {"0.1": many - int(late), "0.3": many - int(late), "1.2": many}
             pod[place] = Totals(many, int(failed), many, within)
-        return {"uid-1": pod}
+        return {source: {"uid-1": pod} for source in self.canaried.plan.sources}
 
     def report(self, _: Any, text: str) -> None:
         """What is shown."""

@@ -1,6 +1,7 @@
 """`vds canary`: takes a canary from its first step to its last one, or back."""
 
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -10,9 +11,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from components.gateway.canary import weights
-from components.gateway.canary.model import seconds
+from components.gateway.canary.model import Source, seconds
 from components.gateway.canary.record import ENDED, Held, Record
 from components.gateway.canary.route import RouteError, canary_route
+from components.gateway.canary.traffic import Seen
 from components.kubernetes_api import ApiError, Cluster, UnreachableError
 from vds.canary import counters, running
 from vds.canary.running import Canaried
@@ -83,6 +85,10 @@ def start(
     asked: _Asked,
     *,
     again: Annotated[bool, typer.Option("--again", help="Begin a new rollout if the last one has ended.")] = False,
+    prometheus: Annotated[
+        str,
+        typer.Option(metavar="NAMESPACE/SERVICE:PORT", help="Where gates with source prometheus are counted."),
+    ] = str(counters.PROMETHEUS),
 ) -> None:
     """Start a canary, or go on with one that no process watches, until it has its last step or is rolled back.
 
@@ -91,14 +97,16 @@ def start(
     found = asked.found
     holder, out = running.identity(), console(stderr=True)
 
-    def read_counters() -> Mapping[str, Any]:
-        return counters.read(found.cluster, found.route)
+    service = _service(prometheus)
+
+    def read_counters(after: float) -> Mapping[Source, Seen]:
+        return counters.read(found.cluster, found.route, service, after)
 
     def report(record: Record | None, text: str) -> None:
         out.print(_line(found, record, text), markup=False)
 
     def work() -> Record:
-        running.require_counters(found, read_counters())
+        running.require_counters(found, read_counters(0.0))
         record = running.begin(found, holder=holder, now=time.time(), again=again)
         if record.phase in ENDED:
             found.set_weights(record.percent)
@@ -149,6 +157,13 @@ def pause(asked: _Asked) -> None:
 def abort(asked: _Asked) -> None:
     """Send all requests to the stable version. Also after the last step, when the stable Service has the version."""
     _by_hand(running.abort, asked)
+
+
+def _service(text: str) -> counters.Service:
+    found = re.fullmatch(r"([a-z0-9-]{1,63})/([a-z0-9-]{1,63}):([0-9]{1,5})", text)
+    if not found:
+        raise OperationError(f"--prometheus {text[:100]!r}: write it as in {counters.PROMETHEUS}")
+    return counters.Service(found[1], found[2], int(found[3]))
 
 
 def _tried(found: Canaried, work: Callable[[], _Answer]) -> _Answer:

@@ -2,16 +2,16 @@
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from components.gateway.canary import record as records
 from components.gateway.canary import weights
 from components.gateway.canary.judgement import PASSED, Evidence, Outcome, overall
-from components.gateway.canary.model import Plan, seconds
+from components.gateway.canary.model import Plan, Source, seconds
 from components.gateway.canary.record import ENDED, Held, Record
 from components.gateway.canary.route import CanaryRoute, RouteError
-from components.gateway.canary.traffic import FAILED, Pod, between
+from components.gateway.canary.traffic import FAILED, NOTHING, Seen, between
 from components.kubernetes_api import ApiError, Cluster, UnreachableError, get
 from vds.shared.errors import OperationError
 
@@ -93,7 +93,7 @@ class Canaried(NamedTuple):
         """The judgement of each gate."""
         gates = self.plan.gates
         return {
-            gate.kind: record.evidence.get(gate.kind, Evidence({})).outcome(
+            gate.name: record.evidence.get(gate.name, Evidence({})).outcome(
                 steps=len(self.plan.steps), gates=len(gates), false_alarms=self.plan.abort.false_alarm_percent / 100
             )
             for gate in gates
@@ -119,15 +119,29 @@ def lives(holder: str) -> bool:
     return True
 
 
-def require_counters(canaried: Canaried, seen: Mapping[str, Pod | str]) -> None:
-    """Raises OperationError if no request of the canary could be counted, so that nothing would roll it back."""
-    if any(not isinstance(one, str) for one in seen.values()):
-        return
-    why = ", ".join(sorted(str(one) for one in seen.values())) or "no pod of Traefik runs there"
-    raise OperationError(
-        f"{canaried.item}: its requests can't be counted in {canaried.route.gateway_namespace} ({why}), and nothing "
-        "was changed: the gateway must be the platform's Traefik, and the kubeconfig one of the platform team"
-    )
+_REMEDIES: Mapping[Source, str] = {
+    "gateway": "the gateway must be the platform's Traefik, and the kubeconfig one of the platform team",
+    "prometheus": "name a Prometheus that collects from the gateway's pods, with a kubeconfig of the platform team",
+    "probe": "correct canary.probe, or repair the stable version; the kubeconfig needs the rights of the guide",
+}
+
+
+def require_counters(canaried: Canaried, seen: Mapping[Source, Seen]) -> None:
+    """Raises OperationError if a gate's requests can't be counted, so that it could never roll the canary back."""
+    for source, counted in seen.items():
+        pods = [one for one in counted.values() if not isinstance(one, str)]
+        if source == "probe" and pods and not any(one["stable"].requests > one["stable"].failed for one in pods):
+            counted, pods = {"": "the stable version answers no probe with 200"}, []
+        if not pods:
+            why = ", ".join(_unread(counted)) or f"no pod of Traefik runs in {canaried.route.gateway_namespace}"
+            raise OperationError(
+                f"{canaried.item}: requests of source {source} can't be counted ({why}), and nothing was changed: "
+                f"{_REMEDIES[source]}"
+            )
+
+
+def _unread(counted: Seen) -> list[str]:
+    return sorted(one for one in counted.values() if isinstance(one, str))
 
 
 def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -> Record:
@@ -154,27 +168,28 @@ def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -
     return record
 
 
-def observed(canaried: Canaried, record: Record, seen: Mapping[str, Pod | str]) -> Record:
+def observed(canaried: Canaried, record: Record, seen: Mapping[Source, Seen]) -> Record:
     """The record with the requests since the last look."""
     evidence, counters = dict(record.evidence), {}
-    for uid, now in seen.items():
-        before = record.counters.get(uid)
+    for source, name, now in ((source, name, now) for source, all_ in seen.items() for name, now in all_.items()):
+        key = f"{source} {name}"
+        before = NOTHING if source == "probe" else record.counters.get(key)  # probes are of this look only
         if isinstance(now, str):  # it is counted at a later look
-            if before is not None:
-                counters[uid] = before
+            if key in record.counters:
+                counters[key] = record.counters[key]
             continue
-        counters[uid] = now
+        if source != "probe":
+            counters[key] = now
         counted = between(before, now) if before is not None else None
-        for gate in canaried.plan.gates if counted else ():
-            names = [name for name in counted or {} if (name == FAILED) == (gate.kind == "success")]
-            of_gate = {name: (counted or {})[name] for name in names}
-            known = evidence.get(gate.kind, Evidence({}))
-            evidence[gate.kind] = known.after(of_gate, gate.margin)
+        for gate in (gate for gate in canaried.plan.gates if gate.source == source):
+            bad = {kind: one for kind, one in (counted or {}).items() if (kind == FAILED) == (gate.kind == "success")}
+            if bad:
+                evidence[gate.name] = evidence.get(gate.name, Evidence({})).after(bad, gate.margin)
     return record._replace(evidence=evidence, counters=counters)
 
 
-def decided(canaried: Canaried, record: Record, now: float) -> Record:
-    """The record after a look: as it was, one step on, or rolled back."""
+def decided(canaried: Canaried, record: Record, now: float, unread: Sequence[str] = ()) -> Record:
+    """The record after a look: as it was, one step on, or rolled back. `unread`: why requests could not be counted."""
     plan, found = canaried.plan, canaried.outcomes(record)
     bad = [kind for kind, outcome in found.items() if outcome == "worse"]
     if bad:
@@ -188,6 +203,7 @@ def decided(canaried: Canaried, record: Record, now: float) -> Record:
         return advanced(plan, record, now, said)
     if now - record.since >= seconds(plan.abort.inconclusive_after):
         left = ", ".join(f"{kind}: {outcome}" for kind, outcome in found.items() if outcome not in PASSED)
+        left += f" ({', '.join(unread)})" if unread else ""
         return record.moved(0, "rolled-back", now, f"not decided after {plan.abort.inconclusive_after}: {left}")
     return record
 
@@ -248,10 +264,11 @@ def watch(
     *,
     now: Callable[[], float],
     sleep: Callable[[float], None],
-    read_counters: Callable[[], Mapping[str, Pod | str]],
+    read_counters: Callable[[float], Mapping[Source, Seen]],
     report: Callable[[Record | None, str], None],
 ) -> Record:
-    """Watch until the rollout has ended; the last record. Its holder has begun it.
+    """Watch until the rollout has ended; the last record. Its holder has begun it. `read_counters` gets the moment from
+    which on a source may say what it has counted of the present step.
 
     Raises:
         OperationError: another process has taken it, the route has changed, or the cluster has not
@@ -276,10 +293,11 @@ def watch(
                 said = f"the API server refuses {record.percent} % ({error})"
                 record = record.moved(0, "rolled-back", now(), said)
             if record.phase not in ENDED:
-                seen = read_counters()
-                for text in sorted(one for one in seen.values() if isinstance(one, str)):
+                seen = read_counters(record.since + interval)
+                unread = [text for counted in seen.values() for text in _unread(counted)]
+                for text in unread:
                     report(record, f"can't be read: {text}")
-                record = decided(canaried, observed(canaried, record, seen), now())
+                record = decided(canaried, observed(canaried, record, seen), now(), unread)
             ended = record.phase in ENDED
             canaried.write(record, held, holder="" if ended else holder, now=now())
             if record.percent != held.record.percent and canaried.set_weights(record.percent):

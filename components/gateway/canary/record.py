@@ -45,9 +45,9 @@ class Record(NamedTuple):
     reason: str
     """Why the phase or the share was last changed."""
     evidence: Mapping[str, Evidence] = {}
-    """By kind of gate."""
+    """By name of a gate."""
     counters: Mapping[str, Pod] = {}
-    """By UID of Traefik's pod: its counters at the last look. Empty when the share has changed since."""
+    """By source, and pod of Traefik: its counters at the last look. Empty when the share has changed since."""
 
     def moved(self, percent: int, phase: Phase, now: float, reason: str) -> "Record":
         """With another share. The evidence of the step begins anew, and so do the counters."""

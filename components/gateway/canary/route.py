@@ -5,6 +5,7 @@ What an agency wrote is not trusted: it is read with the schema of the stack fil
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -32,6 +33,8 @@ class CanaryRoute(NamedTuple):
     """The Service of the stable version."""
     canary: str
     """The Service of the new version."""
+    ports: Mapping[str, int]
+    """By Service, the port of it that the route names."""
     gateway_namespace: str
     gateway: str
     plan: Plan
@@ -66,7 +69,8 @@ def canary_route(item: Manifest) -> CanaryRoute:
     gateway_namespace, gateway = _gateway(item, namespace, said)
     plan = _plan(str(written[labels.CANARY_STEPS]), str(written.get(labels.CANARY_PLAN, "")), said)
     uid = str(item["metadata"].get("uid") or "")
-    return CanaryRoute(namespace, name, stable, canary, gateway_namespace, gateway, plan, uid)
+    ports = {str(one.get("name")): int(one.get("port") or 0) for one in backends(item)}
+    return CanaryRoute(namespace, name, stable, canary, ports, gateway_namespace, gateway, plan, uid)
 
 
 def backends(item: Manifest) -> list[dict[str, Any]]:

@@ -2,19 +2,30 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from components.gateway.canary.evidence import Counts
 
 FAILED = "failed"
 """What bad requests are called that were answered with a status of 500 and more."""
+NOT_JUDGED = ("grpc", "grpc-web")
+"""Protocols whose requests are not counted. Traefik 3.7.9 counts a call that ended well as UNKNOWN: it reads the status
+before the trailers (pkg/middlewares/metrics, grpcStatusCode)."""
 _SAMPLE = re.compile(r"^(traefik_service_\w+)\{([^}]*)\} (\S+)(?: \d+)?$")
 _RULE = re.compile(r"-0(-[0-9a-f]+)?$")
 """The route's only rule, and the hash of its matches."""
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-_REQUESTS = "traefik_service_requests_total"
-_SECONDS = "traefik_service_request_duration_seconds"
+REQUESTS = "traefik_service_requests_total"
+SECONDS = "traefik_service_request_duration_seconds"
+
+
+class Sample(NamedTuple):
+    """One counter of Traefik."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
 
 
 class Backends(NamedTuple):
@@ -27,16 +38,20 @@ class Backends(NamedTuple):
     stable: str
     canary: str
 
-    def place_of(self, service: str) -> str | None:
-        """`stable` or `canary` by Traefik's name of a service; None for one of another route.
+    @property
+    def start(self) -> str:
+        """How Traefik's names of the route's services begin.
 
         The name is made in Traefik's pkg/provider/kubernetes/gateway/httproute.go, as in 3.7.9. In the lab
         it is compared with a running Traefik's (tests/lab/test_canary.py).
         """
-        start = f"httproute-{self.namespace}-{self.route}-gw-{self.gateway_namespace}-{self.gateway}-ep-"
+        return f"httproute-{self.namespace}-{self.route}-gw-{self.gateway_namespace}-{self.gateway}-ep-"
+
+    def place_of(self, service: str) -> str | None:
+        """`stable` or `canary` by Traefik's name of a service; None for one of another route."""
         for place, name, index in (("stable", self.stable, 0), ("canary", self.canary, 1)):
             end = f"-svc-{self.namespace}-{name}-{index}@kubernetesgateway"
-            if service.startswith(start) and service.endswith(end) and _RULE.search(service[: -len(end)]):
+            if service.startswith(self.start) and service.endswith(end) and _RULE.search(service[: -len(end)]):
                 return place
         return None
 
@@ -54,27 +69,34 @@ class Totals(NamedTuple):
 
 Pod = Mapping[str, Totals]
 """By place, `stable` and `canary`."""
+Seen = Mapping[str, Pod | str]
+"""What one source has counted until now: by name of what counts, its counters, or why they can't be read."""
+NOTHING: Pod = {"stable": Totals(), "canary": Totals()}
 
 
-def totals(text: str, backends: Backends) -> Pod:
-    """The counters of a route's backends in one pod's answer. A backend without a request is 0."""
+def samples(text: str) -> Iterator[Sample]:
+    """The counters of Traefik's services in one pod's answer (Prometheus' text format)."""
+    for line in text.splitlines():
+        if found := _SAMPLE.match(line):
+            yield Sample(found[1], dict(_LABEL.findall(found[2])), float(found[3]))
+
+
+def totals(counted: Iterable[Sample], backends: Backends) -> Pod:
+    """The counters of a route's backends in one pod. A backend without a request is 0."""
     requests: dict[str, int] = defaultdict(int)
     failed: dict[str, int] = defaultdict(int)
     timed: dict[str, int] = defaultdict(int)
     within: dict[str, dict[str, int]] = {"stable": defaultdict(int), "canary": defaultdict(int)}
-    for line in text.splitlines():
-        if not (found := _SAMPLE.match(line)):
-            continue
-        name, labels, number = found[1], dict(_LABEL.findall(found[2])), float(found[3])
+    for name, labels, number in counted:
         place = backends.place_of(labels.get("service", ""))
-        if place is None:
+        if place is None or labels.get("protocol") in NOT_JUDGED:
             continue
-        if name == _REQUESTS:
+        if name == REQUESTS:
             requests[place] += int(number)
             failed[place] += int(number) if labels.get("code", "").startswith("5") else 0
-        elif name == f"{_SECONDS}_count":
+        elif name == f"{SECONDS}_count":
             timed[place] += int(number)
-        elif name == f"{_SECONDS}_bucket" and labels["le"] != "+Inf":
+        elif name == f"{SECONDS}_bucket" and labels["le"] != "+Inf":
             within[place][labels["le"]] += int(number)
     return {
         place: Totals(requests[place], failed[place], timed[place], dict(within[place]))

@@ -19,9 +19,11 @@ COMMANDS = re.findall(r"^\.venv/bin/vds (canary .*?)(?: +#.*)?$", GUIDE, re.M)
 
 
 def test_the_guides_route_is_taken() -> None:
-    [text] = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    [text, gates] = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
     data = stack_data("oslo")
-    data["gateway"]["routes"] = yaml.safe_load(text)["routes"]
+    [route] = data["gateway"]["routes"] = yaml.safe_load(text)["routes"]
+    assert problems(data) == []
+    route["canary"] |= yaml.safe_load(gates)
     assert problems(data) == []
 
 

@@ -46,6 +46,12 @@ def test_before_the_last_step_the_ceiling_holds() -> None:
         ({"weight": 5, "hold": "1m"}, "has hold and no steps"),
         ({"steps": [5, 100], "gates": []}, "has no gate"),
         ({"steps": [5, 100], "gates": [{"kind": "success"}, {"kind": "success"}]}, "has a gate twice"),
+        (
+            {"steps": [5, 100], "gates": [{"kind": "success", "source": "probe"}]},
+            "has a gate with source: probe and no probe",
+        ),
+        ({"steps": [5, 100], "probe": {"path": "/"}}, "has probe and no gate with source: probe"),
+        ({"steps": [5, 100], "probe": {"path": "http://10.0.0.1/"}}, "should match pattern"),
         ({"steps": [5, 100], "hold": "30s", "interval": "1m"}, "interval 1m is longer than hold 30s"),
         ({"steps": [5, 100], "hold": "2h"}, "is not shorter than abort.inconclusiveAfter 2h"),
         ({"steps": [5, 100], "hold": "ten minutes"}, "is no duration"),
@@ -70,13 +76,29 @@ def test_the_canary_begins_with_nothing_and_the_route_names_its_steps() -> None:
     assert made["metadata"]["annotations"][labels.CANARY_STEPS] == "5,25,100"
 
 
-def test_only_the_platforms_own_traefik_counts_requests() -> None:
-    data = gateway().model_dump(by_alias=True)
+PROBED: dict[str, Any] = {"gates": [{"kind": "success", "source": "probe"}], "probe": {"path": "/healthz"}}
+
+
+@pytest.mark.parametrize(
+    ("plan", "counted"),
+    [({}, True), ({"gates": [{"kind": "success", "source": "prometheus"}]}, True), (PROBED, False)],
+)
+def test_only_the_platforms_own_traefik_counts_requests_and_probes_need_none(
+    plan: dict[str, Any], counted: bool
+) -> None:
+    data = gateway(**plan).model_dump(by_alias=True)
     spec = GatewaySpec.model_validate({**data, "install": {"kind": "existing"}})
-    assert any(
-        "requests are counted by the Traefik that the platform installs" in str(one)
-        for one in gateway_problems(spec, stack("oslo").tenants)
-    )
+    said = [str(one) for one in gateway_problems(spec, stack("oslo").tenants)]
+    assert any("requests are counted by the Traefik that the platform installs" in one for one in said) is counted
+
+
+def test_a_gate_has_the_name_of_its_source() -> None:
+    gates = canary(steps=[5, 100], **PROBED).canary.gates  # type: ignore[union-attr]
+    assert [gate.name for gate in (*gates, *gateway().routes[0].canary.gates)] == [  # type: ignore[union-attr]
+        "probe success",
+        "success",
+        "latency",
+    ]
 
 
 def test_the_counters_are_on_the_pods_own_address() -> None:

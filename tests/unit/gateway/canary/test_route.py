@@ -40,7 +40,8 @@ def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
 def test_what_the_renderer_writes_is_read_as_it_was(plan: dict[str, Any]) -> None:
     found = canary_route(written(hold="10m", interval="10s", **plan) if "hold" not in plan else written(**plan))
     assert found.plan == Plan.model_validate(plan)
-    assert found[:6] == ("butikk", "api", "api-stable", "api-canary", "gateway-system", "public")
+    ports = {"api-stable": 8080, "api-canary": 8080}
+    assert found[:7] == ("butikk", "api", "api-stable", "api-canary", ports, "gateway-system", "public")
 
 
 def annotate(name: str, text: str) -> Callable[[dict[str, Any]], object]:

@@ -1,7 +1,7 @@
 """Requests by backend, from counters as Traefik 3.7.9 writes them."""
 
 from components.gateway.canary.evidence import Counts
-from components.gateway.canary.traffic import Backends, Totals, as_json, between, pod_of, totals
+from components.gateway.canary.traffic import Backends, Totals, as_json, between, pod_of, samples, totals
 
 BACKENDS = Backends("butikk", "api", "gateway-system", "public", "api-stable", "api-canary")
 _SERVICE = (
@@ -20,20 +20,23 @@ def answer(*lines: str) -> str:
 
 def test_only_this_routes_backends_are_counted():
     found = totals(
-        answer(
-            _REQUESTS.format(200, STABLE, 90),
-            _REQUESTS.format(503, STABLE, 2),
-            _REQUESTS.format(404, CANARY, 4),
-            _REQUESTS.format(502, CANARY, "1e+01"),
-            _REQUESTS.format(200, STABLE.replace("butikk-api-gw", "butikk-api-beta-gw"), 1000),
-            _REQUESTS.format(200, STABLE.replace("-443-0-", "-443-1-"), 1000),
-            _REQUESTS.format(200, "api@internal", 1000),
-            _TIMES.format("bucket", CANARY, ',le="0.1"', 3),
-            _TIMES.format("bucket", CANARY, ',le="0.3"', 12),
-            _TIMES.format("bucket", CANARY, ',le="+Inf"', 14),
-            _TIMES.format("sum", CANARY, "", 4.2),
-            _TIMES.format("count", CANARY, "", 14),
-            'traefik_entrypoint_requests_total{code="200",entrypoint="tcp-443"} 4000',
+        samples(
+            answer(
+                _REQUESTS.format(200, STABLE, 90),
+                _REQUESTS.format(503, STABLE, 2),
+                _REQUESTS.format(404, CANARY, 4),
+                _REQUESTS.format(502, CANARY, "1e+01"),
+                _REQUESTS.format(200, STABLE.replace("butikk-api-gw", "butikk-api-beta-gw"), 1000),
+                _REQUESTS.format(200, STABLE.replace("-443-0-", "-443-1-"), 1000),
+                _REQUESTS.format(200, "api@internal", 1000),
+                _TIMES.format("bucket", CANARY, ',le="0.1"', 3),
+                _TIMES.format("bucket", CANARY, ',le="0.3"', 12),
+                _TIMES.format("bucket", CANARY, ',le="+Inf"', 14),
+                _TIMES.format("sum", CANARY, "", 4.2),
+                _TIMES.format("count", CANARY, "", 14),
+                'traefik_entrypoint_requests_total{code="200",entrypoint="tcp-443"} 4000',
+                _REQUESTS.format(2, CANARY, 50).replace('protocol="http"', 'protocol="grpc"'),
+            )
         ),
         BACKENDS,
     )

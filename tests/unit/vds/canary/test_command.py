@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.gateway.canary.traffic import Totals
 from tests.support.rollouts import Rollout
 from vds import main
 from vds.canary import command, counters
@@ -107,17 +108,33 @@ def test_each_command_has_the_same_options(name: str, capsys: pytest.CaptureFixt
     shown = capsys.readouterr().out
     for option in ("--namespace", "--kubeconfig", "--stack", "--config-file", "--json"):
         assert option in shown
-    assert ("--again" in shown) is (name == "start")
+    assert ("--again" in shown) is ("--prometheus" in shown) is (name == "start")
 
 
-@pytest.mark.parametrize("seen", [{"": "pods is forbidden"}, {}, {"uid-1": "pod traefik-1: no answer in time"}])
+def test_a_prometheus_is_named_as_a_service(rollout: Rollout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["canary", "start", "api", *CLUSTER, "--prometheus", "http://10.0.0.1/"]) == 2
+    assert "write it as in monitoring-system/prometheus:9090" in " ".join(capsys.readouterr().err.split())
+    assert rollout.api.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"gateway": {"": "pods is forbidden"}}, "source gateway can't be counted (pods is forbidden)"),
+        ({"gateway": {}}, "(no pod of Traefik runs in gateway-system)"),
+        ({"gateway": {"uid-1": "pod traefik-1: no answer in time"}}, "(pod traefik-1: no answer in time)"),
+        ({"probe": {"": {"stable": Totals(5, 5), "canary": Totals(5)}}}, "stable version answers no probe with 200"),
+        ({"prometheus": {"": "no answer"}}, "name a Prometheus that collects from the gateway's pods"),
+    ],
+)
 def test_without_counters_nothing_is_begun(
     rollout: Rollout,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    seen: Mapping[str, str],
+    seen: Mapping[str, Any],
+    said: str,
 ) -> None:
     monkeypatch.setattr(counters, "read", lambda *_: seen)
     assert main.run(["canary", "start", "api", *CLUSTER]) == 2
-    assert "its requests can't be counted in gateway-system" in " ".join(capsys.readouterr().err.split())
+    assert said in " ".join(capsys.readouterr().err.split())
     assert (rollout.api.writes, rollout.percent) == (0, 0)

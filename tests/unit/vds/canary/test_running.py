@@ -66,6 +66,59 @@ def test_no_traffic_is_never_a_pass():
     assert rollout.percent == 0
 
 
+SOURCES = ["prometheus", "probe"]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("failing", [0.0, 0.05])
+def test_gates_of_every_source_are_judged_alike(source: str, failing: float):
+    rollout = sourced(source, failing=lambda _: failing)
+    whole, looks = rollout.counters, [0]
+
+    def of_this_look(after: float) -> Any:
+        """Probes have no counters: each look has its own requests."""
+        found, looks[0] = whole(after), looks[0] + 1
+        if source == "probe":
+            rollout.seen = {"stable": [0.0] * 3, "canary": [0.0] * 3}
+        return found
+
+    rollout.counters = of_this_look  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert record.phase == ("rolled-back" if failing else "finished")
+    assert f"{source} success: {'worse' if failing else 'equivalent'}" in record.reason
+    assert rollout.percent == (0 if failing else 100)
+
+
+def sourced(source: str, **more: Any) -> Rollout:
+    probe = {"probe": {"path": "/healthz"}} if source == "probe" else {}
+    return Rollout(gates=[{"kind": "success", "source": source}], **probe, **more)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_does_not_answer_is_inconclusive_and_ends_at_the_plans_limit_with_the_reason(source: str):
+    rollout = sourced(source)
+    rollout.counters = lambda _after=0.0: {source: {"": "no answer in time"}}  # type: ignore[method-assign,assignment,dict-item,misc]
+    record = watched(rollout)
+    assert (record.phase, rollout.percent) == ("rolled-back", 0)
+    assert record.reason == f"not decided after 2h: {source} success: inconclusive (no answer in time)"
+    assert rollout.clock >= 1000 + 7200
+
+
+def test_a_source_says_what_it_has_counted_an_interval_after_the_step():
+    rollout, asked = Rollout(), []
+    whole = rollout.counters
+
+    def counters(after: float) -> Any:
+        asked.append(after)
+        return whole(after)
+
+    rollout.counters = counters  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert asked[0] == 1010.0
+    assert len(set(asked)) == 2, "one moment for each step"
+    assert record.phase == "finished"
+
+
 def test_a_rollout_that_has_ended_begins_anew_only_when_asked():
     rollout = Rollout(failing=lambda _: 0.05)
     first = watched(rollout)
@@ -202,9 +255,9 @@ def test_a_pod_that_can_not_be_read_is_counted_at_a_later_look():
     rollout = Rollout(failing=lambda _: 0.05)
     counters, looks = rollout.counters, []
 
-    def sometimes() -> Any:
+    def sometimes(_after: float) -> Any:
         looks.append(1)
-        return {"uid-1": "pod traefik-1: no answer in time"} if 2 <= len(looks) <= 4 else counters()
+        return {"gateway": {"uid-1": "pod traefik-1: no answer in time"}} if 2 <= len(looks) <= 4 else counters()
 
     rollout.counters = sometimes  # type: ignore[method-assign]
     record = watched(rollout)
