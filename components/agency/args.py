@@ -224,3 +224,29 @@ class RouteArgs(TypedDict):
     """Requests for the app's canary. Default: none."""
     mirror: NotRequired[Mirror]
     """A second app that gets a copy of the requests. Only where Cilium is the gateway."""
+
+
+class GrpcCanary(TypedDict):
+    """The requests for the new version of the route's app: a fixed share. Traefik can't count which calls failed."""
+
+    percent: pulumi.Input[int]
+    """Percent of the requests. The contract has a ceiling."""
+
+
+class GrpcRouteArgs(TypedDict):
+    """Requests of gRPC from outside, for one app. Its clients and its pods speak HTTP/2."""
+
+    hostnames: pulumi.Input[list[str]]
+    """The hosts that requests are for."""
+    add_headers: NotRequired[pulumi.Input[dict[str, str]]]
+    """Headers that the gateway adds to each request."""
+    listener: NotRequired[pulumi.Input[str]]
+    """Only this listener. Default: every listener with a matching host."""
+    methods: NotRequired[pulumi.Input[list[str]]]
+    """Requests that it takes, as in `butikk.v1.Orders` or `butikk.v1.Orders/List`. Default: all."""
+    namespace: pulumi.Input[str]
+    """One of your namespaces, as in `butikk-prod`."""
+    app: pulumi.Input[str]
+    """The app that answers."""
+    canary: NotRequired[GrpcCanary]
+    """Requests for the app's canary. Default: none."""

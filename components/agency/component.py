@@ -25,7 +25,7 @@ from components.kubernetes_api import Cluster
 from components.tenancy.registration.contract import CONTRACT, GROUP, KIND, VERSION, ContractSpec
 
 PACKAGE = "vds-agency"
-Item = TypeVar("Item", model.App, model.Route)
+Item = TypeVar("Item", model.App, model.Route, model.GrpcRoute)
 
 
 class App(pulumi.ComponentResource):
@@ -55,6 +55,20 @@ class Route(pulumi.ComponentResource):
         if "steps" in (args.get("canary") or {}):
             keeps = keep_weights(child(name, "weights"), _own_cluster, _REMEDY)
         _declare(self, name, Part("route", API, "HTTPRoute", route_manifest), both, keeps)
+        self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
+        self.register_outputs({"urls": self.urls})
+
+
+class GrpcRoute(pulumi.ComponentResource):
+    """Requests of gRPC from outside for one app, through the platform's gateway, with a share for the app's canary."""
+
+    urls: pulumi.Output[list[str]]
+    """Where the route answers."""
+
+    def __init__(self, name: str, args: inputs.GrpcRouteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(f"{PACKAGE}:index:GrpcRoute", name, None, opts)
+        both = _checked(self, name, args, model.GrpcRoute, route_problems)
+        _declare(self, name, Part("route", API, "GRPCRoute", route_manifest), both)
         self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
         self.register_outputs({"urls": self.urls})
 

@@ -8,8 +8,9 @@ from components.core.model import Spec
 from components.core.quantities import Quantity
 from components.core.types import DnsLabel, Port, RefusedError
 from components.gateway.canary.model import Plan
-from components.gateway.model import Backend, HttpRequests, Path
+from components.gateway.model import Backend, GrpcRequests, HttpRequests, Path
 from components.gateway.model import Canary as GatewayCanary
+from components.gateway.model import GrpcRoute as GatewayGrpcRoute
 from components.gateway.model import Mirror as GatewayMirror
 from components.gateway.model import Route as GatewayRoute
 
@@ -185,3 +186,38 @@ class Route(HttpRequests):
         if canary.percent is not None:
             shares["weight"] = canary.percent
         return GatewayCanary(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, **shares)
+
+
+class GrpcCanary(Spec):
+    """The requests for the new version of the route's app: a fixed share. Traefik can't count which calls failed."""
+
+    percent: int = Field(ge=0, le=100)
+    """Percent of the requests. The contract has a ceiling."""
+
+
+class GrpcRoute(GrpcRequests):
+    """Requests of gRPC from outside, for one app. Its clients and its pods speak HTTP/2."""
+
+    name: DnsLabel
+    """Name of the GRPCRoute."""
+    namespace: DnsLabel
+    """One of your namespaces, as in `butikk-prod`."""
+    app: AppName
+    """The app that answers."""
+    canary: GrpcCanary | None = None
+    """Requests for the app's canary. Default: none."""
+
+    def on_gateway(self, tenant: str) -> GatewayGrpcRoute:
+        """The route as the platform's own renderers take it."""
+        share = self.canary.percent if self.canary else 0
+        new = Backend(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, weight=share) if self.canary else None
+        return GatewayGrpcRoute(
+            name=self.name,
+            tenant=tenant,
+            stable=Backend(service=self.app, port=SERVICE_PORT, weight=100 - share),
+            canary=new,
+            **{name: getattr(self, name) for name in GrpcRequests.model_fields},
+        )
+
+
+AnyRoute = Route | GrpcRoute

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from components.agency.model import App, Route
+from components.agency.model import AnyRoute, App, GrpcRoute, Route
 from components.agency.reading import AgencyError, read_contract, read_parts
 from components.agency.rules import stack_problems
 from components.core.finding import Finding
@@ -19,7 +19,12 @@ from components.stackfile.reader import read as read_yaml
 from components.tenancy.registration.contract import KIND, ContractSpec
 
 PACKAGE = "vds-agency"
-_KINDS: Mapping[str, tuple[type[App] | type[Route], str]] = {"App": (App, "apps"), "Route": (Route, "routes")}
+_Model = type[App] | type[Route] | type[GrpcRoute]
+_KINDS: Mapping[str, tuple[_Model, str]] = {
+    "App": (App, "apps"),
+    "Route": (Route, "routes"),
+    "GrpcRoute": (GrpcRoute, "grpcRoutes"),
+}
 _NUMBERS: Mapping[str, Callable[[Any], Any]] = {
     "integer": lambda text: int(text) if re.fullmatch(r"-?[0-9]{1,18}", str(text)) else text
 }
@@ -38,13 +43,13 @@ class Parts(NamedTuple):
     """What a stack of a project has, as far as it can be read."""
 
     apps: tuple[App, ...] = ()
-    routes: tuple[Route, ...] = ()
+    routes: tuple[AnyRoute, ...] = ()
     findings: tuple[Finding, ...] = ()
     """Everything that is wrong with it."""
 
 
 class _Declared(NamedTuple):
-    model: type[App] | type[Route]
+    model: _Model
     name: str
     settings: Node
     line: int
@@ -94,7 +99,7 @@ class _Project:
         declared = list(self._declared())
         places: dict[str, _Declared] = {}
         apps: list[App] = []
-        routes: list[Route] = []
+        routes: list[AnyRoute] = []
         found: list[Finding] = []
         broken: set[str] = set()
         for one in declared:
@@ -103,7 +108,7 @@ class _Project:
             found += wrong
             if isinstance(item, App):
                 apps.append(item)
-            elif isinstance(item, Route):
+            elif isinstance(item, AnyRoute):
                 routes.append(item)
             else:
                 broken.add(one.name)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from components.agency.model import CANARY, GATEWAY, SERVICE_PORT, App, Route
+from components.agency.model import CANARY, GATEWAY, SERVICE_PORT, AnyRoute, App
 from components.core import labels
 from components.core.manifests import Manifest, manifest
 from components.core.pod_policies import tcp
@@ -43,8 +43,8 @@ def app_manifests(app: App, contract: ContractSpec) -> list[Manifest]:
     return [part.render(app, contract) for part in parts(app.canary is not None)]
 
 
-def route_manifest(route: Route, contract: ContractSpec) -> Manifest:
-    """The HTTPRoute, on the listeners of the contract's gateway. The API server takes no other parents."""
+def route_manifest(route: AnyRoute, contract: ContractSpec) -> Manifest:
+    """The HTTPRoute or GRPCRoute, on the listeners of the contract's gateway. The API server takes no other parents."""
     gateway = contract.gateway
     parents = [
         {"name": gateway.name, "namespace": gateway.namespace, "sectionName": listener}

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
-from components.agency.model import GATEWAY, App, Route
+from components.agency.model import GATEWAY, AnyRoute, App, Route
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
@@ -33,7 +33,7 @@ def app_problems(app: App, contract: ContractSpec) -> list[Finding]:
     )
 
 
-def route_problems(route: Route, contract: ContractSpec) -> list[Finding]:
+def route_problems(route: AnyRoute, contract: ContractSpec) -> list[Finding]:
     """What is wrong with one route."""
     return _without_exceptions(
         chain(
@@ -47,7 +47,7 @@ def route_problems(route: Route, contract: ContractSpec) -> list[Finding]:
     )
 
 
-def stack_problems(apps: Sequence[App], routes: Sequence[Route], contract: ContractSpec) -> list[Finding]:
+def stack_problems(apps: Sequence[App], routes: Sequence[AnyRoute], contract: ContractSpec) -> list[Finding]:
     """Everything wrong with the apps and routes of one stack, also together."""
     names = {app.name for app in apps}
     return [
@@ -68,8 +68,8 @@ def _app(app: App) -> str:
     return f"app '{app.name}'"
 
 
-def _route(route: Route) -> str:
-    return f"route '{route.name}'"
+def _route(route: AnyRoute) -> str:
+    return f"{type(route).__name__.lower()} '{route.name}'"
 
 
 def _images(app: App) -> list[tuple[str, str]]:
@@ -115,22 +115,22 @@ def _host_problems(item: str, host: str, contract: ContractSpec) -> Iterator[Fin
         yield Finding("gateway-hostname", item, said, ASK, value=host)
 
 
-def _ceiling_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
+def _ceiling_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
     if route.canary is None:
         return
     # Requests that ask for the canary by a header or a parameter may all get it, as in the platform's own stack file.
-    asked = all(match.headers or match.query for match in route.matches)
+    asked = isinstance(route, Route) and all(match.headers or match.query for match in route.matches)
     ceiling = 100 if asked else contract.canary_ceiling_percent
     percent = route.canary.percent or 0
     for found in canary_problems(_route(route), percent, 100, ceiling):
         remedy = f"write percent: {ceiling} or less, or make the canary's image the stable one"
         said = f"its canary gets {percent} %, and the contract's ceiling is {ceiling} %"
         yield found._replace(message=said, remedy=remedy, value=str(percent))
-    for found in steps_problems(_route(route), route.canary.steps, ceiling):
+    for found in steps_problems(_route(route), getattr(route.canary, "steps", ()), ceiling):
         yield found._replace(message=found.message.replace("the stack's", "the contract's"))
 
 
-def _listener_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
+def _listener_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
     listeners = contract.gateway.listeners
     if not listeners:
         said = f"the gateway has no HTTPS listener for {', '.join(route.hostnames)}, so nothing answers"
@@ -141,8 +141,10 @@ def _listener_problems(route: Route, contract: ContractSpec) -> Iterator[Finding
         yield Finding("agency-listener", _route(route), said, remedy, value=str(route.listener))
 
 
-def _capability_problems(route: Route, contract: ContractSpec) -> Iterator[Finding]:
+def _capability_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
     """What only Cilium's gateway does. It is the one without pods."""
+    if not isinstance(route, Route):
+        return
     if not contract.gateway.data_plane_namespace:
         if route.canary and route.canary.steps and route.canary.counted_by_traefik:
             said = "its canary has steps, and only the platform's Traefik counts requests; this gateway is Cilium's"
@@ -180,7 +182,7 @@ def _peer_problems(app: App, names: set[str]) -> Iterator[Finding]:
                 )
 
 
-def _backend_problems(route: Route, apps: Sequence[App]) -> Iterator[Finding]:
+def _backend_problems(route: AnyRoute, apps: Sequence[App]) -> Iterator[Finding]:
     if route.app is None:
         return
     names = sorted(app.name for app in apps)
@@ -192,7 +194,7 @@ def _backend_problems(route: Route, apps: Sequence[App]) -> Iterator[Finding]:
     if GATEWAY not in app.callers:
         said = f"app {app.name} does not let the gateway call it; its callers are {_list(app.callers, 'none')}"
         yield Finding("agency-app", _route(route), said, f"add {GATEWAY} to the app's callers", value=app.name)
-    if route.mirror is not None and route.mirror.app not in names:
+    if isinstance(route, Route) and route.mirror is not None and route.mirror.app not in names:
         said = f"mirror has app {route.mirror.app}, which is not in this stack; it has {_list(names, 'none')}"
         remedy = did_you_mean(route.mirror.app, names) or "add it"
         yield Finding("agency-app", _route(route), said, remedy, value=route.mirror.app)

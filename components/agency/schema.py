@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from components.agency.model import App, Route
+from components.agency.model import App, GrpcRoute, Route
 from components.core.model import Spec
 
 FILE = Path(__file__).with_name("args.py")
@@ -25,7 +25,7 @@ import pulumi
 def source() -> str:
     """The text of `args.py`."""
     classes: dict[str, str] = {}
-    for model in (App, Route):
+    for model in (App, Route, GrpcRoute):
         _add(f"{model.__name__}Args", model, classes)
     return "\n\n".join([_HEAD, *classes.values()])
 

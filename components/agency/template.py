@@ -76,13 +76,15 @@ vds-platform @ git+$repository@v$version
 """What $tenant runs on the platform. The apps and routes are in the stack files."""
 
 import pulumi
-from components.agency.component import App, Route
+from components.agency.component import App, GrpcRoute, Route
 
 config = pulumi.Config()
 apps = [App(name, settings) for name, settings in config.require_object("apps").items()]
 after = pulumi.ResourceOptions(depends_on=apps)
 for name, settings in config.require_object("routes").items():
     Route(name, settings, after)
+for name, settings in (config.get_object("grpcRoutes") or {}).items():
+    GrpcRoute(name, settings, after)
 ''',
     "Pulumi.$stack.yaml": """\
 config:

@@ -321,6 +321,19 @@ class HttpRequests(Attached):
     """Time limits. Only Cilium has them for one route; for Traefik, the stack file's `gateway.limits` are for all."""
 
 
+def _method(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*(/[A-Za-z_][A-Za-z0-9_]*)?", value):
+        raise RefusedError(f"{value[:100]!r} is no gRPC method", "write it as in butikk.v1.Orders/List")
+    return value
+
+
+class GrpcRequests(Attached):
+    """Which gRPC requests a route takes. An agency's routes have the same."""
+
+    methods: tuple[Annotated[str, AfterValidator(_method)], ...] = ()
+    """Requests that it takes, as in `butikk.v1.Orders` or `butikk.v1.Orders/List`. Default: all."""
+
+
 class _AnyRoute(Attached):
     name: DnsLabel
     """Its name in the tenant's namespace."""
@@ -362,20 +375,11 @@ class Route(HttpRequests, _AnyRoute):
         return self
 
 
-class GrpcRoute(_AnyRoute):
+class GrpcRoute(GrpcRequests, _AnyRoute):
     """A route for gRPC requests, in the tenant's namespace. Its clients and Services speak HTTP/2."""
 
-    methods: tuple[str, ...] = ()
-    """Requests that it takes, as in `butikk.v1.Orders` or `butikk.v1.Orders/List`. Default: all."""
     stable: Backend
     """The Service that answers."""
-
-    @model_validator(mode="after")
-    def _methods(self) -> "GrpcRoute":
-        for method in self.methods:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*(/[A-Za-z_][A-Za-z0-9_]*)?", method):
-                raise RefusedError(f"{method[:100]!r} is no gRPC method", "write it as in butikk.v1.Orders/List")
-        return self
 
 
 class Limits(Spec):

@@ -34,17 +34,13 @@ def http_route(route: Route, spec: GatewaySpec, context: GatewayContext = _ALONE
 
 def grpc_route(route: GrpcRoute, spec: GatewaySpec, context: GatewayContext = _ALONE) -> Manifest:
     """The same for gRPC."""
-    rule: dict[str, Any] = {}
-    if route.methods:
-        rule["matches"] = [{"method": _method(method)} for method in route.methods]
-    if route.add_headers:
-        rule["filters"] = [_headers("request", add=route.add_headers)]
-    rule["backendRefs"] = _backends(route.stable, route.canary)
-    return _route("GRPCRoute", route, parents(route, spec, context), rule)
+    return _route("GRPCRoute", route, parents(route, spec, context), _grpc_rule(route))
 
 
-def tenant_route(route: Route, namespace: str, to: list[dict[str, Any]]) -> Manifest:
+def tenant_route(route: Route | GrpcRoute, namespace: str, to: list[dict[str, Any]]) -> Manifest:
     """A route in a namespace of its tenant that has another name; `to` are its parents."""
+    if isinstance(route, GrpcRoute):
+        return _route("GRPCRoute", route, to, _grpc_rule(route), namespace)
     return _route("HTTPRoute", route, to, _http_rule(route), namespace)
 
 
@@ -115,6 +111,16 @@ def _http_rule(route: Route) -> dict[str, Any]:
     if route.timeouts is not None:
         limits = {"request": route.timeouts.request_seconds, "backendRequest": route.timeouts.backend_seconds}
         rule["timeouts"] = {name: f"{seconds}s" for name, seconds in limits.items() if seconds is not None}
+    return rule
+
+
+def _grpc_rule(route: GrpcRoute) -> dict[str, Any]:
+    rule: dict[str, Any] = {}
+    if route.methods:
+        rule["matches"] = [{"method": _method(method)} for method in route.methods]
+    if route.add_headers:
+        rule["filters"] = [_headers("request", add=route.add_headers)]
+    rule["backendRefs"] = _backends(route.stable, route.canary)
     return rule
 
 

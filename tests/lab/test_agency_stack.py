@@ -135,7 +135,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ]
         gateway = {**ENVIRONMENT["gateway"], "listeners": listeners}
         registered, around = registration(), environment(cni="flannel", gateway=gateway)
-        routes = [file for file in crds(GATEWAY_API, pinned("gateway-api")) if "httproutes" in file.name]
+        routes = [
+            file
+            for file in crds(GATEWAY_API, pinned("gateway-api"))
+            if "httproutes" in file.name or "grpcroutes" in file.name
+        ]
         # A quota without its controller refuses everything.
         wanted = [one for one in namespace_manifests(registered, NAMESPACE, around) if one["kind"] != "ResourceQuota"]
         for one in (
@@ -168,7 +172,7 @@ def _apply(api: Cluster, manifest: dict[str, Any]) -> None:
 
 def test_the_engine_reads_the_packages_schema(stack: Stack) -> None:
     schema = json.loads(stack.engine.must("package", "get-schema", "./packages/agency"))
-    assert set(schema["resources"]) == {f"{PACKAGE}:index:App", f"{PACKAGE}:index:Route"}
+    assert set(schema["resources"]) == {f"{PACKAGE}:index:{kind}" for kind in ("App", "Route", "GrpcRoute")}
 
 
 def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(stack: Stack) -> None:
@@ -188,6 +192,21 @@ def test_the_template_is_deployed_with_the_tenants_rights_and_moves_its_canary(s
         stack.api.request("PATCH", ROUTE, {"spec": forged})
     assert "its canary gets 60 %, and the contract's ceiling is 50 %" in text
     assert stack.weights() == [50, 50]
+
+
+def test_a_grpc_route_has_the_same_ceiling_at_the_api_server(stack: Stack) -> None:
+    stack.begin("grpc")
+    route = {"namespace": NAMESPACE, "hostnames": ["orders.butikk.example.no"], "app": "api", "canary": {"percent": 10}}
+    settings = {"apps": {}, "routes": {}, "grpcRoutes": {"orders": {**route, "methods": ["butikk.v1.Orders"]}}}
+    code, said = stack.run("up", project("python")["__main__.py"], settings)
+    assert code == 0, said
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/grpcroutes/orders"
+    spec = stack.api.request("GET", path)["spec"]
+    [rule] = spec["rules"]
+    assert [one["weight"] for one in rule["backendRefs"]] == [90, 10]
+    rule["backendRefs"][1]["weight"] = 900
+    with pytest.raises(ApiError, match="gateway-canary"):
+        Cluster(stack.kubeconfig.read_text()).request("PATCH", path, {"spec": spec})
 
 
 STEPPED: dict[str, Any] = {"steps": [5, 25, 50, 100], "hold": "1m", "gates": [{"kind": "success", "marginPercent": 2}]}

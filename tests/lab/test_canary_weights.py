@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from components.gateway.canary import weights
-from components.gateway.canary.record import ENDED
 from components.gateway.canary.model import Source
+from components.gateway.canary.record import ENDED
 from components.gateway.canary.route import canary_route
 from components.gateway.canary.traffic import Seen, Totals
 from components.kubernetes_api import Cluster

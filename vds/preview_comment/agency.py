@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from components.agency.model import App, Route
+from components.agency.model import AnyRoute, App
 from components.agency.project import File, Parts, contract_in, read_project
 from components.agency.reading import AgencyError
 from components.agency.render import app_manifests, route_manifest
@@ -104,9 +104,11 @@ def _images(app: App) -> Iterator[str]:
         yield f"the canary of {app.name} runs {app.canary.image}"
 
 
-def _requests(route: Route) -> Iterator[str]:
+def _requests(route: AnyRoute) -> Iterator[str]:
     hosts = ", ".join(route.hostnames)
     if route.app:
         yield f"requests for {hosts} go to {route.app}"
     if route.canary:
-        yield f"{route.canary.percent} % of the requests for {hosts} go to the canary of {route.app}"
+        steps = getattr(route.canary, "steps", ())
+        share = f"in steps {', '.join(f'{one} %' for one in steps)}" if steps else f"{route.canary.percent} %"
+        yield f"{share} of the requests for {hosts} go to the canary of {route.app}"

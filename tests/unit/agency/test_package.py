@@ -5,15 +5,16 @@ import tomllib
 
 from pulumi.provider.experimental.component import ComponentProvider
 
-from components.agency.component import PACKAGE, App, Route
+from components.agency.component import PACKAGE, App, GrpcRoute, Route
 from components.agency.model import App as AppSettings
+from components.agency.model import GrpcRoute as GrpcRouteSettings
 from components.agency.model import Route as RouteSettings
 from tests.support.stacks import ROOT
 
 
 def test_the_schema_has_every_setting_with_its_description_and_what_is_required() -> None:
-    schema = json.loads(str(ComponentProvider([App, Route], PACKAGE, version="0.1.0").schema))
-    for model in (AppSettings, RouteSettings):
+    schema = json.loads(str(ComponentProvider([App, Route, GrpcRoute], PACKAGE, version="0.1.0").schema))
+    for model in (AppSettings, RouteSettings, GrpcRouteSettings):
         component = schema["resources"][f"{PACKAGE}:index:{model.__name__}"]
         fields = {info.alias: info for name, info in model.model_fields.items() if name != "name"}
         assert set(component["inputProperties"]) == set(fields)

@@ -97,7 +97,7 @@ def test_a_canary_with_steps_begins_with_nothing_and_is_read_as_it_was_written()
     made = route_manifest(route(canary=plan), contract())
     found = canary_route(made)
     assert found.plan == Plan.model_validate(plan)
-    assert found[:6] == ("butikk-prod", "shop", "api", "api-canary", "gateway-system", "public")
+    assert (*found[:4], *found[5:7]) == ("butikk-prod", "shop", "api", "api-canary", "gateway-system", "public")
     assert [one["weight"] for one in made["spec"]["rules"][0]["backendRefs"]] == [100, 0]
 
 
