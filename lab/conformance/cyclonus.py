@@ -76,7 +76,7 @@ def allowed(step: Facts) -> dict[Pair, bool]:
     }
 
 
-class Playground:
+class CasePods:
     """The cases' namespaces and pods in the cluster."""
 
     def __init__(self, layout: Layout, cluster: Cluster, tools: Tools, protocols: Sequence[str]) -> None:
@@ -251,39 +251,40 @@ def _execute(layout: Layout, run: Run, log: Path, seconds: float, tell: Callable
     deadline = time.monotonic() + seconds
     protocols = ["TCP", "UDP", *(["SCTP"] if has_sctp() else [])]
     tell("its pods start")
-    playground = Playground(layout, run.cluster, run.tools, protocols)
-    cases = plan(run.tools, protocols, {name: pod["address"] for name, pod in playground.there.items()})["Cases"]
+    case_pods = CasePods(layout, run.cluster, run.tools, protocols)
+    cases = plan(run.tools, protocols, {name: pod["address"] for name, pod in case_pods.there.items()})["Cases"]
     rows = []
     with log.open("w") as out:
         for number, case in enumerate(cases, 1):
             if time.monotonic() > deadline:
                 raise LabError(f"cyclonus was ended after {seconds:g} seconds, before case {number} of {len(cases)}")
             tell(f"case {number} of {len(cases)}, {case['Name']}")
-            rows.append(row := _case(playground, case, f"{number}: {case['Name']}"))
+            rows.append(row := _case(case_pods, case, f"{number}: {case['Name']}"))
             print(json.dumps(row, ensure_ascii=False), file=out, flush=True)
     run.report.write_text(json.dumps({"protocols": protocols, "cases": rows}, indent=2, ensure_ascii=False))
 
 
-def _case(playground: Playground, case: Facts, name: str) -> Facts:
+def _case(case_pods: CasePods, case: Facts, name: str) -> Facts:
     started = time.monotonic()
-    relabelled = playground.reset()
+    relabelled = case_pods.reset()
     steps = []
     for step in case["Steps"]:
-        changes = [playground.change(action) for action in step["Actions"]]
+        changes = [case_pods.change(action) for action in step["Actions"]]
         relabelled = any([*changes, relabelled])
-        steps.append(_step(playground, allowed(step), _LABEL_SECONDS if relabelled else _AGAIN_SECONDS))
+        steps.append(_step(case_pods, allowed(step), _LABEL_SECONDS if relabelled else _AGAIN_SECONDS))
         relabelled = False
     seconds = round(time.monotonic() - started, 1)
     return {"name": name, "tags": sorted(case["Tags"]), "seconds": seconds, "steps": steps}
 
 
-def _step(playground: Playground, model: Verdicts, seconds: float) -> Facts:
-    time.sleep(_SETTLE_SECONDS)
+def _step(case_pods: CasePods, model: Verdicts, seconds: float) -> Facts:
+    changed = time.monotonic()
     pairs = list(model)
-    computed = playground.computed(pairs)
+    computed = case_pods.computed(pairs)
+    time.sleep(max(0, changed + _SETTLE_SECONDS - time.monotonic()))
     deadline = time.monotonic() + seconds
     while True:
-        wire = playground.on_the_wire(pairs)
+        wire = case_pods.on_the_wire(pairs)
         facts = compared(model, wire, computed)
         if not facts["wrong"] or not (facts["differ"] or facts["undecided"]) or time.monotonic() > deadline:
             return facts

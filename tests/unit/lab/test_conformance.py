@@ -391,6 +391,59 @@ def test_three_answers_are_compared_for_each_connection() -> None:
     assert not cyclonus.compared(wire, wire, dict(zip(PAIRS, (Answer.YES, Answer.NO), strict=True)))["differ"]
 
 
+class Kept(Fake):
+    """An API server that merges labels as a merge patch does."""
+
+    def request(self, method: str, path: str, body: Any = None, **how: Any) -> Any:
+        if method == "PATCH" and "merge" in how.get("content_type", ""):
+            labels = self.objects[path]["metadata"].setdefault("labels", {})
+            labels |= body["metadata"]["labels"]
+            for key in [key for key, value in labels.items() if value is None]:
+                del labels[key]
+            return {}
+        if method == "PATCH":
+            self.objects[path] = body
+            return {}
+        return super().request(method, path, body, **how)
+
+
+@pytest.fixture
+def case_pods(tmp_path: Path) -> tuple[cyclonus.CasePods, Kept]:
+    """Two namespaces and a pod, with a label that a case left."""
+    spaces = {name: {"ns": name} for name in ("x", "y")}
+    objects: dict[str, Any] = {
+        f"/api/v1/namespaces/{name}": named(name) | {"metadata": {"name": name, "labels": {"ns": name, "left": "1"}}}
+        for name in spaces
+    }
+    objects["/api/v1/namespaces/x/pods/a"] = {"metadata": {"name": "a", "labels": {"pod": "a"}}}
+    cluster = Kept(objects)
+    made = object.__new__(cyclonus.CasePods)
+    made._layout, made._cluster, made._namespaces = Layout(tmp_path), cluster, spaces
+    made.there = {"x/a": {"namespace": "x", "name": "a"}}
+    return made, cluster
+
+
+def test_before_each_case_labels_are_those_of_the_beginning(case_pods: tuple[cyclonus.CasePods, Kept]) -> None:
+    made, cluster = case_pods
+    assert made.reset()
+    assert cluster.objects["/api/v1/namespaces/x"]["metadata"]["labels"] == {"ns": "x"}
+    assert ("DELETE", "/apis/networking.k8s.io/v1/namespaces/y/networkpolicies") in cluster.asked
+    assert not made.reset()
+
+
+def test_actions_of_a_case_change_the_cluster_and_say_whether_the_cni_needs_longer(
+    case_pods: tuple[cyclonus.CasePods, Kept],
+) -> None:
+    made, cluster = case_pods
+    policy = {"metadata": {"name": "base", "namespace": "x", "creationTimestamp": None}, "spec": {"podSelector": {}}}
+    assert not made.change({"CreatePolicy": {"Policy": policy}, "DeletePod": None})
+    assert cluster.objects["/apis/networking.k8s.io/v1/namespaces/x/networkpolicys/base"]["spec"] == policy["spec"]
+    assert made.change({"SetPodLabels": {"Namespace": "x", "Pod": "a", "Labels": {"new": "1"}}})
+    assert cluster.objects["/api/v1/namespaces/x/pods/a"]["metadata"]["labels"] == {"new": "1"}
+    with pytest.raises(LabError, match="an action Teleport that the lab does not know"):
+        made.change({"Teleport": {"Pod": "a"}})
+
+
 def test_what_a_pod_asks_of_itself_is_left_out_of_the_model() -> None:
     rows = [
         {"From": "x/a", "To": to, "Port": 80, "Protocol": "TCP", "Allowed": to == "x/b"} for to in ("x/a", "x/b", "x/c")
