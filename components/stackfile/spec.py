@@ -244,6 +244,7 @@ class PlatformSpec(Spec):
             canary_ceiling_percent=gateway.canary_ceiling_percent,
             mtu=solve(self.cni, network.underlay_mtu).pod,
             cni=self.cni.kind,
+            dns_names=getattr(self.cni, "l7_proxy", True),
             admin_tier=getattr(self.cni, "cluster_network_policies", False),
             countries=self.residency.allowed_countries,
             versions=Versions(

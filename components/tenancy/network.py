@@ -42,19 +42,22 @@ class Traffic(NamedTuple):
     gateway_namespace: str | None
     """Of the gateway's pods; None if Cilium's Envoy sends the requests."""
     egress: tuple[Egress | ContractEgress, ...]
+    dns_names: bool
+    """Whether a policy of Cilium may name hosts."""
 
 
 def egress_problems(registration: Registration, environment: Environment) -> Iterator[Finding]:
-    """Destinations that the environment's CNI cannot hold: only Cilium knows host names."""
-    if environment.cni == "cilium":
+    """Destinations that the environment's CNI cannot hold: only Cilium with its L7 proxy knows host names."""
+    if environment.cni == "cilium" and environment.dns_names:
         return
+    known = environment.cni if environment.cni != "cilium" else "Cilium without its L7 proxy"
     for one in registration.egress:
         if one.hosts:
             yield Finding(
                 "tenancy-egress",
                 f"egress[{one.name}].hosts",
-                f"{', '.join(one.hosts)} can't be allowed by name: {environment.cni} knows only addresses",
-                "write networks, or choose an environment with Cilium",
+                f"{', '.join(one.hosts)} can't be allowed by name: {known} knows only addresses",
+                "write networks, or choose an environment with Cilium and its L7 proxy",
                 value=", ".join(one.hosts),
             )
 
@@ -66,6 +69,7 @@ def network_manifests(registration: Registration, namespace: str, environment: E
         namespace,
         environment.gateway.data_plane_namespace,
         tuple(sorted(registration.egress, key=lambda one: one.name)),
+        environment.dns_names,
     )
     return _rendered(traffic, environment.cni)
 
@@ -73,7 +77,8 @@ def network_manifests(registration: Registration, namespace: str, environment: E
 def contract_manifests(namespace: str, contract: ContractSpec) -> list[Manifest]:
     """The same policies, from what the contract says of them."""
     gateway = contract.gateway.data_plane_namespace or None
-    return _rendered(Traffic(contract.tenant, namespace, gateway, contract.egress), contract.cni)
+    traffic = Traffic(contract.tenant, namespace, gateway, contract.egress, contract.dns_names)
+    return _rendered(traffic, contract.cni)
 
 
 def _rendered(traffic: Traffic, cni: str) -> list[Manifest]:
@@ -145,13 +150,18 @@ def _other_tenants(traffic: Traffic) -> dict[str, Any]:
 
 
 def _cilium_dns(traffic: Traffic) -> dict[str, Any]:
-    """The proxy lets pods ask for names of the cluster and of what they may call: no other name carries data out."""
+    """The proxy lets pods ask for names of the cluster and of what they may call: no other name carries data out.
+
+    Without the proxy, pods may ask for every name.
+    """
+    servers = {"matchLabels": {_CILIUM_POD_NAMESPACE: KUBE_SYSTEM, **_DNS_PODS}}
+    ports: dict[str, Any] = {"ports": [{"port": "53", "protocol": "ANY"}]}
+    if not traffic.dns_names:
+        return {"toEndpoints": [servers], "toPorts": [ports]}
     inside = [{"matchPattern": f"{'*.' * depth}cluster.local"} for depth in range(1, _SEARCHED + 2)]
     hosts = sorted({host for one in traffic.egress for host in one.hosts})
-    servers = {"matchLabels": {_CILIUM_POD_NAMESPACE: KUBE_SYSTEM, **_DNS_PODS}}
-    ports = [{"port": "53", "protocol": "ANY"}]
     names = [*inside, *map(_by_name, hosts)]
-    return {"toEndpoints": [servers], "toPorts": [{"ports": ports, "rules": {"dns": names}}]}
+    return {"toEndpoints": [servers], "toPorts": [{**ports, "rules": {"dns": names}}]}
 
 
 def _by_name(host: str) -> dict[str, str]:

@@ -58,6 +58,8 @@ class ContractSpec(Spec):
     egress: tuple[ContractEgress, ...]
     mtu: int
     cni: str
+    dns_names: bool = True
+    """Whether policies may name hosts."""
     countries: tuple[str, ...]
     versions: Versions
     exceptions: tuple[str, ...]
@@ -106,6 +108,7 @@ def contract_spec(registration: Registration, namespace: str, environment: Envir
         ),
         mtu=environment.mtu,
         cni=environment.cni,
+        dns_names=environment.dns_names,
         countries=tuple(sorted(environment.countries)),
         versions=environment.versions,
         exceptions=tuple(sorted({one.rule for one in registration.exceptions})),

@@ -67,6 +67,9 @@ class Environment(Spec):
     """Of the pods, in bytes."""
     cni: str
     """Its kind: cilium, calico, flannel, …"""
+    dns_names: bool = True
+    """Of Cilium: its agents are a proxy for DNS, so that policies may name hosts. Without the L7 proxy they are none
+    and refuse such a policy as a whole (pkg/policy/api/rule_validation.go)."""
     admin_tier: bool = False
     """The cluster serves ClusterNetworkPolicy and its CNI enforces it. Cilium and Calico have policies of their own."""
     countries: tuple[str, ...]

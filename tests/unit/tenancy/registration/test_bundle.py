@@ -4,7 +4,8 @@ import pytest
 
 from components.core import labels
 from components.tenancy.bundle import cluster_manifests, namespace_manifests, registered_namespace
-from components.tenancy.network import egress_problems, floor_manifests
+from components.tenancy.network import contract_manifests, egress_problems, floor_manifests, network_manifests
+from components.tenancy.registration.contract import contract_spec
 from components.tenancy.registration.rules import environment_problems, registration_problems
 from components.tenancy.rights import roles_manifests
 from policies.engine import ENGINE_POLICIES
@@ -55,6 +56,18 @@ def test_with_cilium_a_host_is_open_by_name_and_the_proxy_answers_for_no_other_n
     [dns] = named(items, "allow-dns")["spec"]["egress"]
     asked = [next(iter(one.values())) for one in dns["toPorts"][0]["rules"]["dns"]]
     assert [name for name in asked if not name.endswith(".cluster.local")] == ["api.vipps.no"]
+
+
+def test_cilium_without_the_l7_proxy_gets_no_rule_that_it_refuses():
+    """Its agents take no policy with names then, and pods without a policy for DNS could ask for none."""
+    facts = environment(dnsNames=False)
+    registered = registration(egress=[])
+    [dns] = named(namespace_manifests(registered, NAMESPACE, facts), "allow-dns")["spec"]["egress"]
+    assert dns["toPorts"] == [{"ports": [{"port": "53", "protocol": "ANY"}]}]
+    saved = contract_spec(registered, NAMESPACE, facts)
+    assert list(contract_manifests(NAMESPACE, saved)) == list(network_manifests(registered, NAMESPACE, facts))
+    [refused] = egress_problems(registration(), facts)
+    assert "can't be allowed by name: Cilium without its L7 proxy knows only addresses" in refused.message
 
 
 @pytest.mark.parametrize(("cni", "count"), [("cilium", 0), ("calico", 1), ("flannel", 1)])

@@ -28,6 +28,7 @@ def test_a_contract_says_what_the_platform_gives():
         "egress": [{"name": "vipps", "hosts": ["api.vipps.no"], "networks": [], "ports": [443]}],
         "mtu": 1450,
         "cni": "cilium",
+        "dnsNames": True,
         "countries": ["NO"],
         "versions": {"kubernetes": "1.36.3", "cni": "1.20.2", "gatewayApi": "1.5.1"},
         "exceptions": [],
@@ -65,7 +66,7 @@ def test_the_definition_describes_every_field_and_nothing_else():
 
 
 def assert_described(value: Any, schema: dict[str, Any]) -> None:
-    kinds = {dict: "object", list: "array", str: "string", int: "integer"}
+    kinds = {dict: "object", list: "array", str: "string", int: "integer", bool: "boolean"}
     assert schema["type"] == kinds[type(value)]
     assert not {"$ref", "anyOf", "title", "default"} & schema.keys()
     if isinstance(value, dict):
