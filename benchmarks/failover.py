@@ -16,17 +16,20 @@ from typing import Any
 from lab import data_center, fabric
 from lab.asking import ask, from_host
 from lab.cluster import Cluster, condition
+from lab.deploy import Deployment
 from lab.layout import CLIENT, MACHINES, OPERATOR, Host, Layout
 from lab.machines import machine
-from lab.processes import wait_until
+from lab.processes import LabError, wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
-from lab.verify import deploy_workloads, load_spec, wait_for_workloads
+from lab.tenants.registered import Agency
+from lab.toolchain import build
+from lab.verify import load_spec, wait_for_workloads
 
 _SECONDS = 75
 _CLIENTS = 4
 _BEFORE = 5
-_APP = "/apis/apps/v1/namespaces/butikk/deployments/api-stable"
+_APP = "/apis/apps/v1/namespaces/butikk-prod/deployments/api"
 _STATUSES = "/apis/metallb.io/v1beta1/servicel2statuses"
 
 
@@ -74,12 +77,12 @@ class Redirects:
 
 
 def one_pod_on_each_worker(cluster: Cluster) -> None:
-    """The application of the lab's first route, with two pods."""
+    """The application of the agency's route, with two pods."""
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "DoNotSchedule",
-        "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "api-stable"}},
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/instance": "api"}},
         "matchLabelKeys": ["pod-template-hash"],
     }
     change = {"spec": {"replicas": 2, "template": {"spec": {"topologySpreadConstraints": [spread]}}}}
@@ -93,7 +96,7 @@ def one_pod_on_each_worker(cluster: Cluster) -> None:
             and status.get("replicas") == status.get("updatedReplicas") == status.get("readyReplicas") == 2
         )
 
-    wait_until(ready, 120, lambda: "api-stable does not get two pods")
+    wait_until(ready, 120, lambda: "api does not get two pods")
 
 
 def measure(layout: Layout) -> dict[str, Any]:
@@ -124,7 +127,9 @@ def measure(layout: Layout) -> dict[str, Any]:
     data_center.ensure(layout, Progress(total=1, quiet=True), [victim])
     wait_until(lambda: is_ready(cluster, victim.name), 300, lambda: f"{victim.name} does not come back")
     cluster.request("DELETE", _APP)
-    deploy_workloads(layout, cluster, spec)
+    restored = Agency(Deployment(layout, build.ensure(Progress(total=1, quiet=True)))).up(None, "--refresh")
+    if restored.exit_code:
+        raise LabError(f"the application could not be deployed again:\n{restored.diagnostics}")
     kinds = {kind for one in said for kind in one["failures"]}
     return {
         "node": victim.name,

@@ -24,6 +24,7 @@ from lab.machines import machine, preconditions
 from lab.plugins import Plugin
 from lab.processes import LabError, command, ending_with_us, members
 from lab.progress import Progress
+from lab.tenants import registered
 from lab.toolchain import build, pins
 from lab.toolchain.build import Tools
 
@@ -53,7 +54,8 @@ def _ensure_lab(progress: Progress, layout: Layout, *, earlier: str | None = Non
     return tools
 
 
-def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, dict[str, Plugin], Deployment]:
+def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[list[Outcome], dict[str, Plugin]]:
+    """The environment, its tenants, and what the agency of one of them deploys; how both updates ended."""
     deployment = Deployment(layout, tools)
     with progress.step("pulumi up"), fabric.inside(OPERATOR):
         plugins = deployment.prepare()
@@ -62,7 +64,10 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[Outcome, 
         if outcome.exit_code:
             raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
         deployment.write_kubeconfig()
-    return outcome, plugins, deployment
+        verify.deploy_probes(layout, Cluster(layout.kubeconfig))
+    with progress.step("tenants"), fabric.inside(OPERATOR):
+        agency = registered.ensure(deployment, progress)
+    return [outcome, agency], plugins
 
 
 @app.command()
@@ -73,16 +78,19 @@ def up(
         typer.Option(help="Make a new cluster of the Kubernetes release before, to upgrade it later."),
     ] = None,
 ) -> None:
-    """Set up this machine, start the lab, run `pulumi up` and test the platform. A second run changes nothing."""
+    """Set up this machine, start the lab, run `pulumi up`, register tenants and test the platform.
+
+    A second run changes nothing.
+    """
     layout = Layout()
-    progress = Progress(total=7, quiet=as_json)
+    progress = Progress(total=8, quiet=as_json)
     session.require_root()
     with session.exclusive():
         tools = _ensure_lab(progress, layout, earlier=earlier)
-        outcome, plugins, _ = _deploy(progress, layout, tools)
+        outcomes, plugins = _deploy(progress, layout, tools)
         with progress.step("proof"), fabric.inside(OPERATOR):
             facts = verify.verify(layout, verify.load_spec(layout))
-        result = report.gather(facts, outcome, plugins, tools, progress.seconds)
+        result = report.gather(facts, outcomes, plugins, tools, progress.seconds)
         report.write(layout, result)
     _say(result, as_json=as_json)
 
@@ -240,7 +248,7 @@ def chaos(
 
 def _green(layout: Layout) -> Tools:
     """The lab as `make up` leaves it, also after a fault from which nothing else brings it back."""
-    quiet = Progress(total=7, quiet=True)
+    quiet = Progress(total=8, quiet=True)
     try:
         return _deployed(layout, quiet)
     except LabError:

@@ -12,7 +12,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -50,7 +50,7 @@ class Outcome:
     @property
     def unchanged(self) -> bool:
         """Whether every resource was reported as it was."""
-        return self.exit_code == 0 and set(self.changes) <= {"same"}
+        return self.exit_code == 0 and set(self.changes) <= {"read", "same"}
 
 
 class Deployment:
@@ -113,7 +113,7 @@ class Deployment:
         key = source + hashlib.sha256("".join(values.values()).encode()).hexdigest()
         if mark.exists() and mark.read_text() == key:
             return
-        salt = _encryption_salt(self.config_file)
+        salt = encryption_salt(self.config_file)
         self.config_file.write_text(source + salt)
         # A project of the same name in `.lab`, so that `stack init` and `config set` write there.
         (self.layout.state / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
@@ -131,12 +131,19 @@ class Deployment:
         self.layout.kubeconfig.touch(mode=0o600)
         self.layout.kubeconfig.write_text(text)
 
-    def quietly(self, arguments: Sequence[str], stdin: bytes = b"") -> str:
+    def quietly(
+        self,
+        arguments: Sequence[str],
+        stdin: bytes = b"",
+        *,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         """Run the engine without its plugins; what it prints. Raises LabError if it fails."""
         done = subprocess.run(
             [self.engine, "--non-interactive", *arguments],
-            cwd=self.layout.state,
-            env=self.environment(),
+            cwd=folder or self.layout.state,
+            env=environment or self.environment(),
             input=stdin,
             capture_output=True,
         )
@@ -153,23 +160,39 @@ class Deployment:
         progress: Progress | None = None,
     ) -> Outcome:
         """One engine operation; its output goes to a log, with `show` to the screen, the last line to `progress`."""
-        events = self.layout.state / "pulumi" / f"{operation}.events"
-        events.unlink(missing_ok=True)
-        log = self.layout.logs / f"pulumi-{operation}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
         words = pulumi.operation(operation, STACK, pack=str(CHECKOUT / pulumi.PACK))
-        argv = [str(self.engine), *words, "--non-interactive", "--event-log", str(events)]
-        argv += ["--config-file", str(config_file or self.config_file), "--color", "never"]
+        words += ["--config-file", str(config_file or self.config_file)]
         # `up` previews first: policies on the whole stack run only at the end and must stop it before any change.
-        argv += ["--yes"] if operation in ("up", "destroy", "refresh") else []
-        argv += ["--skip-preview"] if operation in ("destroy", "refresh") else []
-        argv += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not stop the others
+        words += ["--yes"] if operation in ("up", "destroy", "refresh") else []
+        words += ["--skip-preview"] if operation in ("destroy", "refresh") else []
+        words += ["--continue-on-error"] if operation in ("up", "destroy") else []  # one node must not stop the others
+        events = self.layout.state / "pulumi" / f"{operation}.events"
+        log = self.layout.logs / f"pulumi-{operation}.log"
+        return self.engine_run(
+            [*words, *arguments], self.project, self.environment(), events, log, show=show, progress=progress
+        )
+
+    def engine_run(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        events: Path,
+        log: Path,
+        *,
+        show: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Run the engine in the folder of any project; its output goes to `log`, its events to the file `events`."""
+        events.unlink(missing_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        more = ["--non-interactive", "--event-log", str(events), "--color", "never"]
         lines: list[str] = []
         with contextlib.ExitStack() as until_the_end:
             process = subprocess.Popen(
-                command([*argv, *arguments], part="op", resolver=self.layout.resolver),
-                cwd=self.project,
-                env=until_the_end.enter_context(pulumi.own_temporary_files(self.environment())),
+                command([str(self.engine), *words, *more], part="op", resolver=self.layout.resolver),
+                cwd=folder,
+                env=until_the_end.enter_context(pulumi.own_temporary_files(environment)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -192,20 +215,21 @@ class Deployment:
     def recover(self) -> None:
         """Undo what a killed run left, with the command that an operator runs."""
         words = ["recover", "--stack", STACK, "--config-file", str(self.config_file)]
-        done = subprocess.run(
-            command([sys.executable, "-m", "vds", *words], part="op", resolver=self.layout.resolver),
-            cwd=self.project,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-        )
+        done = self.vds(words, self.project, self.environment())
         if done.returncode:
             raise LabError(
                 f"the stack's state could not be recovered: {done.stderr.strip()}; run: make down && make up"
             )
 
+    def vds(
+        self, words: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """A `vds` command on the operator laptop."""
+        argv = command([sys.executable, "-m", "vds", *words], part="op", resolver=self.layout.resolver)
+        return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True)
 
-def _encryption_salt(config_file: Path) -> str:
+
+def encryption_salt(config_file: Path) -> str:
     """The line by which the stack's passphrase was made into its key; empty where there is no file yet."""
     lines = config_file.read_text().splitlines() if config_file.exists() else []
     return "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))

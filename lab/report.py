@@ -1,6 +1,7 @@
 """Results of `make up`, as `.lab/report.json` and on the screen."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -23,12 +24,16 @@ _NOT_RUN = (
 
 def gather(
     facts: dict[str, Any],
-    outcome: Outcome,
+    outcomes: Sequence[Outcome],
     plugins: dict[str, Plugin],
     tools: Tools,
     seconds: dict[str, float],
 ) -> Facts:
-    """Everything that a run saw, and whether all of it is well; `seconds` are those that each of its steps took."""
+    """Everything that a run saw, and whether all of it is well.
+
+    `outcomes`: of the environment's update, and of the agency's. `seconds`: how long each step took.
+    """
+    outcome = outcomes[0]
     mandatory = [v for v in outcome.violations if v["level"] == "mandatory"]
     policies = {
         "ok": bool(outcome.policy_packs) and not mandatory,
@@ -44,7 +49,11 @@ def gather(
             {"name": p.binary, "version": p.version, "origin": "stand-in" if p.stand_in else "official"}
             for p in plugins.values()
         ],
-        "pulumi": {"changes": outcome.changes, "unchanged": outcome.unchanged},
+        "pulumi": {
+            "changes": outcome.changes,
+            "agency": outcomes[1].changes,
+            "unchanged": all(one.unchanged for one in outcomes),
+        },
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
         **facts,
         "policies": policies,
@@ -138,7 +147,8 @@ def _deployment_rows(report: Facts) -> list[tuple[str, str]]:
     engine, changes = report["engine"], report["pulumi"]["changes"]
     rows = [("engine", f"pulumi {engine['version']} ({engine['origin']})")]
     rows += [("plugin", f"{p['name']} {p['version']} ({p['origin']})") for p in report["plugins"]]
-    rows.append(("resources", ", ".join(f"{count} {change}" for change, count in sorted(changes.items()))))
+    for name, counted in (("resources", changes), ("of an agency", report["pulumi"]["agency"])):
+        rows.append((name, ", ".join(f"{count} {change}" for change, count in sorted(counted.items()))))
     packs = ", ".join(f"{name} {version}" for name, version in report["policies"]["packs"].items())
     violations = report["policies"]["violations"]
     found = f"{len(violations)} violations" if violations else "no violation"

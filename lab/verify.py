@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from components.core import labels
 from components.core.untrusted import yaml_value
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
@@ -21,6 +20,7 @@ from lab.proof.gateway import gateway_address, gateway_facts
 from lab.proof.network import network_facts
 from lab.proof.nodes import node_facts, preflight_facts
 from lab.proof.tenant import tenant_facts
+from lab.tenants import settings
 
 _PROBES = f"{workloads.PROBE_NAMESPACE}/probe"
 _PODS_SECONDS = 180  # a pod that could not start at once is tried again after up to 20 s
@@ -38,16 +38,10 @@ def images(layout: Layout) -> dict[str, str]:
     return {name: f"{REGISTRY_NAME}/{name}@{digest}" for name, digest in pins.items()}
 
 
-def deploy_workloads(layout: Layout, cluster: Cluster, spec: PlatformSpec) -> None:
-    """The agency's own deployment, after the tenant exists; waits until it and every node's probe are ready.
-
-    Raises:
-        LabError: a pod is not ready in time; the text names it.
-    """
-    found = images(layout)
-    for manifest in (*workloads.probes(found), *workloads.shop(spec.tenants[0].name, labels.TIER, found)):
+def deploy_probes(layout: Layout, cluster: Cluster) -> None:
+    """A pod on every node that this module asks from. Does not wait for it."""
+    for manifest in workloads.probes(images(layout)):
         cluster.apply(manifest)
-    wait_for_workloads(cluster, spec)
 
 
 def wait_for_workloads(cluster: Cluster, spec: PlatformSpec) -> None:
@@ -77,17 +71,23 @@ def _name(item: Facts) -> str:
 
 
 def verify(layout: Layout, spec: PlatformSpec) -> Facts:
-    """Everything that can be seen from outside, with a verdict for each part under `ok`."""
+    """Everything that can be seen from outside, with a verdict for each part under `ok`.
+
+    Raises:
+        LabError: the tenants are not there, or a pod is not ready in time; the text names it.
+    """
     cluster = Cluster(layout.kubeconfig)
-    deploy_workloads(layout, cluster, spec)
+    deploy_probes(layout, cluster)
+    wait_for_workloads(cluster, spec)
+    wanted = settings.wanted(layout)
     there = pods(layout, cluster)
     address = gateway_address(cluster, spec)
     parts: dict[str, Callable[[], Facts]] = {
         "preflight": lambda: preflight_facts(layout, spec),
         "nodes": lambda: node_facts(layout, spec),
         "network": lambda: network_facts(layout, spec, there),
-        "tenant": lambda: tenant_facts(layout, cluster, spec, there),
-        "gateway": lambda: gateway_facts(layout, spec, address),
+        "tenant": lambda: tenant_facts(layout, cluster, wanted.apps, there),
+        "gateway": lambda: gateway_facts(layout, spec, address, wanted.route),
     }
     pool = ThreadPoolExecutor(len(parts))
     try:

@@ -1,4 +1,4 @@
-"""Deployments of an agency, and the lab's test pods. Images are Kubernetes' own test images."""
+"""The lab's test pods. Images are Kubernetes' own test images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ def probes(images: Mapping[str, str]) -> Iterator[Manifest]:
     """An idle pod on every node, in no tenant and under no policy: what DF pings between nodes are sent by."""
     labels = {"app.kubernetes.io/name": "probe"}
     yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROBE_NAMESPACE}}
-    pod = _pod("probe", images["e2e/agnhost"], args=["pause"])
+    pod = restricted_pod("probe", images["e2e/agnhost"], args=["pause"])
     pod["tolerations"] = [{"operator": "Exists"}]
     yield {
         "apiVersion": "apps/v1",
@@ -23,27 +23,12 @@ def probes(images: Mapping[str, str]) -> Iterator[Manifest]:
     }
 
 
-def shop(namespace: str, tier_label: str, images: Mapping[str, str]) -> Iterator[Manifest]:
-    """The agency's shop: a pod a tier, the API twice (stable and canary), each behind a Service."""
-    for name, tier, port in (
-        ("frontend", "frontend", PORT),
-        ("api-stable", "api", PORT),
-        ("api-canary", "api", PORT),
-        ("database", "database", 5432),
-    ):
-        labels = {"app.kubernetes.io/name": name, tier_label: tier}
-        meta = {"name": name, "namespace": namespace}
-        pod = _pod(name, images["e2e/echo-basic"], env={"HTTP_PORT": str(port)}, port=port)
-        yield deployment(meta, labels, pod)
-        yield service(meta, labels, port)
-
-
 def echo(name: str, node: str, address: str, images: Mapping[str, str]) -> Iterator[Manifest]:
     """A backend on one node that says who asks, behind a Service with an address of the lab's pool."""
     labels = {"app.kubernetes.io/name": name}
     meta = {"name": name, "namespace": PROBE_NAMESPACE}
     arguments = ["netexec", f"--http-port={PORT}", "--udp-port=-1"]
-    pod = _pod(name, images["e2e/agnhost"], args=arguments, port=PORT)
+    pod = restricted_pod(name, images["e2e/agnhost"], args=arguments, port=PORT)
     pod["nodeSelector"] = {"kubernetes.io/hostname": node}
     yield deployment(meta, labels, pod)
     made = service(meta, labels, PORT)
@@ -76,24 +61,12 @@ def service(meta: dict[str, str], labels: dict[str, str], port: int) -> Manifest
     }
 
 
-def _pod(
-    name: str,
-    image: str,
-    *,
-    args: list[str] | None = None,
-    env: Mapping[str, str] | None = None,
-    port: int | None = None,
-) -> Manifest:
+def restricted_pod(name: str, image: str, *, args: list[str] | None = None, port: int | None = None) -> Manifest:
     """A pod as the Pod Security level `restricted` wants it."""
-    about = {"POD_NAME": "metadata.name", "NAMESPACE": "metadata.namespace"}
     container: dict[str, Any] = {
         "name": name,
         "image": image,
         "args": args or [],
-        "env": [
-            *({"name": key, "value": value} for key, value in sorted((env or {}).items())),
-            *({"name": key, "valueFrom": {"fieldRef": {"fieldPath": path}}} for key, path in sorted(about.items())),
-        ],
         "resources": {
             "requests": {"cpu": "10m", "memory": "32Mi"},
             "limits": {"cpu": "500m", "memory": "256Mi"},

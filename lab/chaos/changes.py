@@ -5,7 +5,6 @@ from typing import Any
 
 from lab.layout import CONTROL_PLANES, WORKERS
 
-TENANT = "chaos"
 SPARE = WORKERS[2]
 
 
@@ -19,9 +18,14 @@ def sysctl(spec: dict[str, Any]) -> None:
         node["sysctls"] = [{"key": "net.ipv4.tcp_fin_timeout", "value": "61", "how": "exact"}]
 
 
-def tenant(spec: dict[str, Any]) -> None:
-    """Another tenant: fourteen objects in the cluster."""
-    spec["tenants"].append({**copy.deepcopy(spec["tenants"][0]), "name": TENANT})
+def edge(spec: dict[str, Any]) -> None:
+    """Two more pools, and after them a listener with a certificate: seven objects in the cluster."""
+    [pool] = spec["metallb"]["pools"]
+    for name, addresses in (("chaos-1", "192.0.2.221-192.0.2.222"), ("chaos-2", "192.0.2.223-192.0.2.224")):
+        spec["metallb"]["pools"].append({**copy.deepcopy(pool), "name": name, "addresses": [addresses]})
+    secure = next(one for one in spec["gateway"]["listeners"] if one["protocol"] == "HTTPS")
+    other = {"name": "chaos", "hostname": "*.chaos.example.no", "certificateSecret": "wildcard-chaos"}
+    spec["gateway"]["listeners"].append({**secure, **other})
 
 
 def worker(spec: dict[str, Any]) -> None:
@@ -45,7 +49,7 @@ def control_planes(spec: dict[str, Any]) -> None:
     ]
 
 
-def control_planes_and_tenant(spec: dict[str, Any]) -> None:
+def control_planes_and_edge(spec: dict[str, Any]) -> None:
     """Both."""
     control_planes(spec)
-    tenant(spec)
+    edge(spec)

@@ -47,7 +47,7 @@ _STATIC_PODS = ("kube-apiserver", "etcd", "kube-controller", "kube-scheduler")
 
 def _struck(trial: Trial, process: str) -> Seen:
     """Kill a process of the control plane in the middle of an update; the kubelet starts it again."""
-    with trial.updating(changes.tenant) as running:
+    with trial.updating(changes.edge) as running:
         trial.wait_for_step(running, 2)
         found = trial.processes(_FIRST, process)
         if not found:
@@ -117,7 +117,7 @@ start_etcd
 def _etcd_disk_is_full(trial: Trial) -> Seen:
     trial.in_machine(_FIRST, _SMALL_DISK)
     trial.wait_for_api()
-    with trial.updating(changes.tenant) as running:
+    with trial.updating(changes.edge) as running:
         trial.wait_for_step(running, 2)
         trial.in_machine(_FIRST, _FILL)
         outcome = running.result()
@@ -149,7 +149,7 @@ def _leader_is_lost(trial: Trial) -> Seen:
     if len(leaders) != 1:
         raise LabError(f"etcd has {len(leaders)} leaders")
     trial.kept["leader"] = leader = leaders[0]
-    with trial.updating(changes.control_planes_and_tenant) as running:
+    with trial.updating(changes.control_planes_and_edge) as running:
         trial.wait_for_step(running, 2)
         fabric.cut(leader)
         machine.stop(trial.layout, leader)
@@ -181,7 +181,7 @@ def _certificates_end(trial: Trial) -> Seen:
     # The state has the kubeconfig of a year ago.
     trial.up(None, "--replace", trial.kept["urn"], "--target", trial.kept["urn"])
     _restart(trial)
-    return seen(trial.up(changes.tenant))
+    return seen(trial.up(changes.edge))
 
 
 def _renewed(trial: Trial) -> None:
@@ -247,7 +247,7 @@ FAULTS = (
         inject=lambda trial: _struck(trial, "kube-apiserver"),
         repair=Trial.wait_for_api,
         put_back=Trial.wait_for_api,
-        change=changes.tenant,
+        change=changes.edge,
     ),
     Fault(
         "etcd-killed",
@@ -255,7 +255,7 @@ FAULTS = (
         inject=lambda trial: _struck(trial, "etcd"),
         repair=Trial.wait_for_api,
         put_back=Trial.wait_for_api,
-        change=changes.tenant,
+        change=changes.edge,
     ),
     Fault(
         "etcd-disk-full",
@@ -263,7 +263,7 @@ FAULTS = (
         inject=_etcd_disk_is_full,
         repair=_etcd_has_space,
         put_back=_etcd_as_before,
-        change=changes.tenant,
+        change=changes.edge,
         says=("etcd",),
     ),
     Fault(
@@ -281,7 +281,7 @@ FAULTS = (
         inject=_certificates_end,
         repair=_renewed,
         put_back=Trial.wait_for_api,
-        change=changes.tenant,
+        change=changes.edge,
         says=(r"certificate of CN=kubernetes-admin\S* ended on \d{4}-\d\d-\d\d", "kubeadm certs renew"),
         makes_anew=("kubeconfig",),
     ),
@@ -291,7 +291,7 @@ FAULTS = (
         inject=_leader_is_lost,
         repair=_leader_is_back,
         put_back=_leader_is_back,
-        change=changes.control_planes_and_tenant,
+        change=changes.control_planes_and_edge,
         base=changes.control_planes,
         prepare=_three_members,
     ),

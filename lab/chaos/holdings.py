@@ -17,6 +17,7 @@ from lab.asking import Facts, ssh
 from lab.cluster import Cluster, condition
 from lab.layout import MACHINES, Layout
 from lab.machines import machine
+from lab.tenants.settings import NAMESPACES
 
 Key = tuple[str, str, str]
 """API group, kind, and `namespace/name` of an object."""
@@ -110,11 +111,14 @@ def lost(before: Holdings, after: Holdings, changed: Sequence[str] = ()) -> list
     return found
 
 
-def read(layout: Layout, cluster: Cluster, exported: Facts, outputs: Facts, config: Facts, spec: Facts) -> Holdings:
-    """Ask the state (`pulumi stack export`, `stack output`, `config`), the cluster and every machine that is on."""
-    deployment = exported["deployment"]
-    resources = deployment.get("resources") or []
-    pending = deployment.get("pending_operations") or []
+def read(
+    layout: Layout, cluster: Cluster, exported: Sequence[Facts], outputs: Facts, config: Facts, spec: Facts
+) -> Holdings:
+    """Ask the states (`pulumi stack export` of every stack), the environment's outputs and configuration, the cluster
+    and every machine that is on."""
+    states = [one["deployment"] for one in exported]
+    resources = [resource for state in states for resource in state.get("resources") or ()]
+    pending = [one for state in states for one in state.get("pending_operations") or ()]
     live, owned = _live(cluster)
     return Holdings(
         urns=[resource["urn"] for resource in resources],
@@ -130,7 +134,7 @@ def read(layout: Layout, cluster: Cluster, exported: Facts, outputs: Facts, conf
         machines={host.name: _on(layout, host.address) for host in MACHINES if machine.is_running(layout, host)},
         outputs={name: digest(value) for name, value in outputs.items()},
         secrets={name: digest(value.get("value")) for name, value in config.items() if value.get("secret")},
-        tenants=_tenants(cluster, [tenant["name"] for tenant in spec["tenants"]]),
+        tenants=_tenants(cluster, NAMESPACES),
     )
 
 

@@ -11,6 +11,7 @@ from lab.chaos.trial import Seen, Trial, seen
 from lab.deploy import Outcome
 from lab.layout import OPERATOR
 from lab.processes import LabError, kill, wait_until
+from lab.tenants import registered
 
 _SPARE_BYTES = 32 << 20
 _KILL_EACH = 10
@@ -19,24 +20,24 @@ _MOST_KILLS = 40
 
 
 def _lock_is_stale(trial: Trial) -> Seen:
-    with trial.updating(changes.tenant) as running:
+    with trial.updating(changes.edge) as running:
         trial.wait_for_step(running, 3)
         kill("op")
         running.result()
     if not trial.locks():
         raise LabError("the killed update left no lock")
-    return seen(trial.up(changes.tenant))
+    return seen(trial.up(changes.edge))
 
 
 def _state_is_cut(trial: Trial) -> Seen:
     file = trial.state_file()
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
-    return seen(trial.up(changes.tenant))
+    return seen(trial.up(changes.edge))
 
 
 def _two_operators(trial: Trial) -> Seen:
-    with trial.updating(changes.tenant) as running:
+    with trial.updating(changes.edge) as running:
         wait_until(lambda: bool(trial.locks()), 60, lambda: "the first update took no lock")
         second = _second(trial, "up", "--yes")
         try:
@@ -71,7 +72,7 @@ def _backend_is_full(trial: Trial) -> Seen:
     shutil.copytree(backend, aside)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={used + _SPARE_BYTES}", "tmpfs", str(backend)], check=True)
     shutil.copytree(aside, backend, dirs_exist_ok=True)
-    with trial.updating(changes.tenant) as running:
+    with trial.updating(changes.edge) as running:
         trial.wait_for_step(running, 2)
         _fill(backend / "ballast")
         # The engine tries each write for a minute and more, and says so; an operator does not wait for that.
@@ -137,6 +138,7 @@ def _killed_again_and_again(trial: Trial) -> Seen:
         else:
             raise LabError(f"not done after {kills} kills")
         trial.deployment.write_kubeconfig()
+        registered.ensure(trial.deployment, trial.progress)
     return Seen(None, "", {"kills": kills, "steps before the last kill": steps})
 
 
@@ -157,7 +159,7 @@ FAULTS = (
         inject=_lock_is_stale,
         repair=_recover,
         put_back=_recover,
-        change=changes.tenant,
+        change=changes.edge,
         says=("currently locked", "pulumi cancel"),
     ),
     Fault(
@@ -166,14 +168,14 @@ FAULTS = (
         inject=_state_is_cut,
         repair=_recover,
         put_back=_recover,
-        change=changes.tenant,
+        change=changes.edge,
         says=("failed to load checkpoint",),
     ),
     Fault(
         "two-operators",
         "two operators run `pulumi up` at once",
         inject=_two_operators,
-        change=changes.tenant,
+        change=changes.edge,
         says=("currently locked", "wait for the other process"),
     ),
     Fault(
@@ -182,7 +184,7 @@ FAULTS = (
         inject=_backend_is_full,
         repair=_make_space,
         put_back=_backend_on_disk,
-        change=changes.tenant,
+        change=changes.edge,
         says=("no space left on device",),
     ),
 )

@@ -24,6 +24,7 @@ from lab.chaos.trial import KEPT, VOLUME, Edit, NotHereError, Seen, Trial
 from lab.fabric import inside
 from lab.layout import OPERATOR, WORKERS, Layout
 from lab.processes import LabError, wait_until
+from lab.tenants.settings import NAMESPACE
 
 _BOUND_SECONDS = 60
 _MESSAGE = 500  # characters of it in a table; chaos.json has the whole text
@@ -180,8 +181,7 @@ def _prove(trial: Trial, change: Edit | None) -> None:
 
 def seed(trial: Trial) -> None:
     """What a tenant would lose: a Secret, a ConfigMap, and a volume with a file."""
-    tenant = trial.spec_of(None).tenants[0].name
-    meta = {"name": KEPT, "namespace": tenant}
+    meta = {"name": KEPT, "namespace": NAMESPACE}
     if trial.cluster.get({"apiVersion": "v1", "kind": "Secret", "metadata": meta}):
         return
     value = secrets.token_hex(16)
@@ -189,12 +189,19 @@ def seed(trial: Trial) -> None:
     if done.returncode:
         raise LabError(f"the tenant's volume could not be written: {done.stderr}")
     storage = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    # The volume names its claim: no claim of a tenant may choose a volume.
+    bound_to = {"claimRef": {"name": KEPT, "namespace": NAMESPACE}}
     volume = {"capacity": {"storage": "1Mi"}, "hostPath": {"path": VOLUME}, "persistentVolumeReclaimPolicy": "Retain"}
-    claim = {"volumeName": KEPT, "resources": {"requests": {"storage": "1Mi"}}}
+    claim = {"resources": {"requests": {"storage": "1Mi"}}}
     wanted = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": {**storage, **claim}}
     for manifest in (
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"value": value}},
-        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": KEPT}, "spec": {**storage, **volume}},
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": KEPT},
+            "spec": {**storage, **volume, **bound_to},
+        },
         wanted,
         {
             "apiVersion": "v1",
@@ -209,7 +216,7 @@ def seed(trial: Trial) -> None:
         found = trial.cluster.get(wanted) or {}
         return (found.get("status") or {}).get("phase") == "Bound"
 
-    wait_until(bound, _BOUND_SECONDS, lambda: f"the claim {KEPT} of {tenant} is not bound to its volume")
+    wait_until(bound, _BOUND_SECONDS, lambda: f"the claim {KEPT} of {NAMESPACE} is not bound to its volume")
 
 
 def write(layout: Layout, rows: Sequence[Row]) -> None:

@@ -28,6 +28,7 @@ from lab.layout import CHECKOUT, OPERATOR, STACK, WORKERS, Host, Layout
 from lab.machines import machine
 from lab.processes import LabError, kill, members, wait_until
 from lab.progress import Progress
+from lab.tenants import registered
 from lab.toolchain.build import Tools
 
 Edit = Callable[[dict[str, Any]], None]
@@ -169,7 +170,8 @@ class Trial:
     def holdings(self, change: Edit | None = None) -> Holdings:
         """What the platform has now."""
         words = ["--stack", STACK, "--show-secrets", "--json"]
-        exported = json.loads(self.deployment.quietly(["stack", "export", "--stack", STACK]))
+        exported = [json.loads(self.deployment.quietly(["stack", "export", "--stack", STACK]))]
+        exported += registered.states(self.deployment)
         outputs = json.loads(self.deployment.quietly(["stack", "output", *words]))
         config = json.loads(self.deployment.quietly(["config", *words]))
         found = holdings.read(self.layout, self.cluster, exported, outputs, config, self._data(change))

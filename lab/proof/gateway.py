@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 
+from components.agency.model import CANARY, Route
 from components.gateway.model import HttpListener, HttpsListener
 from components.stackfile.spec import PlatformSpec
 from lab.asking import Facts, ask, from_host, link_address
@@ -12,6 +13,7 @@ from lab.fabric import namespaces, run_ip
 from lab.layout import CLIENT, MACHINES, Layout
 from lab.processes import wait_until
 from lab.proof.binomial import SIGNIFICANCE, binomial_p
+from lab.tenants import settings
 
 REQUESTS = 1000
 _ADDRESS_SECONDS = 120
@@ -39,8 +41,8 @@ def gateway_address(cluster: Cluster, spec: PlatformSpec) -> str:
 
 
 def question(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
-    """The first route as a client asks it, by HTTPS, with a certificate that the lab's authority must have signed."""
-    route = spec.gateway.routes[0]
+    """The agency's route as a client asks it by HTTPS; the lab's authority must have signed the certificate."""
+    route = settings.wanted(layout).route
     secure = next(item for item in spec.gateway.listeners if isinstance(item, HttpsListener))
     return {
         "ask": "split",
@@ -52,22 +54,21 @@ def question(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
     }
 
 
-def gateway_facts(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
+def gateway_facts(layout: Layout, spec: PlatformSpec, address: str, route: Route) -> Facts:
     """The split that a client outside gets by HTTPS, who answered its ARP, and what the backend saw."""
-    route = spec.gateway.routes[0]
     run_ip("neigh flush dev eth0", namespace=CLIENT.namespace)
-    weights = {one.service: one.weight for one in (route.stable, route.canary) if one is not None}
+    share = (route.canary.percent if route.canary else None) or 0
+    new = f"{route.app}-{CANARY}"
+    weights = {str(route.app): 100 - share, new: share}
     asked = question(layout, spec, address)
     answer = until_served(asked, {name for name, weight in weights.items() if weight})
     counts = answer["counts"]
-    share = (route.canary.weight if route.canary else 0) / sum(weights.values())
-    canary = counts.get(route.canary.service, 0) if route.canary else 0
-    p_value = binomial_p(canary, sum(counts.values()), share)
+    p_value = binomial_p(counts.get(new, 0), sum(counts.values()), share / 100)
     wanted = dict(route.add_headers)
     headers = {name.lower(): value for name, value in answer["backend_headers"].items()}
     seen = {name: headers.get(name.lower(), "") for name in wanted}
     client = headers.get("x-forwarded-for", "")
-    redirects = _redirects(spec, address)
+    redirects = _redirects(spec, address, asked)
     return {
         "ok": sum(counts.values()) == REQUESTS
         and p_value > SIGNIFICANCE
@@ -89,14 +90,13 @@ def gateway_facts(layout: Layout, spec: PlatformSpec, address: str) -> Facts:
     }
 
 
-def _redirects(spec: PlatformSpec, address: str) -> Facts:
+def _redirects(spec: PlatformSpec, address: str, route: Facts) -> Facts:
     """What each listener in plain text answers: nothing but the way to HTTPS."""
-    route = spec.gateway.routes[0]
     rows: Facts = {}
     for listener in spec.gateway.listeners:
         if not isinstance(listener, HttpListener):
             continue
-        host, path = route.hostnames[0], f"{route.matches[0].path_prefix}/items"
+        host, path = route["hostname"], route["path"]
         asked = {"ask": "redirect", "address": address, "port": listener.port, "hostname": host, "path": path}
         wanted = f"https://{host}{path}"
         good = lambda answer, wanted=wanted: (answer["status"], answer["location"]) == (301, wanted)  # noqa: E731

@@ -1,42 +1,46 @@
-"""Which connections and names work in a tenant, and which do not."""
+"""Which connections and names work in a tenant's namespace, and which do not."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from components.stackfile.spec import PlatformSpec
+from components.agency.model import SERVICE_PORT, App
 from lab.asking import Facts, ask, from_pod, service_address
 from lab.cluster import Cluster
 from lab.layout import Layout
+from lab.processes import LabError
+from lab.tenants.settings import NAMESPACE
 
 # On a busy machine an allowed connection and a name may need a second try. A forbidden connection must never work.
 _SECONDS = 10
 
 
-def tenant_facts(layout: Layout, cluster: Cluster, spec: PlatformSpec, there: list[Facts]) -> Facts:
-    """Every call between two tiers of the first tenant, against what its tiers' `allowFrom` says."""
-    tenant = spec.tenants[0]
-    by_app = {p["app"]: p for p in there if p["namespace"] == tenant.name}
-    tiers = {t.name: t for t in tenant.tiers}
-    entry = {name: by_app.get(name) or by_app[f"{name}-stable"] for name in tiers}
-    services = {name: service_address(cluster, tenant.name, entry[name]["app"]) for name in tiers}
+def tenant_facts(layout: Layout, cluster: Cluster, apps: Mapping[str, App], there: list[Facts]) -> Facts:
+    """Every call between two apps of the agency, against what it has written in `callers` and `calls`.
+
+    Raises:
+        LabError: an app has no pod.
+    """
+    pods = {pod["app"]: pod for pod in there if pod["namespace"] == NAMESPACE}
+    if missing := sorted(apps.keys() - pods.keys()):
+        raise LabError(f"{NAMESPACE} has no pod of {', '.join(missing)}; run: make up")
+    addresses = {name: service_address(cluster, NAMESPACE, name) for name in apps}
     calls: Facts = {}
-    with ThreadPoolExecutor(len(tiers)) as pool:
-        asked = pool.map(lambda name: _tier_calls(layout, entry[name], name, tiers, services), tiers)
-        for rows in asked:
+    with ThreadPoolExecutor(len(apps)) as pool:
+        for rows in pool.map(lambda name: _calls(layout, pods[name], apps[name], apps, addresses), apps):
             calls |= rows
-    by_service = {entry[name]["app"]: address for name, address in services.items()}
-    names = _names(layout, cluster, next(iter(entry.values())), tenant.name, by_service)
+    names = _names(layout, cluster, next(iter(pods.values())), addresses)
     return {
         "ok": all(c["answered"] == c["allowed"] for c in calls.values()) and all(row["ok"] for row in names.values()),
-        "tenant": tenant.name,
+        "tenant": NAMESPACE,
         "calls": calls,
         "names": names,
     }
 
 
-def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses: dict[str, str]) -> Facts:
+def _names(layout: Layout, cluster: Cluster, pod: Facts, addresses: Mapping[str, str]) -> Facts:
     """The tenant's Services by name, asked of the cluster's own name server from a pod of the tenant."""
     server = service_address(cluster, "kube-system", "kube-dns")
-    wanted = {f"{service}.{tenant}.svc.cluster.local": address for service, address in addresses.items()}
+    wanted = {f"{service}.{NAMESPACE}.svc.cluster.local": address for service, address in addresses.items()}
     questions = [{"ask": "resolve", "server": server, "name": name, "within_seconds": _SECONDS} for name in wanted]
     answers = ask(from_pod(pod, layout), questions)
     return {
@@ -45,13 +49,24 @@ def _names(layout: Layout, cluster: Cluster, pod: Facts, tenant: str, addresses:
     }
 
 
-def _tier_calls(layout: Layout, pod: Facts, source: str, tiers: Facts, addresses: dict[str, str]) -> Facts:
-    targets = [name for name in tiers if name != source]
-    seconds = {t: _SECONDS if source in tiers[t].allow_from else 0 for t in targets}
+def _calls(layout: Layout, pod: Facts, source: App, apps: Mapping[str, App], addresses: Mapping[str, str]) -> Facts:
+    targets = [app for app in apps.values() if app.name != source.name]
+    allowed = {
+        app.name: source.name in app.callers
+        and any((one.app, one.port) == (app.name, app.port) for one in source.calls)
+        for app in targets
+    }
     questions = [
-        {"ask": "call", "host": addresses[t], "port": tiers[t].port, "within_seconds": seconds[t]} for t in targets
+        {
+            "ask": "call",
+            "host": addresses[app.name],
+            "port": SERVICE_PORT,
+            "within_seconds": _SECONDS if allowed[app.name] else 0,
+        }
+        for app in targets
     ]
-    rows: Facts = {}
-    for target, answer in zip(targets, ask(from_pod(pod, layout), questions), strict=True):
-        rows[f"{source} → {target}"] = {"allowed": source in tiers[target].allow_from, **answer}
-    return rows
+    answers = ask(from_pod(pod, layout), questions)
+    return {
+        f"{source.name} → {app.name}": {"allowed": allowed[app.name], **answer}
+        for app, answer in zip(targets, answers, strict=True)
+    }

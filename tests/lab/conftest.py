@@ -21,6 +21,7 @@ from lab.layout import CHECKOUT, OPERATOR, STACK, Layout
 from lab.processes import members, wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address
+from lab.tenants.registered import Agency
 from lab.toolchain import build
 from lab.verify import load_spec, wait_for_workloads
 from tests.support.howtos import Terminal
@@ -104,6 +105,7 @@ class Lab:
         self.layout = Layout()
         self.tools = built_tools()
         self.deployment = Deployment(self.layout, self.tools)
+        self.agency = Agency(self.deployment)
 
     @functools.cached_property
     def cluster(self) -> Cluster:
@@ -114,6 +116,11 @@ class Lab:
         """Bring every resource back to what the lab's own stack file says; the platform is not proved again."""
         outcome = self.deployment.run("up")
         assert outcome.exit_code == 0, outcome.diagnostics
+
+    def deploy(self, edit: Edit | None = None, *words: str) -> None:
+        """The agency's update, of its stack file or of one that differs by `edit` of its settings."""
+        outcome = self.agency.up(edit, *words)
+        assert outcome.exit_code == 0, outcome.output
 
     def variant(self, edit: Edit) -> Path:
         """A stack file that differs from the lab's by `edit` of its spec; the engine reads it, secrets and all."""

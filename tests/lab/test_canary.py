@@ -12,27 +12,26 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.core.labels import TENANT
 from lab import workloads
 from lab.asking import from_host
 from lab.layout import CHECKOUT, CLIENT
 from lab.processes import command, wait_until
 from lab.proof.gateway import gateway_address, question
-from lab.verify import deploy_workloads, images, load_spec, wait_for_workloads
+from lab.tenants.settings import AGENCY, NAMESPACE, ROUTE, ROUTES
+from lab.verify import images, load_spec, wait_for_workloads
 from tests.lab.conftest import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
-ROUTE, TENANT, PORT = "butikk-api", "butikk", 8080
+PORT = 8080
 CLIENTS = 4
 INTERVAL = 3
 PLAN: dict[str, Any] = {
-    "service": "api-canary",
-    "port": PORT,
     "steps": [2, 20, 50, 100],
     "hold": "9s",
     "interval": f"{INTERVAL}s",
@@ -62,9 +61,8 @@ SLOW = faulty(_to(_DEAD, _GOOD), middlewares={"again": {"retry": {"attempts": 2,
 """Each request fails once, and is repeated about 300 ms later."""
 
 
-def edit(spec: dict[str, Any]) -> None:
-    [route] = [one for one in spec["gateway"]["routes"] if one["name"] == ROUTE]
-    route["canary"] = PLAN
+def edit(config: dict[str, Any]) -> None:
+    config[ROUTES][ROUTE]["canary"] = PLAN
 
 
 @contextmanager
@@ -103,13 +101,14 @@ def total(counts: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 class Canary:
-    """The command, in the lab."""
+    """The command, in the lab: the platform team starts a canary, and the agency does the rest."""
 
-    def __init__(self, lab: Lab, file: Path) -> None:
-        self.lab, self.file = lab, file
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
 
     def words(self, name: str, *more: str) -> list[str]:
-        stack = ["--namespace", TENANT, "--stack", "lab", "--config-file", str(self.file), "--json"]
+        kubeconfig = self.lab.layout.kubeconfig if name == "start" else self.lab.agency.kubeconfig
+        stack = ["--namespace", NAMESPACE, "--kubeconfig", str(kubeconfig), "--json"]
         argv = [sys.executable, "-m", "vds", "canary", name, ROUTE, *stack, *more]
         return command(argv, part="op", resolver=self.lab.layout.resolver)
 
@@ -126,46 +125,44 @@ class Canary:
         return subprocess.Popen(words, cwd=CHECKOUT, env=env, stdout=subprocess.DEVNULL, text=True)
 
     def live(self) -> int:
-        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{TENANT}/httproutes/{ROUTE}"
+        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/{ROUTE}"
         [rule] = self.lab.cluster.request("GET", path)["spec"]["rules"]
-        assert [one["name"] for one in rule["backendRefs"]] == ["api-stable", "api-canary"]
+        assert [one["name"] for one in rule["backendRefs"]] == ["api", "api-canary"]
         return int(rule["backendRefs"][1]["weight"])
 
 
 def deploy(lab: Lab, configuration: str) -> None:
     """The bad version, behind the canary's Service."""
     name, images_of_lab = "api-canary", images(lab.layout)
-    labels = {"app.kubernetes.io/name": name, "vds-platform.no/tier": "api"}
+    labels = {"app.kubernetes.io/name": "api", "app.kubernetes.io/instance": name, TENANT: AGENCY}
     data = {"canary.yaml": configuration}
-    meta = {"name": name, "namespace": TENANT}
+    meta = {"name": name, "namespace": NAMESPACE}
     lab.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
     words = ["--entrypoints.in.address=:8080", "--entrypoints.ok.address=127.0.0.1:8081", "--ping.manualrouting=true"]
     words += ["--providers.file.filename=/canary/canary.yaml", "--global.checknewversion=false"]
     words += ["--global.sendanonymoususage=false"]
-    pod = workloads._pod(name, images_of_lab["library/traefik"], args=words, port=PORT)
+    pod = workloads.restricted_pod(name, images_of_lab["library/traefik"], args=words, port=PORT)
     pod["containers"][0]["volumeMounts"] = [{"name": "canary", "mountPath": "/canary"}]
     pod["volumes"] = [{"name": "canary", "configMap": {"name": name}}]
     made = workloads.deployment(meta, labels, pod)
     made["spec"]["strategy"] = {"type": "Recreate"}
-    lab.cluster.request("DELETE", f"/apis/apps/v1/namespaces/{TENANT}/deployments/{name}")
+    lab.cluster.request("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}")
     lab.cluster.apply(made)
     wait_for_workloads(lab.cluster, load_spec(lab.layout))
 
 
 @pytest.fixture
 def canary(lab: Lab) -> Iterator[Canary]:
-    file = lab.variant(edit)
-    made = Canary(lab, file)
+    made = Canary(lab)
     try:
-        outcome = lab.deployment.run("up", config_file=file)
-        assert outcome.exit_code == 0, outcome.output
+        lab.deploy(edit)
         assert made.live() == 0, "the route had 10 %, and a canary with steps begins with nothing"
         yield made
     finally:
         for _ in range(2):  # the second one removes the record
             made.run("abort")
-        deploy_workloads(lab.layout, lab.cluster, load_spec(lab.layout))
-        lab.restore()
+        lab.cluster.request("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api-canary")
+        lab.deploy(None, "--refresh")
 
 
 def test_canaries_are_promoted_or_rolled_back_by_what_their_requests_show(lab: Lab, canary: Canary) -> None:

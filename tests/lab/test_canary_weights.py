@@ -11,6 +11,7 @@ from components.gateway.canary.record import ENDED
 from components.gateway.canary.route import canary_route
 from components.gateway.canary.traffic import Seen, Totals
 from components.kubernetes_api import Cluster
+from tests.support.agency import CONTRACT
 from tests.support.api_server import api_server
 from tests.support.bundles import published
 from tests.support.engine import ProgramOnApiServer
@@ -25,56 +26,48 @@ import json
 from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
+from components.agency.model import Route
+from components.agency.reading import read, read_contract
+from components.agency.render import route_manifest
 from components.apply import apply
-from components.core.labels import CANARY_STEPS, WAIT_FOR
+from components.core.labels import WAIT_FOR
 from components.gateway.bundle import read_bundle
 from components.gateway.canary.hook import keep_weights
 from components.gateway.component import GatewayCrds
-from components.gateway.model import GatewaySpec
-from components.gateway.routes import http_route
 from components.kubernetes_api import Cluster
 
 asked = json.loads(Path("asked.json").read_text())
 provider = kubernetes.Provider("provider", kubeconfig=asked["kubeconfig"])
 crds = GatewayCrds("crds", read_bundle(asked["bundle"]), provider=provider)
-spec = GatewaySpec.model_validate(asked["gateway"])
 
 
 async def cluster():
     return Cluster(asked["kubeconfig"])
 
 
-for route in spec.routes:
-    made = http_route(route, spec)
-    del made["metadata"]["annotations"][WAIT_FOR]  # no controller runs here
-    options = pulumi.ResourceOptions(provider=provider, depends_on=[crds])
-    if CANARY_STEPS in made["metadata"]["annotations"]:
-        options = pulumi.ResourceOptions.merge(options, keep_weights("weights", cluster))
-    apply(route.name, made, options)
+made = route_manifest(read(Route, "api", asked["route"]), read_contract(asked["contract"]))
+del made["metadata"]["annotations"][WAIT_FOR]  # no controller runs here
+options = pulumi.ResourceOptions(provider=provider, depends_on=[crds])
+apply("api", made, pulumi.ResourceOptions.merge(options, keep_weights("weights", cluster)))
 """
 
 
-def gateway(**fields: Any) -> dict[str, Any]:
-    canary = {"service": "api-canary", "port": 8080, "steps": [5, 25, 100], "hold": "1m", "interval": "10s"}
-    route = {
-        "name": "api",
-        "tenant": "default",
+def route(**fields: Any) -> dict[str, Any]:
+    return {
+        "namespace": "default",
         "hostnames": ["butikk.example.no"],
         "addHeaders": {"X-One": "1"},
-        "stable": {"service": "api-stable", "port": 8080, "weight": 100},
-        "canary": canary,
+        "app": "api",
+        "canary": {"steps": [5, 25, 100], "hold": "1m", "interval": "10s"},
         **fields,
     }
-    https = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": "*.example.no", "certificateSecret": "tls"}
-    install = {"kind": "traefik", "version": "3.7.9"}
-    return {"install": install, "namespace": "default", "listeners": [https], "routes": [route]}
 
 
 class Stack(ProgramOnApiServer):
     """A stack of this program, and the API server that it changes."""
 
     def run(self, *words: str, **fields: Any) -> str:
-        self.ask(bundle=published("1.5.1"), gateway=gateway(**fields))
+        self.ask(bundle=published("1.5.1"), route=route(**fields), contract=CONTRACT)
         return self.engine.must(*words, "--stack", "real")
 
     def up(self, **fields: Any) -> str:

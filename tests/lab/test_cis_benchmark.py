@@ -265,7 +265,7 @@ def test_a_changed_setting_reaches_the_running_control_plane_and_a_user_of_the_i
                 return request(lab.layout, server + path, token)
 
             kari = issuer.token("kari", ["butikk-developers"])
-            own = "/api/v1/namespaces/butikk/pods"
+            own = "/api/v1/namespaces/butikk-prod/pods"
             wait_until(lambda: answer(kari, own) == 200, 60, lambda: f"a user's token is answered {answer(kari, own)}")
             assert answer(kari, "/api/v1/namespaces/kube-system/secrets") == 403
             assert answer(issuer.token("mallory", ["system:masters"]), "/api") == 401

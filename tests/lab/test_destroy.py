@@ -17,7 +17,7 @@ def test_a_destroy_deletes_nothing_while_a_control_plane_is_protected(lab: Lab) 
     assert "pulumi state unprotect" in outcome.output
     nodes = lab.cluster.request("GET", "/api/v1/nodes")["items"]
     assert {node["metadata"]["name"] for node in nodes} == {node.name for node in NODES}
-    for namespace in ("butikk", "metallb-system", "gateway-system"):
+    for namespace in ("butikk-prod", "metallb-system", "gateway-system"):
         found = lab.cluster.request("GET", f"/api/v1/namespaces/{namespace}")
         assert found["status"]["phase"] == "Active"
     outcome = lab.deployment.run("preview")

@@ -27,7 +27,7 @@ def a_pod(lab: Lab, app: str) -> str:
 
 
 def test_a_pods_routes_have_the_mtu_that_the_model_says(lab: Lab) -> None:
-    done = look(lab, "routes", a_pod(lab, "api-stable"), "--json")
+    done = look(lab, "routes", a_pod(lab, "api"), "--json")
     assert done.returncode == 0, done.stderr
     assert "1450" in done.stdout
 
@@ -37,7 +37,7 @@ def test_a_clients_request_is_captured_in_the_pod(lab: Lab) -> None:
     asked = question(lab.layout, spec, gateway_address(lab.cluster, spec)) | {"requests": 400}
     with ThreadPoolExecutor(1) as pool:
         load = pool.submit(ask, from_host(CLIENT), [asked])
-        done = look(lab, "capture", a_pod(lab, "api-stable"), "--packets", "5", "--", "tcp", "port", "8080")
+        done = look(lab, "capture", a_pod(lab, "api"), "--packets", "5", "--", "tcp", "port", "8080")
         load.result()
     assert done.returncode == 0, done.stdout + done.stderr
     assert ".8080: Flags" in done.stdout

@@ -69,11 +69,12 @@ def interrupted_up(when: Callable[[], bool]) -> bool:
     return reached
 
 
-def begun(word: str) -> Callable[[], bool]:
+def begun(word: str, stack: str = "lab") -> Callable[[], bool]:
     """Whether the engine has written down that it began to make a resource: most often it has not yet ended it."""
 
     def is_begun() -> bool:
-        for file in (Layout().state / "pulumi" / ".pulumi" / "stacks").rglob("lab.json"):
+        backends = (Layout().state / "pulumi", Layout().state / "agency" / "state")
+        for file in (file for place in backends for file in (place / ".pulumi" / "stacks").rglob(f"{stack}.json")):
             with contextlib.suppress(ValueError, OSError):  # it is being written
                 state = json.loads(file.read_text())["checkpoint"].get("latest") or {}  # a new stack has none
                 pending = [operation["resource"] for operation in state.get("pending_operations") or []]
@@ -90,10 +91,11 @@ POINTS: dict[str, Callable[[], bool]] = {
     "packages are being installed": begun(f"{WORKERS[0].name}-packages"),
     "the cluster is being made": begun(f"{CONTROL_PLANES[0].name}-membership"),
     "the CNI is being installed": begun("cni-cilium"),
-    "a namespace is being made": begun("butikk-namespace"),
     "the gateway is being waited for": begun("gateway-gateway"),
+    "a tenant's namespace is being made": begun("butikk-namespace-prod", "butikk"),
+    "the agency's route is being waited for": begun("butikk-api-route", "prod"),
 }
-"""In the order in which one run comes to them, the last one seconds after the others: its class is accepted first."""
+"""In the order in which one run comes to them."""
 
 
 @pytest.mark.nightly

@@ -107,6 +107,6 @@ def test_three_lost_control_planes_are_made_again_from_the_bucket_and_tenants_an
         assert "before" in names
         assert "after" not in names, "it was written after the snapshot"
         wait_for_workloads(lab.cluster, spec)
-        afterwards = until_served(asked, {"api-stable", "api-canary"}, REQUESTS)
+        afterwards = until_served(asked, {"api", "api-canary"}, REQUESTS)
         assert not afterwards["failures"]
     print(terminal.type(AFTERWARDS))

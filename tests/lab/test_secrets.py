@@ -21,7 +21,7 @@ from tests.support.canaries import Canary, canary, hits, needles, without_marked
 pytestmark = pytest.mark.lab
 
 TENANTS = canary("a tenant's Secret", "canary-of-a-tenant-in-the-lab/+&%")
-SECRET = "/api/v1/namespaces/butikk/secrets"
+SECRET = "/api/v1/namespaces/butikk-prod/secrets"
 PASSPHRASE, KUBECONFIG, CERTIFICATE = "the passphrase", "the administrator's key", "the gateway's key"
 OWN = {
     "sshPrivateKey": ("ssh/id_ed25519",),

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.lab
 
 def test_every_mistake_is_named_at_once_and_nothing_is_changed(lab: Lab) -> None:
     def edit(spec: dict[str, Any]) -> None:
-        spec["tenants"][0]["ownr"] = spec["tenants"][0].pop("owner")
+        spec["gateway"]["clasName"] = spec["gateway"].pop("className")
         spec["nodes"][1]["country"] = "SE"
         spec["metallb"]["pools"][0]["addresses"] = ["192.0.2.10-192.0.2.20"]
         spec["ssh"]["port"] = 0
 
     outcome = lab.deployment.run("up", config_file=lab.variant(edit))
     assert outcome.exit_code
-    for word in ("ownr", "SE", "192.0.2.10-192.0.2.20", "ssh.port"):
+    for word in ("clasName", "SE", "192.0.2.10-192.0.2.20", "ssh.port"):
         assert word in outcome.diagnostics, outcome.diagnostics
     assert "Traceback" not in outcome.output
     assert set(outcome.changes) <= {"same"}

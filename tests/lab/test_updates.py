@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 _ROLLED_OUT_SECONDS = 120
 _MOST_ROUNDS = 500
-_API = "/apis/apps/v1/namespaces/butikk/deployments/api-stable"
+_API = "/apis/apps/v1/namespaces/butikk-prod/deployments/api"
 
 
 def is_rolled_out(lab: Lab) -> bool:
