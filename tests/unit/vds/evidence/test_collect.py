@@ -222,26 +222,26 @@ def states(found: Evidence) -> list[tuple[str, str]]:
 
 
 def test_a_backend_that_the_record_does_not_hold_is_undeclared() -> None:
-    assert states(evidence(backend="https://api.pulumi.com")) == [("api.pulumi.com", "undeclared")]
+    assert states(evidence(backend="https://api.pulumi.com", tenants=[])) == [("api.pulumi.com", "undeclared")]
 
 
 def test_of_an_export_in_a_file_the_backend_is_the_one_that_the_program_saw() -> None:
     made = export()
     for side in ("inputs", "outputs"):
         entry(made, "residency")[side]["stateBackend"] = "s3://bucket?endpoint=state.example.com"
-    assert states(evidence(made, backend="")) == [("state.example.com", "undeclared")]
+    assert states(evidence(made, backend="", tenants=[])) == [("state.example.com", "undeclared")]
 
 
 def test_a_backend_that_nobody_names_is_the_one_in_the_record_or_undeclared() -> None:
     made = export()
     for side in ("inputs", "outputs"):
         entry(made, "residency")[side].pop("stateBackend", None)
-    assert states(evidence(made, backend="")) == [
+    assert states(evidence(made, backend="", tenants=[])) == [
         ("localhost, registry.lab.example.no, packages.lab.example.no, 192.0.2.0/24", "allowed")
     ]
     data = stack_data("lab")
     data["residency"]["places"][0]["purposes"].remove("state")
-    assert states(evidence(made, backend="", data=data)) == [("", "undeclared")]
+    assert states(evidence(made, backend="", data=data, tenants=[])) == [("", "undeclared")]
 
 
 def test_a_place_abroad_is_excepted_only_where_the_stack_file_says_so() -> None:
