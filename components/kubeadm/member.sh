@@ -321,6 +321,7 @@ become_member() {
 		wait_for_node_object
 	fi
 	with_settings
+	renews
 	save "$state/networks" 644 "$networks"
 	save "$state/joined" 644 "$role"
 	[ ! -e "$state/restored" ] || mv "$state/restored" "$state/restored-from"
@@ -349,6 +350,17 @@ check() {
 	stop_if_problems 3
 	preflight_apply
 	stop_if_problems 3
+}
+
+renews() { # a control plane renews its certificates by a timer
+	[ "$role" != worker ] || return 0
+	units=$(cat "/etc/systemd/system/${renewal_timer%.timer}.service" "/etc/systemd/system/$renewal_timer")
+	differs "$state/renewal" "$units" || return 0
+	quietly 'reading its units' systemctl daemon-reload
+	quietly 'enabling the renewal of certificates' systemctl enable "$renewal_timer"
+	quietly 'starting the renewal of certificates' systemctl restart "$renewal_timer"
+	save "$state/renewal" 644 "$units"
+	changed=changed
 }
 
 put_in_place() { # files, packages and the container runtime
@@ -391,6 +403,7 @@ keep() {
 	check
 	put_in_place
 	reconfigure
+	renews
 	tell
 }
 
@@ -432,6 +445,8 @@ remove() {
 			forget_network
 		fi
 		packages release
+		[ ! -e "$state/renewal" ] ||
+			quietly 'stopping the renewal of certificates' systemctl disable --now "$renewal_timer"
 		files remove_file
 		if [ -e "$state/containerd-before" ]; then
 			keep_copy "$state/containerd-before" "$containerd_file"

@@ -5,6 +5,7 @@ from pathlib import Path
 from shlex import quote
 
 from components.core.shell import for_each, shell_script
+from components.kubeadm import renewal
 from components.kubeadm.credentials import Credentials
 from components.kubeadm.model import Bootstrap
 from components.kubeadm.render import (
@@ -61,7 +62,9 @@ def member_script(bootstrap: Bootstrap, node: NodeSpec, credentials: Credentials
             "kubeadm_config": kubeadm_config(bootstrap, node, credentials),
             "settings": settings(bootstrap, node),
         },
-        security_files(spec.security, spec.kubernetes_version) if joins_control else {},
+        security_files(spec.security, spec.kubernetes_version) | renewal.files(bootstrap, node)
+        if joins_control
+        else {},
         [word for word in hidden if word],
     )
 
@@ -95,6 +98,7 @@ def _script(
         "networks": networks(bootstrap),
         "server": api_server(bootstrap, node) if joins_control else "",
         "api_server_files": FOLDER,
+        "renewal_timer": f"{renewal.NAME}.timer",
         **more,
     }
     files = [

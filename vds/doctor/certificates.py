@@ -13,9 +13,12 @@ from vds.shared.ssh import Run, private_key, run_everywhere
 from vds.shared.stack import Opened
 
 EXPIRY_DAYS = 30
-"""kubeadm's certificates are valid for a year: this leaves time for an upgrade, which renews them."""
+"""A timer renews kubeadm's certificates 60 days before the first ends: half of that is left when it has failed."""
 _SECONDS = 30
-_RENEW = "renew it (docs/howto/bootstrap-a-cluster.md, Renew certificates once a year)"
+_RENEW = (
+    "its timer did not: read `journalctl -u vds-platform-certificates` there, and renew it "
+    "(docs/howto/bootstrap-a-cluster.md, Certificates renew themselves)"
+)
 _SCRIPT = """\
 set -eu
 cd /etc/kubernetes

@@ -26,6 +26,7 @@ from components.nodes.reading import read_fleet
 from components.nodes.settings.script import node_script
 from components.residency.asked import asked_findings
 from vds.doctor.agents import examine_agents
+from vds.doctor.backups import examine_backups
 from vds.doctor.certificates import examine_certificates
 from vds.doctor.diagnosis import NOT_ASKED, Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine, examine_running
@@ -76,10 +77,10 @@ def doctor(
 ) -> None:
     """Opens one SSH connection to each node, all at the same time. Changes nothing without --fix.
 
-    Exit code 1: a node has drifted, fails a check or could not be checked, a certificate has expired, a pod does not
-    run, an agent of the CNI carries packets in another way than the stack file says, or the gateway does not answer;
-    with --strict also if there is advice. Exit code 2: no node could be read. With --kubeconfig nodes and agents are
-    not asked and don't count.
+    Exit code 1: a node has drifted, fails a check or could not be checked, a certificate has expired, the backup of
+    etcd does not run or its newest snapshot is older than two periods, a pod does not run, an agent of the CNI carries
+    packets in another way than the stack file says, or the gateway does not answer; with --strict also if there is
+    advice. Exit code 2: no node could be read. With --kubeconfig nodes and agents are not asked and don't count.
     """
     if watch and (fix or as_json or facts_file or disk):
         raise OperationError("--watch does not end: leave out --fix, --json, --facts and --disk")
@@ -173,6 +174,7 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         *examine_versions(spec.bootstrap, fleet.answers),
         *examine_agents(opened),
         *examine_certificates(opened),
+        *examine_backups(opened),
     )
     return replace(found, running=running, gateway=gateway), document
 

@@ -48,6 +48,7 @@ imports = ["/etc/containerd/conf.d/*.toml"]
 networks='198.51.100.10:6443, 10.244.0.0/16, 10.96.0.0/16'
 server=https://198.51.100.11:6443
 api_server_files=/etc/kubernetes/vds-platform
+renewal_timer=vds-platform-certificates.timer
 ca_key=''
 kubeadm_config='{
   "apiVersion": "kubeadm.k8s.io/v1beta4",
@@ -665,6 +666,96 @@ image-endpoint: unix:///run/containerd/containerd.sock'
   },
   "jwt": []
 }'
+	"$1" /usr/local/lib/vds-platform/renew-certificates.sh '# Renews the certificates that kubeadm made on this control plane and starts its static pods again, one after the other.
+# A timer runs it once a day, at another hour on each control plane, so that never two of them start at once.
+# Argument: it does something if a certificate ends within so many days. A run that was interrupted is finished.
+set -eu
+LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+
+kubernetes=/etc/kubernetes
+admin=$kubernetes/admin.conf
+mark=/var/lib/vds-platform-cluster/renewing
+seconds=120 # until a container is there again, or the API server answers
+
+fail() {
+	echo "$*" >&2
+	exit 1
+}
+
+end_within() { # seconds; is there one that ends? kubeadm renews no authority, and the kubelet renews its own
+	for file in pki/apiserver.crt pki/apiserver-etcd-client.crt pki/apiserver-kubelet-client.crt pki/front-proxy-client.crt \
+		pki/etcd/server.crt pki/etcd/peer.crt pki/etcd/healthcheck-client.crt \
+		admin.conf super-admin.conf controller-manager.conf scheduler.conf; do
+		file=$kubernetes/$file
+		[ -e "$file" ] || continue
+		case $file in
+		*.conf) sed -n '"'"'s/^ *client-certificate-data: *//p'"'"' "$file" | base64 -d ;;
+		*) cat "$file" ;;
+		esac | openssl x509 -noout -checkend "$1" >/dev/null || return 0
+	done
+	return 1
+}
+
+running() { # name; its container
+	crictl ps --quiet --state Running --name "^$1\$"
+}
+
+wait_until() { # what command …
+	what=$1 tries=0
+	shift
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt "$seconds" ] || fail "has renewed its certificates, and $what: read crictl logs and journalctl -u kubelet"
+		sleep 1
+	done
+}
+
+is_another() { # name, container that was stopped
+	now=$(running "$1") && [ -n "$now" ] && [ "$now" != "$2" ]
+}
+
+ask() { # path
+	kubectl --kubeconfig "$admin" --request-timeout 5s get --raw "$1"
+}
+
+control_planes_are_ready() {
+	kubectl --kubeconfig "$admin" --request-timeout 30s --namespace kube-system wait pod --selector tier=control-plane \
+		--for condition=Ready --timeout 20s
+}
+
+if [ ! -e "$mark" ]; then
+	end_within $(($1 * 86400)) || exit 0
+	# With certificates that have ended, nothing answers any more, and there is nothing to spare.
+	end_within 0 || control_planes_are_ready >/dev/null ||
+		fail "does not renew its certificates, because pods of a control plane are not ready: correct that; it tries again tomorrow"
+	: >"$mark"
+fi
+kubeadm certs renew all
+! end_within $(($1 * 86400)) || fail "has certificates that kubeadm did not renew: run kubeadm certs check-expiration there"
+for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+	before=$(running "$name")
+	[ -z "$before" ] || crictl stop --timeout 30 "$before"
+	wait_until "$name does not run" is_another "$name" "$before"
+	wait_until "the API server does not answer" ask /readyz
+done
+rm -f "$mark"'
+	"$1" /etc/systemd/system/vds-platform-certificates.service '[Unit]
+Description=Renewal of certificates of Kubernetes'"'"' control plane (vds-platform)
+ConditionPathExists=/etc/kubernetes/admin.conf
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh /usr/local/lib/vds-platform/renew-certificates.sh 60
+TimeoutStartSec=1200'
+	"$1" /etc/systemd/system/vds-platform-certificates.timer '[Unit]
+Description=Renewal of certificates of Kubernetes'"'"' control plane (vds-platform)
+
+[Timer]
+OnCalendar=*-*-* 01:00:00 UTC
+
+[Install]
+WantedBy=timers.target'
 }
 
 secret_words() {
@@ -991,6 +1082,7 @@ become_member() {
 		wait_for_node_object
 	fi
 	with_settings
+	renews
 	save "$state/networks" 644 "$networks"
 	save "$state/joined" 644 "$role"
 	[ ! -e "$state/restored" ] || mv "$state/restored" "$state/restored-from"
@@ -1137,6 +1229,17 @@ check() {
 	stop_if_problems 3
 }
 
+renews() { # a control plane renews its certificates by a timer
+	[ "$role" != worker ] || return 0
+	units=$(cat "/etc/systemd/system/${renewal_timer%.timer}.service" "/etc/systemd/system/$renewal_timer")
+	differs "$state/renewal" "$units" || return 0
+	quietly 'reading its units' systemctl daemon-reload
+	quietly 'enabling the renewal of certificates' systemctl enable "$renewal_timer"
+	quietly 'starting the renewal of certificates' systemctl restart "$renewal_timer"
+	save "$state/renewal" 644 "$units"
+	changed=changed
+}
+
 put_in_place() { # files, packages and the container runtime
 	mkdir -p "$state"
 	lock
@@ -1177,6 +1280,7 @@ keep() {
 	check
 	put_in_place
 	reconfigure
+	renews
 	tell
 }
 
@@ -1218,6 +1322,8 @@ remove() {
 			forget_network
 		fi
 		packages release
+		[ ! -e "$state/renewal" ] ||
+			quietly 'stopping the renewal of certificates' systemctl disable --now "$renewal_timer"
 		files remove_file
 		if [ -e "$state/containerd-before" ]; then
 			keep_copy "$state/containerd-before" "$containerd_file"

@@ -23,6 +23,7 @@ ENTER = """
 set -e
 mount --bind "$1/lib" /var/lib
 mount --bind "$1/etc" /etc
+mount --bind "$1/local" /usr/local/lib
 mount --bind "$1/run" /run
 export PATH="$1/bin:/usr/sbin:/usr/bin:/sbin:/bin" MACHINE="$1"
 shift
@@ -105,7 +106,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("lib", "etc", "run", "bin", "packages", "held", "secrets", "fail"):
+        for name in ("lib", "etc", "run", "local", "bin", "packages", "held", "secrets", "fail"):
             (folder / name).mkdir()
         for name, text in STAND_INS.items():
             (folder / "bin" / name).write_text(RECORD + text)
@@ -634,7 +635,7 @@ def test_a_prepared_node_is_no_member_and_joins_without_installing_anything(mach
     assert word(machine.run(without_secrets(name), "prepare")) == "unchanged"
     assert word(machine.run(script(name))) == "changed"
     assert "kubeadm init --skip-token-print --config" in machine.calls or "kubeadm join --config" in machine.calls
-    for call in ("install", " hold ", "systemctl"):
+    for call in ("install", " hold ", "restart containerd"):
         assert call not in machine.calls
     assert word(machine.run(script(name))) == "unchanged"
 
@@ -850,3 +851,28 @@ def test_files_that_only_root_may_read(machine):
     machine.run(script("osl-cp-1"))
     assert (machine.folder / "lib/kubelet/config.yaml").stat().st_mode & 0o777 == 0o600
     assert (machine.folder / "lib/etcd").stat().st_mode & 0o777 == 0o700
+
+
+# --- renewal of certificates --------------------------------------------------------------------------------
+
+
+def test_a_control_plane_gets_the_timer_of_its_certificates_once_and_loses_it_when_it_leaves(machine):
+    timer = "vds-platform-certificates.timer"
+    machine.run(script("osl-cp-1"))
+    assert [line for line in machine.calls.splitlines() if timer in line] == [
+        f"systemctl enable {timer}",
+        f"systemctl restart {timer}",
+    ]
+    assert "01:00:00 UTC" in machine.read(f"etc/systemd/system/{timer}")
+    assert "kubeadm certs renew all" in machine.read("local/vds-platform/renew-certificates.sh")
+    assert word(machine.run(without_secrets("osl-cp-1"), "keep")) == "unchanged"
+    machine.run(without_secrets("osl-cp-1"), "remove")
+    assert f"systemctl disable --now {timer}" in machine.calls
+    assert not machine.has(f"etc/systemd/system/{timer}")
+    assert not machine.has("local/vds-platform/renew-certificates.sh")
+
+
+def test_a_worker_has_no_such_timer(machine):
+    machine.run(script("osl-w-1"))
+    machine.run(without_secrets("osl-w-1"), "keep")
+    assert "vds-platform-certificates" not in machine.calls

@@ -49,6 +49,7 @@ def readings(monkeypatch):
         monkeypatch.setattr(command, "examine_running", lambda *_: running)
         monkeypatch.setattr(command, "examine_agents", lambda _: [])
         monkeypatch.setattr(command, "examine_certificates", lambda _: [])
+        monkeypatch.setattr(command, "examine_backups", lambda _: [])
         return made
 
     return answer
