@@ -2,11 +2,24 @@
 
 from typing import Any
 
+import yaml
+
 from components.agency.model import App, Route
+from components.agency.project import File, check
 from components.agency.template import Language, project_files
 from components.tenancy.registration.contract import ContractSpec
 from components.tenancy.registration.contract import contract as registered
 from tests.support.registrations import environment, registration
+
+PYTHON_PROJECT = File("Pulumi.yaml", "name: butikk\nruntime: python\n")
+
+
+def guide_problems(settings: dict[str, Any]) -> list[str]:
+    """What is wrong with the settings of an agency's stack in a guide, by the contract of butikk-prod."""
+    stack = File("Pulumi.prod.yaml", yaml.safe_dump({"config": settings}))
+    made = registered(registration(registries=["registry.example.no/"]), NAMESPACE, environment())
+    return [str(one) for one in check(PYTHON_PROJECT, stack, File("contract.yaml", yaml.safe_dump(made)))]
+
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"registry.example.no/butikk/api@{DIGEST}"

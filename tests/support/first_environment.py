@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from tests.support import howtos
-from tests.support.stacks import ROOT
 
 PAGE = "first-environment"
-APP = ROOT / "examples" / "first-app.yaml"
 STACK = "first"
-IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.53"
+IMAGE = "registry.k8s.io/e2e-test-images/agnhost"
 """Of the first application. The lab has the same program under another name."""
+TAG = "AGNHOST"
+"""Stands for the digest of the lab's image, which every build of the lab knows."""
 
 SUBSTITUTIONS: Mapping[str, str] = {
     "make .venv/ready": "test -x .venv/bin/vds",  # the test has an environment
@@ -24,6 +24,10 @@ SUBSTITUTIONS: Mapping[str, str] = {
     ),
     "'s3://vds-state?endpoint=state.example.no&region=no-1&s3ForcePathStyle=true'": '"file://$PWD/state"',
     "--state=state.example.no": "--state=localhost",
+    "https://registry.k8s.io/v2/e2e-test-images/agnhost/manifests/2.53": (
+        f"https://registry.lab.example.no/v2/e2e/agnhost/manifests/{TAG}"
+    ),
+    "registry.k8s.io/e2e-test-images/": "registry.lab.example.no/e2e/",
 }
 """What the test types instead of what is on the page. Everything else is typed word for word."""
 
@@ -54,8 +58,12 @@ NODE_SETTINGS = ("machine",)
 AFTER_INIT = ".venv/bin/vds validate"
 """The block before which these settings are written."""
 UP = "pulumi up"
+REGISTER = ".venv/bin/vds tenant new"
+SETTINGS = 'cat > "$HOME/butikk/Pulumi.prod.yaml"'
 REQUESTS = "for request in"
+AGENCY_BACK = "(\n  export KUBECONFIG="
 WAY_BACK = "pulumi state unprotect"
+"""Blocks, by how they begin. The last two are the way back."""
 
 
 def blocks() -> list[str]:

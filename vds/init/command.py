@@ -26,13 +26,12 @@ _OPTIONS = {
     "network.nodeCidr": "--node-cidr",
     "network.apiServer": "--api-server",
     "nodes": "--control-plane or --worker",
-    "tenants": "--tenant or --group",
     "residency.allowedCountries": "--country",
     "residency.places": "--country, --provider, --provider-country or --state",
     "ssh": "--known-hosts",
     "gateway.crds": "--gateway-crds",
     "gateway.issuer": "--authority",
-    "gateway": "--domain or --tenant",
+    "gateway": "--domain",
     "cluster.kubernetesVersion": "--kubernetes",
     "cluster.containerd": "--containerd",
     "cluster.packages.signingKey": "--signing-key",
@@ -68,8 +67,6 @@ def init(
         str | None, typer.Option(help="Addresses of load balancers, as in 192.0.2.200-192.0.2.220.")
     ] = None,
     domain: Annotated[str | None, typer.Option(help="The domain below which the tenants' hosts are.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="The first tenant's name.")] = None,
-    group: Annotated[str | None, typer.Option(help="Its group in the identity provider. Default: its name.")] = None,
     state: Annotated[
         str | None, typer.Option(help="Host that keeps Pulumi's state, as in state.example.no; localhost for files.")
     ] = None,
@@ -124,7 +121,6 @@ def init(
         api_server = ask.text("--api-server", "Name or address in front of the control planes")
     pool = pool or ask.text("--pool", "Addresses of load balancers, as in 192.0.2.200-192.0.2.220")
     domain = domain or ask.text("--domain", "Domain of the tenants' hosts, as in example.no")
-    tenant = tenant or ask.text("--tenant", "The first tenant's name")
     state = state or ask.text("--state", "Host that keeps Pulumi's state, as in state.example.no")
     if cluster == "kubeadm":
         containerd = containerd or ask.text("--containerd", "Version of the servers' package containerd")
@@ -141,8 +137,6 @@ def init(
         api_server or servers[0].address,
         pool,
         domain,
-        tenant,
-        group or tenant,
         str(known_hosts or f"{stack}.known_hosts"),
         state,
         (date.today() + timedelta(days=_DAYS)).isoformat(),
@@ -269,5 +263,6 @@ def _write(file: Path, answers: Answers) -> None:
         raise OperationError(f"{file} can't be written ({error.strerror}): run it in the project's folder") from None
     print(f"{file} is written. Next: `pulumi stack init {answers.environment}`, and the secrets that")
     print(f"`vds validate {file}` names.")
+    print("Register a tenant when the environment runs: `vds tenant new`.")
     if answers.made:
         print(f"Packages must be signed by the key {answers.made.fingerprint}: compare it with another source.")

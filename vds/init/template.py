@@ -45,8 +45,6 @@ class Answers(NamedTuple):
     api_server: str
     pool: str
     domain: str
-    tenant: str
-    group: str
     known_hosts: str
     state: str
     """The host that keeps Pulumi's state."""
@@ -142,17 +140,7 @@ config:
           protocol: HTTPS
           hostname: {_quoted(f"*.{answers.domain}")}
           certificateSecret: wildcard # `issuer` says who makes it; the default is the stack's secret `certificates`
-      routes:
-        - name: web
-          tenant: {a.tenant}
-          hostnames: [{_quoted(f"{answers.tenant}.{answers.domain}")}]
-          stable: {{ service: web-stable, port: 8080, weight: 90 }}
-          canary: {{ service: web-canary, port: 8080, weight: 10 }}
-    tenants:
-      - name: {a.tenant}
-        owner: {{ group: {a.group} }}
-        tiers:
-          - {{ name: web, port: 8080, allowFrom: [gateway] }}
+    registrations: {{}} # tenants have files of their own: run `vds tenant new`. docs/howto/register-a-tenant.md
 """
 
 

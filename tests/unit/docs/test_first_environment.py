@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -10,19 +11,23 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.agency.project import File, check
 from components.core.endpoints import image_registry
-from components.core.labels import TIER
 from components.gateway.issuers import PrivateCa
 from components.kubeadm.credentials import BY_KIND
 from components.stackfile.keys import SECRETS
 from components.stackfile.parsing import CheckedFile, check_file
+from components.stackfile.registration import read_registration
+from components.tenancy.registration.contract import contract
 from tests.support.bundles import crd, text
 from tests.support.first_environment import (
     AFTER_INIT,
-    APP,
+    AGENCY_BACK,
     IMAGE,
     PAGE,
+    REGISTER,
     REQUESTS,
+    SETTINGS,
     SUBSTITUTIONS,
     UP,
     WAY_BACK,
@@ -45,8 +50,10 @@ def position(word: str) -> int:
 
 def test_every_shell_block_is_typed_in_the_order_of_the_page() -> None:
     assert len(blocks()) == TEXT.count("```sh\n") > 10
-    assert position(".venv/bin/vds init") < position(AFTER_INIT) < position(UP) < position(REQUESTS)
-    assert position(WAY_BACK) == len(blocks()) - 1
+    ways = [".venv/bin/vds init", AFTER_INIT, UP, REGISTER, SETTINGS, REQUESTS, AGENCY_BACK, WAY_BACK]
+    order = [position(word) for word in ways]
+    assert order == sorted(order)
+    assert order[-2:] == [len(blocks()) - 2, len(blocks()) - 1]
 
 
 @pytest.mark.parametrize("old", SUBSTITUTIONS)
@@ -128,24 +135,31 @@ def test_the_backends_that_the_guide_warns_of_end_in_a_residency_finding(
     assert {one.policy for one in found} == {"residency-state"}
 
 
-def test_the_first_application_fits_the_stack_file_that_init_writes(written: CheckedFile) -> None:
-    spec = written.spec
-    assert spec is not None
-    items = list(yaml.safe_load_all(APP.read_text()))
-    [tenant], [route] = spec.tenants, spec.gateway.routes
-    assert route.canary is not None
-    assert {item["metadata"]["namespace"] for item in items} == {tenant.name}
-    services = {
-        item["metadata"]["name"]: item["spec"]["ports"][0]["port"] for item in items if item["kind"] == "Service"
-    }
-    assert services == {one.service: one.port for one in (route.stable, route.canary)}
-    for pod in (item["spec"]["template"] for item in items if item["kind"] == "Deployment"):
-        assert pod["metadata"]["labels"][TIER] == tenant.tiers[0].name
-        [container] = pod["spec"]["containers"]
-        assert container["image"] == IMAGE
-        assert image_registry(IMAGE) in {host for place in spec.residency.places for host in place.hosts}
-    requests = blocks()[position(REQUESTS)]
-    assert f"https://{route.hostnames[0]}/" in requests
+def typed_in(folder: Path, block: str, **variables: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder / "home"), **variables}
+    done = subprocess.run(["bash", "-euc", block], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_agency_of_the_guide_is_registered_and_its_application_keeps_its_contract(
+    folder: Path, written: CheckedFile
+) -> None:
+    assert written.spec is not None
+    (folder / "home").mkdir()
+    shutil.copytree(ROOT / "tenants", folder / "tenants", ignore=shutil.ignore_patterns("Pulumi.*.yaml", "__pycache__"))
+    register = blocks()[position(REGISTER)]
+    typed_in(folder, register.partition(".venv/bin/vds tenant up")[0])
+    registration = read_registration(folder / "tenants" / "Pulumi.butikk.yaml").registration
+    assert registration is not None
+    assert image_registry(IMAGE) in {host for place in written.spec.residency.places for host in place.hosts}
+    settings = blocks()[position(SETTINGS)].partition("kubectl ")[0]
+    typed_in(folder, settings, image=f"{IMAGE}@sha256:{'0' * 64}")
+    made = folder / "home" / "butikk"
+    given = yaml.safe_dump(contract(registration, "butikk-prod", written.spec.published))
+    project, stack = made / "Pulumi.yaml", made / "Pulumi.prod.yaml"
+    files = (File(project.name, project.read_text()), File(stack.name, stack.read_text()))
+    assert check(*files, File("contract.yaml", given)) == []
+    assert f"https://{registration.domains[0]}/" in blocks()[position(REQUESTS)]
 
 
 def test_the_gateways_certificates_come_from_the_authority_of_the_guide(folder: Path, written: CheckedFile) -> None:

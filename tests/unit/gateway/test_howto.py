@@ -11,6 +11,7 @@ import yaml
 
 from components.gateway.certificates import certificate_problems, issuer_problems
 from components.gateway.model import GatewaySpec
+from tests.support.agency import guide_problems
 from tests.support.certificates import BEGAN, made
 from tests.support.stacks import ROOT, problems, stack, stack_data
 
@@ -66,8 +67,11 @@ def test_the_guides_acme_is_accepted() -> None:
 
 def test_the_guides_listener_and_routes_are_accepted() -> None:
     [listeners] = [one["listeners"] for one in SNIPPETS if "listeners" in one]
-    [routes] = [one for one in SNIPPETS if "routes" in one]
-    assert said(listeners=[*stack_data("oslo")["gateway"]["listeners"], *listeners], **routes) == []
+    assert said(listeners=[*stack_data("oslo")["gateway"]["listeners"], *listeners]) == []
+    [routes] = [one for one in SNIPPETS if "butikk:routes" in one]
+    image = f"registry.example.no/butikk/api@sha256:{'0' * 64}"
+    api = {"namespace": "butikk-prod", "image": image, "canary": {"image": image}}
+    assert guide_problems({**routes, "butikk:apps": {"api": api}}) == []
 
 
 def test_the_articles_numbers_can_be_written() -> None:

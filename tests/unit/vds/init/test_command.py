@@ -21,7 +21,6 @@ ALL = {
     "--api-server": "192.0.2.10",
     "--pool": "192.0.2.200-192.0.2.220",
     "--domain": "example.no",
-    "--tenant": "butikk",
     "--state": "state.example.no",
     "--containerd": "2.2.1-0ubuntu1~24.04.1",
 }
@@ -69,7 +68,7 @@ def test_what_it_writes_is_valid(folder):
     assert problems(file) == []
     assert advice(file) == ["cluster.backup"], "where backups are kept is a decision"
     text = file.read_text()
-    for answer in ("osl-w-1", "Nordic VDS AS", "192.0.2.10", "192.0.2.200-192.0.2.220", "*.example.no", "butikk"):
+    for answer in ("osl-w-1", "Nordic VDS AS", "192.0.2.10", "192.0.2.200-192.0.2.220", "*.example.no"):
         assert answer in text
 
 
@@ -86,8 +85,8 @@ def test_the_cluster_is_made_by_kubeadm_from_the_files_that_it_is_given(folder):
     assert spec.cluster.packages.signing_key.fingerprint == fingerprint
     assert fingerprint in done.stdout
     assert (spec.gateway.crds.path, spec.gateway.crds.sha256) == ("standard-install.yaml", digest(BUNDLE))
-    [route] = spec.gateway.routes
-    assert (*route.hostnames, route.stable.weight, route.canary.weight) == ("butikk.example.no", 90, 10)
+    assert [one.hostname for one in spec.gateway.listeners] == [None, "*.example.no"]
+    assert "`vds tenant new`" in done.stdout, "tenants come after the environment"
 
 
 def test_an_existing_cluster_needs_no_files(folder):
@@ -173,11 +172,11 @@ def test_a_file_that_is_there_is_left_as_it_is(folder):
 
 
 def test_wrong_answers_are_said_at_once_and_nothing_is_written(folder):
-    done = run(folder, *CONTROL_PLANES, **ALL | {"--pool": "192.0.2.10-20", "--tenant": "Butikk", "--country": "no"})
+    done = run(folder, *CONTROL_PLANES, **ALL | {"--pool": "192.0.2.10-20", "--country": "no"})
     assert done.returncode == 1
-    for said in ("write 192.0.2.10-192.0.2.20", "write butikk", 'write "NO"'):
+    for said in ("write 192.0.2.10-192.0.2.20", 'write "NO"'):
         assert said in done.stderr
-    for option in ("--pool: ", "--tenant or --group: ", "--country: "):
+    for option in ("--pool: ", "--country: "):
         assert option in done.stderr, "the option, and not the place in a file that is not there"
     assert "metallb.pools" not in done.stderr
     assert not (folder / "Pulumi.oslo.yaml").exists()
@@ -203,7 +202,7 @@ def test_a_wrong_country_is_one_finding_at_its_option(folder, options, says):
 def test_without_a_terminal_all_missing_options_are_named_at_once(folder):
     done = run(folder)
     assert done.returncode == 2
-    missing = ("--control-plane", "--provider", "--api-server", "--pool", "--domain", "--tenant", "--state")
+    missing = ("--control-plane", "--provider", "--api-server", "--pool", "--domain", "--state")
     assert "--containerd" in done.stderr
     assert all(option in done.stderr for option in missing)
 
@@ -239,7 +238,7 @@ def test_on_a_terminal_it_asks(folder):
     process = subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stdin=ours, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    answers = ["osl-1=192.0.2.11", "osl-w-1=192.0.2.21", "Nordic VDS AS", "192.0.2.200/29", "example.no", "butikk"]
+    answers = ["osl-1=192.0.2.11", "osl-w-1=192.0.2.21", "Nordic VDS AS", "192.0.2.200/29", "example.no"]
     answers += ["state.example.no", "2.2.1-0ubuntu1~24.04.1"]
     os.write(terminal, "".join(f"{answer}\n" for answer in answers).encode())
     _, said = process.communicate()
