@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.layout import NODES
+from lab.tenants.settings import TENANTS
 from tests.lab.conftest import Lab, lab_command
 from tests.support.oscal import assert_valid
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.lab
 def made(lab: Lab, folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     done = lab_command(
         *("vds", "evidence", "--stack", "lab", "--config-file", str(lab.deployment.config_file)),
-        *("--output", str(folder), "--json", *arguments),
+        *("--tenants", str(lab.layout.state / "tenants"), "--output", str(folder), "--json", *arguments),
     )
     assert done.stdout.startswith("{"), done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -30,6 +31,9 @@ def test_the_lab_s_evidence_holds_and_can_be_checked_with_coreutils(lab: Lab, tm
     record = json.loads((tmp_path / "one" / "record-of-processing.json").read_text())
     nodes = {place["name"]: place["country"] for place in record["places"] if place["kind"] == "node"}
     assert nodes == {node.name: "NO" for node in NODES}
+    assert [(tenant["name"], tenant["seenIn"]) for tenant in record["tenants"]] == [
+        (name, ["registration", "state"]) for name in TENANTS
+    ]
     policies = json.loads((tmp_path / "one" / "policies.json").read_text())
     assert {policy["outcome"] for policy in policies["policies"]} == {"passed"}
     assert policies["undecided"] == []
