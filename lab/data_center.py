@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from lab import fabric, keys
 from lab.layout import NODES, PACKAGES_NAME, Host, Layout
 from lab.machines import machine, root
-from lab.machines.files import default_files
+from lab.machines.files import Files, default_files
 from lab.progress import Progress
 
 _KEYRING = "/etc/apt/keyrings/site.asc"
@@ -15,14 +16,24 @@ _KEYRING = "/etc/apt/keyrings/site.asc"
 _SOURCES = f"Types: deb\nURIs: https://{PACKAGES_NAME}/debian/\nSuites: /\nSigned-By: {_KEYRING}\n"
 
 
-def ensure(layout: Layout, progress: Progress, machines: Sequence[Host] = NODES) -> None:
-    """Start the machines that do not run, at once, and wait until all of them answer on SSH."""
+def ensure(
+    layout: Layout,
+    progress: Progress,
+    machines: Sequence[Host] = NODES,
+    *,
+    packages: Sequence[str] = (),
+    more: Files = MappingProxyType({}),
+) -> None:
+    """Start the machines that do not run, at once, and wait until all of them answer on SSH.
+
+    `packages` of Debian, and `more` files, are on these machines only.
+    """
     keys.ensure(layout)
-    debian = root.ensure(progress)
+    debian = root.ensure(progress, packages)
     for host in machines:
         fabric.add(host)
     with ThreadPoolExecutor(len(machines)) as pool:
-        list(pool.map(lambda host: machine.start(layout, host, debian, _files(layout, host)), machines))
+        list(pool.map(lambda host: machine.start(layout, host, debian, _files(layout, host) | dict(more)), machines))
 
 
 def _files(layout: Layout, host: Host) -> dict[str, tuple[bytes, int]]:

@@ -69,6 +69,28 @@ def add(host: Host, *, more_addresses: Sequence[str] = ()) -> None:
     )
 
 
+def add_behind(router: Host, host: Host, network: str, gateway: str) -> None:
+    """A host whose only link ends in the router, which is its gateway in a network in CIDR form.
+
+    Links of a machine end with its boot, so the router must run.
+    """
+    length = network.partition("/")[2]
+    run_ip(f"netns add {host.namespace}")
+    run_ip(
+        f"link add {host.name} type veth peer name eth0 netns {host.namespace}",
+        f"addr add {gateway}/{length} dev {host.name}",
+        f"link set {host.name} up",
+        namespace=router.namespace,
+    )
+    run_ip(
+        "link set lo up",
+        f"addr add {host.address}/{length} dev eth0",
+        "link set eth0 up",
+        f"route add default via {gateway}",
+        namespace=host.namespace,
+    )
+
+
 def take_out(host: Host) -> None:
     """Remove a host's network namespace and its link; fine where there is none."""
     if FABRIC in namespaces() and host.name in _links(FABRIC):

@@ -3,13 +3,13 @@
 import subprocess
 from pathlib import Path
 
-from lab.layout import MACHINES, Host, Layout
+from lab.layout import MACHINES, ROUTER, Host, Layout
 
 
 def ensure(layout: Layout) -> None:
-    """Make what is missing: the operator's key pair, a host key per machine, known_hosts."""
+    """Make what is missing: the operator's key pair, a host key per machine, known_hosts of the platform's nodes."""
     lines = []
-    for key in (layout.ssh_key, *(host_key(layout, machine) for machine in MACHINES)):
+    for key in (layout.ssh_key, *(host_key(layout, machine) for machine in (*MACHINES, ROUTER))):
         key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not key.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key.name, "-f", key], check=True)

@@ -48,6 +48,12 @@ NODES = (CONTROL_PLANES[0], *WORKERS[:2])
 SPARES = (*CONTROL_PLANES[1:], WORKERS[2])
 """Machines that only a test starts."""
 MACHINES = (*NODES, *SPARES)
+ROUTER = Host("router", "192.0.2.6")
+"""The provider's router, which speaks BGP: a machine that only tests of BGP start."""
+CUSTOMER = Host("customer", "198.51.100.10")
+"""A host behind the router."""
+CUSTOMER_GATEWAY = "198.51.100.1"
+CUSTOMER_NETWORK = "198.51.100.0/24"
 HOSTS = (OPERATOR, CLIENT, SITE)
 """Hosts that are nothing but a network namespace."""
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import fabric
-from lab.layout import CHECKOUT, MACHINES, PREFIX, Layout
+from lab.layout import CHECKOUT, MACHINES, PREFIX, ROUTER, Layout
 from lab.machines import machine
 from lab.processes import LabError, kill, members
 
@@ -59,8 +59,9 @@ def remove(layout: Layout) -> None:
 
     Fine where there is none.
     """
-    with ThreadPoolExecutor(len(MACHINES)) as pool:
-        list(pool.map(lambda host: machine.stop(layout, host), MACHINES))
+    every = (*MACHINES, ROUTER)
+    with ThreadPoolExecutor(len(every)) as pool:
+        list(pool.map(lambda host: machine.stop(layout, host), every))
     kill()
     fabric.remove()
     for mount in _mounts(layout):

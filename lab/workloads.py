@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.core.labels import EDGE
 from lab.cluster import Manifest
 
 PROBE_NAMESPACE = "lab-probe"
@@ -34,6 +35,29 @@ def echo(name: str, node: str, address: str, images: Mapping[str, str]) -> Itera
     made = service(meta, labels, PORT)
     made["metadata"] = {**meta, "annotations": {"metallb.io/loadBalancerIPs": address}}
     made["spec"] |= {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False}
+    yield made
+
+
+def routed(name: str, address: str, policy: str, images: Mapping[str, str]) -> Iterator[Manifest]:
+    """A pod on every edge node that says who asks, behind a Service with an address and `externalTrafficPolicy`."""
+    labels = {"app.kubernetes.io/name": name}
+    meta = {"name": name, "namespace": PROBE_NAMESPACE}
+    arguments = ["netexec", f"--http-port={PORT}", "--udp-port=-1"]
+    pod = restricted_pod(name, images["e2e/agnhost"], args=arguments, port=PORT)
+    pod["nodeSelector"] = {EDGE: "true"}
+    yield {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": meta,
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}},
+    }
+    made = service(meta, labels, PORT)
+    made["metadata"]["annotations"] = {"metallb.io/loadBalancerIPs": address}
+    made["spec"] |= {
+        "type": "LoadBalancer",
+        "allocateLoadBalancerNodePorts": False,
+        "externalTrafficPolicy": policy,
+    }
     yield made
 
 

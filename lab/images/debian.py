@@ -25,12 +25,14 @@ _MERGED = ("bin", "sbin", "lib", "lib64")  # since Debian 12 links to the folder
 _PACKAGES = (
     *("bash", "coreutils", "findutils", "grep", "sed", "util-linux", "mount", "kmod"),
     *("iproute2", "iptables", "ipset", "clang-19", "ca-certificates", "iperf3", "python3"),
+    *("frr", "frr-pythontools", "libpam-modules", "tini"),
 )
 
 _COREUTILS = (
     "basename cat chmod chown cp cut date dirname echo env false head id ln ls mkdir mktemp mv printf pwd readlink rm "
     "rmdir sleep sort stat sync tail tee test timeout touch tr true uname uniq wc"
 )
+_FRR = "bfdd bgpd staticd zebra watchfrr watchfrr.sh frrcommon.sh frr-reload.py"
 _XTABLES = ("", "-save", "-restore")
 _XTABLES_LEGACY = [f"{family}-legacy{verb}" for family in ("iptables", "ip6tables") for verb in _XTABLES]
 _XTABLES_NFT = [f"{family}-nft{verb}" for family in ("iptables", "ip6tables") for verb in _XTABLES]
@@ -50,9 +52,20 @@ TREES = {
     ),
     # `bench network` measures throughput by iperf3 and round trips by Python, whose built-in modules are enough.
     "iperf3": ("usr/bin/iperf3", "usr/bin/python3", "usr/lib/python3*/**/*.py"),
+    # What frr-k8s runs beside itself: FRR's daemons for BGP and BFD, and Python for its frr-reload.py.
+    "frr": (
+        *(f"usr/bin/{name}" for name in _COREUTILS.split()),
+        *("usr/bin/bash", "usr/bin/grep", "usr/bin/sed", "usr/bin/flock", "usr/bin/install", "usr/bin/tini"),
+        *(f"usr/lib/frr/{name}" for name in _FRR.split()),
+        *("usr/bin/vtysh", "usr/bin/python3", "usr/lib/python3*/**/*.py", "usr/lib/python3*/lib-dynload/*.so"),
+        "usr/lib/*/security/pam_rootok.so",  # vtysh asks PAM
+    ),
+    "shell": ("usr/bin/bash", "usr/bin/cp"),
     "certificates": ("usr/share/ca-certificates/mozilla/*.crt",),
 }
-_LINKS = {
+_LINKS: dict[str, dict[str, str]] = {
+    "frr": {"usr/bin/sh": "bash"},
+    "shell": {"usr/bin/sh": "bash"},
     # The choice of Debian's alternatives; the kubelet on the node has the same.
     "cilium": {
         "usr/bin/sh": "bash",

@@ -25,6 +25,10 @@ _GROUP = b"""root:x:0:
 nobody:x:65534:
 nonroot:x:65532:
 """
+FRR = "8.4.4"
+"""FRR of Debian 12."""
+# As in FRR's own image (its docker/alpine/docker-start).
+_START_FRR = b"#!/bin/bash\nsource /usr/lib/frr/frrcommon.sh\n/usr/lib/frr/watchfrr $(daemon_list)\n"
 _NOT_IN_THE_IMAGE = ("tests", "complexity-tests", "custom", "Makefile", "Makefile.bpf", ".gitignore")
 # The images of `kubeadm config images list`, without kube-proxy, which the lab does not use.
 _KUBEADM = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd", "coredns", "pause")
@@ -44,6 +48,7 @@ def images(tools: Tools, progress: Progress) -> tuple[Image, ...]:
         *_control_plane(tools, base, pause.ensure(progress)),
         _agent(tools, base, trees / "cilium"),
         *_others(tools, base),
+        *_bgp(tools, base, trees),
         Image(
             "e2e/iperf3",
             "3",
@@ -121,6 +126,28 @@ def _others(tools: Tools, base: Layer) -> Iterator[Image]:
     )
     echo = _static(base, "e2e/echo-basic", f"v{tools.version('echo-basic')}", tools.path("echo-basic"), "echo-basic")
     yield replace(echo, user=NONROOT)
+
+
+def _bgp(tools: Tools, base: Layer, trees: Path) -> Iterator[Image]:
+    """What speaks BGP for MetalLB: FRR, and frr-k8s, which writes its configuration and runs in the same pod.
+
+    The chart's image of FRR is a newer release than Debian's. The tag says which one this is.
+    """
+    own: list[Entry] = [
+        File("etc/passwd", _PASSWD + b"frr:x:100:101:FRR:/run/frr:/sbin/nologin\n"),  # the chart names the numbers
+        File("etc/group", _GROUP + b"frr:x:101:\nfrrvty:x:102:frr\n"),
+        File("usr/lib/frr/docker-start", _START_FRR, 0o755),
+        File("etc/pam.d/frr", b"auth sufficient pam_rootok.so\naccount sufficient pam_rootok.so\n"),
+        Link("usr/sbin/tini", "../bin/tini"),
+    ]
+    layers = (base, Layer(tree(trees / "frr")), Layer(own))
+    yield Image("frrouting/frr", FRR, layers, entrypoint=("/usr/lib/frr/docker-start",))
+    programs = [
+        File(name, tools.path(name), 0o755) for name in ("frr-k8s", "frr-metrics", "frr-status", "statuscleaner")
+    ]
+    reloader = File("frr-reloader.sh", tools.module_dir("frr-k8s") / "cmd/reloader/frr-reloader.sh", 0o755)
+    layers = (base, Layer(tree(trees / "shell")), Layer([*programs, reloader]))
+    yield Image("metallb/frr-k8s", f"v{tools.version('frr-k8s')}", layers, entrypoint=("/frr-k8s",))
 
 
 def _agent(tools: Tools, base: Layer, programs: Path) -> Image:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.layout import SITE
@@ -81,13 +81,13 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")  # path in its
 _NEEDED_BYTES = 2 * 2**30  # the root takes 0.3 GB, mmdebstrap's download as much again
 
 
-def ensure(progress: Progress) -> Path:
-    """Find the root in the cache, or make it.
+def ensure(progress: Progress, more: Sequence[str] = ()) -> Path:
+    """Find the root in the cache, or make it. `more`: packages of Debian that only this machine has.
 
     Raises:
         LabError: there is no mmdebstrap, no mirror of Debian that it reaches, or no space.
     """
-    target = cache() / "roots" / key()
+    target = cache() / "roots" / key(more)
     if target.exists():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,15 +101,15 @@ def ensure(progress: Progress) -> Path:
         _require(target.parent)
         with tempfile.TemporaryDirectory(prefix="draft-", dir=target.parent) as folder:
             draft = Path(folder) / "root"
-            _debootstrap(draft, progress)
+            _debootstrap(draft, progress, more)
             customise(draft)
             draft.replace(target)
     return target
 
 
-def key() -> str:
+def key(more: Sequence[str] = ()) -> str:
     """Names the root by its recipe; the packages' versions are what Debian had on the day that it was made."""
-    recipe = repr((SUITE, platform.machine(), PACKAGES, sorted(MASKED), FILES, REMOVED, FOLDERS))
+    recipe = repr((SUITE, platform.machine(), (*PACKAGES, *more), sorted(MASKED), FILES, REMOVED, FOLDERS))
     return f"{SUITE}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
 
 
@@ -144,17 +144,17 @@ def sources(texts: Mapping[str, str]) -> list[str]:
     return found
 
 
-def arguments(draft: Path, mirrors: list[str], options: list[str]) -> list[str]:
+def arguments(draft: Path, mirrors: list[str], options: list[str], more: Sequence[str] = ()) -> list[str]:
     """The command that makes the root; its mounts are in a namespace of their own, so that a killed one leaves none."""
     return [
         *("unshare", "--mount", "--propagation", "private"),
-        *("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}"),
+        *("mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join((*PACKAGES, *more))}"),
         *options,
         *(SUITE, str(draft), *mirrors),
     ]
 
 
-def _debootstrap(draft: Path, progress: Progress) -> None:
+def _debootstrap(draft: Path, progress: Progress, more: Sequence[str]) -> None:
     mirrors = sources(_apt_sources())
     options = [f"--aptopt={setting}" for setting in _proxies()]
     if not mirrors:
@@ -163,7 +163,7 @@ def _debootstrap(draft: Path, progress: Progress) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
         process = subprocess.Popen(
-            arguments(draft, mirrors, options), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            arguments(draft, mirrors, options, more), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
         )
         with ending_with_us(process, by=signal.SIGTERM, seconds=10):
             while process.poll() is None:

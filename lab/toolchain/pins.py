@@ -163,6 +163,15 @@ TOOLS = (
     _cilium("cilium-sysctlfix", "tools/sysctlfix"),
     Tool("metallb-controller", "metallb", "go.universe.tf/metallb", "controller"),
     Tool("metallb-speaker", "metallb", "go.universe.tf/metallb", "speaker"),
+    *(
+        Tool(name, "metallb", "github.com/metallb/frr-k8s", f"cmd/{package}")
+        for name, package in (
+            ("frr-k8s", "frr-k8s-controller"),
+            ("frr-metrics", "metrics"),
+            ("frr-status", "status"),
+            ("statuscleaner", "statuscleaner"),
+        )
+    ),
     Tool("traefik", "traefik", "github.com/traefik/traefik/v3", "cmd/traefik"),
     Tool(
         "helm",
@@ -221,6 +230,7 @@ CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd
 MODULES = {
     "cilium": ("cilium", "github.com/cilium/cilium"),
     "metallb": ("metallb", "go.universe.tf/metallb"),
+    "frr-k8s": ("metallb", "github.com/metallb/frr-k8s"),
     "network-policy-api": ("network-policy", "sigs.k8s.io/network-policy-api"),
     "gateway-api": ("traefik", "sigs.k8s.io/gateway-api"),
 }

@@ -3,6 +3,10 @@ module vds-platform.example/lab/toolchain/metallb
 go 1.26.0
 
 tool (
+	github.com/metallb/frr-k8s/cmd/frr-k8s-controller
+	github.com/metallb/frr-k8s/cmd/metrics
+	github.com/metallb/frr-k8s/cmd/status
+	github.com/metallb/frr-k8s/cmd/statuscleaner
 	go.universe.tf/metallb/controller
 	go.universe.tf/metallb/speaker
 )

@@ -43,13 +43,18 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Image]:
     for source in ("bpf_lxc.c", "lib/common.h", "tests/a.c", "Makefile"):
         (module / "bpf" / source).parent.mkdir(parents=True, exist_ok=True)
         (module / "bpf" / source).write_text("")
-    for script in ("images/cilium/init-container.sh", "plugins/cilium-cni/install-plugin.sh"):
+    scripts = (
+        "images/cilium/init-container.sh",
+        "plugins/cilium-cni/install-plugin.sh",
+        "cmd/reloader/frr-reloader.sh",
+    )
+    for script in scripts:
         (module / script).parent.mkdir(parents=True, exist_ok=True)
         (module / script).write_text("")
     (module / "plugins/cilium-cni/cni-uninstall.sh").write_text("")
     monkeypatch.setattr(debian, "ensure", lambda _: trees)
     monkeypatch.setattr(pause, "ensure", lambda _: paths["etcd"])
-    tools = Tools(paths, {}, {tool.name: tool.version for tool in TOOLS}, {"cilium": module})
+    tools = Tools(paths, {}, {tool.name: tool.version for tool in TOOLS}, dict.fromkeys(("cilium", "frr-k8s"), module))
     found = recipes.images(tools, Progress(total=1, quiet=True))
     assert len({image.name for image in found}) == len(found)
     return {image.name: image for image in found}
@@ -127,3 +132,19 @@ def test_the_agents_image_has_the_sources_without_their_tests(images: dict[str, 
 
 def test_test_servers_do_not_run_as_root(images: dict[str, Image]) -> None:
     assert all(images[name].user.split(":")[0] not in ("", "0") for name in ("e2e/echo-basic", "e2e/iperf3", "pause"))
+
+
+def test_the_images_that_speak_bgp_have_what_the_pods_of_the_chart_run(images: dict[str, Image]) -> None:
+    frr, frr_k8s = files(images["frrouting/frr"]), files(images["metallb/frr-k8s"])
+    for path in ("usr/lib/frr/docker-start", "usr/lib/frr/watchfrr", "usr/sbin/tini", "usr/bin/sh", "usr/bin/python3"):
+        assert frr[path] & 0o111, path
+    for path in (
+        "frr-k8s",
+        "frr-metrics",
+        "frr-status",
+        "statuscleaner",
+        "frr-reloader.sh",
+        "usr/bin/sh",
+        "usr/bin/cp",
+    ):
+        assert frr_k8s[path] & 0o111, path

@@ -89,6 +89,7 @@ def test_a_root_holds_nothing_of_the_machine_that_made_it(tmp_path: Path) -> Non
 def test_another_recipe_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     before = root.key()
     assert root.key() == before
+    assert root.key(["frr"]) != before
     monkeypatch.setattr(root, "PACKAGES", (*root.PACKAGES, "vim"))
     assert root.key() != before
 
