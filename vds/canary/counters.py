@@ -35,7 +35,7 @@ class Service(NamedTuple):
 
 
 PROMETHEUS = Service("monitoring-system", "prometheus", 9090)
-"""The platform's own."""
+"""Where a Prometheus is looked for if none is named."""
 
 
 def read(cluster: Cluster, route: CanaryRoute, prometheus_at: Service, after: float) -> Mapping[Source, Seen]:

@@ -72,10 +72,10 @@ def seen(text: str, backends: Backends, after: float) -> Seen:
         raise ValueError(f"it collects {ALWAYS} from no pod in namespace {backends.gateway_namespace}")
     if twice := [pod for pod, times in collected.items() if len(times) > 1]:
         raise ValueError(f"it collects {printable(twice[0])} more than once, and each request would count twice")
-    late = {pod for pod, [when] in collected.items() if when < after}
+    early = {pod for pod, [when] in collected.items() if when < after}
     said = "not collected since the last step"
     return {
-        pod: f"pod {printable(pod)}: {said}" if pod in late else totals(counted[pod], backends) for pod in collected
+        pod: f"pod {printable(pod)}: {said}" if pod in early else totals(counted[pod], backends) for pod in collected
     }
 
 
