@@ -225,6 +225,7 @@ def test_a_patch_upgrade_loses_no_request_and_goes_on_where_it_was_stopped(older
     assert re.search(r"^ +\d+ unchanged$", terminal.type(UP), re.MULTILINE)
 
 
+@pytest.mark.timeout(3600)  # Kubernetes of the minor before is built first
 @pytest.mark.parametrize("older", ["minor"], indirect=True)
 def test_a_minor_upgrade_of_three_control_planes_loses_no_request(older: Lab) -> None:
     lab, before = older, earlier("minor")

@@ -229,12 +229,19 @@ def seen(item: Declared) -> dict[str, object]:
     return {name: value for name, value in item.inputs.items() if name not in item.ignore_changes}
 
 
-def test_another_node_changes_nothing_but_the_record_of_all_nodes(drawn):
-    """Of what is declared: an input that is another one is an update, and what it makes is unknown at preview."""
-    more = bootstrap_data()
-    node = dict(more["nodes"][-1]) | {"name": "osl-w-9", "address": "198.51.100.29"}
-    more["nodes"] = [*more["nodes"], node]
-    before = run()
+@pytest.mark.parametrize("workers", [2, 47], ids=["five nodes", "fifty nodes"])
+def test_another_node_changes_nothing_but_the_record_of_all_nodes(drawn, workers):
+    """Of what is declared: an input that is another one is an update, and what it makes is unknown at preview.
+
+    So one more worker is the same work in a cluster of fifty nodes as in one of five.
+    """
+    few, more = bootstrap_data(), bootstrap_data()
+    like = few["nodes"][-1]
+    others = [dict(like) | {"name": f"osl-x-{n}", "address": f"198.51.100.{n}"} for n in range(100, 98 + workers)]
+    node = dict(like) | {"name": "osl-w-9", "address": "198.51.100.29"}
+    few["nodes"] = [*few["nodes"], *others]
+    more["nodes"] = [*few["nodes"], node]
+    before = run_program("oslo", few)
     drawn[0] = OTHER
     after = run_program("oslo", more)
     changed = {
