@@ -21,8 +21,8 @@ from lab.progress import Progress
 ASN = 64500
 NODES_ASN = 64512
 BFD_MILLISECONDS = 300
-"""Time between two packets of BFD; three lost ones end a session. With 100, sessions ended on a machine whose two cores
-had other work."""
+"""Time between two packets of BFD; three lost ones end a session. With 100, sessions did not stay up on two cores for
+which forty processes waited."""
 HOLD_SECONDS = 9
 POOL = "203.0.113.0/28"
 OF_THE_POOL, OF_AN_ADDRESS = "64500:28", "64500:32"
