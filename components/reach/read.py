@@ -273,7 +273,7 @@ class _Reader:
         place = self.classes.setdefault(key, len(self.endpoints))
         if place == len(self.endpoints):
             self.endpoints.append(endpoint)
-        if self.slices:
+        if self.slices and not endpoint.host_network:  # its address is the node's
             self.places |= dict.fromkeys(endpoint.addresses or (), place)
         name = owned if item["kind"] == "Pod" and owned else str(metadata.get("name"))
         self.workloads.setdefault(f"{namespace}/{name}", []).append(place)

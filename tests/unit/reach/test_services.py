@@ -114,6 +114,13 @@ def test_endpoints_that_somebody_else_writes_are_pods_by_their_address_or_hosts_
     assert ask(own, slices("198.51.100.7", name="other"), port=80).answer is NO
 
 
+def test_an_endpoint_with_the_address_of_a_node_is_no_pod_in_the_node_s_network() -> None:
+    own = service({"clusterIP": "10.96.0.9", "ports": [{"name": "sql", "port": 443}]})
+    agent = pod("bank/agent", address="192.0.2.11", spec={"hostNetwork": True})
+    found = ask(own, agent, slices("192.0.2.11", port=6443), *QUIET, port=443)
+    assert (found.answer, found.reasons[0].text) == (NO, "Service bank/db sends it to 192.0.2.11 at 6443/TCP")
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
