@@ -444,6 +444,16 @@ def test_actions_of_a_case_change_the_cluster_and_say_whether_the_cni_needs_long
         made.change({"Teleport": {"Pod": "a"}})
 
 
+def test_a_step_of_a_case_may_change_nothing(
+    case_pods: tuple[cyclonus.CasePods, Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cyclonus, "_step", lambda *_: {"tried": 1})
+    row = cyclonus._case(
+        case_pods[0], {"Name": "a", "Tags": [], "Steps": [{"Actions": None, "Connections": []}]}, "1: a"
+    )
+    assert row["steps"] == [{"tried": 1}]
+
+
 def test_what_a_pod_asks_of_itself_is_left_out_of_the_model() -> None:
     rows = [
         {"From": "x/a", "To": to, "Port": 80, "Protocol": "TCP", "Allowed": to == "x/b"} for to in ("x/a", "x/b", "x/c")
