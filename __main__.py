@@ -25,7 +25,7 @@ from components.pools.component import Announced, MetalLb
 from components.residency.asked import asked_findings
 from components.residency.component import Residency
 from components.stackfile.config import access, gateway_crds, load
-from components.tenancy.component import Tenant, TenantAdmission
+from components.tenancy.admission_policies import holds_contracts
 from components.tenancy.registration.component import Registrations
 
 platform = load()
@@ -143,41 +143,29 @@ pools = MetalLb(
     runner=ssh,
     depends_on=network,
 )
-admission = [TenantAdmission("tenant-admission", provider=cluster, depends_on=network)] if platform.tenants else []
-tenants = {
-    spec.name: Tenant(
-        spec.name,
-        spec,
-        gateway_namespace=platform.gateway.pods_namespace,
-        provider=cluster,
-        depends_on=[*network, *admission],
-    )
-    for spec in platform.tenants
-}
 gateway = Gateway(
     "gateway",
     platform.gateway,
     platform.gateway_context,
     certificates=secrets.certificates,
     dns_key=secrets.dns_key,
-    kubeconfig=kubeconfig,
     provider=cluster,
     depends_on=[*network, placement, *crds],
     pools=[pools],
-    tenants=list(tenants.values()),
 )
-registrations = [
-    Registrations(
-        "registrations",
-        platform.published,
-        platform.residency.model_dump(mode="json", by_alias=True),
-        wanted.administrators,
-        address=gateway.address,
-        provider=cluster,
-        depends_on=network,
-    )
-    for wanted in filter(None, [platform.registrations])
-]
+registrations: list[pulumi.Resource] = []
+if holds_contracts(platform.cluster.kubernetes_version):
+    registrations = [
+        Registrations(
+            "registrations",
+            platform.published,
+            platform.residency.model_dump(mode="json", by_alias=True),
+            platform.registrations.administrators,
+            address=gateway.address,
+            provider=cluster,
+            depends_on=network,
+        )
+    ]
 announced = Announced(
     "announced",
     platform.metallb,
@@ -190,7 +178,7 @@ announced = Announced(
 )
 if made:  # control planes, which are protected
     parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
-    parts += [*admission, *tenants.values(), gateway, *registrations, announced]
+    parts += [gateway, *registrations, announced]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})
@@ -200,10 +188,8 @@ pulumi.export(
     "gateway",
     {
         "className": platform.gateway.class_name,
-        "hostnames": gateway.hostnames,
         "address": gateway.address,
-        "dnsRecords": gateway.dns,  # to make where the domain is: host name → address
+        "dnsRecords": gateway.dns,  # to make where the domain is: host name of a listener → address
         "certificatesEnd": secrets.certificate_ends,
     },
 )
-pulumi.export("tenants", {name: tenant.namespace for name, tenant in tenants.items()})

@@ -34,8 +34,6 @@ def filled(layout: Layout) -> str:
 def fill(spec: dict[str, Any], layout: Layout) -> None:
     """Put what this lab has made into a spec."""
     made = json.loads(layout.supplies.read_text())
-    spec.pop("tenants", None)  # they are registered: lab/tenants
-    spec["gateway"].pop("routes", None)
     cluster = spec["cluster"]
     cluster["packages"] |= {
         "signingKey": made["signingKey"],

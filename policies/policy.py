@@ -13,7 +13,7 @@ from components.core.finding import Finding
 from components.core.manifests import FieldError, Fields, Kind, ManifestView, kind_of
 from components.core.model import Spec
 from components.core.waivers import IsoDate
-from components.tenancy.rules import UNCLAIMED_NAMESPACES, is_tenant_namespace
+from components.tenancy.namespaces import UNCLAIMED_NAMESPACES, is_tenant_namespace
 
 LOW, MEDIUM, HIGH, CRITICAL = Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL
 

@@ -56,7 +56,7 @@ class Route(pulumi.ComponentResource):
             keeps = keep_weights(child(name, "weights"), _own_cluster, _REMEDY)
         _declare(self, name, Part("route", API, "HTTPRoute", route_manifest), both, keeps)
         self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
-        self.register_outputs({"urls": self.urls})
+        self.register_outputs({"urls": self.urls, "canaryCeilingPercent": _ceiling(both)})
 
 
 class GrpcRoute(pulumi.ComponentResource):
@@ -70,7 +70,12 @@ class GrpcRoute(pulumi.ComponentResource):
         both = _checked(self, name, args, model.GrpcRoute, route_problems)
         _declare(self, name, Part("route", API, "GRPCRoute", route_manifest), both)
         self.urls = both.apply(lambda both: [f"https://{host}" for host in both[0].hostnames])
-        self.register_outputs({"urls": self.urls})
+        self.register_outputs({"urls": self.urls, "canaryCeilingPercent": _ceiling(both)})
+
+
+def _ceiling(both: pulumi.Output[tuple[Item, ContractSpec]]) -> pulumi.Output[int]:
+    """The contract's, for the policy gateway-canary."""
+    return both.apply(lambda both: both[1].canary_ceiling_percent)
 
 
 def _checked(

@@ -174,6 +174,7 @@ class Route(HttpRequests):
         copies = self.mirror and GatewayMirror(service=self.mirror.app, port=SERVICE_PORT, percent=self.mirror.percent)
         return GatewayRoute(
             name=self.name,
+            namespace=self.namespace,
             tenant=tenant,
             stable=stable,
             canary=self._new_version(self.canary) if self.canary else None,
@@ -213,6 +214,7 @@ class GrpcRoute(GrpcRequests):
         new = Backend(service=f"{self.app}-{CANARY}", port=SERVICE_PORT, weight=share) if self.canary else None
         return GatewayGrpcRoute(
             name=self.name,
+            namespace=self.namespace,
             tenant=tenant,
             stable=Backend(service=self.app, port=SERVICE_PORT, weight=100 - share),
             canary=new,

@@ -7,7 +7,8 @@ from components.agency.model import CANARY, GATEWAY, SERVICE_PORT, AnyRoute, App
 from components.core import labels
 from components.core.manifests import Manifest, manifest
 from components.core.pod_policies import tcp
-from components.gateway.routes import tenant_route
+from components.gateway.model import GrpcRoute
+from components.gateway.routes import grpc_route, http_route
 from components.tenancy.registration.contract import ContractSpec
 
 _NAME = "app.kubernetes.io/name"
@@ -46,11 +47,17 @@ def app_manifests(app: App, contract: ContractSpec) -> list[Manifest]:
 def route_manifest(route: AnyRoute, contract: ContractSpec) -> Manifest:
     """The HTTPRoute or GRPCRoute, on the listeners of the contract's gateway. The API server takes no other parents."""
     gateway = contract.gateway
+    in_set = {"kind": "ListenerSet", "name": contract.tenant}
     parents = [
-        {"name": gateway.name, "namespace": gateway.namespace, "sectionName": listener}
+        {
+            **(in_set if listener in gateway.listener_set else {"name": gateway.name}),
+            "namespace": gateway.namespace,
+            "sectionName": listener,
+        }
         for listener in ([route.listener] if route.listener else gateway.listeners)
     ]
-    made = tenant_route(route.on_gateway(contract.tenant), route.namespace, parents)
+    whole = route.on_gateway(contract.tenant)
+    made = grpc_route(whole, parents) if isinstance(whole, GrpcRoute) else http_route(whole, parents)
     if len(parents) > 1:
         # A listener for another of the tenant's domains does not accept the route: no condition says when it is ready.
         del made["metadata"]["annotations"][labels.WAIT_FOR]

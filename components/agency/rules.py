@@ -12,7 +12,10 @@ from components.core.duplicates import duplicates
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
 from components.core.quantities import quantity_value
-from components.gateway.rules import canary_problems, steps_problems
+from components.gateway.capabilities import route_problems as release_problems
+from components.gateway.model import Route as GatewayRoute
+from components.gateway.model import shared
+from components.gateway.rules import canary_problems, routes_twice, steps_problems
 from components.tenancy.registration.contract import ContractSpec
 from components.tenancy.registration.model import SIZES
 
@@ -60,6 +63,7 @@ def stack_problems(apps: Sequence[App], routes: Sequence[AnyRoute], contract: Co
         ),
         *(found for app in apps for found in _peer_problems(app, names)),
         *(found for route in routes for found in _backend_problems(route, apps)),
+        *routes_twice([whole for one in routes if isinstance(whole := one.on_gateway(contract.tenant), GatewayRoute)]),
         *_quota_problems(apps, contract),
     ]
 
@@ -113,12 +117,15 @@ def _host_problems(item: str, host: str, contract: ContractSpec) -> Iterator[Fin
     if not any(bare == domain or bare.endswith(f".{domain}") for domain in contract.domains):
         said = f"{host} is not a domain of this tenant; the contract has {_list(contract.domains, 'none')}"
         yield Finding("gateway-hostname", item, said, ASK, value=host)
+    elif (hosts := contract.gateway.hosts) and not any(shared(one, host) for one in hosts):
+        said = f"no listener of the gateway takes {host}; yours take {', '.join(hosts)}"
+        yield Finding("agency-listener", item, said, "ask the platform team to add one", value=host)
 
 
 def _ceiling_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
     if route.canary is None:
         return
-    # Requests that ask for the canary by a header or a parameter may all get it, as in the platform's own stack file.
+    # Requests that ask for the canary by a header or a parameter may all get it.
     asked = isinstance(route, Route) and all(match.headers or match.query for match in route.matches)
     ceiling = 100 if asked else contract.canary_ceiling_percent
     percent = route.canary.percent or 0
@@ -127,13 +134,13 @@ def _ceiling_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Findi
         said = f"its canary gets {percent} %, and the contract's ceiling is {ceiling} %"
         yield found._replace(message=said, remedy=remedy, value=str(percent))
     for found in steps_problems(_route(route), getattr(route.canary, "steps", ()), ceiling):
-        yield found._replace(message=found.message.replace("the stack's", "the contract's"))
+        yield found._replace(message=found.message.replace("the ceiling", "the contract's ceiling"))
 
 
 def _listener_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
     listeners = contract.gateway.listeners
     if not listeners:
-        said = f"the gateway has no HTTPS listener for {', '.join(route.hostnames)}, so nothing answers"
+        said = f"the gateway has no listener for {', '.join(route.hostnames)}, so nothing answers"
         yield Finding("agency-listener", _route(route), said, "ask the platform team to add one")
     elif route.listener not in (None, *listeners):
         said = f"listener {route.listener} is not one of this tenant's; the contract has {', '.join(listeners)}"
@@ -142,14 +149,19 @@ def _listener_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Find
 
 
 def _capability_problems(route: AnyRoute, contract: ContractSpec) -> Iterator[Finding]:
-    """What only Cilium's gateway does. It is the one without pods."""
+    """What only Cilium's gateway does, which is the one without pods, and what a release of Gateway API has."""
+    yield from release_problems(_route(route), route.on_gateway(contract.tenant), contract.versions.gateway_api)
     if not isinstance(route, Route):
+        if not contract.gateway.streams:
+            said = "this gateway holds each request back until it is whole (gateway.limits.bodyMebibytes)"
+            yield Finding("agency-capability", _route(route), said, "ask the platform team to remove that limit")
         return
+    counted = route.canary is not None and bool(route.canary.steps) and route.canary.counted_by_traefik
+    if counted and not contract.gateway.counts_requests:
+        said = "its canary has steps, and this gateway counts no requests: only the platform's own Traefik does"
+        remedy = "write source: probe at each gate, or percent in place of steps"
+        yield Finding("agency-capability", _route(route), said, remedy)
     if not contract.gateway.data_plane_namespace:
-        if route.canary and route.canary.steps and route.canary.counted_by_traefik:
-            said = "its canary has steps, and only the platform's Traefik counts requests; this gateway is Cilium's"
-            remedy = "write source: probe at each gate, or percent in place of steps"
-            yield Finding("agency-capability", _route(route), said, remedy)
         return
     for name in ("mirror", "timeouts"):
         if getattr(route, name) is not None:

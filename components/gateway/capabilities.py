@@ -6,83 +6,50 @@ and refuses by itself what it can't do: `pulumi up` waits until it has accepted 
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from components.core.finding import Finding
 from components.core.versions import parse
-from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, Route, Traefik
+from components.gateway.model import CILIUM_CONTROLLER, GatewaySpec, GrpcRoute, Route, Traefik
 from components.network.model import AnyCni, Calico, Cilium, Flannel
 
 
-class _Use(NamedTuple):
-    """Something that a stack file asks of Gateway API."""
-
-    item: str
-    what: str
-    since: str
-    """The first release with it in the standard channel."""
-
-
-def capability_problems(spec: GatewaySpec) -> list[Finding]:
-    """Everything that this controller, or this release of the CRDs, does not do."""
-    return [
-        *_limit_problems(spec),
-        *(problem for route in spec.routes for problem in _traefik_problems(route, spec)),
-        *(problem for use in _uses(spec) for problem in _bundle_problems(use, spec)),
-    ]
-
-
-def _limit_problems(spec: GatewaySpec) -> Iterator[Finding]:
+def limit_problems(spec: GatewaySpec) -> Iterator[Finding]:
+    """Limits that the data plane does not have."""
     written = [name for name, value in spec.limits.model_dump(by_alias=True).items() if value is not None]
     if written and not isinstance(spec.install, Traefik):
         if spec.controller_name == CILIUM_CONTROLLER:
             why = "Cilium has no limit of bodies, and its timeouts are values of its chart (envoy) or a route's"
-            remedy = "remove it, and write timeouts at the routes"
+            remedy = "remove it, and let agencies write timeouts at their routes"
         else:
             why, remedy = "the platform does not run this data plane", "remove it, and set it where it runs"
         for name in written:
             yield Finding("gateway-capability", f"gateway.limits.{name}", why, remedy)
-    if spec.limits.body_mebibytes and spec.grpc_routes:
-        names = ", ".join(route.name for route in spec.grpc_routes)
-        said = f"with grpcRoutes ({names}): Traefik stores a request until it is complete, and a stream has no end"
-        yield Finding("gateway-capability", "gateway.limits.bodyMebibytes", said, "remove one of them")
-
-
-def _traefik_problems(route: Route, spec: GatewaySpec) -> Iterator[Finding]:
-    if spec.controller_name != TRAEFIK_CONTROLLER:
-        return
-    item = f"route '{route.name}'"
-    if route.timeouts is not None:
-        said = "has timeouts, and Traefik ignores those of a route"
-        yield Finding("gateway-capability", item, said, "write gateway.limits, which are for all routes")
-    if route.mirror is not None:
-        said = "has a mirror, and Traefik answers every request of such a route with 500"
-        yield Finding("gateway-capability", item, said, "remove it, or let Cilium be the gateway (cni.gatewayApi)")
-
-
-def _uses(spec: GatewaySpec) -> Iterator[_Use]:
-    for route in spec.routes:
-        item = f"route '{route.name}'"
-        if route.redirect is not None and route.redirect.status not in (301, 302):
-            yield _Use(item, f"redirect.status {route.redirect.status}", "1.5")
-        if route.timeouts is not None:
-            yield _Use(item, "timeouts", "1.2")
-        if route.mirror is not None and route.mirror.percent != 100:
-            yield _Use(item, "mirror.percent", "1.3")
-    for grpc in spec.grpc_routes:
-        yield _Use(f"route '{grpc.name}'", "a GRPCRoute", "1.1")
     if spec.address is not None and spec.controller_name == CILIUM_CONTROLLER:
-        yield _Use("gateway.address", "the Gateway's infrastructure", "1.2")
+        yield from release_problems("gateway.address", "the Gateway's infrastructure", "1.2", spec.bundle_version)
 
 
-def _bundle_problems(use: _Use, spec: GatewaySpec) -> Iterator[Finding]:
-    version = spec.bundle_version
+def route_problems(item: str, route: Route | GrpcRoute, version: str | None) -> Iterator[Finding]:
+    """What this release of Gateway API's CRDs does not take of a route."""
+    if isinstance(route, GrpcRoute):
+        yield from release_problems(item, "a GRPCRoute", "1.1", version)
+        return
+    if route.redirect is not None and route.redirect.status not in (301, 302):
+        yield from release_problems(item, f"redirect.status {route.redirect.status}", "1.5", version)
+    if route.timeouts is not None:
+        yield from release_problems(item, "timeouts", "1.2", version)
+    if route.mirror is not None and route.mirror.percent != 100:
+        yield from release_problems(item, "mirror.percent", "1.3", version)
+
+
+def release_problems(item: str, what: str, since: str, version: str | None) -> Iterator[Finding]:
+    """Something that the standard channel of Gateway API's CRDs has since a release."""
     if version is None:
-        said = f"{use.what} needs Gateway API {use.since}, and which release is in the cluster is not known"
-        yield Finding("gateway-capability", use.item, said, "write gateway.crds kind bundle, or gateway.bundleVersion")
-    elif parse(version) < parse(use.since):
-        said = f"{use.what} needs Gateway API {use.since}, and this is {version}"
-        yield Finding("gateway-capability", use.item, said, "write a newer one, or remove it")
+        said = f"{what} needs Gateway API {since}, and which release is in the cluster is not known"
+        remedy = "write gateway.crds kind bundle, or gateway.bundleVersion, in the environment's stack file"
+        yield Finding("gateway-capability", item, said, remedy)
+    elif parse(version) < parse(since):
+        said = f"{what} needs Gateway API {since}, and this is {version}"
+        yield Finding("gateway-capability", item, said, "write a newer one, or remove it")
 
 
 TRAEFIK_CONTROLLER = "traefik.io/gateway-controller"

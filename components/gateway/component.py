@@ -1,17 +1,15 @@
-"""The gateway's components: CRDs, GatewayClass, Gateway, routes, and the data plane."""
+"""The gateway's components: CRDs, GatewayClass, Gateway, redirects to HTTPS, and the data plane."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.apply import apply, apply_chart
-from components.core import labels
 from components.core.manifests import Manifest, secured_namespace
 from components.core.names import child, token
 from components.gateway.bundle import Bundle, taken_over
-from components.gateway.canary.hook import keep_weights
 from components.gateway.cert_manager import cert_manager_values, certificates, dns_key_secret, issuer
 from components.gateway.certificates import tls_secret
 from components.gateway.issuers import NAMESPACE, ByCertManager, CertManager, asks_the_gateway
@@ -24,10 +22,9 @@ from components.gateway.render import (
     gateway_class,
     gateway_policies,
 )
-from components.gateway.routes import redirect_route, redirects, tenant_routes
+from components.gateway.routes import redirect_route, redirects
 from components.gateway.signing import KeyPair
 from components.gateway.traefik import traefik_manifests
-from components.kubernetes_api import Cluster
 
 
 class GatewayCrds(pulumi.ComponentResource):
@@ -67,14 +64,12 @@ class _GatewayObject(pulumi.CustomResource):
 
 
 class Gateway(pulumi.ComponentResource):
-    """One Gateway for all tenants, with their routes."""
+    """One Gateway for all tenants."""
 
-    hostnames: pulumi.Output[list[str]]
-    """Host names of all routes, sorted."""
     address: pulumi.Output[str]
     """The Gateway's address. Unknown at a preview that makes it, unless the stack file has it."""
     dns: pulumi.Output[dict[str, str]]
-    """The DNS records to make: host name → address."""
+    """The DNS records to make: host name of a listener for HTTPS → address."""
 
     def __init__(
         self,
@@ -84,20 +79,17 @@ class Gateway(pulumi.ComponentResource):
         *,
         certificates: Mapping[str, pulumi.Output[KeyPair]] | None = None,
         dns_key: pulumi.Output[str] | None = None,
-        kubeconfig: pulumi.Input[str] | None = None,
         provider: kubernetes.Provider,
         depends_on: Sequence[pulumi.Resource] = (),
         pools: Sequence[pulumi.Resource] = (),
-        tenants: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """`tenants`: whose namespaces routes go into. Gateway API's CRDs must be in the cluster before.
+        """Gateway API's CRDs must be in the cluster before.
 
         `certificates`: by name of the Secret that a listener asks for, where the stack brings it. `dns_key`: the TSIG
-        key of the ACME solver. `kubeconfig`: of the cluster, to give canaries with steps the share that they have.
-        `pools`: where the Service's address comes from; what does not need the address is made while they are.
+        key of the ACME solver. `pools`: where the Service's address comes from; what does not need the address is made
+        while they are.
         """
-        ceiling = {"canaryCeilingPercent": spec.canary_ceiling_percent}  # the canary policy uses it
-        super().__init__(token("Gateway"), name, ceiling)
+        super().__init__(token("Gateway"), name)
         self._name, self._spec, self._context, self._provider = name, spec, context, provider
         before: list[pulumi.Resource] = list(depends_on)
         issuers = self._issuer(before, dns_key)
@@ -115,33 +107,18 @@ class Gateway(pulumi.ComponentResource):
         made = self._apply(("class",), gateway_class(spec, context), needs)
         options = self._options([made, *needs, *pools])
         entrance = _GatewayObject(child(name, "gateway"), gateway(spec, context), options)
-        tenants = [
-            *tenants,
-            *(
-                self._apply(("listeners", item["metadata"]["name"]), item, [entrance])
-                for item in listener_sets(spec, context)
-            ),
-        ]
+        for item in listener_sets(spec, context):
+            self._apply(("listeners", item["metadata"]["name"]), item, [entrance])
         sent_on = [
             self._apply(("redirect", listener.name), redirect_route(listener, spec), [entrance])
             for listener in redirects(spec)
         ]
-        served = self._certificates([entrance, *sent_on, *issuers]) if late else []
-        routes = tenant_routes(spec, context)
-        stepped = any(labels.CANARY_STEPS in route["metadata"]["annotations"] for route in routes)
-        keeps = keep_weights(_HOOK, _cluster(kubeconfig)) if stepped else pulumi.ResourceOptions()
-        for route in routes:
-            role = "grpc-route" if route["kind"] == "GRPCRoute" else "route"
-            key = f"{route['metadata']['namespace']}-{route['metadata']['name']}"
-            options = self._options([entrance, *served, *tenants])
-            if labels.CANARY_STEPS in route["metadata"]["annotations"]:
-                options = pulumi.ResourceOptions.merge(options, keeps)
-            apply(child(self._name, role, key), route, options)
-        hostnames = sorted({host for route in spec.all_routes for host in route.hostnames})
-        self.hostnames = pulumi.Output.from_input(hostnames)
+        if late:
+            self._certificates([entrance, *sent_on, *issuers])
         self.address = _address(spec, entrance)
-        self.dns = self.address.apply(lambda address: dict.fromkeys(hostnames, address))
-        self.register_outputs({**ceiling, "hostnames": self.hostnames, "address": self.address, "dns": self.dns})
+        names = sorted({listener.hostname for listener in spec.https if listener.hostname})
+        self.dns = self.address.apply(lambda address: dict.fromkeys(names, address))
+        self.register_outputs({"address": self.address, "dns": self.dns})
 
     def _options(self, depends_on: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=list(depends_on))
@@ -194,19 +171,6 @@ class Gateway(pulumi.ComponentResource):
             self._apply(("certificate", item["metadata"]["name"]), item, depends_on)
             for item in certificates(self._spec)
         ]
-
-
-_HOOK = "canary-weights"
-
-
-def _cluster(kubeconfig: pulumi.Input[str] | None) -> Callable[[], Awaitable[Cluster | None]]:
-    known = pulumi.Output.from_input(kubeconfig)
-
-    async def cluster() -> Cluster | None:
-        text = await known.future()
-        return Cluster(text) if text else None
-
-    return cluster
 
 
 def _address(spec: GatewaySpec, entrance: _GatewayObject) -> pulumi.Output[str]:

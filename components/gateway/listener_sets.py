@@ -8,16 +8,7 @@ from typing import Any
 from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
-from components.gateway.model import (
-    GatewayContext,
-    GatewaySpec,
-    GrpcRoute,
-    HttpListener,
-    HttpsListener,
-    Listener,
-    Route,
-    shared,
-)
+from components.gateway.model import GatewayContext, GatewaySpec, HttpListener, HttpsListener, Listener
 from components.gateway.waits import API, PROGRAMMED_SET
 
 
@@ -57,19 +48,6 @@ def listener_sets(spec: GatewaySpec, context: GatewayContext) -> list[Manifest]:
     ]
 
 
-def parents(route: Route | GrpcRoute, spec: GatewaySpec, context: GatewayContext) -> list[dict[str, Any]]:
-    """What a route attaches to: its listener, or the Gateway and its tenant's ListenerSet where they take its hosts."""
-    in_set = by_tenant(spec, context).get(route.tenant, [])
-    gateway = {"name": spec.name, "namespace": spec.namespace}
-    tenants = {"kind": "ListenerSet", "name": route.tenant, "namespace": spec.namespace}
-    if route.listener is not None:
-        chosen = tenants if any(listener.name == route.listener for listener in in_set) else gateway
-        return [{**chosen, "sectionName": route.listener}]
-    places = ((gateway, own_listeners(spec, context)), (tenants, in_set))
-    fitting = [place for place, listeners in places if _takes(listeners, route)]
-    return fitting or [gateway]
-
-
 def listener_manifest(listener: Listener) -> dict[str, Any]:
     """A listener, of a Gateway or of a ListenerSet."""
     made: dict[str, Any] = {"name": listener.name, "port": listener.port, "protocol": listener.protocol}
@@ -89,12 +67,3 @@ def listener_manifest(listener: Listener) -> dict[str, Any]:
         selector = {"matchLabels": {labels.TENANT: listener.tenant}}
     made["allowedRoutes"] = {"namespaces": {"from": "Selector", "selector": selector}}
     return made
-
-
-def _takes(listeners: list[Any], route: Route | GrpcRoute) -> bool:
-    return any(
-        shared(listener.hostname, host)
-        for listener in listeners
-        for host in route.hostnames
-        if isinstance(listener, HttpsListener) or not listener.redirect
-    )

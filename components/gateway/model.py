@@ -1,4 +1,4 @@
-"""The stack file's `gateway`: the data plane, the CRDs, listeners, and routes with canaries."""
+"""The stack file's `gateway`: the data plane, the CRDs and listeners; and the routes that agencies attach."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ class HttpsListener(Spec):
     certificate_secret: DnsName
     """A Secret of type kubernetes.io/tls in the gateway's namespace. `gateway.issuer` says who makes it."""
     tenant: DnsLabel | None = None
-    """Only routes of this tenant. For an agency's own domain. Default: routes of all tenants."""
+    """Only routes of this registered tenant. For an agency's own domain. Default: routes of all tenants."""
 
 
 Listener = Annotated[HttpListener | HttpsListener, Field(discriminator="protocol")]
@@ -334,17 +334,17 @@ class GrpcRequests(Attached):
     """Requests that it takes, as in `butikk.v1.Orders` or `butikk.v1.Orders/List`. Default: all."""
 
 
-class _AnyRoute(Attached):
+class _Named(Attached):
     name: DnsLabel
-    """Its name in the tenant's namespace."""
+    """Its name in the namespace."""
+    namespace: DnsLabel
+    """The namespace of its Services."""
     tenant: DnsLabel
-    """The tenant whose Services answer."""
-    canary: Backend | None = None
-    """The new version, with its share of the requests. Without it, all requests go to `stable`."""
+    """The tenant whose namespace it is."""
 
 
-class Route(HttpRequests, _AnyRoute):
-    """A route for HTTP requests, in the tenant's namespace."""
+class Route(HttpRequests, _Named):
+    """A route for HTTP requests."""
 
     canary: Canary | None = None
     """The new version. Without it, all requests go to `stable`."""
@@ -375,11 +375,13 @@ class Route(HttpRequests, _AnyRoute):
         return self
 
 
-class GrpcRoute(GrpcRequests, _AnyRoute):
-    """A route for gRPC requests, in the tenant's namespace. Its clients and Services speak HTTP/2."""
+class GrpcRoute(GrpcRequests, _Named):
+    """A route for gRPC requests. Its clients and Services speak HTTP/2."""
 
     stable: Backend
     """The Service that answers."""
+    canary: Backend | None = None
+    """The new version, with its share of the requests. Without it, all requests go to `stable`."""
 
 
 class Limits(Spec):
@@ -387,7 +389,8 @@ class Limits(Spec):
 
     body_mebibytes: int | None = Field(default=None, ge=1, le=4096)
     """The largest body of a request, in units of 1,048,576 bytes. A larger one is answered with 413. To count it,
-    Traefik holds each request and each answer back until it is whole, on disk from 1 MiB on: answers are not streamed.
+    Traefik holds each request and each answer back until it is whole, on disk from 1 MiB on: answers are not streamed,
+    and GrpcRoutes of agencies are refused.
     Default: no limit, and nothing is held back."""
     connect_seconds: int | None = Field(default=None, ge=1, le=3600)
     """Time to open a connection to a Service. Default: Traefik's 30."""
@@ -456,21 +459,12 @@ class GatewaySpec(Spec):
     listeners: tuple[Listener, ...] = Field(min_length=1, max_length=64)
     """64 is the Gateway CRD's limit."""
     canary_ceiling_percent: int = Field(default=50, ge=1, le=100)
-    """The largest share of a route's requests for a canary. To promote it, deploy its version behind `stable`."""
-    routes: tuple[Route, ...] = ()
-    """Routes for HTTP requests, WebSockets included."""
-    grpc_routes: tuple[GrpcRoute, ...] = ()
-    """Routes for gRPC requests."""
+    """The largest share of a route's requests for a canary that a registration may allow."""
 
     @property
     def pods_namespace(self) -> str | None:
         """Namespace of the data plane's pods. None for Cilium: its Envoy is not a pod of any namespace."""
         return None if self.controller_name == CILIUM_CONTROLLER else self.namespace
-
-    @property
-    def all_routes(self) -> tuple[Route | GrpcRoute, ...]:
-        """Routes of both kinds."""
-        return (*self.routes, *self.grpc_routes)
 
     @property
     def https(self) -> tuple[HttpsListener, ...]:

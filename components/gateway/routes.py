@@ -1,4 +1,4 @@
-"""The tenants' routes as HTTPRoutes and GRPCRoutes, in the tenants' namespaces."""
+"""Routes as HTTPRoutes and GRPCRoutes: those of tenants, and the gateway's own that redirect to HTTPS."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,12 +7,10 @@ from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
 from components.gateway.canary.route import annotations as canary_annotations
-from components.gateway.listener_sets import parents
 from components.gateway.model import (
     HTTPS_PORT,
     Backend,
     Canary,
-    GatewayContext,
     GatewaySpec,
     GrpcRoute,
     HttpListener,
@@ -24,32 +22,15 @@ from components.gateway.model import (
 )
 from components.gateway.waits import ACCEPTED, API
 
-_ALONE = GatewayContext()
+
+def http_route(route: Route, to: list[dict[str, Any]]) -> Manifest:
+    """The route; `to` are its parents. It does not wait for backends, which may come later."""
+    return _route("HTTPRoute", route, to, _http_rule(route))
 
 
-def http_route(route: Route, spec: GatewaySpec, context: GatewayContext = _ALONE) -> Manifest:
-    """The route, in its tenant's namespace. It does not wait for backends, which the tenant deploys later."""
-    return _route("HTTPRoute", route, parents(route, spec, context), _http_rule(route))
-
-
-def grpc_route(route: GrpcRoute, spec: GatewaySpec, context: GatewayContext = _ALONE) -> Manifest:
+def grpc_route(route: GrpcRoute, to: list[dict[str, Any]]) -> Manifest:
     """The same for gRPC."""
-    return _route("GRPCRoute", route, parents(route, spec, context), _grpc_rule(route))
-
-
-def tenant_route(route: Route | GrpcRoute, namespace: str, to: list[dict[str, Any]]) -> Manifest:
-    """A route in a namespace of its tenant that has another name; `to` are its parents."""
-    if isinstance(route, GrpcRoute):
-        return _route("GRPCRoute", route, to, _grpc_rule(route), namespace)
-    return _route("HTTPRoute", route, to, _http_rule(route), namespace)
-
-
-def tenant_routes(spec: GatewaySpec, context: GatewayContext) -> list[Manifest]:
-    """Every route of the stack file."""
-    return [
-        *(http_route(route, spec, context) for route in spec.routes),
-        *(grpc_route(route, spec, context) for route in spec.grpc_routes),
-    ]
+    return _route("GRPCRoute", route, to, _grpc_rule(route))
 
 
 def redirect_route(listener: HttpListener, spec: GatewaySpec) -> Manifest:
@@ -83,9 +64,7 @@ def parent(spec: GatewaySpec, listener: str | None) -> dict[str, Any]:
     return {"name": spec.name, "namespace": spec.namespace, **section}
 
 
-def _route(
-    kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any], namespace: str | None = None
-) -> Manifest:
+def _route(kind: str, route: Route | GrpcRoute, to: list[dict[str, Any]], rule: dict[str, Any]) -> Manifest:
     annotations = {WAIT_FOR: ACCEPTED}
     if isinstance(route.canary, Canary) and route.canary.steps:
         annotations |= canary_annotations(route.canary.service, route.canary)
@@ -95,7 +74,7 @@ def _route(
         API,
         kind,
         route.name,
-        namespace=namespace or route.tenant,
+        namespace=route.namespace,
         labels={labels.TENANT: route.tenant},
         annotations=annotations,
         spec={"parentRefs": to, "hostnames": list(route.hostnames), "rules": [rule]},

@@ -1,31 +1,25 @@
-"""Rules for the gateway and the routes of a stack file; `policies/rules/gateway.py` asks some of them of manifests."""
+"""Rules for a stack file's gateway, and for routes; `policies/rules/gateway.py` asks some of them of manifests."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from components.core.duplicates import duplicates
 from components.core.finding import Finding
-from components.core.messages import did_you_mean
 from components.core.versions import parse
-from components.gateway.capabilities import capability_problems
+from components.gateway.capabilities import limit_problems
 from components.gateway.cert_manager import HTTP_PORT, solver_listener
 from components.gateway.issuers import ByCertManager, CertManager, Http01, PrivateCa
 from components.gateway.model import (
     METRICS_PORT,
     PING_PORT,
-    Backend,
-    Canary,
     GatewaySpec,
-    GrpcRoute,
     HttpListener,
-    HttpsListener,
     Match,
     Route,
     Traefik,
     redirect_port,
     shared,
 )
-from components.tenancy.model import TenantSpec
 
 MAX_WEIGHT = 1_000_000
 """Of a backendRef, by the HTTPRoute CRD."""
@@ -33,7 +27,6 @@ CERT_MANAGER_SINCE = "1.15"
 """The first release that reads `enableGatewayAPI` in its configuration file without a feature gate."""
 _TAKEN = {PING_PORT: "answers probes", METRICS_PORT: "counts requests"}
 """Ports of Traefik's pods that no listener may have."""
-_AnyRoute = Route | GrpcRoute
 
 
 class Claim(NamedTuple):
@@ -50,17 +43,9 @@ class Claim(NamedTuple):
     """What it is called, where a policy asks: it may be an Ingress or a Certificate."""
 
 
-def gateway_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> list[Finding]:
-    """Everything wrong with the stack file's `gateway`, given its tenants."""
-    claims = [Claim(route.tenant, route.name, host) for route in spec.all_routes for host in route.hostnames]
-    return [
-        *_listener_problems(spec, tenants),
-        *_issuer_problems(spec),
-        *(problem for route in spec.all_routes for problem in _route_problems(route, spec, tenants)),
-        *_routes_twice(spec),
-        *ownership_problems(claims),
-        *capability_problems(spec),
-    ]
+def gateway_problems(spec: GatewaySpec) -> list[Finding]:
+    """Everything wrong with the stack file's `gateway`."""
+    return [*_listener_problems(spec), *_issuer_problems(spec), *limit_problems(spec)]
 
 
 def weight_problems(item: str, weights: Sequence[int]) -> Iterator[Finding]:
@@ -93,12 +78,11 @@ def ownership_problems(claims: Sequence[Claim]) -> list[Finding]:
                     "a host name has one owner; remove it from one of them",
                     urn=claim.urn,
                     value=claim.hostname,
-                    fields=(f"gateway.routes[{claim.route}].hostnames",),
                 )
     return list(problems.values())
 
 
-def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
+def _listener_problems(spec: GatewaySpec) -> Iterator[Finding]:
     for name in duplicates(listener.name for listener in spec.listeners):
         yield Finding("gateway-listener", f"listener '{name}'", "occurs twice", "rename one of them")
     for port, hostname in duplicates((listener.port, listener.hostname) for listener in spec.listeners):
@@ -123,26 +107,11 @@ def _listener_problems(spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iter
                 f"{listener.protocol} on port {listener.port}, where another listener has {protocols[listener.port]}",
                 "choose another port",
             )
-        if isinstance(listener, HttpsListener) and listener.tenant is not None:
-            yield from _tenant_problems("listener", listener.name, listener.tenant, tenants, "gateway.listeners")
         if isinstance(listener, HttpListener):
             yield from _plain_problems(listener, spec)
         if isinstance(spec.install, Traefik) and (use := _TAKEN.get(listener.port)):
             said = f"has port {listener.port}, where Traefik {use}"
             yield Finding("gateway-listener", f"listener '{listener.name}'", said, "choose another port")
-
-
-def _tenant_problems(what: str, name: str, tenant: str, tenants: Sequence[TenantSpec], field: str) -> Iterator[Finding]:
-    names = sorted(known.name for known in tenants)
-    if tenant not in names:
-        yield Finding(
-            "gateway-route-tenant",
-            f"{what} '{name}'",
-            f"tenant '{tenant}' is not one of {', '.join(names) or 'none'}",
-            did_you_mean(tenant, names) or "add it to tenants, or correct it",
-            value=tenant,
-            fields=(f"{field}[{name}].tenant",),
-        )
 
 
 def _issuer_problems(spec: GatewaySpec) -> Iterator[Finding]:
@@ -208,7 +177,7 @@ def canary_problems(item: str, canary: int, total: int, ceiling: int) -> Iterato
     yield Finding(
         "gateway-canary",
         item,
-        f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the stack's ceiling is {ceiling} %",
+        f"its canary gets {canary} of {total}, {canary * 100 / total:.0f} %, and the ceiling is {ceiling} %",
         "lower the canary's weight, or make it the stable one",
     )
 
@@ -220,116 +189,22 @@ def steps_problems(item: str, steps: Sequence[int], ceiling: int) -> Iterator[Fi
         yield Finding(
             "gateway-canary",
             item,
-            f"its canary's steps {', '.join(map(str, over))} are over the stack's ceiling of {ceiling} %",
+            f"its canary's steps {', '.join(map(str, over))} are over the ceiling of {ceiling} %",
             "remove them; the last step may be 100",
         )
 
 
-def _steps_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Finding]:
-    if not (isinstance(route.canary, Canary) and route.canary.steps):
-        return
-    item = f"route '{route.name}'"
-    yield from steps_problems(item, route.canary.steps, _ceiling(route, spec))
-    if not isinstance(spec.install, Traefik) and route.canary.counted_by_traefik:
-        said = "its canary has steps, and requests are counted by the Traefik that the platform installs"
-        remedy = "write source: probe at each gate, weight in place of steps, or install kind: traefik"
-        yield Finding("gateway-canary", item, said, remedy)
-
-
-def _route_problems(route: _AnyRoute, spec: GatewaySpec, tenants: Sequence[TenantSpec]) -> Iterator[Finding]:
-    item = f"route '{route.name}'"
-    yield from _tenant_problems("route", route.name, route.tenant, tenants, _list_of(route))
-    if route.stable is not None:
-        yield from _backend_problems(item, route.stable, route.canary, _ceiling(route, spec))
-    yield from _steps_problems(route, spec)
-    yield from _attachment_problems(route, spec)
-
-
-def _list_of(route: _AnyRoute) -> str:
-    return "gateway.routes" if isinstance(route, Route) else "gateway.grpcRoutes"
-
-
-def _ceiling(route: _AnyRoute, spec: GatewaySpec) -> int:
-    """The canary's largest share, in percent. Requests that ask for it by a header or a parameter may all get it."""
-    asked = isinstance(route, Route) and all(match.headers or match.query for match in route.matches)
-    return 100 if asked else spec.canary_ceiling_percent
-
-
-def _backend_problems(item: str, stable: Backend, canary: Backend | None, ceiling: int) -> Iterator[Finding]:
-    yield from weight_problems(item, [backend.weight for backend in (stable, canary) if backend is not None])
-    if canary is None:
-        return
-    yield from canary_problems(item, canary.weight, stable.weight + canary.weight, ceiling)
-    if (canary.service, canary.port) == (stable.service, stable.port):
-        yield Finding(
-            "gateway-route-canary",
-            item,
-            f"stable and canary are the same Service {canary.service}:{canary.port}",
-            "name the canary's own, or leave canary out",
-        )
-
-
-def _attachment_problems(route: _AnyRoute, spec: GatewaySpec) -> Iterator[Finding]:
-    item = f"route '{route.name}'"
-    names = ", ".join(listener.name for listener in spec.listeners)
-    wanted = [listener for listener in spec.listeners if route.listener in (None, listener.name)]
-    if wanted and all(isinstance(listener, HttpListener) and listener.redirect for listener in wanted):
-        yield Finding(
-            "gateway-route-listener",
-            item,
-            f"{', '.join(listener.name for listener in wanted)} only redirects to HTTPS",
-            "write an HTTPS listener",
-        )
-        return
-    wanted = [item for item in wanted if not (isinstance(item, HttpListener) and item.redirect)]
-    if not wanted:
-        yield Finding(
-            "gateway-route-listener",
-            item,
-            f"listener '{route.listener}' is not one of {names}",
-            "correct it, or leave it out",
-        )
-        return
-    open_to = [item for item in wanted if not isinstance(item, HttpsListener) or item.tenant in (None, route.tenant)]
-    if wanted and not open_to:
-        yield Finding(
-            "gateway-route-listener",
-            item,
-            f"{', '.join(listener.name for listener in wanted)} takes no routes of tenant {route.tenant}",
-            "write another listener, or correct its tenant",
-        )
-        return
-    for hostname in route.hostnames if open_to else ():
-        if any(shared(listener.hostname, hostname) for listener in open_to):
-            continue
-        hosts = ", ".join(sorted({str(listener.hostname) for listener in open_to}))
-        yield Finding(
-            "gateway-route-listener",
-            item,
-            f"no listener takes {hostname} (they have {hosts})",
-            "add a listener for it, or correct the host",
-            value=hostname,
-            fields=(f"{_list_of(route)}[{route.name}].hostnames",),
-        )
-
-
-def _routes_twice(spec: GatewaySpec) -> Iterator[Finding]:
-    for routes in (spec.routes, spec.grpc_routes):
-        for tenant, name in duplicates((route.tenant, route.name) for route in routes):
-            yield Finding("gateway-route-unique", f"route '{name}' of {tenant}", "occurs twice", "rename one of them")
+def routes_twice(routes: Sequence[Route]) -> Iterator[Finding]:
+    """Routes that answer the same requests."""
     places = [
-        (route.tenant, host, _requests(one))
-        for route in spec.routes
-        for host in route.hostnames
-        for one in route.matches
+        (host, _requests(one), route.name) for route in routes for host in route.hostnames for one in route.matches
     ]
-    names = [route.name for route in spec.routes for _ in route.hostnames for _ in route.matches]
-    for place in duplicates(places):
-        same = sorted({name for name, at in zip(names, places, strict=True) if at == place})
+    for place in duplicates((host, requests) for host, requests, _ in places):
+        same = sorted({name for host, requests, name in places if (host, requests) == place})
         yield Finding(
             "gateway-route-unique",
             f"routes {' and '.join(same)}" if len(same) > 1 else f"route {same[0]}",
-            f"answer the same {place[1]}{place[2][0]}: the older one wins",
+            f"answer the same {place[0]}{place[1][0]}: the older one wins",
             "merge them",
         )
 

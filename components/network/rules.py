@@ -1,6 +1,6 @@
 """What a network may not be, beyond what the model can't express."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from components.core.finding import Finding
@@ -33,18 +33,6 @@ def network_problems(network: NetworkSpec) -> Iterator[Finding]:
 def cni_problems(cni: AnyCni, network: NetworkSpec) -> list[Finding]:
     """Everything wrong with a CNI on these networks."""
     return [*_mtu_problems(cni, network), *KINDS[cni.kind].problems(cni, network)]
-
-
-def policy_problems(cni: AnyCni, tenants: Sequence[str]) -> Iterator[Finding]:
-    """Tenants on a network that does not enforce NetworkPolicies: the API server would take them, without effect."""
-    if cni.enforces_policies or not tenants or (cni.kind == "flannel" and not cni.legacy):  # then it is refused anyway
-        return
-    yield Finding(
-        "cni-policies",
-        cni.policies_field,
-        f"{cni.title} enforces no NetworkPolicy, so nothing keeps {', '.join(tenants)} apart",
-        "write kind: cilium or calico, or take the tenants out",
-    )
 
 
 def _mtu_problems(cni: AnyCni, network: NetworkSpec) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
@@ -14,7 +14,6 @@ from components.core.messages import did_you_mean
 from components.core.names import FOR_DNS
 from components.residency.model import Place, Residency, ResidencyException, endpoint_name
 from components.residency.processing import Processing
-from components.tenancy.model import TenantSpec
 
 _COMMON_DOMAINS = ("com", "net", "org", "edu", "gov", "int", "biz", "info", "dev", "app", "cloud")
 """Top-level domains that are never taken for a namespace: a namespace `com` would hide every host of .com."""
@@ -264,17 +263,9 @@ def _unexcepted(spec: Residency) -> Iterator[Finding]:
         yield Finding("residency-record", f"residency place '{name}'", "; ".join(why), _OTHER_PLACE)
 
 
-def processing_problems(processing: Processing, tenants: Iterable[TenantSpec]) -> Iterator[Finding]:
-    """Controllers for unknown tenants, and two controllers for one tenant."""
-    names = {tenant.name for tenant in tenants}
-    given = [controller.tenant for controller in processing.controllers]
-    known = ", ".join(sorted(names)) or "none"
-    for name in given:
-        if name not in names:
-            yield Finding(
-                "processing-controller", f"controller of {name}", "there is no such tenant", f"write one of: {known}"
-            )
-    for name in duplicates(given):
+def processing_problems(processing: Processing) -> Iterator[Finding]:
+    """Two controllers for one tenant."""
+    for name in duplicates(one.tenant for one in processing.controllers):
         yield Finding(
             "processing-controller",
             f"controller of {name}",

@@ -7,16 +7,12 @@ from components.core.finding import Finding
 from components.stackfile.reader import Node
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([^\[\]]*)\]")
-_NAMED = re.compile(
-    r"\b(node|pool|peer|route|listener|tenant|residency place|residency exception|exception) '?([\w*.-]+)'?"
-)
+_NAMED = re.compile(r"\b(node|pool|peer|listener|residency place|residency exception|exception) '?([\w*.-]+)'?")
 _LISTS = {
     "node": "nodes",
     "pool": "metallb.pools",
     "peer": "metallb.peers",
-    "route": "gateway.routes",
     "listener": "gateway.listeners",
-    "tenant": "tenants",
     "residency place": "residency.places",
     "residency exception": "residency.exceptions",
     "exception": "residency.exceptions",

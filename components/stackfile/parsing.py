@@ -154,7 +154,8 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None, stack: 
         text_of = (lambda path: text_at(node, path)) if node else lambda _: None
         problems = violations(error, data, PlatformSpec, text_of, place_of)
         problems = [
-            with_newest(one)._replace(subject=SPEC if one.subject == ROOT_ITEM else one.subject) for one in problems
+            _moved(with_newest(one))._replace(subject=SPEC if one.subject == ROOT_ITEM else one.subject)
+            for one in problems
         ]
     sound |= {f"some {name}" for name in LISTS & sound}
     if {"ssh", "some nodes"} <= sound:
@@ -175,6 +176,26 @@ def parse(data: Any, *, base_dir: Path, source: StackFile | None = None, stack: 
     if problems:
         raise SpecError([source.located(one) for one in problems] if source else problems)
     return spec
+
+
+_ROUTES = "is not in a stack file: an agency deploys its routes with its own project"
+_MOVED = {
+    "tenants": (
+        "is not in a stack file: each tenant has a registration of its own, in the project tenants/",
+        "remove it, and run `vds tenant new TENANT` for each tenant",
+    ),
+    "gateway.routes": (_ROUTES, "remove it; `vds tenant new TENANT --agency FOLDER` writes that project"),
+    "gateway.grpcRoutes": (
+        _ROUTES,
+        "remove it; `vds tenant new TENANT --agency FOLDER` writes that project, which may have grpcRoutes",
+    ),
+}
+"""Settings that belong to tenants, and where they are."""
+
+
+def _moved(problem: Finding) -> Finding:
+    said, remedy = _MOVED.get(problem.subject, ("", ""))
+    return problem._replace(message=said, remedy=remedy) if said else problem
 
 
 def _name_problems(environment: str, stack: str) -> list[Finding]:

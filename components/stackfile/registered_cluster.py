@@ -45,8 +45,8 @@ def read_cluster(api: Api) -> RegisteredCluster:
     found: Mapping[str, Any] | None = get(api, path)
     if found is None:
         raise NoEnvironmentError(
-            f"the cluster has no ConfigMap {KUBE_SYSTEM}/{ENVIRONMENT}: write `registrations` in the stack file of the "
-            "environment and run `pulumi up` there"
+            f"the cluster has no ConfigMap {KUBE_SYSTEM}/{ENVIRONMENT}: run `pulumi up` in the environment "
+            "with this release"
         )
     try:
         known = published(found.get("data") or {})

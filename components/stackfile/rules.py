@@ -19,7 +19,7 @@ from components.network.compatibility.search import Way
 from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium, Cni, Flannel
 from components.network.ranges import room_problems
-from components.network.rules import cni_problems, network_problems, policy_problems
+from components.network.rules import cni_problems, network_problems
 from components.nodes.rules import accept_problems, firewall_problems, fleet_problems, node_problems, segment_problems
 from components.pools.model import MetalLbSpec
 from components.pools.render import extra_problems as metallb_values_problems
@@ -35,9 +35,8 @@ from components.stackfile.compatibility import FIELDS, compatibility_problems, u
 from components.stackfile.installed_charts import mirror_problems
 from components.stackfile.releases import release_problems
 from components.stackfile.spec import PlatformSpec
-from components.tenancy.rules import tenancy_problems
 
-LISTS = frozenset({"nodes", "tenants"})
+LISTS = frozenset({"nodes"})
 """Parts of which some items may be right while others are not."""
 
 
@@ -145,10 +144,6 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...
     ({"cni"}, lambda spec: upgrade_problems(spec.cni) if isinstance(spec.cni, Cilium) else []),
     (set(_VERSIONS), lambda spec: release_problems(spec.combination.versions)),
     (
-        {"cni", "some tenants"},
-        lambda spec: policy_problems(spec.cni, [tenant.name for tenant in spec.tenants]),
-    ),
-    (
         {"cluster", "cni", "network", "nodes"},
         lambda spec: room_problems(spec.network, len(spec.nodes)) if _gives_parts(spec) else [],
     ),
@@ -178,15 +173,14 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...
     ),
     ({"some nodes", "network", "residency"}, _each_node),
     ({"cni", "gateway"}, lambda spec: controller_problems(spec.gateway, spec.cni)),
-    ({"gateway", "tenants"}, lambda spec: gateway_problems(spec.gateway, spec.tenants)),
-    ({"some tenants", "gateway"}, lambda spec: tenancy_problems(spec.tenants, platform=[spec.gateway.namespace])),
+    ({"gateway"}, lambda spec: gateway_problems(spec.gateway)),
     ({"gateway", "metallb"}, _fixed_address),
     (
         {"gateway", "images", "metallb", "cni", "network", "nodes"},
         lambda spec: issuer_values_problems(spec.gateway, spec.gateway_context),
     ),
     ({"charts", "cni", "metallb", "gateway"}, lambda spec: mirror_problems(spec, spec.charts.mirror)),
-    ({"processing", "tenants"}, lambda spec: processing_problems(spec.processing, spec.tenants)),
+    ({"processing"}, lambda spec: processing_problems(spec.processing)),
 )
 """Which parts a check looks at, and the check: the predicates are the slices' own, as the policies use them.
 

@@ -13,7 +13,8 @@ from components.core.model import Spec
 from components.core.types import EnvironmentName
 from components.core.versions import matches, minor, parse
 from components.existing_cluster.model import ClusterRequirements
-from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, Traefik
+from components.gateway.listener_sets import own_listeners
+from components.gateway.model import CILIUM_CONTROLLER, CrdBundle, GatewayContext, GatewaySpec, HttpsListener, Traefik
 from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.backup.rules import backup_advice
@@ -46,14 +47,7 @@ from components.residency.model import Residency
 from components.residency.processing import Processing
 from components.stackfile.compatibility import together, untested_advice
 from components.stackfile.installed_charts import wanted_charts
-from components.tenancy.model import TenantSpec
-from components.tenancy.registration.environment import (
-    ClaimedHost,
-    Environment,
-    PublishedGateway,
-    PublishedListener,
-    Versions,
-)
+from components.tenancy.registration.environment import Environment, PublishedGateway, PublishedListener, Versions
 from components.tenancy.registration.model import RegistrationsSpec
 
 KUBELET = (10250, "the kubelet")  # logs, exec and metrics go through it on every node
@@ -84,9 +78,8 @@ class PlatformSpec(Spec):
     metallb: MetalLbSpec
     gateway: GatewaySpec
     charts: ChartsSpec = ChartsSpec()
-    tenants: tuple[TenantSpec, ...] = ()
-    registrations: RegistrationsSpec | None = None
-    """Tenants with a stack of their own, docs/howto/register-a-tenant.md. Default: none are taken."""
+    registrations: RegistrationsSpec = RegistrationsSpec()
+    """Who may register tenants, docs/howto/register-a-tenant.md."""
     processing: Processing = Processing()
 
     @property
@@ -229,6 +222,7 @@ class PlatformSpec(Spec):
     def published(self) -> Environment:
         """What registrations need of this environment. The gateway's address only if the stack file has it."""
         gateway, network = self.gateway, self.network
+        shared = own_listeners(gateway, self.gateway_context)
         return Environment(
             environment=self.environment,
             gateway=PublishedGateway(
@@ -237,14 +231,24 @@ class PlatformSpec(Spec):
                 data_plane_namespace=gateway.pods_namespace,
                 address=str(gateway.address or ""),
                 listeners=tuple(
-                    PublishedListener(name=one.name, port=one.port, hostname=one.hostname, tenant=one.tenant)
-                    for one in gateway.https
+                    PublishedListener(
+                        name=one.name,
+                        port=one.port,
+                        hostname=one.hostname,
+                        tenant=one.tenant if isinstance(one, HttpsListener) else None,
+                        in_set=one not in shared,
+                    )
+                    for one in gateway.listeners
+                    if isinstance(one, HttpsListener) or not one.redirect
                 ),
+                streams=gateway.limits.body_mebibytes is None,
+                counts_requests=isinstance(gateway.install, Traefik),
             ),
             canary_ceiling_percent=gateway.canary_ceiling_percent,
             mtu=solve(self.cni, network.underlay_mtu).pod,
             cni=self.cni.kind,
             dns_names=getattr(self.cni, "l7_proxy", True),
+            enforces_policies=self.cni.enforces_policies,
             admin_tier=getattr(self.cni, "cluster_network_policies", False),
             countries=self.residency.allowed_countries,
             versions=Versions(
@@ -257,13 +261,7 @@ class PlatformSpec(Spec):
             node_networks=network.node_cidrs,
             api_server=network.api_server.host,
             api_ports=self.api_ports,
-            namespaces=tuple(sorted({gateway.namespace, *(one.name for one in self.tenants)})),
-            tenants=tuple(sorted(one.name for one in self.tenants)),
-            hosts=tuple(
-                ClaimedHost(hostname=host, tenant=route.tenant)
-                for route in gateway.all_routes
-                for host in route.hostnames
-            ),
+            namespaces=(gateway.namespace,),
         )
 
     @property

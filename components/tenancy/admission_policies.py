@@ -30,9 +30,16 @@ NDOTS = "2"
 """With Kubernetes' own 5, a pod asks for api.example.no in each domain of its search list first."""
 _MUTATING = parse("1.36")
 """The first Kubernetes that serves MutatingAdmissionPolicy as v1 (KEP-3962)."""
+_VALIDATING = parse("1.30")
 _API = "admissionregistration.k8s.io/v1"
 _STAYS = {"name": "stays", "expression": "object == null || !has(object.metadata.deletionTimestamp)"}
 """Deleting an object with a finalizer is an update, which must work for what was there before."""
+
+
+def holds_contracts(kubernetes: str | None) -> bool:
+    """Whether the API server of this version holds tenants to their contract: ValidatingAdmissionPolicy is v1 since
+    1.30 (KEP-3488). A version that is not known counts."""
+    return kubernetes is None or parse(kubernetes) >= _VALIDATING
 
 
 def admission_manifests(kubernetes: str | None) -> list[Manifest]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from components.core import labels
 from components.core.names import CANARY_RECORD
+from components.tenancy.namespaces import PLATFORM_NAMESPACES, UNCLAIMED_NAMESPACES
 from components.tenancy.registration.contract import GROUP, PLURAL
-from components.tenancy.rules import PLATFORM_NAMESPACES, UNCLAIMED_NAMESPACES
 
 GATEWAY_API = "gateway.networking.k8s.io"
 
@@ -40,6 +40,7 @@ class Rule(NamedTuple):
 
 KINDS: Mapping[str, tuple[Kind, ...]] = {
     "service": (Kind("", "services", "Service"),),
+    "secret": (Kind("", "secrets", "Secret"),),
     "volume": (Kind("", "persistentvolumeclaims", "PersistentVolumeClaim"),),
     "route": (
         Kind(GATEWAY_API, "grpcroutes", "GRPCRoute"),
@@ -297,6 +298,20 @@ RULES: tuple[Rule, ...] = (
         "remove it",
     ),
     Rule(
+        "tenancy-token",
+        "secret",
+        "object.?type.orValue('') != 'kubernetes.io/service-account-token'",
+        "this type is a token that never ends",
+        "use kubectl create token, or a projected volume",
+    ),
+    Rule(
+        "tenancy-disruption",
+        "budget",
+        "!(has(object.spec.maxUnavailable) && string(object.spec.maxUnavailable) in ['0', '0%'])",
+        "spec.maxUnavailable lets no pod go, so no node can be drained",
+        "write maxUnavailable: 1",
+    ),
+    Rule(
         "tenancy-budget",
         "budget",
         "!has(object.spec.minAvailable)",
@@ -322,10 +337,12 @@ RULES: tuple[Rule, ...] = (
         "gateway-parent",
         "route",
         "size(object.?spec.?parentRefs.orValue([])) > 0 && object.spec.parentRefs.all(p, "
-        f"p.?kind.orValue('Gateway') == 'Gateway' && p.?group.orValue('{GATEWAY_API}') == '{GATEWAY_API}' && "
+        f"p.?group.orValue('{GATEWAY_API}') == '{GATEWAY_API}' && "
         "p.?namespace.orValue(request.namespace) == params.spec.gateway.namespace && "
-        "p.name == params.spec.gateway.name && "
-        "p.?sectionName.orValue('') in params.spec.gateway.listeners)",
+        "(p.?sectionName.orValue('') in params.spec.gateway.listenerSet ? "
+        "p.?kind.orValue('Gateway') == 'ListenerSet' && p.name == params.spec.tenant : "
+        "p.?kind.orValue('Gateway') == 'Gateway' && p.name == params.spec.gateway.name && "
+        "p.?sectionName.orValue('') in params.spec.gateway.listeners))",
         "spec.parentRefs has something else than the contract's gateway and its listeners",
         "write the gateway of the contract, and one of its listeners as sectionName",
     ),

@@ -5,10 +5,10 @@ from components.core.manifests import Manifest, secured_namespace
 from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.admission_rules import PRIORITY
 from components.tenancy.network import floor_manifests, network_manifests
+from components.tenancy.quota import limit_spec, priority_spec, quota_spec
 from components.tenancy.registered import in_namespace
 from components.tenancy.registration.environment import Environment
 from components.tenancy.registration.model import SIZES, Registration
-from components.tenancy.render import limit_spec, priority_spec, quota_spec
 from components.tenancy.rights import OWNER_RIGHTS, rights_manifests, roles_manifests
 
 

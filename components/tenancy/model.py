@@ -1,4 +1,4 @@
-"""The stack file's `tenants`: an agency with its own namespace, quota, limits and tiers."""
+"""What a size class of namespaces means, and who owns them."""
 
 from typing import Annotated
 
@@ -6,10 +6,7 @@ from pydantic import AfterValidator, Field
 
 from components.core.model import Spec
 from components.core.quantities import Quantity
-from components.core.types import DnsLabel, Port, RefusedError
-
-GATEWAY = "gateway"
-"""Name of the platform's gateway in `allowFrom`. No tier may have this name."""
+from components.core.types import RefusedError
 
 
 def _group(value: str) -> str:
@@ -20,13 +17,6 @@ def _group(value: str) -> str:
 
 Group = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S+$"), AfterValidator(_group)]
 """A group or user, as the API server's authentication gives it."""
-
-
-class Owner(Spec):
-    """The agency's group, which gets the role `tenant-owner` in the namespace."""
-
-    group: Group
-    """Name of the group, as the API server's authentication gives it."""
 
 
 class Quota(Spec):
@@ -60,25 +50,3 @@ class Limits(Spec):
     default_request_ephemeral_storage: Quantity = "256Mi"
     default_ephemeral_storage: Quantity = "1Gi"
     max_ephemeral_storage: Quantity = "10Gi"
-
-
-class Tier(Spec):
-    """A part of the tenant's application: pods labelled `vds-platform.no/tier: <name>`."""
-
-    name: DnsLabel
-    """Its name, which other tiers use in `allowFrom`."""
-    port: Port
-    """TCP port of its pods, not of the Service."""
-    allow_from: tuple[DnsLabel, ...] = ()
-    """Tiers that may call it, or `gateway`. Default: none."""
-
-
-class TenantSpec(Spec):
-    """One entry of the stack file's `tenants`."""
-
-    name: DnsLabel
-    """Name of the tenant and of its namespace."""
-    owner: Owner
-    quota: Quota = Quota()
-    limits: Limits = Limits()
-    tiers: tuple[Tier, ...] = Field(min_length=1)

@@ -10,8 +10,11 @@ from components.core.manifests import Manifest, manifest
 from components.tenancy.registered import in_namespace
 from components.tenancy.registration.contract import GROUP, PLURAL
 from components.tenancy.registration.model import CI_ACCOUNT, Registration
-from components.tenancy.render import READ, WRITE, Rights
 
+Rights = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
+"""API group, resources, verbs."""
+READ = ("get", "list", "watch")
+WRITE = (*READ, "create", "update", "patch", "delete")
 EXEC = "tenancy-exec"
 """Id of the exception that lets people of a tenant run commands in its pods."""
 OWNER, CI, COMMANDS = "tenant-owner", "tenant-ci", "tenant-exec"

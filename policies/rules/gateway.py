@@ -146,15 +146,15 @@ def only_redirects(gateway: ManifestView, listener: Fields, routes: Sequence[Man
 
 class CanarySettings(Settings):
     ceiling_percent: int | None = Field(default=None, ge=1, le=100)
-    """The most a canary may get; else a component's `canaryCeilingPercent`, else 50."""
+    """The most a canary may get; else `canaryCeilingPercent` of the contract, else 50."""
 
 
 @policy(
     id="gateway-canary",
-    title="A canary gets at most the stack's ceiling of a route's traffic.",
+    title="A canary gets at most the ceiling of a route's traffic.",
     severity=MEDIUM,
     framework=PLATFORM,
-    reference="gateway.canaryCeilingPercent of the stack file",
+    reference="canaryCeilingPercent of the registration",
     why="A canary is a trial on some users; one with most of the traffic is a release without one.",
     remedy="Lower the canary's weight, or make it the stable backend.",
     kinds=ROUTES,

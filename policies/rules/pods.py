@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from components.core.endpoints import image_registry
 from components.core.finding import Finding
-from components.tenancy.rules import UNCLAIMED_NAMESPACES
+from components.tenancy.namespaces import UNCLAIMED_NAMESPACES
 from policies.policy import CIS, CRITICAL, HIGH, NSA, Namespaces, Object, Stack, policy
 from policies.workloads import WORKLOADS, containers, images, pod_specs
 

@@ -10,11 +10,9 @@ from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
 from components.pools.model import Helm
 from components.pools.render import metallb_manifests, metallb_namespace, metallb_values, network_policies
-from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.bundle import namespace_manifests
 from components.tenancy.network import floor_manifests
-from components.tenancy.render import tenant_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, to_yaml
 from tests.support.registrations import environment, registration
@@ -35,22 +33,10 @@ def test_pools_and_advertisements_are_what_they_were(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
-def test_gateway_and_routes_are_what_they_were(name: str) -> None:
+def test_gateway_and_redirects_are_what_they_were(name: str) -> None:
     platform = stack(name)
     policies = gateway_policies(platform.gateway, platform.gateway_context)
     assert_golden(f"{name}-gateway.yaml", to_yaml([*policies, *gateway_manifests(platform)]))
-
-
-@pytest.mark.parametrize(("name", "tenant"), [("lab", "butikk"), ("oslo", "butikk"), ("oslo", "skjema")])
-def test_a_tenants_bundle_is_what_it_was(name: str, tenant: str) -> None:
-    platform = stack(name)
-    spec = next(found for found in platform.tenants if found.name == tenant)
-    bundle = tenant_manifests(spec, gateway_namespace=platform.gateway.namespace)
-    assert_golden(f"{name}-tenant-{tenant}.yaml", to_yaml(bundle))
-
-
-def test_what_is_refused_of_tenants_is_what_it_was() -> None:
-    assert_golden("tenant-admission.yaml", to_yaml([admission_policy(), admission_binding()]))
 
 
 def test_what_is_refused_of_registered_tenants_is_what_it_was() -> None:

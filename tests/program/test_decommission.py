@@ -79,7 +79,7 @@ def test_what_the_cluster_has_of_a_node_stays_in_the_state_while_the_node_may_no
 def test_what_has_pods_goes_before_any_node_leaves():
     for program in (run_program("oslo", bootstrap_data(), kubeconfig=None, **BOOTSTRAP_SECRETS), committed("lab")):
         decommissions = {item.urn for item in program.decommissions}
-        for part in ("Tenant", "MetalLb", "Gateway"):
+        for part in ("Registrations", "MetalLb", "Gateway"):
             made = [item for item in program.resources.values() if f":{part}$" in item.urn and item.custom]
             assert made
             for item in made:

@@ -1,24 +1,19 @@
-"""Pools, gateway and tenants as the program declares them: the manifests' own bytes, and what comes after what."""
+"""Pools and gateway as the program declares them: the manifests' own bytes, and what comes after what."""
 
-import json
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from components.core import labels
 from components.core.manifests import key
 from components.pools.render import metallb_manifests
-from components.stackfile.parsing import parse
-from components.tenancy.admission import admission_binding, admission_policy
-from components.tenancy.render import tenant_manifests
 from tests.support.certificates import authority
 from tests.support.manifests import gateway_manifests
 from tests.support.modules import CILIUM, pinned
 from tests.support.program import Declared, Program, committed, run_program
 from tests.support.schemas import crd_errors
-from tests.support.stacks import ROOT, stack, stack_data
+from tests.support.stacks import stack, stack_data
 
 
 def objects(program: Program) -> dict[tuple[str, str, str, str], Declared]:
@@ -41,39 +36,23 @@ def after(program: Program, item: Declared) -> set[str]:
     return found
 
 
-def behind_cilium(*, managed: bool) -> dict[str, Any]:
-    """Oslo's stack file with Cilium for a gateway, installed by the platform or by the provider."""
+def behind_cilium() -> dict[str, Any]:
+    """Oslo's stack file with Cilium for a gateway."""
     data = stack_data("oslo")
     data["gateway"] |= {"install": {"kind": "existing"}, "controllerName": "io.cilium/gateway-controller"}
-    if managed:
-        data["cni"]["gatewayApi"] = True
-    else:
-        carried = {"podMtu": 1450, "layers": ["vxlan"], "serviceProxy": "ebpf", "networkPolicies": True}
-        data["cni"] = {"kind": "unmanaged", "name": "Cilium of the provider", **carried}
+    data["cni"]["gatewayApi"] = True
     return data
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
 def test_what_is_declared_is_what_was_rendered(name: str) -> None:
     platform, declared = stack(name), objects(committed(name))
-    edge = platform.gateway
     rendered = [
         *metallb_manifests(platform.metallb, platform.metallb_context),
         *gateway_manifests(platform),
-        admission_policy(),
-        admission_binding(),
-        *(made for t in platform.tenants for made in tenant_manifests(t, gateway_namespace=edge.pods_namespace)),
     ]
     for made in rendered:
         assert declared[key(made)].inputs == made
-
-
-def test_routes_come_after_the_gateway_and_their_tenants_namespace() -> None:
-    program = committed("oslo")
-    routes = [item for item in program.of(":HTTPRoute") if item.name.startswith("gateway-route-")]
-    assert len(routes) == 2
-    for route in routes:
-        assert {"gateway-gateway", f"{route.inputs['metadata']['namespace']}-namespace"} <= after(program, route)
 
 
 @pytest.mark.parametrize("name", ["lab", "oslo"])
@@ -92,48 +71,6 @@ def test_the_gateway_waits_for_its_data_plane_and_programs_itself() -> None:
     assert made.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == (
         '["condition=Programmed", "jsonpath={.status.addresses[0].value}"]'
     )
-
-
-@pytest.mark.parametrize("managed", [True, False], ids=["ours", "the provider's"])
-def test_where_cilium_is_the_gateway_tenants_let_its_identity_in(*, managed: bool) -> None:
-    data = behind_cilium(managed=managed)
-    platform, program = parse(data, base_dir=ROOT), run_program("oslo", data)
-    fences = [item for item in program.of(":CiliumNetworkPolicy") if "::metallb-" not in item.urn]
-    entrances = {
-        (tenant.name, tier.name, str(tier.port))
-        for tenant in platform.tenants
-        for tier in tenant.tiers
-        if "gateway" in tier.allow_from
-    }
-    assert len(entrances) == len(fences) == 3
-    let_in = set()
-    for item in fences:
-        namespace, spec = item.inputs["metadata"]["namespace"], item.inputs["spec"]
-        [rule] = spec["ingress"]
-        assert rule["fromEntities"] == ["ingress"]
-        [[port]] = [entry["ports"] for entry in rule["toPorts"]]
-        let_in.add((namespace, spec["endpointSelector"]["matchLabels"][labels.TIER], port["port"]))
-        assert {*(["cni-cilium"] if managed else []), f"{namespace}-namespace"} <= after(program, item)
-    assert let_in == entrances
-    edge = platform.gateway.namespace
-    assert not [fence.name for fence in program.of(":NetworkPolicy") if edge in json.dumps(fence.inputs["spec"])]
-
-
-@pytest.mark.parametrize("managed", [True, False], ids=["ours", "the provider's"])
-def test_tenants_behind_ciliums_gateway_are_declared_as_they_were_rendered(*, managed: bool) -> None:
-    data = behind_cilium(managed=managed)
-    rendered = [
-        made
-        for tenant in parse(data, base_dir=ROOT).tenants
-        for made in tenant_manifests(tenant, gateway_namespace=None)
-    ]
-    program = run_program("oslo", data)
-    declared = objects(program)
-    for made in rendered:
-        assert declared[key(made)].inputs == made
-    ours = [item for item in declared.values() if "::metallb-" not in item.urn]
-    fences = [item for item in ours if item.inputs["kind"].endswith("NetworkPolicy")]
-    assert len(fences) == len([made for made in rendered if made["kind"].endswith("NetworkPolicy")])
 
 
 def test_pools_wait_for_the_webhook_that_would_refuse_them() -> None:
@@ -158,15 +95,7 @@ def test_where_somebody_else_runs_them_nothing_is_installed() -> None:
     assert [item.inputs["name"] for item in program.of(":Release")] == ["cilium"]
     assert program.of(":Deployment") == []
     namespaces = {item.inputs["metadata"]["name"] for item in program.of(":Namespace")}
-    assert namespaces == {"butikk", "skjema"}
-
-
-def test_a_tenants_fence_is_made_inside_its_namespace() -> None:
-    program = committed("lab")
-    inside: list[Any] = [item for item in program.resources.values() if "::butikk-" in item.urn]
-    assert len(inside) == 13
-    for item in inside:
-        assert item.name == "butikk-namespace" or "butikk-namespace" in after(program, item)
+    assert namespaces == set()
 
 
 # --- certificates in one run -----------------------------------------------------------------------------
@@ -180,7 +109,7 @@ def by_acme(solver: dict[str, Any]) -> dict[str, Any]:
         {"name": "http", "port": 80, "protocol": "HTTP", "redirect": "https"},
         {"name": "a", "port": 443, "protocol": "HTTPS", "hostname": "butikk.example.no", "certificateSecret": "a"},
     ]
-    data["gateway"] |= {"issuer": issuer, "listeners": listeners, "routes": data["gateway"]["routes"][:1]}
+    data["gateway"] |= {"issuer": issuer, "listeners": listeners}
     return data
 
 
@@ -193,7 +122,6 @@ def test_acme_over_http_comes_after_everything_that_it_needs() -> None:
         "gateway-gateway",
         "gateway-redirect-http",
         "gateway-certificate-a",
-        "gateway-route-butikk-butikk-api",
     ]
     for first, then in pairwise(order):
         assert first in after(program, made[then]), (first, then)
@@ -234,11 +162,11 @@ def test_the_dns_records_to_make_are_an_output() -> None:
     data["gateway"]["address"] = "198.51.100.201"
     found = run_program("oslo", data).outputs["gateway"]
     assert found["address"] == "198.51.100.201"
-    assert found["dnsRecords"] == dict.fromkeys(("butikk.example.no", "skjema.example.no"), "198.51.100.201")
+    assert found["dnsRecords"] == {"*.example.no": "198.51.100.201"}
 
 
 def test_ciliums_gateway_opens_no_port_on_nodes_either() -> None:
-    program = run_program("oslo", behind_cilium(managed=True))
+    program = run_program("oslo", behind_cilium())
     [config] = program.of(":CiliumGatewayClassConfig")
     assert config.inputs["spec"]["service"]["allocateLoadBalancerNodePorts"] is False
     assert crd_errors(config.inputs, CILIUM, pinned("cilium")) == []
@@ -247,15 +175,3 @@ def test_ciliums_gateway_opens_no_port_on_nodes_either() -> None:
     where = config.inputs["metadata"]
     assert (reference["name"], reference["namespace"]) == (where["name"], where["namespace"])
     assert {"gateway-class-config", "gateway-namespace"} <= after(program, gateway_class)
-
-
-def test_the_engine_keeps_the_weights_of_a_canary_with_steps_and_of_no_other() -> None:
-    data = stack_data("oslo")
-    [route] = [one for one in data["gateway"]["routes"] if one.get("canary")]
-    fixed = objects(run_program("oslo", data))
-    route["canary"] = {"service": route["canary"]["service"], "port": 8080, "steps": [5, 50, 100]}
-    stepped = objects(run_program("oslo", data))
-    [place] = [place for place in fixed if place[1:] == ("HTTPRoute", route["tenant"], route["name"])]
-    assert fixed[place].ignore_changes == ()
-    assert stepped[place].ignore_changes == tuple(f"spec.rules[0].backendRefs[{n}].weight" for n in (0, 1))
-    assert [place for place in stepped if stepped[place].ignore_changes != fixed[place].ignore_changes] == [place]

@@ -141,7 +141,7 @@ def test_the_cnis_chart_waits_for_the_first_control_plane_and_its_agents_for_eve
     assert named(program, "osl-cp-1-upgrade").urn in named(program, "cni-cilium").depends_on
     agents = named(program, "cni-agents-cilium")
     assert members <= agents.depends_on
-    for name in ("metallb-namespace", "gateway-namespace", "butikk-namespace"):
+    for name in ("metallb-namespace", "gateway-namespace", "registrations-kind"):
         assert {agents.urn, *members} <= named(program, name).depends_on
 
 
@@ -354,16 +354,16 @@ def test_the_pack_finds_nothing_wrong_with_the_first_preview_of_a_bootstrap():
 
 
 def test_what_is_wrong_in_a_cluster_that_is_still_to_be_made_is_found_by_what_was_asked_for():
-    resources = [item for item in shown(run()) if not item.type.endswith(":ResourceQuota")]
+    resources = [item for item in shown(run()) if not item.type.endswith(":HTTPRoute")]
     found = violations(ENGINE_POLICIES, resources)
-    assert {(item.policy, item.mandatory) for item in found} == {("tenancy-quota", True)}
+    assert {(item.policy, item.mandatory) for item in found} == {("gateway-tls", True)}
 
 
 def test_objects_that_nobody_showed_are_named_and_stop_nothing():
     resources = [item._replace(asked=item.configured) for item in shown(run())]
     found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("stack-judged", False)}
-    assert any("HTTPRoute gateway-route-butikk-butikk-api: is not judged yet" in item.message for item in found)
+    assert any("HTTPRoute gateway-redirect-http: is not judged yet" in item.message for item in found)
 
 
 def test_labels_are_set_on_members_before_the_gateways_pods_are_scheduled_by_them():
@@ -406,6 +406,7 @@ def test_another_patch_of_kubernetes_is_an_update_of_every_members_packages_and_
     changed = {item.name for urn, item in after.resources.items() if seen(item) != seen(before.resources[urn])}
     nodes = [node.name for node in bootstrap().nodes]
     expected = {f"{node}-{what}" for node in nodes for what in ("packages", "upgrade", "member")}
+    expected |= {"registrations-environment"}  # has the version, for registrations
     assert changed - {"kubeadm"} == expected | {f"osl-w-{number}-decommission" for number in (1, 2)}
 
 

@@ -82,12 +82,12 @@ def counts(seen: Seen) -> dict[str, int]:
     return {op: len(urns) for op, urns in seen.verdict["changes"].items()}
 
 
-def test_one_weight_is_one_update_and_needs_no_secret(project: Project) -> None:
-    text = project.text().replace("weight: 90", "weight: 80").replace("weight: 10 }", "weight: 20 }")
+def test_one_range_of_a_pool_is_one_update_and_needs_no_secret(project: Project) -> None:
+    text = project.text().replace("198.51.100.200-198.51.100.220", "198.51.100.200-198.51.100.219")
     seen = project.preview(project.change({STACK: text}))
     assert (seen.code, seen.verdict["complete"], seen.verdict["violations"]) == (0, True, [])
-    assert "## ✅ `oslo`: 1 updated" in seen.comment
-    assert "+ spec.rules[0].backendRefs[api-canary].weight: 20" in seen.comment
+    assert "## ✅ `oslo`: 3 updated" in seen.comment  # the pool, and what waits until it is announced
+    assert "198.51.100.200-198.51.100.219" in seen.comment
     assert not [op for op, number in counts(seen).items() if number and op != "update"], seen.verdict["changes"]
     assert "a secret, not read" not in seen.comment + seen.saved
 

@@ -96,7 +96,7 @@ def test_what_somebody_reads_is_changed_in_place():
     assert provider.inputs["enableSecretMutable"] == "true"
 
 
-def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
+def test_the_network_waits_for_every_node_and_registrations_wait_for_the_network():
     program = committed("lab")
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     members = {command.urn for command in program.of("remote:Command") if command.name.endswith("-membership")}
@@ -104,8 +104,8 @@ def test_the_network_waits_for_every_node_and_tenants_wait_for_the_network():
     assert {release.urn, *members} <= agents.depends_on
     (operator,) = program.of("DeploymentPatch")
     assert (operator.inputs["metadata"]["name"], operator.depends_on) == ("cilium-operator", agents.depends_on)
-    (namespace,) = [item for item in program.of("core/v1:Namespace") if item.name == "butikk-namespace"]
-    assert {release.urn, agents.urn, operator.urn} <= namespace.depends_on
+    (kind,) = [item for item in program.resources.values() if item.name == "registrations-kind"]
+    assert {release.urn, agents.urn, operator.urn} <= kind.depends_on
 
 
 def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_ready():
@@ -207,15 +207,6 @@ def test_pods_on_every_node_are_waited_for_again_with_every_revision_of_their_ch
     assert any(urn.endswith(f"::{chart}") for urn in wait.depends_on)
     assert wait.wait == "600s"
     assert wait.on_error == ("explain-failure",)
-
-
-def test_routes_wait_for_the_namespaces_that_they_go_into():
-    program = committed("lab")
-    (namespace,) = [item.urn for item in program.of("core/v1:Namespace") if item.name == "butikk-namespace"]
-    routes = [item for item in program.of(":HTTPRoute") if item.name.startswith("gateway-route-")]
-    assert routes
-    for route in routes:
-        assert namespace in route.depends_on
 
 
 def test_every_child_belongs_to_its_component():

@@ -1,10 +1,10 @@
-"""What an environment that takes registrations declares for them."""
+"""What an environment declares for the registrations of tenants."""
 
 import json
-from typing import Any
 
 import pytest
 
+from components.core.labels import TENANT
 from components.stackfile.registration import published
 from components.tenancy.bundle import cluster_manifests
 from components.tenancy.registration.administration import ADMINISTRATOR
@@ -31,8 +31,7 @@ def test_the_environment_publishes_what_registrations_need(lab: Program) -> None
     assert known.environment == platform.published
     assert known.residency == platform.residency
     assert (known.environment.environment, known.environment.mtu) == ("lab", 1450)
-    assert known.environment.tenants == ("butikk",)
-    assert [(one.hostname, one.tenant) for one in known.environment.hosts] == [("butikk.example.no", "butikk")]
+    assert known.environment.namespaces == ("gateway-system",)
     assert [one.hostname for one in known.environment.gateway.listeners] == ["*.example.no"]
 
 
@@ -65,18 +64,16 @@ def test_the_gateways_own_address_is_published(lab: Program) -> None:
 
 
 def test_administrators_of_tenants_are_restricted_before_they_are_bound() -> None:
-    made = of_registrations(run_program("lab", with_registrations({"administrators": ["tenant-administrators"]})))
+    administrated = stack_data("lab") | {"registrations": {"administrators": ["tenant-administrators"]}}
+    made = of_registrations(run_program("lab", administrated))
     binding = made["ClusterRoleBinding", ADMINISTRATOR]
     assert [one["name"] for one in binding.inputs["subjects"]] == ["tenant-administrators"]
     restriction = made["ValidatingAdmissionPolicyBinding", ADMINISTRATOR]
     assert restriction.urn in binding.depends_on
 
 
-def test_an_environment_without_registrations_has_nothing_of_it() -> None:
-    assert of_registrations(run_program("lab", with_registrations(None))) == {}
-
-
-def with_registrations(value: Any) -> dict[str, Any]:
-    data = stack_data("lab")
-    data.pop("registrations")
-    return data if value is None else {**data, "registrations": value}
+def test_without_a_word_an_environment_takes_registrations_and_has_no_namespace_of_a_tenant(lab: Program) -> None:
+    assert "registrations" not in stack_data("lab")
+    assert ("ClusterRoleBinding", ADMINISTRATOR) not in of_registrations(lab)
+    assert not [one for one in lab.of("core/v1:Namespace") if TENANT in one.inputs["metadata"]["labels"]]
+    assert "tenants" not in lab.outputs

@@ -1,6 +1,5 @@
 """The law: everything that load() takes is rendered into objects that the pack and the CRDs take."""
 
-import json
 from typing import Any
 
 from hypothesis import given
@@ -9,17 +8,13 @@ from hypothesis import strategies as st
 from components.core.manifests import Manifest
 from components.gateway.model import GatewayContext, GatewaySpec
 from components.gateway.render import gateway, gateway_class
-from components.gateway.routes import tenant_routes
 from components.gateway.rules import gateway_problems
 from components.pools.model import MetalLbSpec
 from components.pools.render import metallb_manifests
 from components.pools.rules import metallb_problems
-from components.tenancy.model import TenantSpec
-from components.tenancy.render import tenant_manifests
-from components.tenancy.rules import tenancy_problems
 from policies.engine import ENGINE_POLICIES
 from tests.support.examples import examples
-from tests.support.modules import CILIUM, GATEWAY_API, METALLB, pinned
+from tests.support.modules import GATEWAY_API, METALLB, pinned
 from tests.support.policy import Resource, violations
 from tests.support.schemas import crd_errors
 from tests.support.stacks import stack
@@ -83,30 +78,7 @@ def metallbs(draw: st.DrawFn) -> MetalLbSpec | None:
 
 
 @st.composite
-def tenants(draw: st.DrawFn) -> list[TenantSpec]:
-    made = []
-    for name in draw(st.lists(names, min_size=1, max_size=3, unique=True)):
-        tiers = draw(st.lists(names, min_size=1, max_size=4, unique=True))
-        callers = st.lists(st.sampled_from([*tiers, "gateway"]), max_size=3, unique=True)
-        data = {
-            "name": name,
-            "owner": {"group": draw(names)},
-            "tiers": [{"name": tier, "port": draw(ports), "allowFrom": draw(callers)} for tier in tiers],
-        }
-        made.append(TenantSpec.model_validate(data))
-    return made
-
-
-MATCHES = (
-    [{"pathPrefix": "/api"}, {"method": "GET", "headers": {"X-Beta": "yes"}}],
-    [{"path": "/a", "query": {"beta": "1"}}],
-)
-
-
-@st.composite
-def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
-    agencies = draw(tenants())
-    backend = st.fixed_dictionaries({"service": names, "port": ports, "weight": st.integers(0, 1_000_000)})
+def gateways(draw: st.DrawFn) -> GatewaySpec:
     listener = st.one_of(
         st.fixed_dictionaries(
             {"name": names, "port": ports, "protocol": st.just("HTTP")}, optional={"plainText": st.just(EXCUSED)}
@@ -115,28 +87,11 @@ def gateways(draw: st.DrawFn) -> tuple[GatewaySpec, list[TenantSpec]]:
             {"name": names, "port": ports, "protocol": st.just("HTTPS"), "certificateSecret": names, "hostname": hosts}
         ),
     )
-    route = st.fixed_dictionaries(
-        {
-            "name": names,
-            "tenant": st.sampled_from([agency.name for agency in agencies]),
-            "hostnames": st.lists(hosts, min_size=1, max_size=2, unique=True),
-        },
-        optional={
-            "canary": backend,
-            "matches": st.sampled_from(MATCHES),
-            "timeouts": st.just({"requestSeconds": 10, "backendSeconds": 5}),
-            "mirror": st.just({"service": "copy", "port": 80, "percent": 5}),
-            "addHeaders": st.dictionaries(
-                st.sampled_from(["X-A", "X-B"]), st.from_regex(r"[a-z-]{1,9}", fullmatch=True)
-            ),
-        },
-    )
     data: dict[str, Any] = {
         "install": {"kind": "existing"},
         "listeners": draw(st.lists(listener, min_size=1, max_size=3, unique_by=lambda made: made["name"])),
-        "routes": [{**found, "stable": draw(backend)} for found in draw(st.lists(route, max_size=4))],
     }
-    return GatewaySpec.model_validate(data), agencies
+    return GatewaySpec.model_validate(data)
 
 
 @examples(30)
@@ -157,31 +112,13 @@ def test_pools_that_load_takes_pass_the_pack_and_pools_that_it_refuses_do_not(sp
         assert crd_errors(made, METALLB, pinned("metallb")) == []
 
 
-@examples(15)  # of up to twelve tiers each
-@given(tenants(), st.sampled_from(["gateway-system", None]))
-def test_every_tenant_that_load_takes_passes_the_pack(
-    agencies: list[TenantSpec], gateway_namespace: str | None
-) -> None:
-    """Behind a gateway of pods in a namespace, and behind Cilium's own (None)."""
-    if list(tenancy_problems(agencies)):
-        return
-    bundle = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)]
-    assert violations(ENGINE_POLICIES, resources(*bundle)) == []
-    for made in bundle:
-        if made["apiVersion"].startswith("cilium.io/"):
-            assert crd_errors(made, CILIUM, pinned("cilium")) == []
-    again = [made for agency in agencies for made in tenant_manifests(agency, gateway_namespace=gateway_namespace)]
-    assert json.dumps(bundle) == json.dumps(again)
-
-
 @examples(30)
 @given(gateways())
-def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(made: tuple[GatewaySpec, list[TenantSpec]]) -> None:
-    spec, agencies = made
-    judged = {"gateway-weights", "gateway-hostname-owner", "gateway-tls", "gateway-canary"}
-    refused = {problem.rule for problem in gateway_problems(spec, agencies)} & judged
+def test_every_gateway_that_load_takes_passes_the_pack_and_the_crds(spec: GatewaySpec) -> None:
+    judged = {"gateway-hostname-owner", "gateway-tls"}
+    refused = {problem.rule for problem in gateway_problems(spec)} & judged
     around = GatewayContext()
-    manifests = [gateway_class(spec, around), gateway(spec, around), *tenant_routes(spec, around)]
+    manifests = [gateway_class(spec, around), gateway(spec, around)]
     assert {violation.policy for violation in violations(ENGINE_POLICIES, resources(*manifests))} == refused
     for manifest in manifests:
         assert crd_errors(manifest, GATEWAY_API, pinned("gateway-api")) == []

@@ -7,7 +7,7 @@ import yaml
 from components.core.manifests import Manifest
 from components.gateway.listener_sets import listener_sets
 from components.gateway.render import gateway, gateway_class
-from components.gateway.routes import redirect_route, redirects, tenant_routes
+from components.gateway.routes import redirect_route, redirects
 from components.stackfile.spec import PlatformSpec
 
 
@@ -17,7 +17,7 @@ def to_yaml(items: Iterable[Manifest]) -> str:
 
 
 def gateway_manifests(platform: PlatformSpec) -> list[Manifest]:
-    """GatewayClass, Gateway and all routes, in the order of creation."""
+    """GatewayClass, Gateway, ListenerSets and redirects, in the order of creation."""
     spec, context = platform.gateway, platform.gateway_context
     sent_on = [redirect_route(listener, spec) for listener in redirects(spec)]
     return [
@@ -25,5 +25,4 @@ def gateway_manifests(platform: PlatformSpec) -> list[Manifest]:
         gateway(spec, context),
         *listener_sets(spec, context),
         *sent_on,
-        *tenant_routes(spec, context),
     ]

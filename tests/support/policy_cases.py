@@ -262,7 +262,7 @@ CASES: dict[str, Case] = {
     "gateway-canary": Case(
         [route(90, 10)],
         [named_route(["stable", 40], ["api-canary", 60])],
-        "HTTPRoute agency/r: its canary gets 60 of 100, 60 %, and the stack's ceiling is 50 %",
+        "HTTPRoute agency/r: its canary gets 60 of 100, 60 %, and the ceiling is 50 %",
         [named_route(["stable", 40], ["api-canary", UNKNOWN])],
     ),
     "gateway-reference-grant": Case(

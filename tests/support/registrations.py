@@ -47,9 +47,7 @@ ENVIRONMENT: dict[str, Any] = {
     "serviceNetworks": ["10.96.0.0/16"],
     "nodeNetworks": ["192.0.2.0/24"],
     "apiServer": "192.0.2.10",
-    "namespaces": ["kube-system", "gateway-system", "skjema"],
-    "tenants": ["skjema"],
-    "hosts": [{"hostname": "skjema.example.no", "tenant": "skjema"}],
+    "namespaces": ["gateway-system"],
 }
 
 RESIDENCY: dict[str, Any] = {

@@ -4,11 +4,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from components.core.manifests import Manifest
 from components.gateway.canary import weights
 from components.gateway.canary.model import Source
 from components.gateway.canary.route import canary_route
 from components.gateway.canary.traffic import Seen, Totals
-from components.gateway.model import GatewaySpec
+from components.gateway.model import Route
 from components.gateway.routes import http_route
 from components.kubernetes_api import ApiError
 from vds.canary.running import Canaried
@@ -18,20 +19,25 @@ Share = Callable[[int], float]
 """From the canary's percentage to its part of the requests that are bad."""
 
 
-def gateway(**canary: Any) -> GatewaySpec:
-    """A gateway with one route, whose canary has steps."""
+def route(**canary: Any) -> Route:
+    """A route whose canary has steps."""
     plan = {"service": "api-canary", "port": 8080, "steps": [5, 25, 100], "hold": "1m", "interval": "10s", **canary}
-    route = {
-        "name": "api",
-        "tenant": "butikk",
-        "hostnames": ["butikk.example.no"],
-        "addHeaders": {"X-Region-Context": "no-osl-1"},
-        "stable": {"service": "api-stable", "port": 8080, "weight": 100},
-        "canary": plan,
-    }
-    https = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": "*.example.no", "certificateSecret": "tls"}
-    install = {"kind": "traefik", "version": "3.7.9"}
-    return GatewaySpec.model_validate({"install": install, "listeners": [https], "routes": [route]})
+    return Route.model_validate(
+        {
+            "name": "api",
+            "namespace": "butikk",
+            "tenant": "butikk",
+            "hostnames": ["butikk.example.no"],
+            "addHeaders": {"X-Region-Context": "no-osl-1"},
+            "stable": {"service": "api-stable", "port": 8080, "weight": 100},
+            "canary": plan,
+        }
+    )
+
+
+def manifest(**canary: Any) -> Manifest:
+    """The same as an HTTPRoute on the gateway."""
+    return http_route(route(**canary), [{"name": "public", "namespace": "gateway-system"}])
 
 
 class MemoryApi:
@@ -39,17 +45,15 @@ class MemoryApi:
 
     host = "https://memory"
 
-    def __init__(self, spec: GatewaySpec) -> None:
+    def __init__(self, made: Manifest) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
         self.version = 0
         self.writes = 0
         self.before: Callable[[int], None] = lambda _: None
         """Called with the number of each write before it is done."""
-        for route in spec.routes:
-            made = http_route(route, spec)
-            owned = {"f:metadata": {"f:annotations": {}, "f:labels": {}}, "f:spec": {"f:rules": {}, "f:hostnames": {}}}
-            made["metadata"]["managedFields"] = [{"manager": "pulumi-1", "operation": "Apply", "fieldsV1": owned}]
-            self._put(f"/apis/{made['apiVersion']}/namespaces/{route.tenant}/httproutes/{route.name}", made)
+        owned = {"f:metadata": {"f:annotations": {}, "f:labels": {}}, "f:spec": {"f:rules": {}, "f:hostnames": {}}}
+        made["metadata"]["managedFields"] = [{"manager": "pulumi-1", "operation": "Apply", "fieldsV1": owned}]
+        self._put(f"/apis/{made['apiVersion']}/namespaces/butikk/httproutes/{made['metadata']['name']}", made)
 
     def request(self, method: str, path: str, body: Any = None, *, query: Any = (), content_type: str = "") -> Any:  # noqa: ARG002  all requests are JSON
         """One request, as an API server answers it."""
@@ -84,8 +88,7 @@ class Rollout:
     """A canary, its cluster, a clock, and traffic of so many requests a second."""
 
     def __init__(self, *, rate: int = 200, failing: Share = lambda _: 0.0, slow: Share = lambda _: 0.0, **canary: Any):
-        self.spec = gateway(**canary)
-        self.api = MemoryApi(self.spec)
+        self.api = MemoryApi(manifest(**canary))
         self.clock, self.counted_at, self.rate = 1000.0, 1000.0, rate
         self.failing, self.slow = failing, slow
         self.seen = {"stable": [0.0, 0.0, 0.0], "canary": [0.0, 0.0, 0.0]}

@@ -140,7 +140,7 @@ config:
           protocol: HTTPS
           hostname: {_quoted(f"*.{answers.domain}")}
           certificateSecret: wildcard # `issuer` says who makes it; the default is the stack's secret `certificates`
-    registrations: {{}} # tenants have files of their own: run `vds tenant new`. docs/howto/register-a-tenant.md
+    # Tenants have registrations of their own: run `vds tenant new`. docs/howto/register-a-tenant.md
 """
 
 

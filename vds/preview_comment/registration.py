@@ -19,7 +19,6 @@ from components.tenancy.registration.contract import contract
 from components.tenancy.registration.environment import Environment
 from components.tenancy.registration.model import SIZES, Registration
 from components.tenancy.registration.rules import removed_namespaces
-from components.tenancy.render import tenant_manifests
 from vds.preview_comment.objects import compared
 from vds.preview_comment.report import ATTENTION, StackReport, difference
 
@@ -86,11 +85,6 @@ def registration_report(
         *cluster_manifests(environment),
         *_places(environment),
         *(item for one in registered for item in _objects(one, environment)),
-        *(
-            item
-            for tenant in spec.tenants
-            for item in tenant_manifests(tenant, gateway_namespace=environment.gateway.data_plane_namespace)
-        ),
     ]
     was = _objects(old, environment) if old else []
     preview, reach = compared(was, _objects(new, environment), around, {"all": {"today": today.isoformat()}})
@@ -156,7 +150,6 @@ def _sizes(old: Registration | None, new: Registration) -> Iterator[str]:
 
 def _together(registered: Sequence[Registration], spec: PlatformSpec, capacity: Capacity | None) -> Iterator[str]:
     quotas = [SIZES[one.size][0] for each in registered for one in each.namespaces.values()]
-    quotas += [tenant.quota for tenant in spec.tenants]
     yield f"all tenants of {spec.environment} together: {_amounts(quotas)}"
     if capacity is None:
         yield "not compared with the nodes, because their facts are not known"

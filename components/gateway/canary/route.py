@@ -1,4 +1,4 @@
-"""A route whose canary has steps, as the HTTPRoute itself says it: stack files and agencies write the same. Pure.
+"""A route whose canary has steps, as the HTTPRoute itself says it. Pure.
 
 What an agency wrote is not trusted: it is read with the schema of the stack file and within limits.
 """

@@ -28,6 +28,14 @@ class ContractGateway(Spec):
     name: str
     listeners: tuple[str, ...]
     """Listeners that take the tenant's host names."""
+    listener_set: tuple[str, ...] = ()
+    """Those of them in the tenant's ListenerSet, which has the tenant's name, in the gateway's namespace."""
+    hosts: tuple[str, ...] = ()
+    """Host names of these listeners. Empty if one of them takes every host."""
+    streams: bool = True
+    """Whether the gateway sends requests and answers on while they arrive, as gRPC needs it."""
+    counts_requests: bool = True
+    """Whether it counts requests, as canaries with steps need it."""
     address: str
     """Empty until the gateway has one."""
     data_plane_namespace: str
@@ -78,10 +86,11 @@ def contract_spec(registration: Registration, namespace: str, environment: Envir
     """What the contract of one namespace says. Which exceptions have ended is for the registration's rules."""
     gateway = environment.gateway
     listeners = [
-        listener.name
+        listener
         for listener in gateway.listeners
         if any(takes(listener, registration.tenant, domain) for domain in registration.domains)
     ]
+    hosts = [listener.hostname or "" for listener in listeners]
     return ContractSpec(
         tenant=registration.tenant,
         environment=environment.environment,
@@ -90,7 +99,11 @@ def contract_spec(registration: Registration, namespace: str, environment: Envir
         gateway=ContractGateway(
             namespace=gateway.namespace,
             name=gateway.name,
-            listeners=tuple(sorted(listeners)),
+            listeners=tuple(sorted(one.name for one in listeners)),
+            listener_set=tuple(sorted(one.name for one in listeners if one.in_set)),
+            hosts=() if "" in hosts else tuple(sorted(set(hosts))),
+            streams=gateway.streams,
+            counts_requests=gateway.counts_requests,
             address=gateway.address,
             data_plane_namespace=gateway.data_plane_namespace or "",
         ),

@@ -19,7 +19,7 @@ ENVIRONMENT = "vds-platform-environment"
 
 
 class PublishedListener(Spec):
-    """A listener for HTTPS of the environment's gateway."""
+    """A listener of the environment's gateway that takes routes of tenants."""
 
     name: DnsLabel
     port: Port
@@ -27,6 +27,8 @@ class PublishedListener(Spec):
     """None: every host."""
     tenant: DnsLabel | None = None
     """The only tenant whose routes it takes; None: all tenants."""
+    in_set: bool = False
+    """It is in the ListenerSet of that tenant, and not in the Gateway."""
 
 
 class PublishedGateway(Spec):
@@ -39,6 +41,10 @@ class PublishedGateway(Spec):
     address: str = ""
     """Its address; empty until it has one."""
     listeners: tuple[PublishedListener, ...]
+    streams: bool = True
+    """It sends requests and answers on while they arrive. It does not if `gateway.limits.bodyMebibytes` is set."""
+    counts_requests: bool = True
+    """It counts requests by backend, for canaries with steps. Only the Traefik that the platform installs does."""
 
 
 class Versions(Spec):
@@ -47,13 +53,6 @@ class Versions(Spec):
     kubernetes: str | None = None
     cni: str | None = None
     gateway_api: str | None = None
-
-
-class ClaimedHost(Spec):
-    """A host name that a tenant of the environment's stack file has."""
-
-    hostname: HostName
-    tenant: DnsLabel
 
 
 class Environment(Spec):
@@ -70,6 +69,8 @@ class Environment(Spec):
     dns_names: bool = True
     """Of Cilium: its agents are a proxy for DNS, so that policies may name hosts. Without the L7 proxy they are none
     and refuse such a policy as a whole (pkg/policy/api/rule_validation.go)."""
+    enforces_policies: bool = True
+    """It enforces NetworkPolicies. Without that, nothing keeps tenants apart."""
     admin_tier: bool = False
     """The cluster serves ClusterNetworkPolicy and its CNI enforces it. Cilium and Calico have policies of their own."""
     countries: tuple[str, ...]
@@ -82,11 +83,7 @@ class Environment(Spec):
     """Host of the API server."""
     api_ports: tuple[Port, ...] = (6443,)
     namespaces: tuple[DnsLabel, ...] = ()
-    """Namespaces that are the environment's own, or of tenants of its stack file."""
-    tenants: tuple[DnsLabel, ...] = ()
-    """Tenants of its stack file."""
-    hosts: tuple[ClaimedHost, ...] = ()
-    """Their host names."""
+    """Namespaces of the environment's own."""
 
 
 def environment_manifest(environment: Mapping[str, Any], residency: Mapping[str, Any]) -> Manifest:

@@ -48,7 +48,7 @@ SIZES: Mapping[Size, tuple[Quota, Limits]] = MappingProxyType(
         ),
     }
 )
-"""What each size class means. `medium` is what a tenant of a stack file has by default."""
+"""What each size class means."""
 
 CI_ACCOUNT = "ci"
 """The ServiceAccount of the tenant's CI, in each of its namespaces."""
@@ -142,7 +142,7 @@ RESIDENCY_RULE = "residency-destinations"
 
 
 class RegistrationsSpec(Spec):
-    """The stack file's `registrations`: the environment takes tenants that are registered in stacks of their own."""
+    """The stack file's `registrations`. Tenants are registered in stacks of their own."""
 
     administrators: tuple[Group, ...] = ()
     """Groups of the identity provider that may register tenants: they get the ClusterRole

@@ -12,13 +12,14 @@ from components.core.duplicates import duplicates
 from components.core.endpoints import is_public_name
 from components.core.finding import Finding
 from components.core.messages import did_you_mean
+from components.tenancy.admission_policies import holds_contracts
 from components.tenancy.admission_rules import IDS
+from components.tenancy.namespaces import PLATFORM_NAMESPACES
 from components.tenancy.network import egress_problems
 from components.tenancy.registration.contract import ContractSpec, takes
 from components.tenancy.registration.environment import Environment
 from components.tenancy.registration.model import RESIDENCY_RULE, Egress, Registration
 from components.tenancy.rights import EXEC
-from components.tenancy.rules import PLATFORM_NAMESPACES
 
 _EXCEPTIONS = sorted({*IDS, EXEC, RESIDENCY_RULE})
 _LABEL = 63
@@ -78,24 +79,24 @@ def registration_problems(registration: Registration, others: Iterable[Claim] = 
 def environment_problems(registration: Registration, environment: Environment) -> Iterator[Finding]:
     """What of a registration its environment can't give."""
     tenant = registration.tenant
-    if tenant in environment.tenants:
-        said = f"is a tenant of the stack file of environment {environment.environment} already"
-        yield _finding("tenant", said, "choose another name, or remove it from that stack file", tenant)
+    if not environment.enforces_policies:
+        said = f"{environment.cni} of environment {environment.environment} enforces no NetworkPolicy"
+        remedy = "register it in an environment with Cilium or Calico"
+        yield _finding("tenant", f"{said}, so nothing keeps tenants apart", remedy, tenant)
+    if not holds_contracts(environment.versions.kubernetes):
+        said = f"Kubernetes {environment.versions.kubernetes} of environment {environment.environment} refuses nothing"
+        remedy = "upgrade it to 1.30 or newer, and run `pulumi up` there"
+        yield _finding("tenant", f"{said} that a contract does not allow", remedy, tenant)
     for namespace in registration.namespace_names:
         if namespace in environment.namespaces:
             yield _finding("namespaces", f"{namespace} exists in environment {environment.environment}", _RENAME)
-    for host in environment.hosts:
-        for domain in registration.domains:
-            if _overlap(host.hostname.removeprefix("*."), domain):
-                said = f"{domain} has {host.hostname}, which belongs to tenant '{host.tenant}'"
-                yield _finding("domains", said, _ONE_OWNER, domain)
     listeners = environment.gateway.listeners
     for domain in registration.domains:
         if not any(takes(one, tenant, domain) for one in listeners):
             hosts = ", ".join(
                 sorted({one.hostname or "every host" for one in listeners if one.tenant in (None, tenant)})
             )
-            said = f"no HTTPS listener of the gateway takes {domain} (they have {hosts or 'none'})"
+            said = f"no listener of the gateway takes {domain} (they have {hosts or 'none'})"
             yield _finding("domains", said, "write a name below one of them, or add a listener", domain)
     ceiling = environment.canary_ceiling_percent
     if registration.canary_ceiling_percent > ceiling:

@@ -54,6 +54,12 @@ def test_the_contract_holds_for_it(changed: dict[str, Any], said: str) -> None:
     assert str(found).startswith(said)
 
 
+def test_a_gateway_that_holds_requests_back_takes_none() -> None:
+    held_back = contract(gateway={**contract().gateway.model_dump(by_alias=True), "streams": False})
+    [found] = stack_problems([app(canary={"image": IMAGE})], [grpc(**FULL)], held_back)
+    assert "grpcroute 'orders': this gateway holds each request back until it is whole" in str(found)
+
+
 @pytest.mark.parametrize("steps", [{"steps": [5, 100]}, {"percent": 5, "steps": [5, 100]}])
 def test_its_canary_has_no_steps(steps: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="steps"):

@@ -111,3 +111,10 @@ def test_headers_copies_and_one_listener_are_as_in_the_stack_file() -> None:
         {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [{"name": "X-A", "value": "1"}]}},
         {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "frontend", "port": 80}, "percent": 5}},
     ]
+
+
+def test_a_listener_of_the_tenants_own_is_in_its_listener_set() -> None:
+    gateway = {**contract().gateway.model_dump(by_alias=True), "listeners": ["https", "own"], "listenerSet": ["own"]}
+    https, own = route_manifest(route(), contract(gateway=gateway))["spec"]["parentRefs"]
+    assert "kind" not in https
+    assert (own["kind"], own["name"], own["sectionName"]) == ("ListenerSet", "butikk", "own")

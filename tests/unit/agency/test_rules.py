@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.agency.model import App, Route
-from components.agency.rules import stack_problems
+from components.agency.rules import route_problems, stack_problems
 from tests.support.agency import DIGEST, FULL_APP, FULL_ROUTE, IMAGE, ON_CILIUM, app, contract, route
 
 
@@ -59,7 +59,7 @@ _CASES: list[tuple[Callable[[], list[str]], str]] = [
     ),
     (
         lambda: said([app()], [route()], gateway={**contract().gateway.model_dump(by_alias=True), "listeners": []}),
-        "route 'shop': the gateway has no HTTPS listener for butikk.example.no, so nothing answers: ask the "
+        "route 'shop': the gateway has no listener for butikk.example.no, so nothing answers: ask the "
         "platform team "
         "to add one",
     ),
@@ -111,7 +111,7 @@ def test_a_mistake_is_named_with_its_remedy(found: Callable[[], list[str]], mess
     assert found()[0] == message
 
 
-CILIUM = {**contract().gateway.model_dump(by_alias=True), "dataPlaneNamespace": ""}
+CILIUM = {**contract().gateway.model_dump(by_alias=True), "dataPlaneNamespace": "", "countsRequests": False}
 STEPS = {"steps": [5, 25, 50, 100]}
 
 
@@ -132,7 +132,7 @@ def test_what_a_gateway_does_not_do_is_refused() -> None:
         "route 'shop': has timeouts",
     ]
     [found] = said(apps, [route(canary=STEPS)], gateway=CILIUM)
-    assert "its canary has steps, and only the platform's Traefik counts requests" in found
+    assert "its canary has steps, and this gateway counts no requests: only the platform's own Traefik does" in found
 
 
 def test_a_route_names_a_listener_and_an_app_for_copies_that_are_there() -> None:
@@ -157,3 +157,33 @@ def test_a_registered_exception_excuses_its_rule_and_no_other() -> None:
 
 def test_a_name_is_used_once() -> None:
     assert said([app(), app()], [])[-1] == "app 'api': occurs twice: rename one of them"
+
+
+def gateway(**changed: Any) -> dict[str, Any]:
+    return {**contract().gateway.model_dump(by_alias=True), **changed}
+
+
+@pytest.mark.parametrize(
+    ("given", "fields", "message"),
+    [
+        ({"hosts": ["a.example.org"]}, {}, "no listener of the gateway takes butikk.example.no"),
+        ({"countsRequests": False}, {"canary": {"steps": [5, 50]}}, "this gateway counts no requests"),
+    ],
+)
+def test_what_the_environments_gateway_can_t_do_is_said(
+    given: dict[str, Any], fields: dict[str, Any], message: str
+) -> None:
+    found = route_problems(route(**fields), contract(gateway=gateway(**given)))
+    assert [one for one in found if message in str(one)], found
+    assert route_problems(route(**fields), contract()) == []
+
+
+def test_what_a_release_of_gateway_api_lacks_is_refused() -> None:
+    moved = route(app=None, redirect={"hostname": "butikk.example.no", "path": "/new", "status": 308})
+    old = contract(versions={"gatewayApi": "1.4.1"})
+    assert ["redirect.status 308 needs Gateway API 1.5" in str(one) for one in route_problems(moved, old)] == [True]
+
+
+def test_two_routes_for_the_same_requests_are_refused() -> None:
+    [problem] = stack_problems([app()], [route(), route(name="again")], contract())
+    assert str(problem) == "routes again and shop: answer the same butikk.example.no/: the older one wins: merge them"

@@ -162,7 +162,7 @@ def said(solver: dict[str, Any], *listeners: dict[str, Any], **fields: Any) -> l
     data = stack_data("oslo")
     acme = {"server": SERVER, "solver": solver}
     made = {"kind": "cert-manager", "version": VERSION, "acme": acme, **fields}
-    data["gateway"] |= {"issuer": made, "listeners": list(listeners or (HTTP, HTTPS)), "routes": []}
+    data["gateway"] |= {"issuer": made, "listeners": list(listeners or (HTTP, HTTPS))}
     return problems(data)
 
 

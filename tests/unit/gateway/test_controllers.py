@@ -53,7 +53,7 @@ def test_an_unmanaged_cni_may_be_cilium_and_its_gateway() -> None:
     (problem,) = problems(data)
     assert f"write {CILIUM}" in problem
     data["cni"] = {"kind": "flannel", "legacy": True}
-    data["tenants"], data["gateway"]["routes"], data["gateway"]["controllerName"] = [], [], CILIUM
+    data["gateway"]["controllerName"] = CILIUM
     (problem,) = problems(data)
     assert "but cni.kind is flannel" in problem
 

@@ -38,7 +38,7 @@ SNIPPETS = [yaml.safe_load(text.replace("…", "")) for text in re.findall(r"```
 
 def said(**gateway: Any) -> list[str]:
     data = stack_data("oslo")
-    data["gateway"] |= {"bundleVersion": "1.6.1", "routes": [], **gateway}
+    data["gateway"] |= {"bundleVersion": "1.6.1", **gateway}
     return problems(data)
 
 

@@ -20,7 +20,7 @@ def spec(*listeners: dict[str, Any]) -> GatewaySpec:
 
 def said(*listeners: dict[str, Any]) -> list[str]:
     data = stack_data("oslo")
-    data["gateway"] |= {"listeners": list(listeners), "routes": []}
+    data["gateway"] |= {"listeners": list(listeners)}
     return problems(data)
 
 
@@ -68,13 +68,6 @@ def test_it_needs_no_exception_from_tls() -> None:
 def test_what_a_redirect_may_not_be(listeners: list[dict[str, Any]], message: str) -> None:
     (problem,) = said(*listeners)
     assert message in problem
-
-
-def test_a_route_is_not_served_where_all_is_sent_on() -> None:
-    data = stack_data("oslo")
-    data["gateway"]["routes"][0]["listener"] = "http"
-    (problem,) = problems(data)
-    assert "http only redirects to HTTPS: write an HTTPS listener" in problem
 
 
 # --- what a policy sees ----------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 import pytest
 
+from components.agency.render import route_manifest
 from components.gateway.render import gateway
-from components.gateway.routes import http_route
+from tests.support.agency import contract, route
 from tests.support.manifests import gateway_manifests
 from tests.support.modules import GATEWAY_API, pinned, versions
 from tests.support.schemas import crd_errors
@@ -11,11 +12,11 @@ from tests.support.stacks import stack
 
 
 def test_the_canary_route_splits_a_prefix_and_adds_a_header() -> None:
-    spec = stack("lab").gateway
-    made = http_route(spec.routes[0], spec)
-    assert made["metadata"]["namespace"] == "butikk"
+    matches, headers = [{"pathPrefix": "/api/v2"}], {"X-Region-Context": "no-osl-1"}
+    made = route_manifest(route(matches=matches, addHeaders=headers, canary={"percent": 10}), contract())
+    assert made["metadata"]["namespace"] == "butikk-prod"
     assert made["spec"] == {
-        "parentRefs": [{"name": "public", "namespace": "gateway-system"}],
+        "parentRefs": [{"name": "public", "namespace": "gateway-system", "sectionName": "https"}],
         "hostnames": ["butikk.example.no"],
         "rules": [
             {
@@ -27,8 +28,8 @@ def test_the_canary_route_splits_a_prefix_and_adds_a_header() -> None:
                     }
                 ],
                 "backendRefs": [
-                    {"name": "api-stable", "port": 8080, "weight": 90},
-                    {"name": "api-canary", "port": 8080, "weight": 10},
+                    {"name": "api", "port": 80, "weight": 90},
+                    {"name": "api-canary", "port": 80, "weight": 10},
                 ],
             }
         ],
@@ -37,7 +38,7 @@ def test_the_canary_route_splits_a_prefix_and_adds_a_header() -> None:
 
 @pytest.mark.parametrize("release", sorted({*versions(GATEWAY_API), pinned("gateway-api")}))
 @pytest.mark.parametrize("name", ["lab", "oslo"])
-def test_gateway_and_routes_fit_the_crds(name: str, release: str) -> None:
+def test_the_gateway_and_its_redirects_fit_the_crds(name: str, release: str) -> None:
     for made in gateway_manifests(stack(name)):
         assert crd_errors(made, GATEWAY_API, release) == []
 

@@ -4,20 +4,31 @@ from typing import Any
 
 import pytest
 
+from components.agency.render import route_manifest
+from components.gateway.capabilities import route_problems
 from components.gateway.model import GatewaySpec, GrpcRoute, Route
 from components.gateway.render import gateway
 from components.gateway.routes import grpc_route, http_route
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
+from components.tenancy.registration.contract import contract_spec
+from tests.support.agency import route
 from tests.support.manifests import gateway_manifests
 from tests.support.modules import GATEWAY_API, versions
+from tests.support.registrations import registration
 from tests.support.schemas import crd_errors
 from tests.support.stacks import ROOT, problems, stack, stack_data
 
 STABLE = {"service": "api-stable", "port": 8080, "weight": 90}
 CANARY = {"service": "api-canary", "port": 8080, "weight": 10}
-NAMED = {"name": "api", "tenant": "butikk", "hostnames": ["butikk.example.no", "www.butikk.example.no"]}
+NAMED = {
+    "name": "api",
+    "namespace": "butikk-prod",
+    "tenant": "butikk",
+    "hostnames": ["butikk.example.no", "www.butikk.example.no"],
+}
 SPEC = stack("oslo").gateway
+TO = [{"name": "public", "namespace": "gateway-system"}]
 WHOLE = {
     **NAMED,
     "matches": [
@@ -36,7 +47,7 @@ WHOLE = {
 
 
 def rule(**fields: Any) -> dict[str, Any]:
-    made = http_route(Route.model_validate({**NAMED, **fields}), SPEC)
+    made = http_route(Route.model_validate({**NAMED, **fields}), TO)
     assert crd_errors(made, GATEWAY_API, "1.6.1") == []
     (found,) = made["spec"]["rules"]
     return dict(found)
@@ -93,10 +104,15 @@ def test_a_redirect_has_no_backend() -> None:
 @pytest.mark.parametrize("release", [one for one in versions(GATEWAY_API) if one != "1.4.1"])
 def test_the_crds_take_all_of_it(release: str) -> None:
     grpc = GrpcRoute.model_validate(
-        {**NAMED, "methods": ["shop.v1.Orders/List", "shop.v1.Carts"], "addHeaders": {"X-A": "a"}, "stable": STABLE}
+        {
+            **NAMED,
+            "methods": ["shop.v1.Orders/List", "shop.v1.Carts"],
+            "addHeaders": {"X-A": "a"},
+            "stable": STABLE,
+        }
     )
-    assert crd_errors(http_route(Route.model_validate(WHOLE), SPEC), GATEWAY_API, release) == []
-    assert crd_errors(grpc_route(grpc, SPEC), GATEWAY_API, release) == []
+    assert crd_errors(http_route(Route.model_validate(WHOLE), TO), GATEWAY_API, release) == []
+    assert crd_errors(grpc_route(grpc, TO), GATEWAY_API, release) == []
 
 
 @pytest.mark.parametrize(
@@ -127,45 +143,22 @@ def test_what_a_route_may_not_be(fields: dict[str, Any], message: str) -> None:
         Route.model_validate({**NAMED, **fields})
 
 
-def test_who_asks_for_the_canary_may_always_get_it() -> None:
-    trial = {"stable": {**STABLE, "weight": 0}, "canary": {**CANARY, "weight": 100}}
-    (problem,) = refused(trial)
-    assert "its canary gets 100 of 100" in problem
-    assert refused({**trial, "matches": [{"headers": {"X-Beta": "yes"}}, {"query": {"beta": "1"}}]}) == []
-    assert len(refused({**trial, "matches": [{"headers": {"X-Beta": "yes"}}, {}]})) == 1
-
-
 # --- what controllers and CRDs can't do ------------------------------------------------------------------
 
 
-def refused(route: dict[str, Any], **gateway: Any) -> list[str]:
+def test_cilium_takes_no_limits() -> None:
     data = stack_data("oslo")
-    data["gateway"] |= {"bundleVersion": "1.6.1", "routes": [{**NAMED, **route}], **gateway}
-    if gateway.get("controllerName", "").startswith("io.cilium"):
-        data["cni"]["gatewayApi"] = True
-        data["gateway"]["install"] = {"kind": "existing"}
-    return problems(data)
+    data["cni"]["gatewayApi"] = True
+    data["gateway"] |= {"install": {"kind": "existing"}, **CILIUM, "limits": {"bodyMebibytes": 50, "readSeconds": 120}}
+    found = problems(data)
+    assert [line.split(":")[0] for line in found] == ["gateway.limits.bodyMebibytes", "gateway.limits.readSeconds"]
 
 
 CILIUM = {"controllerName": "io.cilium/gateway-controller"}
 
 
-def test_traefik_does_not_get_what_it_would_drop() -> None:
-    (timeouts,) = refused({"stable": STABLE, "timeouts": WHOLE["timeouts"]})
-    assert "route 'api': has timeouts, and Traefik ignores those of a route: write gateway.limits" in timeouts
-    (mirror,) = refused({"stable": STABLE, "mirror": WHOLE["mirror"]})
-    assert "route 'api': has a mirror, and Traefik answers every request of such a route with 500" in mirror
-    assert refused({**WHOLE, "mirror": None, "timeouts": None}) == []
-
-
-def test_cilium_takes_every_route_and_no_limits() -> None:
-    assert refused(WHOLE, **CILIUM) == []
-    found = refused({"stable": STABLE}, **CILIUM, limits={"bodyMebibytes": 50, "readSeconds": 120})
-    assert [line.split(":")[0] for line in found] == ["gateway.limits.bodyMebibytes", "gateway.limits.readSeconds"]
-
-
 @pytest.mark.parametrize(
-    ("bundle", "route", "message"),
+    ("bundle", "fields", "message"),
     [
         (
             "1.4.1",
@@ -176,33 +169,13 @@ def test_cilium_takes_every_route_and_no_limits() -> None:
         (None, {"stable": STABLE, "timeouts": {"requestSeconds": 5}}, "which release is in the cluster is not known"),
     ],
 )
-def test_what_the_crds_lack_is_refused(bundle: str | None, route: dict[str, Any], message: str) -> None:
-    assert any(message in line for line in refused(route, **CILIUM, bundleVersion=bundle))
-
-
-def test_grpc_streams_are_not_held_back_for_their_size() -> None:
-    grpc = {**NAMED, "name": "grpc", "stable": STABLE}
-    assert refused({"stable": STABLE}, grpcRoutes=[grpc]) == []
-    (problem,) = refused({"stable": STABLE}, grpcRoutes=[grpc], limits={"bodyMebibytes": 50})
-    assert problem.startswith("gateway.limits.bodyMebibytes: with grpcRoutes (grpc): Traefik stores a request")
+def test_what_the_crds_lack_is_refused(bundle: str | None, fields: dict[str, Any], message: str) -> None:
+    [problem] = route_problems("route 'api'", Route.model_validate({**NAMED, **fields}), bundle)
+    assert message in str(problem)
+    assert list(route_problems("route 'api'", Route.model_validate({**NAMED, **fields}), "1.6.1")) == []
 
 
 # --- listeners for one tenant ----------------------------------------------------------------------------
-
-
-def test_a_tenants_listener_takes_its_routes_only() -> None:
-    own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
-    data = stack_data("oslo")
-    data["gateway"]["listeners"].append({**own, "tenant": "butikk"})
-    data["gateway"]["routes"] = [{**NAMED, "hostnames": ["a.example.org"], "listener": "own", "stable": STABLE}]
-    assert problems(data) == []
-    data["gateway"]["routes"][0]["tenant"] = "skjema"
-    (problem,) = problems(data)
-    assert "route 'api': own takes no routes of tenant skjema: write another listener" in problem
-    data["gateway"]["listeners"][-1]["tenant"] = "skjemaa"
-    assert any(
-        "listener 'own': tenant 'skjemaa' is not one of butikk, skjema: did you mean" in p for p in problems(data)
-    )
 
 
 def test_the_gateway_admits_its_namespace_alone() -> None:
@@ -225,19 +198,12 @@ def test_a_fixed_address_is_one_of_the_pools() -> None:
     assert "gateway.address: 198.51.100.199 is in no pool of metallb.pools (198.51.100.200-198.51.100.220)" in problem
 
 
-OWN = [{"pathPrefix": "/own"}]
-
-
 def with_own_listener(**cni: Any) -> PlatformSpec:
     own = {"name": "own", "port": 443, "protocol": "HTTPS", "hostname": "a.example.org", "certificateSecret": "own"}
     data = stack_data("oslo")
     data["cni"] |= {"gatewayApi": True, **cni}
     data["gateway"] |= {"install": {"kind": "existing"}, **CILIUM, "bundleVersion": "1.6.1"}
     data["gateway"]["listeners"].append({**own, "tenant": "butikk"})
-    data["gateway"]["routes"] = [
-        {**NAMED, "name": "both", "hostnames": ["butikk.example.no", "a.example.org"], "stable": STABLE},
-        {**NAMED, "name": "own", "hostnames": ["a.example.org"], "matches": OWN, "listener": "own", "stable": STABLE},
-    ]
     return parse(data, base_dir=ROOT)
 
 
@@ -252,10 +218,18 @@ def test_where_there_are_listener_sets_a_tenants_listener_is_in_one() -> None:
     assert entrance["spec"]["allowedListeners"] == {"namespaces": {"from": "Same"}}
     assert listeners["spec"]["parentRef"] == {"name": entrance["metadata"]["name"]}
     assert [one["name"] for one in listeners["spec"]["listeners"]] == ["own"]
-    both, own = (item["spec"]["parentRefs"] for item in made if item["metadata"].get("namespace") == "butikk")
-    in_set = {"kind": "ListenerSet", "name": "butikk", "namespace": "gateway-system"}
-    assert both == [{"name": "public", "namespace": "gateway-system"}, in_set]
-    assert own == [{**in_set, "sectionName": "own"}]
+    published = platform.published
+    registered = registration(domains=["butikk.example.no", "a.example.org"])
+    given = contract_spec(registered, "butikk-prod", published)
+    assert (given.gateway.listeners, given.gateway.listener_set) == (("https", "own"), ("own",))
+    hosts = ["butikk.example.no", "a.example.org"]
+    both, own = (
+        route_manifest(route(hostnames=hosts, **more), given)["spec"]["parentRefs"]
+        for more in ({}, {"listener": "own"})
+    )
+    in_set = {"kind": "ListenerSet", "name": "butikk", "namespace": "gateway-system", "sectionName": "own"}
+    assert both == [{"name": "public", "namespace": "gateway-system", "sectionName": "https"}, in_set]
+    assert own == [in_set]
 
 
 def test_where_there_are_none_it_is_the_gateways() -> None:

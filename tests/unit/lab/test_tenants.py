@@ -8,28 +8,19 @@ import pytest
 import yaml
 
 from components.agency.rules import app_problems, route_problems
-from components.stackfile.parsing import parse
 from components.stackfile.registration import Published, problems_of, read_registration
-from components.stackfile.spec import PlatformSpec
 from components.tenancy.registration.contract import contract_spec
 from lab.chaos import changes
 from lab.layout import REGISTRY_NAME, Layout
 from lab.tenants import settings
-from tests.support.stacks import host_key, problems, stack_data
+from tests.support.stacks import host_key, problems, stack, stack_data
 
 IMAGES = {"e2e/echo-basic": f"{REGISTRY_NAME}/e2e/echo-basic@sha256:{'1' * 64}"}
 
 
-def environment() -> PlatformSpec:
-    data = stack_data("lab")
-    data.pop("tenants", None)
-    data["gateway"].pop("routes", None)
-    return parse(data, base_dir=None)
-
-
 @pytest.mark.parametrize("tenant", settings.TENANTS)
 def test_the_environment_of_the_lab_takes_its_registrations(tenant: str) -> None:
-    lab = environment()
+    lab = stack("lab")
     file = read_registration(settings.SOURCE.with_name(f"Pulumi.{tenant}.yaml"))
     assert problems_of(file, (), date(2026, 11, 1), Published(lab.published, lab.residency)) == []
     assert file.environment == lab.environment
@@ -44,7 +35,7 @@ def test_what_the_agency_deploys_keeps_its_contract(tmp_path: Path) -> None:
     wanted = settings.wanted(layout)
     registered = read_registration(settings.SOURCE.with_name("Pulumi.butikk.yaml")).registration
     assert registered is not None
-    contract = contract_spec(registered, settings.NAMESPACE, environment().published)
+    contract = contract_spec(registered, settings.NAMESPACE, stack("lab").published)
     assert [problem for app in wanted.apps.values() for problem in app_problems(app, contract)] == []
     assert route_problems(wanted.route, contract) == []
     assert {app.image for app in wanted.apps.values()} == set(IMAGES.values())

@@ -5,6 +5,8 @@ import pytest
 from components.network.mtu import solve
 from components.network.rules import kernel_floor
 from components.stackfile.parsing import parse
+from components.tenancy.registration.rules import environment_problems
+from tests.support.registrations import registration
 from tests.support.stacks import ROOT, problems, stack_data
 
 FLANNEL = {"kind": "flannel", "version": "0.27.4"}
@@ -18,16 +20,12 @@ OWN = {
 }
 
 
-def data(cni, tenants=True):
-    found = stack_data("oslo")
-    found["cni"] = cni
-    if not tenants:
-        found["tenants"], found["gateway"]["routes"] = [], []
-    return found
+def data(cni):
+    return stack_data("oslo") | {"cni": cni}
 
 
-def spec(cni, tenants=True):
-    return parse(data(cni, tenants), base_dir=ROOT)
+def spec(cni):
+    return parse(data(cni), base_dir=ROOT)
 
 
 def test_flannel_is_refused_with_the_reason_and_the_way_out():
@@ -40,21 +38,22 @@ def test_flannel_is_refused_with_the_reason_and_the_way_out():
 
 def test_a_running_flannel_gets_its_computed_1450_and_no_tenants():
     legacy = {**FLANNEL, "legacy": True}
-    (problem,) = problems(data(legacy))
-    assert "nothing keeps butikk, skjema apart" in problem
-    cni = spec(legacy, tenants=False).cni
+    published = spec(legacy).published
+    (problem,) = [one for one in environment_problems(registration(), published) if one.subject == "tenant"]
+    assert "flannel of environment oslo enforces no NetworkPolicy, so nothing keeps tenants apart" in problem.message
+    cni = spec(legacy).cni
     assert solve(cni, 1500)[:3] == (1450, 1450, "FLANNEL_MTU")
     assert cni.requirements().udp_ports == ((8472, "Flannel's VXLAN"),)
     assert kernel_floor(cni)[0] == "3.10"
 
 
 def test_the_trap_of_2018_is_refused_by_its_number():
-    (problem,) = problems(data({**FLANNEL, "legacy": True, "podMtu": 1500}, tenants=False))
+    (problem,) = problems(data({**FLANNEL, "legacy": True, "podMtu": 1500}))
     assert "1500, but pods get 1500 − 50 (VXLAN) = 1450: write podMtu: 1450" in problem
 
 
 def test_host_gw_needs_one_segment_and_foreign_sources():
-    cni = spec({**FLANNEL, "legacy": True, "backend": "host-gw"}, tenants=False).cni
+    cni = spec({**FLANNEL, "legacy": True, "backend": "host-gw"}).cni
     assert cni.requirements().same_segment == cni.requirements().foreign_sources == "Flannel with backend: host-gw"
     assert solve(cni, 1500).pod == 1500
 
@@ -90,9 +89,11 @@ def test_a_layer_that_occurs_twice_is_refused_because_it_would_be_counted_once()
 
 
 def test_tenants_need_somebody_who_enforces_policies():
-    (problem,) = problems(data({**OWN, "networkPolicies": False}))
-    assert problem.startswith("cni.networkPolicies: kube-router enforces no NetworkPolicy")
-    assert problems(data({**OWN, "networkPolicies": False}, tenants=False)) == []
+    for policies in (True, False):
+        published = spec({**OWN, "networkPolicies": policies}).published
+        assert published.enforces_policies is policies
+        found = {one.subject for one in environment_problems(registration(), published)}
+        assert ("tenant" in found) is not policies
 
 
 def test_the_kernel_follows_who_carries_services():

@@ -327,5 +327,5 @@ def test_a_canary_with_steps_may_have_the_share_of_any_of_them() -> None:
 
 def test_steps_keep_the_ceiling_before_the_last_one() -> None:
     [found] = said(stepped(0, "5,60,100"), policy="gateway-canary")
-    assert "its canary's steps 60 are over the stack's ceiling of 50 %" in found
+    assert "its canary's steps 60 are over the ceiling of 50 %" in found
     assert said(stepped(100, "100"), policy="gateway-canary"), "one step is no trial"

@@ -6,40 +6,54 @@ import pytest
 
 from components.core import labels
 from components.core.manifests import Manifest
-from components.tenancy.render import default_deny, namespace, owner_role
+from components.tenancy.bundle import namespace_manifests, registered_namespace
 from tests.support.policy import findings
-from tests.support.stacks import stack
+from tests.support.registrations import environment, registration
 
-BUTIKK = stack("lab").tenants[0]
+NAME = "butikk-prod"
+ROLE = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "Role",
+    "metadata": {"name": "reader", "namespace": NAME},
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+}
+
+
+def namespace(name: str = NAME) -> Manifest:
+    return registered_namespace(registration(tenant=name.partition("-")[0]), name)
+
+
+def default_deny() -> Manifest:
+    return namespace_manifests(registration(), NAME, environment(cni="flannel"))[0]
 
 
 def without_label(name: str) -> Manifest:
-    made = namespace(BUTIKK)
+    made = namespace()
     del made["metadata"]["labels"][name]
     return made
 
 
 def test_a_namespace_without_its_tenants_label_is_refused() -> None:
-    assert findings("tenancy-label", namespace(BUTIKK)) == []
+    assert findings("tenancy-label", namespace()) == []
     [problem] = findings("tenancy-label", without_label(labels.TENANT))
     assert str(problem) == (
-        "namespace 'butikk': has no label vds-platform.no/tenant: write vds-platform.no/tenant: butikk, "
+        "namespace 'butikk-prod': has no label vds-platform.no/tenant: write vds-platform.no/tenant: butikk-prod, "
         "or name it in platformNamespaces of tenancy-label if the platform owns it"
     )
 
 
 def test_a_namespace_with_anothers_label_is_refused() -> None:
-    made = namespace(BUTIKK)
+    made = namespace()
     made["metadata"]["labels"][labels.TENANT] = "skjema"
     [problem] = findings("tenancy-label", made)
     assert "has vds-platform.no/tenant: skjema, another's name" in problem.message
 
 
 def test_a_namespace_without_strict_pod_security_is_refused() -> None:
-    assert findings("tenancy-pod-security", namespace(BUTIKK)) == []
+    assert findings("tenancy-pod-security", namespace()) == []
     [none] = findings("tenancy-pod-security", without_label("pod-security.kubernetes.io/enforce"))
     assert "has no label pod-security.kubernetes.io/enforce" in none.message
-    made = namespace(BUTIKK)
+    made = namespace()
     made["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "baseline"
     [weak] = findings("tenancy-pod-security", made)
     assert "has pod-security.kubernetes.io/enforce: baseline" in weak.message
@@ -50,22 +64,21 @@ def test_a_namespace_without_strict_pod_security_is_refused() -> None:
     [
         {"podSelector": {"matchLabels": {"a": "b"}}},
         {"policyTypes": ["Ingress"]},
-        {"policyTypes": None},
+        {"policyTypes": None, "egress": None},
         {"ingress": [{}]},
         {"egress": [{}]},
     ],
 )
 def test_only_a_policy_that_denies_everything_counts(change: dict[str, Any]) -> None:
-    found = default_deny(BUTIKK)
-    assert findings("tenancy-default-deny", namespace(BUTIKK), found) == []
+    found = default_deny()
+    assert findings("tenancy-default-deny", namespace(), found) == []
     found["spec"] = {**found["spec"], **change}
-    assert findings("tenancy-default-deny", namespace(BUTIKK), found)
+    assert findings("tenancy-default-deny", namespace(), found)
 
 
 def test_a_namespace_needs_a_default_deny_of_its_own() -> None:
-    other = BUTIKK.model_copy(update={"name": "skjema"})
-    [problem] = findings("tenancy-default-deny", namespace(BUTIKK), namespace(other), default_deny(BUTIKK))
-    assert problem.subject == "namespace 'skjema'"
+    [problem] = findings("tenancy-default-deny", namespace(), namespace("skjema-prod"), default_deny())
+    assert problem.subject == "namespace 'skjema-prod'"
     assert problem.urn.endswith("Namespace-1")
 
 
@@ -81,9 +94,8 @@ def test_a_namespace_needs_a_default_deny_of_its_own() -> None:
     ],
 )
 def test_a_role_that_reaches_beyond_its_list_is_refused(rule: dict[str, Any]) -> None:
-    role = owner_role(BUTIKK)
-    assert findings("tenancy-rights", role) == []
-    assert findings("tenancy-rights", {**role, "rules": [rule]})
+    assert findings("tenancy-rights", ROLE) == []
+    assert findings("tenancy-rights", {**ROLE, "rules": [rule]})
 
 
 def test_anyones_route_is_judged_rule_by_rule() -> None:

@@ -3,12 +3,6 @@ from tests.support.stacks import problems, stack_data
 PARTY = {"name": "Etat", "contact": "post@example.no"}
 
 
-def test_a_controller_of_no_tenant_is_refused() -> None:
-    data = stack_data("lab")
-    data["processing"] = {"controllers": [{"tenant": "skjema", "controller": PARTY}]}
-    assert problems(data) == ["controller of skjema: there is no such tenant: write one of: butikk"]
-
-
 def test_two_controllers_of_one_tenant_are_refused() -> None:
     data = stack_data("lab")
     data["processing"] = {"controllers": [{"tenant": "butikk", "controller": PARTY}] * 2}

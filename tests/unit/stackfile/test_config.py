@@ -1,11 +1,12 @@
 """A stack file with problems: all of them at once, each with item, value and remedy, and never a secret."""
 
 import json
+from datetime import date
 from hashlib import sha256
 
 import pytest
 
-from components.stackfile.parsing import SpecError, parse
+from components.stackfile.parsing import SpecError, check_file, parse
 from tests.support.stacks import ROOT, host_key, problems, stack, stack_data
 
 
@@ -20,7 +21,7 @@ def test_every_problem_is_said_at_once_in_the_order_of_the_file():
     data["network"]["podCidr"] = "10.244.0.1/16"
     data["nodes"][0]["addres"] = "198.51.100.11"
     data["cni"]["serviceProxy"] = "userspace"
-    data["tenants"][0]["tiers"][0]["port"] = "http"
+    data["gateway"]["replicas"] = 2
     found = problems(data)
     assert [problem.split(": ")[0] for problem in found] == [
         "environment",
@@ -28,7 +29,7 @@ def test_every_problem_is_said_at_once_in_the_order_of_the_file():
         "network.podCidr",
         "nodes[osl-cp-1].addres",
         "cni.serviceProxy",
-        "tenants[butikk].tiers[frontend].port",
+        "gateway.replicas",
     ]
 
 
@@ -44,18 +45,15 @@ def test_a_typo_in_one_node_hides_no_problem_of_another():
     data = stack_data("oslo")
     data["nodes"][0]["addres"] = "192.0.2.99"
     data["nodes"][1]["country"] = "DE"
-    data["tenants"][0]["tiers"][0]["port"] = "http"
-    data["tenants"][1]["name"] = data["gateway"]["namespace"]
     found = "\n".join(problems(data))
-    for said in ("nodes[osl-cp-1].addres", "is in DE", "tiers[frontend].port", "platform's own"):
+    for said in ("nodes[osl-cp-1].addres", "is in DE"):
         assert said in found
 
 
 def test_a_typo_in_one_node_brings_no_problem_that_is_none():
     data = stack_data("oslo")
     data["nodes"][0]["addres"] = "192.0.2.99"
-    data["tenants"][0]["tiers"][0]["port"] = "http"
-    assert len(problems(data)) == 2, "no quorum is counted and no route looked for among those that are left"
+    assert len(problems(data)) == 1, "no quorum is counted among those that are left"
 
 
 def test_a_problem_names_item_value_and_remedy():
@@ -99,7 +97,7 @@ def test_no_message_speaks_the_librarys_language(jargon):
     data = stack_data("oslo")
     data["network"] = {"nodeCidr": 7, "podCidr": None, "serviceCidr": "x", "apiServer": [], "underlayMtu": "big"}
     data["nodes"][0] = {"name": "X", "roles": ["king"], "profiles": "baseline", "hostKey": "ssh-rsa x"}
-    data["tenants"] = {"name": "butikk"}
+    data["registrations"] = "butikk"
     assert jargon not in "\n".join(problems(data))
 
 
@@ -154,16 +152,18 @@ def test_a_pool_with_the_broadcast_address_is_refused():
     assert any("the broadcast address" in problem for problem in problems(data))
 
 
-def test_a_route_of_a_tenant_that_is_not_there_is_refused():
-    data = stack_data("lab")
-    data["gateway"]["routes"][0]["tenant"] = "butik"
-    assert any("tenant 'butik' is not one of butikk" in problem for problem in problems(data))
-
-
-def test_a_tenant_may_not_take_the_gateways_namespace():
-    data = stack_data("lab")
-    data["gateway"]["namespace"] = "butikk"
-    assert any("platform's own" in problem for problem in problems(data))
+@pytest.mark.parametrize("place", ["tenants", "gateway.routes", "gateway.grpcRoutes"])
+def test_tenants_and_routes_have_another_place(place):
+    """What an environment of an earlier version has: a line, and the command that writes it anew."""
+    lines = (ROOT / "Pulumi.oslo.yaml").read_text().splitlines()
+    group, _, key = place.rpartition(".")
+    before = "    gateway:" if group else "    cni:"
+    at = lines.index(before) + (1 if group else 0)
+    lines.insert(at, f"{'      ' if group else '    '}{key}: [{{ name: butikk }}]")
+    found = check_file("\n".join(lines), "Pulumi.oslo.yaml", ROOT, date(2026, 11, 26)).findings
+    [found] = [one for one in found if not one.advice]
+    assert str(found).startswith(f"Pulumi.oslo.yaml:{at + 1} {place}: is not in a stack file")
+    assert "`vds tenant new TENANT" in found.remedy
 
 
 def test_the_stack_file_may_ask_for_a_newer_kernel_but_not_for_an_older_one():

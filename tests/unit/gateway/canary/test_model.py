@@ -4,36 +4,31 @@ from typing import Any
 
 import pytest
 
+from components.agency.rules import route_problems
 from components.core import labels
 from components.gateway.canary.model import seconds
 from components.gateway.model import GatewayContext, GatewaySpec, Route, Traefik
-from components.gateway.routes import http_route
-from components.gateway.rules import gateway_problems
+from components.gateway.rules import gateway_problems, steps_problems
 from components.gateway.traefik import traefik_manifests
+from tests.support.agency import contract
+from tests.support.agency import route as agency_route
 from tests.support.modules import GATEWAY_API
-from tests.support.rollouts import gateway
+from tests.support.rollouts import manifest, route
 from tests.support.schemas import crd_errors
 from tests.support.stacks import stack
 
 
-def problems(**canary: Any) -> list[str]:
-    return [str(one) for one in gateway_problems(gateway(**canary), stack("oslo").tenants)]
-
-
 def canary(**fields: Any) -> Route:
-    data = gateway().routes[0].model_dump(by_alias=True)
+    data = route().model_dump(by_alias=True)
     return Route.model_validate({**data, "canary": {"service": "api-canary", "port": 8080, **fields}})
 
 
-def test_the_default_steps_are_fine_under_the_default_ceiling() -> None:
-    assert problems(steps=[1, 5, 25, 50, 100], hold="10m") == []
-
-
 def test_before_the_last_step_the_ceiling_holds() -> None:
-    [problem] = problems(steps=[5, 60, 100])
-    assert "its canary's steps 60 are over the stack's ceiling of 50 %" in problem
-    [problem] = problems(steps=[5, 60])
-    assert "steps 60 are over" in problem
+    assert list(steps_problems("route 'api'", [1, 5, 25, 50, 100], 50)) == []
+    [problem] = steps_problems("route 'api'", [5, 60, 100], 50)
+    assert "its canary's steps 60 are over the ceiling of 50 %" in str(problem)
+    [problem] = steps_problems("route 'api'", [5, 60], 50)
+    assert "steps 60 are over" in str(problem)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +62,7 @@ def test_durations_are_seconds() -> None:
 
 
 def test_the_canary_begins_with_nothing_and_the_route_names_its_steps() -> None:
-    spec = gateway()
-    made = http_route(spec.routes[0], spec)
+    made = manifest()
     assert crd_errors(made, GATEWAY_API, "1.6.1") == []
     [rule] = made["spec"]["rules"]
     assert [one["weight"] for one in rule["backendRefs"]] == [100, 0]
@@ -86,15 +80,15 @@ PROBED: dict[str, Any] = {"gates": [{"kind": "success", "source": "probe"}], "pr
 def test_only_the_platforms_own_traefik_counts_requests_and_probes_need_none(
     plan: dict[str, Any], counted: bool
 ) -> None:
-    data = gateway(**plan).model_dump(by_alias=True)
-    spec = GatewaySpec.model_validate({**data, "install": {"kind": "existing"}})
-    said = [str(one) for one in gateway_problems(spec, stack("oslo").tenants)]
-    assert any("requests are counted by the Traefik that the platform installs" in one for one in said) is counted
+    asked = agency_route(canary={"steps": [5, 50], **plan})
+    given = contract(gateway={**contract().gateway.model_dump(by_alias=True), "countsRequests": False})
+    said = [str(one) for one in route_problems(asked, given)]
+    assert any("this gateway counts no requests" in one for one in said) is counted
 
 
 def test_a_gate_has_the_name_of_its_source() -> None:
     gates = canary(steps=[5, 100], **PROBED).canary.gates  # type: ignore[union-attr]
-    assert [gate.name for gate in (*gates, *gateway().routes[0].canary.gates)] == [  # type: ignore[union-attr]
+    assert [gate.name for gate in (*gates, *route().canary.gates)] == [  # type: ignore[union-attr]
         "probe success",
         "success",
         "latency",
@@ -107,13 +101,11 @@ def test_the_counters_are_on_the_pods_own_address() -> None:
         [pods] = [one for one in traefik_manifests(spec, spec.install, GatewayContext()) if one["kind"] == "Deployment"]
         return list(pods["spec"]["template"]["spec"]["containers"][0]["args"])
 
-    spec = gateway()
-    assert "--entrypoints.metrics.address=127.0.0.1:8082" in arguments(spec)
-    assert "--entrypoints.metrics.address=127.0.0.1:8082" in arguments(spec.model_copy(update={"routes": ()}))
+    assert "--entrypoints.metrics.address=127.0.0.1:8082" in arguments(stack("oslo").gateway)
 
 
 def test_no_listener_has_the_port_of_the_counters() -> None:
-    data = gateway().model_dump(by_alias=True)
+    data = stack("oslo").gateway.model_dump(by_alias=True)
     listener = {
         "name": "other",
         "port": 8082,
@@ -122,6 +114,6 @@ def test_no_listener_has_the_port_of_the_counters() -> None:
         "certificateSecret": "a",
     }
     spec = GatewaySpec.model_validate({**data, "listeners": [*data["listeners"], listener]})
-    assert [str(one) for one in gateway_problems(spec, stack("oslo").tenants)] == [
+    assert [str(one) for one in gateway_problems(spec)] == [
         "listener 'other': has port 8082, where Traefik counts requests: choose another port"
     ]

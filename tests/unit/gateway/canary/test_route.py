@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from components.core.labels import CANARY, CANARY_PLAN, CANARY_STEPS
 from components.gateway.canary.model import Plan
 from components.gateway.canary.route import RouteError, canary_route
-from components.gateway.routes import http_route
-from tests.support.rollouts import gateway
+from tests.support.rollouts import manifest
 
 PLAN = {
     "steps": [2, 20, 50],
@@ -26,8 +25,7 @@ PLAN = {
 
 
 def written(**canary: Any) -> dict[str, Any]:
-    spec = gateway(**canary)
-    return http_route(spec.routes[0], spec)
+    return manifest(**canary)
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

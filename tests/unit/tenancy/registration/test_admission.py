@@ -8,7 +8,6 @@ import yaml
 
 from components.core.manifests import manifest
 from components.kubernetes_api import ApiError, Cluster
-from components.tenancy.admission import admission_binding, admission_policy
 from components.tenancy.admission_check import contract_problems, subject_of
 from components.tenancy.admission_policies import admission_manifests
 from components.tenancy.admission_rules import IDS, KINDS
@@ -99,7 +98,7 @@ def prepare(admin):
         }
         post(admin, manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.{group}", spec=spec))
     post(admin, contract_definition())
-    for item in (admission_policy(), admission_binding(), *admission_manifests("1.36.3"), *roles_manifests()):
+    for item in (*admission_manifests("1.36.3"), *roles_manifests()):
         post(admin, item)
     for tenant in (registration(), registration(**BANK)):
         for name in tenant.namespace_names:

@@ -167,7 +167,11 @@ def test_a_commit_with_code_is_not_run_and_says_so(project: Path) -> None:
 def test_what_a_job_with_a_stranger_s_program_has_written_can_t_say_that_all_is_well(project: Path) -> None:
     """The job that posts asks git again: a forged report changes neither the files nor the mark."""
     change = committed(
-        project, {STACK: text_of(stack_data("oslo") | {"tenants": []}), "policies/residency.py": "gutted"}
+        project,
+        {
+            STACK: text_of({**stack_data("oslo"), "registrations": {}}),
+            "policies/residency.py": "gutted",
+        },
     )
     forged = loaded(saved([StackReport("oslo", ("README.md",)), StackReport("other", ("x",))]).encode())
     reports = judged(["oslo", "bergen"], change, forged)

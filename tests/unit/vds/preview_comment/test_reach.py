@@ -4,10 +4,13 @@ import copy
 import json
 from typing import Any
 
-from components.core.labels import TENANT, TIER
-from components.tenancy.render import tenant_manifests
+from components.agency.render import app_manifests
+from components.core.labels import TENANT
+from components.tenancy.bundle import namespace_manifests, registered_namespace
+from components.tenancy.registration.contract import contract_spec
+from tests.support.agency import app
 from tests.support.reach_clusters import namespace, pod
-from tests.support.stacks import stack
+from tests.support.registrations import environment, registration
 from vds.preview_comment.events import Change, Preview
 from vds.preview_comment.masking import SECRET, UNKNOWN
 from vds.preview_comment.reach import of_changes
@@ -25,9 +28,16 @@ def change(old: Any, new: Any) -> Change:
 
 
 def bundle() -> list[Any]:
-    butikk = stack("oslo").tenants[0]
-    bank = butikk.model_copy(update={"name": "bank"})
-    return [one for tenant in (butikk, bank) for one in tenant_manifests(tenant, gateway_namespace="gateway-system")]
+    """Two tenants, each with a frontend and a database."""
+    made: list[Any] = []
+    for tenant in ("butikk", "bank"):
+        name, known = f"{tenant}-prod", environment(cni="flannel")
+        registered = registration(tenant=tenant, domains=[f"{tenant}.example.no"], egress=[])
+        given = contract_spec(registered, name, known)
+        made += [registered_namespace(registered, name), *namespace_manifests(registered, name, known)]
+        for app_name in ("frontend", "database"):
+            made += app_manifests(app(name=app_name, namespace=name, port=5432), given)
+    return made
 
 
 def policy(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -38,8 +48,12 @@ def policy(namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
 def opened(side: str, tenant: str, tier: str, peer: str) -> dict[str, Any]:
     field = "from" if side == "ingress" else "to"
     rule = {field: [{"namespaceSelector": {"matchLabels": {TENANT: peer}}}], "ports": [{"port": 5432}]}
-    spec = {"podSelector": {"matchLabels": {TIER: tier}}, "policyTypes": [side.title()], side: [rule]}
-    return policy(tenant, f"open-{tier}", spec)
+    spec = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": tier}},
+        "policyTypes": [side.title()],
+        side: [rule],
+    }
+    return policy(f"{tenant}-prod", f"open-{tier}", spec)
 
 
 def test_a_rule_that_opens_a_tenant_to_another_is_said() -> None:
@@ -48,7 +62,7 @@ def test_a_rule_that_opens_a_tenant_to_another_is_said() -> None:
     assert of_changes(same) == ()
     assert of_changes([*same, change(None, out)]) == ()  # the other side does not let it in
     assert of_changes([*same, change(out, out), change(None, into)]) == (
-        "this change lets butikk/frontend reach bank/database at 5432/TCP",
+        "this change lets butikk-prod/frontend reach bank-prod/database at 5432/TCP",
     )
     assert of_changes([*same, change(out, out), change(into, None)]) == ()
 
