@@ -101,7 +101,7 @@ def test_every_tool_s_module_is_enabled() -> None:
 
 
 def tool_modules(text: str) -> set[str]:
-    required = re.findall(r"^(?:require )?\t?(\S+) v\S+ // indirect$", text, re.M)
+    required = re.findall(r"^(?:require )?\t?(\S+) v\S+(?: // indirect)?$", text, re.M)
     blocks = re.findall(r"^tool \((.*?)^\)", text, re.M | re.S)
     tools = [*re.findall(r"^tool ([^(\s]+)$", text, re.M), *" ".join(blocks).split()]
     return {max((name for name in required if f"{tool}/".startswith(f"{name}/")), key=len) for tool in tools}
