@@ -67,7 +67,7 @@ def _shuts(spec: Fields, grammar: str, side: Side) -> bool:
         return any(_refuses_everybody(rule, side) for rule in spec.groups(side))
     if types := spec.texts(TYPES[grammar]):
         return side in [said.lower() for said in types]
-    written = [other for other in SIDES if other in spec]
+    written = [other for other in SIDES if spec.items(other)]  # an empty list is as none: defaults of both APIs
     if grammar == "calico":
         return side in (written or ["ingress"])
     return side == "ingress" or side in written

@@ -90,6 +90,11 @@ def test_every_documented_form_of_default_deny_is_one(resources: list[Resource])
         ([], "ingress and egress"),
         ([policy("in", {"podSelector": {}})], "egress"),
         ([policy("out", out())], "ingress"),
+        (
+            [network_policy(policyTypes=None, egress=[])],
+            "egress",
+        ),  # Kubernetes adds Egress to policyTypes only if there is a rule
+        ([network_policy(policyTypes=None, egress=None)], "egress"),
         ([network_policy(podSelector={"matchLabels": {"a": "b"}})], "ingress and egress"),
         ([network_policy(ingress=[{}])], "ingress"),
         ([cilium(ingress=[], egress=[{}])], "ingress"),
