@@ -180,7 +180,7 @@ def test_one_that_fails_stops_no_other_and_the_next_run_continues(site: Site) ->
     said = json.loads(done.stdout)
     assert done.exit_code == 1
     assert said["updated"] == ["bank", "butikk"]
-    assert "no HTTPS listener of the gateway takes skole.example.com" in said["failed"]["skole"]
+    assert "no listener of the gateway takes skole.example.com" in said["failed"]["skole"]
     assert "[3/3]" in done.stderr
     site.register(tenant="skole", domains=["skole.example.no"], egress=[])
     said = json.loads(site.vds("up", "--all", "--resume", "--json").stdout)
