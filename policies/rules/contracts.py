@@ -24,6 +24,8 @@ _KEYS = ("annotations", "csi", "labels")
 """Of these only the keys."""
 _BY_NAME = {(kind.group, kind.kind) for kind in KINDS["lease"]}
 """Kinds whose name a rule reads. That of others may be unknown."""
+_BY_TYPE = {(kind.group, kind.kind) for kind in KINDS["secret"]}
+"""Kinds of which a rule reads the type, and nothing else."""
 _PODS = {(kind.group, kind.kind) for kind in KINDS["pod"]}
 
 
@@ -55,9 +57,11 @@ def contract(found: Object, settings: ContractSettings) -> Iterator[Finding]:
         return
     group = "" if found.of_kind.group == "core" else found.of_kind.group
     named = {"name": found.metadata.text("name")} if (group, found.kind) in _BY_NAME else {}
+    typed = {"type": found.text("type")} if (group, found.kind) in _BY_TYPE else {}
     manifest = {
         "apiVersion": f"{group}/v1" if group else "v1",
         "kind": found.kind,
+        **typed,
         "metadata": {**named, **{key: known(found.metadata.group(key).raw) for key in ("annotations", "labels")}},
         **(_of_pods(found.raw) if (group, found.kind) in _PODS else {"spec": known(found.spec.raw)}),
     }
