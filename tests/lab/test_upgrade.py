@@ -156,7 +156,9 @@ def drained_for(seconds: int | None) -> Callable[[dict[str, Any]], None]:
 
 def planned(terminal: Terminal, lab: Lab, before: str, nodes: tuple[Host, ...], limits: dict[Host, int]) -> None:
     """The page up to its preview, which has the plan and changes nothing."""
-    terminal.type(VERSIONS)
+    asked = terminal.run(VERSIONS)
+    assert asked.returncode in (0, 1), "1: the lab's own versions are older than the table's"
+    assert AFTER in asked.stdout
     assert f"kubeadm | {before}-1.1" in " ".join(terminal.type(PACKAGES).split())
     seen = terminal.type(PREVIEW)
     change = f"kubeadm, kubectl, kubelet {before}-1.1 → {AFTER}-1.1"
