@@ -69,7 +69,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Clu
 def test_an_api_server_says_who_asks_for_what_a_later_release_removes(server: tuple[Node, Cluster]) -> None:
     node, cluster = server
     cluster.request("GET", "/apis/resource.k8s.io/v1/deviceclasses")
-    assert node.said() == NodeVersions(asked=True), "nobody has asked for a beta"
+    assert node.said() == NodeVersions(asked=True), "no client has asked for a beta"
     cluster.request("POST", f"/apis/{BETA}/deviceclasses", DEVICES)
     [found] = node.said().removed
     assert (found.api, found.resource) == (BETA, "deviceclasses")
