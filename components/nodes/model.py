@@ -21,6 +21,7 @@ from components.core.types import (
     ServiceProxy,
 )
 from components.core.waivers import Waiver
+from components.nodes.os_updates.model import UpdateSettings
 
 Profile = Literal["baseline", "high-throughput", "large-cluster", "edge"]
 """Named sets of kernel settings; `components.nodes.settings.profiles` has them with their sources."""
@@ -335,3 +336,5 @@ class NodeRequirements(NamedTuple):
     """The nodes' networks, for remedies."""
     firewall: str = ""
     """The rule set of the nodes' firewall, for nft; empty: none is wanted."""
+    os_updates: UpdateSettings | None = None
+    """What unattended-upgrades does; None: it is left as it is."""

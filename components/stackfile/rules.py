@@ -20,6 +20,7 @@ from components.network.kinds import values_problems
 from components.network.model import ChartContext, Cilium, Cni, Flannel
 from components.network.ranges import room_problems
 from components.network.rules import cni_problems, network_problems
+from components.nodes.os_updates.rules import window_problems
 from components.nodes.rules import accept_problems, firewall_problems, fleet_problems, node_problems, segment_problems
 from components.pools.model import MetalLbSpec
 from components.pools.render import extra_problems as metallb_values_problems
@@ -156,6 +157,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...
         {"node_firewall", "ssh", "network"},
         lambda spec: firewall_problems(spec.node_firewall, spec.ssh, spec.network.node_cidrs),
     ),
+    ({"nodes", "os_updates"}, lambda spec: window_problems(spec.os_updates, spec.nodes)),
     ({"nodes", "preflight"}, lambda spec: accept_problems(spec.preflight.accept, spec.nodes)),
     (
         {"cluster", "network", "nodes", "residency", "images"},

@@ -19,7 +19,7 @@ from components.images.model import ImageMirror
 from components.kubeadm.advice import cgroup_advice
 from components.kubeadm.backup.rules import backup_advice
 from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm, image_source
-from components.kubeadm.render import API_PORT
+from components.kubeadm.render import API_PORT, packages
 from components.kubeadm.rules import endpoint_problems
 from components.kubeadm.security.render import KERNEL_DEFAULTS
 from components.network.compatibility.matrix import Combination, Part
@@ -38,6 +38,8 @@ from components.nodes.model import (
     SshSpec,
     Sysctl,
 )
+from components.nodes.os_updates.model import OsUpdates
+from components.nodes.os_updates.render import settings
 from components.nodes.settings.firewall import ruleset
 from components.pools.by_cilium import announcements
 from components.pools.model import MetalLbContext, MetalLbSpec
@@ -73,6 +75,9 @@ class PlatformSpec(Spec):
     nodes: tuple[NodeSpec, ...] = Field(min_length=1)
     node_firewall: NodeFirewall | None = None
     """A firewall on every node; left out: none is written, and one that we wrote is removed."""
+    os_updates: OsUpdates | None = None
+    """Security updates of the nodes' operating system, and when nodes may be rebooted. Left out: unattended-upgrades is
+    left as it is, or as it was before us."""
     preflight: PreflightSpec = PreflightSpec()
     cni: Cni
     metallb: MetalLbSpec
@@ -118,7 +123,12 @@ class PlatformSpec(Spec):
             cluster_dns=str(self.network.service_cidr[10]),  # kubeadm's and k3s' choice
             node_cidrs=tuple(map(str, self.network.node_cidrs)),
             firewall=self._firewall(ports),
+            os_updates=settings(self.os_updates, self._pinned) if self.os_updates else None,
         )
+
+    @property
+    def _pinned(self) -> tuple[str, ...]:
+        return tuple(packages(self.cluster)) if isinstance(self.cluster, Kubeadm) else ()
 
     @property
     def declared_hosts(self) -> Declared:

@@ -201,6 +201,7 @@ def _where(document: Decommission) -> str:
 
 
 _REFUSED = {
+    "os-updates": "unattended-upgrades is still installed, and was not before: run apt-get purge unattended-upgrades",
     "swap": "swap is still off: swapon refused a device, see /var/lib/vds-platform/swap on the node",
     "time": "the time service is still on, and was off before: timedatectl refused to switch it off",
 }

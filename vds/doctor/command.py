@@ -30,6 +30,7 @@ from vds.doctor.backups import examine_backups
 from vds.doctor.certificates import examine_certificates
 from vds.doctor.diagnosis import NOT_ASKED, Diagnosis, diagnose, document_of
 from vds.doctor.gateway import examine, examine_running
+from vds.doctor.os_updates import examine_os_updates
 from vds.doctor.versions import examine_versions
 from vds.shared import pulumi
 from vds.shared.errors import OperationError
@@ -78,9 +79,10 @@ def doctor(
     """Opens one SSH connection to each node, all at the same time. Changes nothing without --fix.
 
     Exit code 1: a node has drifted, fails a check or could not be checked, a certificate has expired, the backup of
-    etcd does not run or its newest snapshot is older than two periods, a pod does not run, an agent of the CNI carries
-    packets in another way than the stack file says, or the gateway does not answer; with --strict also if there is
-    advice. Exit code 2: no node could be read. With --kubeconfig nodes and agents are not asked and don't count.
+    etcd does not run or its newest snapshot is older than two periods, updates of the operating system have not arrived
+    for two days, a required reboot has missed two windows, a pod does not run, an agent of the CNI carries packets in
+    another way than the stack file says, or the gateway does not answer; with --strict also if there is advice.
+    Exit code 2: no node could be read. With --kubeconfig nodes and agents are not asked and don't count.
     """
     if watch and (fix or as_json or facts_file or disk):
         raise OperationError("--watch does not end: leave out --fix, --json, --facts and --disk")
@@ -175,6 +177,7 @@ def measure(opened: Opened, *, window_seconds: float, measure_disk: bool = False
         *examine_agents(opened),
         *examine_certificates(opened),
         *examine_backups(opened),
+        *examine_os_updates(opened),
     )
     return replace(found, running=running, gateway=gateway), document
 

@@ -26,6 +26,9 @@ FILES_ON_NODE = (
     "/etc/systemd/networkd.conf.d/zz-vds-platform.conf",
     "/etc/vds-platform-firewall.nft",
     "/etc/systemd/system/vds-platform-firewall.service",
+    "/etc/apt/apt.conf.d/zz-vds-platform-updates.conf",
+    "/etc/systemd/system/apt-daily.timer.d/zz-vds-platform-download.conf",
+    "/etc/systemd/system/apt-daily-upgrade.timer.d/zz-vds-platform-install.conf",
     "/var/lib/vds-platform",
 )
 """Every path that `node.sh` writes to: what stays on a node that is not decommissioned."""

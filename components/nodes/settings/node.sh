@@ -19,6 +19,10 @@ modules_file=/etc/modules-load.d/vds-platform.conf
 firewall_file=/etc/vds-platform-firewall.nft
 firewall_unit=/etc/systemd/system/vds-platform-firewall.service
 firewall_seconds=300
+updates_file=/etc/apt/apt.conf.d/zz-vds-platform-updates.conf
+updates_timers="apt-daily.timer apt-daily-upgrade.timer"
+download_file=/etc/systemd/system/apt-daily.timer.d/zz-vds-platform-download.conf
+install_file=/etc/systemd/system/apt-daily-upgrade.timer.d/zz-vds-platform-install.conf
 networkd_file=/etc/systemd/networkd.conf.d/zz-vds-platform.conf
 networkd=/run/systemd/netif/state
 header="# Written by vds-platform for node $node. Do not edit: the next run puts it back."
@@ -163,6 +167,10 @@ preflight_apply() {
 	settings require
 	[ -z "$firewall" ] || command -v nft >/dev/null || complain "lacks the tool nft, which sets nodeFirewall: apt-get install nftables"
 	[ -z "$firewall" ] || [ -d /run/systemd/system ] || complain "has no systemd, whose timer removes a firewall that locks SSH out"
+	if [ -n "$updates_apt" ]; then
+		command -v apt-get >/dev/null || complain "lacks the tool apt-get: osUpdates is for Debian and Ubuntu; leave it out"
+		[ -d /run/systemd/system ] || complain "has no systemd, whose timers run unattended-upgrades: leave osUpdates out"
+	fi
 	for folder in /etc /var/lib; do
 		[ -w "$folder" ] || complain "$folder is read-only: look for a failing disk (dmesg), or mount it writable"
 	done
@@ -647,6 +655,12 @@ ExecStart=nft -f $firewall_file
 [Install]
 WantedBy=multi-user.target"
 		;;
+	"$updates_file")
+		content="$content
+$updates_apt"
+		;;
+	"$download_file") timer_content "$updates_download" ;;
+	"$install_file") timer_content "$updates_install" ;;
 	"$networkd_file")
 		# At a restart systemd-networkd removes routes and rules that it has not set: those of the CNI.
 		content="$content
@@ -791,6 +805,142 @@ remove_firewall() {
 	line service firewall state restored
 }
 
+# --- updates of the operating system ---------------------------------------------------------------------
+# unattended-upgrades installs, by Debian's own timers. No node reboots by itself: `vds reboot` does that.
+
+timer_content() { # OnCalendar; adds to content. Spread over half an hour: nodes do not all restart a service at once
+	content="$content
+[Timer]
+OnCalendar=
+OnCalendar=$1
+RandomizedDelaySec=30m"
+}
+
+is_installed() { # package
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+apt() { # what words …; waits for apt's locks. Its output is shown only if it fails
+	what=$1 tries=0
+	shift
+	until said=$(DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=60 -o Acquire::Retries=3 "$@" 2>&1 </dev/null); do
+		tries=$((tries + 1))
+		case $said in *'get lock'* | *'to lock'*) [ "$tries" -lt 30 ] && sleep 2 && continue ;; esac
+		printf '%s\n' "$said" | tail -n 20 >&2
+		complain "$what failed, see above: the node's own apt sources must have it; correct that and run again"
+		return 1
+	done
+}
+
+install_updates() {
+	missing=
+	for package in unattended-upgrades tzdata; do # of the time zone in the timers
+		is_installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	apt 'apt-get update' update || return 1
+	case $missing in *unattended-upgrades*) save "$state/updates-installed" unattended-upgrades ;; esac
+	# shellcheck disable=SC2086  # split on purpose
+	apt "installing$missing" --no-install-recommends install $missing || return 1
+	changed=changed
+}
+
+timer_state() { # timer; sets enabled and active
+	enabled=$(systemctl is-enabled "$1" 2>/dev/null </dev/null) || :
+	active=$(systemctl is-active "$1" 2>/dev/null </dev/null) || :
+}
+
+updates_stand() { # are the timers on, and does apt read what we wrote, with all of its files?
+	for timer in $updates_timers; do
+		timer_state "$timer"
+		[ "$enabled $active" = 'enabled active' ] || return 1
+	done
+	is_installed unattended-upgrades || return 1
+	enable='' lists='' upgrade='' reboot=''
+	eval "$(apt-config shell enable APT::Periodic::Enable lists APT::Periodic::Update-Package-Lists \
+		upgrade APT::Periodic::Unattended-Upgrade reboot Unattended-Upgrade::Automatic-Reboot </dev/null)"
+	[ "$enable $lists $upgrade $reboot" = '1 1 1 false' ] || return 1
+	[ "$(apt-config dump --format '%v%n' Unattended-Upgrade::Origins-Pattern </dev/null | sed '/^$/d')" = "$updates_origins" ]
+}
+
+apply_updates() {
+	if [ -z "$updates_apt" ]; then
+		remove_updates
+		return 0
+	fi
+	install_updates || return 0
+	# The folder of the zones, and not the package alone: an image may have left it out.
+	[ -e "/usr/share/zoneinfo/$updates_timezone" ] ||
+		complain "does not know the time zone $updates_timezone: apt-get install --reinstall tzdata"
+	outcome=on earlier=$changed changed=unchanged
+	apply_file "$updates_file"
+	apply_file "$download_file"
+	apply_file "$install_file"
+	outcome=on
+	if [ "$changed" = changed ] || ! updates_stand; then
+		for timer in $updates_timers; do
+			timer_state "$timer"
+			[ -e "$state/before-$timer" ] || save "$state/before-$timer" "$enabled"
+			systemctl unmask "$timer" >/dev/null 2>&1 </dev/null || :
+		done
+		systemctl daemon-reload </dev/null || :
+		for timer in $updates_timers; do
+			systemctl enable "$timer" >/dev/null 2>&1 </dev/null || :
+			systemctl restart "$timer" </dev/null || : # it reads its new time
+		done
+		outcome=switched-on changed=changed
+		updates_stand || {
+			outcome=refused
+			complain "unattended-upgrades could not be switched on: read systemctl status $updates_timers, and look for" \
+				"another file in /etc/apt/apt.conf.d that sorts after ours and changes APT::Periodic or Unattended-Upgrade"
+		}
+	fi
+	[ "$earlier" = unchanged ] || changed=changed
+	line service os-updates state "$outcome"
+}
+
+check_updates() {
+	[ -n "$updates_apt" ] || return 0
+	check_file "$updates_file"
+	check_file "$download_file"
+	check_file "$install_file"
+	outcome=on
+	updates_stand || outcome=drifted verdict=drifted
+	line service os-updates state "$outcome"
+}
+
+remove_updates() {
+	[ -e "$state/files/known-${updates_file##*/}" ] || [ -e "$state/updates-installed" ] || return 0
+	remove_file "$updates_file"
+	remove_file "$download_file"
+	remove_file "$install_file"
+	outcome=restored
+	if [ -e "$state/updates-installed" ]; then
+		problems_before=$problems
+		if ! is_installed unattended-upgrades || apt 'removing unattended-upgrades' purge unattended-upgrades; then
+			rm -f "$state/updates-installed"
+		else
+			outcome=refused problems=$problems_before # it stays, and the record of it
+		fi
+	fi
+	systemctl daemon-reload >/dev/null 2>&1 </dev/null || :
+	for timer in $updates_timers; do
+		before=
+		[ ! -e "$state/before-$timer" ] || IFS= read -r before <"$state/before-$timer" || :
+		case $before in
+		masked | disabled)
+			systemctl disable --now "$timer" >/dev/null 2>&1 </dev/null || :
+			[ "$before" != masked ] || systemctl mask "$timer" >/dev/null 2>&1 </dev/null || :
+			;;
+		enabled) systemctl restart "$timer" >/dev/null 2>&1 </dev/null || : ;;
+		esac
+		rm -f "$state/before-$timer"
+	done
+	rm -f "$state/files/known-${updates_file##*/}" "$state/files/known-${download_file##*/}" "$state/files/known-${install_file##*/}"
+	changed=changed
+	line service os-updates state "$outcome"
+}
+
 # --- verbs -----------------------------------------------------------------------------------------------
 
 lock() { # the folder is the lock: nothing is left behind by a run that is killed
@@ -837,6 +987,7 @@ apply() {
 	apply_file "$sysctl_file"
 	apply_file "$modules_file"
 	! uses_networkd || apply_file "$networkd_file"
+	apply_updates
 	apply_firewall
 	stop_if_problems 5
 	save "$state/applied" "$digest"
@@ -861,6 +1012,7 @@ check() {
 	check_file "$sysctl_file"
 	check_file "$modules_file"
 	! uses_networkd || check_file "$networkd_file"
+	check_updates
 	check_firewall
 	[ "$standing_verdict" = converged ] || verdict=$standing_verdict # only what was applied can drift
 	printf '%s\n' "$verdict"
@@ -888,8 +1040,9 @@ remove() {
 		remove_file "$sysctl_file"
 		remove_file "$modules_file"
 		remove_file "$networkd_file"
+		remove_updates
 		remove_firewall
-		if [ -e "$state/swap" ] || [ -e "$state/time" ]; then # refused: what stood before stays known
+		if [ -e "$state/swap" ] || [ -e "$state/time" ] || [ -e "$state/updates-installed" ]; then # refused: what stood before stays known
 			rm -rf "$state/before" "$state/written" "$state/modules" "$state/files" "$state/applied" "$state/aside"
 		else
 			rm -rf "$state"

@@ -7,7 +7,12 @@ from pydantic import TypeAdapter
 from components.core.untrusted import Line, Untrusted, printable
 
 _VERDICTS = ("changed", "unchanged", "converged", "drifted", "outdated", "absent")
-_SERVICE_DRIFTED = {"swap": "swap is on", "time": "the time service is off", "firewall": "the firewall differs"}
+_SERVICE_DRIFTED = {
+    "swap": "swap is on",
+    "time": "the time service is off",
+    "firewall": "the firewall differs",
+    "os-updates": "unattended-upgrades or its timers are off, or another file of apt.conf.d changes them",
+}
 
 
 class _About(Untrusted):
@@ -59,7 +64,7 @@ class _File(Untrusted):
 
 
 class _Service(Untrusted):
-    service: Literal["firewall", "swap", "time"]
+    service: Literal["firewall", "os-updates", "swap", "time"]
     state: Line
 
 
@@ -79,7 +84,8 @@ class Readback(NamedTuple):
     modules: dict[str, str]
     files: dict[str, str]
     services: dict[str, str]
-    """`firewall`: as-written, loaded, drifted, refused or restored.
+    """`firewall`: as-written, loaded, drifted, refused or restored. `os-updates`: on, switched-on, drifted, refused or
+    restored.
 
     `swap`, `time`: off, on, switched-off, switched-on, left-alone, host-wide-left-alone, not-available, drifted,
     refused; of a node that was decommissioned: restored or refused."""

@@ -8,12 +8,14 @@ from shlex import quote
 from components.core.shell import for_each, shell_script
 from components.core.types import ServiceProxy
 from components.nodes.model import NodeRequirements, NodeSpec, Sysctl, sysctl_path
+from components.nodes.os_updates.model import UpdateSettings
 from components.nodes.settings.profiles import RESERVED_PORTS, asked, compose, reserved_ports
 
-RUN_SECONDS = 90
+RUN_SECONDS = 300
 """The script's own limit, kept by timeout(1) on the node: a lost connection leaves no process behind for ever.
 
-It takes a tenth of a second; waiting for the lock of another run may take 20, loading modules some more.
+It takes a tenth of a second; waiting for the lock of another run may take 20, loading modules some more, and where
+unattended-upgrades is missing, apt's lock and a slow mirror two minutes each.
 """
 
 _NODE_SH = (Path(__file__).parent / "node.sh").read_text(encoding="utf-8")
@@ -46,10 +48,22 @@ def node_script(node: NodeSpec, requirements: NodeRequirements) -> str:
         "kernel_reason": requirements.kernel_reason,
         "keep_swap": "yes" if node.keep_swap else "no",
         "firewall": requirements.firewall,
+        **_updates(requirements),
         # Shows later what was applied, and for which requirements the preflight judged the node.
         "digest": hashlib.sha256(f"{functions}{node.keep_swap}{tuple(requirements)!r}".encode()).hexdigest()[:16],
     }
     return shell_script(_NODE_SH, facts, functions)
+
+
+def _updates(requirements: NodeRequirements) -> dict[str, str]:
+    updates = requirements.os_updates or UpdateSettings("", (), "", "", "")
+    return {
+        "updates_apt": updates.apt,
+        "updates_origins": "\n".join(updates.origins),
+        "updates_download": updates.download,
+        "updates_install": updates.install,
+        "updates_timezone": updates.timezone,
+    }
 
 
 BRIDGED = ("br_netfilter", "overlay")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.nodes.model import NodeRequirements, NodeSpec, PortNeed, Sysctl
+from components.nodes.os_updates.model import OsUpdates
+from components.nodes.os_updates.render import SECURITY, settings
 from components.nodes.settings.firewall import ruleset
 from components.nodes.settings.profiles import PROFILES
 from components.nodes.settings.readback import parse
@@ -66,7 +68,7 @@ def machine(tmp_path):
         subprocess.run(["ip", "netns", "delete", NAMESPACE], check=True)
 
 
-def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="container", firewall=""):
+def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="container", firewall="", updates=None):
     """What a machine of a lab gets, which a namespace is like."""
     node = NodeSpec(
         name="osl-1",
@@ -77,7 +79,12 @@ def script(*sysctls, profiles=tuple(PROFILES), kernel_floor="5.10", kind="contai
         profiles=profiles,
         sysctls=sysctls,
     )
-    return node_script(node, NodeRequirements("ipvs", kernel_floor, "Cilium 1.18.2", firewall=firewall))
+    return node_script(
+        node,
+        NodeRequirements(
+            "ipvs", kernel_floor, "Cilium 1.18.2", firewall=firewall, os_updates=updates and settings(updates)
+        ),
+    )
 
 
 def states(done):
@@ -729,3 +736,152 @@ def test_what_the_firewall_lets_through(walled):
     ]
     assert [port for source, port in passed if source == "203.0.113.9"] == ["22", "6443", "8080"]
     assert [port for source, port in passed if source == "198.51.100.9"] == ["8080"]
+
+
+# --- updates of the operating system ------------------------------------------------------------------------------
+
+UPDATES = OsUpdates.model_validate(
+    {
+        "window": {"days": ["tue"], "from": "00:30", "to": "04:00", "timezone": "Europe/Oslo"},
+        "origins": ["origin=Lab,label=updates"],
+    }
+)
+SYSTEMCTL = """#!/bin/sh
+folder=$(dirname "$0")/../timers
+echo "systemctl $*" >>"$folder/../said"
+case $1 in
+is-enabled) cat "$folder/$2" 2>/dev/null || echo enabled ;;
+is-active) [ "$(cat "$folder/$2" 2>/dev/null || echo enabled)" = enabled ] && echo active || echo inactive ;;
+unmask) [ "$(cat "$folder/$2" 2>/dev/null)" != masked ] || echo disabled >"$folder/$2" ;;
+enable) echo enabled >"$folder/$2" ;;
+disable) echo disabled >"$folder/$3" ;;
+mask) echo masked >"$folder/$2" ;;
+esac
+"""
+APT_GET = """#!/bin/sh
+folder=$(dirname "$0")/..
+echo "apt-get $*" >>"$folder/said"
+if [ -e "$folder/no-package" ]; then echo 'E: Unable to locate package unattended-upgrades'; exit 100; fi
+case $* in
+*' install '*) touch "$folder/installed" ;;
+*' purge '*) rm "$folder/installed" ;;
+esac
+"""
+DPKG_QUERY = '#!/bin/sh\n[ -e "$(dirname "$0")/../installed" ] && printf installed\n'
+
+
+@pytest.fixture
+def updated(machine):
+    """The machine with apt's own reading of its files; systemctl, apt-get and dpkg-query are fakes with a memory."""
+    if not shutil.which("apt-config"):
+        pytest.skip("needs apt")
+    for name in ("fakes", "timers", "etc/apt/apt.conf.d"):
+        machine.file(name).mkdir(parents=True)
+    for name, text in (("systemctl", SYSTEMCTL), ("apt-get", APT_GET), ("dpkg-query", DPKG_QUERY)):
+        machine.file(f"fakes/{name}").write_text(text)
+        machine.file(f"fakes/{name}").chmod(0o755)
+    machine.file("said").write_text("")
+    # Of Debian's packages unattended-upgrades and apt-listchanges, and an operator's.
+    machine.file("etc/apt/apt.conf.d/50unattended-upgrades").write_text(
+        'Unattended-Upgrade::Origins-Pattern { "origin=Debian,codename=${distro_codename},label=Debian"; };\n'
+        'Unattended-Upgrade::Package-Blacklist { "postgresql"; };\n'
+    )
+    machine.file("etc/apt/apt.conf.d/99operator").write_text('Unattended-Upgrade::Automatic-Reboot "true";\n')
+    return machine
+
+
+def with_updates(machine, updates=UPDATES):
+    text = script(profiles=("baseline",), updates=updates)
+    text = text.replace("PATH=/usr/sbin", f"PATH={machine.file('fakes')}:/usr/sbin")
+    return text.replace("[ -d /run/systemd/system ]", "true").replace("timedatectl show", "false")
+
+
+def apt_reads(machine, key):
+    return machine.enter("apt-config", "dump", "--format", "%v%n", key).stdout.split()
+
+
+def test_updates_are_installed_in_the_hour_before_the_window_and_no_node_reboots_by_itself(updated):
+    text = with_updates(updated)
+    assert word(updated.run("apply", text)) == "changed"
+    assert "--no-install-recommends install unattended-upgrades tzdata" in updated.file("said").read_text()
+    timers = updated.file("etc/systemd/system")
+    assert (
+        "OnCalendar=\nOnCalendar=*-*-* 23:30:00 Europe/Oslo"
+        in (timers / "apt-daily-upgrade.timer.d/zz-vds-platform-install.conf").read_text()
+    )
+    assert "*-*-* 22:30:00" in (timers / "apt-daily.timer.d/zz-vds-platform-download.conf").read_text()
+    assert apt_reads(updated, "Unattended-Upgrade::Automatic-Reboot") == ["false"], "the operator's file comes before"
+    assert apt_reads(updated, "Unattended-Upgrade::Origins-Pattern") == [*SECURITY, "origin=Lab,label=updates"]
+    assert "^kubelet$" in apt_reads(updated, "Unattended-Upgrade::Package-Blacklist")
+    assert "postgresql" in apt_reads(updated, "Unattended-Upgrade::Package-Blacklist"), "the operator's stay"
+    assert word(updated.run("apply", text)) == "unchanged"
+    assert word(updated.run("check", text)) == "converged"
+
+
+def test_timers_that_are_off_and_files_that_come_after_ours_are_drift(updated):
+    text = with_updates(updated)
+    updated.run("apply", text)
+    updated.file("timers/apt-daily-upgrade.timer").write_text("masked\n")
+    done = updated.run("check", text)
+    assert word(done) == "drifted"
+    [said] = parse(done.stdout).drifted
+    assert said.startswith("unattended-upgrades or its timers are off")
+    assert word(updated.run("apply", text)) == "changed"
+    assert word(updated.run("check", text)) == "converged"
+    later = updated.file("etc/apt/apt.conf.d/zzz")
+    later.write_text('APT::Periodic::Unattended-Upgrade "0";\n')
+    assert word(updated.run("check", text)) == "drifted"
+    done = updated.run("apply", text)
+    assert done.returncode == 5
+    assert "another file in /etc/apt/apt.conf.d that sorts after ours" in done.stderr
+    later.write_text('Unattended-Upgrade::Origins-Pattern { "origin=*"; };\n')
+    assert word(updated.run("check", text)) != "converged"
+
+
+@pytest.mark.parametrize("before", ["masked", "disabled", "enabled"])
+@pytest.mark.parametrize("leaves", ["stack file", "stack"])
+def test_what_updates_changed_goes_back(updated, before, leaves):
+    updated.file("timers/apt-daily.timer").write_text(f"{before}\n")
+    updated.run("apply", with_updates(updated))
+    assert updated.file("timers/apt-daily.timer").read_text() == "enabled\n"
+    again = ("apply", with_updates(updated, None)) if leaves == "stack file" else ("remove", with_updates(updated))
+    assert word(updated.run(*again)) == "changed"
+    assert updated.file("timers/apt-daily.timer").read_text() == f"{before}\n"
+    assert not updated.file("installed").exists(), "the package was not there before"
+    assert {path.name for path in updated.file("etc/apt/apt.conf.d").iterdir()} == {
+        "50unattended-upgrades",
+        "99operator",
+    }
+    assert not updated.file("etc/systemd/system/apt-daily.timer.d").exists()
+    if leaves == "stack":
+        assert list(updated.file("lib").iterdir()) == []
+    else:
+        assert word(updated.run("apply", with_updates(updated, None))) == "unchanged"
+    assert word(updated.run("apply", with_updates(updated))) == "changed", "and once more"
+
+
+def test_a_package_that_was_there_before_stays(updated):
+    updated.file("installed").write_text("")
+    updated.run("apply", with_updates(updated))
+    updated.run("remove", with_updates(updated))
+    assert updated.file("installed").exists()
+    assert "apt-get" not in updated.file("said").read_text()
+
+
+def test_sources_without_the_package_are_said(updated):
+    updated.file("no-package").write_text("")
+    done = updated.run("apply", with_updates(updated))
+    assert done.returncode == 5
+    assert "Unable to locate package" in done.stderr
+    assert "apt-get update failed, see above: the node's own apt sources must have it" in done.stderr
+    assert word(updated.run("check", with_updates(updated))) == "absent"
+
+
+def test_a_package_that_can_not_be_removed_stays_on_record(updated):
+    updated.run("apply", with_updates(updated))
+    updated.file("no-package").write_text("")
+    done = updated.run("remove", with_updates(updated))
+    assert parse(done.stdout).services["os-updates"] == "refused"
+    updated.file("no-package").unlink()
+    assert parse(updated.run("remove", with_updates(updated)).stdout).services["os-updates"] == "restored"
+    assert list(updated.file("lib").iterdir()) == []

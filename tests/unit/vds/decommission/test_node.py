@@ -76,7 +76,7 @@ def server(port: int, **changes: Any) -> NodeServer:
 
 def test_the_script_is_told_to_remove_and_comes_on_standard_input(port):
     server(port).probe()
-    assert server(port).remove() == "timeout -k 5 90 sh -s remove: the script\n"
+    assert server(port).remove() == "timeout -k 5 300 sh -s remove: the script\n"
 
 
 def test_a_member_leaves_its_cluster_before_the_node_is_decommissioned(port):

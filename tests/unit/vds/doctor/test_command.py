@@ -50,6 +50,7 @@ def readings(monkeypatch):
         monkeypatch.setattr(command, "examine_agents", lambda _: [])
         monkeypatch.setattr(command, "examine_certificates", lambda _: [])
         monkeypatch.setattr(command, "examine_backups", lambda _: [])
+        monkeypatch.setattr(command, "examine_os_updates", lambda _: [])
         return made
 
     return answer
