@@ -7,6 +7,7 @@ canary's share from the answers that a client got.
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from components.core.untrusted import yaml_value
 from components.stackfile.parsing import parse
@@ -26,9 +27,9 @@ _PROBES = f"{workloads.PROBE_NAMESPACE}/probe"
 _PODS_SECONDS = 180  # a pod that could not start at once is tried again after up to 20 s
 
 
-def load_spec(layout: Layout) -> PlatformSpec:
-    """The lab's stack file, with what the lab has filled in, as the program reads it."""
-    content = yaml_value(stack_file.filled(layout))
+def load_spec(layout: Layout, file: Path | None = None) -> PlatformSpec:
+    """The lab's stack file, with what the lab has filled in, or another file of it, as the program reads it."""
+    content = yaml_value(file.read_text() if file else stack_file.filled(layout))
     return parse(content["config"][stack_file.SPEC], base_dir=CHECKOUT)
 
 

@@ -39,7 +39,8 @@ _WELL_SECONDS = 240
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Lab tests have a limit of their own; last are those that take the lab down, so that no others start it again."""
-    last = ["test_control_planes.py", "test_first_environment.py", "test_upgrade.py", "test_life.py"]
+    names = ("control_planes", "restore", "first_environment", "upgrade", "life")
+    last = [f"test_{name}.py" for name in names]
     items.sort(key=lambda item: last.index(item.path.name) + 1 if item.path.name in last else 0)
     for item in items:
         if Path(__file__).parent in item.path.parents:  # all of the session's are listed

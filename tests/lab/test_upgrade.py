@@ -2,12 +2,8 @@
 once, and a minor of a cluster with three control planes."""
 
 import re
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,10 +11,10 @@ import yaml
 
 from components.core import labels
 from lab import data_center, fabric
-from lab.asking import ask, from_host, ssh
+from lab.asking import ssh
 from lab.chaos import changes
 from lab.cluster import rolled_out
-from lab.layout import CLIENT, CONTROL_PLANES, NODES, OPERATOR, WORKERS, Host
+from lab.layout import CONTROL_PLANES, NODES, OPERATOR, WORKERS, Host
 from lab.processes import wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
@@ -28,6 +24,7 @@ from lab.toolchain.pins import module_version
 from lab.verify import images, load_spec
 from tests.lab.conftest import Lab, lab_command
 from tests.support import howtos
+from tests.support.gateway_load import load
 from tests.support.howtos import Terminal
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
@@ -38,7 +35,6 @@ AFTER = module_version("kubernetes", "k8s.io/kubernetes")
 STOPPED_AT = WORKERS[1]
 SNAPSHOT = re.compile(rf"etcd's snapshot: {CONTROL_PLANES[0].name}:(\S+)")
 _SHOP = ("api", "api-canary")
-_LOAD_SECONDS = 10  # of one start of the client
 _SETTLED_SECONDS = 240
 
 
@@ -94,26 +90,6 @@ def ready(lab: Lab, namespace: str, name: str, replicas: int) -> None:
     wait_until(
         lambda: rolled_out(lab.cluster.request("GET", path)), 120, lambda: f"{name} has not {replicas} ready pods"
     )
-
-
-@contextmanager
-def load(asked: dict[str, Any]) -> Iterator[Counter[str]]:
-    """Requests from outside, one after the other, for as long as the block takes; what became of them."""
-    found: Counter[str] = Counter()
-    ended = threading.Event()
-
-    def send() -> None:  # what it raises fails the test: requests that were not counted are not answered
-        while not ended.is_set():
-            [said] = ask(from_host(CLIENT), [asked | {"ask": "load", "seconds": _LOAD_SECONDS}])
-            found.update(answered=said["answered"], **said["failures"])
-
-    with ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(send)
-        try:
-            yield found
-        finally:
-            ended.set()
-        sending.result()
 
 
 def kubelets(lab: Lab) -> dict[str, str]:
