@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.kubeadm.model import Bootstrap
+from components.kubeadm.render import api_server
 from components.nodes.model import NodeSpec
 
 RENEW_DAYS = 60
@@ -24,7 +25,7 @@ ConditionPathExists=/etc/kubernetes/admin.conf
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh {PROGRAM} {RENEW_DAYS}
+ExecStart=/bin/sh {PROGRAM} {RENEW_DAYS} {api_server(bootstrap, node)}
 TimeoutStartSec=1200"""
     timer = f"""\
 [Unit]

@@ -25,7 +25,9 @@ upgrade_kubernetes() {
 in_etcd() { # what command …; a program of etcd's image, with the certificate of this member
 	what=$1
 	shift
-	etcd=$(crictl ps --quiet --state Running --name '^etcd$' </dev/null) || etcd=
+	# Pods of others may have a container of that name.
+	etcd=$(crictl ps --quiet --state Running --label io.kubernetes.pod.namespace=kube-system --name '^etcd$' \
+		</dev/null) || etcd=
 	quietly "$what" crictl exec "$etcd" "$@"
 }
 

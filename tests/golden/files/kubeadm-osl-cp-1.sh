@@ -668,11 +668,13 @@ image-endpoint: unix:///run/containerd/containerd.sock'
 }'
 	"$1" /usr/local/lib/vds-platform/renew-certificates.sh '# Renews the certificates that kubeadm made on this control plane and starts its static pods again, one after the other.
 # A timer runs it once a day, at another hour on each control plane, so that never two of them start at once.
-# Argument: it does something if a certificate ends within so many days. A run that was interrupted is finished.
+# Arguments: it does something if a certificate ends within so many days; the address of this node'"'"'s own API server,
+# because the endpoint in front may lead to another one. A run that was interrupted is finished.
 set -eu
 LC_ALL=C PATH=${PATH:+$PATH:}/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 
+days=$1 server=$2
 kubernetes=/etc/kubernetes
 admin=$kubernetes/admin.conf
 mark=/var/lib/vds-platform-cluster/renewing
@@ -697,8 +699,8 @@ end_within() { # seconds; is there one that ends? kubeadm renews no authority, a
 	return 1
 }
 
-running() { # name; its container
-	crictl ps --quiet --state Running --name "^$1\$"
+running() { # name; its container: pods of others may have containers of the same name
+	crictl ps --quiet --state Running --label io.kubernetes.pod.namespace=kube-system --name "^$1\$"
 }
 
 wait_until() { # what command …
@@ -716,23 +718,23 @@ is_another() { # name, container that was stopped
 }
 
 ask() { # path
-	kubectl --kubeconfig "$admin" --request-timeout 5s get --raw "$1"
+	kubectl --kubeconfig "$admin" --server "$server" --request-timeout 5s get --raw "$1"
 }
 
 control_planes_are_ready() {
-	kubectl --kubeconfig "$admin" --request-timeout 30s --namespace kube-system wait pod --selector tier=control-plane \
-		--for condition=Ready --timeout 20s
+	kubectl --kubeconfig "$admin" --server "$server" --request-timeout 30s --namespace kube-system wait pod \
+		--selector tier=control-plane --for condition=Ready --timeout 20s
 }
 
 if [ ! -e "$mark" ]; then
-	end_within $(($1 * 86400)) || exit 0
+	end_within $((days * 86400)) || exit 0
 	# With certificates that have ended, nothing answers any more, and there is nothing to spare.
 	end_within 0 || control_planes_are_ready >/dev/null ||
 		fail "does not renew its certificates, because pods of a control plane are not ready: correct that; it tries again tomorrow"
 	: >"$mark"
 fi
 kubeadm certs renew all
-! end_within $(($1 * 86400)) || fail "has certificates that kubeadm did not renew: run kubeadm certs check-expiration there"
+! end_within $((days * 86400)) || fail "has certificates that kubeadm did not renew: run kubeadm certs check-expiration there"
 for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
 	before=$(running "$name")
 	[ -z "$before" ] || crictl stop --timeout 30 "$before"
@@ -746,7 +748,7 @@ ConditionPathExists=/etc/kubernetes/admin.conf
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh /usr/local/lib/vds-platform/renew-certificates.sh 60
+ExecStart=/bin/sh /usr/local/lib/vds-platform/renew-certificates.sh 60 https://198.51.100.11:6443
 TimeoutStartSec=1200'
 	"$1" /etc/systemd/system/vds-platform-certificates.timer '[Unit]
 Description=Renewal of certificates of Kubernetes'"'"' control plane (vds-platform)
@@ -1168,7 +1170,9 @@ upgrade_kubernetes() {
 in_etcd() { # what command …; a program of etcd's image, with the certificate of this member
 	what=$1
 	shift
-	etcd=$(crictl ps --quiet --state Running --name '^etcd$' </dev/null) || etcd=
+	# Pods of others may have a container of that name.
+	etcd=$(crictl ps --quiet --state Running --label io.kubernetes.pod.namespace=kube-system --name '^etcd$' \
+		</dev/null) || etcd=
 	quietly "$what" crictl exec "$etcd" "$@"
 }
 

@@ -22,9 +22,19 @@ STAND_INS = {
 [ ! -e "$MACHINE/breaks-off" ]
 [ -e "$MACHINE/useless" ] || cp -r "$MACHINE/new/." "$MACHINE/kubernetes/pki"
 """,
-    "kubectl": 'case "$*" in *" wait pod "*) [ ! -e "$MACHINE/not-ready" ] ;; esac',
-    # A container that is stopped is there again with another name.
+    "kubectl": """
+case "$*" in *"--server https://198.51.100.11:6443 "*) ;; *) exit 0 ;; esac    # another API server is well
+case "$*" in
+*" wait pod "*) [ ! -e "$MACHINE/not-ready" ] ;;
+*/readyz) [ ! -e "$MACHINE/no-answer" ] ;;
+esac
+""",
+    # A container that is stopped is there again with another name. An application has one of each name, too.
     "crictl": """
+case "$*" in
+*"--label io.kubernetes.pod.namespace=kube-system"*) ;;
+ps*) echo of-an-application ;;
+esac
 case $1 in
 ps) for name; do :; done; name=${name#^}; cat "$MACHINE/pods/${name%?}" ;;
 stop) for id; do :; done; [ -e "$MACHINE/stays-away" ] || echo "$id+" >"$MACHINE/pods/${id%%-*}" ;;
@@ -60,7 +70,8 @@ class Machine:
         text = text.replace("/var/lib/vds-platform-cluster/renewing", f"{self.folder}/renewing")
         text = text.replace('--name "^$1\\$"', '--name "^$(echo "$1" | tr - _)\\$"')
         environment = {"MACHINE": str(self.folder), "PATH": f"{self.folder}/bin:/usr/bin:/bin"}
-        return subprocess.run(["sh", "-c", text, "sh", str(days)], env=environment, capture_output=True, text=True)
+        words = ["sh", "-c", text, "sh", str(days), "https://198.51.100.11:6443"]
+        return subprocess.run(words, env=environment, capture_output=True, text=True)
 
     @property
     def calls(self) -> list[str]:
@@ -129,6 +140,16 @@ def test_a_pod_that_does_not_come_back_stops_it_and_the_next_run_continues(tmp_p
     assert (tmp_path / "renewing").exists()
 
 
+def test_an_api_server_that_does_not_answer_stops_it_though_another_answers_for_the_endpoint(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, 10)
+    (tmp_path / "no-answer").touch()
+    done = machine.run()
+    assert (done.returncode, "the API server does not answer" in done.stderr) == (1, True)
+    assert machine.stopped() == ["etcd-1"]
+    (tmp_path / "no-answer").unlink()
+    assert machine.run(0).returncode == 0
+
+
 def test_no_two_control_planes_have_the_same_hour() -> None:
     plan = bootstrap()
     timers = {files(plan, node)[f"/etc/systemd/system/{NAME}.timer"] for node in plan.control_planes}
@@ -138,4 +159,4 @@ def test_no_two_control_planes_have_the_same_hour() -> None:
 def test_the_doctor_advises_only_when_the_timer_has_failed() -> None:
     assert EXPIRY_DAYS < RENEW_DAYS
     [service] = [text for path, text in files(bootstrap(), bootstrap().control_planes[0]).items() if "service" in path]
-    assert f"{PROGRAM} {RENEW_DAYS}\n" in service
+    assert f"{PROGRAM} {RENEW_DAYS} https://198.51.100.11:6443\n" in service
