@@ -81,6 +81,7 @@ class Node:
     def program(self, name: str, text: str) -> None:
         """A stand-in for a program of the node."""
         file = self.folder / "bin" / name
+        file.unlink(missing_ok=True)  # it may be a link to a tool of the lab
         file.write_text(f"#!/bin/sh\n{text}\n")
         file.chmod(0o755)
 

@@ -44,6 +44,7 @@ def restore(
         work.found_again()
     work.join(Cluster(opened.kubeconfig), [node for node in work.others if node.name not in done])
     work.back_up_again()
+    work.close()
     seconds = round(time.monotonic() - began, 1)
     result = {**about, "seconds": seconds}
     if about:

@@ -27,6 +27,8 @@ from vds.shared.stack import Opened
 _ASK_SECONDS = 30
 _API_SECONDS = 120
 """Until the endpoint in front of the API servers has found the one that has come back."""
+_MARK = "/var/lib/vds-platform-cluster/restored-from"
+"""On the first control plane, from the time when it is one again until the restore is done."""
 _AGAIN = "correct that and run `vds restore` again: it continues from there"
 Say = Callable[[str], None]
 
@@ -127,6 +129,10 @@ class Restore:
             for node in nodes
         ]
         self._run(nodes, texts, f"{PROGRAM} install", RUN_SECONDS, "backup")
+
+    def close(self) -> None:
+        """From now on the cluster's etcd is newer than the snapshot: another restore is refused."""
+        self._run([self.first], [f"rm -f {_MARK}"], "sh -s", _ASK_SECONDS, "ending the restore")
 
     def _run(
         self, nodes: Sequence[NodeSpec], texts: Sequence[str], program: str, seconds: float, what: str

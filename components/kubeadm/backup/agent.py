@@ -15,6 +15,8 @@ Secrets are in the text alone and reach other programs on standard input: no pro
 
 from __future__ import annotations
 
+import fcntl
+import gzip
 import hashlib
 import json
 import os
@@ -28,6 +30,7 @@ import tarfile
 import tempfile
 import time
 import urllib.parse
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,6 +58,10 @@ NAMED = r"/[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[a-z0-9-]+-[0-9a-f]{8}\.age"  # as new_n
 REVISION_BUMP = 1_000_000_000  # etcd's documentation, "Restoring with revision bump": more than were written since
 LARGEST_UPLOAD = 5 * 2**30  # one PUT of S3
 UNFIT, FAILED = 3, 5
+
+
+DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, KeyError, TypeError, ValueError)
+"""What reading an archive raises that is not as `seal` made it."""
 
 
 class StepError(Exception):
@@ -212,32 +219,46 @@ def seal(folder: Path, sealed: Path, recipient: str) -> None:
 def opened_snapshot(request: Request) -> Iterator[tuple[Path, Request]]:
     """A folder with the newest snapshot, or the one that is asked for, decrypted; and what is said of it."""
     bucket = Bucket(request)
-    names = [request["object"]] if request.get("object") else bucket.names()[-1:]
+    names = [request["object"]] if request.get("object") else bucket.names()[-2:]
     if not names:
         raise StepError(f"{bucket.url}/{bucket.folder}/ has no snapshot: nothing can be restored")
+    other = f"choose another with --object{f', for example {names[0]}' if len(names) > 1 else ''}"
     with tempfile.TemporaryDirectory(prefix="vds-platform-restore-", dir=WORK) as folder:
         sealed, packed, plain = (Path(folder, name) for name in ("sealed", "packed", "plain"))
-        bucket.get(names[0], sealed)
-        call(
-            ["age", "--decrypt", "--identity", "-", "--output", str(packed), str(sealed)],
-            given=request["identity"] + "\n",
-            what=f"decrypting {names[0]}",
-        )
+        bucket.get(names[-1], sealed)
+        try:
+            call(
+                ["age", "--decrypt", "--identity", "-", "--output", str(packed), str(sealed)],
+                given=request["identity"] + "\n",
+                what=f"decrypting {names[-1]}",
+            )
+        except StepError as error:
+            remedy = "set the backupIdentity that belongs to the recipient of that time, or"
+            raise StepError(f"{error}: {remedy} {other}") from None
         sealed.unlink()
         plain.mkdir(mode=0o700)
-        with tarfile.open(packed, "r:gz") as archive:
-            for name in ("about.json", "snapshot.db", *(f"pki/{key}" for key in KEYS)):
-                source = archive.extractfile(name)
-                if source is None:
-                    raise StepError(f"{names[0]} has no file {name}: choose another with --object")
-                (plain / name).parent.mkdir(exist_ok=True)
-                with (plain / name).open("wb") as target:
-                    shutil.copyfileobj(source, target)
+        try:
+            about = {**unpacked(packed, plain), "object": names[-1]}
+        except DAMAGED as error:
+            raise StepError(f"{names[-1]} is damaged ({type(error).__name__}: {error}): {other}") from None
         packed.unlink()
-        about: Request = {**json.loads((plain / "about.json").read_text()), "object": names[0]}
         if snapshot_status(plain / "snapshot.db")["hash"] != about["hash"]:
-            raise StepError(f"{names[0]} is not what was taken: its hash differs; choose another with --object")
+            raise StepError(f"{names[-1]} is not what was taken: its hash differs: {other}")
         yield plain, about
+
+
+def unpacked(packed: Path, plain: Path) -> Request:
+    """What is said of the snapshot; its files are in the folder then. Raises one of DAMAGED."""
+    with tarfile.open(packed, "r:gz") as archive:
+        for name in ("about.json", "snapshot.db", *(f"pki/{key}" for key in KEYS)):
+            source = archive.extractfile(name)
+            if source is None:
+                raise KeyError(f"{name} is no file")
+            (plain / name).parent.mkdir(exist_ok=True)
+            with (plain / name).open("wb") as target:
+                shutil.copyfileobj(source, target)
+    about = json.loads((plain / "about.json").read_text())
+    return {name: about[name] for name in ("node", "taken", "hash", "revision", "keys", "bytes")}
 
 
 def restore_data(snapshot: Path, target: Path, name: str, peer: str) -> None:
@@ -300,6 +321,11 @@ def free_port() -> int:
 
 def restore(request: Request) -> Request:
     """What kubeadm needs to make the lost cluster again, on a node that is in no cluster."""
+    with alone():
+        return _restore(request)
+
+
+def _restore(request: Request) -> Request:
     if (CLUSTER / "joined").exists():
         stop("is a member of a cluster already: nothing was restored")
     if (CLUSTER / "started").exists():  # half a member, of a run that ended
@@ -324,6 +350,20 @@ def restore(request: Request) -> Request:
             replace_file(PKI / name, (folder / "pki" / name).read_bytes(), 0o600 if name.endswith(".key") else 0o644)
         marks[0].rename(marks[1])
     return {**about, "restore_seconds": round(time.time() - began, 1)}
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Holds the lock of `member.sh`. A run whose operator has gone goes on, and another must not restore beside it."""
+    CLUSTER.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(CLUSTER, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        stop(f"another run of vds-platform holds {CLUSTER}: wait for it to end, or end it")
+    finally:
+        os.close(descriptor)
 
 
 # --- on the node ---------------------------------------------------------------------------------------------
@@ -443,7 +483,7 @@ def main(request: Request, source: str = "") -> None:
             result = VERBS[verb](request)
         else:
             stop(f"use: python3 -I - install|{'|'.join(VERBS)}", 2)
-    except StepError as error:
+    except (StepError, OSError) as error:  # OSError: the disk is full, for example
         stop(str(error), FAILED)
     print(json.dumps(result))
 
@@ -453,7 +493,7 @@ def main_of_the_service() -> None:
     os.umask(0o077)
     try:
         result = run(json.loads(credential("settings", SETTINGS).read_text()))
-    except StepError as error:
+    except (StepError, OSError) as error:
         stop(str(error), FAILED)
     if "object" in result:
         (STATE / "last.json").write_text(json.dumps(result))

@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import time
 
 import pytest
 from pydantic import ValidationError
@@ -71,40 +72,88 @@ def test_a_check_starts_an_etcd_of_the_newest_snapshot_and_counts_its_keys(node,
     assert not list((node.folder / "work").iterdir())
 
 
-@pytest.mark.parametrize("damage", ["not encrypted", "another hash", "no cluster"])
+DAMAGE = {
+    "not encrypted": "decrypting",
+    "another hash": "its hash differs",
+    "no cluster": "no snapshot of a cluster",
+    "no archive": "is damaged (ReadError",
+    "half an archive": "is damaged (ReadError",
+    "no key": "is damaged (KeyError",
+    "no record": "is damaged (JSONDecodeError",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
 def test_a_check_fails_if_the_snapshot_was_changed_or_is_of_no_cluster(node, taken, damage):
     folder = node.folder / "made"
     folder.mkdir()
     node.etcdctl("snapshot", "save", str(folder / "snapshot.db"))
-    about = {"hash": 1 if damage == "another hash" else taken["hash"], "revision": 2**62}
+    about = {**taken, "hash": 1 if damage == "another hash" else taken["hash"], "revision": 2**62}
     if damage == "no cluster":
         status = [node.tools.path("etcdutl"), "snapshot", "status", folder / "snapshot.db", "-w", "json"]
         about["hash"] = json.loads(subprocess.run(status, capture_output=True, check=True).stdout)["hash"]
-    (folder / "about.json").write_text(json.dumps(about))
+    (folder / "about.json").write_text("{" if damage == "no record" else json.dumps(about))
     shutil.copytree(node.folder / "pki", folder / "pki")
-    with tarfile.open(folder / "packed", "w:gz") as archive:
-        for name in ("about.json", "snapshot.db", "pki"):
+    packed = folder / "packed"
+    with tarfile.open(packed, "w:gz") as archive:
+        for name in ("about.json", "snapshot.db", *(["pki"] if damage != "no key" else [])):
             archive.add(folder / name, name)
+    if damage in ("no archive", "half an archive"):
+        packed.write_bytes(b"" if damage == "no archive" else packed.read_bytes()[:-2000])
     sealed = folder / "sealed"
-    age = [node.tools.path("age"), "-r", node.recipient, "-o", sealed, folder / "packed"]
+    age = [node.tools.path("age"), "-r", node.recipient, "-o", sealed, packed]
     subprocess.run(age, check=True)
     name = "oslo/20990101T000000.000Z-osl-cp-1-00000000.age"
-    node.put(name, folder / "packed" if damage == "not encrypted" else sealed)
+    node.put(name, packed if damage == "not encrypted" else sealed)
     shutil.rmtree(folder)
     try:
         done = node.run("check")
     finally:
         node.delete(name)
     assert done.returncode == 5
-    said = {"not encrypted": "decrypting", "another hash": "its hash differs", "no cluster": "no snapshot of a cluster"}
-    assert said[damage] in done.stderr
+    assert DAMAGE[damage] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert damage == "no cluster" or f"choose another with --object, for example {taken['object']}" in done.stderr
+    assert not list((node.folder / "work").iterdir()), "nothing that is decrypted stays"
     assert node.result("check")["object"] == taken["object"]
+
+
+def test_no_two_runs_restore_at_once(node, taken):
+    """The first one's operator may have gone; it goes on."""
+    (node.folder / "cluster/restored").touch()
+    with subprocess.Popen(["flock", node.folder / "cluster", "cat"], stdin=subprocess.PIPE) as other:
+        while subprocess.run(["flock", "-n", node.folder / "cluster", "true"]).returncode == 0:
+            time.sleep(0.01)
+        done = node.run("restore")
+        assert done.returncode == 3
+        assert "another run of vds-platform holds" in done.stderr
+        other.communicate()
+    assert node.result("restore")["object"] == taken["object"]
+
+
+def test_a_disk_that_is_full_is_said_without_a_traceback(node, taken):
+    node.program("age", "echo 'age: error: no space left on device' >&2; exit 1")
+    try:
+        done = node.run("run")
+    finally:
+        (node.folder / "bin/age").unlink(missing_ok=True)
+        (node.folder / "bin/age").symlink_to(node.tools.path("age"))
+    assert (done.returncode, "no space left" in done.stderr) == (5, True)
+    work = node.folder / "work"
+    work.rmdir()
+    try:
+        done = node.run("check")
+    finally:
+        work.mkdir()
+    assert done.returncode == 5
+    assert "Traceback" not in done.stderr
 
 
 def test_another_identity_opens_nothing(node, taken):
     done = node.run("check", identity=IDENTITY, object=taken["object"])
     assert done.returncode == 5
     assert "decrypting" in done.stderr
+    assert "set the backupIdentity that belongs to the recipient of that time" in done.stderr
     assert IDENTITY not in done.stderr
 
 

@@ -36,7 +36,9 @@ class Machines:
         self.calls.append((verb, *(name[-1] for name in names)))
         self.texts |= {(verb, name): text for name, text in zip(names, scripts, strict=True)}
         for name in names:
-            if verb == "asking":
+            if "rm -f" in self.texts[verb, name] and verb == "asking":
+                self.files[name] = self.files[name].replace("restored-from\n", "")
+            elif verb == "asking":
                 on_output(name, self.files[name].encode())
             elif verb == "restore":
                 on_output(name, json.dumps(ABOUT).encode())
@@ -78,6 +80,7 @@ EVERYTHING = [
     ("apply", "2"),
     ("apply", "3"),
     ("install", "1", "2", "3"),
+    ("asking", "1"),  # the restore is over
 ]
 
 
@@ -117,7 +120,17 @@ def test_a_run_that_broke_off_continues_where_it_was(machines):
     assert done.exit_code == 0
     assert ("restore", "1") not in machines.calls, "what was written since is not lost"
     assert ("authority", "1") not in machines.calls
-    assert machines.calls[-3:] == [("apply", "2"), ("apply", "3"), ("install", "1", "2", "3")]
+    assert machines.calls[-4:-1] == [("apply", "2"), ("apply", "3"), ("install", "1", "2", "3")]
+
+
+def test_a_restore_that_is_done_is_not_begun_again_months_later(machines):
+    """A control plane that is lost then is replaced: the others have an etcd with its member."""
+    assert vds("restore", "-s", "oslo", "--yes").exit_code == 0
+    machines.files["osl-cp-2"], machines.calls = "", []
+    done = vds("restore", "-s", "oslo", "--yes")
+    assert done.exit_code == 2
+    assert "osl-cp-1, osl-cp-3 still in the cluster" in done.stderr
+    assert machines.calls == EVERYTHING[:1]
 
 
 @pytest.mark.parametrize("name", SECRETS)
