@@ -167,17 +167,22 @@ def _leader_is_back(trial: Trial) -> None:
 # --- certificates ----------------------------------------------------------------------------------------
 
 
-def _certificates_end(trial: Trial) -> Seen:
-    """Every certificate of kubeadm ended yesterday, also the administrator's in the stack's state."""
-    trial.kept["urn"] = _kubeconfig_urn(trial)
+def end_certificates(trial: Trial, days: int) -> None:
+    """Every certificate of kubeadm on the first control plane ends so many days from now, as its authority says."""
     for name, authority in _CERTIFICATES.items():
-        _write(trial, f"{_PKI}/{name}.crt", _ended(trial, _read(trial, f"{_PKI}/{name}.crt"), authority))
+        _write(trial, f"{_PKI}/{name}.crt", _ending(trial, _read(trial, f"{_PKI}/{name}.crt"), authority, days))
     for name in _KUBECONFIGS:
         path = f"/etc/kubernetes/{name}.conf"
         text = _read(trial, path)
         [found] = re.findall(r"client-certificate-data: (\S+)", text)
-        made = base64.b64encode(_ended(trial, base64.b64decode(found).decode(), "ca").encode()).decode()
+        made = base64.b64encode(_ending(trial, base64.b64decode(found).decode(), "ca", days).encode()).decode()
         _write(trial, path, text.replace(found, made))
+
+
+def _certificates_end(trial: Trial) -> Seen:
+    """Every certificate of kubeadm ended yesterday, also the administrator's in the stack's state."""
+    trial.kept["urn"] = _kubeconfig_urn(trial)
+    end_certificates(trial, -1)
     # The state has the kubeconfig of a year ago.
     trial.up(None, "--replace", trial.kept["urn"], "--target", trial.kept["urn"])
     _restart(trial)
@@ -218,8 +223,8 @@ def _write(trial: Trial, path: str, text: str) -> None:
     trial.in_machine(_FIRST, f"echo {encoded} | base64 -d >{path}")  # keeps owner and mode
 
 
-def _ended(trial: Trial, text: str, authority: str) -> str:
-    """The same certificate, signed by its authority, but of two days ago and for one day."""
+def _ending(trial: Trial, text: str, authority: str, days: int) -> str:
+    """The same certificate, signed by its authority, which began two days ago and ends so many days from now."""
     old = x509.load_pem_x509_certificate(text.encode())
     key = serialization.load_pem_private_key(_read(trial, f"{_PKI}/{authority}.key").encode(), None)
     signer = x509.load_pem_x509_certificate(_read(trial, f"{_PKI}/{authority}.crt").encode())
@@ -230,7 +235,7 @@ def _ended(trial: Trial, text: str, authority: str) -> str:
         public_key=old.public_key(),
         serial_number=x509.random_serial_number(),
         not_valid_before=now - datetime.timedelta(days=2),
-        not_valid_after=now - datetime.timedelta(days=1),
+        not_valid_after=now + datetime.timedelta(days=days),
         extensions=list(old.extensions),
     )
     return (

@@ -72,7 +72,10 @@ case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; ex
 """,
     "crictl": """
 case "$1" in
-ps) case "$*" in *' --label io.kubernetes.pod.namespace=kube-system '*) ;; *) echo of-an-application ;; esac; echo 1f2e3d ;;
+ps)
+	case "$*" in *' --label io.kubernetes.pod.namespace=kube-system '*) ;; *) echo of-an-application ;; esac
+	echo 1f2e3d
+	;;
 exec) [ "$2" = 1f2e3d ]; case "$*" in *' snapshot save '*) for word; do :; done; echo "the cluster" >"$word" ;; esac ;;
 esac
 """,
