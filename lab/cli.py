@@ -74,8 +74,8 @@ def _deploy(progress: Progress, layout: Layout, tools: Tools) -> tuple[list[Outc
 def up(
     as_json: AsJson = False,
     earlier: Annotated[
-        Literal["patch", "minor"] | None,
-        typer.Option(help="Make a new cluster of the Kubernetes release before, to upgrade it later."),
+        Literal["patch", "minor", "cilium"] | None,
+        typer.Option(help="Make a new cluster of Kubernetes' patch or minor before, or of Cilium's minor before."),
     ] = None,
 ) -> None:
     """Set up this machine, start the lab, run `pulumi up`, register tenants and test the platform.

@@ -43,6 +43,7 @@ def fill(spec: dict[str, Any], layout: Layout) -> None:
     }
     cluster["containerd"]["version"] = made["containerd"]
     cluster["kubernetesVersion"] = made.get("kubernetes", cluster["kubernetesVersion"])
+    spec["cni"]["version"] = made.get("cilium", spec["cni"]["version"])
     cluster["caCertificate"] = (layout.pki / "cluster.crt").read_text()
     if host.cgroup_v1():
         cluster["cgroupV1"] = True

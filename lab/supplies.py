@@ -30,7 +30,7 @@ def ensure(layout: Layout, tools: Tools, progress: Progress) -> None:
         "images": {name.rpartition(":")[0]: digest for name, digest in digests.items() if name[:7] != "charts/"},
     }
     if earlier := tools.earlier():
-        made["kubernetes"] = earlier.version("kubeadm")
+        made |= {"kubernetes": earlier.version("kubeadm"), "cilium": earlier.version("cilium-agent")}
     _write(layout.supplies, json.dumps(made, indent=1, sort_keys=True))
 
 

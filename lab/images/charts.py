@@ -39,7 +39,13 @@ def ensure(tools: Tools, progress: Progress) -> tuple[Chart, ...]:
     Raises:
         LabError: Helm could not pack one.
     """
-    return tuple(_pack(tools, name, tools.module_dir(name) / folder, progress) for name, folder in _CHARTS.items())
+    sources = {
+        (name, found.module_dir(name) / folder): None
+        for found in (tools, tools.earlier())
+        if found
+        for name, folder in _CHARTS.items()
+    }
+    return tuple(_pack(tools, name, source, progress) for name, source in sources)
 
 
 def push(tools: Tools, registry: Registry, ca: Path | None, chart: Chart, progress: Progress) -> str:

@@ -42,11 +42,18 @@ def images(tools: Tools, progress: Progress) -> tuple[Image, ...]:
     """
     trees = debian.ensure(progress)
     base = Layer(_base(trees / "certificates"))
-    earlier = tools.earlier()
+    made = {
+        image.reference: image
+        for found in (tools, tools.earlier())
+        if found
+        for image in (
+            *_control_plane(found, base, pause.ensure(progress)),
+            _agent(found, base, trees / "cilium"),
+            _operator(found, base),
+        )
+    }
     return (
-        *(_control_plane(earlier, base, pause.ensure(progress)) if earlier else ()),
-        *_control_plane(tools, base, pause.ensure(progress)),
-        _agent(tools, base, trees / "cilium"),
+        *made.values(),
         *_others(tools, base),
         *_bgp(tools, base, trees),
         Image(
@@ -106,12 +113,12 @@ def _control_plane(tools: Tools, base: Layer, pause_program: Path) -> Iterator[I
     yield Image("pause", tags["pause"], (program,), entrypoint=("/pause",), user="65535:65535")
 
 
+def _operator(tools: Tools, base: Layer) -> Image:
+    program, tag = tools.path("cilium-operator"), f"v{tools.version('cilium-operator')}"
+    return _static(base, "cilium/operator-generic", tag, program, "usr/bin/cilium-operator-generic")
+
+
 def _others(tools: Tools, base: Layer) -> Iterator[Image]:
-    operator = "cilium-operator-generic"
-    program = tools.path("cilium-operator")
-    yield _static(
-        base, "cilium/operator-generic", f"v{tools.version('cilium-operator')}", program, f"usr/bin/{operator}"
-    )
     for name in ("controller", "speaker"):
         tool = f"metallb-{name}"
         yield _static(base, f"metallb/{name}", f"v{tools.version(tool)}", tools.path(tool), name)

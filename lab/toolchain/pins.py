@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -214,14 +214,21 @@ CONFORMANCE = (
     Tool("cyclonus", "network-policy", "github.com/mattfenwick/cyclonus", "cmd/cyclonus"),
     Tool("cyclonus-cases", "network-policy", "github.com/mattfenwick/cyclonus", "", own=True),
 )
-# Kubernetes of a release before that of TOOLS, which the tests of an upgrade begin with: of the patch or minor before.
+# Programs of a release before that of TOOLS, which the tests of an upgrade begin with.
 BEFORE = "-earlier"
+EARLIER_FOLDERS = {"patch": "kubernetes-earlier", "minor": "kubernetes-minor", "cilium": "cilium-minor"}
+"""Kubernetes of the patch or the minor before, and Cilium of the minor before → the folder whose go.mod pins it."""
+_UPGRADED = (
+    *("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    *(tool.name for tool in TOOLS if tool.folder == "cilium"),
+)
 EARLIER = {
     step: tuple(
-        Tool(f"{name}{BEFORE}", folder, _K8S, f"cmd/{name}", _KUBERNETES)
-        for name in ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        replace(tool, name=f"{tool.name}{BEFORE}", folder=folder)
+        for tool in TOOLS
+        if tool.name in _UPGRADED and tool.folder == folder.partition("-")[0]
     )
-    for step, folder in {"patch": "kubernetes-earlier", "minor": "kubernetes-minor"}.items()
+    for step, folder in EARLIER_FOLDERS.items()
 }
 # What tests check files of this project with, beside TOOLS.
 CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd/actionlint"),)

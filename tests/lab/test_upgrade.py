@@ -1,5 +1,5 @@
 """docs/howto/upgrade-kubernetes.md, typed word for word under load through the gateway: a patch, which a budget stops
-once, and a minor of a cluster with three control planes."""
+once, and a minor of a cluster with three control planes. And the next minor of Cilium, under the same load."""
 
 import re
 import time
@@ -11,16 +11,18 @@ import yaml
 
 from components.core import labels
 from lab import data_center, fabric
-from lab.asking import ssh
+from lab.asking import pods, ssh
 from lab.chaos import changes
-from lab.cluster import rolled_out
-from lab.layout import CONTROL_PLANES, NODES, OPERATOR, WORKERS, Host
+from lab.cluster import condition, rolled_out
+from lab.images.registry import Registry
+from lab.layout import CONTROL_PLANES, NODES, OPERATOR, SITE, WORKERS, Host
 from lab.processes import wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
+from lab.proof.network import network_facts
 from lab.stack_file import SPEC
 from lab.tenants.settings import NAMESPACE
-from lab.toolchain.pins import module_version
+from lab.toolchain.pins import EARLIER_FOLDERS, MODULES, module_version
 from lab.verify import images, load_spec
 from tests.lab.conftest import Lab, lab_command
 from tests.support import howtos
@@ -52,7 +54,7 @@ def older(request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 def earlier(step: str) -> str:
-    return module_version({"patch": "kubernetes-earlier", "minor": "kubernetes-minor"}[step], "k8s.io/kubernetes")
+    return module_version(EARLIER_FOLDERS[step], "k8s.io/kubernetes")
 
 
 def budget(namespace: str, name: str, **spec: int) -> dict[str, Any]:
@@ -224,3 +226,40 @@ def test_a_minor_upgrade_of_three_control_planes_loses_no_request(older: Lab) ->
     assert requests.pop("answered") > 1000
     assert requests == {}
     checked(terminal, lab, upgraded)
+
+
+def agents(lab: Lab) -> set[str]:
+    """The image of each agent that runs and is ready."""
+    path = "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dcilium"
+    pods = lab.cluster.request("GET", path)["items"]
+    return {pod["spec"]["containers"][0]["image"] for pod in pods if condition(pod, "Ready") == "True"}
+
+
+@pytest.mark.timeout(3600)  # Cilium of the minor before is built first
+@pytest.mark.parametrize("older", ["cilium"], indirect=True)
+def test_the_next_minor_of_cilium_loses_no_request(older: Lab) -> None:
+    lab, module = older, MODULES["cilium"][1]
+    before, after = (module_version(folder, module) for folder in (EARLIER_FOLDERS["cilium"], "cilium"))
+    assert {image.partition("@")[0].rpartition(":")[2] for image in agents(lab)} == {f"v{before}"}
+    shop(lab)
+    with Registry(f"https://{SITE.address}", lab.layout.authority) as registry:
+        pins = {name: registry.digest(name, f"v{after}") for name in ("cilium/cilium", "cilium/operator-generic")}
+
+    def next_minor(spec: dict[str, Any]) -> None:
+        spec["cni"] |= {"version": after, "runningVersion": before}
+        spec["images"]["pins"] |= pins
+
+    file = lab.variant(next_minor)
+    spec = load_spec(lab.layout)
+    with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
+        began = time.monotonic()
+        outcome = lab.deployment.run("up", config_file=file)
+        seconds = time.monotonic() - began
+    assert outcome.exit_code == 0, outcome.diagnostics
+    print(f"Cilium {before} → {after} on {len(NODES)} machines: {seconds:.0f} s, requests {dict(requests)}")
+    assert {image.partition("@")[2] for image in agents(lab)} == {pins["cilium/cilium"]}
+    assert requests.pop("answered") > 200
+    assert requests == {}
+    facts = network_facts(lab.layout, spec, pods(lab.layout, lab.cluster))
+    assert facts["ok"], facts
+    assert lab.deployment.run("up", config_file=file).unchanged

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from components.core.versions import parse
+from components.network.cilium.releases import minors_between
 from lab.processes import LabError
 from lab.progress import Progress
 from lab.toolchain import build, golang
@@ -137,6 +139,12 @@ def test_all_kubernetes_modules_are_of_one_release(folder: str, modules: int) ->
     staging = re.findall(r"=> k8s\.io/\S+ v0\.(\S+)", (HERE / folder / "go.mod").read_text())
     assert len(staging) == modules
     assert {f"1.{version}" for version in staging} == {module_version(folder, "k8s.io/kubernetes")}
+
+
+def test_cilium_is_upgraded_by_one_minor() -> None:
+    before, after = (module_version(folder, MODULES["cilium"][1]) for folder in ("cilium-minor", "cilium"))
+    assert minors_between(before, after) == []
+    assert parse(before).release[:2] != parse(after).release[:2]
 
 
 def test_a_stamp_has_the_tools_own_version() -> None:
