@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
-from components.core.kubeconfig import ended_certificate
+from components.core.kubeconfig import ended_certificate, ending_certificate
 from components.core.untrusted import YamlError, printable_json, without_escapes, yaml_value
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -177,6 +177,11 @@ class Cluster:
     @property
     def _ended(self) -> str:
         return ended_certificate(self._kubeconfig, datetime.datetime.now(datetime.UTC))
+
+    @property
+    def ends_soon(self) -> str:
+        """The client certificate that ends within `ADVISED_DAYS`, by name and last day; empty without one."""
+        return ending_certificate(self._kubeconfig, datetime.datetime.now(datetime.UTC))
 
     def close(self) -> None:
         """Give the files back."""

@@ -70,19 +70,36 @@ def kubeconfig_problems(text: str, *, one: bool = True) -> list[KubeconfigProble
         return [KubeconfigProblem(str(error), "correct the field")]
 
 
-def ended_certificate(text: str, now: datetime.datetime) -> str:
-    """The first client certificate of a kubeconfig that is no longer valid, by name and last day; empty without one."""
+ADVISED_DAYS = 30
+"""Before the end of an administrator's certificate: it is renewed 60 days before, and read again then."""
+
+
+def first_end(text: str) -> tuple[str, datetime.datetime] | None:
+    """Whose client certificate in a kubeconfig ends first, and when; None without one."""
     try:
         users = Fields(yaml_value(text, most=MOST_CHARACTERS)).groups("users")
         given = [user.group("user").text("client-certificate-data") for user in users]
         certificates = [one for data in filter(None, given) for one in _certificates(data)]
     except (YamlError, FieldError, TypeError, ValueError):
+        return None
+    first = min(certificates, key=lambda one: one.not_valid_after_utc, default=None)
+    return (printable(first.subject.rfc4514_string()), first.not_valid_after_utc) if first else None
+
+
+def ended_certificate(text: str, now: datetime.datetime) -> str:
+    """The first client certificate of a kubeconfig that is no longer valid, by name and last day; empty without one."""
+    found = first_end(text)
+    if found is None or found[1] > now:
         return ""
-    for one in certificates:
-        if one.not_valid_after_utc <= now:
-            whose = printable(one.subject.rfc4514_string())
-            return f"the kubeconfig's client certificate of {whose} ended on {one.not_valid_after_utc.date()}"
-    return ""
+    return f"the kubeconfig's client certificate of {found[0]} ended on {found[1].date()}"
+
+
+def ending_certificate(text: str, now: datetime.datetime) -> str:
+    """The first client certificate that ends within ADVISED_DAYS, by name and last day; empty without one."""
+    found = first_end(text)
+    if found is None or not now < found[1] <= now + datetime.timedelta(days=ADVISED_DAYS):
+        return ""
+    return f"the kubeconfig's client certificate of {found[0]} ends on {found[1].date()}"
 
 
 def public_kubeconfig(text: str) -> str:

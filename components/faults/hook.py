@@ -23,6 +23,11 @@ CONFLICT = (
     "`kubectl apply --server-side --force-conflicts --filename` and run `pulumi up` again"
 )
 
+READ_AGAIN = (
+    "read the new kubeconfig before that day (docs/howto/bootstrap-a-cluster.md, renew the stack's kubeconfig); then "
+    "nothing can be changed without it"
+)
+
 ETCD = (
     "on each control plane, see with `crictl ps --all` whether etcd and kube-apiserver run, and with "
     "`df /var/lib/etcd` whether etcd's disk has space; then run `pulumi up` again"
@@ -33,7 +38,8 @@ def answering(kubeconfig: pulumi.Input[str]) -> pulumi.Output[str]:
     """The same kubeconfig. A preview asks the API server first, and has no kubeconfig if it does not answer.
 
     Otherwise the provider would ask it ten times for each custom resource, one after the other: minutes. If only an
-    operator can make it answer, the preview fails. If the update may do that, it warns.
+    operator can make it answer, the preview fails. If the update may do that, it warns. It also warns of a client
+    certificate that ends soon.
     """
     known = pulumi.Output.from_input(kubeconfig)
     if not pulumi.runtime.is_dry_run():
@@ -42,7 +48,10 @@ def answering(kubeconfig: pulumi.Input[str]) -> pulumi.Output[str]:
 
     async def ask(text: str) -> str:
         try:
-            await asyncio.to_thread(Cluster(text).text, "GET", "/version")
+            cluster = Cluster(text)
+            if cluster.ends_soon:
+                pulumi.log.warn(f"{cluster.ends_soon}: {READ_AGAIN}")
+            await asyncio.to_thread(cluster.text, "GET", "/version")
         except (CredentialsError, KubeconfigError) as error:
             refused.append(f"the cluster can't be changed: {error}")
         except UnreachableError as error:

@@ -302,6 +302,16 @@ def test_a_preview_with_a_certificate_that_has_ended_fails_and_says_what_to_do(s
         run_program("oslo", bootstrap_data(), preview=True, readNodes="true")
 
 
+@pytest.mark.parametrize(("days", "warned"), [(29, True), (31, False)])
+def test_a_preview_warns_before_the_administrators_certificate_ends(silent, days, warned):
+    silent(days)
+    program = run_program("oslo", bootstrap_data(), preview=True, readNodes="true")
+    said = "the kubeconfig's client certificate of CN=kubernetes-admin ends on "
+    lines = [line for line in program.log if said in line]
+    assert bool(lines) == warned
+    assert all("read the new kubeconfig before that day" in line for line in lines)
+
+
 def test_a_preview_does_not_wait_for_an_api_server_that_does_not_run(silent):
     found = silent(1)
     program = run_program("oslo", bootstrap_data(), preview=True, readNodes="true")

@@ -1,4 +1,5 @@
-"""Reads how long the certificates of control planes are valid that kubeadm made. No private key leaves a node."""
+"""Reads how long the certificates of control planes are valid that kubeadm made, and that of the stack's kubeconfig. No
+private key leaves a node."""
 
 import base64
 import datetime
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 from cryptography import x509
 
+from components.core.kubeconfig import ADVISED_DAYS, first_end
 from vds.doctor.diagnosis import GatewayFinding
 from vds.inspect.capture import Outputs
 from vds.shared.ssh import Run, private_key, run_everywhere
@@ -14,6 +16,7 @@ from vds.shared.stack import Opened
 
 EXPIRY_DAYS = 30
 """A timer renews kubeadm's certificates 60 days before the first ends: half of that is left when it has failed."""
+_READ_AGAIN = "run `pulumi up --replace \"$(pulumi stack --show-urns | grep -o 'urn:.*-kubeconfig$')\"`"
 _SECONDS = 30
 _RENEW = (
     "its timer did not: read `journalctl -u vds-platform-certificates` there, and renew it "
@@ -35,10 +38,15 @@ done
 
 
 def examine_certificates(opened: Opened) -> list[GatewayFinding]:
-    """One row for each control plane; nothing of an existing cluster, before there is one, or without an SSH key."""
+    """One row for the stack's kubeconfig and for each control plane; nothing of an existing cluster, or before there is
+    one. Without an SSH key only the first."""
     bootstrap = opened.spec.bootstrap
-    if bootstrap is None or opened.admin is None or not opened.ssh_private_key:
+    if bootstrap is None or opened.admin is None:
         return []
+    now = datetime.datetime.now(datetime.UTC)
+    rows = kubeconfig_rows(opened.admin, now)
+    if not opened.ssh_private_key:
+        return rows
     outputs, nodes = Outputs(), bootstrap.control_planes
     runs = run_everywhere(
         nodes,
@@ -48,8 +56,23 @@ def examine_certificates(opened: Opened) -> list[GatewayFinding]:
         seconds=_SECONDS,
         on_output=outputs.add,
     )
-    now = datetime.datetime.now(datetime.UTC)
-    return [certificates_row(run, outputs.texts.get(run.node, ""), now) for run in runs]
+    return [*rows, *(certificates_row(run, outputs.texts.get(run.node, ""), now) for run in runs)]
+
+
+def kubeconfig_rows(text: str, now: datetime.datetime) -> list[GatewayFinding]:
+    """How long the administrator's certificate in the stack's output is valid. Nothing where it has none."""
+    found = first_end(text)
+    if found is None:
+        return []
+    name, end = found
+    item = "stack output kubeconfig"
+    if end <= now:
+        return [GatewayFinding(item, "fails", f"the certificate of {name} expired on {end:%Y-%m-%d}", _READ_AGAIN)]
+    days = (end - now).days
+    said = f"the certificate of {name} expires in {days} days (limit {ADVISED_DAYS})"
+    if days < ADVISED_DAYS:
+        return [GatewayFinding(item, "advice", said, _READ_AGAIN)]
+    return [GatewayFinding(item, "ok", said)]
 
 
 def certificates_row(run: Run, output: str, now: datetime.datetime) -> GatewayFinding:

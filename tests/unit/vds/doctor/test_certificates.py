@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from tests.support.certificates import made
-from vds.doctor.certificates import _SCRIPT, certificates_row
+from tests.support.kubeconfigs import client_user, kubeconfig
+from vds.doctor.certificates import _SCRIPT, certificates_row, kubeconfig_rows
 from vds.shared.ssh import Run
 
 NOW = datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)
@@ -56,3 +57,16 @@ def test_the_first_that_expires_decides(tmp_path, days, state):
 )
 def test_what_could_not_be_read_is_not_good(run, output):
     assert certificates_row(run, output, NOW).state == "unknown"
+
+
+@pytest.mark.parametrize(("days", "state"), [(31, "ok"), (29, "advice"), (0, "fails"), (-3, "fails")])
+def test_the_certificate_in_the_stacks_output_is_told_with_the_command_that_reads_it_again(days, state):
+    text = kubeconfig(user=client_user(NOW + datetime.timedelta(days=days)))
+    [row] = kubeconfig_rows(text, NOW)
+    assert (row.item, row.state) == ("stack output kubeconfig", state)
+    assert "CN=kubernetes-admin expire" in row.measured
+    assert row.remedy.startswith("run `pulumi up --replace ") == (state != "ok")
+
+
+def test_a_kubeconfig_without_a_certificate_has_no_row():
+    assert kubeconfig_rows(kubeconfig(), NOW) == []
