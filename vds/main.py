@@ -44,6 +44,7 @@ _MODULES = {
     "post-comment": ("post_comment:post_comment", "Post the comment of `preview-comment` to the pull request."),
     "preview-comment": ("preview_comment:preview_comment", "Write a pull request comment: what the change would do."),
     "reach": ("reach:reach", "Show which pods reach which, and the rule that decides."),
+    "reboot": ("reboot:reboot", "Reboot nodes that updates have left waiting for it, one at a time."),
     "recommission": ("decommission:recommission_command", "Uncordon a node. Pulumi runs this when a node comes back."),
     "recover": ("recover:recover_command", "Make a stack ready for `pulumi up` after an update that was killed."),
     "restore": ("restore:restore", "Make lost control planes again, on new machines, from a snapshot of etcd."),

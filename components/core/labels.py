@@ -17,6 +17,8 @@ EDGE = f"{PREFIX}edge"
 CORDONED = f"{PREFIX}cordoned"
 """On a Node that we cordoned, because it left the stack file or is being upgraded. We remove such a cordon, and never
 an operator's."""
+REBOOTING = f"{PREFIX}rebooting"
+"""Annotation of a Node that `vds reboot` has begun with: the boot id that it had before. The next run finishes it."""
 CANARY = f"{PREFIX}canary"
 """Annotation of a route: the name of the canary's Service."""
 CANARY_STEPS = f"{PREFIX}canary-steps"

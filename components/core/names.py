@@ -5,6 +5,8 @@ PROJECT = "vds-platform"
 CANARY_RECORD = "canary."
 """How the name of a canary's record begins, a Lease in the route's namespace; the route's name is the rest."""
 KUBE_SYSTEM = "kube-system"
+REBOOT_LEASE = "vds-platform-reboot"
+"""The Lease in kube-system that the process holds which reboots nodes."""
 METALLB_SYSTEM = "metallb-system"
 TIGERA_OPERATOR = "tigera-operator"
 

@@ -70,6 +70,8 @@ class FakeCluster:
         self.busy: list[int] = []
         """Of the next calls, in order: the status that they end with; 0 where they are answered."""
         self.calls: list[tuple[str, str]] = []
+        self.leases: dict[str, Object] = {}
+        """Path → Lease, each with its own resourceVersion."""
 
     def request(
         self, method: str, path: str, body: Any = None, *, query: Sequence[tuple[str, str]] = ()
@@ -79,6 +81,8 @@ class FakeCluster:
             raise UnreachableError("https://192.0.2.10:6443: no answer in time")
         if self.busy and (status := self.busy.pop(0)):
             raise ApiError(status, "busy")
+        if "/leases" in path:
+            return self._lease(method, path, body)
         if method == "PATCH":
             return _merge(self._node(path), body)
         if method == "POST":
@@ -122,6 +126,21 @@ class FakeCluster:
             if self.lingers[name] < 0:
                 del self.pods[name]
         return [item for item in self.pods.values() if item["spec"]["nodeName"] == on]
+
+    def _lease(self, method: str, path: str, body: Any) -> Object:
+        if method == "POST":
+            path = f"{path}/{body['metadata']['name']}"
+        before = self.leases.get(path)
+        if method == "GET":
+            if before is None:
+                raise ApiError(404, "not found")
+            return before
+        version = (before or {"metadata": {}})["metadata"].get("resourceVersion")
+        if body["metadata"].get("resourceVersion") != version:
+            raise ApiError(409, "conflict")
+        metadata = {**body["metadata"], "resourceVersion": str(int(version or 0) + 1)}
+        self.leases[path] = {**body, "metadata": metadata}
+        return self.leases[path]
 
     def _evict(self, path: str, body: Any) -> Object:
         name = path.split("/")[6]

@@ -19,6 +19,7 @@ from components.kubernetes_api import ApiError, Cluster, UnreachableError
 from vds.canary import counters, running
 from vds.canary.running import Canaried
 from vds.evidence.export import read_file
+from vds.shared import lease
 from vds.shared.errors import OperationError
 from vds.shared.options import AsJson, ConfigFile, StackName
 from vds.shared.output import console, print_json
@@ -95,7 +96,7 @@ def start(
     It may be killed at any time: the canary keeps its share, and the next `start` goes on. Exit code 1: rolled back.
     """
     found = asked.found
-    holder, out = running.identity(), console(stderr=True)
+    holder, out = lease.identity(), console(stderr=True)
 
     service = _service(prometheus)
 
@@ -196,7 +197,7 @@ def _findings(found: Canaried, held: Held | None, live: int, now: float) -> list
         findings.append(f"the route gives it {live} %, and its record says {wanted} %: {again}")
     if held and held.record.phase == "rolled-back":
         findings.append(f"rolled back: {held.record.reason}")
-    if held and held.record.phase not in ENDED and (held.until <= now or not running.lives(held.holder)):
+    if held and held.record.phase not in ENDED and (held.until <= now or not lease.lives(held.holder)):
         findings.append(f"no process watches it: {again}")
     return findings
 

@@ -1,7 +1,5 @@
 """Watches a canary: looks at its requests, and moves it to the next step or back."""
 
-import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +12,7 @@ from components.gateway.canary.route import CanaryRoute, RouteError
 from components.gateway.canary.traffic import FAILED, NOTHING, Seen, between
 from components.kubernetes_api import ApiError, Cluster, UnreachableError, get
 from vds.shared.errors import OperationError
+from vds.shared.lease import lives
 
 SHORTEST_LEASE = 30
 """Seconds after which another process may watch a canary whose process does not say any more that it lives."""
@@ -98,25 +97,6 @@ class Canaried(NamedTuple):
             )
             for gate in gates
         }
-
-
-def identity() -> str:
-    """This process, as it names itself in the record."""
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
-def lives(holder: str) -> bool:
-    """Whether the holder may be alive: a process of this machine that has ended is not."""
-    host, _, process = holder.rpartition("/")
-    if host != socket.gethostname() or not process.isdigit():
-        return True
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 _REMEDIES: Mapping[Source, str] = {

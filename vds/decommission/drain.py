@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from components.core import labels
 from components.core.finding import Finding
@@ -33,8 +33,8 @@ class Drain:
     abandon: bool
     """The stack file allows to abandon the node: if its kubelet is dead, nothing is waited for."""
     report: Report
-    returns: bool = False
-    """The node is drained for an upgrade, and takes pods again afterwards."""
+    purpose: Literal["decommissioned", "upgraded", "rebooted"] = "decommissioned"
+    """What happens to the node afterwards. After the last two it takes pods again."""
     clock: Clock = field(default_factory=Clock)
     evicted: set[Pod] = field(default_factory=set)
     warnings: list[str] = field(default_factory=list)
@@ -81,7 +81,9 @@ class Drain:
             services=list_items(self.api, f"/api/v1/namespaces/{gateways}/services"),
             slices=list_items(self.api, f"/apis/discovery.k8s.io/v1/namespaces/{gateways}/endpointslices"),
         )
-        problems: list[Finding] = plan.refusals(self.node, state, abandon=self.abandon, returns=self.returns)
+        problems: list[Finding] = plan.refusals(
+            self.node, state, abandon=self.abandon, returns=self.purpose != "decommissioned"
+        )
         if problems:
             raise IncompleteError(*map(str, problems))
 
@@ -122,7 +124,7 @@ class Drain:
                 self.report(line)
             reported = blocked
             if self.clock.now() >= deadline:
-                said = _NOT_EMPTY.format(self.seconds, "upgraded" if self.returns else "decommissioned")
+                said = _NOT_EMPTY.format(self.seconds, self.purpose)
                 raise IncompleteError(f"node {self.node}: {said}", *_lines(blocked))
             self.clock.sleep(_TURN_SECONDS)
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, Protocol
 
 import typer
 
+from components.core.names import KUBE_SYSTEM, REBOOT_LEASE
 from components.core.untrusted import json_value, printable
 from components.kubeadm.upgrade.document import READ_ADMIN, Upgrade
 from components.kubeadm.upgrade.reading import NodeVersions, parse, question
@@ -15,7 +16,7 @@ from components.nodes.server_document import ServerDocument
 from vds.decommission import plan
 from vds.decommission.drain import Drain, Report, uncordon
 from vds.decommission.node import NodeShell, RefusedError, UnansweredError
-from vds.shared import engine
+from vds.shared import engine, lease
 from vds.shared.clock import NODES_DIFFER_SECONDS, Clock
 from vds.shared.errors import IncompleteError, OperationError
 
@@ -62,6 +63,7 @@ def upgrade(document: Upgrade, clients: Clients) -> bool:
         behind = said.behind(document.packages)
         if not (behind or said.unfinished or plan.is_ours(found)):
             return False
+        _refuse_beside_reboots(document, clients, api)
         _refuse_skew(document, api)
         if document.server == document.first and not said.unfinished:  # an upgrade that was begun has its snapshot
             clients.report(f"etcd's snapshot: {_snapshot(document, clients)}")
@@ -73,7 +75,7 @@ def upgrade(document: Upgrade, clients: Clients) -> bool:
                 document.drain_seconds,
                 abandon=False,
                 report=clients.report,
-                returns=True,
+                purpose="upgraded",
                 clock=clients.clock,
             )
             drain.run()
@@ -132,6 +134,17 @@ def _versions(document: Upgrade, clients: Clients) -> NodeVersions:
     if not found.member:
         raise IncompleteError(f"node {document.node}: is no member of the cluster: {_ADD_AGAIN}")
     return found
+
+
+def _refuse_beside_reboots(document: Upgrade, clients: Clients, api: Api) -> None:
+    """Raises IncompleteError if another process reboots nodes: two drained ones could be more than a budget counts."""
+    path = f"/apis/{lease.API}/namespaces/{KUBE_SYSTEM}/leases/{REBOOT_LEASE}"
+    holder, _ = lease.held_by(get(api, path), clients.clock.date())
+    if holder:
+        raise IncompleteError(
+            f"node {document.node}: was not upgraded, because process {holder} reboots nodes: run `pulumi up` again "
+            "when `vds reboot` has ended"
+        )
 
 
 def _refuse_skew(document: Upgrade, api: Api) -> None:

@@ -9,6 +9,7 @@ from components.gateway.canary.record import Record
 from components.kubernetes_api import ApiError
 from tests.support.rollouts import Rollout
 from vds.canary import running
+from vds.shared import lease
 from vds.shared.errors import OperationError
 
 
@@ -228,11 +229,11 @@ def test_one_process_at_a_time():
 
 
 def test_a_process_of_this_machine_that_has_ended_need_not_be_waited_for():
-    assert running.lives(running.identity())
-    host = running.identity().rpartition("/")[0]
-    assert not running.lives(f"{host}/4194305"), "larger than the largest process id of Linux"
-    assert not running.lives(f"{host}/{10**30}")
-    assert running.lives("another-host/4194305")
+    assert lease.lives(lease.identity())
+    host = lease.identity().rpartition("/")[0]
+    assert not lease.lives(f"{host}/4194305"), "larger than the largest process id of Linux"
+    assert not lease.lives(f"{host}/{10**30}")
+    assert lease.lives("another-host/4194305")
 
 
 def test_weights_that_somebody_changes_are_set_again():

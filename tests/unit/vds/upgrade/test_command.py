@@ -12,6 +12,7 @@ from tests.support.bootstraps import bootstrap, bootstrap_data
 from tests.support.fake_cluster import FakeCluster, fake_clock, gateway, node, pod
 from vds.decommission.node import RefusedError
 from vds.shared.errors import IncompleteError
+from vds.shared.lease import Lease
 from vds.upgrade.command import Clients, upgrade
 
 SECRET = "hunter2hunter2"
@@ -286,3 +287,14 @@ def test_an_upgrade_that_was_begun_has_its_snapshot() -> None:
     run.shell.said = printed("1.36.2", "unfinished")
     assert run(**changes)
     assert run.shell.snapshots == 0
+
+
+def test_a_node_is_not_upgraded_while_another_is_rebooted():
+    run = Run()
+    Lease(run.cluster, "kube-system", "vds-platform-reboot", "reboot of nodes", "ci/1", fake_clock()).take()
+    [said] = run.problems()
+    assert (
+        "was not upgraded, because process ci/1 reboots nodes: run `pulumi up` again when `vds reboot` has ended"
+        in said
+    )
+    assert run.shell.scripts == []
