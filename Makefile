@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-failover benchmark-nodes benchmark-previews benchmark-reach benchmark-tenants benchmark-tenants-killed lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-failover benchmark-nodes benchmark-one-more benchmark-previews benchmark-reach benchmark-tenants benchmark-tenants-killed lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,9 @@ benchmark-failover: $(VENV)/ready ## Measure the loss of the node that announces
 
 benchmark-nodes: $(VENV)/ready ## Measure the setup of 20 nodes, compared with plain SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py
+
+benchmark-one-more: $(VENV)/ready ## Measure one more worker in a cluster of 3 and of 50 nodes (root)
+	@$(VENV)/bin/python benchmarks/one_more.py
 
 benchmark-bootstrap: $(VENV)/ready ## Measure how long a cluster takes with pulumi up and by hand (stops a running lab); ARGS=--machines 5
 	@$(VENV)/bin/python benchmarks/bootstrap.py $(ARGS)

@@ -28,7 +28,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,13 @@ class Bench:
                 sys.exit(f"error: {name} could not be read: {reading}")
         return {name: reading for name, reading in readings.items() if isinstance(reading, Readback)}
 
-    def on_all(self, line: Callable[[NodeSpec], str], stdin: Callable[[NodeSpec], str] = lambda _: "") -> list[str]:
-        """What a command printed on each node."""
+    def on_all(
+        self,
+        line: Callable[[NodeSpec], str],
+        stdin: Callable[[NodeSpec], str] = lambda _: "",
+        nodes: Sequence[NodeSpec] = (),
+    ) -> list[str]:
+        """What a command printed on each of these nodes; on every one without them."""
 
         async def one(node: NodeSpec) -> str:
             async with await connect(server_of(node, SSH), self.key) as connection:
@@ -93,13 +98,13 @@ class Bench:
             return str(done.stdout)
 
         async def every() -> list[str]:
-            return await asyncio.gather(*map(one, self.fleet.nodes))
+            return await asyncio.gather(*map(one, nodes or self.fleet.nodes))
 
         return asyncio.run(every())
 
-    def run_script(self, verb: str) -> None:
-        """The node script on every node."""
-        self.on_all(lambda _: command(verb), lambda node: self.scripts[node.name])
+    def run_script(self, verb: str, nodes: Sequence[NodeSpec] = ()) -> None:
+        """The node script on these nodes; on every one without them."""
+        self.on_all(lambda _: command(verb), lambda node: self.scripts[node.name], nodes)
 
     def prepare(self) -> None:
         """Wait for the nodes, learn what is theirs to set and what stood before, and write Ansible's files."""

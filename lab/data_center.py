@@ -1,6 +1,7 @@
 """The lab's machines: started from one Debian root, each with its own name, keys and files."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
@@ -34,6 +35,15 @@ def ensure(
         fabric.add(host)
     with ThreadPoolExecutor(len(machines)) as pool:
         list(pool.map(lambda host: machine.start(layout, host, debian, _files(layout, host) | dict(more)), machines))
+
+
+def replace(layout: Layout, progress: Progress, machines: Sequence[Host]) -> None:
+    """New machines with the names, addresses and host keys of these, which are lost with their disks."""
+    for host in machines:
+        machine.stop(layout, host)
+        fabric.take_out(host)  # with what the CNI left on its link
+        shutil.rmtree(layout.machine(host.name))
+    ensure(layout, progress, machines)
 
 
 def _files(layout: Layout, host: Host) -> dict[str, tuple[bytes, int]]:

@@ -1,18 +1,21 @@
 """Nodes that leave the stack file: drained, decommissioned as they were found, and welcome again."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from components.core import labels
+from lab import data_center
 from lab.asking import ssh
 from lab.cluster import condition
 from lab.deploy import Outcome
 from lab.layout import NODES, Host
 from lab.machines import machine
 from lab.processes import wait_until
-from lab.verify import images
+from lab.progress import Progress
+from lab.verify import images, load_spec, wait_for_workloads
 from tests.lab.conftest import Lab, up
 from vds.decommission.plan import is_ready
 
@@ -98,8 +101,10 @@ def test_a_removed_node_is_drained_and_is_as_it_was_before_us(lab: Lab) -> None:
     node = spare_node(lab)
     before = stood_before(lab, node)
     assert before
+    began = time.monotonic()
     outcome = without(lab, node)
     assert outcome.exit_code == 0, outcome.diagnostics
+    print(f"a worker left in {time.monotonic() - began:.0f} s")
     assert "kernel settings restored" in outcome.output
     assert live(lab, node, list(before)) == before
     assert ssh(lab.layout, node.address, f"ls -d {OURS} 2>/dev/null").stdout == ""
@@ -166,7 +171,7 @@ def test_a_budget_that_does_not_give_way_fails_in_time_and_the_node_takes_pods_a
     assert live(lab, guarded, ["net.ipv4.ip_forward"]) == {"net.ipv4.ip_forward": "1"}
 
 
-def test_a_dead_node_is_kept_without_consent_and_left_with_it(lab: Lab) -> None:
+def test_a_dead_node_is_kept_without_consent_left_with_it_and_replaced(lab: Lab) -> None:
     node = spare_node(lab)
     machine.power_off(lab.layout, node)
     refused = without(lab, node)
@@ -178,6 +183,19 @@ def test_a_dead_node_is_kept_without_consent_and_left_with_it(lab: Lab) -> None:
     wait_until(
         lambda: not is_ready(node_object(lab, node)), _DEAD_SECONDS, lambda: f"{node.name} still counts as Ready"
     )
+    began = time.monotonic()
     left = without(lab, node, whenUnreachable="abandon")
     assert left.exit_code == 0, left.diagnostics
     assert "/etc/sysctl.d/zz-vds-platform.conf" in left.output
+    removed = time.monotonic() - began
+
+    data_center.replace(lab.layout, Progress(total=1, quiet=True), [node])
+    began = time.monotonic()
+    lab.restore()
+    print(
+        f"a lost worker: removed by two updates in {removed:.0f} s, a new machine of its name joined by one in "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    assert is_ready(node_object(lab, node))
+    assert not is_cordoned(lab, node)
+    wait_for_workloads(lab.cluster, load_spec(lab.layout))  # with a pod on the new machine

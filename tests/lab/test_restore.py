@@ -15,7 +15,6 @@ import yaml
 from lab import data_center, fabric
 from lab.chaos import changes
 from lab.layout import BUCKETS_NAME, CONTROL_PLANES, SITE
-from lab.machines import machine
 from lab.processes import wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question, until_served
@@ -71,15 +70,6 @@ def set_up(lab: Lab) -> Terminal:
     return terminal
 
 
-def lose(lab: Lab) -> None:
-    """All control planes with their disks, and new machines with their names and addresses."""
-    for host in CONTROL_PLANES:
-        machine.stop(lab.layout, host)
-        fabric.take_out(host)  # with what the CNI left on its link
-        shutil.rmtree(lab.layout.machine(host.name))
-    data_center.ensure(lab.layout, Progress(total=1, quiet=True), CONTROL_PLANES)
-
-
 def test_three_lost_control_planes_are_made_again_from_the_bucket_and_tenants_answer(machines: Lab) -> None:
     lab = machines
     terminal = set_up(lab)
@@ -91,7 +81,7 @@ def test_three_lost_control_planes_are_made_again_from_the_bucket_and_tenants_an
     spec = load_spec(lab.layout, terminal.folder / "Pulumi.lab.yaml")
     asked = question(lab.layout, spec, gateway_address(lab.cluster, spec))
     with load(asked) as requests:
-        lose(lab)
+        data_center.replace(lab.layout, Progress(total=1, quiet=True), CONTROL_PLANES)
         shutil.copy(lab.layout.pki / "cluster.key", terminal.folder / "ca.key")
         terminal.type(AUTHORITY)
         print(terminal.type(RESTORE, "y\n"))
