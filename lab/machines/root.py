@@ -144,6 +144,12 @@ def sources(texts: Mapping[str, str]) -> list[str]:
     return found
 
 
+def suite_sources() -> list[str]:
+    """Lines of sources for apt that bring the suite: this machine's own, or Debian's mirror."""
+    found = sources(_apt_sources())
+    return found or [f"deb [signed-by={_KEYRING}] http://deb.debian.org/debian {SUITE} main"]
+
+
 def arguments(draft: Path, mirrors: list[str], options: list[str], more: Sequence[str] = ()) -> list[str]:
     """The command that makes the root; its mounts are in a namespace of their own, so that a killed one leaves none."""
     return [

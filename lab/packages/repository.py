@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.packages import recipes, signing
-from lab.packages.deb import Package, indexes, release, stanza
+from lab.packages.deb import Package, indexes, release, run, stanza
 from lab.progress import Progress
 from lab.toolchain.build import Tools, cache
 
@@ -57,7 +57,7 @@ def build(tools: Tools, progress: Progress, *, restrict_oom: bool) -> Repository
             with tempfile.TemporaryDirectory(prefix="draft-", dir=home) as parent:
                 draft = Path(parent, "repository")
                 for path, packages in repositories.items():
-                    _write(draft / path, packages, key, progress)
+                    write(draft / path, packages, key, progress)
                 draft.rename(folder)
     said = Versions(recipes.REVISION, versions["cri-tools"], versions["kubernetes-cni"], versions["containerd"])
     return Repository(folder, key.fingerprint, key.armoured, said)
@@ -68,9 +68,20 @@ def _key(repositories: dict[str, tuple[Package, ...]], key: signing.Key) -> str:
     return hashlib.sha256("\n".join([key.fingerprint, *parts]).encode()).hexdigest()[:12]
 
 
-def _write(folder: Path, packages: Sequence[Package], key: signing.Key, progress: Progress) -> None:
+def signing_key() -> signing.Key:
+    """The key of every repository of the lab."""
+    return signing.ensure(cache() / "packages")
+
+
+def write(
+    folder: Path, packages: Sequence[Package], key: signing.Key, progress: Progress, others: Sequence[Path] = ()
+) -> None:
+    """A new repository. `others`: packages that exist already, as those of Debian."""
     folder.mkdir(parents=True)
     stanzas = []
+    for file in others:
+        shutil.copy(file, folder)
+        stanzas.append(stanza(run(["dpkg-deb", "--field", str(file)]).decode(), file.name, file.read_bytes()))
     for package in packages:
         progress.detail(f"packing {package.name} {package.version}")
         built = package.write(folder)

@@ -21,7 +21,7 @@ from vds.shared.errors import IncompleteError, OperationError
 
 _INSTALL_SECONDS = 600
 """How long a node is waited for that installs updates at this moment."""
-_WITHDRAW_SECONDS = 30
+_WITHDRAW_SECONDS = 10
 """Until another speaker announces an address: they see the label of a node within a second."""
 _EXCLUDED_BY_US = "rebooting"
 """Value of the label of nodes that no address is announced from. Its value means nothing to MetalLB."""
@@ -155,7 +155,6 @@ def _reboot(step: Step, before: Mapping[str, str], clients: Clients) -> None:
             if "control-plane" in node.roles:
                 clients.etcd(node)
             api.request("PATCH", path, {"metadata": {"annotations": {labels.REBOOTING: boot}}})
-            _withdraw(node, clients, report)
             if node.drain_seconds:
                 drained = Drain(
                     node.name,
@@ -168,6 +167,7 @@ def _reboot(step: Step, before: Mapping[str, str], clients: Clients) -> None:
                     clock=clients.clock,
                 )
                 drained.run()
+            _withdraw(node, clients, report)
             old = {one for pod in _pods(api, node) for one in _containers(pod)}
             clients.require_lease()
         except BaseException:  # nothing has happened to the node, and Drain has uncordoned it
@@ -202,8 +202,9 @@ def _end(node: NodeSpec, api: Api) -> None:
 
 
 def _withdraw(node: NodeSpec, clients: Clients, report: Callable[[str], None]) -> None:
-    """Let another node announce addresses before this one is drained: a speaker that ends without a word is missed for
-    seconds. Where no other node can, it goes on announcing until it shuts down."""
+    """Let another node announce addresses: a speaker that ends without a word is missed for seconds. After the drain,
+    because a node announces the address of a Service with `externalTrafficPolicy: Local` only if it has a pod of it.
+    Where no other node can, it goes on announcing until it shuts down."""
     path, api, announcers = f"/api/v1/nodes/{node.name}", clients.api, clients.announcers
     found = (get(api, path) or {"metadata": {}})["metadata"].get("labels") or {}
     if announcers is None or labels.EXCLUDED in found:

@@ -322,7 +322,7 @@ def others_than_excluded(site):
     return tuple(name for name in free if "-w-" in name)[:1]
 
 
-def test_another_node_announces_addresses_before_a_node_is_drained():
+def test_another_node_announces_addresses_before_a_node_boots_again():
     site = Site(pod("api", on="osl-w-1")).requires("osl-w-1")
     site.announcers = others_than_excluded
     boot = site.reboot
@@ -335,7 +335,10 @@ def test_another_node_announces_addresses_before_a_node_is_drained():
     site.run()
     assert site.announcers(site) == ("osl-w-1",)
     calls = [path for method, path in site.cluster.calls if method in ("PATCH", "POST")]
-    assert calls.index("/api/v1/namespaces/shop/pods/api/eviction") > 1
+    eviction = calls.index("/api/v1/namespaces/shop/pods/api/eviction")
+    assert calls[eviction + 1] == "/api/v1/nodes/osl-w-1", (
+        "the pods of a Service with the policy Local have moved before"
+    )
 
 
 @pytest.mark.parametrize("left", [(), ("osl-w-1",)])
