@@ -185,6 +185,9 @@ ci-doctor: $(VENV)/ready # Nodes, cluster and gateway of STACK: doctor.json and 
 ci-drift: $(VENV)/ready # Whether anything of STACK differs from its description
 	$(LOGIN) pulumi preview --non-interactive --refresh --expect-no-changes --stack "$$STACK" --policy-pack policies
 
+ci-reboot: $(VENV)/ready # In the window, reboot the nodes of STACK that need it, one at a time
+	$(LOGIN) $(VDS) reboot --stack "$$STACK"
+
 ci-versions: $(VENV)/ready # Versions of STACK past their end of life, or vulnerable
 	$(VDS) versions "Pulumi.$$STACK.yaml"
 

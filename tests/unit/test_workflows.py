@@ -413,16 +413,26 @@ def test_make_has_the_targets_and_the_commands_as_a_shell_reads_them(tmp_path: P
 
 def test_only_an_environment_gets_to_change_anything() -> None:
     for job in all_jobs():
-        if "ci-up" in job.text:
+        if "ci-up" in job.text or "ci-reboot" in job.text:
             workflow = load(next(path for path in (*WORKFLOWS, *FORGEJO) if path.name == job.file).read_text())
             assert workflow["concurrency"]["cancel-in-progress"] is False
-            assert job.environment or job.file == "deploy.yml"
+            assert job.environment or "norway" in job.runners, "Forgejo has no environments"
+
+
+@pytest.mark.parametrize("path", [FOLDER / "reboot.yml", EXAMPLES / "forgejo" / "reboot.yml", GITLAB], ids=str)
+def test_a_job_reboots_nodes_on_every_forge_and_does_nothing_else(path: Path) -> None:
+    assert "make ci-reboot" in "\n".join(runs(path))
+    assert targets()["ci-reboot"].strip().endswith('$(LOGIN) $(VDS) reboot --stack "$$STACK"')
+    if path != GITLAB:
+        [job] = jobs_of(path.name, path.read_text())
+        assert job.triggers == {"schedule", "workflow_dispatch"}
+        assert [step["run"] for step in job.body["steps"] if "make" in step.get("run", "")] == ["make ci-reboot"]
 
 
 def test_every_workflow_has_the_same_list_of_stacks() -> None:
     text = "\n".join(path.read_text() for path in WORKFLOWS)
     lists = re.findall(r"(?:stack: \[|STACKS: )([a-z, ]+?)(?:\]| #)", text)
-    assert len(lists) == 5
+    assert len(lists) == 6
     assert len(set(lists)) == 1
     assert all((ROOT / f"Pulumi.{stack.strip()}.yaml").exists() for stack in lists[0].split(","))
 

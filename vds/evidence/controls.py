@@ -121,7 +121,8 @@ CONTROLS = (
         "cni-mtu",
         "tenancy-pod-security",
         *_SHARES,
-        open="the operating system of the nodes beyond the settings that the platform writes",
+        open="the operating system of the nodes beyond the settings that the platform writes, and whether its security "
+        "updates arrive: vds doctor says that, with osUpdates in the stack file",
     ),
     _principle("2.4", "The network is protected", BY_MACHINE, *_NETWORK, open="firewalls of the provider"),
     _principle(
