@@ -1,4 +1,4 @@
-"""`vds backup`: takes a snapshot of etcd, shows when the last one was, and checks that one can be restored."""
+"""`vds backup`: takes a snapshot of etcd, shows the last one, lists all, and checks that one can be restored."""
 
 import time
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from components.core.untrusted import printable
 from components.nodes.model import NodeSpec
 from vds.backup.running import Answer, ask, given, wanted
 from vds.shared.clock import NODES_DIFFER_SECONDS
@@ -47,6 +48,37 @@ def run(stack: StackName, *, as_json: AsJson = False, config_file: ConfigFile = 
     if not problems and newest(answers) < int(began) - NODES_DIFFER_SECONDS:
         problems = ["no control plane has uploaded a snapshot: run this again, because etcd may have a new leader"]
     _finish(answers, problems, as_json=as_json)
+
+
+@app.command("list")
+def list_snapshots(
+    stack: StackName,
+    *,
+    node: Annotated[str | None, typer.Option(help="The control plane that asks. Default: the first one.")] = None,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show the snapshots in the bucket, the newest first: names for --object of a check or a restore.
+
+    Also works on a new machine, before a restore. Exit code 1: the bucket has none, or can't be listed.
+    """
+    opened = open_stack(stack, config_file=config_file)
+    bootstrap, _ = wanted(opened)
+    chosen = _control_plane(bootstrap.control_planes, node)
+    [answer] = ask(opened, [chosen], "list", [given(opened, chosen, reads=True)])
+    names = sorted(map(str, answer.found.get("objects", ())), reverse=True)
+    problem = answer.problem or (
+        "" if names else "the bucket has no snapshot of this environment: run `vds backup run`"
+    )
+    if as_json:
+        print_json({"objects": names, "problems": [problem] if problem else []})
+    else:
+        for name in names:
+            print(printable(name))
+        if problem:
+            console().print(f"[red]✗[/red] {escape(problem)}")
+    if problem:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -38,12 +38,15 @@ def wanted(opened: Opened) -> tuple[Bootstrap, BackupSpec]:
     return bootstrap, bootstrap.cluster.backup
 
 
-def given(opened: Opened, node: NodeSpec, *, decrypts: bool = False, snapshot: str = "") -> dict[str, Any]:
-    """What the agent gets on one node. `decrypts`: with the secrets that read and open a snapshot."""
+def given(
+    opened: Opened, node: NodeSpec, *, reads: bool = False, decrypts: bool = False, snapshot: str = ""
+) -> dict[str, Any]:
+    """What the agent gets on one node. `reads`: with the access key that may read; `decrypts`: also with the secret
+    that opens a snapshot."""
     bootstrap, spec = wanted(opened)
     found = settings(bootstrap, spec, node)
     writer = opened.secret(ACCESS_KEY, "the bucket asks for it")
-    found["access_key"] = opened.secrets.get(READER_KEY, writer).strip() if decrypts else writer
+    found["access_key"] = opened.secrets.get(READER_KEY, writer).strip() if reads or decrypts else writer
     if decrypts:
         found |= {"identity": opened.secret(IDENTITY, "snapshots are decrypted with it"), "object": snapshot}
     return found

@@ -94,3 +94,24 @@ def test_a_check_needs_its_secret_and_a_stack_its_backup(monkeypatch, oslo):
     spec = SimpleNamespace(bootstrap=None)
     Nodes(monkeypatch, Opened("oslo", spec, "key", None))
     assert "cluster.kind is existing" in vds("backup", "status", "-s", "oslo").stderr
+
+
+def test_a_list_has_the_newest_first_and_needs_no_secret_that_opens_snapshots(monkeypatch, oslo):
+    opened = Opened("oslo", oslo.spec, "key", None, {"backupAccessKey": ACCESS_KEY, "backupReaderKey": "READER:x" * 9})
+    nodes = Nodes(monkeypatch, opened)
+    nodes.printed = {"osl-cp-1": json.dumps({"node": "osl-cp-1", "objects": ["oslo/1.age", "oslo/2.age"]})}
+    done = vds("backup", "list", "-s", "oslo")
+    assert (done.exit_code, done.stdout.split()) == (0, ["oslo/2.age", "oslo/1.age"])
+    assert nodes.program == "python3 -I - list"
+    assert "READER:x" in nodes.scripts["osl-cp-1"]
+    assert ACCESS_KEY not in nodes.scripts["osl-cp-1"]
+
+
+@pytest.mark.parametrize("printed", [{"osl-cp-1": '{"node": "osl-cp-1", "objects": []}'}, {}])
+def test_an_empty_bucket_and_one_that_does_not_answer_are_findings(monkeypatch, oslo, printed):
+    Nodes(monkeypatch, oslo).printed = printed
+    done = vds("backup", "list", "-s", "oslo", "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    assert found["objects"] == []
+    assert ("has no snapshot" if printed else "osl-cp-1: no bucket") in found["problems"][0]
