@@ -14,7 +14,7 @@ from components.core.names import METALLB_SYSTEM
 from lab import data_center, fabric
 from lab.cluster import Manifest
 from lab.layout import CUSTOMER, CUSTOMER_GATEWAY, CUSTOMER_NETWORK, ROUTER, WORKERS, Host, Layout
-from lab.machines import machine
+from lab.machines import machine, root
 from lab.processes import LabError
 from lab.progress import Progress
 
@@ -29,6 +29,7 @@ OF_THE_POOL, OF_AN_ADDRESS = "64500:28", "64500:32"
 """Communities of the routes."""
 NODES = WORKERS[:2]
 """The nodes that have a session with the router."""
+_PACKAGES = ("frr",)
 _SYSCTL = """
 net.ipv4.ip_forward = 1
 net.ipv4.conf.all.rp_filter = 0
@@ -104,11 +105,20 @@ def secret(password: str) -> Manifest:
     }
 
 
-def start(layout: Layout, password: str) -> None:
-    """Start the router on a running lab, with the customer behind it.
+def prepare(progress: Progress) -> None:
+    """Make the router's Debian root, once. It needs Debian's mirror, which no host of the lab reaches.
 
     Raises:
-        LabError: Debian's package can't be had, or the machine does not start.
+        LabError: Debian's packages can't be had.
+    """
+    root.ensure(progress, _PACKAGES)
+
+
+def start(layout: Layout, password: str) -> None:
+    """Start the router on a running lab, with the customer behind it; `prepare` has made its root.
+
+    Raises:
+        LabError: the machine does not start.
     """
     remove(layout)
     files = {
@@ -116,7 +126,7 @@ def start(layout: Layout, password: str) -> None:
         "/etc/frr/daemons": (b"bgpd=yes\nbfdd=yes\nvtysh_enable=yes\n", 0o640),
         "/etc/sysctl.d/router.conf": (_SYSCTL.encode(), 0o644),
     }
-    data_center.ensure(layout, Progress(total=1, quiet=True), [ROUTER], packages=["frr"], more=files)
+    data_center.ensure(layout, Progress(total=1, quiet=True), [ROUTER], packages=_PACKAGES, more=files)
     fabric.add_behind(ROUTER, CUSTOMER, CUSTOMER_NETWORK, CUSTOMER_GATEWAY)
     for node in NODES:
         lead_back(node)

@@ -10,6 +10,7 @@ from lab import router
 from lab.asking import ask, from_host
 from lab.layout import CUSTOMER
 from lab.processes import wait_until
+from lab.progress import Progress
 from lab.verify import images
 from lab.workloads import PORT, PROBE_NAMESPACE, routed
 from tests.lab.conftest import Lab
@@ -32,8 +33,14 @@ def services(lab: Lab) -> list[dict[str, Any]]:
     return [*made, other]
 
 
+@pytest.fixture(scope="module")
+def routers_root() -> None:
+    """Made before `lab` enters the lab's network, from where Debian's mirror can't be reached."""
+    router.prepare(Progress(total=1, quiet=True))
+
+
 @pytest.fixture
-def routed_lab(lab: Lab) -> Iterator[Lab]:
+def routed_lab(routers_root: None, lab: Lab) -> Iterator[Lab]:  # noqa: ARG001
     objects = [router.secret(PASSWORD), *services(lab)]
     router.start(lab.layout, PASSWORD)
     try:
