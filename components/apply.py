@@ -85,12 +85,15 @@ def apply_wait(
     """The annotation of `rollout_waits` with the number of the Release's revision: each of them is waited for.
 
     Values alone are not enough. After an update that failed, the values of before are what was waited for already.
+    It is kept when it is no longer declared: the chart has removed the object then, and taking the annotation back
+    would make it anew, which the API server refuses.
     """
     metadata, annotations = manifest["metadata"], manifest["metadata"]["annotations"]
     if values := annotations.get(WAITED_FOR):
         revision = release.status.apply(lambda status: f"{values}-{status.revision}")
         manifest = {**manifest, "metadata": {**metadata, "annotations": {**annotations, WAITED_FOR: revision}}}
-    return apply_patch(name, manifest, opts)
+    kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
+    return apply_patch(name, manifest, kept)
 
 
 def apply_chart(

@@ -52,6 +52,10 @@ _MODULES = {
     "upgrade": ("upgrade:upgrade_command", "Drain a node and upgrade it. Pulumi runs this when packages change."),
     "validate": ("validate:validate", "Check stack files, without nodes, engine or login."),
     "versions": ("versions:versions", "Show which versions of a stack file are old, past their end or vulnerable."),
+    "without-bgp": (
+        "without_bgp:without_bgp",
+        "Remove BGP peers before MetalLB runs without FRR. Pulumi runs this.",
+    ),
 }
 """Command → its folder, whose `command.py` has this function or `Typer`; and what it does."""
 

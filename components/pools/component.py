@@ -29,6 +29,7 @@ from components.pools.render import (
     network_policies,
     speaker_waits,
 )
+from components.pools.without_bgp import WITHOUT_BGP
 
 NO_DESTINATIONS: dict[str, Any] = {"destinations": []}
 """For the residency policies: the commands call nothing but the cluster."""
@@ -53,7 +54,7 @@ class MetalLb(pulumi.ComponentResource):
     ) -> None:
         """`depends_on`: resources that must exist before, such as the CNI, without which no controller starts.
 
-        `runner` runs the wait for MetalLB's webhook.
+        `runner` runs commands: the wait for MetalLB's webhook, and the removal of BGP peers.
         """
         super().__init__(token("MetalLb"), name, NO_DESTINATIONS)
         options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
@@ -62,6 +63,10 @@ class MetalLb(pulumi.ComponentResource):
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
             for item in network_policies(context):
                 apply(child(name, "policy", item["metadata"]["name"]), item, after)
+            if not spec.speaks_bgp:
+                clear = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[namespace])
+                cleared = _run(child(name, "without-bgp"), WITHOUT_BGP, {}, kubeconfig, clear)
+                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, cleared])
             values = metallb_values(spec, spec.install, context)
             helm = spec.install
             found = Chart(METALLB, METALLB_SYSTEM, helm.version, helm.repository, helm.timeout_seconds)
@@ -69,7 +74,7 @@ class MetalLb(pulumi.ComponentResource):
             self._wait_for_speakers(name, spec, helm, values, chart, provider)
             about = {"manifest": address_pool(spec.pools[0])}
             after = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[chart])
-            ready = _wait(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
+            ready = _run(child(name, "webhook"), ADMISSION, about, kubeconfig, after)
             options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[ready])
         if isinstance(spec.install, ByCilium):
             for item in cilium_pool_manifests(spec, edge=context.edge):
@@ -144,14 +149,14 @@ class Announced(pulumi.ComponentResource):
                 "pools": [pool.model_dump(mode="json") for pool in spec.pools],
             }
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=list(depends_on))
-            _wait(child(name, "wait"), ANNOUNCED, about, kubeconfig, after)
+            _run(child(name, "wait"), ANNOUNCED, about, kubeconfig, after)
         self.register_outputs(NO_DESTINATIONS)
 
 
-def _wait(
+def _run(
     name: str, run: str, about: Manifest, kubeconfig: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> local.Command:
-    """A command of `vds` that waits. It reads what it waits for, and the kubeconfig, from standard input."""
+    """A command of `vds`. It reads what it is about, and the kubeconfig, from standard input."""
     document = pulumi.Output.from_input(kubeconfig).apply(
         lambda text: json.dumps({**about, "kubeconfig": text}, sort_keys=True)
     )

@@ -217,7 +217,7 @@ def _program(folder: Path, name: str, text: str) -> None:
 
 
 WRONG_FORM = {name: canary(f"{name} of a wrong form", f"canary-of-no-{name.lower()}/+&%") for name in SECRETS}
-DOCUMENTS = ("decommission", "recommission", "admission", "announced", "upgrade")
+DOCUMENTS = ("decommission", "recommission", "admission", "announced", "upgrade", "without-bgp")
 """Commands that the engine gives a document with secrets."""
 Change = Callable[[str], str]
 

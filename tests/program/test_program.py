@@ -10,7 +10,9 @@ from components.core.labels import WAITED_FOR
 from components.nodes.reading import Fleet
 from components.pools.admission import Question
 from components.pools.announced import Wait
+from components.pools.without_bgp import Removal
 from components.stackfile.parsing import SpecError
+from lab import router
 from tests.support.bootstraps import bootstrap_data
 from tests.support.golden import assert_golden
 from tests.support.kubeconfigs import client_user, kubeconfig
@@ -149,7 +151,8 @@ def test_labels_are_taken_from_a_node_of_another_cluster_before_it_leaves():
 def test_in_a_cluster_that_exists_the_network_waits_for_every_node():
     program = run_program("oslo", existing_data())
     nodes = {item.urn for item in program.resources.values() if item.type.endswith(":Command")}
-    nodes -= {item.urn for item in program.of("local:Command") if item.name in ("announced-wait", "metallb-webhook")}
+    later = ("announced-wait", "metallb-webhook", "metallb-without-bgp")
+    nodes -= {item.urn for item in program.of("local:Command") if item.name in later}
     release = next(item for item in program.of("helm.sh/v3:Release") if item.name == "cni-cilium")
     assert len(nodes) == 2 * len(stack("oslo").nodes)
     assert nodes <= release.depends_on
@@ -196,6 +199,19 @@ def test_pools_are_made_when_the_webhook_of_metallb_answers():
     assert any(urn.endswith("::metallb-chart") for urn in wait.depends_on)
 
 
+def test_peers_are_removed_before_the_speakers_of_a_stack_that_announces_nothing_by_bgp():
+    """The engine deletes them after all updates, and a speaker without FRR refuses its configuration until then."""
+    program = committed("lab")
+    (removal,) = [item for item in program.of("local:Command") if item.name == "metallb-without-bgp"]
+    (chart,) = [item for item in program.of(":Release") if item.name == "metallb-chart"]
+    assert removal.urn in chart.depends_on
+    assert Removal.model_validate_json(removal.inputs["stdin"])
+    assert removal.secret_inputs == {"stdin"}
+    data = stack_data("lab")
+    router.announce(data)
+    assert not [item for item in run_program("lab", data).of("local:Command") if item.name == "metallb-without-bgp"]
+
+
 @pytest.mark.parametrize(
     ("name", "chart"), [("cni-agents-cilium", "cni-cilium"), ("metallb-pods-metallb-speaker", "metallb-chart")]
 )
@@ -207,6 +223,7 @@ def test_pods_on_every_node_are_waited_for_again_with_every_revision_of_their_ch
     assert any(urn.endswith(f"::{chart}") for urn in wait.depends_on)
     assert wait.wait == "600s"
     assert wait.on_error == ("explain-failure",)
+    assert wait.retained, "the chart has removed the DaemonSet first, and a patch that is taken back makes it anew"
 
 
 def test_every_child_belongs_to_its_component():

@@ -1,0 +1,1 @@
+"""`vds without-bgp`: removes BGP sessions before MetalLB runs without FRR."""
