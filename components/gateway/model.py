@@ -393,7 +393,11 @@ class Limits(Spec):
     and GrpcRoutes of agencies are refused.
     Default: no limit, and nothing is held back."""
     connect_seconds: int | None = Field(default=None, ge=1, le=3600)
-    """Time to open a connection to a Service. Default: Traefik's 30."""
+    """Time to open a connection to a pod. Default: Traefik's 30."""
+    connect_attempts: int | None = Field(default=None, ge=2, le=10)
+    """How many pods a request is offered to, one after the other, if they accept no connection within `connectSeconds`.
+    A request of which a pod may have got a part is not sent again. Until Kubernetes takes a lost node for lost, which
+    lasts 50 seconds, its pods still get requests. Default: 1."""
     send_seconds: int | None = Field(default=None, ge=1, le=86400)
     """Time for a client to send a whole request, with its body. Default: Traefik's 60."""
     read_seconds: int | None = Field(default=None, ge=1, le=86400)

@@ -19,6 +19,7 @@ SELECTED = {"app.kubernetes.io/name": NAME}
 """Labels of its pods."""
 _CONFIGURATION = "/etc/traefik/body.yaml"
 _BODY_LIMIT = "body-limit"
+_OTHER_POD = "other-pod"
 _MEBIBYTE = 1024 * 1024
 _HELD_BACK = "2Gi"
 """Room on a node's disk for requests and answers that are held back. A pod that needs more is replaced."""
@@ -36,7 +37,7 @@ _FINISH_SECONDS = 20
 def traefik_manifests(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> list[Manifest]:
     """All objects of Traefik in the gateway's namespace, in the order in which they are applied."""
     return [
-        *([_configuration(spec)] if spec.limits.body_mebibytes else ()),
+        *([_configuration(spec)] if _middlewares(spec) else ()),
         manifest("v1", "ServiceAccount", NAME, namespace=spec.namespace),
         manifest("rbac.authorization.k8s.io/v1", "ClusterRole", NAME, rules=_rules()),
         manifest(
@@ -79,10 +80,19 @@ def _budget(namespace: str) -> Manifest:
     return manifest("policy/v1", "PodDisruptionBudget", NAME, namespace=namespace, spec=spec)
 
 
+def _middlewares(spec: GatewaySpec) -> dict[str, Any]:
+    """Of every request, the first one first. Traefik takes them from a file and not from its command line."""
+    found: dict[str, Any] = {}
+    if spec.limits.body_mebibytes:
+        found[_BODY_LIMIT] = {"buffering": {"maxRequestBodyBytes": spec.limits.body_mebibytes * _MEBIBYTE}}
+    if spec.limits.connect_attempts:
+        # Without status codes it sends a request again only if nothing of it was written (pkg/middlewares/retry).
+        found[_OTHER_POD] = {"retry": {"attempts": spec.limits.connect_attempts}}
+    return found
+
+
 def _configuration(spec: GatewaySpec) -> Manifest:
-    """The limit for bodies. Traefik takes it from a file and not from its command line."""
-    limit = (spec.limits.body_mebibytes or 0) * _MEBIBYTE
-    text = json.dumps({"http": {"middlewares": {_BODY_LIMIT: {"buffering": {"maxRequestBodyBytes": limit}}}}})
+    text = json.dumps({"http": {"middlewares": _middlewares(spec)}})
     return manifest("v1", "ConfigMap", NAME, namespace=spec.namespace, data={"body.yaml": text})
 
 
@@ -114,11 +124,10 @@ def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) ->
     if context.node_selector:
         pod["nodeSelector"] = dict(context.node_selector)
     about: dict[str, Any] = {"labels": SELECTED}
-    if spec.limits.body_mebibytes:
-        pod["volumes"] = [
-            {"name": "configuration", "configMap": {"name": NAME}},
-            {"name": "held-back", "emptyDir": {"sizeLimit": _HELD_BACK}},
-        ]
+    if _middlewares(spec):
+        pod["volumes"] = [{"name": "configuration", "configMap": {"name": NAME}}]
+        if spec.limits.body_mebibytes:
+            pod["volumes"].append({"name": "held-back", "emptyDir": {"sizeLimit": _HELD_BACK}})
         text = _configuration(spec)["data"]["body.yaml"]
         about["annotations"] = {labels.CONFIGURATION: hashlib.sha256(text.encode()).hexdigest()[:16]}
     return manifest(
@@ -138,10 +147,11 @@ def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) ->
 
 def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> dict[str, Any]:
     ping = {"httpGet": {"path": "/ping", "port": PING_PORT}}
-    mounts = [
-        {"name": "configuration", "mountPath": "/etc/traefik", "readOnly": True},
-        {"name": "held-back", "mountPath": "/tmp"},  # noqa: S108  where Traefik holds bodies back
-    ]
+    mounts: list[dict[str, Any]] = []
+    if _middlewares(spec):
+        mounts.append({"name": "configuration", "mountPath": "/etc/traefik", "readOnly": True})
+    if spec.limits.body_mebibytes:
+        mounts.append({"name": "held-back", "mountPath": "/tmp"})  # noqa: S108  where Traefik holds bodies back
     return {
         "name": NAME,
         "image": _image(install, images),
@@ -158,7 +168,7 @@ def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) 
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        **({"volumeMounts": mounts} if spec.limits.body_mebibytes else {}),
+        **({"volumeMounts": mounts} if mounts else {}),
     }
 
 
@@ -203,9 +213,9 @@ server's port forwarding, which ends in the pod: they are not reachable from the
 def _limits(spec: GatewaySpec, entry_points: Sequence[str]) -> list[str]:
     limits, forwarding = spec.limits, "--serverstransport.forwardingtimeouts"
     found = []
-    if limits.body_mebibytes:
+    if middlewares := ",".join(f"{name}@file" for name in _middlewares(spec)):
         found.append(f"--providers.file.filename={_CONFIGURATION}")
-        found += [f"--entrypoints.{name}.http.middlewares={_BODY_LIMIT}@file" for name in entry_points]
+        found += [f"--entrypoints.{name}.http.middlewares={middlewares}" for name in entry_points]
     if limits.send_seconds:
         found += [
             f"--entrypoints.{name}.transport.respondingtimeouts.readtimeout={limits.send_seconds}s"

@@ -131,6 +131,19 @@ def test_the_articles_numbers_are_traefiks_words() -> None:
     assert f"--providers.file.filename={mounts['configuration']}/{next(iter(found['ConfigMap']['data']))}" in arguments
 
 
+def test_a_request_is_offered_to_another_pod_only_if_nothing_of_it_was_sent() -> None:
+    found = limited(connectSeconds=1, connectAttempts=3)
+    pod = found["Deployment"]["spec"]["template"]["spec"]
+    (text,) = found["ConfigMap"]["data"].values()
+    assert json.loads(text) == {"http": {"middlewares": {"other-pod": {"retry": {"attempts": 3}}}}}  # no status codes
+    assert [volume["name"] for volume in pod["volumes"]] == ["configuration"]
+    for port in (80, 443):
+        assert f"--entrypoints.tcp-{port}.http.middlewares=other-pod@file" in pod["containers"][0]["args"]
+    both = limited(bodyMebibytes=50, connectAttempts=3)["Deployment"]["spec"]["template"]["spec"]
+    assert "--entrypoints.tcp-443.http.middlewares=body-limit@file,other-pod@file" in both["containers"][0]["args"]
+    assert [volume["name"] for volume in both["volumes"]] == ["configuration", "held-back"]
+
+
 def test_another_limit_restarts_the_pods_and_none_leaves_them_as_they_are() -> None:
     before, after = (limited(bodyMebibytes=size)["Deployment"]["spec"]["template"]["metadata"] for size in (50, 51))
     assert before["annotations"] != after["annotations"]
