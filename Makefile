@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m lab
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-failover benchmark-nodes benchmark-one-more benchmark-previews benchmark-reach benchmark-tenants benchmark-tenants-killed lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
+.PHONY: help up down tools status logs preview deploy destroy verify start shell doctor paths conformance chaos test test-fast lint fast-tests lab-tests nightly-tests properties fuzz guide benchmark benchmark-bootstrap benchmark-nodes benchmark-one-more benchmark-previews benchmark-reach benchmark-tenants benchmark-tenants-killed lock schemas policies docs format ci-preview ci-comment ci-plan ci-up ci-evidence ci-doctor ci-drift ci-versions
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,9 +98,6 @@ guide: $(VENV)/ready ## Type docs/howto/first-environment.md on bare machines (s
 	@[ "$$(id -u)" = 0 ] || { echo "error: the lab needs root; run: sudo make guide" >&2; exit 1; }
 	@$(RUN) tools
 	$(VENV)/bin/pytest -v -s tests/lab/test_first_environment.py
-
-benchmark-failover: $(VENV)/ready ## Measure the loss of the node that announces the gateway's address (on a running lab; 3 minutes; root)
-	@PYTHONPATH=. $(VENV)/bin/python benchmarks/failover.py
 
 benchmark-nodes: $(VENV)/ready ## Measure the setup of 20 nodes, compared with plain SSH and Ansible (root)
 	@$(VENV)/bin/python benchmarks/nodes.py

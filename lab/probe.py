@@ -4,6 +4,7 @@ It runs as a separate program with only Python's standard library and `ping`. Qu
 one start answers many.
 """
 
+import asyncio
 import http.client
 import json
 import socket
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -127,6 +129,66 @@ def load(address: str, port: int, hostname: str, path: str, authority: str, seco
     connection.close()
     longest = max(longest, time.monotonic() - last)
     return {"answered": answered, "failures": dict(failures), "longest_gap": round(longest, 1)}
+
+
+def paced(
+    address: str, port: int, hostname: str, path: str, per_second: int, seconds: float, within_seconds: float = 2
+) -> dict[str, Any]:
+    """GETs by HTTP at fixed times, each on a new connection, whether or not those before it have an answer.
+
+    Returns how many were sent and answered (a status below 400), why the others were not, the longest time in seconds
+    without an answer, and when each lost request was sent: by the monotonic clock, which all processes share.
+    """
+    return asyncio.run(_paced((address, port), hostname, path, per_second, seconds, within_seconds))
+
+
+async def _paced(
+    server: tuple[str, int], hostname: str, path: str, per_second: int, seconds: float, within_seconds: float
+) -> dict[str, Any]:
+    request = f"GET {path} HTTP/1.1\r\nHost: {hostname}\r\nConnection: close\r\n\r\n".encode()
+    failures: Counter[str] = Counter()
+    lost: list[float] = []
+    answers = [began := time.monotonic()]
+
+    async def send() -> None:
+        sent = time.monotonic()
+        try:
+            status = await asyncio.wait_for(_first_line(server, request), within_seconds)
+        except (OSError, ValueError) as error:
+            failures[type(error).__name__] += 1
+        else:
+            if status < 400:
+                answers.append(time.monotonic())
+                return
+            failures[f"status {status}"] += 1
+        lost.append(sent)
+
+    tasks = []
+    for number in range(int(per_second * seconds)):
+        await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
+        tasks.append(asyncio.create_task(send()))
+    ended = time.monotonic()
+    await asyncio.gather(*tasks)
+    moments = [*answers, max(ended, answers[-1])]
+    return {
+        "sent": len(tasks),
+        "answered": len(answers) - 1,
+        "failures": dict(failures),
+        "longest_gap": max(after - before for before, after in pairwise(moments)),
+        "lost_at": sorted(lost),
+    }
+
+
+async def _first_line(server: tuple[str, int], request: bytes) -> int:
+    """The status of an answer, whose rest is not read."""
+    reader, writer = await asyncio.open_connection(*server)
+    try:
+        writer.write(request)
+        return int((await reader.readline()).split()[1:2][0])
+    except IndexError:
+        raise ConnectionError("closed without an answer") from None
+    finally:
+        writer.transport.abort()
 
 
 def _status(connection: http.client.HTTPConnection, path: str, hostname: str) -> int:
@@ -250,6 +312,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     "call": call,
     "connect": connect,
     "load": load,
+    "paced": paced,
     "path_mtu": path_mtu,
     "redirect": redirect,
     "resolve": resolve,

@@ -40,7 +40,10 @@ net.ipv4.conf.default.send_redirects = 0
 
 
 def configuration(password: str) -> str:
-    """FRR's, as the owner of the router would write it: a session with each worker, BFD, and nothing to announce."""
+    """FRR's, as the owner of the router would write it: a session with each worker, BFD, and nothing to announce.
+
+    The nodes choose the hold time: FRR's own is 180 s, and the smaller of both counts (RFC 4271, 4.2).
+    """
     lines = [
         "frr defaults traditional",
         "log syslog informational",
@@ -49,7 +52,6 @@ def configuration(password: str) -> str:
         " no bgp ebgp-requires-policy",
         " neighbor nodes peer-group",
         f" neighbor nodes remote-as {NODES_ASN}",
-        f" neighbor nodes timers {HOLD_SECONDS // 3} {HOLD_SECONDS}",
         f" neighbor nodes password {password}",
         " neighbor nodes bfd",
         " neighbor nodes bfd profile fast",
@@ -65,23 +67,24 @@ def configuration(password: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def announce(spec: dict[str, Any]) -> None:
+def announce(spec: dict[str, Any], *, hold_seconds: int = HOLD_SECONDS, bfd: bool = True) -> None:
     """Add a pool to a stack file's spec that the nodes announce to the router: as one network, and by address."""
     [place] = spec["residency"]["places"]
     place["networks"].append("203.0.113.0/24")
     place["purposes"].append("egress")  # announcements go to the router
     metallb = spec["metallb"]
     interval = BFD_MILLISECONDS
-    metallb["bfdProfiles"] = [{"name": "fast", "receiveMilliseconds": interval, "transmitMilliseconds": interval}]
+    if bfd:
+        metallb["bfdProfiles"] = [{"name": "fast", "receiveMilliseconds": interval, "transmitMilliseconds": interval}]
     metallb["peers"] = [
         {
             "name": "router",
             "address": ROUTER.address,
             "peerAsn": ASN,
             "myAsn": NODES_ASN,
-            "holdSeconds": HOLD_SECONDS,
+            "holdSeconds": hold_seconds,
             "connectSeconds": 2,
-            "bfdProfile": "fast",
+            **({"bfdProfile": "fast"} if bfd else {}),
             "passwordSecret": "router",
             "nodeSelectors": [{"matchLabels": {EDGE: "true"}}],
         }
@@ -175,6 +178,22 @@ def sessions(layout: Layout) -> dict[str, str]:
     """The state of the session with each node, by its address, as BGP names it (RFC 4271, 8.2.2)."""
     peers = shown(layout, "show bgp ipv4 unicast summary").get("peers") or {}
     return {address: str(peer["state"]) for address, peer in peers.items()}
+
+
+def bfd(layout: Layout) -> dict[str, str]:
+    """The state of BFD with each node, by its address; a session of BGP does not wait for it."""
+    return {peer["peer"]: str(peer["status"]) for peer in shown(layout, "show bfd peers")}
+
+
+def next_hop(layout: Layout, address: str) -> str:
+    """The node that gets the customer's packets for an address: of several next hops, a hash of both addresses chooses.
+
+    Raises:
+        LabError: there is no route.
+    """
+    words = ["ip", "-j", "route", "get", address, "from", CUSTOMER.address, "iif", CUSTOMER.name]
+    [route] = json.loads(run(layout, words))
+    return str(route["gateway"])
 
 
 def routes(layout: Layout, network: str) -> dict[str, list[str]]:

@@ -76,7 +76,7 @@ def gateway_facts(layout: Layout, spec: PlatformSpec, address: str, route: Route
         and client == CLIENT.address
         and all(row["ok"] for row in redirects.values()),
         "address": address,
-        "arp_answered_by": _arp_node(address),
+        "arp_answered_by": arp_node(address),
         "requests": REQUESTS,
         "counts": counts,
         "failures": answer["failures"],
@@ -134,7 +134,8 @@ def _by_every_pod(asked: Facts, good: Callable[[Facts], bool], wanted: str) -> F
     return answers[0]
 
 
-def _arp_node(address: str) -> str:
+def arp_node(address: str) -> str:
+    """The machine to which the client outside sends packets for an address, by its table of neighbours."""
     shown = subprocess.run(
         ["ip", "-n", CLIENT.namespace, "-j", "neigh", "show", address],
         capture_output=True,

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from components.core.names import PROJECT
-from lab import fabric
+from lab import fabric, router
 from lab.cluster import Cluster
 from lab.deploy import Deployment
 from lab.layout import CHECKOUT, OPERATOR, STACK, Layout
@@ -180,6 +180,12 @@ def failing(part: Any, path: str = "") -> list[str]:
     own = part.get("state", part.get("verdict", "ok"))
     bad = [] if own in ("ok", "accepted", "advice", "unproved", "converged") else [f"{path}: {part}"]
     return bad + [row for name, item in part.items() for row in failing(item, f"{path}.{name}")]
+
+
+@pytest.fixture(scope="session")
+def routers_root() -> None:
+    """Made before `lab` enters the lab's network, from where Debian's mirror can't be reached: named before `lab`."""
+    router.prepare(Progress(total=1, quiet=True))
 
 
 @pytest.fixture

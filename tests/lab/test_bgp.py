@@ -10,7 +10,6 @@ from lab import router
 from lab.asking import ask, from_host
 from lab.layout import CUSTOMER
 from lab.processes import wait_until
-from lab.progress import Progress
 from lab.verify import images
 from lab.workloads import PORT, PROBE_NAMESPACE, routed
 from tests.lab.conftest import Lab
@@ -33,14 +32,8 @@ def services(lab: Lab) -> list[dict[str, Any]]:
     return [*made, other]
 
 
-@pytest.fixture(scope="module")
-def routers_root() -> None:
-    """Made before `lab` enters the lab's network, from where Debian's mirror can't be reached."""
-    router.prepare(Progress(total=1, quiet=True))
-
-
 @pytest.fixture
-def routed_lab(routers_root: None, lab: Lab) -> Iterator[Lab]:  # noqa: ARG001
+def routed_lab(routers_root: None, lab: Lab) -> Iterator[Lab]:
     objects = [router.secret(PASSWORD), *services(lab)]
     router.start(lab.layout, PASSWORD)
     try:
@@ -103,8 +96,9 @@ def test_a_router_learns_the_pool_from_both_nodes_and_a_customer_behind_it_is_an
         (f"{LOCAL}/32", router.OF_AN_ADDRESS),
     ):
         until_learnt(lab, network, {node: [community] for node in NODES})
-    found = {peer["peer"]: peer["status"] for peer in router.shown(lab.layout, "show bfd peers")}
-    assert found == dict.fromkeys(NODES, "up")
+    wait_until(
+        lambda: router.bfd(lab.layout) == dict.fromkeys(NODES, "up"), _SECONDS, lambda: f"{router.bfd(lab.layout)}"
+    )
 
     router.run(lab.layout, ["sysctl", "-q", "-w", "net.ipv4.fib_multipath_hash_policy=1"])
     assert clients(LOCAL) == {CUSTOMER.address}

@@ -5,6 +5,7 @@ import re
 import pytest
 import yaml
 
+from components.gateway.model import Limits
 from components.pools.model import MetalLbSpec, Pool
 from tests.support.stacks import ROOT
 
@@ -22,5 +23,10 @@ def test_a_pool_is_valid(block: dict[str, list[object]]) -> None:
     assert [Pool.model_validate(one, by_alias=True, by_name=False).name for one in block["pools"]] == ["mail"]
 
 
+@pytest.mark.parametrize("block", [block for block in BLOCKS if "gateway" in block])
+def test_limits_of_the_gateway_are_valid(block: dict[str, dict[str, object]]) -> None:
+    assert Limits.model_validate(block["gateway"]["limits"], by_alias=True, by_name=False).connect_attempts
+
+
 def test_there_are_some() -> None:
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
