@@ -677,7 +677,8 @@ export LC_ALL PATH
 days=$1 server=$2
 kubernetes=/etc/kubernetes
 admin=$kubernetes/admin.conf
-mark=/var/lib/vds-platform-cluster/renewing
+state=/var/lib/vds-platform-cluster
+mark=$state/renewing
 seconds=120 # until a container is there again, or the API server answers
 
 fail() {
@@ -726,8 +727,10 @@ control_planes_are_ready() {
 		--selector tier=control-plane --for condition=Ready --timeout 20s
 }
 
+[ -e "$mark" ] || end_within $((days * 86400)) || exit 0
+exec 9<"$state" # the lock of member.sh: an upgrade restarts the same pods
+flock -n 9 || fail "another run of vds-platform holds $state: it tries again tomorrow"
 if [ ! -e "$mark" ]; then
-	end_within $((days * 86400)) || exit 0
 	# With certificates that have ended, nothing answers any more, and there is nothing to spare.
 	end_within 0 || control_planes_are_ready >/dev/null ||
 		fail "does not renew its certificates, because pods of a control plane are not ready: correct that; it tries again tomorrow"

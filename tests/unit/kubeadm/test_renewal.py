@@ -1,6 +1,7 @@
 """A control plane renews its certificates before they end, never two at once, and finishes what was interrupted."""
 
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class Machine:
 
     def run(self, days: int = RENEW_DAYS) -> subprocess.CompletedProcess[str]:
         text = TEXT.replace("/etc/kubernetes", f"{self.folder}/kubernetes").replace("seconds=120", "seconds=2")
-        text = text.replace("/var/lib/vds-platform-cluster/renewing", f"{self.folder}/renewing")
+        text = text.replace("/var/lib/vds-platform-cluster", str(self.folder))
         text = text.replace('--name "^$1\\$"', '--name "^$(echo "$1" | tr - _)\\$"')
         environment = {"MACHINE": str(self.folder), "PATH": f"{self.folder}/bin:/usr/bin:/bin"}
         words = ["sh", "-c", text, "sh", str(days), "https://198.51.100.11:6443"]
@@ -148,6 +149,19 @@ def test_an_api_server_that_does_not_answer_stops_it_though_another_answers_for_
     assert machine.stopped() == ["etcd-1"]
     (tmp_path / "no-answer").unlink()
     assert machine.run(0).returncode == 0
+
+
+def test_it_does_not_run_beside_an_upgrade(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, 10)
+    with subprocess.Popen(["flock", tmp_path, "cat"], stdin=subprocess.PIPE) as upgrade:
+        while subprocess.run(["flock", "-n", tmp_path, "true"]).returncode == 0:
+            time.sleep(0.01)
+        done = machine.run()
+        assert (done.returncode, machine.stopped()) == (1, [])
+        assert "another run of vds-platform holds" in done.stderr
+        upgrade.communicate()
+    assert machine.run().returncode == 0
+    assert len(machine.stopped()) == len(PODS)
 
 
 def test_no_two_control_planes_have_the_same_hour() -> None:
