@@ -95,7 +95,7 @@ def split(address: str, port: int, hostname: str, path: str, authority: str, req
                 failures[f"status {answer.status}"] += 1
                 continue
             seen = json.loads(body)
-            backends[seen["pod"].rsplit("-", 2)[0]] += 1  # a Deployment's pod: name, hash of the template, own suffix
+            backends[_backend(seen)] += 1
             headers = {name: ", ".join(values) for name, values in seen["headers"].items()}
         except (OSError, http.client.HTTPException) as error:
             failures[f"{type(error).__name__}: {error}"] += 1
@@ -109,6 +109,11 @@ def split(address: str, port: int, hostname: str, path: str, authority: str, req
     }
 
 
+def _backend(answer: dict[str, Any]) -> str:
+    """The Deployment of the pod that answered; a pod's name is that, the hash of the template, and its own suffix."""
+    return str(answer["pod"]).rsplit("-", 2)[0]
+
+
 def load(address: str, port: int, hostname: str, path: str, authority: str, seconds: float) -> dict[str, Any]:
     """Ask by HTTPS again and again: how many requests were answered, and the longest time in seconds without one."""
     answered, longest = 0, 0.0
@@ -117,7 +122,7 @@ def load(address: str, port: int, hostname: str, path: str, authority: str, seco
     began = last = time.monotonic()
     while time.monotonic() < began + seconds:
         try:
-            status = _status(connection, path, hostname)
+            status, _ = _asked(connection, path, hostname)
             if status == 200:
                 longest, last, answered = max(longest, time.monotonic() - last), time.monotonic(), answered + 1
             else:
@@ -191,8 +196,32 @@ async def _first_line(server: tuple[str, int], request: bytes) -> int:
         writer.transport.abort()
 
 
-def _status(connection: http.client.HTTPConnection, path: str, hostname: str) -> int:
-    """The status of an answer.
+def runs(address: str, port: int, hostname: str, path: str, authority: str, seconds: float) -> list[list[Any]]:
+    """Ask by HTTPS again and again, without a pause: rows of who answered, when the first of such requests was sent,
+    when the last of them was answered, and how many there were. A row ends when somebody else answers.
+
+    Times are in seconds since 1970. Who: a Deployment, or the status or error of a request that failed.
+    """
+    found: list[list[Any]] = []
+    connection = _Https(address, port, hostname, authority, timeout=2)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        asked = time.time()
+        try:
+            status, body = _asked(connection, path, hostname)
+            who = _backend(json.loads(body)) if status == 200 else f"status {status}"
+        except (OSError, http.client.HTTPException) as error:
+            who = f"{type(error).__name__}: {error}"
+            connection.close()
+        if not found or found[-1][0] != who:
+            found.append([who, asked, 0.0, 0])
+        found[-1][2:] = time.time(), found[-1][3] + 1
+    connection.close()
+    return found
+
+
+def _asked(connection: http.client.HTTPConnection, path: str, hostname: str) -> tuple[int, bytes]:
+    """The status and the body of an answer.
 
     A server may close a connection that waits for the next request. As other clients do, this one then asks again on a
     new connection, once (RFC 9112, 9.3.1).
@@ -207,11 +236,10 @@ def _status(connection: http.client.HTTPConnection, path: str, hostname: str) ->
     return _get(connection, path, hostname)
 
 
-def _get(connection: http.client.HTTPConnection, path: str, hostname: str) -> int:
+def _get(connection: http.client.HTTPConnection, path: str, hostname: str) -> tuple[int, bytes]:
     connection.request("GET", path, headers={**_HEADERS, "Host": hostname})
     answer = connection.getresponse()
-    answer.read()
-    return answer.status
+    return answer.status, answer.read()
 
 
 class _Https(http.client.HTTPSConnection):
@@ -317,6 +345,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     "redirect": redirect,
     "resolve": resolve,
     "route_mtu": route_mtu,
+    "runs": runs,
     "split": split,
 }
 

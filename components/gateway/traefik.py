@@ -32,6 +32,9 @@ _ACCEPT_SECONDS = 15
 """How long an ending pod accepts new requests: until every node knows that others answer."""
 _FINISH_SECONDS = 20
 """How long running requests may take after that."""
+_THROTTLE_MILLISECONDS = 100
+"""Least time between two new configurations. A change waits for the rest of it if there was another one just before, of
+any route, Service or pod. Traefik's default is 2 seconds."""
 
 
 def traefik_manifests(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> list[Manifest]:
@@ -192,6 +195,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         f"--entrypoints.ping.address=:{PING_PORT}/tcp",
         "--ping=true",
         "--ping.entrypoint=ping",
+        f"--providers.providersthrottleduration={_THROTTLE_MILLISECONDS}ms",
         "--providers.kubernetesgateway=true",
         f"--providers.kubernetesgateway.statusaddress.service.namespace={spec.namespace}",
         f"--providers.kubernetesgateway.statusaddress.service.name={NAME}",

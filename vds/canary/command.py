@@ -194,10 +194,11 @@ def _findings(found: Canaried, held: Held | None, live: int, now: float) -> list
     again = f"run `{found.words('start')}`"
     findings = []
     if live != wanted:
-        findings.append(f"the route gives it {live} %, and its record says {wanted} %: {again}")
+        remedy = again if wanted else f"run `{found.words('abort')}`"
+        findings.append(f"the route gives it {live} %, and its record says {wanted} %: {remedy}")
     if held and held.record.phase == "rolled-back":
         findings.append(f"rolled back: {held.record.reason}")
-    if held and held.record.phase not in ENDED and (held.until <= now or not lease.lives(held.holder)):
+    if held and held.record.phase not in ENDED and not found.watched(held, now):
         findings.append(f"no process watches it: {again}")
     return findings
 

@@ -10,12 +10,16 @@ from components.gateway.canary.model import Plan, Source, seconds
 from components.gateway.canary.record import ENDED, Held, Record
 from components.gateway.canary.route import CanaryRoute, RouteError
 from components.gateway.canary.traffic import FAILED, NOTHING, Seen, between
-from components.kubernetes_api import ApiError, Cluster, UnreachableError, get
+from components.kubernetes_api import ApiError, Cluster, CredentialsError, UnreachableError, get
 from vds.shared.errors import OperationError
 from vds.shared.lease import lives
 
 SHORTEST_LEASE = 30
 """Seconds after which another process may watch a canary whose process does not say any more that it lives."""
+SETTLED = 2
+"""Seconds until every pod of the gateway has new weights. Requests before that are not counted: a window has one share
+only. The slowest of the changes in docs/howto/ship-a-canary.md took less."""
+_TRIES = 5
 _CONFLICT = 409
 _REFUSED = (403, 422)
 """Statuses of a write that the API server does not let through, however often it is repeated."""
@@ -76,9 +80,15 @@ class Canaried(NamedTuple):
                 raise ChangedError from None
             raise
 
+    def watched(self, held: Held, now: float) -> bool:
+        """Whether a process watches it. A Lease that says so of a far later time is not believed: a tenant may write
+        it."""
+        soon = now < held.until <= now + 2 * self.lease_seconds
+        return bool(held.holder) and soon and lives(held.holder)
+
     def set_weights(self, percent: int) -> bool:
         """Give the canary its share. Raises OperationError if the route has changed."""
-        for _ in range(5):
+        for _ in range(_TRIES):
             try:
                 return weights.put(self.cluster, self.route, percent)
             except ApiError as error:
@@ -130,7 +140,7 @@ def begin(canaried: Canaried, *, holder: str, now: float, again: bool = False) -
     Raises OperationError if another process has it.
     """
     held = canaried.read()
-    if held and held.holder and held.holder != holder and held.until > now and lives(held.holder):
+    if held and held.holder != holder and canaried.watched(held, now):
         raise OperationError(
             f"{canaried.item}: process {held.holder} watches it: wait {held.until - now:.0f} s if that process is dead"
         )
@@ -199,43 +209,48 @@ def advanced(plan: Plan, record: Record, now: float, reason: str) -> Record:
 
 def promote(canaried: Canaried, now: float) -> Record:
     """The next step now, whatever the gates say. Raises OperationError if no rollout runs."""
-    held = _going(canaried)
-    return _change(canaried, held, advanced(canaried.plan, held.record, now, _BY_HAND), now)
+    return _change(canaried, now, lambda held: advanced(canaried.plan, _going(canaried, held), now, _BY_HAND))[0]
 
 
 def pause(canaried: Canaried, now: float) -> Record:
     """Stay at the present step. A bad version is rolled back all the same."""
-    held = _going(canaried)
-    return _change(canaried, held, held.record._replace(phase="paused", reason=_BY_HAND), now)
+    return _change(canaried, now, lambda held: _going(canaried, held)._replace(phase="paused", reason=_BY_HAND))[0]
 
 
 def abort(canaried: Canaried, now: float) -> Record:
     """All requests to `stable`. If the rollout had ended, its record goes too, and the next `start` begins anew."""
-    held = canaried.read()
-    record = held.record if held else Record("rolled-back", 0, now, now, _BY_HAND)
-    changed = _change(canaried, held, record.moved(0, "rolled-back", now, _BY_HAND), now)
+
+    def aborted(held: Held | None) -> Record:
+        record = held.record if held else Record("rolled-back", 0, now, now, _BY_HAND)
+        return record.moved(0, "rolled-back", now, _BY_HAND)
+
+    changed, held = _change(canaried, now, aborted)
     if held is None or held.record.phase in ENDED:
         canaried.cluster.request("DELETE", canaried.path)
     return changed
 
 
-def _going(canaried: Canaried) -> Held:
-    held = canaried.read()
+def _going(canaried: Canaried, held: Held | None) -> Record:
     if held is None or held.record.phase in ENDED:
         said = f"has ended ({held.record.reason})" if held else "has not begun"
         raise OperationError(f"{canaried.item}: {said}: run `{canaried.words('start')}`")
-    return held
+    return held.record
 
 
-def _change(canaried: Canaried, held: Held | None, record: Record, now: float) -> Record:
-    """Write the record, then the weights. The process that watches the canary goes on with what it finds."""
-    left = held.until - canaried.lease_seconds if held else now
-    try:
-        canaried.write(record, held, holder=held.holder if held else "", now=left)
-    except ChangedError:
-        raise OperationError(f"{canaried.item}: another process has changed it just now: run this again") from None
-    canaried.set_weights(record.percent)
-    return record
+def _change(canaried: Canaried, now: float, changed: Callable[[Held | None], Record]) -> tuple[Record, Held | None]:
+    """Write the record, then the weights; the new record, and what was read. The process that watches the canary goes
+    on with what it finds. It writes at each look, so a change in between is tried again."""
+    for _ in range(_TRIES):
+        held = canaried.read()
+        record = changed(held)
+        left = held.until - canaried.lease_seconds if held and canaried.watched(held, now) else 0.0
+        try:
+            canaried.write(record, held, holder=held.holder if held else "", now=left)
+        except ChangedError:
+            continue
+        canaried.set_weights(record.percent)
+        return record, held
+    raise OperationError(f"{canaried.item}: another process changes it all the time: run this again")
 
 
 def watch(
@@ -252,45 +267,53 @@ def watch(
 
     Raises:
         OperationError: another process has taken it, the route has changed, or the cluster has not
-            answered for as long as a step may be undecided.
+            answered for as long as a step may be undecided. Its credentials may be refused for as long as a process
+            may be silent: an API server that starts refuses those of ServiceAccounts.
     """
-    answered = now()
+    answered, settled = now(), 0.0
     interval = seconds(canaried.plan.interval)
     while True:
         begun = now()
         try:
             held = canaried.read()
-            if held is None or held.holder != holder:
-                other = f"process {held.holder or 'none'} has it now" if held else "its record is gone"
-                raise OperationError(f"{canaried.item}: {other}: run `{canaried.words('status')}`")
+            if held is None:  # a canary without a record has no share
+                canaried.set_weights(0)
+                return Record("rolled-back", 0, begun, begun, "its record is gone")
+            if held.holder != holder:
+                other = f"process {held.holder or 'none'} has it now: run `{canaried.words('status')}`"
+                raise OperationError(f"{canaried.item}: {other}")
             record = held.record
+            ended = record.phase in ENDED
             try:
                 if canaried.set_weights(record.percent):
                     report(record, f"set to {record.percent} %: {record.reason}")
+                    record, settled = record._replace(counters={}), now() + SETTLED
             except ApiError as error:
                 if error.status not in _REFUSED or not record.percent:
                     raise
                 said = f"the API server refuses {record.percent} % ({error})"
-                record = record.moved(0, "rolled-back", now(), said)
-            if record.phase not in ENDED:
-                seen = read_counters(record.since + interval)
+                record, ended = record.moved(0, "rolled-back", now(), said), False
+            if record.phase not in ENDED and now() >= settled:
+                seen = read_counters(record.since + SETTLED)
                 unread = [text for counted in seen.values() for text in _unread(counted)]
                 for text in unread:
                     report(record, f"can't be read: {text}")
                 record = decided(canaried, observed(canaried, record, seen), now(), unread)
-            ended = record.phase in ENDED
             canaried.write(record, held, holder="" if ended else holder, now=now())
-            if record.percent != held.record.percent and canaried.set_weights(record.percent):
-                report(record, f"set to {record.percent} %: {record.reason}")
             answered = now()
             if ended:
                 return record
+            if record.percent != held.record.percent:
+                continue  # the weights follow at once, and only then is a canary that has ended given back
             report(record, "")
         except ChangedError:
             continue
         except (ApiError, UnreachableError) as error:
-            if now() - answered >= seconds(canaried.plan.abort.inconclusive_after):
+            hopeless = isinstance(error, CredentialsError)  # they are read once, so others do not help
+            longest = canaried.lease_seconds if hopeless else seconds(canaried.plan.abort.inconclusive_after)
+            if now() - answered >= longest:
                 said = f"the cluster does not answer ({error}): run `{canaried.words('start')}` when it does"
                 raise OperationError(f"{canaried.item}: {said}") from None
             report(None, f"the cluster does not answer ({error})")
-        sleep(max(0.0, interval - (now() - begun)))
+        until = begun + interval
+        sleep(max(0.0, (min(until, settled) if settled > now() else until) - now()))

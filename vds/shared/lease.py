@@ -1,5 +1,6 @@
 """A Lease in the cluster: of several processes, on whatever machines, one at a time does something."""
 
+import hashlib
 import os
 import socket
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from components.kubernetes_api import Api, ApiError, UnreachableError, get
@@ -23,13 +25,22 @@ _CONFLICT = 409
 
 def identity() -> str:
     """This process, as it names itself in a Lease."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+    return f"{_place()}/{os.getpid()}"
+
+
+def _place() -> str:
+    """The machine or container that this process id is of. Several may have one host name."""
+    try:
+        known = Path("/proc/sys/kernel/random/boot_id").read_text() + str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # no Linux
+        known = ""
+    return f"{socket.gethostname()}.{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
 def lives(holder: str) -> bool:
     """Whether the holder may be alive: a process of this machine that has ended is not."""
-    host, _, process = holder.rpartition("/")
-    if host != socket.gethostname() or not process.isdigit():
+    place, _, process = holder.rpartition("/")
+    if place != _place() or not process.isdigit():
         return True
     try:
         os.kill(int(process), 0)

@@ -39,7 +39,7 @@ def put(api: Cluster, route: CanaryRoute, wanted: int) -> bool:
     """Give the canary so many percent of the requests. Whether anything changed.
 
     Raises:
-        RouteError: the route has other backends by now, or no owner.
+        RouteError: the route has other backends by now or no owner, or is another one of the same name.
         ApiError: status 409 if somebody else has changed it at the same moment: try again.
     """
     live = read(api, route.namespace, route.name)
@@ -48,6 +48,10 @@ def put(api: Cluster, route: CanaryRoute, wanted: int) -> bool:
         raise RouteError(
             f"{route.item}: had the backends {route.stable}, {route.canary} and has {now.stable}, {now.canary} by now: "
             f"run `vds canary abort`, then `vds canary start`"
+        )
+    if route.uid and now.uid != route.uid:
+        raise RouteError(
+            f"{route.item}: was removed and made anew: its canary has no share, run `vds canary start` for a new rollout"
         )
     if percent(live) == wanted:
         return False

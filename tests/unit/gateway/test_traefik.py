@@ -180,3 +180,7 @@ def test_one_edge_node_for_two_pods_is_worth_a_word(edge: int, advised: bool) ->
 def test_its_configuration_has_an_ending_that_it_reads() -> None:
     arguments = limited(bodyMebibytes=50)["Deployment"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert next(one for one in arguments if one.startswith("--providers.file")).endswith((".yaml", ".yml", ".toml"))
+
+
+def test_a_change_of_a_route_waits_a_tenth_of_a_second_for_the_one_before():
+    assert "--providers.providersthrottleduration=100ms" in pod()["containers"][0]["args"]

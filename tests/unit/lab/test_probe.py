@@ -1,8 +1,10 @@
 """The questions that are asked from inside the lab's namespaces."""
 
 import http.client
+import json
 import socket
 import threading
+import time
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import chain, repeat
@@ -161,3 +163,58 @@ def test_a_connection_is_tried_by_both_protocols(protocol: str) -> None:
         assert probe.connect("127.0.0.1", port, protocol, 60)
         serving.join()
     assert not probe.connect("127.0.0.1", port, protocol, 0.3)
+
+
+class Versions(BaseHTTPRequestHandler):
+    """Two requests are answered by one version, then one by the other, one fails, and so on."""
+
+    protocol_version = "HTTP/1.1"
+    asked = 0
+
+    def do_GET(self) -> None:
+        number, Versions.asked = Versions.asked, Versions.asked + 1
+        pod = ["api-5c-x", "api-5c-y", "api-canary-7b-z", ""][number % 4]
+        body = json.dumps({"pod": pod}).encode()
+        self.send_response(200 if pod else 502)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+class Plain(http.client.HTTPConnection):
+    """The server of this test has no certificate."""
+
+    def __init__(self, address: str, port: int, hostname: str, authority: str, timeout: float) -> None:
+        super().__init__(address, port, timeout=timeout)
+
+
+def test_answers_are_told_in_rows_of_who_answered_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_Https", Plain)
+    ends = chain([100.0], repeat(100.0, 8), repeat(200.0))
+    monkeypatch.setattr(probe.time, "monotonic", lambda: next(ends))
+    began = time.time()
+    with HTTPServer(("127.0.0.1", 0), Versions) as server:
+        served = threading.Thread(target=server.serve_forever)
+        served.start()
+        try:
+            rows = probe.runs("127.0.0.1", server.server_port, "butikk.example.no", "/", "", 10)
+        finally:
+            server.shutdown()
+            served.join()
+    assert [(row[0], row[3]) for row in rows] == [("api", 2), ("api-canary", 1), ("status 502", 1)] * 2
+    times = [time for row in rows for time in row[1:3]]
+    assert times == sorted(times)
+    assert began <= times[0]
+    assert times[-1] <= time.time()
+
+
+def test_a_server_that_is_not_there_is_told_by_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "_Https", Plain)
+    ends = chain([100.0], repeat(100.0, 3), repeat(200.0))
+    monkeypatch.setattr(probe.time, "monotonic", lambda: next(ends))
+    [row] = probe.runs("127.0.0.1", free_port(), "butikk.example.no", "/", "", 10)
+    assert row[0].startswith("ConnectionRefusedError")
+    assert row[3] == 3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.gateway.canary.record import Record
-from components.kubernetes_api import ApiError
+from components.kubernetes_api import ApiError, CredentialsError, UnreachableError
 from tests.support.rollouts import Rollout
 from vds.canary import running
 from vds.shared import lease
@@ -105,7 +105,7 @@ def test_what_does_not_answer_is_inconclusive_and_ends_at_the_plans_limit_with_t
     assert rollout.clock >= 1000 + 7200
 
 
-def test_a_source_says_what_it_has_counted_an_interval_after_the_step():
+def test_a_source_says_what_it_has_counted_after_the_gateway_has_the_new_share():
     rollout, asked = Rollout(), []
     whole = rollout.counters
 
@@ -115,7 +115,7 @@ def test_a_source_says_what_it_has_counted_an_interval_after_the_step():
 
     rollout.counters = counters  # type: ignore[method-assign]
     record = watched(rollout)
-    assert asked[0] == 1010.0
+    assert asked[0] == 1002.0
     assert len(set(asked)) == 2, "one moment for each step"
     assert record.phase == "finished"
 
@@ -354,3 +354,151 @@ def test_a_records_text_can_not_speak_to_a_terminal():
     assert held is not None
     assert "\x1b" not in held.record.reason
     assert "\n" not in held.record.reason
+
+
+# --- what others do to it ------------------------------------------------------------------------------------
+
+
+def path_of(rollout: Rollout, kind: str) -> str:
+    [path] = [path for path in rollout.api.objects if f"/{kind}/" in path]
+    return path
+
+
+def refusing(rollout: Rollout, method: str, error: Exception, *, when: Any) -> list[float]:
+    """Requests of this method fail while `when(body)` is true; the times at which they did."""
+    whole, failed = rollout.api.request, []
+
+    def request(asked: str, path: str, body: Any = None, **more: Any) -> Any:
+        if asked == method and when(body):
+            failed.append(rollout.clock)
+            raise error
+        return whole(asked, path, body, **more)
+
+    rollout.api.request = request  # type: ignore[method-assign]
+    return failed
+
+
+@pytest.mark.parametrize("error", [ApiError(503, "leader changed"), UnreachableError("no answer in time")])
+def test_a_rollback_is_not_left_while_the_route_can_not_be_written(error: Exception):
+    rollout = Rollout(failing=lambda _: 0.05)
+    failed = refusing(
+        rollout,
+        "PATCH",
+        error,
+        when=lambda body: body["spec"]["rules"][0]["backendRefs"][1]["weight"] == 0 and rollout.clock < 1090,
+    )
+    record = watched(rollout)
+    assert len(failed) > 1
+    assert (record.phase, rollout.percent) == ("rolled-back", 0)
+    held = rollout.canaried.read()
+    assert held is not None
+    assert held.holder == "", "given back when the route had its weights"
+
+
+def test_a_canary_whose_record_is_removed_has_no_share():
+    rollout = Rollout()
+    sleep = rollout.sleep
+
+    def removed(pause: float) -> None:
+        sleep(pause)
+        if rollout.percent == 25:
+            rollout.api.objects.pop(path_of(rollout, "leases"), None)
+
+    rollout.sleep = removed  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert (record.phase, record.percent, record.reason) == ("rolled-back", 0, "its record is gone")
+    assert rollout.percent == 0
+    assert rollout.canaried.read() is None
+
+
+def test_a_route_that_is_removed_ends_the_rollout_with_a_remedy():
+    rollout = Rollout()
+    sleep = rollout.sleep
+
+    def removed(pause: float) -> None:
+        sleep(pause)
+        rollout.api.objects.clear()
+
+    rollout.sleep = lambda pause: sleep(pause) if rollout.clock < 1020 else removed(pause)  # type: ignore[method-assign]
+    with pytest.raises(OperationError, match="is not in the cluster: correct the name, or run `pulumi up`"):
+        watched(rollout)
+
+
+def test_a_route_that_is_made_anew_gets_no_share_of_the_old_ones_canary():
+    rollout = Rollout()
+    found = rollout.canaried
+    live = rollout.api.objects[path_of(rollout, "httproutes")]
+    live["metadata"]["uid"] = "new"
+    assert found.set_weights(5) is True, "a manifest has no UID"
+    found = rollout.canaried
+    live = rollout.api.objects[path_of(rollout, "httproutes")]
+    live["metadata"]["uid"] = "newer"
+    with pytest.raises(OperationError, match="was removed and made anew: its canary has no share, run `vds canary"):
+        found.set_weights(25)
+    assert rollout.percent == 5
+
+
+def test_requests_with_two_shares_are_not_one_window():
+    """Somebody sends everything to the stable version between two looks; what was counted then is left out."""
+    rollout = Rollout(failing=lambda _: 0.05)
+    sleep, happened, evidence = rollout.sleep, [], []
+
+    def changed(pause: float) -> None:
+        if rollout.clock >= 1002 and not happened:
+            happened.append(rollout.clock)
+            rollout.canaried.set_weights(0)
+        sleep(pause)
+        held = rollout.canaried.read()
+        evidence.append(held.record.evidence if held else {})
+
+    rollout.sleep = changed  # type: ignore[method-assign]
+    record = watched(rollout)
+    assert happened
+    assert [bool(one) for one in evidence[:4]] == [False, False, False, False]
+    assert record.reason == "success: worse than stable at 5 %, after 100 canary requests"
+
+
+def test_credentials_that_are_refused_end_it_after_the_time_that_a_process_may_be_silent():
+    rollout = Rollout()
+    failed = refusing(rollout, "GET", CredentialsError("refuses the kubeconfig"), when=lambda _: rollout.clock > 1020)
+    with pytest.raises(OperationError, match=r"does not answer \(refuses the kubeconfig\)"):
+        watched(rollout)
+    assert 20 <= failed[-1] - failed[0] <= 30
+
+
+def test_by_hand_is_tried_again_beside_the_process_that_watches():
+    rollout = Rollout()
+    running.begin(rollout.canaried, holder="ci/1", now=1000.0)
+    beside = [1, 1]
+
+    def written(_: int) -> None:
+        if beside:
+            beside.pop()
+            found = rollout.canaried
+            held = found.read()
+            assert held is not None
+            found.write(held.record, held, holder="ci/1", now=1001.0)
+
+    rollout.api.before = written
+    running.abort(rollout.canaried, 1002.0)
+    held = rollout.canaried.read()
+    assert held is not None
+    assert (held.record.phase, held.holder, rollout.percent) == ("rolled-back", "ci/1", 0)
+
+
+@pytest.mark.parametrize("spec", [
+    {"renewTime": "9999-12-31T23:59:59.000000Z", "leaseDurationSeconds": 2**31 - 1},
+    {"renewTime": "2026-01-01T00:00:00Z", "leaseDurationSeconds": 30},
+    {"leaseDurationSeconds": 30},
+])  # fmt: skip
+def test_a_lease_that_is_held_for_ever_can_be_taken_and_ended(spec: dict[str, Any]):
+    rollout = Rollout()
+    running.begin(rollout.canaried, holder="ci/1", now=1000.0)
+    rollout.api.objects[path_of(rollout, "leases")]["spec"] = {"holderIdentity": "someone/1", **spec}
+    held = rollout.canaried.read()
+    assert held is not None
+    assert not rollout.canaried.watched(held, 1000.0)
+    running.pause(rollout.canaried, 1000.0)
+    assert running.begin(rollout.canaried, holder="ci/2", now=1000.0).reason == "resumed"
+    running.abort(rollout.canaried, 1001.0)
+    assert rollout.percent == 0

@@ -1,11 +1,11 @@
 """A Lease: one process at a time, and the next one after it has ended or been silent."""
 
-import os
-import socket
+from typing import Any
 
 import pytest
 
 from tests.support.fake_cluster import FakeCluster
+from vds.shared import lease
 from vds.shared.clock import Clock
 from vds.shared.errors import OperationError
 from vds.shared.lease import SECONDS, Lease
@@ -72,13 +72,21 @@ def test_an_api_server_that_does_not_answer_costs_nothing_before_the_time_is_up(
 
 def test_a_process_of_this_machine_that_has_ended_is_not_waited_for():
     cluster, time, first, second = pair()
-    first.holder = f"{socket.gethostname()}/4194305"  # larger than the largest process id of Linux
+    first.holder = f"{lease.identity().rpartition('/')[0]}/4194305"  # larger than the largest process id of Linux
     first.take()
     second.take()
-    first.holder = f"{socket.gethostname()}/{os.getpid()}"
+    first.holder = lease.identity()
     time.now += SECONDS
     first.take()
     with pytest.raises(OperationError):
         second.take()
     cluster.leases[first.path]["spec"]["renewTime"] = "soon"
     second.take()
+
+
+def test_a_process_of_another_container_with_the_same_host_name_and_number_is_another(monkeypatch: Any):
+    own = lease.identity()
+    monkeypatch.setattr(lease.Path, "readlink", lambda _: "pid:[1]")
+    assert lease.identity() != own
+    assert lease.lives(own), "nothing is known of it, so it may be alive"
+    assert lease.lives(own.rpartition("/")[0] + "/4194305")
