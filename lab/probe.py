@@ -196,26 +196,30 @@ async def _first_line(server: tuple[str, int], request: bytes) -> int:
         writer.transport.abort()
 
 
-def runs(address: str, port: int, hostname: str, path: str, authority: str, seconds: float) -> list[list[Any]]:
-    """Ask by HTTPS again and again, without a pause: rows of who answered, when the first of such requests was sent,
-    when the last of them was answered, and how many there were. A row ends when somebody else answers.
+def runs(
+    address: str, port: int, hostname: str, path: str, authority: str, seconds: float, pause: float = 0
+) -> list[list[Any]]:
+    """Ask by HTTPS again and again: rows of who answered, when the first of such requests was sent, when the last of
+    them was answered, and how many there were. A row ends when somebody else answers.
 
-    Times are in seconds since 1970. Who: a Deployment, or the status or error of a request that failed.
+    Times are seconds since 1970; `pause` is the time between two requests. Who: a Deployment, or the status or error
+    of a request that no pod of the lab's own answered.
     """
     found: list[list[Any]] = []
-    connection = _Https(address, port, hostname, authority, timeout=2)
+    connection = _Https(address, port, hostname, authority, timeout=5)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         asked = time.time()
         try:
             status, body = _asked(connection, path, hostname)
-            who = _backend(json.loads(body)) if status == 200 else f"status {status}"
+            who = _backend(json.loads(body)) if status == 200 and body.startswith(b"{") else f"status {status}"
         except (OSError, http.client.HTTPException) as error:
             who = f"{type(error).__name__}: {error}"
             connection.close()
         if not found or found[-1][0] != who:
             found.append([who, asked, 0.0, 0])
         found[-1][2:] = time.time(), found[-1][3] + 1
+        time.sleep(pause)
     connection.close()
     return found
 

@@ -1,45 +1,71 @@
-"""Canaries on the running platform: a good version gets all requests, a bad one none, and a killed command goes on.
+"""docs/howto/ship-a-canary.md, typed word for word under load: a good version gets all requests, a bad one none.
 
-The requests are a client's, by HTTPS; the counters are those of the gateway's own pods. The bad versions are pods of
-Traefik that send some requests to a port that nobody listens on.
+The requests are a client's, by HTTPS; the counters are those of the gateway's own pods. The bad versions are images
+with a Traefik that sends some requests to a port that nobody listens on.
 """
 
 import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+import yaml
 
-from components.core.labels import TENANT
-from lab import workloads
-from lab.asking import from_host
-from lab.layout import CHECKOUT, CLIENT
-from lab.processes import command, wait_until
+from components.core import labels
+from components.gateway.canary import weights
+from components.gateway.canary.route import canary_route
+from components.gateway.canary.traffic import Totals
+from lab.asking import ask, from_host
+from lab.images import recipes
+from lab.images.documents import Image
+from lab.images.layers import File, Layer
+from lab.images.push import push
+from lab.images.registry import Registry
+from lab.layout import CLIENT, SITE
+from lab.processes import wait_until
+from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
-from lab.tenants.settings import AGENCY, NAMESPACE, ROUTE, ROUTES
-from lab.verify import images, load_spec, wait_for_workloads
+from lab.tenants.settings import APPS, NAMESPACE, ROUTE, ROUTES, stack_file
+from lab.verify import load_spec
 from tests.lab.conftest import Lab
+from tests.support import howtos
+from tests.support.howtos import Terminal
+from vds.canary import counters
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 
-PORT = 8080
-CLIENTS = 4
-INTERVAL = 3
-PLAN: dict[str, Any] = {
-    "steps": [2, 20, 50, 100],
+PAGE = "ship-a-canary"
+DEPLOY, UP, START, STATUS, PAUSE, PROMOTE, PROMOTED, ABORT, NEXT, WHY, REPAIRED, AGAIN = howtos.blocks(PAGE)
+SETTINGS, PROBES = howtos.blocks(PAGE, "yaml")
+SUBSTITUTIONS = {"registry.example.no/": "registry.lab.example.no/"}
+INTERVAL = 10  # of the page
+CLIENTS, PAUSE_SECONDS = 4, 0.01
+SECONDS_OF_CLIENT = 5
+QUICK: dict[str, Any] = {
+    "steps": [1, 20, 50, 100],
     "hold": "9s",
-    "interval": f"{INTERVAL}s",
+    "interval": "3s",
     "gates": [{"kind": "success", "marginPercent": 25}, {"kind": "latency", "marginPercent": 50}],
     "abort": {"inconclusiveAfter": "8m"},
 }
 _PING = {"rule": "PathPrefix(`/`)", "entryPoints": ["ok"], "service": "ping@internal"}
 _GOOD, _DEAD = "http://127.0.0.1:8081", "http://127.0.0.1:1"
+_FILE = "canary.yaml"
+_TRAEFIK = (
+    "--entrypoints.in.address=:8080",
+    "--entrypoints.ok.address=127.0.0.1:8081",
+    "--ping.manualrouting=true",
+    f"--providers.file.filename=/{_FILE}",
+    "--global.checknewversion=false",
+    "--global.sendanonymoususage=false",
+)
 
 
 def faulty(service: dict[str, Any], **more: Any) -> str:
@@ -61,138 +87,222 @@ SLOW = faulty(_to(_DEAD, _GOOD), middlewares={"again": {"retry": {"attempts": 2,
 """Each request fails once, and is repeated about 300 ms later."""
 
 
-def edit(config: dict[str, Any]) -> None:
-    config[ROUTES][ROUTE]["canary"] = PLAN
+def pushed(lab: Lab) -> dict[str, str]:
+    """Versions of the agency's app in the lab's registry, and their digests, as `docker push` prints them."""
+    quiet = Progress(total=1, quiet=True)
+    known = {image.name: image for image in recipes.images(lab.tools, quiet)}
+    echo, traefik = known["e2e/echo-basic"], known["library/traefik"]
+    versions = {tag: replace(echo, env=(f"VERSION={tag}",)) for tag in ("v2", "v3", "v4")}
+    for tag, text in (("v3-errors", ERRORS), ("v4-slow", SLOW)):
+        layers = (*traefik.layers, Layer([File(_FILE, text.encode())]))
+        versions[tag] = replace(traefik, layers=layers, command=_TRAEFIK)
+    with Registry(f"https://{SITE.address}", lab.layout.authority) as registry:
+        return {tag: push(registry, _of_agency(image, tag), quiet) for tag, image in versions.items()}
+
+
+def _of_agency(image: Image, tag: str) -> Image:
+    return replace(image, name="butikk/api", tag=tag)
+
+
+class Agency(Terminal):
+    """The agency's project, with a kubeconfig of the platform team beside it, and the deployment of its new version."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__(lab.agency.folder, lab.agency.environment(), lab.layout.resolver, SUBSTITUTIONS)
+        self.lab = lab
+        self.digests = pushed(lab)
+        shutil.copy(lab.layout.kubeconfig, self.folder / "platform.kubeconfig")
+
+    def ready(self, version: str) -> None:
+        """`DIGEST` is set to that of a version."""
+        self.type(f"DIGEST={self.digests[version]}")
+
+    def live(self) -> int:
+        return weights.percent(weights.read(self.lab.cluster, NAMESPACE, ROUTE))
+
+    def holder(self) -> int:
+        """The process that watches the canary; 0 if none does."""
+        done = self.run(f"{STATUS.strip()} --json")
+        assert done.stdout.startswith("{"), done.stdout
+        return int(json.loads(done.stdout).get("holder", "").rpartition("/")[2] or 0)
+
+    def write(self, canary: Mapping[str, Any]) -> None:
+        """What stands at the route's `canary` in the stack file."""
+        file = stack_file(self.lab.layout)
+        content = yaml.safe_load(file.read_text())
+        content["config"][ROUTES][ROUTE]["canary"] = dict(canary)
+        file.write_text(yaml.safe_dump(content))
+
+    def count(self) -> dict[str, Totals]:
+        """The gateway's own counters of both versions; none of a route without a canary."""
+        route = canary_route(weights.read(self.lab.cluster, NAMESPACE, ROUTE))
+        pods = [one for one in counters.gateway(self.lab.cluster, route).values() if not isinstance(one, str)]
+        return {
+            place: Totals(sum(one[place].requests for one in pods), sum(one[place].failed for one in pods))
+            for place in ("stable", "canary")
+        }
+
+
+@dataclass
+class Load:
+    """What became of a client's requests, and what the gateway counted of each version meanwhile."""
+
+    began: float
+    rows: list[list[Any]]
+    made: dict[str, Totals]
+
+    @property
+    def answered(self) -> int:
+        return sum(many for *_, many in self.rows)
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """By status or error, requests that were not answered with 200."""
+        return {who: many for who, *_, many in self.rows if who not in ("api", "api-canary", "status 200")}
+
+    def __str__(self) -> str:
+        by_version = ", ".join(f"{place} {one.requests} ({one.failed} failed)" for place, one in self.made.items())
+        return f"{self.answered} requests, failed: {self.failed or 0}; counted by the gateway: {by_version}"
+
+    def hurt(self) -> float:
+        """Seconds from the first answer of a bad version to its last one."""
+        bad = [row for row in self.rows if row[0] not in ("api", "api-canary")]
+        return float(max(row[2] for row in bad) - min(row[1] for row in bad))
 
 
 @contextmanager
-def load(lab: Lab) -> Iterator[list[dict[str, Any]]]:
-    """Requests of a client while the block runs; their counts afterwards."""
+def load(agency: Agency) -> Iterator[Load]:
+    """Requests of clients while the block runs; their counts afterwards."""
+    lab = agency.lab
     spec = load_spec(lab.layout)
-    asked = {**question(lab.layout, spec, gateway_address(lab.cluster, spec)), "ask": "load", "seconds": 5}
-    counts: list[dict[str, Any]] = []
-    running = subprocess.Popen(
-        [sys.executable, "-c", _LOAD, json.dumps(from_host(CLIENT)), json.dumps([asked] * CLIENTS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=CHECKOUT,
-    )
-    try:
-        yield counts
-    finally:
-        out, _ = running.communicate("", timeout=60)
-        counts += json.loads(out)
+    more = {"ask": "runs", "seconds": SECONDS_OF_CLIENT, "pause": PAUSE_SECONDS}
+    asked = question(lab.layout, spec, gateway_address(lab.cluster, spec)) | more
+    made, before, ended = Load(time.time(), [], {}), agency.count(), False
 
+    def send() -> None:
+        while not ended:
+            for rows in ask(from_host(CLIENT), [dict(asked) for _ in range(CLIENTS)]):
+                made.rows += rows
 
-_LOAD = """
-import json, subprocess, sys, select
-argv, questions, found = json.loads(sys.argv[1]), sys.argv[2], []
-while not select.select([sys.stdin], [], [], 0)[0]:
-    done = subprocess.run(argv, input=questions, capture_output=True, text=True, check=True)
-    found += json.loads(done.stdout)
-print(json.dumps(found))
-"""
-
-
-def total(counts: list[dict[str, Any]]) -> tuple[int, int]:
-    """Requests that were answered with 200, and others."""
-    return sum(one["answered"] for one in counts), sum(sum(one["failures"].values()) for one in counts)
-
-
-class Canary:
-    """The command, in the lab: the platform team starts a canary, and the agency does the rest."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-
-    def words(self, name: str, *more: str) -> list[str]:
-        kubeconfig = self.lab.layout.kubeconfig if name == "start" else self.lab.agency.kubeconfig
-        stack = ["--namespace", NAMESPACE, "--kubeconfig", str(kubeconfig), "--json"]
-        argv = [sys.executable, "-m", "vds", "canary", name, ROUTE, *stack, *more]
-        return command(argv, part="op", resolver=self.lab.layout.resolver)
-
-    def run(self, name: str, *more: str) -> tuple[int, dict[str, Any]]:
-        env = self.lab.deployment.environment()
-        done = subprocess.run(
-            self.words(name, *more), cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=900
-        )
-        assert done.stdout.startswith("{"), done.stderr
-        return done.returncode, json.loads(done.stdout)
-
-    def begin(self) -> subprocess.Popen[str]:
-        words, env = self.words("start", "--again"), self.lab.deployment.environment()
-        return subprocess.Popen(words, cwd=CHECKOUT, env=env, stdout=subprocess.DEVNULL, text=True)
-
-    def live(self) -> int:
-        path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes/{ROUTE}"
-        [rule] = self.lab.cluster.request("GET", path)["spec"]["rules"]
-        assert [one["name"] for one in rule["backendRefs"]] == ["api", "api-canary"]
-        return int(rule["backendRefs"][1]["weight"])
-
-
-def deploy(lab: Lab, configuration: str) -> None:
-    """The bad version, behind the canary's Service."""
-    name, images_of_lab = "api-canary", images(lab.layout)
-    labels = {"app.kubernetes.io/name": "api", "app.kubernetes.io/instance": name, TENANT: AGENCY}
-    data = {"canary.yaml": configuration}
-    meta = {"name": name, "namespace": NAMESPACE}
-    lab.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
-    words = ["--entrypoints.in.address=:8080", "--entrypoints.ok.address=127.0.0.1:8081", "--ping.manualrouting=true"]
-    words += ["--providers.file.filename=/canary/canary.yaml", "--global.checknewversion=false"]
-    words += ["--global.sendanonymoususage=false"]
-    pod = workloads.restricted_pod(name, images_of_lab["library/traefik"], args=words, port=PORT)
-    pod["containers"][0]["volumeMounts"] = [{"name": "canary", "mountPath": "/canary"}]
-    pod["volumes"] = [{"name": "canary", "configMap": {"name": name}}]
-    made = workloads.deployment(meta, labels, pod)
-    made["spec"]["strategy"] = {"type": "Recreate"}
-    lab.cluster.request("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}")
-    lab.cluster.apply(made)
-    wait_for_workloads(lab.cluster, load_spec(lab.layout))
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        try:
+            yield made
+        finally:
+            ended = True
+            sending.result()
+    after = agency.count()
+    made.made = {
+        place: Totals(one.requests - before[place].requests, one.failed - before[place].failed)
+        for place, one in after.items()
+    }
 
 
 @pytest.fixture
-def canary(lab: Lab) -> Iterator[Canary]:
-    made = Canary(lab)
+def agency(lab: Lab) -> Iterator[Agency]:
+    def edit(config: dict[str, Any]) -> None:
+        config[APPS]["api"]["memory"] = "128Mi"  # of the bad versions
+
     try:
         lab.deploy(edit)
-        assert made.live() == 0, "the route had 10 %, and a canary with steps begins with nothing"
-        yield made
+        shutil.copy(lab.agency.folder / "Pulumi.variant.yaml", stack_file(lab.layout))
+        yield Agency(lab)
     finally:
-        for _ in range(2):  # the second one removes the record
-            made.run("abort")
-        lab.cluster.request("DELETE", f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/api-canary")
+        for file in ("platform.kubeconfig", "home/exported"):
+            (lab.agency.folder / file).unlink(missing_ok=True)
         lab.deploy(None, "--refresh")
 
 
-def test_canaries_are_promoted_or_rolled_back_by_what_their_requests_show(lab: Lab, canary: Canary) -> None:
-    began = time.monotonic()
-    with load(lab) as counts:
-        first = canary.begin()
-        wait_until(lambda: canary.live() >= 1, 60, lambda: "the canary has not begun")
-        status, found = canary.run("status")
-        assert status == 0, found
-        os.kill(int(found["holder"].rpartition("/")[2]), signal.SIGKILL)
-        first.wait(60)
-        status, found = canary.run("status")
-        assert status == 1
-        assert "no process watches it" in str(found["findings"])
-        status, found = canary.run("start")
-    good, failed = total(counts)
-    print(f"\ngood version: {found['reason']}, {time.monotonic() - began:.0f} s, {good} answers, {failed} failed")
-    assert (status, found["phase"], canary.live()) == (0, "finished", 100)
-    assert failed == 0
-    canary.run("abort")
+def watched(agency: Agency, percent: int) -> int:
+    """The process that watches the canary, once it has this share."""
+    wait_until(lambda: agency.live() >= percent, 300, lambda: f"the canary has {agency.live()} %, not {percent} %")
+    return agency.holder()
 
-    for name, configuration in (("5 % errors", ERRORS), ("300 ms slower", SLOW)):
-        assert canary.live() == 0
-        deploy(lab, configuration)
-        with load(lab) as counts:
-            status, found = canary.run("start")
-        good, failed = total(counts)
-        took = found["since"] - found["began"]
-        print(f"{name}: {found['reason']}, {took:.0f} s after its start, {good} answers, {failed} failed")
-        assert (status, found["phase"], canary.live()) == (1, "rolled-back", 0)
-        assert "worse than stable" in found["reason"]
-        assert failed <= 0.05 * (good + failed), "at most the canary's part was hurt"
-        canary.run("abort")
+
+def test_the_page_ends_with_the_repaired_version_at_all_requests(agency: Agency) -> None:
+    agency.ready("v2")
+    agency.type(DEPLOY)
+    agency.type(UP)
+    assert agency.live() == 0, "the route had 10 %, and a canary with steps begins with nothing"
+
+    with load(agency) as good, ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        first = pool.submit(agency.run, START)
+        process = watched(agency, 5)
+        assert "running at 5 %" in agency.type(STATUS)
+        assert "paused at 5 %" in agency.type(PAUSE)
+        os.kill(process, signal.SIGINT)
+        assert first.result(60).returncode
+        second = pool.submit(agency.run, START)
+        wait_until(lambda: "resumed" in agency.run(STATUS).stdout, 60, lambda: agency.run(STATUS).stdout)
+        assert "running at 50 %" in agency.type(PROMOTE)
+        done = second.result(600)
+    print(f"\npromoted by hand, then by its gates: {time.monotonic() - began:.0f} s, {good}")
+    assert (done.returncode, agency.live()) == (0, 100), done.stdout
+    assert "✓ canary of route 'butikk-api' in butikk-prod: finished, 100 % after" in done.stdout
+    assert good.failed == {}
+    agency.type(PROMOTED)
+    assert "rolled-back at 0 % (by hand)" in agency.type(ABORT)
+    assert agency.live() == 0
+
+    agency.ready("v3-errors")
+    agency.type(NEXT)
+    with load(agency) as bad:
+        done = agency.run(START)
+    assert (done.returncode, agency.live()) == (1, 0), done.stdout
+    assert (
+        "✗ canary of route 'butikk-api' in butikk-prod: rolled-back, success: worse than stable at 5 %" in done.stdout
+    )
+    print(f"\n5 % errors: {done.stdout.splitlines()[-1]}; {bad}")
+    print(f"its answers came for {bad.hurt():.1f} s; interval {INTERVAL} s")
+    assert bad.made["stable"].failed == 0
+    assert 0 < bad.made["canary"].requests <= 0.05 * bad.answered + CLIENTS, "at most the step's share was hurt"
+    assert "rolled back: success: worse than stable at 5 %" in agency.type(WHY)
+
+    agency.ready("v3")
+    agency.type(REPAIRED)
+    with load(agency) as good, ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        first = pool.submit(agency.run, AGAIN)
+        os.kill(watched(agency, 5), signal.SIGKILL)
+        assert first.result(60).returncode
+        assert "✗ no process watches it" in agency.run(STATUS).stdout
+        done = agency.run(START)
+    print(f"\nrepaired, 5 to 100 % by its gates, killed once: {time.monotonic() - began:.0f} s, {good}")
+    assert (done.returncode, agency.live()) == (0, 100), done.stdout
+    assert good.failed == {}
+    agency.type(PROMOTED)
+    agency.type(ABORT)
+
+    for text in (SETTINGS, PROBES):
+        plan = yaml.safe_load(text)
+        agency.write(plan.get("canary") or {"steps": [1, 100], **plan})
+        agency.type(UP)
+        written = weights.read(agency.lab.cluster, NAMESPACE, ROUTE)["metadata"]["annotations"]
+        assert written[labels.CANARY_STEPS] == ("1,5,25,50,100" if "canary" in plan else "1,100")
+
+
+def test_a_release_goes_from_1_to_100_percent_and_a_slow_one_back(agency: Agency) -> None:
+    agency.ready("v4")
+    agency.type(DEPLOY)
+    agency.write(QUICK)
+    agency.type(UP)
+    with load(agency) as good:
+        began = time.monotonic()
+        done = agency.run(START)
+    print(f"\n1 to 100 % unattended: {time.monotonic() - began:.0f} s, {good}")
+    assert (done.returncode, agency.live()) == (0, 100), done.stdout
+    assert good.failed == {}
+    agency.type(PROMOTED)
+    agency.type(ABORT)
+
+    agency.ready("v4-slow")
+    agency.type(NEXT)
+    with load(agency) as slow:
+        done = agency.run(START)
+    assert (done.returncode, agency.live()) == (1, 0), done.stdout
+    assert "latency: worse than stable at 1 %" in done.stdout
+    print(f"\n300 ms slower: {done.stdout.splitlines()[-1]}; {slow}")
+    print(f"its answers came for {slow.hurt():.1f} s; interval {QUICK['interval']}")
+    assert slow.failed == {}
+    assert 0 < slow.made["canary"].requests <= 0.01 * slow.answered + CLIENTS

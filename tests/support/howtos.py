@@ -59,7 +59,8 @@ class Terminal:
     def run(self, block: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Type a block; `given` is typed when a command asks. Both kinds of output are in `stdout`."""
         text = typed(block, self.substitutions)
-        script = f"[ ! -e {self._kept} ] || . {self._kept}\nset -aeu -o pipefail\n{text}\nexport -p > {self._kept}\n"
+        keep = f"export -p > {self._kept}.$$\nmv {self._kept}.$$ {self._kept}"  # another block may read it just now
+        script = f"[ ! -e {self._kept} ] || . {self._kept}\nset -aeu -o pipefail\n{text}\n{keep}\n"
         began = time.monotonic()
         done = subprocess.run(
             command(["bash", "-c", script], part="op", resolver=self._resolver),

@@ -1,4 +1,4 @@
-"""What the lab types of the guides of an upgrade and of a restore is on the page, and is whole pieces of shell."""
+"""What the lab types of guides (upgrade, restore, canary) is on the page, and is whole pieces of shell."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ from tests.support import howtos
 from tests.support.bootstraps import bootstrap_data
 from tests.support.stacks import problems
 
-PAGES = ("upgrade-kubernetes", "restore-a-cluster")
+PAGES = ("upgrade-kubernetes", "restore-a-cluster", "ship-a-canary")
 RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"  # of age's README
 
 

@@ -184,13 +184,6 @@ class Versions(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-class Plain(http.client.HTTPConnection):
-    """The server of this test has no certificate."""
-
-    def __init__(self, address: str, port: int, hostname: str, authority: str, timeout: float) -> None:
-        super().__init__(address, port, timeout=timeout)
-
-
 def test_answers_are_told_in_rows_of_who_answered_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_Https", Plain)
     ends = chain([100.0], repeat(100.0, 8), repeat(200.0))

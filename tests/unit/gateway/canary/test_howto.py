@@ -17,6 +17,8 @@ from vds.canary import command, counters
 
 GUIDE = (ROOT / "docs/howto/ship-a-canary.md").read_text()
 COMMANDS = re.findall(r"^\.venv/bin/vds (canary .*?)(?: +#.*)?$", GUIDE, re.M)
+BAD = 5
+"""Which command is typed after a bad version was started."""
 
 
 def test_the_guides_canaries_keep_the_contract() -> None:
@@ -36,16 +38,28 @@ def test_the_guides_commands_take_a_canary_to_its_end(monkeypatch: pytest.Monkey
     monkeypatch.setattr(command.time, "sleep", lambda pause: rollout.sleep(pause))
     monkeypatch.setattr(counters, "read", lambda *_: rollout.counters())
     codes = []
-    for line in COMMANDS:
-        words = [{"butikk-api": "api", "butikk-prod": "butikk"}.get(word, word) for word in shlex.split(line)]
+    for number, line in enumerate(COMMANDS):
+        if number == BAD:
+            rollout.failing = lambda _: 0.05
+            codes.append(("start", vds(*words_of(COMMANDS[0])).exit_code, rollout.percent))
+            rollout.failing = lambda _: 0.0
+        words = words_of(line.removesuffix(" || true"))
         codes.append((words[1], vds(*words).exit_code, rollout.percent))
     assert codes == [
         ("start", 0, 100),
         ("status", 0, 100),
-        ("promote", 2, 100),
         ("pause", 2, 100),
+        ("promote", 2, 100),
         ("abort", 0, 0),
+        ("start", 1, 0),
+        ("status", 1, 0),
+        ("start", 0, 100),
     ]
+
+
+def words_of(line: str) -> list[str]:
+    """With the names of the rollout in memory."""
+    return [{"butikk-api": "api", "butikk-prod": "butikk"}.get(word, word) for word in shlex.split(line)]
 
 
 def test_the_rights_of_the_ci_job_are_all_that_is_asked() -> None:
