@@ -6,13 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from components.core.untrusted import yaml_value
+from components.gateway.model import GatewaySpec, HttpListener, Listener
 from components.gateway.render import gateway_calls
 from components.gateway.routes import redirect_route, redirects
 from components.stackfile.spec import PlatformSpec
 from lab.cluster import FIELD_MANAGER, Cluster, Manifest
 from lab.conformance import objects
 from lab.conformance.suite import Result, Run, Suite, go_test, implementation, read_profiles
+from lab.deploy import Deployment
 from lab.processes import LabError
+from lab.stack_file import SPEC
 
 _CLASSES = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
 # From Traefik's own report for this version of the suite.
@@ -48,20 +54,51 @@ def _read(text: str) -> Result:
 
 @contextmanager
 def _prepared(run: Run) -> Iterator[None]:
-    """Set the platform's redirects and limits of calls aside, and remove what of the suite's classes is left.
+    """Open the suite's ports, set the platform's redirects and limits of calls aside, and remove afterwards what of the
+    suite's classes is left.
 
-    Traefik serves every Gateway at one address and port. A redirect of all names to HTTPS would answer for the suite's
-    Gateways too. The suite's backends are in no tenant's namespace, so Traefik may not call them.
+    The suite's Gateways have ports that a stack file need not have, and Traefik listens on those of the stack file. It
+    serves every Gateway at one address: a redirect of all names to HTTPS would answer for the suite's Gateways too. The
+    suite's backends are in no tenant's namespace, so Traefik may not call them.
     """
     before = set(objects.items(run.cluster, _CLASSES))
     file = run.report.with_name(ASIDE)
-    set_aside(run.cluster, run.spec, file)
+    file.write_text("[]")
     try:
+        variant = run.report.with_name("Pulumi.gateway-api.yaml")
+        run.deployment.prepare()
+        variant.write_text(with_ports(run.deployment.config_file.read_text(), run.spec.gateway))
+        _up(run.deployment, variant)
+        gateway = run.spec.gateway.model_copy(
+            update={"listeners": (*run.spec.gateway.listeners, *_more(run.spec.gateway))}
+        )
+        set_aside(run.cluster, run.spec.model_copy(update={"gateway": gateway}), file)
         yield
     finally:
-        put_back(run.cluster, file)
+        put_back(run.cluster, run.deployment, file)
         for name in set(objects.items(run.cluster, _CLASSES)) - before:
             objects.remove(run.cluster, f"{_CLASSES}/{name}")
+
+
+def _more(gateway: GatewaySpec) -> tuple[Listener, ...]:
+    """Listeners on the ports of the suite's Gateways (its base manifests and tests, version 1.5.1)."""
+    plain = (HttpListener(name=f"suite-{port}", port=port, protocol="HTTP", redirect="https") for port in (8080, 8090))
+    [secure, *_] = gateway.https
+    return (*plain, *(secure.model_copy(update={"name": f"suite-{port}", "port": port}) for port in (8443, 8883)))
+
+
+def with_ports(stack_file: str, gateway: GatewaySpec) -> str:
+    """A stack file whose gateway listens on the suite's ports too."""
+    content = yaml_value(stack_file)
+    listeners: list[Any] = content["config"][SPEC]["gateway"]["listeners"]
+    listeners += [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in _more(gateway)]
+    return yaml.safe_dump(content)
+
+
+def _up(deployment: Deployment, config_file: Path | None = None) -> None:
+    outcome = deployment.run("up", config_file=config_file)
+    if outcome.exit_code:
+        raise LabError(f"pulumi up failed:\n{outcome.diagnostics}")
 
 
 def set_aside(cluster: Cluster, spec: PlatformSpec, file: Path) -> None:
@@ -75,12 +112,15 @@ def set_aside(cluster: Cluster, spec: PlatformSpec, file: Path) -> None:
         cluster.delete(item)
 
 
-def put_back(cluster: Cluster, file: Path) -> None:
-    """Make what is set aside anew as it was; fine where nothing is."""
+def put_back(cluster: Cluster, deployment: Deployment, file: Path) -> None:
+    """Make what is set aside anew as it was, and deploy the lab's own stack file; fine where nothing was changed."""
     if not file.exists():
         return
     for kept in json.loads(file.read_text()):
         objects.apply(cluster, cluster.path_of(kept["manifest"]), kept["manifest"], manager=kept["manager"])
+    deployment.prepare()
+    deployment.recover()
+    _up(deployment)
     file.unlink()
 
 

@@ -41,7 +41,7 @@ def run(layout: Layout, tools: Tools, suites: Sequence[Suite], progress: Progres
     place = folder(layout)
     place.mkdir(exist_ok=True)
     deployment = Deployment(layout, tools)
-    gateway_api.put_back(cluster, place / gateway_api.ASIDE)  # of a run that was killed, as is the next
+    gateway_api.put_back(cluster, deployment, place / gateway_api.ASIDE)  # of a run that was killed, as is the next
     network_policy_api.put_back(cluster, deployment, place / network_policy_api.ON)
     spec = verify.load_spec(layout)
     found: Facts = {}

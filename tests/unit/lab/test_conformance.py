@@ -32,7 +32,7 @@ from lab.progress import Progress
 from lab.stack_file import SPEC
 from lab.toolchain import pins
 from lab.toolchain.build import Tools
-from tests.support.stacks import stack
+from tests.support.stacks import problems, stack, stack_data
 
 IMAGES = {
     name: f"{REGISTRY_NAME}/{name}@sha256:{'0' * 64}"
@@ -117,7 +117,9 @@ class Engine(Deployment):
     def __init__(self, state: Path) -> None:
         self.layout, self.exit_code = Layout(state), 0
         self.deployed: list[Any] = []
-        self.config_file.write_text(json.dumps({"config": {SPEC: {"cni": {"install": {"values": {"own": 1}}}}}}))
+        spec = {"cni": {"install": {"values": {"own": 1}}}, "gateway": {"listeners": [{"name": "own", "port": 80}]}}
+        self.listeners: list[Any] = []
+        self.config_file.write_text(json.dumps({"config": {SPEC: spec}}))
 
     def environment(self) -> dict[str, str]:
         return {}
@@ -132,6 +134,7 @@ class Engine(Deployment):
         assert operation == "up"
         content = yaml.safe_load((config_file or self.config_file).read_text())
         self.deployed.append(content["config"][SPEC]["cni"]["install"]["values"])
+        self.listeners.append([one["port"] for one in content["config"][SPEC]["gateway"]["listeners"]])
         return Outcome(self.exit_code, output="error: refused")
 
 
@@ -234,7 +237,7 @@ def test_a_redirect_is_set_aside_and_put_back_as_it_was_by_whom_it_was(tmp_path:
     file = tmp_path / "aside.json"
     gateway_api.set_aside(cluster, stack("lab"), file)
     assert not cluster.objects
-    gateway_api.put_back(cluster, file)
+    gateway_api.put_back(cluster, Engine(tmp_path), file)
     again = cluster.objects[path_of(route)]
     assert again["metadata"].pop("managedFields") == [{"operation": "Apply", "manager": "pulumi"}]
     assert again == route
@@ -249,10 +252,39 @@ def test_what_a_killed_run_set_aside_is_known_to_the_next(tmp_path: Path) -> Non
     file = tmp_path / "aside.json"
     gateway_api.set_aside(cluster, stack("lab"), file)
     assert not cluster.objects
-    gateway_api.put_back(cluster, file)  # by the next run, before it sets anything aside
+    gateway_api.put_back(cluster, Engine(tmp_path), file)  # by the next run, before it sets anything aside
     assert len(cluster.objects) == 1 + len(calls) == 3
     gateway_api.set_aside(cluster, stack("lab"), file)
     assert len(json.loads(file.read_text())) == 3
+
+
+def test_the_gateway_has_the_suites_ports_only_during_the_suite(tools: Tools, tmp_path: Path) -> None:
+    class_path = "/apis/gateway.networking.k8s.io/v1/gatewayclasses"
+    gateway = stack("lab").gateway
+    route = redirect_route(redirects(gateway)[0], gateway)
+    cluster = Fake({path_of(route): route, f"{class_path}/platform": named("platform")})
+    run = a_run(tools, cluster, tmp_path / "r.yaml")
+    assert isinstance(run.deployment, Engine)
+    with gateway_api.SUITE.prepared(run):
+        assert run.deployment.listeners == [[80, 8080, 8090, 8443, 8883]]
+        assert path_of(route) not in cluster.objects
+    assert run.deployment.listeners[1:] == [[80]]
+    assert path_of(route) in cluster.objects
+    file = tmp_path / gateway_api.ASIDE
+    assert not file.exists()
+
+    left = gateway_api.SUITE.prepared(run)
+    left.__enter__()  # and killed
+    gateway_api.put_back(cluster, run.deployment, file)
+    assert run.deployment.listeners[-1] == [80]
+    assert path_of(route) in cluster.objects
+
+
+def test_the_lab_may_have_the_suites_ports() -> None:
+    data = stack_data("lab")
+    text = yaml.safe_dump({"config": {SPEC: data}})
+    opened = yaml.safe_load(gateway_api.with_ports(text, stack("lab").gateway))["config"][SPEC]
+    assert problems(opened) == []
 
 
 CRD: dict[str, Any] = {
