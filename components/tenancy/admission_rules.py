@@ -355,6 +355,13 @@ RULES: tuple[Rule, ...] = (
         "write backendRefs with the name of a Service of this namespace, and no extensionRef",
     ),
     Rule(
+        "gateway-capability",
+        "route",
+        f"params.spec.gateway.dataPlaneNamespace == '' || !{_RULES}.exists(r, has(r.timeouts))",
+        "a rule has timeouts, and this gateway is not that of Cilium, which is the one that has them",
+        "remove them: gateway.limits of the stack file are for all routes",
+    ),
+    Rule(
         "gateway-canary",
         "route",
         f"{_RULES}.all(r, {_ASKED_FOR} || size(r.?backendRefs.orValue([])) == 0 || "

@@ -59,7 +59,7 @@ def route(lab: Lab, name: str, path: str, weights: dict[str, int]) -> dict[str, 
         "kind": "HTTPRoute",
         "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "parentRefs": [parent(spec.gateway, None)],
+            "parentRefs": [parent(spec.gateway, spec.gateway.https[0].name)],
             "hostnames": [asked["hostname"]],
             "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends}],
         },

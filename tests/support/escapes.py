@@ -416,6 +416,7 @@ ATTEMPTS = [
         ),
         "gateway-backend",
     ),
+    Attempt(_OWN, route(rules=[{"timeouts": {"request": "5s"}}]), "gateway-capability"),
     Attempt(
         _OWN,
         route(
