@@ -14,6 +14,7 @@ from lab.progress import Progress
 from lab.proof.gateway import gateway_address, question
 from lab.verify import load_spec
 from tests.lab.conftest import Lab
+from tests.support import howtos
 from tests.support.gateway_load import load
 
 pytestmark = [pytest.mark.lab, pytest.mark.nightly]
@@ -89,3 +90,8 @@ def test_the_timers_service_renews_what_ends_soon_and_a_second_run_does_nothing(
     print(f"a second run: {time.monotonic() - began:.1f} s")
     assert asked(lab, CONTAINERS) == containers
     assert not re.search("renewing", asked(lab, "ls /var/lib/vds-platform-cluster"))
+
+    [by_hand] = re.findall(r"`(touch [^`]*)`", howtos.page("bootstrap-a-cluster"))
+    asked(lab, " ".join(by_hand.split()))
+    assert asked(lab, CONTAINERS) != containers
+    lab.well()
