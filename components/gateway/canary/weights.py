@@ -51,7 +51,7 @@ def put(api: Cluster, route: CanaryRoute, wanted: int) -> bool:
         )
     if route.uid and now.uid != route.uid:
         raise RouteError(
-            f"{route.item}: was removed and made anew: its canary has no share, run `vds canary start` for a new rollout"
+            f"{route.item}: was removed and made anew, so its canary has no share: run `vds canary start` for a new one"
         )
     if percent(live) == wanted:
         return False

@@ -433,7 +433,7 @@ def test_a_route_that_is_made_anew_gets_no_share_of_the_old_ones_canary():
     found = rollout.canaried
     live = rollout.api.objects[path_of(rollout, "httproutes")]
     live["metadata"]["uid"] = "newer"
-    with pytest.raises(OperationError, match="was removed and made anew: its canary has no share, run `vds canary"):
+    with pytest.raises(OperationError, match="was removed and made anew, so its canary has no share: run `vds canary"):
         found.set_weights(25)
     assert rollout.percent == 5
 
