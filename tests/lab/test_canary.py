@@ -306,3 +306,4 @@ def test_a_release_goes_from_1_to_100_percent_and_a_slow_one_back(agency: Agency
     print(f"its answers came for {slow.hurt():.1f} s; interval {QUICK['interval']}")
     assert slow.failed == {}
     assert 0 < slow.made["canary"].requests <= 0.01 * slow.answered + CLIENTS
+    agency.type(ABORT)  # removes the record
