@@ -170,6 +170,13 @@ _FILTERS = (
     "{0}.?filters.orValue([]).all(f, !(f.?type.orValue('') in ['ExtensionRef', 'ExternalAuth']) && "
     f"(!has(f.requestMirror) || {_OWN_SERVICE.format('f.requestMirror.backendRef')}))"
 )
+_HAS = (
+    "{0}.?filters.orValue([]).all(f, f.?type.orValue('') in (object.?kind.orValue('') == 'GRPCRoute' ? "
+    "['RequestHeaderModifier', 'ExtensionRef'] : ['RequestHeaderModifier', 'ResponseHeaderModifier', "
+    "'RequestRedirect', 'URLRewrite', 'ExtensionRef', 'ExternalAuth']))"
+)
+"""Filters that Traefik has (3.7.9: loadMiddlewares, loadGRPCMiddlewares), or that another rule refuses. It answers all
+requests of a route that has others with 500, and says in the status that the route is accepted."""
 _NAMED = f"object.metadata.?annotations[?'{labels.CANARY}'].orValue('')"
 _IS_NAMED = f"b.name == {_NAMED}"
 _ON_TRIAL = f"({_IS_NAMED} || b.name.contains('canary'))"
@@ -357,9 +364,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "gateway-capability",
         "route",
-        f"params.spec.gateway.dataPlaneNamespace == '' || !{_RULES}.exists(r, has(r.timeouts))",
-        "a rule has timeouts, and this gateway is not that of Cilium, which is the one that has them",
-        "remove them: gateway.limits of the stack file are for all routes",
+        f"params.spec.gateway.dataPlaneNamespace == '' || {_RULES}.all(r, !has(r.timeouts) && {_HAS.format('r')} && "
+        f"r.?backendRefs.orValue([]).all(b, {_HAS.format('b')}))",
+        "a rule has timeouts or a filter that this gateway does not have: that of Cilium has timeouts and mirrors",
+        "remove it; gateway.limits of the stack file are for all routes",
     ),
     Rule(
         "gateway-canary",

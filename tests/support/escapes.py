@@ -137,7 +137,7 @@ ALLOWED = [
             }
         ]
     ),
-    route(rules=[{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": backend("shadow")}}]}]),
+    route(rules=[{"filters": [{"type": "URLRewrite", "urlRewrite": {"hostname": "web.example.no"}}]}]),
     deployment(),
     deployment(nodeSelector={"kubernetes.io/arch": "amd64"}),
     deployment(terminationGracePeriodSeconds=600),
@@ -417,6 +417,24 @@ ATTEMPTS = [
         "gateway-backend",
     ),
     Attempt(_OWN, route(rules=[{"timeouts": {"request": "5s"}}]), "gateway-capability"),
+    Attempt(
+        _OWN,
+        route(rules=[{"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": backend("shadow")}}]}]),
+        "gateway-capability",
+    ),
+    Attempt(
+        _OWN,
+        route(rules=[{"backendRefs": [{**backend("web"), "filters": [{"type": "CORS", "cors": {}}]}]}]),
+        "gateway-capability",
+    ),
+    Attempt(
+        _OWN,
+        route(
+            "GRPCRoute",
+            rules=[{"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {"remove": ["X-A"]}}]}],
+        ),
+        "gateway-capability",
+    ),
     Attempt(
         _OWN,
         route(
