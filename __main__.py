@@ -13,6 +13,8 @@ from components.gateway.component import Gateway, GatewayCrds
 from components.kubeadm.component import DestroyProtection, Kubeadm, Upgrades
 from components.kubeadm.scripts import script_without_secrets
 from components.kubeadm.upgrade.gate import require_upgradable, version_question
+from components.monitoring.component import Monitoring, NodeFacts
+from components.monitoring.facts import agent_program
 from components.network.component import Cni
 from components.network.data_path_change import announce_change
 from components.nodes.component import Node
@@ -176,9 +178,40 @@ announced = Announced(
     provider=ssh,
     depends_on=[gateway],
 )
+watched: list[pulumi.Resource] = []
+if platform.monitoring:
+    monitoring = Monitoring(
+        "monitoring",
+        platform.monitoring,
+        platform.monitoring_context,
+        alert_token=secrets.alert_token,
+        provider=cluster,
+        depends_on=[*network, placement, pools, gateway],
+    )
+    watched = [
+        monitoring,
+        *(
+            NodeFacts(
+                spec,
+                agent_program(
+                    spec,
+                    platform.nodes,
+                    platform.node_requirements,
+                    platform.monitoring_context,
+                    scripts[spec.name],
+                ),
+                setup=nodes[spec.name].setup,
+                ssh=platform.ssh,
+                provider=ssh,
+                private_key=secrets.ssh_private_key,
+                depends_on=[*members, cni],
+            )
+            for spec in platform.nodes
+        ),
+    ]
 if made:  # control planes, which are protected
     parts = [ssh, cluster, residency, *nodes.values(), *made, record, placement, *crds, cni, pools]
-    parts += [gateway, *registrations, announced]
+    parts += [gateway, *registrations, announced, *watched]
     DestroyProtection("destroy-protection", depends_on=parts)
 
 pulumi.export("nodes", {name: node.readback for name, node in nodes.items()})

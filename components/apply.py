@@ -15,7 +15,9 @@ from components.core.labels import WAITED_FOR
 from components.core.manifests import Manifest
 
 _CLASSES: dict[tuple[str, str], Any] = {
+    ("apps/v1", "DaemonSet"): kubernetes.apps.v1.DaemonSet,
     ("apps/v1", "Deployment"): kubernetes.apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): kubernetes.apps.v1.StatefulSet,
     ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudget,
     ("rbac.authorization.k8s.io/v1", "ClusterRole"): kubernetes.rbac.v1.ClusterRole,
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): kubernetes.rbac.v1.ClusterRoleBinding,

@@ -8,6 +8,12 @@ KUBE_SYSTEM = "kube-system"
 REBOOT_LEASE = "vds-platform-reboot"
 """The Lease in kube-system that the process holds which reboots nodes."""
 METALLB_SYSTEM = "metallb-system"
+MONITORING_SYSTEM = "monitoring-system"
+"""Of Prometheus and Alertmanager."""
+PROMETHEUS_PODS = {"app.kubernetes.io/name": "prometheus"}
+"""Labels of Prometheus' pods there."""
+NODE_EXPORTER = "node-exporter"
+"""Of node-exporter alone, whose pods are in the network of their nodes."""
 TIGERA_OPERATOR = "tigera-operator"
 
 CILIUM_CONFIG = "cilium-config"

@@ -34,7 +34,8 @@ class Traefik(Spec):
 PING_PORT = 8081
 """The port for Traefik's probes. No listener may use it."""
 METRICS_PORT = 8082
-"""Where Traefik counts requests for canaries with steps, on its pods' own loopback address. No listener may use it."""
+"""Where Traefik counts requests, on its pods' own loopback address unless a Prometheus collects them. No listener may
+use it."""
 
 
 class Existing(Spec):
@@ -423,6 +424,8 @@ class GatewayContext(NamedTuple):
     """The mirror for images, if there is one."""
     load_balancer_class: str | None = None
     """Class of the Services that get addresses; None for those without a class."""
+    monitored: bool = False
+    """Whether this stack's Prometheus collects the data plane's metrics."""
 
     @property
     def service_class(self) -> dict[str, str]:

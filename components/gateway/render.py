@@ -6,12 +6,14 @@ from typing import Any
 from components.core import labels
 from components.core.labels import WAIT_FOR
 from components.core.manifests import Manifest, manifest
+from components.core.names import MONITORING_SYSTEM, PROMETHEUS_PODS
 from components.core.pod_policies import deny_ingress, egress, ingress, tcp, to_api_server
 from components.gateway.cert_manager import SOLVER, SOLVER_PORT
 from components.gateway.issuers import NAMESPACE, asks_the_gateway
 from components.gateway.listener_sets import listener_manifest, own_listeners
 from components.gateway.model import (
     CILIUM_CONTROLLER,
+    METRICS_PORT,
     GatewayContext,
     GatewaySpec,
     HttpListener,
@@ -88,6 +90,10 @@ def gateway_policies(spec: GatewaySpec, context: GatewayContext) -> list[Manifes
     if asks_the_gateway(spec.issuer):
         by_traefik = {"podSelector": {"matchLabels": SELECTED}}
         made.append(ingress("acme-solver", spec.namespace, SOLVER, [SOLVER_PORT], peer=by_traefik))
+    if context.monitored:
+        place = {"matchLabels": {labels.NAMESPACE_NAME: MONITORING_SYSTEM}}
+        by_prometheus = {"namespaceSelector": place, "podSelector": {"matchLabels": PROMETHEUS_PODS}}
+        made.append(ingress("gateway-metrics", spec.namespace, SELECTED, [METRICS_PORT], peer=by_prometheus))
     return [*made, *gateway_calls(spec, context)]
 
 

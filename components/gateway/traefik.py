@@ -122,7 +122,7 @@ def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) ->
                 "nodeTaintsPolicy": "Honor",  # ignores nodes that are being drained
             }
         ],
-        "containers": [_container(spec, install, context.images)],
+        "containers": [_container(spec, install, context)],
     }
     if context.node_selector:
         pod["nodeSelector"] = dict(context.node_selector)
@@ -148,7 +148,7 @@ def _deployment(spec: GatewaySpec, install: Traefik, context: GatewayContext) ->
     )
 
 
-def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) -> dict[str, Any]:
+def _container(spec: GatewaySpec, install: Traefik, context: GatewayContext) -> dict[str, Any]:
     ping = {"httpGet": {"path": "/ping", "port": PING_PORT}}
     mounts: list[dict[str, Any]] = []
     if _middlewares(spec):
@@ -157,8 +157,8 @@ def _container(spec: GatewaySpec, install: Traefik, images: ImageMirror | None) 
         mounts.append({"name": "held-back", "mountPath": "/tmp"})  # noqa: S108  where Traefik holds bodies back
     return {
         "name": NAME,
-        "image": _image(install, images),
-        "args": _arguments(spec),
+        "image": _image(install, context.images),
+        "args": _arguments(spec, "" if context.monitored else "127.0.0.1"),
         "ports": [
             *({"name": _port_name(port), "containerPort": port, "protocol": "TCP"} for port in _ports(spec)),
             {"name": "ping", "containerPort": PING_PORT, "protocol": "TCP"},
@@ -180,7 +180,7 @@ def _image(install: Traefik, images: ImageMirror | None) -> str:
     return f"{image_at(images, ORIGIN)}:v{install.version}" + (f"@{digest}" if digest else "")
 
 
-def _arguments(spec: GatewaySpec) -> list[str]:
+def _arguments(spec: GatewaySpec, counts_at: str) -> list[str]:
     ports = [(_port_name(port), port) for port in _ports(spec)]
     lives = [
         f"--entrypoints.{name}.transport.lifecycle.{key}={seconds}s"
@@ -191,6 +191,7 @@ def _arguments(spec: GatewaySpec) -> list[str]:
         *(f"--entrypoints.{name}.address=:{port}/tcp" for name, port in ports),
         *lives,
         *_limits(spec, [name for name, _ in ports]),
+        f"--entrypoints.metrics.address={counts_at}:{METRICS_PORT}",
         *_METRICS,
         f"--entrypoints.ping.address=:{PING_PORT}/tcp",
         "--ping=true",
@@ -205,13 +206,12 @@ def _arguments(spec: GatewaySpec) -> list[str]:
 
 
 _METRICS = (
-    f"--entrypoints.metrics.address=127.0.0.1:{METRICS_PORT}",
     "--metrics.prometheus=true",
     "--metrics.prometheus.entrypoint=metrics",
     f"--metrics.prometheus.buckets={','.join(LATENCY_LIMITS)}",
 )
 """Counters by backend, for canaries with steps, which agencies may have too. `vds canary` reads them through the API
-server's port forwarding, which ends in the pod: they are not reachable from the network."""
+server's port forwarding, which ends in the pod. From the network only Prometheus reaches them, where there is one."""
 
 
 def _limits(spec: GatewaySpec, entry_points: Sequence[str]) -> list[str]:

@@ -49,6 +49,8 @@ class ChartContext(NamedTuple):
     """The release of Gateway API's CRDs, where it is known."""
     images: ImageMirror | None = None
     """The mirror for images, if there is one."""
+    monitored: bool = False
+    """Whether this stack's Prometheus collects the agents' metrics."""
 
 
 class WaitAnnotation(NamedTuple):

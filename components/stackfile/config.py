@@ -33,6 +33,7 @@ from components.kubeadm.credentials import CA_KEY, Credentials, credential_probl
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.rules import authority_period_problems, expired_exceptions
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
+from components.monitoring.model import ALERT_TOKEN
 from components.nodes.connection import agent_problem
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
@@ -62,6 +63,8 @@ class Access(NamedTuple):
     """The keys for Secrets in etcd, the one that encrypts first; None where the cluster exists."""
     backup_key: pulumi.Output[str] | None
     """The access key of the bucket for snapshots of etcd; None without one."""
+    alert_token: pulumi.Output[str] | None
+    """What Alertmanager shows its receiver; None where that asks for nothing."""
     ssh_private_key: pulumi.Output[str]
     reading_key: str | None
     """The private key for reading nodes from this process; None if `readNodes: false`."""
@@ -210,6 +213,7 @@ def access(spec: PlatformSpec) -> Access:
         config.get_secret(CA_KEY) if bootstraps else None,
         config.require_secret(ENCRYPTION_KEYS) if bootstraps else None,
         config.get_secret(ACCESS_KEY) if bootstraps else None,
+        config.get_secret(ALERT_TOKEN),
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),
@@ -247,6 +251,8 @@ def _public_access(spec: PlatformSpec) -> Access:
         ca_key=secret if bootstraps else None,
         encryption_keys=pulumi.Output.secret(_NO_KEY) if bootstraps else None,
         backup_key=secret if bootstraps else None,
+        # In no stack file: only an update knows whether there is one.
+        alert_token=None,
         ssh_private_key=secret,
         reading_key=None,
         state=state_store(Path.cwd(), pulumi.get_stack(), os.environ),

@@ -130,6 +130,16 @@ def _backup_place(spec: PlatformSpec) -> Iterable[Finding]:
     return data_flow_problems(flow, Record(known.places, known.exceptions, known.allowed_countries, today=date.min))
 
 
+def _receiver_place(spec: PlatformSpec) -> Iterable[Finding]:
+    """Whether alarms go to a declared place. What a day decides, the policies judge."""
+    receiver = spec.monitoring.receiver if spec.monitoring else None
+    if receiver is None or receiver.inside:
+        return []
+    flow = DataFlow(receiver.host, "telemetry", "monitoring.receiver.url")
+    known = spec.residency
+    return data_flow_problems(flow, Record(known.places, known.exceptions, known.allowed_countries, today=date.min))
+
+
 _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...] = (
     ({"residency"}, lambda spec: residency_problems(spec.residency)),
     ({"network"}, lambda spec: network_problems(spec.network)),
@@ -166,6 +176,7 @@ _CHECKS: tuple[tuple[set[str], Callable[[PlatformSpec], Iterable[Finding]]], ...
         ),
     ),
     ({"cluster", "residency"}, _backup_place),
+    ({"monitoring", "residency"}, _receiver_place),
     ({"metallb", "network", "some nodes"}, lambda spec: metallb_problems(spec.metallb, spec.network, spec.nodes)),
     (
         {"metallb", "cni", "gateway"},

@@ -22,10 +22,18 @@ from components.kubeadm.model import Bootstrap, Cluster, Existing, Kubeadm, imag
 from components.kubeadm.render import API_PORT, packages
 from components.kubeadm.rules import endpoint_problems
 from components.kubeadm.security.render import KERNEL_DEFAULTS
+from components.monitoring.model import (
+    CILIUM_PORT,
+    HUBBLE_PORT,
+    NODE_EXPORTER_PORT,
+    MonitoringContext,
+    MonitoringSpec,
+)
+from components.monitoring.rules import monitoring_advice
 from components.network.compatibility.matrix import Combination, Part
 from components.network.kinds import cni_advice
 from components.network.kube_proxy import kube_proxy_advice, others_kube_proxy_advice
-from components.network.model import ChartContext, Cni, NetworkSpec
+from components.network.model import ChartContext, Cilium, Cni, NetworkSpec
 from components.network.mtu import solve
 from components.network.rules import kernel_floor
 from components.nodes.model import (
@@ -82,6 +90,8 @@ class PlatformSpec(Spec):
     cni: Cni
     metallb: MetalLbSpec
     gateway: GatewaySpec
+    monitoring: MonitoringSpec | None = None
+    """Prometheus, Alertmanager and node-exporter; left out: nothing is collected. docs/howto/watch-a-cluster.md."""
     charts: ChartsSpec = ChartsSpec()
     registrations: RegistrationsSpec = RegistrationsSpec()
     """Who may register tenants, docs/howto/register-a-tenant.md."""
@@ -95,7 +105,7 @@ class PlatformSpec(Spec):
         if own and parse(own) > parse(floor):
             floor, reason = own, "cluster.kernelFloor of the stack file"
         requirements = self.cni.requirements()
-        tcp = (*requirements.tcp_ports, KUBELET, *self.metallb.tcp_ports)
+        tcp = (*requirements.tcp_ports, KUBELET, *self.metallb.tcp_ports, *self._metrics_ports)
         udp = (*requirements.udp_ports, *self.metallb.udp_ports)
         ports = (
             *(PortNeed(port, "tcp", why) for port, why in tcp),
@@ -186,7 +196,9 @@ class PlatformSpec(Spec):
         """What else of the stack the CNI's chart depends on."""
         operators = 2 if len(self.nodes) > 1 else 1  # two on two nodes, and two on two hundred
         announces, bundle = announcements(self.metallb), self.gateway.bundle_version
-        return ChartContext(self.environment, operators, announces, bundle, self.images)
+        return ChartContext(
+            self.environment, operators, announces, bundle, self.images, monitored=self.monitoring is not None
+        )
 
     @property
     def metallb_context(self) -> MetalLbContext:
@@ -214,7 +226,36 @@ class PlatformSpec(Spec):
             node_selector={EDGE: "true"} if self.has_edge else {},
             images=self.images,
             load_balancer_class=self.metallb.load_balancer_class,
+            monitored=self.monitoring is not None,
         )
+
+    @property
+    def monitoring_context(self) -> MonitoringContext:
+        """What else of the stack decides what is collected."""
+        cni, kubeadm = self.cni, isinstance(self.cluster, Kubeadm)
+        backup = self.cluster.backup if isinstance(self.cluster, Kubeadm) else None
+        return MonitoringContext(
+            images=self.images,
+            on_cilium=isinstance(cni, Cilium),
+            hubble=isinstance(cni, Cilium) and cni.hubble,
+            metallb=self.metallb.install.kind == "helm",
+            gateway_namespace=self.gateway.namespace if isinstance(self.gateway.install, Traefik) else "",
+            api_port=API_PORT if kubeadm else self.network.api_server.port,
+            api_ports=self.api_ports,
+            has_etcd=kubeadm,
+            backup_minutes=backup.every_minutes if backup else 0,
+        )
+
+    @property
+    def _metrics_ports(self) -> tuple[tuple[int, str], ...]:
+        """Ports of nodes that Prometheus asks."""
+        if self.monitoring is None:
+            return ()
+        found = [(NODE_EXPORTER_PORT, "node-exporter")]
+        if isinstance(self.cni, Cilium):
+            found.append((CILIUM_PORT, "metrics of Cilium's agent"))
+            found += [(HUBBLE_PORT, "metrics of Hubble")] if self.cni.hubble else []
+        return tuple(found)
 
     @property
     def _has_listener_sets(self) -> bool:
@@ -298,6 +339,7 @@ class PlatformSpec(Spec):
             *cni_advice(self.cni, self.network.underlay_mtu),
             *cgroup_advice(self.cluster),
             *backup_advice(self.cluster),
+            *monitoring_advice(self.monitoring, firewall=self.node_firewall is not None),
             *self._edge_advice,
             *(one for one in endpoint_problems(self.network, self.nodes) if one.advice),
             *segment_advice(self.metallb, self.network, self.nodes),

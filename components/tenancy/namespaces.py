@@ -14,6 +14,8 @@ PLATFORM_NAMESPACES = frozenset(
         "kube-public",
         "kube-system",
         "metallb-system",
+        "monitoring-system",
+        "node-exporter",
         "tigera-operator",
     }
 )

@@ -135,6 +135,17 @@ def _others(tools: Tools, base: Layer) -> Iterator[Image]:
     yield replace(echo, user=NONROOT)
 
 
+def monitoring(tools: Tools, progress: Progress) -> tuple[Image, ...]:
+    """What `monitoring` of a stack file runs. `tools` has `pins.MONITORING` too."""
+    base = Layer(_base(debian.ensure(progress) / "certificates"))
+    names = {"prometheus": "bin/prometheus", "alertmanager": "bin/alertmanager", "node_exporter": "bin/node_exporter"}
+    made = [
+        _static(base, f"prometheus/{name.replace('_', '-')}", f"v{tools.version(name)}", tools.path(name), path)
+        for name, path in names.items()
+    ]
+    return tuple(replace(one, user=NOBODY) for one in made)
+
+
 def _bgp(tools: Tools, base: Layer, trees: Path) -> Iterator[Image]:
     """What speaks BGP for MetalLB: FRR, and frr-k8s, which writes its configuration and runs in the same pod.
 

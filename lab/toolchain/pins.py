@@ -230,6 +230,27 @@ EARLIER = {
     )
     for step, folder in EARLIER_FOLDERS.items()
 }
+_PROMETHEUS = ("github.com/prometheus/common/version.Version={v}",)
+# Without the service discoveries of some thirty clouds, whose clients are most of what is compiled.
+_PROMETHEUS_TAGS = "remove_all_sd enable_kubernetes_sd"
+# What `monitoring` of a stack file runs, and promtool, which checks its rules. Beside TOOLS: it takes four minutes.
+MONITORING = (
+    *(
+        Tool(
+            name,
+            "monitoring",
+            "github.com/prometheus/prometheus",
+            f"cmd/{name}",
+            _PROMETHEUS,
+            _PROMETHEUS_TAGS,
+            release="3.16.0",
+        )
+        for name in ("prometheus", "promtool")
+    ),
+    Tool("node_exporter", "monitoring", "github.com/prometheus/node_exporter", "", _PROMETHEUS, _PROMETHEUS_TAGS),
+    # The newest release whose module has its pages: later ones have them only in the binaries.
+    Tool("alertmanager", "alertmanager", "github.com/prometheus/alertmanager", "cmd/alertmanager", _PROMETHEUS),
+)
 # What tests check files of this project with, beside TOOLS.
 CHECKERS = (Tool("actionlint", "actionlint", "github.com/rhysd/actionlint", "cmd/actionlint"),)
 

@@ -8,6 +8,7 @@ from components.gateway.model import Traefik
 from components.gateway.render import gateway_policies
 from components.gateway.traefik import traefik_manifests
 from components.images.model import ImageMirror
+from components.monitoring.render import monitoring_manifests
 from components.pools.model import Helm
 from components.pools.render import metallb_manifests, metallb_namespace, metallb_values, network_policies
 from components.tenancy.admission_policies import admission_manifests
@@ -15,6 +16,7 @@ from components.tenancy.bundle import namespace_manifests
 from components.tenancy.network import floor_manifests
 from tests.support.golden import assert_golden
 from tests.support.manifests import gateway_manifests, to_yaml
+from tests.support.monitoring import parts, watched
 from tests.support.registrations import environment, registration
 from tests.support.stacks import stack
 
@@ -70,3 +72,7 @@ def test_what_goes_with_a_chart_is_what_it_was() -> None:
     )
     around = [metallb_namespace(), secured_namespace(oslo.gateway.namespace)]
     assert_golden("oslo-around-charts.yaml", to_yaml(around))
+
+
+def test_what_watches_a_cluster_is_what_it_was() -> None:
+    assert_golden("oslo-monitoring.yaml", to_yaml(monitoring_manifests(*parts(watched()))))

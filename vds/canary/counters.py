@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from components.core.names import MONITORING_SYSTEM
 from components.gateway.canary import prometheus
 from components.gateway.canary.model import Source, seconds
 from components.gateway.canary.route import CanaryRoute
@@ -34,7 +35,7 @@ class Service(NamedTuple):
         return f"{self.namespace}/{self.name}:{self.port}"
 
 
-PROMETHEUS = Service("monitoring-system", "prometheus", 9090)
+PROMETHEUS = Service(MONITORING_SYSTEM, "prometheus", 9090)
 """Where a Prometheus is looked for if none is named."""
 
 

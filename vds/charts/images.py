@@ -17,6 +17,7 @@ from components.gateway.model import Traefik
 from components.gateway.traefik import traefik_manifests
 from components.images.model import path_of
 from components.kubeadm.model import KUBERNETES_REGISTRY, Kubeadm
+from components.monitoring.render import monitoring_manifests
 from components.network.kinds import cni_install
 from components.pools.model import Helm as MetalLbHelm
 from components.pools.render import metallb_values
@@ -120,6 +121,8 @@ def _own(spec: PlatformSpec) -> Iterator[Manifest]:
         yield from (*install.before, *install.after)
     if isinstance(spec.gateway.install, Traefik):
         yield from traefik_manifests(spec.gateway, spec.gateway.install, spec.gateway_context)
+    if spec.monitoring:
+        yield from monitoring_manifests(spec.monitoring, spec.monitoring_context)
 
 
 def _by_operators(spec: PlatformSpec) -> Iterator[str]:

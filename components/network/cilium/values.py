@@ -23,6 +23,8 @@ from components.network.mtu import solve
 from components.network.networks import ChartContext, Install, NetworkSpec, WaitAnnotation
 
 Values = dict[str, Any]
+HUBBLE_METRICS = ("drop:sourceContext=namespace|reserved-identity;destinationContext=namespace|reserved-identity",)
+"""Dropped packets by reason, and by namespace or kind of peer: one series for each pair, and never one for each pod."""
 
 _ONE_BY_ONE: Values = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
 
@@ -43,7 +45,7 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         "encryption": {"enabled": cni.encryption != "none", "type": _encryption_type(cni)},
         "endpointHealthChecking": {"enabled": cni.health_probes},
         "healthChecking": cni.health_probes,
-        "hubble": _hubble(cni),
+        "hubble": _hubble(cni, context),
         "ipam": {"mode": "kubernetes"},  # pod addresses from node.spec.podCIDR, which kubeadm and k3s set
         "ipv4": {"enabled": True},
         "ipv6": {"enabled": False},
@@ -67,6 +69,8 @@ def platform_values(cni: Cilium, network: NetworkSpec, context: ChartContext) ->
         # A string: a bool is a schema error before 1.20.
         "gatewayAPI": {"enabled": cni.gateway_api, "gatewayClass": {"create": "auto"}},
     }
+    if context.monitored:
+        values["prometheus"] = {"enabled": True}
     if "l2" in context.announces:
         values["l2announcements"] = {"enabled": True}
     if "bgp" in context.announces:
@@ -107,13 +111,14 @@ def _load_balancer(path: DataPath) -> Values:
     return values
 
 
-def _hubble(cni: Cilium) -> Values:
+def _hubble(cni: Cilium, context: ChartContext) -> Values:
     if not cni.hubble:
         return {"enabled": False}
     # `helm` (the default) makes new certificates at every render that has no cluster to look them up in. Agents run
     # without theirs and take them when they come; the relay's pod can't start before.
     return {
         "enabled": True,
+        **({"metrics": {"enabled": list(HUBBLE_METRICS)}} if context.monitored else {}),
         "relay": {"enabled": not certificates_come_late(cni.version), "rollOutPods": True},
         "tls": {"auto": {"enabled": True, "method": "cronJob"}},
     }

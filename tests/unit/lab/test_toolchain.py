@@ -20,6 +20,7 @@ from lab.toolchain.pins import (
     EARLIER,
     HERE,
     MODULES,
+    MONITORING,
     TOOLS,
     Tool,
     batches,
@@ -27,7 +28,7 @@ from lab.toolchain.pins import (
     module_version,
 )
 
-NAMED = {tool.name: tool for tool in (*TOOLS, *EARLIER["patch"], *CONFORMANCE, *CHECKERS)}
+NAMED = {tool.name: tool for tool in (*TOOLS, *EARLIER["patch"], *CONFORMANCE, *MONITORING, *CHECKERS)}
 ETCD = NAMED["etcd"]  # its file name is not its own: `go build` calls it `server`
 HELM = NAMED["helm"]  # one that a copy on the PATH may stand for
 

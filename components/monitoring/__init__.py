@@ -1,0 +1,1 @@
+"""Watching a cluster: Prometheus, Alertmanager and node-exporter, the platform's own facts, alarms and a dashboard."""

@@ -1,0 +1,219 @@
+"""A watched cluster: every target is up, every graph has data, and a fault reaches the receiver."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from components.core.manifests import manifest
+from components.core.names import MONITORING_SYSTEM
+from components.kubernetes_api import ApiError, PodError, UnreachableError
+from components.monitoring.collection import jobs
+from components.monitoring.dashboard import panels
+from components.stackfile.parsing import parse
+from components.stackfile.spec import PlatformSpec
+from lab.asking import ssh
+from lab.images import recipes
+from lab.images.push import push
+from lab.images.registry import Registry
+from lab.layout import CHECKOUT, NODES, OPERATOR, SITE
+from lab.processes import wait_until
+from lab.progress import Progress
+from lab.proof.gateway import gateway_address
+from lab.toolchain import build
+from lab.toolchain.pins import MONITORING, TOOLS
+from tests.lab.conftest import Lab
+from vds.canary.counters import PROMETHEUS, ready_pods
+
+pytestmark = [pytest.mark.lab, pytest.mark.nightly]
+
+PLACE = "alarm-receiver"
+PORT = 18080
+KEY = "net.ipv4.tcp_keepalive_time"
+_UP_SECONDS = 150
+_ALARM_SECONDS = 330  # a run of the timer each minute, two minutes of drift, and two intervals of collection
+
+
+class Watched(NamedTuple):
+    lab: Lab
+    spec: PlatformSpec
+    received: list[dict[str, Any]]
+    """What the receiver was sent: the bodies of Alertmanager's webhook."""
+
+    def ask(self, path: str) -> Any:
+        """What Prometheus' HTTP API answers, through the API server's port forwarding."""
+        pod, port = ready_pods(self.lab.cluster, PROMETHEUS)[0]
+        return json.loads(self.lab.cluster.pod_text(MONITORING_SYSTEM, pod, port, f"/api/v1/{path}"))["data"]
+
+    def value(self, expression: str) -> list[dict[str, Any]]:
+        return list(self.ask(f"query?query={quote(expression)}")["result"])
+
+
+def receiver() -> list[dict[str, Any]]:
+    """A Service whose only endpoint is the operator's machine."""
+    port = {"name": "web", "protocol": "TCP", "port": PORT}
+    slices = manifest(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "receiver",
+        namespace=PLACE,
+        labels={"kubernetes.io/service-name": "receiver"},
+        addressType="IPv4",
+        endpoints=[{"addresses": [OPERATOR.address], "conditions": {"ready": True}}],
+        ports=[port],
+    )
+    return [
+        manifest("v1", "Namespace", PLACE),
+        manifest("v1", "Service", "receiver", namespace=PLACE, spec={"ports": [{**port, "targetPort": PORT}]}),
+        slices,
+    ]
+
+
+def images(lab: Lab) -> dict[str, str]:
+    """What Prometheus and the others run, in the lab's registry; path → digest."""
+    progress = Progress(total=1, quiet=True)
+    tools = build.ensure(progress, (*TOOLS, *MONITORING))
+    with Registry(f"https://{SITE.address}", lab.layout.authority) as registry:
+        return {one.name: push(registry, one, progress) for one in recipes.monitoring(tools, progress)}
+
+
+@pytest.fixture
+def watched(lab: Lab) -> Iterator[Watched]:
+    received: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the screen."""
+
+    digests = images(lab)
+    alertmanager = next(tool.version for tool in MONITORING if tool.name == "alertmanager")
+
+    def edit(spec: dict[str, Any]) -> None:
+        spec["monitoring"] = {
+            "retentionDays": 1,
+            "retentionGibibytes": 1,
+            "receiver": {"url": f"http://receiver.{PLACE}.svc:{PORT}/"},
+            "versions": {"alertmanager": alertmanager},
+        }
+        spec["images"]["pins"] |= digests
+
+    file = lab.variant(edit)
+    spec = parse(yaml.safe_load(file.read_text())["config"]["vds-platform:spec"], base_dir=CHECKOUT)
+    server = ThreadingHTTPServer((OPERATOR.address, PORT), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for item in receiver():
+            lab.cluster.apply(item)
+        began = time.monotonic()
+        outcome = lab.deployment.run("up", config_file=file)
+        print(f"\nupdate with monitoring: {time.monotonic() - began:.0f} s")
+        assert outcome.exit_code == 0, outcome.diagnostics
+        yield Watched(lab, spec, received)
+    finally:
+        server.shutdown()
+        server.server_close()
+        lab.restore()
+        lab.cluster.delete(receiver()[0])
+
+
+def test_a_fault_on_a_node_is_seen_and_sent(watched: Watched) -> None:
+    everything_is_collected(watched)
+    every_graph_has_data(watched)
+    what_it_costs(watched)
+    a_changed_setting_reaches_the_receiver(watched)
+
+
+def everything_is_collected(watched: Watched) -> None:
+    context, seen = watched.spec.monitoring_context, dict[str, list[str]]()
+
+    def all_up() -> bool:
+        try:
+            targets = watched.ask("targets?state=active")["activeTargets"]
+        except (ApiError, PodError, UnreachableError, ValueError, IndexError) as error:
+            seen.update({"Prometheus": [str(error)]})
+            return False
+        seen.clear()
+        for one in targets:
+            said = seen.setdefault(one["labels"]["job"], [])
+            said.append(one["health"] if one["health"] == "up" else f"{one['scrapeUrl']}: {one['lastError']}")
+        return set(seen) == set(jobs(context)) and all(set(states) == {"up"} for states in seen.values())
+
+    began = time.monotonic()
+    wait_until(all_up, _UP_SECONDS, lambda: f"{json.dumps(seen, indent=1)}, and not {jobs(context)}")
+    counts = {job: len(states) for job, states in sorted(seen.items())}
+    print(f"targets, all up after {time.monotonic() - began:.0f} s: {counts}")
+    for job in ("cilium", "kubelet", "metallb", "node-exporter", "pods"):
+        assert counts[job] == len(NODES), job
+    assert counts["traefik"] == 2
+
+
+def every_graph_has_data(watched: Watched) -> None:
+    address = gateway_address(watched.lab.cluster, watched.spec)
+    empty: dict[str, str] = {}
+
+    def all_have() -> bool:
+        for _ in range(20):
+            connection = http.client.HTTPConnection(address, 80, timeout=5)
+            connection.request("GET", "/", headers={"Host": "butikk.example.no"})
+            connection.getresponse().read()
+            connection.close()
+        empty.clear()
+        for panel in panels(watched.spec.monitoring_context):
+            for expression, _ in panel.series:
+                rows = watched.value(expression)
+                if not rows or all(row["value"][1] == "NaN" for row in rows):
+                    empty[panel.title] = expression
+        return not empty
+
+    began = time.monotonic()
+    wait_until(all_have, _UP_SECONDS, lambda: f"no data: {json.dumps(empty, indent=1)}")
+    print(f"every graph has data after {time.monotonic() - began:.0f} s more")
+
+
+def what_it_costs(watched: Watched) -> None:
+    """The timer's runs, by what they say of themselves; node-exporter by its own counters."""
+    memory = {row["metric"]["node"]: float(row["value"][1]) for row in watched.value("vds_facts_memory_bytes")}
+    processor = {row["metric"]["node"]: float(row["value"][1]) for row in watched.value("vds_facts_cpu_seconds")}
+    assert set(memory) == {node.name for node in NODES}
+    for node in sorted(memory):
+        print(f"timer on {node}: {memory[node] / 1e6:.1f} MB, {100 * processor[node] / 60:.2f} % of a core")
+    assert max(memory.values()) <= 30e6
+    assert max(processor.values()) / 60 <= 0.01
+    for name, unit in (("process_resident_memory_bytes", 1e6), ("rate(process_cpu_seconds_total[2m])", 0.01)):
+        for job in ("node-exporter", "prometheus", "alertmanager"):
+            asked = name.replace("_bytes", f'_bytes{{job="{job}"}}').replace("_total[", f'_total{{job="{job}"}}[')
+            rows = [float(row["value"][1]) / unit for row in watched.value(asked)]
+            print(f"{job} {name}: {', '.join(f'{row:.1f}' for row in rows)} {'MB' if unit > 1 else '% of a core'}")
+
+
+def a_changed_setting_reaches_the_receiver(watched: Watched) -> None:
+    node, began = NODES[1], time.monotonic()
+    assert ssh(watched.lab.layout, node.address, f"sysctl -w {KEY}=7200").returncode == 0
+
+    def sent() -> list[dict[str, str]]:
+        return [
+            one["annotations"]
+            for body in watched.received
+            for one in body["alerts"]
+            if one["labels"]["alertname"] == "NodeDrift" and one["status"] == "firing"
+        ]
+
+    def state() -> str:
+        rows = watched.value('ALERTS or vds_node_drifted_settings or {__name__=~"alertmanager_notifications.*"}')
+        return json.dumps([{**row["metric"], "value": row["value"][1]} for row in rows], indent=1)
+
+    wait_until(lambda: bool(sent()), _ALARM_SECONDS, lambda: f"received {watched.received}; {state()}")
+    assert sent()[0]["summary"] == f"Settings of {node.name} were changed by hand: 1."
+    print(f"NodeDrift received {time.monotonic() - began:.0f} s after the change: {sent()[0]['summary']}")
