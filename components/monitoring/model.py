@@ -21,9 +21,12 @@ _VERSION = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 class Versions(Spec):
     """Releases of the programs, without their `v`."""
 
-    prometheus: str = Field(default="3.16.0", pattern=_VERSION)
+    prometheus: str = Field(default="3.15.1", pattern=_VERSION)
+    """Of Prometheus."""
     alertmanager: str = Field(default="0.35.0", pattern=_VERSION)
+    """Of Alertmanager."""
     node_exporter: str = Field(default="1.12.1", pattern=_VERSION)
+    """Of node-exporter."""
 
 
 class Storage(Spec):

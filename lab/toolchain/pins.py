@@ -243,7 +243,7 @@ MONITORING = (
             f"cmd/{name}",
             _PROMETHEUS,
             _PROMETHEUS_TAGS,
-            release="3.16.0",
+            release="3.15.1",
         )
         for name in ("prometheus", "promtool")
     ),

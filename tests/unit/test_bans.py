@@ -72,6 +72,7 @@ ALLOWED = {
     "components/stackfile/reader.py": "reads events of ruamel.yaml, with the same limits and the lines of the file",
     "components/nodes/preflight/survey.py": "runs on the node, without our modules",
     "components/kubeadm/backup/agent.py": "runs on the node, without our modules",
+    "components/monitoring/agent.py": "runs on the node, without our modules",
     "components/kubeadm/upgrade/removed_apis.py": "runs on the node, without our modules",
     "components/charts/render.py": "JSON that this process or an earlier one wrote and encrypted",
     "components/charts/releases.py": "JSON that this process wrote",
