@@ -72,7 +72,7 @@ lint: $(VENV)/ready ## Check style, types, layers and shell syntax
 # These first, and with progress: the tests render charts, preview a change with the real engine and check workflows.
 # Each test file runs in one process, because its tests share what took long to make.
 fast-tests: $(VENV)/ready
-	@for tool in helm pulumi pulumi-resource-kubernetes actionlint etcd kube-apiserver kubectl age age-keygen etcdctl etcdutl s3server; do $(RUN) tools $$tool || exit 1; done
+	@for tool in helm pulumi pulumi-resource-kubernetes actionlint promtool etcd kube-apiserver kubectl age age-keygen etcdctl etcdutl s3server; do $(RUN) tools $$tool || exit 1; done
 	$(VENV)/bin/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests --ignore=tests/lab
 
 # Build the tools before the tests, and show progress: the first build takes longer than a test's time limit.

@@ -110,7 +110,7 @@ def tools(
     as_json: AsJson = False,
 ) -> None:
     """Install missing packages and build the tools. Start nothing."""
-    known = (*pins.TOOLS, *pins.CHECKERS) if names else pins.TOOLS
+    known = (*pins.TOOLS, *pins.MONITORING, *pins.CHECKERS) if names else pins.TOOLS
     wanted = [tool for tool in known if not names or tool.name in names]
     if len(wanted) < len(set(names or ())):
         raise LabError(f"the tools are {', '.join(tool.name for tool in known)}")

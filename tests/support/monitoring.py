@@ -29,7 +29,8 @@ def parts(spec: PlatformSpec) -> tuple[MonitoringSpec, MonitoringContext]:
 @cache
 def promtool() -> Path:
     """The program; built once."""
-    return build.ensure(Progress(total=1, quiet=True), MONITORING).path("promtool")
+    wanted = [tool for tool in MONITORING if tool.name == "promtool"]
+    return build.ensure(Progress(total=1, quiet=True), wanted).path("promtool")
 
 
 def run_promtool(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
