@@ -2,7 +2,6 @@
 
 import datetime
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Annotated, Any, NoReturn
@@ -71,8 +70,9 @@ def reboot(
     if updates is None:
         raise OperationError(f"stack {stack}: osUpdates is missing: write the window in which nodes may be rebooted")
     api = Cluster(opened.kubeconfig)
-    opening = updates.window.next(datetime.datetime.now(datetime.UTC))
-    is_open = opening.begins.timestamp() <= time.time()
+    moment = datetime.datetime.fromtimestamp(Clock().date(), datetime.UTC)
+    opening = updates.window.next(moment)
+    is_open = opening.begins <= moment
     lease = Lease(api, KUBE_SYSTEM, REBOOT_LEASE, "reboot of nodes")
     works = (is_open or now) and not dry_run
     progress = console(stderr=True)
