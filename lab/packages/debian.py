@@ -32,7 +32,7 @@ def download(names: Sequence[str], root: Path, folder: Path) -> list[Path]:
         "Debug::NoLocking": "true",
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    for verb in (["update"], ["--yes", "--download-only", "install", *names]):
+    for verb in (["update", "--error-on=any"], ["--yes", "--download-only", "install", *names]):
         done = subprocess.run(
             ["apt-get", "-q", *words, *verb],
             stdin=subprocess.DEVNULL,

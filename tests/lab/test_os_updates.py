@@ -77,23 +77,28 @@ class Updates:
 
 
 @pytest.fixture
-def updates(lab: Lab) -> Iterator[Updates]:
-    """A mirror with unattended-upgrades and what it needs of Debian; nothing of it is left behind."""
+def of_debian() -> Iterator[list[Path]]:
+    """unattended-upgrades and what it needs that no machine has. Before the lab, whose network does not reach a mirror."""
     with TemporaryDirectory() as folder:
-        files = debian.download(["unattended-upgrades", "tzdata"], root.ensure(_QUIET), Path(folder))
-        made = Updates(lab, files)
-        signed = "Suites: /\\nSigned-By: /etc/apt/keyrings/site.asc\\n"
-        entry = f"Types: deb\\nURIs: https://{PACKAGES_NAME}/updates/\\n{signed}"
-        try:
-            for node in NODES:
-                made.run(node, f"printf '{entry}' >{_SOURCE}")
-            yield made
-        finally:
-            lab.restore()
-            names = " ".join(file.name.partition("_")[0] for file in files)
-            for node in NODES:
-                made.run(node, f"apt-get -q -y purge {names} {FIRMWARE}; rm -f {_SOURCE}; apt-get -q update")
-            made.remove()
+        yield debian.download(["unattended-upgrades", "tzdata"], root.ensure(_QUIET), Path(folder))
+
+
+@pytest.fixture
+def updates(of_debian: list[Path], lab: Lab) -> Iterator[Updates]:
+    """A mirror with unattended-upgrades and what it needs of Debian; nothing of it is left behind."""
+    files, made = of_debian, Updates(lab, of_debian)
+    signed = "Suites: /\\nSigned-By: /etc/apt/keyrings/site.asc\\n"
+    entry = f"Types: deb\\nURIs: https://{PACKAGES_NAME}/updates/\\n{signed}"
+    try:
+        for node in NODES:
+            made.run(node, f"printf '{entry}' >{_SOURCE}")
+        yield made
+    finally:
+        lab.restore()
+        names = " ".join(file.name.partition("_")[0] for file in files)
+        for node in NODES:
+            made.run(node, f"apt-get -q -y purge {names} {FIRMWARE}; rm -f {_SOURCE}; apt-get -q update")
+        made.remove()
 
 
 def window(minutes: int) -> dict[str, Any]:
@@ -199,7 +204,8 @@ def installed_by_timers(updates: Updates) -> None:
         print(f"{node.name}: unattended-upgrades installed the update in {seconds:.0f} s and left kubectl {before}")
 
 
-def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_request(lab: Lab, updates: Updates) -> None:
+def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_request(updates: Updates) -> None:
+    lab = updates.lab
     updates.publish(firmware("1"))
     terminal = switched_on(lab, updates)
     installed_by_timers(updates)
