@@ -78,7 +78,7 @@ class Updates:
 
 @pytest.fixture
 def of_debian() -> Iterator[list[Path]]:
-    """unattended-upgrades and what it needs that no machine has. Before the lab, whose network does not reach a mirror."""
+    """unattended-upgrades and what it needs. Before the lab, because its network reaches no mirror of Debian."""
     with TemporaryDirectory() as folder:
         yield debian.download(["unattended-upgrades", "tzdata"], root.ensure(_QUIET), Path(folder))
 
