@@ -255,6 +255,7 @@ READ = {
     "bench": ["bench", "network", "-s", "{stack}", "--image", f"quay.io/bench@sha256:{'0' * 64}"],
     "gateway-crds": ["gateway-crds", "-s", "{stack}"],
     "restore": ["restore", "-s", "{stack}", "--yes"],
+    "reboot": ["reboot", "-s", "{stack}", "--now", "--json"],
     "recover": ["recover", "-s", "{stack}"],
     "charts check": ["charts", "check", "-s", "{stack}"],
     "charts images": ["charts", "images", "-s", "{stack}", "--json"],
