@@ -65,6 +65,7 @@ EXIT_CODES = (
 )
 
 WRONG_USE = 2
+NOT_CONFIRMED = 1
 INTERRUPTED = 130
 
 
@@ -139,6 +140,9 @@ def run(words: Sequence[str]) -> int:
         status = get_command(application()).main(list(words), prog_name="vds", standalone_mode=False) or 0
     except KeyboardInterrupt:  # while a module is imported; typer makes an exit code of any other
         status = INTERRUPTED
+    except typer.Abort:  # a question was answered with no, or not at all
+        status = NOT_CONFIRMED
+        _report(["not confirmed: nothing was changed; --yes answers the question"], status, as_json="--json" in options)
     except OperationError as error:
         status = error.exit_code
         _report(error.problems, status, as_json="--json" in options)

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 import pytest
+import typer
 from rich.table import Table
 
 from tests.support.commands import command_of, vds
@@ -82,6 +83,16 @@ def test_json_of_another_program_s_words_is_not_our_option() -> None:
 def test_an_interrupt_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "_config", raises(KeyboardInterrupt()))
     assert vds("doctor", "-s", "oslo") == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("given", ["n\n", ""])
+def test_a_question_that_is_answered_with_no_or_not_at_all_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setattr(stack, "_pulumi", lambda *_: typer.confirm("Go on?", abort=True, err=True))
+    done = vds("doctor", "-s", "oslo", stdin=given)
+    assert done.exit_code == 1
+    assert done.stderr.endswith("error: not confirmed: nothing was changed; --yes answers the question\n")
 
 
 def test_a_full_disk_is_one_line_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
