@@ -89,7 +89,7 @@ def test_an_interrupt_is_130_and_one_line(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_question_that_is_answered_with_no_or_not_at_all_is_one_line(
     monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
-    monkeypatch.setattr(stack, "_pulumi", lambda *_: typer.confirm("Go on?", abort=True, err=True))
+    monkeypatch.setattr(stack, "_config", lambda *_, **__: typer.confirm("Go on?", abort=True, err=True))
     done = vds("doctor", "-s", "oslo", stdin=given)
     assert done.exit_code == 1
     assert done.stderr.endswith("error: not confirmed: nothing was changed; --yes answers the question\n")
