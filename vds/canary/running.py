@@ -17,8 +17,8 @@ from vds.shared.lease import lives
 SHORTEST_LEASE = 30
 """Seconds after which another process may watch a canary whose process does not say any more that it lives."""
 SETTLED = 2
-"""Seconds until every pod of the gateway has new weights. Requests before that are not counted: a window has one share
-only. The slowest of the changes in docs/howto/ship-a-canary.md took less."""
+"""Seconds until every pod of the gateway has new weights, with room: Traefik takes a change 0.1 s after another one
+(ADR 44). Requests before that are not counted: a window has one share only."""
 _TRIES = 5
 _CONFLICT = 409
 _REFUSED = (403, 422)
