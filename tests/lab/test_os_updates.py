@@ -163,13 +163,13 @@ def one_that_stays(image: str) -> list[dict[str, Any]]:
     ]
 
 
-def switched_on(lab: Lab, updates: Updates) -> Terminal:
-    """The page up to the update that installs unattended-upgrades; the window is closed."""
+def switched_on(lab: Lab, updates: Updates, open_now: dict[str, Any]) -> Terminal:
+    """The page up to the update that installs unattended-upgrades."""
     [stack_file] = howtos.blocks(PAGE, "yaml")
 
     def edit(spec: dict[str, Any]) -> None:
         howtos.written(spec, stack_file, {})
-        spec["osUpdates"] |= {"window": window(-60), "origins": ["origin=vds-platform,label=lab"]}
+        spec["osUpdates"] |= {"window": open_now, "origins": ["origin=vds-platform,label=lab"]}
 
     for node in NODES:
         assert (
@@ -207,14 +207,18 @@ def installed_by_timers(updates: Updates) -> None:
 def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_request(updates: Updates) -> None:
     lab = updates.lab
     updates.publish(firmware("1"))
-    terminal = switched_on(lab, updates)
+    open_now = window(5)
+    terminal = switched_on(lab, updates, open_now)
     installed_by_timers(updates)
     first = boots(lab)
 
+    edited(terminal, window=window(-60))
+    assert "opens" in terminal.type(REBOOT), "outside the window"
+    assert boots(lab) == first
+    edited(terminal, window=open_now)
     planned = terminal.type(DRY_RUN)
     for number, node in enumerate(WORKERS[:2], 1):
         assert f"{number}. {node.name}: required by {FIRMWARE}; drained for at most 300 s" in planned
-    assert "opens" in terminal.type(REBOOT), "outside the window"
     assert boots(lab) == first
     assert f"required by {FIRMWARE}" in terminal.run(DOCTOR).stdout
 
@@ -225,7 +229,7 @@ def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_reque
         for item in stays:
             lab.cluster.apply(item)
         scaled(lab, "default", "stays", 1)
-        edited(terminal, window=window(5), drain_seconds=5)
+        edited(terminal, drain_seconds=5)
         with Lease(lab.cluster, KUBE_SYSTEM, REBOOT_LEASE, "reboot of nodes").held():
             second = terminal.run(REBOOT)
         assert second.returncode == 2
