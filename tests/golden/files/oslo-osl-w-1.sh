@@ -758,14 +758,23 @@ standing() { # path; sets outcome by comparing with content
 	[ ! -e "$1" ] || if [ "$(cat "$1")" = "$content" ]; then outcome=as-written; else outcome=differs; fi
 }
 
-apply_file() { # path
+record_name() { # path; sets folder and name: what the record of a file is called. Two have the same last part
 	folder=${1%/*} name=${1##*/}
+	[ "$1" != "$networkd_file" ] || name=networkd-$name
+}
+
+is_ours() { # path
+	grep -q -s -F '# Written by vds-platform for node ' "$1"
+}
+
+apply_file() { # path
+	record_name "$1"
 	if [ ! -d "$folder" ]; then
 		mkdir -p "$folder"
 		: >"$state/files/made-${folder##*/}"
 	fi
 	if [ ! -e "$state/files/known-$name" ]; then # a file of our name that is not ours is kept and restored
-		[ ! -e "$1" ] || keep_copy "$1" "$state/files/$name"
+		[ ! -e "$1" ] || is_ours "$1" || keep_copy "$1" "$state/files/$name"
 		: >"$state/files/known-$name"
 	fi
 	file_content "$1"
@@ -785,8 +794,8 @@ check_file() { # path
 }
 
 remove_file() { # path
-	folder=${1%/*} name=${1##*/}
-	[ -e "$state/files/known-$name" ] || return 0
+	record_name "$1"
+	[ -e "$state/files/known-$name" ] || is_ours "$1" || return 0 # an earlier release had one record for both
 	if [ -e "$state/files/$name" ]; then
 		keep_copy "$state/files/$name" "$1"
 	else

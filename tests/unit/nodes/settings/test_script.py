@@ -371,6 +371,35 @@ def test_systemd_networkd_leaves_the_cnis_routes_alone(machine):
     assert not ours.parent.exists()
 
 
+def test_files_of_our_name_that_were_there_before_come_back_each_to_its_folder(machine):
+    machine.file("networkd").write_text("OPER_STATE=routable\n")
+    text = script().replace("networkd=/run/systemd/netif/state", f"networkd={machine.file('networkd')}")
+    theirs = {
+        "etc/sysctl.d/zz-vds-platform.conf": "# kernel values of somebody else\n",
+        "etc/systemd/networkd.conf.d/zz-vds-platform.conf": "# networks of somebody else\n",
+    }
+    for path, before in theirs.items():
+        machine.file(path).parent.mkdir(parents=True, exist_ok=True)
+        machine.file(path).write_text(before)
+    machine.run("apply", text)
+    assert word(machine.run("check", text)) == "converged"
+    machine.run("remove", text)
+    assert {path: machine.file(path).read_text() for path in theirs} == theirs
+
+
+def test_what_an_earlier_release_wrote_for_networkd_is_removed_with_its_record(machine):
+    machine.file("networkd").write_text("OPER_STATE=routable\n")
+    text = script().replace("networkd=/run/systemd/netif/state", f"networkd={machine.file('networkd')}")
+    ours = machine.file("etc/systemd/networkd.conf.d/zz-vds-platform.conf")
+    for again in (False, True):
+        machine.run("apply", text)
+        (machine.file("lib/vds-platform/files") / "known-networkd-zz-vds-platform.conf").unlink()
+        if again:
+            machine.run("apply", text)
+        machine.run("remove", text)
+        assert not ours.exists()
+
+
 def test_without_systemd_networkd_nothing_is_written_for_it(machine):
     text = script().replace("networkd=/run/systemd/netif/state", f"networkd={machine.file('absent')}")
     assert word(machine.run("apply", text)) == "changed"

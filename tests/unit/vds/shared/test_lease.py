@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from components.core import labels
+from components.kubernetes_api import ApiError, Cluster
+from tests.support.api_server import api_server
 from tests.support.fake_cluster import FakeCluster
 from vds.shared import lease
 from vds.shared.clock import Clock
@@ -90,3 +93,32 @@ def test_a_process_of_another_container_with_the_same_host_name_and_number_is_an
     assert lease.identity() != own
     assert lease.lives(own), "nothing is known of it, so it may be alive"
     assert lease.lives(own.rpartition("/")[0] + "/4194305")
+
+
+def test_a_real_api_server_takes_it_and_keeps_two_processes_apart(tmp_path):
+    with api_server(tmp_path) as kubeconfig:
+        api = Cluster(kubeconfig)
+        first, second = (Lease(api, "kube-system", "vds-platform-reboot", "reboot of nodes", f"ci/{n}") for n in (1, 2))
+        with first.held():
+            first.renew()
+            first.require()
+            with pytest.raises(OperationError, match="process ci/1 is at work"):
+                second.take()
+        with second.held():
+            second.require()
+        stale = api.request("GET", first.path)
+        first.take()
+        with pytest.raises(ApiError) as caught:
+            second._write(stale, "ci/2")
+        assert caught.value.status == 409
+        # A Node's marks: one patch takes an annotation and a label away, and says nothing if there is none.
+        path = "/api/v1/nodes/osl-w-1"
+        marks = {"annotations": {labels.REBOOTING: "boot"}, "labels": {labels.EXCLUDED: "rebooting"}}
+        made = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "osl-w-1", **marks}}
+        api.request("POST", "/api/v1/nodes", made)
+        gone = {"annotations": {labels.REBOOTING: None}, "labels": {labels.EXCLUDED: None}}
+        for _ in range(2):
+            api.request("PATCH", path, {"metadata": gone})
+        left = api.request("GET", path)["metadata"]
+        assert not left.get("annotations")
+        assert labels.EXCLUDED not in (left.get("labels") or {})
