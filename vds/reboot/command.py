@@ -39,7 +39,8 @@ systemd-run --quiet --collect --on-active=1 --timer-property=AccuracySec=100ms s
 _ETCD = """\
 set -eu
 pki=/etc/kubernetes/pki/etcd
-etcd=$(crictl ps --quiet --state Running --name '^etcd$')
+# Pods of others may have a container of that name.
+etcd=$(crictl ps --quiet --state Running --label io.kubernetes.pod.namespace=kube-system --name '^etcd$')
 [ -n "$etcd" ] || { echo "its etcd does not run" >&2; exit 1; }
 crictl exec "$etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/ca.crt" --cert "$pki/server.crt" \\
 	--key "$pki/server.key" endpoint health --cluster >&2

@@ -1,6 +1,7 @@
 """The command `vds reboot`: what it shows, what it begins, and how it ends."""
 
 import json
+import subprocess
 from datetime import datetime
 
 import pytest
@@ -180,3 +181,38 @@ def test_what_the_doctor_calls_a_failure():
         )
     )
     assert found == {"node osl-w-1 settings": "drifted: swap is on", "node osl-w-1 Cilium": "routing"}
+
+
+CRICTL = """#!/bin/sh
+case $1 in
+ps) case "$*" in *'--label io.kubernetes.pod.namespace=kube-system'*) cat "$(dirname "$0")/etcd" ;; *) echo theirs ;; esac ;;
+exec)
+	[ "$2 $3" = 'c0ffee etcdctl' ] || exit 9
+	case "$*" in *' endpoint health --cluster') exit "$(cat "$(dirname "$0")/health")" ;; esac
+	;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("etcd", "health", "status"), [("c0ffee", 0, 0), ("c0ffee", 1, 1), ("", 0, 1)])
+def test_every_member_of_etcd_is_asked_in_the_container_of_the_control_plane(tmp_path, etcd, health, status):
+    (tmp_path / "crictl").write_text(CRICTL)
+    (tmp_path / "crictl").chmod(0o755)
+    (tmp_path / "etcd").write_text(etcd)
+    (tmp_path / "health").write_text(str(health))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-s"], input=command._ETCD, env=environment, capture_output=True, text=True)
+    assert done.returncode == status
+    assert ("its etcd does not run" in done.stderr) == (not etcd)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_node_that_has_booted_already_does_not_boot_again(tmp_path, same):
+    (tmp_path / "systemd-run").write_text('#!/bin/sh\necho "$*" >"$(dirname "$0")/said"\n')
+    (tmp_path / "systemd-run").chmod(0o755)
+    (tmp_path / "boot_id").write_text("one\n")
+    text = command._REBOOT.format(boot="one" if same else "two")
+    text = text.replace("/proc/sys/kernel/random/boot_id", str(tmp_path / "boot_id"))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(["sh", "-s"], input=text, env=environment, check=True)
+    assert (tmp_path / "said").exists() == same
