@@ -185,7 +185,12 @@ def test_what_the_doctor_calls_a_failure():
 
 CRICTL = """#!/bin/sh
 case $1 in
-ps) case "$*" in *'--label io.kubernetes.pod.namespace=kube-system'*) cat "$(dirname "$0")/etcd" ;; *) echo theirs ;; esac ;;
+ps)
+	case "$*" in
+	*'--label io.kubernetes.pod.namespace=kube-system'*) cat "$(dirname "$0")/etcd" ;;
+	*) echo theirs ;;
+	esac
+	;;
 exec)
 	[ "$2 $3" = 'c0ffee etcdctl' ] || exit 9
 	case "$*" in *' endpoint health --cluster') exit "$(cat "$(dirname "$0")/health")" ;; esac
@@ -214,5 +219,5 @@ def test_a_node_that_has_booted_already_does_not_boot_again(tmp_path, same):
     text = command._REBOOT.format(boot="one" if same else "two")
     text = text.replace("/proc/sys/kernel/random/boot_id", str(tmp_path / "boot_id"))
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    subprocess.run(["sh", "-s"], input=text, env=environment, check=True)
+    subprocess.run(["sh", "-s"], input=text, env=environment, check=True, text=True)
     assert (tmp_path / "said").exists() == same
