@@ -20,6 +20,7 @@ from components.monitoring.dashboard import panels
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab.asking import ssh
+from lab.graphs import Graph, svg
 from lab.images import recipes
 from lab.images.push import push
 from lab.images.registry import Registry
@@ -133,6 +134,7 @@ def test_a_fault_on_a_node_is_seen_and_sent(watched: Watched) -> None:
     every_graph_has_data(watched)
     what_it_costs(watched)
     a_changed_setting_reaches_the_receiver(watched)
+    a_picture_is_drawn(watched)
 
 
 def everything_is_collected(watched: Watched) -> None:
@@ -217,3 +219,22 @@ def a_changed_setting_reaches_the_receiver(watched: Watched) -> None:
     wait_until(lambda: bool(sent()), _ALARM_SECONDS, lambda: f"received {watched.received}; {state()}")
     assert sent()[0]["summary"] == f"Settings of {node.name} were changed by hand: 1."
     print(f"NodeDrift received {time.monotonic() - began:.0f} s after the change: {sent()[0]['summary']}")
+
+
+def a_picture_is_drawn(watched: Watched) -> None:
+    """Of the last ten minutes, for the guide."""
+    now = time.time()
+    graphs = []
+    for panel in panels(watched.spec.monitoring_context):
+        lines = []
+        for expression, legend in panel.series:
+            asked = f"query_range?query={quote(expression)}&start={now - 600:.0f}&end={now:.0f}&step=10"
+            for row in watched.ask(asked)["result"]:
+                name = legend
+                for label, value in row["metric"].items():
+                    name = name.replace("{{" + label + "}}", value)
+                lines.append((name, [(float(at), float(value)) for at, value in row["values"]]))
+        graphs.append(Graph(panel.title, panel.unit, lines))
+    file = watched.lab.layout.state / "dashboard.svg"
+    file.write_text(svg(graphs))
+    print(f"picture of {sum(len(graph.lines) for graph in graphs)} series: {file}")
