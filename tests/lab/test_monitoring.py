@@ -159,6 +159,8 @@ def everything_is_collected(watched: Watched) -> None:
     for job in ("cilium", "kubelet", "metallb", "node-exporter", "pods"):
         assert counts[job] == len(NODES), job
     assert counts["traefik"] == 2
+    asked = f'traefik_config_reloads_total{{namespace="{watched.spec.gateway.namespace}"}}'
+    assert len(watched.value(asked)) == 2, "a canary's gate asks for it"
 
 
 def every_graph_has_data(watched: Watched) -> None:
