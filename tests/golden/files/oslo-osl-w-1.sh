@@ -1014,10 +1014,11 @@ remove_updates() {
 		before=
 		[ ! -e "$state/before-$timer" ] || IFS= read -r before <"$state/before-$timer" || :
 		case $before in
-		masked | disabled)
-			systemctl disable --now "$timer" >/dev/null 2>&1 </dev/null || :
-			[ "$before" != masked ] || systemctl mask "$timer" >/dev/null 2>&1 </dev/null || :
+		masked) # what wants it stays as it was below the mask
+			systemctl stop "$timer" >/dev/null 2>&1 </dev/null || :
+			systemctl mask "$timer" >/dev/null 2>&1 </dev/null || :
 			;;
+		disabled) systemctl disable --now "$timer" >/dev/null 2>&1 </dev/null || : ;;
 		enabled) systemctl restart "$timer" >/dev/null 2>&1 </dev/null || : ;;
 		esac
 		rm -f "$state/before-$timer"
