@@ -63,10 +63,11 @@ class MetalLb(pulumi.ComponentResource):
             after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace])
             for item in network_policies(context):
                 apply(child(name, "policy", item["metadata"]["name"]), item, after)
-            if not spec.speaks_bgp:
-                clear = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[namespace])
-                cleared = _run(child(name, "without-bgp"), WITHOUT_BGP, {}, kubeconfig, clear)
-                after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, cleared])
+            # Also with BGP, where it does nothing: it runs again when that changes, after an update that failed too.
+            clear = pulumi.ResourceOptions(parent=self, provider=runner, depends_on=[namespace])
+            stays = {"bgp": spec.speaks_bgp, "pools": [pool.name for pool in spec.pools]}
+            cleared = _run(child(name, "without-bgp"), WITHOUT_BGP, stays, kubeconfig, clear)
+            after = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=[namespace, cleared])
             values = metallb_values(spec, spec.install, context)
             helm = spec.install
             found = Chart(METALLB, METALLB_SYSTEM, helm.version, helm.repository, helm.timeout_seconds)

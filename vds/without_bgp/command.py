@@ -1,4 +1,6 @@
-"""`vds without-bgp`: the engine runs it before MetalLB's chart, when no pool is announced by BGP."""
+"""`vds without-bgp`: the engine runs it before MetalLB's chart. It removes BGP peers if no pool is announced by BGP."""
+
+from collections.abc import Collection
 
 from components.kubernetes_api import Api, ApiError, Cluster, CredentialsError, UnreachableError
 from components.pools.without_bgp import Removal, remove
@@ -6,10 +8,15 @@ from vds.shared import engine
 from vds.shared.errors import IncompleteError, OperationError
 
 
-def removed(api: Api) -> list[str]:
-    """What was deleted. Raises IncompleteError if the cluster does not answer, OperationError if it refuses."""
+def removed(api: Api, pools: Collection[str], *, bgp: bool) -> list[str]:
+    """Paths of what was deleted; nothing with `bgp`. `pools` stay.
+
+    Raises:
+        IncompleteError: the cluster does not answer.
+        OperationError: it refuses.
+    """
     try:
-        return remove(api)
+        return [] if bgp else remove(api, pools)
     except UnreachableError as error:
         raise IncompleteError(
             f"MetalLB's peers: the cluster does not answer ({error}): run `pulumi up` again"
@@ -23,9 +30,11 @@ def removed(api: Api) -> list[str]:
 
 
 def without_bgp() -> None:
-    """Reads a JSON document from standard input. Deletes the platform's BGP peers, BFD profiles and BGP advertisements.
+    """Reads a JSON document from standard input. If no pool is announced by BGP, it deletes the platform's BGP peers,
+    BFD profiles and BGP advertisements, and pools that only these announced.
 
     Exit code 1: the cluster does not answer. Exit code 2: it refused.
     """
-    found = removed(Cluster(engine.read_document(Removal).kubeconfig.get_secret_value()))
+    wanted = engine.read_document(Removal)
+    found = removed(Cluster(wanted.kubeconfig.get_secret_value()), wanted.pools, bgp=wanted.bgp)
     print(f"removed {', '.join(found)}" if found else "nothing to remove")

@@ -36,15 +36,15 @@ class Cluster:
         if method == "DELETE":
             return {}
         assert list(query) == [("labelSelector", f"{MANAGED_BY}={MANAGER}")]
-        return {"items": [{"metadata": {"name": self.names[path]}}]}
+        return {"items": [{"metadata": {"name": self.names[path]}, "spec": {"ipAddressPools": ["routed", "public"]}}]}
 
 
-def test_peers_are_deleted_before_the_profiles_that_they_name() -> None:
+def test_peers_are_deleted_before_the_profiles_that_they_name_and_pools_that_stay_are_not() -> None:
     cluster = Cluster()
-    assert remove(cluster) == ["bgpadvertisements/routed", "bgppeers/router", "bfdprofiles/fast"]
-    assert [path for method, path in cluster.asked if method == "DELETE"] == [
-        f"{path}/{name}" for path, name in cluster.names.items()
-    ]
+    wanted = [f"{path}/{name}" for path, name in cluster.names.items()]
+    wanted.append(f"/apis/metallb.io/v1beta1/{FOLDER}/ipaddresspools/routed")
+    assert remove(cluster, ["public"]) == wanted
+    assert [path for method, path in cluster.asked if method == "DELETE"] == wanted
 
 
 def test_what_it_looks_for_is_what_the_platform_makes() -> None:
@@ -57,7 +57,7 @@ def test_what_it_looks_for_is_what_the_platform_makes() -> None:
 
 
 def test_nothing_is_removed_before_metallb_is_installed() -> None:
-    assert remove(Cluster(ApiError(404, "the server could not find the requested resource"))) == []
+    assert remove(Cluster(ApiError(404, "the server could not find the requested resource")), []) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,14 @@ def test_nothing_is_removed_before_metallb_is_installed() -> None:
 )
 def test_an_error_says_what_to_do(error: Exception, raised: type[Exception], said: str) -> None:
     with pytest.raises(raised, match=said):
-        command.removed(Cluster(error))
+        command.removed(Cluster(error), [], bgp=False)
+
+
+def test_nothing_is_asked_while_a_pool_is_announced_by_bgp() -> None:
+    cluster = Cluster()
+    assert command.removed(cluster, [], bgp=True) == []
+    assert cluster.asked == []
+    assert command.removed(cluster, [], bgp=False)
 
 
 def test_the_engine_runs_it_by_its_name() -> None:
