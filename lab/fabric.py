@@ -117,6 +117,13 @@ def plug(host: Host) -> None:
     run_ip(f"link set {host.name} master {BRIDGE}", namespace=FABRIC)
 
 
+def received(host: Host) -> int:
+    """Packets that came in at a host's link since it was made."""
+    words = ["ip", "-n", host.namespace, "-s", "-j", "link", "show", "eth0"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True)
+    return int(json.loads(shown.stdout)[0]["stats64"]["rx"]["packets"])
+
+
 def _links(namespace: str) -> dict[str, int]:
     """The links of a namespace and their MTU, in bytes."""
     shown = subprocess.run(["ip", "-n", namespace, "-j", "link"], capture_output=True, text=True, check=True)

@@ -185,17 +185,6 @@ def bfd(layout: Layout) -> dict[str, str]:
     return {peer["peer"]: str(peer["status"]) for peer in shown(layout, "show bfd peers")}
 
 
-def next_hop(layout: Layout, address: str) -> str:
-    """The node that gets the customer's packets for an address: of several next hops, a hash of both addresses chooses.
-
-    Raises:
-        LabError: there is no route.
-    """
-    words = ["ip", "-j", "route", "get", address, "from", CUSTOMER.address, "iif", CUSTOMER.name]
-    [route] = json.loads(run(layout, words))
-    return str(route["gateway"])
-
-
 def routes(layout: Layout, network: str) -> dict[str, list[str]]:
     """Next hops that the kernel uses for a network, each with the communities of its route; empty without a route."""
     learnt = shown(layout, f"show bgp ipv4 unicast {network}").get("paths") or []

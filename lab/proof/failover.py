@@ -1,6 +1,7 @@
 """What a client loses when the node at which its requests arrive loses its power."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from lab.progress import Progress
 PER_SECOND = 200
 BEFORE_SECONDS = 5
 """How long requests are sent before the loss."""
+_LOOK_SECONDS = 5
 _READY_SECONDS = 300
 
 
@@ -37,13 +39,28 @@ class Loss(NamedTuple):
         )
 
 
+def arrives_at(hosts: Sequence[Host], source: Host, address: str, hostname: str) -> Host:
+    """The host at which a client's requests arrive: the one that receives most packets while the client asks.
+
+    A router chooses it by a hash, which `ip route get` did not predict.
+    """
+    before = [fabric.received(host) for host in hosts]
+    ask(from_host(source), [_question(address, hostname, _LOOK_SECONDS)])
+    after = [fabric.received(host) for host in hosts]
+    return max(zip(hosts, before, after, strict=True), key=lambda row: row[2] - row[1])[0]
+
+
+def _question(address: str, hostname: str, seconds: float) -> Facts:
+    where: Facts = {"address": address, "port": 80, "hostname": hostname, "path": "/"}
+    return {"ask": "paced", **where, "per_second": PER_SECOND, "seconds": seconds}
+
+
 def measure(layout: Layout, host: Host, source: Host, address: str, hostname: str, seconds: float) -> Loss:
     """Take a machine's power while a client asks the gateway, which answers each request itself: with a redirect.
 
     The machine stays off. `seconds` is how long requests are sent after the loss.
     """
-    question: Facts = {"ask": "paced", "address": address, "port": 80, "hostname": hostname, "path": "/"}
-    question |= {"per_second": PER_SECOND, "seconds": BEFORE_SECONDS + seconds}
+    question = _question(address, hostname, BEFORE_SECONDS + seconds)
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(ask, from_host(source), [question], timeout_seconds=2 * seconds + 60)
         time.sleep(BEFORE_SECONDS)
