@@ -13,7 +13,7 @@ NODE_EXPORTER_PORT = 9100
 """Of node-exporter on every node: its own default."""
 CILIUM_PORT, HUBBLE_PORT = 9962, 9965
 """Of Cilium's agents on every node: the chart's own, `prometheus.port` and `hubble.metrics.port`."""
-ALERT_TOKEN = "alertToken"  # noqa: S105  the name of a secret
+ALERT_SECRET = "alertToken"  # noqa: S105  the name of a secret
 """The secret that Alertmanager shows the receiver, as `Authorization: Bearer`."""
 _VERSION = r"^[0-9]+\.[0-9]+\.[0-9]+$"
 

@@ -33,7 +33,7 @@ from components.kubeadm.credentials import CA_KEY, Credentials, credential_probl
 from components.kubeadm.model import Kubeadm
 from components.kubeadm.rules import authority_period_problems, expired_exceptions
 from components.kubeadm.security.encryption import ENCRYPTION_KEYS
-from components.monitoring.model import ALERT_TOKEN
+from components.monitoring.model import ALERT_SECRET
 from components.nodes.connection import agent_problem
 from components.nodes.preflight import facts
 from components.nodes.preflight.facts import Kept
@@ -213,7 +213,7 @@ def access(spec: PlatformSpec) -> Access:
         config.get_secret(CA_KEY) if bootstraps else None,
         config.require_secret(ENCRYPTION_KEYS) if bootstraps else None,
         config.get_secret(ACCESS_KEY) if bootstraps else None,
-        config.get_secret(ALERT_TOKEN),
+        config.get_secret(ALERT_SECRET),
         config.require_secret("sshPrivateKey"),
         config.require("sshPrivateKey") if may_read else None,
         state_store(Path.cwd(), pulumi.get_stack(), os.environ),

@@ -9,7 +9,7 @@ from components.core.names import PROJECT
 from components.gateway.certificates import CERTIFICATES, DNS_KEY, ISSUER_KEY
 from components.kubeadm.backup.credentials import ACCESS_KEY, IDENTITY, READER_KEY
 from components.kubeadm.credentials import BY_KIND, CA_KEY, secret_names
-from components.monitoring.model import ALERT_TOKEN
+from components.monitoring.model import ALERT_SECRET
 
 RULE = "stack-file-key"
 SPEC = f"{PROJECT}:spec"
@@ -20,7 +20,7 @@ EVIDENCE_KEY = "evidenceKey"
 SECRETS = frozenset(
     {
         *(name for names in BY_KIND.values() for name in names),
-        *("sshPrivateKey", CA_KEY, EVIDENCE_KEY, *OF_ISSUERS, ACCESS_KEY, IDENTITY, READER_KEY, ALERT_TOKEN),
+        *("sshPrivateKey", CA_KEY, EVIDENCE_KEY, *OF_ISSUERS, ACCESS_KEY, IDENTITY, READER_KEY, ALERT_SECRET),
     }
 )
 DEFAULTS = f"{PROJECT}:defaults"

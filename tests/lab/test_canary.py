@@ -1,7 +1,7 @@
 """docs/howto/ship-a-canary.md, typed word for word under load: a good version gets all requests, a bad one none.
 
 The requests are a client's, by HTTPS; the counters are those of the gateway's own pods. The bad versions are images
-with a Traefik that sends some requests to a port that nobody listens on.
+with a Traefik that sends some requests to a port on which nothing listens.
 """
 
 import json

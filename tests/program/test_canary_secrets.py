@@ -79,6 +79,7 @@ OF_STACK = {
     "backupAccessKey": canary("backupAccessKey", "CANARYID:canary-of-the-bucket/+", "canary-of-the-bucket/+"),
     "backupReaderKey": canary("backupReaderKey", "READERID:canary-of-the-reader/+", "canary-of-the-reader/+"),
     "backupIdentity": canary("backupIdentity", f"AGE-SECRET-KEY-1{'QPZRY9X8GF' * 5}QPZRY9X8"),
+    "alertToken": canary("alertToken", "canary-of-the-receiver/+&%"),
     "issuerKey": canary("issuerKey", ISSUER[1]),
     CERTIFICATES: canary(CERTIFICATES, PAIR, *marks(KEY)),
     "dnsKey": canary("dnsKey", "Y2FuYXJ5LW9mLXRoZS1UU0lHLWtleQ=="),
@@ -105,7 +106,7 @@ ALL = (*OF_STACK.values(), PASSPHRASE, *OF_ENVIRONMENT.values(), REGISTRY, TENAN
 
 BACKUP = ("backupAccessKey", "backupReaderKey", "backupIdentity")
 STACKS = {
-    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES, "evidenceKey", *BACKUP),
+    "oslo": ("sshPrivateKey", "encryptionKeys", "caKey", CERTIFICATES, "evidenceKey", "alertToken", *BACKUP),
     "bergen": ("sshPrivateKey", "kubeconfig", "issuerKey"),
     "tromso": ("sshPrivateKey", "kubeconfig", "dnsKey"),
 }
@@ -155,6 +156,7 @@ def _spec(name: str, server: Servers) -> dict[str, Any]:
         data["cluster"]["caCertificate"] = CLUSTER[0]
         data["cluster"]["certificateNames"] = []
         data["cluster"]["backup"] = stack_data("oslo")["cluster"]["backup"]
+        data["monitoring"] = {"receiver": {"url": "http://receiver.alarms.svc"}}
     listener = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": "butikk.example.no"}
     if name == "bergen":
         yesterday = str(date.today() - timedelta(days=1))

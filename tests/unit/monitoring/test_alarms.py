@@ -118,7 +118,7 @@ CASES = {
     ),
 }
 ALSO_QUIET = {
-    # A gateway that nobody calls has no latency, and a slow request of one in a minute is no fault of it.
+    # A gateway without requests has no latency, and a slow request of one in a minute is no fault of it.
     "GatewayLatency": traefik(1, 0),
     # A path that is down is not a black hole: PathDown says it.
     "PathMtu": path(0, 0),
