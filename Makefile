@@ -81,7 +81,7 @@ lab-tests: $(VENV)/ready
 	@$(RUN) tools
 	$(VENV)/bin/pytest -v --durations=25 -m "$(or $(MARK),not nightly)" tests/lab
 
-nightly-tests: ## Run the lab tests that take too long for each push (45 minutes; stops a running lab)
+nightly-tests: ## Run the lab tests that take too long for each push (two hours; stops a running lab)
 	@$(MAKE) lab-tests MARK=nightly
 
 properties: $(VENV)/ready ## Try each property with twenty times the examples (half an hour)
