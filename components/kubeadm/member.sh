@@ -8,6 +8,7 @@
 #   upgrade  the same on a member that is drained, with newer packages: kubeadm upgrades it, and its kubelet restarts
 #   admit    on the first control plane: let nodes in for two hours, with the token of this run
 #   upload   put the encrypted certificates into the cluster for two hours, for control planes
+#   forget NODE …  on the first control plane: remove the members of etcd of these nodes, which are lost
 #   remove   remove it from the cluster again; packages stay, without their pins
 # Standard output is a JSON line, then one word: changed or unchanged.
 # Exit: 0 done, 2 wrong use, 3 not fit (nothing was changed), 4 another run holds the lock, 5 a step failed.
@@ -415,6 +416,24 @@ admit() { # the token is drawn for one run: no other run lets it in again
 	printf 'changed\n'
 }
 
+forget() { # node …; a lost one: beside a member of etcd that does not answer, kubeadm lets no control plane join
+	only_a_member
+	check
+	lock
+	on_etcd "asking for etcd's members" member list
+	members=$(cat "$run/log")
+	for lost; do
+		while IFS=, read -r id _ name _; do
+			[ "${name# }" = "$lost" ] && [ "$lost" != "$node" ] || continue
+			on_etcd "removing $lost from etcd" member remove "$id"
+			changed=changed
+		done <<-END
+			$members
+		END
+	done
+	printf '%s\n' "$changed"
+}
+
 upload() {
 	only_a_member
 	check
@@ -477,10 +496,14 @@ main() {
 	keep) keep ;;
 	admit) admit ;;
 	upload) upload ;;
+	forget)
+		shift
+		forget "$@"
+		;;
 	authority) take_authority ;;
 	remove) remove ;;
 	*)
-		printf 'use: sh -s prepare|apply|keep|snapshot|upgrade|admit|upload|authority|remove\n' >&2
+		printf 'use: sh -s prepare|apply|keep|snapshot|upgrade|admit|upload|forget|authority|remove\n' >&2
 		exit 2
 		;;
 	esac

@@ -31,6 +31,13 @@ in_etcd() { # what command …; a program of etcd's image, with the certificate 
 	quietly "$what" crictl exec "$etcd" "$@"
 }
 
+on_etcd() { # what command …; of etcdctl
+	asked=$1
+	shift
+	in_etcd "$asked" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/etcd/ca.crt" --cert "$pki/etcd/server.crt" \
+		--key "$pki/etcd/server.key" "$@"
+}
+
 # Before the first control plane is upgraded, where no backup is configured. One snapshot stays on the node.
 snapshot() {
 	only_a_member
@@ -38,8 +45,7 @@ snapshot() {
 	lock
 	made=$etcd_data/vds-platform-snapshot.db # etcd's container can write there
 	rm -f "$made" "$made.part"
-	in_etcd "taking a snapshot of etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/etcd/ca.crt" \
-		--cert "$pki/etcd/server.crt" --key "$pki/etcd/server.key" snapshot save "$made"
+	on_etcd "taking a snapshot of etcd" snapshot save "$made"
 	in_etcd "reading the snapshot of etcd" etcdutl snapshot status "$made"
 	chmod 600 "$made"
 	rm -f "$state"/etcd-before-*.db

@@ -24,13 +24,19 @@ class Answer(NamedTuple):
     problem: str = ""
 
 
-def wanted(opened: Opened) -> tuple[Bootstrap, BackupSpec]:
-    """The cluster and its backup. Raises OperationError if the stack has none."""
+def made_by_us(opened: Opened) -> Bootstrap:
+    """The cluster. Raises OperationError if another tool made it."""
     bootstrap = opened.spec.bootstrap
     if bootstrap is None:
         raise OperationError(
             f"stack {opened.name}: cluster.kind is existing: back up that cluster with the tools that made it"
         )
+    return bootstrap
+
+
+def wanted(opened: Opened) -> tuple[Bootstrap, BackupSpec]:
+    """The cluster and its backup. Raises OperationError if the stack has none."""
+    bootstrap = made_by_us(opened)
     if bootstrap.cluster.backup is None:
         raise OperationError(
             f"stack {opened.name}: cluster.backup is missing: write where snapshots are kept, and run `pulumi up`"

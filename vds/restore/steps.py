@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from components.kubeadm import scripts
 from components.kubeadm.backup.credentials import ACCESS_KEY
@@ -19,7 +19,7 @@ from components.kubernetes_api import Api, ApiError, UnreachableError
 from components.nodes.model import NodeSpec
 from components.nodes.settings.script import RUN_SECONDS as SETTINGS_SECONDS
 from components.nodes.settings.script import node_script
-from vds.backup.running import PROGRAM, ask, given, wanted
+from vds.backup.running import PROGRAM, ask, given, made_by_us, wanted
 from vds.shared.errors import IncompleteError, OperationError
 from vds.shared.ssh import private_key, run_everywhere
 from vds.shared.stack import Opened
@@ -33,31 +33,52 @@ _AGAIN = "correct that and run `vds restore` again: it continues from there"
 Say = Callable[[str], None]
 
 
+class Lost(NamedTuple):
+    """Control planes that are lost."""
+
+    nodes: Sequence[NodeSpec]
+    from_snapshot: bool
+    """Whether all are: then a snapshot makes the first one, and otherwise they join those that live."""
+
+
 class Restore:
-    """One restore. `say` gets each line of progress."""
+    """Makes the lost control planes of a stack again. `say` gets each line of progress."""
 
     def __init__(self, opened: Opened, say: Say) -> None:
-        """Raises OperationError if the stack has no backup, or lacks a secret that a restore needs."""
+        """Raises OperationError if another tool made the cluster, or the stack lacks its encryption keys."""
         self._opened, self._say = opened, say
-        self.bootstrap, self._backup = wanted(opened)
+        self.bootstrap = made_by_us(opened)
         self.first, *self.others = self.bootstrap.control_planes
-        self._ca_key = opened.secret(CA_KEY, "the cluster is made again with its own authority")
-        self._encryption_keys = opened.secret(ENCRYPTION_KEYS, "Secrets in the snapshot are encrypted with it")
-        self._given = given(opened, self.first, decrypts=True)
-        self._access_key = opened.secret(ACCESS_KEY, "the bucket asks for it")
+        self._encryption_keys = opened.secret(ENCRYPTION_KEYS, "Secrets in etcd are encrypted with it")
 
-    def refuse_what_lives(self) -> set[str]:
-        """The control planes that this restore has made already. Raises OperationError if another is alive."""
+    def lost(self) -> Lost:
+        """Which control planes are lost. Changes nothing.
+
+        Raises:
+            OperationError: none is lost, or the first one is and others live.
+        """
         control_planes = self.bootstrap.control_planes
         answers = self._run(control_planes, [scripts.IS_MEMBER] * len(control_planes), "sh -s", _ASK_SECONDS, "asking")
         known = {name: set(text.split()) for name, text in answers.items()}
-        done = {name for name, files in known.items() if "joined" in files}
-        if done and "restored-from" not in known[self.first.name]:
+        alive = [node for node in control_planes if "joined" in known[node.name]]
+        lost = [node for node in control_planes if node not in alive]
+        if "restored-from" in known[self.first.name]:
+            return Lost(lost, from_snapshot=True)
+        if alive and self.first in lost:
             raise OperationError(
-                f"{', '.join(sorted(done))} still in the cluster, and its etcd is newer than every snapshot: nothing "
-                "was changed. Replace the lost control planes instead (docs/howto/bootstrap-a-cluster.md)"
+                f"{names_of(alive)} still in the cluster, and its etcd is newer than every snapshot: nothing was "
+                f"changed. Write {alive[0].name} before {self.first.name} in the stack file, and run this again: then "
+                "the lost ones join it"
             )
-        return done
+        if not lost:
+            raise OperationError(f"{names_of(alive)} still in the cluster: none is lost, and nothing was changed")
+        return Lost(lost, from_snapshot=not alive)
+
+    def refuse_without_secrets(self) -> None:
+        """Raises OperationError if the stack has no backup, or lacks a secret that a restore from it needs."""
+        wanted(self._opened)
+        self._ca_key = self._opened.secret(CA_KEY, "the cluster is made again with its own authority")
+        self._given = given(self._opened, self.first, decrypts=True)
 
     def prepare(self, nodes: Sequence[NodeSpec]) -> None:
         """Kernel settings, packages and the keys of Secrets, on all nodes at once."""
@@ -66,7 +87,7 @@ class Restore:
         texts = [script_without_secrets(self.bootstrap, node) for node in nodes]
         self._run(nodes, texts, "sh -s prepare", scripts.RUN_SECONDS, "packages")
         self._run(nodes, [self._keys(node) for node in nodes], "sh -s write", encryption.RUN_SECONDS, "encryption keys")
-        self._say(f"{_names(nodes)} set up, with packages and encryption keys")
+        self._say(f"{names_of(nodes)} set up, with packages and encryption keys")
 
     def _keys(self, node: NodeSpec) -> str:
         security, server = self.bootstrap.cluster.security, api_server(self.bootstrap, node)
@@ -88,12 +109,18 @@ class Restore:
         self._say(f"{self.first.name} is a control plane again")
 
     def join(self, api: Api, nodes: Sequence[NodeSpec]) -> None:
-        """The other control planes, one after the other. Their old Node objects are deleted, because kubeadm refuses a
-        name that a ready node has."""
+        """The other control planes, one after the other.
+
+        Their Node objects stay, with labels and taints that the engine believes to be there. kubeadm refuses the name
+        of a node that is Ready, so they are marked as lost. And it lets none join beside a dead member of etcd.
+        """
         if not nodes:
             return
         for node in nodes:
-            self._delete_node(api, node.name)
+            self._not_ready(api, node.name)
+        script = script_without_secrets(self.bootstrap, self.first)
+        names = " ".join(node.name for node in nodes)
+        self._run([self.first], [script], f"sh -s forget {names}", scripts.RUN_SECONDS, "etcd's members")
         drawn = Credentials.drawn(secrets.choice)
         for verb, credentials in (("admit", drawn._replace(certificate_key="")), ("upload", drawn)):
             script = member_script(self.bootstrap, self.first, credentials)
@@ -103,15 +130,16 @@ class Restore:
             self._run([node], [script], "sh -s apply", scripts.RUN_SECONDS, "kubeadm")
             self._say(f"{node.name} is a control plane again")
 
-    def _delete_node(self, api: Api, name: str) -> None:
+    def _not_ready(self, api: Api, name: str) -> None:
+        said = {"type": "Ready", "status": "Unknown", "reason": "Lost", "message": "vds restore makes it again"}
         deadline = time.monotonic() + _API_SECONDS
         while True:
             try:
-                api.request("DELETE", f"/api/v1/nodes/{name}")
+                api.request("PATCH", f"/api/v1/nodes/{name}/status", {"status": {"conditions": [said]}})
             except ApiError as error:
                 if error.status == 404:
                     return
-                raise IncompleteError(f"Node {name} can't be deleted ({error}): {_AGAIN}") from None
+                raise IncompleteError(f"Node {name} can't be marked as lost ({error}): {_AGAIN}") from None
             except UnreachableError as error:
                 if time.monotonic() > deadline:
                     raise IncompleteError(f"the API server's endpoint does not answer ({error}): {_AGAIN}") from None
@@ -121,11 +149,12 @@ class Restore:
 
     def back_up_again(self) -> None:
         """The timer of snapshots on every control plane, which the engine believes to be there."""
-        nodes = self.bootstrap.control_planes
+        backup = self.bootstrap.cluster.backup
+        if backup is None:
+            return
+        nodes, key = self.bootstrap.control_planes, self._opened.secret(ACCESS_KEY, "the bucket asks for it")
         texts = [
-            agent_program(
-                {**settings(self.bootstrap, self._backup, node), "access_key": self._access_key}, installs=True
-            )
+            agent_program({**settings(self.bootstrap, backup, node), "access_key": key}, installs=True)
             for node in nodes
         ]
         self._run(nodes, texts, f"{PROGRAM} install", RUN_SECONDS, "backup")
@@ -162,5 +191,6 @@ class Restore:
         return {name: text.decode(errors="replace") for name, text in outputs.items()}
 
 
-def _names(nodes: Sequence[NodeSpec]) -> str:
+def names_of(nodes: Sequence[NodeSpec]) -> str:
+    """For a message."""
     return ", ".join(node.name for node in nodes)

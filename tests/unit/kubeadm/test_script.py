@@ -68,7 +68,9 @@ printf 'installed %s' "$(cat "$MACHINE/packages/$4")"
     "swapon": """[ ! -e "$MACHINE/swap" ] || cat "$MACHINE/swap" """,
     "curl": """case "$*" in *127.0.0.1:10248*) exit ;; esac; [ -e "$MACHINE/answers" ]""",
     "kubectl": """
-case "$*" in *' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;; esac
+case "$*" in
+*' get --raw /api/v1/nodes/'*) [ ! -e "$MACHINE/unregistered" ]; exit ;;
+esac
 """,
     "crictl": """
 case "$1" in
@@ -76,7 +78,13 @@ ps)
 	case "$*" in *' --label io.kubernetes.pod.namespace=kube-system '*) ;; *) echo of-an-application ;; esac
 	echo 1f2e3d
 	;;
-exec) [ "$2" = 1f2e3d ]; case "$*" in *' snapshot save '*) for word; do :; done; echo "the cluster" >"$word" ;; esac ;;
+exec)
+	[ "$2" = 1f2e3d ]
+	case "$*" in
+	*' snapshot save '*) for word; do :; done; echo "the cluster" >"$word" ;;
+	*' member list') [ ! -e "$MACHINE/members" ] || cat "$MACHINE/members" ;;
+	esac
+	;;
 esac
 """,
     "kubeadm": """
@@ -124,7 +132,9 @@ class Machine:
             self.write("run/vds-platform-authority.key", CA_KEY)
         script = script.replace("sys=/sys\n", f"sys={self.folder}/sys\n")
         prefix = ["unshare", "--mount", "sh", "-c", ENTER, "sh", str(self.folder), *limit]
-        return subprocess.run([*prefix, "sh", "-s", verb], input=script, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [*prefix, "sh", "-s", *verb.split()], input=script, capture_output=True, text=True, check=False
+        )
 
     @property
     def calls(self) -> str:
@@ -282,6 +292,28 @@ def test_a_snapshot_is_checked_and_only_the_newest_stays(machine):
     assert steps == ["ctl", "utl"]
     assert [file.name for file in (machine.folder / "lib").rglob("etcd-before-*")] == ["etcd-before-1.36.9.db"]
     assert not machine.calls.count("apt-get"), "nothing was changed"
+
+
+def removed(machine):
+    return [line.split()[-1] for line in machine.calls.splitlines() if " member remove " in line]
+
+
+def test_members_of_etcd_of_lost_nodes_are_removed_and_no_other(machine):
+    machine.run(script("osl-cp-1"))
+    ends = "https://192.0.2.1:2380, https://192.0.2.1:2379, false"
+    lines = [f"{n}f64f3269, started, osl-cp-{n}, {ends}" for n in (1, 2, 22)]
+    machine.write("members", "\n".join([*lines, "4f, unstarted, , https://192.0.2.9:2380, , true"]) + "\n")
+    assert word(machine.run(script("osl-cp-1"), "forget osl-cp-2 osl-cp-1 osl-cp-9")) == "changed"
+    assert removed(machine) == ["2f64f3269"]
+    assert word(machine.run(script("osl-cp-1"), "forget osl-cp-9")) == "unchanged"
+
+
+def test_a_member_that_etcd_does_not_remove_is_said(machine):
+    machine.run(script("osl-cp-1"))
+    machine.write("fail/crictl", "etcdserver: unhealthy cluster")
+    done = machine.run(script("osl-cp-1"), "forget osl-cp-2")
+    assert (done.returncode, removed(machine)) == (5, [])
+    assert "asking for etcd's members failed, see above" in done.stderr
 
 
 def test_no_snapshot_is_said_where_etcd_gives_none(machine):

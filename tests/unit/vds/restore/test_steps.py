@@ -31,7 +31,8 @@ class Machines:
         self.calls, self.fails, self.texts = [], "", {}
 
     def run_everywhere(self, nodes, scripts, *_, on_output, program, **__):
-        verb = program.split()[-1] if "-s" not in program.split()[-1] else "asking"
+        words = program.split()
+        verb = "forget" if "forget" in words else words[-1] if words[-1] != "-s" else "asking"
         names = [node.name for node in nodes]
         self.calls.append((verb, *(name[-1] for name in names)))
         self.texts |= {(verb, name): text for name, text in zip(names, scripts, strict=True)}
@@ -46,9 +47,14 @@ class Machines:
                 self.files[name] = "joined\nstarted\n" + ("restored-from\n" if name == "osl-cp-1" else "")
         return [Run(name, 5 if verb == self.fails else 0, "it broke") for name in names]
 
-    def request(self, method, path):
-        self.calls.append((method, path.rpartition("/")[2][-1]))
-        if path.endswith("osl-cp-3"):
+    def request(self, method, path, body):
+        name = path.split("/")[-2]
+        self.calls.append((method, name[-1]))
+        assert path.endswith("/status"), "labels and taints of its Node stay"
+        assert body["status"]["conditions"][0]["status"] == "Unknown", (
+            "kubeadm refuses the name of a Node that is Ready"
+        )
+        if name == "osl-cp-3":
             raise ApiError(404, "not found")
 
 
@@ -73,8 +79,9 @@ EVERYTHING = [
     ("restore", "1"),
     ("authority", "1"),
     ("apply", "1"),
-    ("DELETE", "2"),
-    ("DELETE", "3"),
+    ("PATCH", "2"),
+    ("PATCH", "3"),
+    ("forget", "1"),
     ("admit", "1"),
     ("upload", "1"),
     ("apply", "2"),
@@ -106,6 +113,7 @@ def test_a_control_plane_that_lives_is_never_restored_over(machines):
     done = vds("restore", "-s", "oslo", "--yes")
     assert done.exit_code == 2
     assert "osl-cp-2 still in the cluster" in done.stderr
+    assert "Write osl-cp-2 before osl-cp-1 in the stack file" in done.stderr
     assert machines.calls == EVERYTHING[:1], "nothing but questions"
 
 
@@ -123,20 +131,56 @@ def test_a_run_that_broke_off_continues_where_it_was(machines):
     assert machines.calls[-4:-1] == [("apply", "2"), ("apply", "3"), ("install", "1", "2", "3")]
 
 
-def test_a_restore_that_is_done_is_not_begun_again_months_later(machines):
-    """A control plane that is lost then is replaced: the others have an etcd with its member."""
-    assert vds("restore", "-s", "oslo", "--yes").exit_code == 0
-    machines.files["osl-cp-2"], machines.calls = "", []
+def test_lost_ones_join_those_that_live_and_nothing_is_restored(machines):
+    """With no secret that a snapshot needs."""
+    machines.files |= {"osl-cp-1": "joined\nstarted\n", "osl-cp-3": "joined\nstarted\n"}
+    machines.opened = Opened(
+        "oslo", stack("oslo"), "key", "k", {"encryptionKeys": ENCRYPTION_KEY, "backupAccessKey": ACCESS_KEY}
+    )
     done = vds("restore", "-s", "oslo", "--yes")
-    assert done.exit_code == 2
-    assert "osl-cp-1, osl-cp-3 still in the cluster" in done.stderr
+    assert done.exit_code == 0, done.stderr
+    assert machines.calls == [
+        ("asking", "1", "2", "3"),
+        ("apply", "2"),
+        ("prepare", "2"),
+        ("write", "2"),
+        ("PATCH", "2"),
+        ("forget", "1"),
+        ("admit", "1"),
+        ("upload", "1"),
+        ("apply", "2"),
+        ("install", "1", "2", "3"),
+        ("asking", "1"),
+    ]
+    assert "lost" not in done.stdout
+
+
+@pytest.mark.parametrize("given", ["n\n", ""])
+def test_nothing_is_changed_before_a_yes(machines, given):
+    machines.files |= {"osl-cp-1": "joined\nstarted\n", "osl-cp-3": "joined\nstarted\n"}
+    done = vds("restore", "-s", "oslo", stdin=given)
+    assert done.exit_code == 1
+    assert "error: not confirmed: nothing was changed" in done.stderr
+    assert "Make osl-cp-2 control planes again, in the cluster that runs?" in done.stderr
     assert machines.calls == EVERYTHING[:1]
 
 
+def test_a_restore_that_is_done_is_not_begun_again(machines):
+    assert vds("restore", "-s", "oslo", "--yes").exit_code == 0
+    machines.calls = []
+    done = vds("restore", "-s", "oslo", "--yes")
+    assert done.exit_code == 2
+    assert "none is lost, and nothing was changed" in done.stderr
+    assert machines.calls == EVERYTHING[:1]
+    machines.files["osl-cp-2"], machines.calls = "", []
+    assert vds("restore", "-s", "oslo", "--yes").exit_code == 0
+    assert ("restore", "1") not in machines.calls, "months later, with another that is lost"
+
+
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_missing_secret_is_said_before_any_machine_is_asked(machines, name):
+def test_a_missing_secret_is_said_before_any_machine_is_changed(machines, name):
     machines.opened = Opened("oslo", stack("oslo"), "key", "k", {k: v for k, v in SECRETS.items() if k != name})
     done = vds("restore", "-s", "oslo", "--yes")
     assert done.exit_code == 2
     assert f"vds-platform:{name}: is missing" in done.stderr
-    assert machines.calls == []
+    assert machines.calls in ([], EVERYTHING[:1])
