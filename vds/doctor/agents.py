@@ -8,9 +8,8 @@ from components.network.cilium.model import Cilium
 from components.network.model import NetworkSpec
 from components.network.mtu import solve
 from vds.doctor.diagnosis import GatewayFinding
-from vds.inspect.capture import Outputs
-from vds.inspect.nodes import script
-from vds.shared.ssh import Run, private_key, run_everywhere
+from vds.inspect.nodes import outputs_of, script
+from vds.shared.ssh import Run
 from vds.shared.stack import Opened
 
 _SECONDS = 30
@@ -24,16 +23,9 @@ def examine_agents(opened: Opened) -> list[GatewayFinding]:
     spec = opened.spec
     if not isinstance(spec.cni, Cilium) or opened.admin is None or not opened.ssh_private_key:
         return []
-    outputs = Outputs()
-    runs = run_everywhere(
-        spec.nodes,
-        [script("cilium_live", node.name) for node in spec.nodes],
-        spec.ssh,
-        private_key(opened.ssh_private_key),
-        seconds=_SECONDS,
-        on_output=outputs.add,
-    )
-    return [agent_row(spec.cni, spec.network, run, outputs.texts.get(run.node, "")) for run in runs]
+    scripts = [script("cilium_live", node.name) for node in spec.nodes]
+    asked = outputs_of(opened, spec.nodes, scripts, _SECONDS)
+    return [agent_row(spec.cni, spec.network, run, output) for run, output in asked]
 
 
 def agent_row(cni: Cilium, network: NetworkSpec, run: Run, output: str) -> GatewayFinding:

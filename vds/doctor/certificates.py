@@ -10,8 +10,8 @@ from cryptography import x509
 
 from components.core.kubeconfig import ADVISED_DAYS, first_end
 from vds.doctor.diagnosis import GatewayFinding
-from vds.inspect.capture import Outputs
-from vds.shared.ssh import Run, private_key, run_everywhere
+from vds.inspect.nodes import outputs_of
+from vds.shared.ssh import Run
 from vds.shared.stack import Opened
 
 EXPIRY_DAYS = 30
@@ -47,16 +47,9 @@ def examine_certificates(opened: Opened) -> list[GatewayFinding]:
     rows = kubeconfig_rows(opened.admin, now)
     if not opened.ssh_private_key:
         return rows
-    outputs, nodes = Outputs(), bootstrap.control_planes
-    runs = run_everywhere(
-        nodes,
-        [_SCRIPT] * len(nodes),
-        opened.spec.ssh,
-        private_key(opened.ssh_private_key),
-        seconds=_SECONDS,
-        on_output=outputs.add,
-    )
-    return [*rows, *(certificates_row(run, outputs.texts.get(run.node, ""), now) for run in runs)]
+    nodes = bootstrap.control_planes
+    asked = outputs_of(opened, nodes, [_SCRIPT] * len(nodes), _SECONDS)
+    return [*rows, *(certificates_row(run, output, now) for run, output in asked)]
 
 
 def kubeconfig_rows(text: str, now: datetime.datetime) -> list[GatewayFinding]:

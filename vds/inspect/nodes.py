@@ -83,6 +83,16 @@ def run_scripts(
     return runs
 
 
+def outputs_of(
+    opened: Opened, nodes: Sequence[NodeSpec], texts: Sequence[str], seconds: float
+) -> list[tuple[Run, str]]:
+    """Each node's run of its script and what it printed, all at the same time. A run may have failed."""
+    outputs = Outputs()
+    key = private_key(opened.ssh_private_key)
+    runs = run_everywhere(nodes, texts, opened.spec.ssh, key, seconds=seconds, on_output=outputs.add)
+    return [(run, outputs.texts.get(run.node, "")) for run in runs]
+
+
 def output_of(opened: Opened, node: NodeSpec, text: str, seconds: float) -> str:
     """What the node's script printed. Raises OperationError if it failed."""
     outputs = Outputs()

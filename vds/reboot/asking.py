@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from components.nodes.model import NodeSpec
 from components.nodes.os_updates.state import SCRIPT, SECONDS, OsState, parse
-from vds.inspect.capture import Outputs
-from vds.shared.ssh import Run, private_key, run_everywhere
+from vds.inspect.nodes import outputs_of
+from vds.shared.ssh import Run
 from vds.shared.stack import Opened
 
 
@@ -20,16 +20,7 @@ class Answer(NamedTuple):
 
 def ask(opened: Opened, nodes: Sequence[NodeSpec]) -> list[Answer]:
     """Every node's answer, all at the same time."""
-    outputs = Outputs()
-    runs = run_everywhere(
-        nodes,
-        [SCRIPT] * len(nodes),
-        opened.spec.ssh,
-        private_key(opened.ssh_private_key),
-        seconds=SECONDS,
-        on_output=outputs.add,
-    )
-    return [answer(run, outputs.texts.get(run.node, "")) for run in runs]
+    return [answer(run, output) for run, output in outputs_of(opened, nodes, [SCRIPT] * len(nodes), SECONDS)]
 
 
 def answer(run: Run, output: str) -> Answer:

@@ -52,7 +52,7 @@ def lives(holder: str) -> bool:
 
 
 def held_by(item: Mapping[str, Any] | None, now: float) -> tuple[str, float]:
-    """Who holds a Lease, and for how many seconds more if it does not renew it; empty if nobody does."""
+    """Who holds a Lease, and for how many seconds more if it does not renew it; empty if it is free."""
     spec = (item or {}).get("spec") or {}
     holder = str(spec.get("holderIdentity") or "")
     try:

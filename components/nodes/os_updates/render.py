@@ -1,4 +1,4 @@
-"""What a node is told about updates: apt's configuration and the times of its timers. Pure."""
+"""A node's settings for updates: apt's configuration and the times of its timers. Pure."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ SECURITY = (
     "origin=UbuntuESM,archive=${distro_codename}-infra-security",
 )
 PINNED = ("containerd", "containerd.io", "cri-tools", "kubeadm", "kubectl", "kubelet", "kubernetes-cni")
-"""Packages that only an upgrade of the cluster changes, whoever made it. `pulumi up` holds those of its clusters."""
+"""Packages that only an upgrade of a cluster changes, of whatever kind it is. `pulumi up` holds those of its own."""
 _HOURS_BEFORE = 1
 _DAY = 24 * 60
 

@@ -17,7 +17,7 @@ changed_at() { # word, file …; its times in seconds since 1970
 	done
 }
 
-kernels() { # the newest, which the boot loader starts if nobody has told it otherwise
+kernels() { # the newest, which the boot loader starts by default
 	for file in "$root"/boot/vmlinuz-*; do
 		case $file in *'*' | *.old | *.dpkg-*) continue ;; esac
 		printf '%s\n' "${file##*/vmlinuz-}"
