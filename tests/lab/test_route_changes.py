@@ -31,6 +31,8 @@ CLIENTS = 4
 ROUND_SECONDS = 15
 PAUSES = (0.5, 0.7)
 """Seconds between two changes, chosen at random: no timer of the gateway goes in step with them."""
+MOST_TOLD = 40
+"""Rows of failed requests that are printed."""
 PATH = "/route-changes"
 
 
@@ -161,12 +163,15 @@ def test_changes_of_routes_are_live_soon_and_no_request_fails(lab: Lab, asked: d
     every = sorted([*weights, *(one for some in routes.values() for one in some)])
     assert [one.wanted for one in every] == [second, first] * (count // 2)
     requests = sum(row.many for one in rows for row in one)
-    failed = {row.who: row.many for one in rows for row in one if row.who not in VERSIONS}
-    print(
-        f"\n{requests} requests by {CLIENTS} clients in {every[-1].began - every[0].began:.0f} s, failed: {failed or 0}"
-    )
+    failed = [row for one in rows for row in one if row.who not in VERSIONS]
+    seconds = every[-1].began - every[0].began
+    print(f"\n{requests} requests by {CLIENTS} clients in {seconds:.0f} s, failed: {sum(row.many for row in failed)}")
+    for row in sorted(failed, key=lambda row: row.first)[:MOST_TOLD]:
+        number = sum(one.began < row.first for one in every)
+        after = row.first - every[number - 1].began if number else 0.0
+        print(f"{row.who}: {row.many} for {row.last - row.first:.2f} s, {after:.2f} s after change {number}")
     took = dict(zip(every, live_after(every, rows), strict=True))
     for name, some in {"weights": weights, **routes}.items():
         told(name, [took[one] for one in some])
     told("the API server's answer", [one.answered - one.began for one in every])
-    assert failed == {}
+    assert failed == []
