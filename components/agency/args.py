@@ -64,7 +64,7 @@ class AppArgs(TypedDict):
     memory: NotRequired[pulumi.Input[str]]
     """Memory of each pod. Kubernetes ends a pod that uses more. Default: 256Mi."""
     disk: NotRequired[pulumi.Input[str]]
-    """Disk of each pod for temporary files and logs. Kubernetes ends a pod that uses more. Default: 256Mi."""
+    """Disk of each pod for temporary files and logs. Kubernetes ends a pod that uses more. The kubelet keeps up to 50 MiB of a container's logs (`containerLogMaxSize` times `containerLogMaxFiles`). Default: 256Mi."""  # noqa: E501
     writable: NotRequired[pulumi.Input[list[str]]]
     """Folders for temporary files. All other files of the image are read-only."""
     user: NotRequired[pulumi.Input[int]]

@@ -98,7 +98,8 @@ class App(Spec):
     memory: Quantity = "256Mi"
     """Memory of each pod. Kubernetes ends a pod that uses more."""
     disk: Quantity = "256Mi"
-    """Disk of each pod for temporary files and logs. Kubernetes ends a pod that uses more."""
+    """Disk of each pod for temporary files and logs. Kubernetes ends a pod that uses more. The kubelet keeps up to
+    50 MiB of a container's logs (`containerLogMaxSize` times `containerLogMaxFiles`)."""
     writable: tuple[Folder, ...] = ("/tmp",)  # noqa: S108  # of the container
     """Folders for temporary files. All other files of the image are read-only."""
     user: int | None = Field(default=None, ge=1, le=4_294_967_294)
