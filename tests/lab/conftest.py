@@ -17,12 +17,16 @@ from components.core.names import PROJECT
 from lab import fabric, router
 from lab.cluster import Cluster
 from lab.deploy import Deployment
-from lab.layout import CHECKOUT, OPERATOR, STACK, Layout
+from lab.images import recipes
+from lab.images.push import push
+from lab.images.registry import Registry
+from lab.layout import CHECKOUT, OPERATOR, SITE, STACK, Layout
 from lab.processes import members, wait_until
 from lab.progress import Progress
 from lab.proof.gateway import gateway_address
 from lab.tenants.registered import Agency
 from lab.toolchain import build
+from lab.toolchain.pins import MONITORING, TOOLS
 from lab.verify import load_spec, wait_for_workloads
 from tests.support.howtos import Terminal
 
@@ -130,6 +134,21 @@ class Lab:
         file = self.layout.state / "Pulumi.variant.yaml"
         file.write_text(yaml.safe_dump(content))
         return file
+
+    def monitored(self, **settings: Any) -> Path:
+        """A stack file with `monitoring`, whose images are in the lab's registry from now on."""
+        progress = Progress(total=1, quiet=True)
+        tools = build.ensure(progress, (*TOOLS, *MONITORING))
+        with Registry(f"https://{SITE.address}", self.layout.authority) as registry:
+            digests = {one.name: push(registry, one, progress) for one in recipes.monitoring(tools, progress)}
+        alertmanager = next(tool.version for tool in MONITORING if tool.name == "alertmanager")
+
+        def edit(spec: dict[str, Any]) -> None:
+            versions = {"alertmanager": alertmanager}
+            spec["monitoring"] = {"retentionDays": 1, "retentionGibibytes": 1, "versions": versions, **settings}
+            spec["images"]["pins"] |= digests
+
+        return self.variant(edit)
 
     def terminal(self, file: Path, substitutions: Mapping[str, str]) -> Terminal:
         """A shell in a copy of the project whose stack file for the lab's stack is a copy of `file`."""

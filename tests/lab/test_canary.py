@@ -318,3 +318,43 @@ def test_a_release_goes_from_1_to_100_percent_and_a_slow_one_back(agency: Agency
     assert slow.failed == {}
     assert 0 < slow.made["canary"].requests <= 0.01 * slow.answered + CLIENTS
     agency.type(ABORT)  # removes the record
+
+
+def test_a_release_is_judged_by_what_the_platforms_prometheus_has_collected(agency: Agency) -> None:
+    lab = agency.lab
+    try:
+        outcome = lab.deployment.run("up", config_file=lab.monitored())
+        assert outcome.exit_code == 0, outcome.diagnostics
+        agency.ready("v2")
+        agency.type(DEPLOY)
+        gates = [{**gate, "source": "prometheus"} for gate in QUICK["gates"]]
+        agency.write({**QUICK, "steps": [5, 100], "gates": gates})
+        agency.type(UP)
+        route = canary_route(weights.read(lab.cluster, NAMESPACE, ROUTE))
+        pods = len(counters.gateway(lab.cluster, route))
+
+        def unread() -> list[str]:
+            seen = counters.collected(lab.cluster, route, counters.PROMETHEUS, 0.0).values()
+            return [one for one in seen if isinstance(one, str)] or [""] * (pods - len(seen))
+
+        wait_until(lambda: not unread(), 150, lambda: f"{pods} pods of the gateway: {unread()}")
+        with load(agency) as good:
+            began = time.monotonic()
+            done = agency.run(START)
+        print(f"\nby Prometheus, 5 to 100 %: {time.monotonic() - began:.0f} s, {good}")
+        assert (done.returncode, agency.live()) == (0, 100), done.stdout
+        assert good.failed == {}
+        agency.type(PROMOTED)
+        agency.type(ABORT)
+
+        agency.ready("v3-errors")
+        agency.type(NEXT)
+        with load(agency) as bad:
+            done = agency.run(START)
+        assert (done.returncode, agency.live()) == (1, 0), done.stdout
+        assert "success: worse than stable at 5 %" in done.stdout
+        print(f"\nby Prometheus, 5 % errors: {done.stdout.splitlines()[-1]}; {bad}")
+        print(f"its answers came for {bad.hurt():.1f} s")
+        agency.type(ABORT)  # removes the record
+    finally:
+        lab.restore()

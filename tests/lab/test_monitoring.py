@@ -21,15 +21,9 @@ from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab.asking import ssh
 from lab.graphs import Graph, svg
-from lab.images import recipes
-from lab.images.push import push
-from lab.images.registry import Registry
-from lab.layout import CHECKOUT, NODES, OPERATOR, SITE
+from lab.layout import CHECKOUT, NODES, OPERATOR
 from lab.processes import wait_until
-from lab.progress import Progress
 from lab.proof.gateway import gateway_address
-from lab.toolchain import build
-from lab.toolchain.pins import MONITORING, TOOLS
 from tests.lab.conftest import Lab
 from vds.canary.counters import PROMETHEUS, ready_pods
 
@@ -77,14 +71,6 @@ def receiver() -> list[dict[str, Any]]:
     ]
 
 
-def images(lab: Lab) -> dict[str, str]:
-    """What Prometheus and the others run, in the lab's registry; path → digest."""
-    progress = Progress(total=1, quiet=True)
-    tools = build.ensure(progress, (*TOOLS, *MONITORING))
-    with Registry(f"https://{SITE.address}", lab.layout.authority) as registry:
-        return {one.name: push(registry, one, progress) for one in recipes.monitoring(tools, progress)}
-
-
 @pytest.fixture
 def watched(lab: Lab) -> Iterator[Watched]:
     received: list[dict[str, Any]] = []
@@ -98,19 +84,7 @@ def watched(lab: Lab) -> Iterator[Watched]:
         def log_message(self, *_: Any) -> None:
             """Nothing on the screen."""
 
-    digests = images(lab)
-    alertmanager = next(tool.version for tool in MONITORING if tool.name == "alertmanager")
-
-    def edit(spec: dict[str, Any]) -> None:
-        spec["monitoring"] = {
-            "retentionDays": 1,
-            "retentionGibibytes": 1,
-            "receiver": {"url": f"http://receiver.{PLACE}.svc:{PORT}/"},
-            "versions": {"alertmanager": alertmanager},
-        }
-        spec["images"]["pins"] |= digests
-
-    file = lab.variant(edit)
+    file = lab.monitored(receiver={"url": f"http://receiver.{PLACE}.svc:{PORT}/"})
     spec = parse(yaml.safe_load(file.read_text())["config"]["vds-platform:spec"], base_dir=CHECKOUT)
     server = ThreadingHTTPServer((OPERATOR.address, PORT), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
