@@ -1,5 +1,6 @@
 """The cluster's network, by the chart of its CNI."""
 
+import json
 from collections.abc import Sequence
 
 import pulumi
@@ -100,8 +101,13 @@ class Cni(pulumi.ComponentResource):
 
 
 def _ready_annotation(node: str) -> Manifest:
-    """Applying it waits until the node is Ready. Once: a node that is down later is the doctor's to find."""
-    annotations = {WAIT_FOR: "condition=Ready", WAITED_FOR: "ready"}
+    """Applying it waits until the node is Ready. Once: a node that is down later is the doctor's to find.
+
+    It waits for the annotation too. Otherwise the provider may take the Node as it was before. Its outputs would then
+    have no annotation, and the next update would change them.
+    """
+    both = ["condition=Ready", f"jsonpath={{.metadata.annotations['{WAITED_FOR}']}}=ready"]
+    annotations = {WAIT_FOR: json.dumps(both), WAITED_FOR: "ready"}
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "annotations": annotations}}
 
 

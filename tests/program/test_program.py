@@ -1,6 +1,7 @@
 """The program itself, under mocks: what it declares, in which order, and what it keeps secret."""
 
 import datetime
+import json
 
 import pulumi
 import pytest
@@ -117,7 +118,9 @@ def test_every_node_of_a_cluster_that_kubeadm_makes_is_waited_for_until_it_is_re
     waits = [item for item in program.of(":NodePatch") if item.name.startswith("cni-node-")]
     assert {item.inputs["metadata"]["name"] for item in waits} == {node.name for node in stack("lab").nodes}
     for item in waits:
-        assert item.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
+        ready, written = json.loads(item.inputs["metadata"]["annotations"]["pulumi.com/waitFor"])
+        assert ready == "condition=Ready"
+        assert written == "jsonpath={.metadata.annotations['vds-platform.no/waited-for']}=ready"
         assert {release.urn, *members} <= item.depends_on, "without a CNI no node becomes ready"
         assert item.retained, "a patch that is taken back makes a Node that is gone anew"
         assert item.wait == "600s"
