@@ -42,7 +42,7 @@ class Loss(NamedTuple):
 def arrives_at(hosts: Sequence[Host], source: Host, address: str, hostname: str) -> Host:
     """The host at which a client's requests arrive: the one that receives most packets while the client asks.
 
-    A router chooses it by a hash, which `ip route get` did not predict.
+    A router chooses it by a hash of the addresses, so it stays the same.
     """
     before = [fabric.received(host) for host in hosts]
     ask(from_host(source), [_question(address, hostname, _LOOK_SECONDS)])
