@@ -54,6 +54,7 @@ def admission_manifests(kubernetes: str | None) -> list[Manifest]:
 
 
 def _validating(name: str, spec: dict[str, Any], parameter: dict[str, Any] | None) -> list[Manifest]:
+    spec = _of_registered(spec)
     binding: dict[str, Any] = {
         "policyName": name,
         "validationActions": ["Deny"],
@@ -146,7 +147,7 @@ def _tokens() -> dict[str, Any]:
 def _dns_options() -> list[Manifest]:
     """ndots: 2 for pods that don't say it. It is no isolation, so a fault in it stops no pod."""
     value = f"{{'name': 'ndots', 'value': '{NDOTS}'}}"
-    spec = {
+    spec: dict[str, Any] = {
         "failurePolicy": "Ignore",
         "reinvocationPolicy": "Never",
         "matchConstraints": {
@@ -175,9 +176,19 @@ def _dns_options() -> list[Manifest]:
     }
     binding = {"policyName": DNS_OPTIONS, "matchResources": {"namespaceSelector": _registered()}}
     return [
-        manifest(_API, "MutatingAdmissionPolicy", DNS_OPTIONS, spec=spec),
+        manifest(_API, "MutatingAdmissionPolicy", DNS_OPTIONS, spec=_of_registered(spec)),
         manifest(_API, "MutatingAdmissionPolicyBinding", DNS_OPTIONS, spec=binding),
     ]
+
+
+def _of_registered(spec: dict[str, Any]) -> dict[str, Any]:
+    """The policy with the selector of its binding.
+
+    The API server does not look at a binding while it can't read the policy's parameters. After its start it does not
+    know the kind of contracts for a while (25 seconds in the lab). Without a selector, the policy then refuses the
+    Leases and the pods of every node.
+    """
+    return {**spec, "matchConstraints": {**spec["matchConstraints"], "namespaceSelector": _registered()}}
 
 
 def _registered() -> dict[str, Any]:

@@ -523,3 +523,18 @@ def test_kinds_are_found_by_group_whatever_their_version():
     assert sum(len(kinds) for kinds in KINDS.values()) == len({kind[:2] for kinds in KINDS.values() for kind in kinds})
     assert IMAGE.startswith(CONTRACT["registries"][0])
     assert policy()["kind"] == "NetworkPolicy"
+
+
+def test_a_policy_that_cannot_be_configured_refuses_nothing_outside_registered_namespaces(tmp_path):
+    """As for a while after the start of each API server, when it does not know the kind of contracts yet."""
+
+    def lease(namespace):
+        return manifest("coordination.k8s.io/v1", "Lease", "node", namespace=namespace)
+
+    with api_server(tmp_path) as kubeconfig:
+        admin = Cluster(kubeconfig)
+        for item in (*admission_manifests("1.36.3"), registered_namespace(registration(), NAMESPACE)):
+            post(admin, item)
+        said = "failed to find resource referenced by paramKind"
+        wait_until(lambda: said in refusal(admin, lease(NAMESPACE)), 60, lambda: refusal(admin, lease(NAMESPACE)))
+        assert refusal(admin, lease("kube-system")) == ""
