@@ -27,7 +27,7 @@ PASSWORD = "of-the-session"
 ADDRESS = "203.0.113.5"
 _SECONDS = 90
 _DETECTION = 3 * router.BFD_MILLISECONDS / 1000  # both sides' multiplier is 3
-_MOST_WITH_BFD = 5 * _DETECTION * PER_SECOND  # requests; five times, for a machine with other work
+_MOST_WITH_BFD = 5 * _DETECTION  # seconds without an answer; five times, for a machine with other work
 _HOLD_SECONDS = 90  # the platform's default
 _ANSWERED_AGAIN = 10
 """Seconds at the end of a load in which no request may be lost."""
@@ -189,8 +189,9 @@ def test_by_bgp_with_bfd_the_router_uses_the_other_node_at_once(routed_lab: Lab)
     announced(routed_lab, bfd=True)
     loss = lose(routed_lab, seconds, bfd=True)
     report("BGP with BFD", loss)
-    assert some_are_lost_and_then_none(loss, seconds)
-    assert loss.lost < _MOST_WITH_BFD
+    # A client's first packet is sent again after a second, so it may be that no request is lost.
+    assert router.BFD_MILLISECONDS / 1000 < loss.silence < _MOST_WITH_BFD
+    assert loss.last < seconds - _ANSWERED_AGAIN
 
 
 def test_by_bgp_without_bfd_the_router_uses_the_lost_node_until_the_hold_time_ends(routed_lab: Lab) -> None:
@@ -199,4 +200,4 @@ def test_by_bgp_without_bfd_the_router_uses_the_lost_node_until_the_hold_time_en
     loss = lose(routed_lab, seconds, bfd=False)
     report("BGP", loss)
     assert some_are_lost_and_then_none(loss, seconds)
-    assert loss.lost > _MOST_WITH_BFD
+    assert loss.silence > _MOST_WITH_BFD
