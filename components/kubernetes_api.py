@@ -111,6 +111,11 @@ class ApiError(Exception):
         self.status = status
         self.causes = tuple(causes)
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request can be taken later."""
+        return self.status >= 500 or self.status == 429
+
 
 class CredentialsError(ApiError):
     """A certificate has ended, or the API server refuses the kubeconfig; the text says what to do. Waiting does not
@@ -132,7 +137,8 @@ class Cluster:
 
     connect_seconds: ClassVar = 5
     answer_seconds: ClassVar = 10
-    retries: ClassVar[Any] = False  # of urllib3; a command has its own time limit, and reports what it waits for
+    retries: ClassVar[Any] = None
+    """Of urllib3. By default none but `_again`: a command has its own time limit, and reports what it waits for."""
 
     def __init__(self, kubeconfig: str) -> None:
         """Raises KubeconfigError if this is not a kubeconfig."""
@@ -152,7 +158,7 @@ class Cluster:
                 "this is not a kubeconfig: name another file, or set the stack's again, "
                 "pulumi config set --secret vds-platform:kubeconfig"
             ) from None
-        settings.retries = self.retries
+        settings.retries = self.retries or _again()
         self._api = client.ApiClient(settings)
         self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
         self.host = str(settings.host)
@@ -294,6 +300,27 @@ class Cluster:
         plural, namespaced = self._paths[version, kind]
         scope = f"/namespaces/{metadata.get('namespace') or 'default'}" if namespaced else ""
         return f"{prefix}{scope}/{plural}/{metadata['name']}"
+
+
+def _again() -> Any:
+    """When the API server has not taken a request and says when to send it again: while it starts, or is overloaded.
+
+    At most ten times, as client-go does. Not a POST: an eviction that a disruption budget stops is answered in this
+    way too, and its command reports that.
+    """
+    from urllib3 import Retry
+
+    methods = ("GET", "PUT", "PATCH", "DELETE")
+    return Retry(
+        total=10,
+        connect=False,
+        read=False,
+        redirect=False,
+        other=False,
+        allowed_methods=methods,
+        raise_on_status=False,
+        retry_after_max=10,
+    )
 
 
 def _close(files: list[RawIOBase]) -> None:

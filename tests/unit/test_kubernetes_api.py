@@ -21,6 +21,8 @@ from lab.services import certificates
 from tests.support.bootstraps import authority
 from tests.support.stacks import ROOT
 
+STARTING = 429
+
 
 class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
@@ -32,6 +34,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
+        if status == STARTING:
+            self.send_header("Retry-After", "0")
         self.end_headers()
         self.wfile.write(text)
 
@@ -99,6 +103,23 @@ def test_a_patch_is_merged(server, cluster):
     assert server.seen == [
         ("PATCH", "/api/v1/nodes/x", "application/merge-patch+json", '{"spec": {"unschedulable": null}}')
     ]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_what_a_starting_api_server_has_not_taken_is_sent_again(server: Any, cluster: Cluster, method: str) -> None:
+    starting = (STARTING, {"message": "storage is (re)initializing"})
+    server.answers = [starting, starting, (200, {"items": []})]
+    assert cluster.request(method, "/apis/metallb.io/v1beta1/bfdprofiles", {}) == {"items": []}
+    server.answers = [starting] * 20
+    with pytest.raises(ApiError, match=re.escape("storage is (re)initializing")):
+        cluster.request(method, "/apis/metallb.io/v1beta1/bfdprofiles", {})
+    assert len(server.seen) == 3 + 11
+
+
+def test_an_eviction_that_is_refused_is_not_sent_again(server: Any, cluster: Cluster) -> None:
+    server.answers = [(STARTING, {"message": "it would violate the pod's disruption budget"}), (200, {})]
+    with pytest.raises(ApiError, match="disruption budget"):
+        cluster.request("POST", "/api/v1/namespaces/butikk-prod/pods/api-0/eviction", {})
 
 
 def test_who_keeps_a_pod_is_in_the_causes(server, cluster):

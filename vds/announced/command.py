@@ -30,6 +30,8 @@ def wait(
         except CredentialsError as error:
             raise OperationError(f"{item}: {error}") from None
         except ApiError as error:
+            if error.may_pass:
+                return f"the cluster can't answer now ({error})"
             raise OperationError(f"{item}: the cluster refused ({error}): use an administrator's kubeconfig") from None
         silent = "" if found.reason else _silent(found.address, wanted.ports, connect or answers)
         return found.reason or silent

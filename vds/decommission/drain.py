@@ -115,7 +115,7 @@ class Drain:
             except UnreachableError as error:
                 blocked = {"the cluster": f"does not answer ({error})"}
             except ApiError as error:
-                if error.status < 500 and error.status != 429:  # 5xx and 429 may pass
+                if not error.may_pass:
                     raise
                 blocked = {"the cluster": f"can't answer now ({error})"}
             if not blocked:

@@ -24,6 +24,10 @@ def removed(api: Api, pools: Collection[str], *, bgp: bool) -> list[str]:
     except CredentialsError as error:
         raise OperationError(f"MetalLB's peers: {error}") from None
     except ApiError as error:
+        if error.may_pass:
+            raise IncompleteError(
+                f"MetalLB's peers: the cluster can't answer now ({error}): run `pulumi up` again"
+            ) from None
         raise OperationError(
             f"MetalLB's peers: the cluster refused ({error}): use an administrator's kubeconfig"
         ) from None

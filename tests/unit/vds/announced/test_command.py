@@ -144,6 +144,13 @@ def test_a_refusal_is_no_announcement() -> None:
         Cluster(**{L2: ApiError(403, "forbidden")}).wait()
 
 
+def test_an_api_server_that_starts_is_waited_for() -> None:
+    starting = ApiError(429, "storage is (re)initializing")
+    cluster = Cluster(**{L2: lambda at: {"items": [status("osl-w-1")]} if at >= 10 else starting})
+    assert cluster.wait() == (ADDRESS, ("osl-w-1",))
+    assert "can't answer now (storage is (re)initializing)" in cluster.said[0]
+
+
 def test_a_wrong_document_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"kubeconfig": "hunter2", "owner": "x"}'))
     with pytest.raises(OperationError) as caught:

@@ -64,6 +64,7 @@ def test_nothing_is_removed_before_metallb_is_installed() -> None:
     ("error", "raised", "said"),
     [
         (UnreachableError("https://192.0.2.11:6443: no answer"), IncompleteError, "run `pulumi up` again"),
+        (ApiError(429, "storage is (re)initializing"), IncompleteError, "can't answer now .* run `pulumi up` again"),
         (ApiError(403, "forbidden"), OperationError, "administrator's kubeconfig"),
     ],
 )
