@@ -53,7 +53,7 @@ class Cluster(kubernetes_api.Cluster):
         except UnreachableError as error:
             raise LabError(f"the API server gave no answer to {method} {path} ({error}); see `make logs`") from None
         except ApiError as error:
-            if error.status == 429 or error.status >= 500:
+            if error.may_pass:
                 text = str(error)[:300]
                 raise LabError(f"the API server answered {error.status} to {method} {path}: {text}") from None
             raise
