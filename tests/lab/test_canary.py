@@ -46,7 +46,6 @@ PAGE = "ship-a-canary"
 DEPLOY, UP, START, STATUS, PAUSE, PROMOTE, PROMOTED, ABORT, NEXT, WHY, REPAIRED, AGAIN = howtos.blocks(PAGE)
 SETTINGS, PROBES = howtos.blocks(PAGE, "yaml")
 SUBSTITUTIONS = {"registry.example.no/": "registry.lab.example.no/"}
-INTERVAL = 10  # of the page
 CLIENTS, PAUSE_SECONDS = 4, 0.01
 SECONDS_OF_CLIENT = 5
 QUICK: dict[str, Any] = {
@@ -230,6 +229,31 @@ def watched(agency: Agency, percent: int) -> int:
     return agency.holder()
 
 
+def finished(agency: Agency, title: str) -> None:
+    """The gates take the canary to its last step under load; then its version is the stable one."""
+    with load(agency) as good:
+        began = time.monotonic()
+        done = agency.run(START)
+    print(f"\n{title}: {time.monotonic() - began:.0f} s, {good}")
+    assert (done.returncode, agency.live()) == (0, 100), done.stdout
+    assert good.failed == {}
+    agency.type(PROMOTED)
+    agency.type(ABORT)
+
+
+def rolled_back(agency: Agency, version: str, reason: str, title: str) -> Load:
+    """The gates roll the next version back under load, for this reason."""
+    agency.ready(version)
+    agency.type(NEXT)
+    with load(agency) as bad:
+        done = agency.run(START)
+    assert (done.returncode, agency.live()) == (1, 0), done.stdout
+    assert reason in done.stdout
+    print(f"\n{title}: {done.stdout.splitlines()[-1]}; {bad}")
+    print(f"its answers came for {bad.hurt():.1f} s")
+    return bad
+
+
 def test_the_page_ends_with_the_repaired_version_at_all_requests(agency: Agency) -> None:
     agency.ready("v2")
     agency.type(DEPLOY)
@@ -256,16 +280,8 @@ def test_the_page_ends_with_the_repaired_version_at_all_requests(agency: Agency)
     assert "rolled-back at 0 % (by hand)" in agency.type(ABORT)
     assert agency.live() == 0
 
-    agency.ready("v3-errors")
-    agency.type(NEXT)
-    with load(agency) as bad:
-        done = agency.run(START)
-    assert (done.returncode, agency.live()) == (1, 0), done.stdout
-    assert (
-        "✗ canary of route 'butikk-api' in butikk-prod: rolled-back, success: worse than stable at 5 %" in done.stdout
-    )
-    print(f"\n5 % errors: {done.stdout.splitlines()[-1]}; {bad}")
-    print(f"its answers came for {bad.hurt():.1f} s; interval {INTERVAL} s")
+    said = "✗ canary of route 'butikk-api' in butikk-prod: rolled-back, success: worse than stable at 5 %"
+    bad = rolled_back(agency, "v3-errors", said, "5 % errors")
     assert bad.made["stable"].failed == 0
     assert 0 < bad.made["canary"].requests <= 0.05 * bad.answered + CLIENTS, "at most the step's share was hurt"
     assert "rolled back: success: worse than stable at 5 %" in agency.type(WHY)
@@ -298,23 +314,8 @@ def test_a_release_goes_from_1_to_100_percent_and_a_slow_one_back(agency: Agency
     agency.type(DEPLOY)
     agency.write(QUICK)
     agency.type(UP)
-    with load(agency) as good:
-        began = time.monotonic()
-        done = agency.run(START)
-    print(f"\n1 to 100 % unattended: {time.monotonic() - began:.0f} s, {good}")
-    assert (done.returncode, agency.live()) == (0, 100), done.stdout
-    assert good.failed == {}
-    agency.type(PROMOTED)
-    agency.type(ABORT)
-
-    agency.ready("v4-slow")
-    agency.type(NEXT)
-    with load(agency) as slow:
-        done = agency.run(START)
-    assert (done.returncode, agency.live()) == (1, 0), done.stdout
-    assert "latency: worse than stable at 1 %" in done.stdout
-    print(f"\n300 ms slower: {done.stdout.splitlines()[-1]}; {slow}")
-    print(f"its answers came for {slow.hurt():.1f} s; interval {QUICK['interval']}")
+    finished(agency, "1 to 100 % unattended")
+    slow = rolled_back(agency, "v4-slow", "latency: worse than stable at 1 %", "300 ms slower")
     assert slow.failed == {}
     assert 0 < slow.made["canary"].requests <= 0.01 * slow.answered + CLIENTS
     agency.type(ABORT)  # removes the record
@@ -338,23 +339,8 @@ def test_a_release_is_judged_by_what_the_platforms_prometheus_has_collected(agen
             return [one for one in seen if isinstance(one, str)] or [""] * (pods - len(seen))
 
         wait_until(lambda: not unread(), 150, lambda: f"{pods} pods of the gateway: {unread()}")
-        with load(agency) as good:
-            began = time.monotonic()
-            done = agency.run(START)
-        print(f"\nby Prometheus, 5 to 100 %: {time.monotonic() - began:.0f} s, {good}")
-        assert (done.returncode, agency.live()) == (0, 100), done.stdout
-        assert good.failed == {}
-        agency.type(PROMOTED)
-        agency.type(ABORT)
-
-        agency.ready("v3-errors")
-        agency.type(NEXT)
-        with load(agency) as bad:
-            done = agency.run(START)
-        assert (done.returncode, agency.live()) == (1, 0), done.stdout
-        assert "success: worse than stable at 5 %" in done.stdout
-        print(f"\nby Prometheus, 5 % errors: {done.stdout.splitlines()[-1]}; {bad}")
-        print(f"its answers came for {bad.hurt():.1f} s")
+        finished(agency, "by Prometheus, 5 to 100 %")
+        rolled_back(agency, "v3-errors", "success: worse than stable at 5 %", "by Prometheus, 5 % errors")
         agency.type(ABORT)  # removes the record
     finally:
         lab.restore()
