@@ -10,7 +10,7 @@ from components.kubeadm.backup.render import RUN_SECONDS, agent_program, setting
 from components.kubeadm.model import Bootstrap
 from components.nodes.model import NodeSpec
 from vds.shared.errors import OperationError
-from vds.shared.ssh import Run, private_key, run_everywhere
+from vds.shared.ssh import Run, outputs_of
 from vds.shared.stack import Opened
 
 PROGRAM = "python3 -I -"
@@ -60,29 +60,17 @@ def given(
 
 def ask(opened: Opened, nodes: Sequence[NodeSpec], verb: str, texts: Sequence[dict[str, Any]]) -> list[Answer]:
     """The agent's answer on each node, all at the same time."""
-    outputs: dict[str, bytes] = {}
-
-    def collect(node: str, piece: bytes) -> None:
-        outputs[node] = outputs.get(node, b"") + piece
-
-    runs = run_everywhere(
-        nodes,
-        [agent_program(text) for text in texts],
-        opened.spec.ssh,
-        private_key(opened.ssh_private_key),
-        seconds=RUN_SECONDS,
-        on_output=collect,
-        program=f"{PROGRAM} {verb}",
-    )
-    return [_answer(run, outputs.get(run.node, b"")) for run in runs]
+    programs = [agent_program(text) for text in texts]
+    asked = outputs_of(opened, nodes, programs, RUN_SECONDS, program=f"{PROGRAM} {verb}")
+    return [_answer(run, output) for run, output in asked]
 
 
-def _answer(run: Run, output: bytes) -> Answer:
+def _answer(run: Run, output: str) -> Answer:
     if run.status != 0:
         said = run.errors or f"the agent ended with {run.status} and printed nothing"
         return Answer(run.node, {}, said if said.startswith("node ") else f"node {run.node}: {said[-1500:]}")
     try:
-        found = json_value(output.decode(errors="replace"))
+        found = json_value(output)
     except (ValueError, YamlError):
         found = None
     if not isinstance(found, dict):

@@ -8,8 +8,8 @@ from components.network.cilium.model import Cilium
 from components.network.model import NetworkSpec
 from components.network.mtu import solve
 from vds.doctor.diagnosis import GatewayFinding
-from vds.inspect.nodes import outputs_of, script
-from vds.shared.ssh import Run
+from vds.inspect.nodes import script
+from vds.shared.ssh import Run, outputs_of
 from vds.shared.stack import Opened
 
 _SECONDS = 30

@@ -10,8 +10,7 @@ from cryptography import x509
 
 from components.core.kubeconfig import ADVISED_DAYS, first_end
 from vds.doctor.diagnosis import GatewayFinding
-from vds.inspect.nodes import outputs_of
-from vds.shared.ssh import Run
+from vds.shared.ssh import Run, outputs_of
 from vds.shared.stack import Opened
 
 EXPIRY_DAYS = 30

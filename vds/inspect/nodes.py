@@ -10,9 +10,8 @@ from components.kubernetes_api import Cluster
 from components.network.model import Calico, Cni, Flannel, Unmanaged
 from components.nodes.model import NodeSpec
 from vds.inspect import pods
-from vds.inspect.capture import Outputs
 from vds.shared.errors import OperationError
-from vds.shared.ssh import OnOutput, Run, private_key, run_everywhere
+from vds.shared.ssh import OnOutput, Run, outputs_of, private_key, run_everywhere
 from vds.shared.stack import Opened
 
 
@@ -83,23 +82,12 @@ def run_scripts(
     return runs
 
 
-def outputs_of(
-    opened: Opened, nodes: Sequence[NodeSpec], texts: Sequence[str], seconds: float
-) -> list[tuple[Run, str]]:
-    """Each node's run of its script and what it printed, all at the same time. A run may have failed."""
-    outputs = Outputs()
-    key = private_key(opened.ssh_private_key)
-    runs = run_everywhere(nodes, texts, opened.spec.ssh, key, seconds=seconds, on_output=outputs.add)
-    return [(run, outputs.texts.get(run.node, "")) for run in runs]
-
-
 def output_of(opened: Opened, node: NodeSpec, text: str, seconds: float) -> str:
     """What the node's script printed. Raises OperationError if it failed."""
-    outputs = Outputs()
-    [run] = run_scripts(opened, [node], [text], seconds, outputs.add)
+    [(run, output)] = outputs_of(opened, [node], [text], seconds)
     if run.status:
         raise OperationError(_reason(run))
-    return outputs.texts.get(node.name, "")
+    return output
 
 
 def finish(runs: Sequence[Run], problems: Sequence[str], *, ok: bool) -> None:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 from components.nodes.model import NodeSpec
 from components.nodes.os_updates.state import SCRIPT, SECONDS, OsState, parse
-from vds.inspect.nodes import outputs_of
-from vds.shared.ssh import Run
+from vds.shared.ssh import Run, outputs_of
 from vds.shared.stack import Opened
 
 

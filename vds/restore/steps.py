@@ -21,7 +21,7 @@ from components.nodes.settings.script import RUN_SECONDS as SETTINGS_SECONDS
 from components.nodes.settings.script import node_script
 from vds.backup.running import PROGRAM, ask, given, made_by_us, wanted
 from vds.shared.errors import IncompleteError, OperationError
-from vds.shared.ssh import private_key, run_everywhere
+from vds.shared.ssh import outputs_of
 from vds.shared.stack import Opened
 
 _ASK_SECONDS = 30
@@ -167,28 +167,15 @@ class Restore:
         self, nodes: Sequence[NodeSpec], texts: Sequence[str], program: str, seconds: float, what: str
     ) -> dict[str, str]:
         """What the nodes printed. Raises IncompleteError with every reason if one failed."""
-        outputs = {node.name: b"" for node in nodes}
-
-        def collect(node: str, piece: bytes) -> None:
-            outputs[node] += piece
-
-        runs = run_everywhere(
-            nodes,
-            texts,
-            self._opened.spec.ssh,
-            private_key(self._opened.ssh_private_key),
-            seconds=seconds,
-            on_output=collect,
-            program=program,
-        )
+        asked = outputs_of(self._opened, nodes, texts, seconds, program=program)
         failed = [
             run.errors if run.errors.startswith("node ") else f"node {run.node}: {what}: {run.errors[-1500:]}"
-            for run in runs
+            for run, _ in asked
             if run.status != 0
         ]
         if failed:
             raise IncompleteError(*(f"{reason}: {_AGAIN}" for reason in failed))
-        return {name: text.decode(errors="replace") for name, text in outputs.items()}
+        return {run.node: output for run, output in asked}
 
 
 def names_of(nodes: Sequence[NodeSpec]) -> str:

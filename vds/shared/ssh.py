@@ -12,6 +12,7 @@ from components.nodes import connection
 from components.nodes.model import NodeSpec, SshSpec
 from components.nodes.reading import not_reached
 from vds.shared.errors import OperationError
+from vds.shared.stack import Opened
 
 _MARGIN_SECONDS = 20
 """Added to a script's own limit for the node's timeout(1), and once more for the connection."""
@@ -64,6 +65,20 @@ def run_everywhere(
         )
 
     return asyncio.run(work())
+
+
+def outputs_of(
+    opened: Opened, nodes: Sequence[NodeSpec], scripts: Sequence[str], seconds: float, *, program: str = "sh -s"
+) -> list[tuple[Run, str]]:
+    """Each node's run of its script and what it printed, all at the same time. A run may have failed."""
+    printed = {node.name: "" for node in nodes}
+
+    def add(node: str, piece: bytes) -> None:
+        printed[node] += piece.decode(errors="replace")
+
+    key = private_key(opened.ssh_private_key)
+    runs = run_everywhere(nodes, scripts, opened.spec.ssh, key, seconds=seconds, on_output=add, program=program)
+    return [(run, printed[run.node]) for run in runs]
 
 
 async def _run(

@@ -9,9 +9,10 @@ from tests.support.backups import IDENTITY
 from tests.support.bootstraps import ACCESS_KEY
 from tests.support.commands import vds
 from tests.support.stacks import stack
-from vds.backup import command, running
+from vds.backup import command
 from vds.backup.command import problems_of
 from vds.backup.running import Answer
+from vds.shared import ssh
 from vds.shared.ssh import Run
 from vds.shared.stack import Opened
 
@@ -44,8 +45,8 @@ class Nodes:
 
     def __init__(self, monkeypatch, opened):
         self.printed, self.scripts, self.program = {}, {}, ""
-        monkeypatch.setattr(running, "run_everywhere", self.run)
-        monkeypatch.setattr(running, "private_key", lambda text: text)
+        monkeypatch.setattr(ssh, "run_everywhere", self.run)
+        monkeypatch.setattr(ssh, "private_key", lambda text: text)
         monkeypatch.setattr(command, "open_stack", lambda *_, **__: opened)
 
     def run(self, nodes, scripts, *_, on_output, program, **__):

@@ -9,8 +9,8 @@ from tests.support.backups import IDENTITY
 from tests.support.bootstraps import ACCESS_KEY, CA_KEY, ENCRYPTION_KEY
 from tests.support.commands import vds
 from tests.support.stacks import stack
-from vds.backup import running
-from vds.restore import command, steps
+from vds.restore import command
+from vds.shared import ssh
 from vds.shared.ssh import Run
 from vds.shared.stack import Opened
 
@@ -61,10 +61,8 @@ class Machines:
 @pytest.fixture
 def machines(monkeypatch):
     made = Machines()
-    monkeypatch.setattr(steps, "run_everywhere", made.run_everywhere)
-    monkeypatch.setattr(running, "run_everywhere", made.run_everywhere)
-    for module in (steps, running):
-        monkeypatch.setattr(module, "private_key", lambda text: text)
+    monkeypatch.setattr(ssh, "run_everywhere", made.run_everywhere)
+    monkeypatch.setattr(ssh, "private_key", lambda text: text)
     monkeypatch.setattr(command, "Cluster", lambda _: made)
     monkeypatch.setattr(command, "open_stack", lambda *_, **__: made.opened)
     made.opened = Opened("oslo", stack("oslo"), "key", "kubeconfig", SECRETS)
