@@ -18,7 +18,7 @@ from vds.doctor.command import findings_table
 Facts = dict[str, Any]
 _NOT_RUN = (
     "cert-manager: its programs are in no package registry, so the lab's own authority signs the certificates",
-    "Envoy (l7Proxy, Cilium's own Gateway) and Hubble: their images can't be built from packages",
+    "Envoy (l7Proxy, Cilium's own Gateway) and Hubble's relay: their images can't be built from packages",
 )
 
 

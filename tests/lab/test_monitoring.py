@@ -19,11 +19,13 @@ from components.monitoring.collection import jobs
 from components.monitoring.dashboard import panels
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
-from lab.asking import ssh
+from lab.asking import ask, from_host, pods, ssh
 from lab.graphs import Graph, svg
 from lab.layout import CHECKOUT, NODES, OPERATOR
 from lab.processes import wait_until
 from lab.proof.gateway import gateway_address
+from lab.proof.tenant import tenant_facts
+from lab.tenants import settings
 from tests.lab.conftest import Lab
 from vds.canary.counters import PROMETHEUS, ready_pods
 
@@ -106,6 +108,7 @@ def watched(lab: Lab) -> Iterator[Watched]:
 def test_a_fault_on_a_node_is_seen_and_sent(watched: Watched) -> None:
     everything_is_collected(watched)
     every_graph_has_data(watched)
+    refused_calls_are_counted_by_namespace(watched)
     what_it_costs(watched)
     a_changed_setting_reaches_the_receiver(watched)
     a_picture_is_drawn(watched)
@@ -139,6 +142,7 @@ def everything_is_collected(watched: Watched) -> None:
 
 def every_graph_has_data(watched: Watched) -> None:
     address = gateway_address(watched.lab.cluster, watched.spec)
+    there, apps = pods(watched.lab.layout, watched.lab.cluster), settings.wanted(watched.lab.layout).apps
     empty: dict[str, str] = {}
 
     def all_have() -> bool:
@@ -147,6 +151,7 @@ def every_graph_has_data(watched: Watched) -> None:
             connection.request("GET", "/", headers={"Host": "butikk.example.no"})
             connection.getresponse().read()
             connection.close()
+        assert tenant_facts(watched.lab.layout, watched.lab.cluster, apps, there)["ok"]  # with calls that are refused
         empty.clear()
         for panel in panels(watched.spec.monitoring_context):
             for expression, _ in panel.series:
@@ -158,6 +163,16 @@ def every_graph_has_data(watched: Watched) -> None:
     began = time.monotonic()
     wait_until(all_have, _UP_SECONDS, lambda: f"no data: {json.dumps(empty, indent=1)}")
     print(f"every graph has data after {time.monotonic() - began:.0f} s more")
+
+
+def refused_calls_are_counted_by_namespace(watched: Watched) -> None:
+    """By Hubble, in the agents, which listen on no port for flow records."""
+    rows = watched.value('sum by (source, destination) (hubble_drop_total{reason="POLICY_DENIED"})')
+    counted = {(row["metric"]["source"], row["metric"]["destination"]): row["value"][1] for row in rows}
+    print(f"packets dropped by policies, by Hubble: {counted}")
+    assert int(counted[settings.NAMESPACE, settings.NAMESPACE]) > 0
+    questions = [{"ask": "call", "host": node.address, "port": 4244, "within_seconds": 0} for node in NODES]
+    assert [answer["answered"] for answer in ask(from_host(OPERATOR), questions)] == [False] * len(NODES)
 
 
 def what_it_costs(watched: Watched) -> None:

@@ -143,7 +143,10 @@ class _Cilium(CniSpec):
     l7_proxy: bool = True
     """Envoy, for L7 and DNS policies."""
     hubble: bool = True
-    """Flow records. On 1.18 the relay stays off, because a Release can't wait for it there."""
+    """Flow records, and metrics of them where `monitoring` is."""
+    hubble_relay: bool = True
+    """Hubble's relay, which collects flow records of all nodes, and the Job that makes its certificates. Without it,
+    agents listen on no port for flow records. On 1.18 it stays off, because a Release can't wait for it there."""
     health_probes: bool = True
     """Health checks between agents, and of an endpoint on each node."""
     gateway_api: bool = False

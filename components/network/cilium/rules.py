@@ -102,13 +102,14 @@ CLIENTS_MTU = 1500
 
 def cilium_advice(cni: Cilium, underlay: int) -> Iterator[Finding]:
     """Every remark, over links of `underlay` bytes."""
-    if cni.hubble and certificates_come_late(cni.version):
+    if cni.hubble and cni.hubble_relay and certificates_come_late(cni.version):
         yield Finding(
             "advice",
             "cni.hubble",
             f"flows are recorded, without Hubble's relay: the chart of Cilium {cni.version} makes the relay's "
             "certificates only after a Release that waits for the relay (cilium#40381)",
-            "write version 1.19 or newer to have it, and until then ask an agent itself: hubble observe in its pod",
+            "write version 1.19 or newer to have it, or `hubbleRelay: false`; "
+            "`hubble observe` in an agent's pod shows the flows of its node",
             advice=True,
         )
     yield from _host_routing_with_ipsec(cni)

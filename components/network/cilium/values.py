@@ -114,14 +114,16 @@ def _load_balancer(path: DataPath) -> Values:
 def _hubble(cni: Cilium, context: ChartContext) -> Values:
     if not cni.hubble:
         return {"enabled": False}
+    values: Values = {"enabled": True}
+    if context.monitored:
+        values["metrics"] = {"enabled": list(HUBBLE_METRICS)}
+    if not cni.hubble_relay or certificates_come_late(cni.version):
+        # Only the relay calls agents; `hubble observe` in an agent's pod has a socket.
+        return values | {"listenAddress": "", "relay": {"enabled": False}, "tls": {"enabled": False}}
     # `helm` (the default) makes new certificates at every render that has no cluster to look them up in. Agents run
     # without theirs and take them when they come; the relay's pod can't start before.
-    return {
-        "enabled": True,
-        **({"metrics": {"enabled": list(HUBBLE_METRICS)}} if context.monitored else {}),
-        "relay": {"enabled": not certificates_come_late(cni.version), "rollOutPods": True},
-        "tls": {"auto": {"enabled": True, "method": "cronJob"}},
-    }
+    relay = {"enabled": True, "rollOutPods": True}
+    return values | {"relay": relay, "tls": {"auto": {"enabled": True, "method": "cronJob"}}}
 
 
 def _encryption_type(cni: Cilium) -> str:

@@ -7,6 +7,7 @@ import pytest
 from components.core.versions import matches
 from components.network.cilium.chart.explain import explain
 from components.network.cilium.chart.nested import flatten
+from components.network.cilium.chart.trial import Made
 from components.network.cilium.values import cilium_values
 from components.network.model import ChartContext
 from components.network.rules import cni_problems
@@ -17,6 +18,7 @@ from tests.support.modules import cilium_chart, cilium_versions
 from tests.support.networks import GENEVE, NATIVE, VXLAN, cilium
 from tests.support.stacks import ROOT, stack, stack_data
 
+WITHOUT_RELAY = {"listenAddress": "", "relay": {"enabled": False}, "tls": {"enabled": False}}
 VERSIONS = [version for version in cilium_versions() if matches(version, ">=1.18")]
 NETWORK = stack("oslo").network
 SNAT = {"mode": "snat"}
@@ -37,7 +39,7 @@ CASES = [
             {},
             {"encryption": "wireguard", "l7Proxy": False, "devices": ["eth0", "eth1"], "upgradedFrom": "1.16"},
             {"hubble": False, "l7Proxy": False, "healthProbes": False},
-            {"gatewayApi": True},
+            {"gatewayApi": True, "hubbleRelay": False},
         ],
     )
 ]
@@ -87,20 +89,29 @@ def test_no_release_ignores_or_refuses_a_value_of_ours(release, routing, balanci
     assert [finding for finding in found if not finding.as_meant] == []
 
 
-def test_hubbles_certificates_do_not_change_at_every_render():
-    assert values(cilium())["hubble"]["tls"]["auto"]["method"] == "cronJob"
+@pytest.mark.parametrize("release", VERSIONS)
+def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
+    """A Release of ours waits for its pods, and hooks run after the wait (cilium#40381).
+
+    The Job's certificates do not change at every render, as those of the chart's default do.
+    """
+    hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
+    with_relay = {
+        "relay": {"enabled": True, "rollOutPods": True},
+        "tls": {"auto": {"enabled": True, "method": "cronJob"}},
+    }
+    assert hubble == {"enabled": True, **(WITHOUT_RELAY if matches(release, "<1.19") else with_relay)}
 
 
 @pytest.mark.parametrize("release", VERSIONS)
-def test_no_release_waits_for_certificates_that_a_hook_makes_after_the_wait(release):
-    """A Release of ours waits for its pods, and hooks run after the wait (cilium#40381)."""
-    hubble = values(cilium(release, install={"kind": "helm"}))["hubble"]
-    hook = matches(release, "<1.19")
-    assert hubble == {
-        "enabled": True,
-        "relay": {"enabled": not hook, "rollOutPods": True},
-        "tls": {"auto": {"enabled": True, "method": "cronJob"}},
-    }
+def test_without_a_relay_agents_listen_on_no_port_and_need_no_certificates(release):
+    cni = cilium(release, install={"kind": "helm"}, hubbleRelay=False)
+    assert values(cni)["hubble"] == {"enabled": True, **WITHOUT_RELAY}
+    made = trial(release).of(flatten(values(cni)))
+    assert isinstance(made, Made), made
+    assert (made.config["enable-hubble"], made.config["hubble-listen-address"]) == ("true", "")
+    assert not [name for name in made.texts if "Job" in name or "hubble-relay" in name]
+    assert "hubble-server-certs" not in "".join(made.texts.values())
 
 
 def test_a_preview_says_why_hubbles_relay_is_missing():
@@ -109,6 +120,6 @@ def test_a_preview_says_why_hubbles_relay_is_missing():
     (said,) = [text for text in map(str, parse(data, base_dir=ROOT).advice) if text.startswith("cni.hubble")]
     assert "without Hubble's relay" in said
     assert "write version 1.19 or newer" in said
-    for more in ({"hubble": False}, {"version": "1.19.6"}):
+    for more in ({"hubble": False}, {"hubbleRelay": False}, {"version": "1.19.6"}):
         bent = {**data, "cni": {**data["cni"], **more}}
         assert not any("relay" in str(text) for text in parse(bent, base_dir=ROOT).advice)
