@@ -1,10 +1,10 @@
 """docs/howto/update-the-os.md, typed word for word: an update arrives by unattended-upgrades from an apt repository of
-the lab, and two workers are rebooted one after the other under load through the gateway."""
+the lab, and two workers are rebooted one after the other under load through the gateway. Then control planes."""
 
 import datetime
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,11 +14,13 @@ import yaml
 
 from components.core import labels
 from components.core.names import KUBE_SYSTEM, REBOOT_LEASE
-from lab import packages
+from components.kubernetes_api import ApiError, UnreachableError
+from lab import data_center, packages
 from lab.asking import ssh
-from lab.cluster import rolled_out
+from lab.chaos import changes
+from lab.cluster import condition, rolled_out
 from lab.images.layers import File
-from lab.layout import NODES, PACKAGES_NAME, WORKERS, Host
+from lab.layout import CONTROL_PLANES, NODES, PACKAGES_NAME, WORKERS, Host
 from lab.machines import host, root
 from lab.packages import debian
 from lab.packages.deb import Package
@@ -29,7 +31,7 @@ from lab.proof.gateway import gateway_address, question
 from lab.stack_file import SPEC
 from lab.tenants.settings import NAMESPACE
 from lab.verify import images, load_spec
-from tests.lab.conftest import Lab
+from tests.lab.conftest import Lab, lab_command
 from tests.support import howtos
 from tests.support.gateway_load import load
 from tests.support.howtos import Terminal
@@ -45,6 +47,7 @@ TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 _SOURCE = "/etc/apt/sources.list.d/updates.sources"
 _HOOK = '#!/bin/sh\nset -e\n[ "$1" = configure ]\nexec /etc/kernel/postinst.d/unattended-upgrades\n'
 """What Debian's kernels run when they are installed: this script of unattended-upgrades writes /run/reboot-required."""
+_ETCD = "/etc/kubernetes/manifests/etcd.yaml"
 _QUIET = Progress(total=1, quiet=True)
 
 
@@ -67,6 +70,13 @@ class Updates:
         self.remove()
         write(self.folder, made, signing_key(), _QUIET, self.others)
 
+    def offer(self, nodes: Sequence[Host]) -> None:
+        """Name the repository to the nodes' apt."""
+        signed = "Suites: /\\nSigned-By: /etc/apt/keyrings/site.asc\\n"
+        entry = f"Types: deb\\nURIs: https://{PACKAGES_NAME}/updates/\\n{signed}"
+        for node in nodes:
+            self.run(node, f"printf '{entry}' >{_SOURCE}")
+
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -87,17 +97,28 @@ def of_debian() -> Iterator[list[Path]]:
 def updates(of_debian: list[Path], lab: Lab) -> Iterator[Updates]:
     """A mirror with unattended-upgrades and what it needs of Debian; nothing of it is left behind."""
     files, made = of_debian, Updates(lab, of_debian)
-    signed = "Suites: /\\nSigned-By: /etc/apt/keyrings/site.asc\\n"
-    entry = f"Types: deb\\nURIs: https://{PACKAGES_NAME}/updates/\\n{signed}"
     try:
-        for node in NODES:
-            made.run(node, f"printf '{entry}' >{_SOURCE}")
+        made.offer(NODES)
         yield made
     finally:
         lab.restore()
         names = " ".join(file.name.partition("_")[0] for file in files)
         for node in NODES:
             made.run(node, f"apt-get -q -y purge {names} {FIRMWARE}; rm -f {_SOURCE}; apt-get -q update")
+        made.remove()
+
+
+@pytest.fixture
+def three(of_debian: list[Path], lab: Lab) -> Iterator[Updates]:
+    """Machines for two more control planes, and the mirror. At the end there is no lab, so that no member is left."""
+    made = Updates(lab, of_debian)
+    try:
+        data_center.ensure(lab.layout, _QUIET, CONTROL_PLANES[1:])
+        made.publish()
+        made.offer((*CONTROL_PLANES, *WORKERS[:2]))
+        yield made
+    finally:
+        lab_command("down")
         made.remove()
 
 
@@ -163,19 +184,20 @@ def one_that_stays(image: str) -> list[dict[str, Any]]:
     ]
 
 
-def switched_on(lab: Lab, updates: Updates, open_now: dict[str, Any]) -> Terminal:
-    """The page up to the update that installs unattended-upgrades."""
+def open_stack_file(spec: dict[str, Any]) -> None:
+    """What the page writes to the stack file, with a window that is open, and the lab's packages."""
     [stack_file] = howtos.blocks(PAGE, "yaml")
+    howtos.written(spec, stack_file, {})
+    spec["osUpdates"] |= {"window": window(5), "origins": ["origin=vds-platform,label=lab"]}
 
-    def edit(spec: dict[str, Any]) -> None:
-        howtos.written(spec, stack_file, {})
-        spec["osUpdates"] |= {"window": open_now, "origins": ["origin=vds-platform,label=lab"]}
 
+def switched_on(lab: Lab, updates: Updates) -> Terminal:
+    """The page up to the update that installs unattended-upgrades."""
     for node in NODES:
         assert (
             updates.run(node, "dpkg-query -W -f '${db:Status-Status}' unattended-upgrades || echo none") != "installed"
         )
-    terminal = lab.terminal(lab.variant(edit), {})
+    terminal = lab.terminal(lab.variant(open_stack_file), {})
     terminal.type(UP)
     for node in NODES:
         state = updates.run(node, f"systemctl is-enabled {' '.join(TIMERS)}; systemctl is-active {' '.join(TIMERS)}")
@@ -207,15 +229,14 @@ def installed_by_timers(updates: Updates) -> None:
 def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_request(updates: Updates) -> None:
     lab = updates.lab
     updates.publish(firmware("1"))
-    open_now = window(5)
-    terminal = switched_on(lab, updates, open_now)
+    terminal = switched_on(lab, updates)
     installed_by_timers(updates)
     first = boots(lab)
 
     edited(terminal, window=window(-60))
     assert "opens" in terminal.type(REBOOT), "outside the window"
     assert boots(lab) == first
-    edited(terminal, window=open_now)
+    edited(terminal, window=window(5))
     planned = terminal.type(DRY_RUN)
     for number, node in enumerate(WORKERS[:2], 1):
         assert f"{number}. {node.name}: required by {FIRMWARE}; drained for at most 300 s" in planned
@@ -266,9 +287,71 @@ def test_updates_arrive_and_nodes_are_rebooted_one_by_one_without_a_failed_reque
     last = boots(lab)
     assert {name for name in last if last[name] != first[name]} == {node.name for node in WORKERS[:2]}
     assert last[WORKERS[0].name] == after[WORKERS[0].name], "not once more"
-    for node in nodes(lab).values():
-        assert not node["spec"].get("unschedulable")
-        marks = {**node["metadata"].get("annotations", {}), **node["metadata"]["labels"]}
-        assert not {labels.CORDONED, labels.REBOOTING} & marks.keys()
-        assert marks.get(labels.EXCLUDED) != "rebooting"
+    assert not any(marks(lab).values())
     assert "no node must be rebooted" in terminal.type(REBOOT)
+
+
+def marks(lab: Lab) -> dict[str, list[str]]:
+    """What `vds reboot` has left on each node."""
+    found = {}
+    for name, node in nodes(lab).items():
+        left = {**node["metadata"].get("annotations", {}), **node["metadata"]["labels"]}
+        found[name] = sorted({labels.CORDONED, labels.REBOOTING} & left.keys())
+        found[name] += [labels.EXCLUDED] if left.get(labels.EXCLUDED) == "rebooting" else []
+        found[name] += ["unschedulable"] if node["spec"].get("unschedulable") else []
+    return found
+
+
+def test_control_planes_are_rebooted_while_every_member_of_etcd_is_healthy(three: Updates) -> None:
+    """Each loss of a control plane leaves a majority: no reboot is begun while another member is down."""
+    lab = three.lab
+
+    def edit(spec: dict[str, Any]) -> None:
+        changes.control_planes(spec)
+        open_stack_file(spec)
+
+    terminal = lab.terminal(lab.variant(edit), {})
+    terminal.type(UP)
+    first = boots(lab)
+    assert len(first) == 5
+    for name in ("api", "api-canary"):
+        scaled(lab, NAMESPACE, name, 2)
+    sick, *others = reversed(CONTROL_PLANES)
+    for node in others:
+        three.run(node, "touch /run/reboot-required; echo firmware >/run/reboot-required.pkgs")
+
+    three.run(sick, f"mv {_ETCD} /root/etcd.yaml")
+    three.run(
+        sick, "for i in $(seq 60); do [ -n \"$(crictl ps -q --name '^etcd$')\" ] || exit 0; sleep 1; done; exit 1"
+    )
+    try:
+        refused = terminal.run(REBOOT)
+        assert refused.returncode == 1
+        assert "was not rebooted, because not every member of etcd is healthy" in refused.stdout
+        assert sick.address in refused.stdout
+    finally:
+        three.run(sick, f"mv /root/etcd.yaml {_ETCD}")
+    assert boots(lab) == first
+    assert not any(marks(lab).values())
+    wait_until(lambda: is_ready(lab, f"etcd-{sick.name}"), 120, lambda: f"etcd of {sick.name} does not start")
+
+    spec = load_spec(lab.layout)
+    with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
+        began = time.monotonic()
+        said = terminal.type(REBOOT)
+        seconds = time.monotonic() - began
+    print(said)
+    print(f"reboot of two control planes of three: {seconds:.0f} s, requests {dict(requests)}")
+    assert requests.pop("answered") > 1000
+    assert requests == {}
+    last = boots(lab)
+    assert {name for name in last if last[name] != first[name]} == {node.name for node in others}
+    assert not any(marks(lab).values())
+
+
+def is_ready(lab: Lab, pod: str) -> bool:
+    """Whether a static pod of kube-system is ready."""
+    try:
+        return condition(lab.cluster.request("GET", f"/api/v1/namespaces/{KUBE_SYSTEM}/pods/{pod}"), "Ready") == "True"
+    except (ApiError, UnreachableError):
+        return False
