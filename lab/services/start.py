@@ -36,7 +36,7 @@ def ensure(layout: Layout, tools: Tools, packages: Path) -> None:
     registry.mkdir(parents=True, exist_ok=True)
     (folder / "Corefile").write_text(corefile())
     (folder / "registry.yaml").write_text(registry_configuration(layout, registry))
-    (folder / "haproxy.cfg").write_text(haproxy_configuration())
+    (folder / "haproxy.cfg").write_text(haproxy_configuration(layout))
     certificate = [str(layout.pki / "packages.crt"), str(layout.pki / "packages.key")]
     _run(layout, "dns", [str(tools.path("coredns")), "-conf", str(folder / "Corefile"), "-quiet"])
     _run(layout, "registry", [str(tools.path("registry")), "serve", str(folder / "registry.yaml")])
@@ -92,19 +92,20 @@ http:
 """
 
 
-def haproxy_configuration() -> str:
-    """A TCP load balancer in front of every control plane that lives, as a customer has one."""
-    servers = "\n".join(f"    server {host.name} {host.address}:{API_PORT} check" for host in CONTROL_PLANES)
+def haproxy_configuration(layout: Layout) -> str:
+    """A TCP load balancer in front of every API server that is ready, as docs/howto/bootstrap-a-cluster.md asks for."""
+    servers = "\n".join(f"    server {host.name} {host.address}:{API_PORT}" for host in CONTROL_PLANES)
     return f"""\
 defaults
     mode tcp
     timeout connect 2s
     timeout client 10m
     timeout server 10m
-    default-server inter 1s fall 2 rise 1
+    default-server check check-ssl verify required ca-file {layout.pki / "cluster.crt"} inter 1s fall 2 rise 1
 listen api
     bind {API_ADDRESS}:{API_PORT}
     balance leastconn
+    option httpchk GET /readyz
 {servers}
 """
 

@@ -14,18 +14,21 @@ import yaml
 
 from components.core.manifests import manifest
 from components.core.names import MONITORING_SYSTEM
-from components.kubernetes_api import ApiError, PodError, UnreachableError
+from components.kubernetes_api import ApiError, PodError, UnreachableError, get
 from components.monitoring.collection import jobs
 from components.monitoring.dashboard import panels
+from components.monitoring.model import ALERT_SECRET, ALERTMANAGER_PORT, PROMETHEUS_PORT
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
-from lab.asking import ask, from_host, pods, ssh
+from lab.asking import ask, from_host, from_pod, pods, service_address, ssh
+from lab.cluster import rolled_out
 from lab.graphs import Graph, svg
-from lab.layout import CHECKOUT, NODES, OPERATOR
+from lab.layout import CHECKOUT, NODES, OPERATOR, WORKERS
 from lab.processes import wait_until
 from lab.proof.gateway import gateway_address
 from lab.proof.tenant import tenant_facts
 from lab.tenants import settings
+from lab.verify import images
 from tests.lab.conftest import Lab
 from vds.canary.counters import PROMETHEUS, ready_pods
 
@@ -34,6 +37,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.nightly]
 PLACE = "alarm-receiver"
 PORT = 18080
 KEY = "net.ipv4.tcp_keepalive_time"
+TOKEN = "the-receivers-token"
+VOLUME, CLASS, HOLDER = "/var/lib/vdslab-prometheus", "vdslab-local", WORKERS[0]
 _UP_SECONDS = 150
 _ALARM_SECONDS = 330  # a run of the timer each minute, two minutes of drift, and two intervals of collection
 
@@ -73,31 +78,39 @@ def receiver() -> list[dict[str, Any]]:
     ]
 
 
+def deployed(lab: Lab, **settings: Any) -> PlatformSpec:
+    """The lab's platform with monitoring, a receiver that asks for a token, and these settings of `monitoring`."""
+    file = lab.monitored(receiver={"url": f"http://receiver.{PLACE}.svc:{PORT}/"}, **settings)
+    lab.set_secret(file, ALERT_SECRET, TOKEN)
+    began = time.monotonic()
+    outcome = lab.deployment.run("up", config_file=file)
+    print(f"\nupdate with monitoring, {', '.join(settings) or 'no more settings'}: {time.monotonic() - began:.0f} s")
+    assert outcome.exit_code == 0, outcome.diagnostics
+    return parse(yaml.safe_load(file.read_text())["config"]["vds-platform:spec"], base_dir=CHECKOUT)
+
+
 @pytest.fixture
 def watched(lab: Lab) -> Iterator[Watched]:
     received: list[dict[str, Any]] = []
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = self.headers["Authorization"] == f"Bearer {TOKEN}"
+            if known:
+                received.append(body)
+            self.send_response(200 if known else 401)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             """Nothing on the screen."""
 
-    file = lab.monitored(receiver={"url": f"http://receiver.{PLACE}.svc:{PORT}/"})
-    spec = parse(yaml.safe_load(file.read_text())["config"]["vds-platform:spec"], base_dir=CHECKOUT)
     server = ThreadingHTTPServer((OPERATOR.address, PORT), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         for item in receiver():
             lab.cluster.apply(item)
-        began = time.monotonic()
-        outcome = lab.deployment.run("up", config_file=file)
-        print(f"\nupdate with monitoring: {time.monotonic() - began:.0f} s")
-        assert outcome.exit_code == 0, outcome.diagnostics
-        yield Watched(lab, spec, received)
+        yield Watched(lab, deployed(lab), received)
     finally:
         server.shutdown()
         server.server_close()
@@ -229,3 +242,85 @@ def a_picture_is_drawn(watched: Watched) -> None:
     file = watched.lab.layout.state / "dashboard.svg"
     file.write_text(svg(graphs))
     print(f"picture of {sum(len(graph.lines) for graph in graphs)} series: {file}")
+
+
+def volume() -> list[dict[str, Any]]:
+    """A disk of one worker, for the claim of Prometheus."""
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [HOLDER.name]}]}
+    place = {
+        "capacity": {"storage": "2Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": CLASS,
+        "local": {"path": VOLUME},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+    }
+    late = {"provisioner": "kubernetes.io/no-provisioner", "volumeBindingMode": "WaitForFirstConsumer"}
+    return [
+        manifest("storage.k8s.io/v1", "StorageClass", CLASS, **late),
+        manifest("v1", "PersistentVolume", "vdslab-prometheus", spec=place),
+    ]
+
+
+def reader(image: str) -> dict[str, Any]:
+    """A Deployment in the namespace that may query Prometheus."""
+    selector = {"app.kubernetes.io/name": "reader"}
+    pod = {"containers": [{"name": "reader", "image": image, "args": ["pause"]}], "terminationGracePeriodSeconds": 1}
+    body = {"selector": {"matchLabels": selector}, "template": {"metadata": {"labels": selector}, "spec": pod}}
+    return manifest("apps/v1", "Deployment", "reader", namespace=PLACE, spec=body)
+
+
+@pytest.fixture
+def disk(lab: Lab) -> Iterator[None]:
+    """The volume; on the outside of `watched`, whose end deletes the claim."""
+    assert ssh(lab.layout, HOLDER.address, f"mkdir -p {VOLUME}").returncode == 0
+    try:
+        for item in volume():
+            lab.cluster.apply(item)
+        yield
+    finally:
+        for item in reversed(volume()):
+            lab.cluster.delete(item)
+        assert ssh(lab.layout, HOLDER.address, f"rm -rf {VOLUME}").returncode == 0
+
+
+def test_samples_outlive_the_pod_on_a_volume_and_named_namespaces_read_them(disk: None, watched: Watched) -> None:
+    """The volume is added to a platform that runs without one."""
+    lab = watched.lab
+    deployed(lab, storage={"className": CLASS, "gibibytes": 2}, readers=[PLACE])
+    lab.cluster.apply(reader(images(lab.layout)["e2e/agnhost"]))
+    path = f"/apis/apps/v1/namespaces/{PLACE}/deployments/reader"
+    wait_until(lambda: rolled_out(lab.cluster.request("GET", path)), _UP_SECONDS, lambda: "the reader does not run")
+
+    def samples(at: float) -> list[dict[str, Any]]:
+        try:
+            return list(watched.ask(f"query?query=up&time={at:.0f}")["result"])
+        except (ApiError, PodError, UnreachableError, ValueError, IndexError):
+            return []
+
+    began = time.time()
+    wait_until(lambda: bool(samples(time.time())), _UP_SECONDS, lambda: "Prometheus on the volume has no samples")
+    seen = time.time()
+    print(f"samples on the volume after {seen - began:.0f} s")
+    pod = f"/api/v1/namespaces/{MONITORING_SYSTEM}/pods/prometheus-0"
+    before = lab.cluster.request("GET", pod)
+    assert before["spec"]["nodeName"] == HOLDER.name
+    lab.cluster.request("DELETE", pod)
+
+    def another_has_them() -> bool:
+        now = get(lab.cluster, pod)
+        return now is not None and now["metadata"]["uid"] != before["metadata"]["uid"] and bool(samples(seen))
+
+    wait_until(another_has_them, _UP_SECONDS, lambda: "the next pod has not the samples of the one before")
+
+    there = pods(lab.layout, lab.cluster)
+    servers = {name: service_address(lab.cluster, MONITORING_SYSTEM, name) for name in ("prometheus", "alertmanager")}
+
+    def answered(namespace: str) -> dict[str, bool]:
+        """What a pod there is answered by."""
+        pod = next(pod for pod in there if pod["namespace"] == namespace)
+        ports = {"prometheus": PROMETHEUS_PORT, "alertmanager": ALERTMANAGER_PORT}
+        asked = [{"ask": "call", "host": servers[name], "port": port} for name, port in ports.items()]
+        return {name: one["answered"] for name, one in zip(ports, ask(from_pod(pod, lab.layout), asked), strict=True)}
+
+    assert answered(PLACE) == {"prometheus": True, "alertmanager": False}
+    assert answered(settings.NAMESPACE) == {"prometheus": False, "alertmanager": False}

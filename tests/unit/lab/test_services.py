@@ -66,8 +66,8 @@ def test_the_name_server_knows_the_registry_and_the_api() -> None:
     assert f"        {API_ADDRESS} {API_NAME}" in lines
 
 
-def test_every_control_plane_is_behind_the_apis_address() -> None:
-    text = haproxy_configuration()
+def test_every_control_plane_is_behind_the_apis_address(tmp_path: Path) -> None:
+    text = haproxy_configuration(Layout(tmp_path))
     assert f"bind {API_ADDRESS}:6443" in text
     assert [line.split()[2] for line in text.splitlines() if line.startswith("    server")] == [
         f"{host.address}:6443" for host in CONTROL_PLANES
