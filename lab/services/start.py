@@ -101,7 +101,9 @@ defaults
     timeout connect 2s
     timeout client 10m
     timeout server 10m
-    default-server check check-ssl verify required ca-file {layout.pki / "cluster.crt"} inter 1s fall 2 rise 1
+    timeout check 5s
+    default-server check check-ssl verify required ca-file {layout.pki / "cluster.crt"}
+    default-server inter 2s fall 3 rise 1 on-marked-down shutdown-sessions
 listen api
     bind {API_ADDRESS}:{API_PORT}
     balance leastconn

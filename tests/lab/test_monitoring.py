@@ -15,9 +15,9 @@ import yaml
 from components.core.manifests import manifest
 from components.core.names import MONITORING_SYSTEM
 from components.kubernetes_api import ApiError, PodError, UnreachableError, get
-from components.monitoring.collection import jobs
+from components.monitoring.collection import ALERTMANAGER_PORT, PROMETHEUS_PORT, jobs
 from components.monitoring.dashboard import panels
-from components.monitoring.model import ALERT_SECRET, ALERTMANAGER_PORT, PROMETHEUS_PORT
+from components.monitoring.model import ALERT_SECRET
 from components.stackfile.parsing import parse
 from components.stackfile.spec import PlatformSpec
 from lab.asking import ask, from_host, from_pod, pods, service_address, ssh
