@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from rich.markup import escape
 
 from components.core.names import KUBE_SYSTEM, REBOOT_LEASE
+from components.core.untrusted import printable
 from components.kubernetes_api import Api, ApiError, Cluster, UnreachableError, list_items
 from components.nodes.model import NodeSpec
 from components.nodes.os_updates.model import Opening, OsUpdates
@@ -42,10 +43,23 @@ pki=/etc/kubernetes/pki/etcd
 # Pods of others may have a container of that name.
 etcd=$(crictl ps --quiet --state Running --label io.kubernetes.pod.namespace=kube-system --name '^etcd$')
 [ -n "$etcd" ] || { echo "its etcd does not run" >&2; exit 1; }
-crictl exec "$etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/ca.crt" --cert "$pki/server.crt" \\
-	--key "$pki/server.key" endpoint health --cluster >&2
+# It prints the members and fails if one is not healthy.
+said=$(crictl exec "$etcd" etcdctl --endpoints https://127.0.0.1:2379 --cacert "$pki/ca.crt" --cert "$pki/server.crt" \\
+	--key "$pki/server.key" endpoint health --cluster --write-out json) || [ -n "$said" ] || exit 1
+printf '%s\\n' "$said"
 """
 """Every member of etcd must be healthy: with the one that is rebooted, a majority of three loses one and no more."""
+
+
+class _Member(BaseModel):
+    """What etcdctl says of a member of etcd (`epHealth` in its source)."""
+
+    endpoint: str
+    health: bool
+    error: str = ""
+
+
+_MEMBERS = TypeAdapter(list[_Member])
 
 
 def reboot(
@@ -146,6 +160,15 @@ def failing(diagnosis: Diagnosis) -> dict[str, str]:
     return found | {row.item.replace(",", ""): row.measured for row in rows if row.state in ("fails", "unknown")}
 
 
+def unhealthy(said: str) -> str:
+    """The members of etcd that are not healthy, from what `_ETCD` printed; empty if all are."""
+    try:
+        members = _MEMBERS.validate_json(said)
+    except ValidationError:
+        return f"etcdctl's answer can't be read: {printable(said[:200])}"
+    return "; ".join(printable(f"{one.endpoint}: {one.error or 'unhealthy'}") for one in members if not one.health)
+
+
 def clients(opened: Opened, api: Api, lease: Lease) -> Clients:
     """The clients of a run."""
     spec = opened.spec
@@ -160,17 +183,16 @@ def clients(opened: Opened, api: Api, lease: Lease) -> Clients:
         except (RefusedError, UnansweredError) as error:
             raise IncompleteError(f"node {node.name}: {error}. It stays cordoned: {AGAIN}") from None
 
-    def etcd(node: NodeSpec) -> None:
+    def etcd(node: NodeSpec) -> str:
         bootstrap = spec.bootstrap
         if bootstrap is None or len(bootstrap.control_planes) < 2:  # one alone has nothing to lose but itself
-            return
+            return ""
         try:
-            shell(node).run("timeout -k 5 20 sh -s", _ETCD, seconds=_ASK_SECONDS, purpose="ask etcd's members")
+            return unhealthy(
+                shell(node).run("timeout -k 5 20 sh -s", _ETCD, seconds=_ASK_SECONDS, purpose="ask etcd's members")
+            )
         except (RefusedError, UnansweredError) as error:
-            raise IncompleteError(
-                f"node {node.name}: was not rebooted, because not every member of etcd is healthy: {error}: repair "
-                f"that member and {AGAIN}"
-            ) from None
+            return str(error)
 
     def announcers() -> tuple[str, ...]:
         return announcement(api, spec.gateway.namespace, spec.gateway.name, "metallb").nodes or ()

@@ -21,6 +21,8 @@ from vds.shared.errors import IncompleteError, OperationError
 
 _INSTALL_SECONDS = 600
 """How long a node is waited for that installs updates at this moment."""
+_ETCD_SECONDS = 60
+"""How long a member of etcd is waited for: that of a control plane which has just booted catches up in seconds."""
 _WITHDRAW_SECONDS = 10
 """Until another speaker announces an address: they see the label of a node within a second."""
 _EXCLUDED_BY_US = "rebooting"
@@ -54,8 +56,8 @@ class Clients:
     """Make the node boot again, if its boot id is this one. Raises OperationError."""
     failing: Callable[[], Mapping[str, str]]
     """What the doctor calls a failure now: its item → what was measured."""
-    etcd: Callable[[NodeSpec], None]
-    """Raises IncompleteError if etcd could lose its majority with this control plane."""
+    etcd: Callable[[NodeSpec], str]
+    """Why etcd could lose its majority with this control plane; empty if it can't."""
     report: Callable[[str], None]
     require_lease: Callable[[], None]
     gateway_namespace: str
@@ -153,7 +155,7 @@ def _reboot(step: Step, before: Mapping[str, str], clients: Clients) -> None:
         boot = state.boot
         try:
             if "control-plane" in node.roles:
-                clients.etcd(node)
+                _require_etcd(node, clients, report)
             api.request("PATCH", path, {"metadata": {"annotations": {labels.REBOOTING: boot}}})
             if node.drain_seconds:
                 drained = Drain(
@@ -189,6 +191,15 @@ def _reboot(step: Step, before: Mapping[str, str], clients: Clients) -> None:
         uncordon(api, node.name)
         report("uncordoned")
     _end(node, api)
+
+
+def _require_etcd(node: NodeSpec, clients: Clients, report: Callable[[str], None]) -> None:
+    """Raises IncompleteError if a member of etcd is not healthy, also after a while."""
+    if reason := engine.wait(lambda: clients.etcd(node), clients.clock, seconds=_ETCD_SECONDS, report=report):
+        raise IncompleteError(
+            f"node {node.name}: was not rebooted, because not every member of etcd is healthy: {reason}: repair that "
+            f"member and {AGAIN}"
+        )
 
 
 def _end(node: NodeSpec, api: Api) -> None:

@@ -193,22 +193,46 @@ ps)
 	;;
 exec)
 	[ "$2 $3" = 'c0ffee etcdctl' ] || exit 9
-	case "$*" in *' endpoint health --cluster') exit "$(cat "$(dirname "$0")/health")" ;; esac
+	case "$*" in *' endpoint health --cluster --write-out json') ;; *) exit 9 ;; esac
+	cat "$(dirname "$0")/members"
+	echo '{"level":"warn","msg":"retrying"}' >&2
+	exit 1
 	;;
 esac
 """
 
 
-@pytest.mark.parametrize(("etcd", "health", "status"), [("c0ffee", 0, 0), ("c0ffee", 1, 1), ("", 0, 1)])
-def test_every_member_of_etcd_is_asked_in_the_container_of_the_control_plane(tmp_path, etcd, health, status):
+WELL = '{"endpoint":"https://192.0.2.11:2379","health":true,"took":"11ms"}'
+ILL = '{"endpoint":"https://192.0.2.13:2379","health":false,"took":"5s","error":"context deadline exceeded"}'
+
+
+@pytest.mark.parametrize(
+    ("etcd", "members", "status"),
+    [("c0ffee", f"[{WELL},{ILL}]", 0), ("c0ffee", "", 1), ("", "", 1)],
+    ids=["a member is down", "no majority", "its own is down"],
+)
+def test_every_member_of_etcd_is_asked_in_the_container_of_the_control_plane(tmp_path, etcd, members, status):
     (tmp_path / "crictl").write_text(CRICTL)
     (tmp_path / "crictl").chmod(0o755)
     (tmp_path / "etcd").write_text(etcd)
-    (tmp_path / "health").write_text(str(health))
+    (tmp_path / "members").write_text(members)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["sh", "-s"], input=command._ETCD, env=environment, capture_output=True, text=True)
-    assert done.returncode == status
+    assert (done.returncode, done.stdout.strip()) == (status, members)
     assert ("its etcd does not run" in done.stderr) == (not etcd)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (f"[{WELL}]", ""),
+        (f"[{WELL},{ILL}]", "https://192.0.2.13:2379: context deadline exceeded"),
+        ("null", "etcdctl's answer can't be read: null"),
+        ("", "etcdctl's answer can't be read: "),
+    ],
+)
+def test_members_of_etcd_that_are_not_healthy_are_named(said, problem):
+    assert command.unhealthy(said) == problem
 
 
 @pytest.mark.parametrize("same", [True, False])

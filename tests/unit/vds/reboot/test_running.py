@@ -42,7 +42,7 @@ class Site:
         self.booted: list[str] = []
         self.failures: list[dict[str, str]] = [{}]
         """What the doctor finds, look by look; the last one stays."""
-        self.etcd_problem = ""
+        self.etcd_problems = [""]
         self.kubelet_reports = True
         self.lost = ""
         self.announcers = None
@@ -81,8 +81,7 @@ class Site:
         return self.failures.pop(0) if len(self.failures) > 1 else self.failures[0]
 
     def etcd(self, _):
-        if self.etcd_problem:
-            raise IncompleteError(self.etcd_problem)
+        return self.etcd_problems.pop(0) if len(self.etcd_problems) > 1 else self.etcd_problems[0]
 
     def require_lease(self):
         if self.lost:
@@ -233,9 +232,18 @@ def test_what_the_doctor_finds_since_the_first_node_stops_and_what_it_found_befo
 
 def test_an_etcd_that_is_not_well_keeps_its_members():
     site = Site().requires("osl-cp-2")
-    site.etcd_problem = "etcd-3 is unhealthy"
-    assert "etcd-3" in site.stopped()
+    site.etcd_problems = ["etcd-3 is unhealthy"]
+    said = site.stopped()
+    assert "osl-cp-2: was not rebooted, because not every member of etcd is healthy: etcd-3 is unhealthy" in said
     assert (site.booted, site.is_clean()) == ([], True)
+
+
+def test_a_member_of_etcd_that_starts_is_waited_for():
+    site = Site().requires("osl-cp-2")
+    site.etcd_problems = ["etcd-1 has no leader", "etcd-1 has no leader", ""]
+    site.run()
+    assert site.booted == ["osl-cp-2"]
+    assert "node osl-cp-2: etcd-1 has no leader: waiting" in site.reported
 
 
 def test_an_operators_cordon_stays():
