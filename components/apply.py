@@ -24,6 +24,7 @@ _CLASSES: dict[tuple[str, str], Any] = {
     ("v1", "ConfigMap"): kubernetes.core.v1.ConfigMap,
     ("v1", "LimitRange"): kubernetes.core.v1.LimitRange,
     ("v1", "Namespace"): kubernetes.core.v1.Namespace,
+    ("v1", "PersistentVolumeClaim"): kubernetes.core.v1.PersistentVolumeClaim,
     ("v1", "ResourceQuota"): kubernetes.core.v1.ResourceQuota,
     ("v1", "Secret"): kubernetes.core.v1.Secret,
     ("v1", "Service"): kubernetes.core.v1.Service,

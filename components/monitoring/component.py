@@ -44,7 +44,8 @@ class Monitoring(pulumi.ComponentResource):
         for item in monitoring_manifests(spec, context, token=given):
             # Namespaces and what pods need come first; pods then start side by side.
             needs = before if item["kind"] == "Namespace" else [*namespaces, *made]
-            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=needs)
+            data = item["kind"] == "PersistentVolumeClaim" or None
+            options = pulumi.ResourceOptions(parent=self, provider=provider, depends_on=needs, protect=data)
             resource = apply(child(name, *_role(item)), item, options)
             if item["kind"] == "Namespace":
                 namespaces.append(resource)

@@ -29,6 +29,7 @@ from components.monitoring.model import (
     MonitoringContext,
     MonitoringSpec,
     Receiver,
+    Storage,
 )
 
 PROMETHEUS, ALERTMANAGER = "prometheus", "alertmanager"
@@ -67,6 +68,7 @@ def monitoring_manifests(spec: MonitoringSpec, context: MonitoringContext, *, to
         _exporter(spec, context),
         _alertmanager(spec, context, token=token),
         _service(ALERTMANAGER, ALERTMANAGER_PORT),
+        *_claim(spec.storage),
         _prometheus(spec, context),
         _service(PROMETHEUS, PROMETHEUS_PORT),
     ]
@@ -203,6 +205,22 @@ def _calls(context: MonitoringContext) -> list[Manifest]:
 # --- pods ------------------------------------------------------------------------------------------------
 
 
+def _claim(storage: Storage | None) -> list[Manifest]:
+    """The volume of Prometheus. Not a template of its StatefulSet, which can't be added to one that runs, nor grow.
+
+    Its name has the class, which can't be changed: another class is another volume.
+    """
+    if storage is None:
+        return []
+    body = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": storage.class_name,
+        "resources": {"requests": {"storage": f"{storage.gibibytes}Gi"}},
+    }
+    name = f"{PROMETHEUS}-{storage.class_name}"
+    return [manifest("v1", "PersistentVolumeClaim", name, namespace=MONITORING_SYSTEM, spec=body)]
+
+
 def _prometheus(spec: MonitoringSpec, context: MonitoringContext) -> Manifest:
     image = _image("quay.io/prometheus/prometheus", spec.versions.prometheus, context)
     arguments = [
@@ -218,21 +236,16 @@ def _prometheus(spec: MonitoringSpec, context: MonitoringContext) -> Manifest:
         {"name": "data", "mountPath": "/prometheus"},
     ]
     volumes: list[dict[str, Any]] = [{"name": "configuration", "configMap": {"name": PROMETHEUS}}]
-    body: dict[str, Any] = {}
-    if spec.storage:
-        claim = {
-            "accessModes": ["ReadWriteOnce"],
-            "storageClassName": spec.storage.class_name,
-            "resources": {"requests": {"storage": f"{spec.storage.gibibytes}Gi"}},
-        }
-        body["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim}]
+    claims = _claim(spec.storage)
+    if claims:
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claims[0]["metadata"]["name"]}})
     else:
         # Beside what is kept: the newest two hours, and blocks that are being made smaller.
         volumes.append({"name": "data", "emptyDir": {"sizeLimit": f"{spec.retention_gibibytes + 2}Gi"}})
     pod = _pod(PROMETHEUS, [container], volumes)
     # It lists nodes and pods, and shows its token to kubelets.
     pod |= {"automountServiceAccountToken": True, "terminationGracePeriodSeconds": 60}
-    body |= {
+    body = {
         "replicas": 1,
         "serviceName": PROMETHEUS,
         "selector": {"matchLabels": selected(PROMETHEUS)},

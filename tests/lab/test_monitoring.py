@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from components.stackfile.spec import PlatformSpec
 from lab.asking import ask, from_host, from_pod, pods, service_address, ssh
 from lab.cluster import rolled_out
 from lab.graphs import Graph, svg
-from lab.layout import CHECKOUT, NODES, OPERATOR, WORKERS
+from lab.layout import CHECKOUT, NODES, OPERATOR, STACK, WORKERS
 from lab.processes import wait_until
 from lab.proof.gateway import gateway_address
 from lab.proof.tenant import tenant_facts
@@ -271,7 +272,7 @@ def reader(image: str) -> dict[str, Any]:
 
 @pytest.fixture
 def disk(lab: Lab) -> Iterator[None]:
-    """The volume; on the outside of `watched`, whose end deletes the claim."""
+    """The volume. It outlives `watched`, whose end deletes the claim."""
     assert ssh(lab.layout, HOLDER.address, f"mkdir -p {VOLUME}").returncode == 0
     try:
         for item in volume():
@@ -284,12 +285,22 @@ def disk(lab: Lab) -> Iterator[None]:
 
 
 def test_samples_outlive_the_pod_on_a_volume_and_named_namespaces_read_them(disk: None, watched: Watched) -> None:
-    """The volume is added to a platform that runs without one."""
+    """The volume is added to a platform that runs without one. Its claim is deleted only if somebody says so."""
     lab = watched.lab
     deployed(lab, storage={"className": CLASS, "gibibytes": 2}, readers=[PLACE])
-    lab.cluster.apply(reader(images(lab.layout)["e2e/agnhost"]))
-    path = f"/apis/apps/v1/namespaces/{PLACE}/deployments/reader"
-    wait_until(lambda: rolled_out(lab.cluster.request("GET", path)), _UP_SECONDS, lambda: "the reader does not run")
+    try:
+        a_pod_finds_the_samples_of_the_one_before(watched)
+        readers_alone_are_answered(watched)
+    finally:
+        refused = lab.deployment.run("preview", config_file=lab.monitored())
+        assert refused.exit_code
+        command = re.search(r"pulumi (state unprotect) '(urn:\S+prometheus-\S+)'", refused.output)
+        assert command, refused.output
+        lab.deployment.quietly([*command[1].split(), "--yes", "--stack", STACK, command[2]])
+
+
+def a_pod_finds_the_samples_of_the_one_before(watched: Watched) -> None:
+    lab = watched.lab
 
     def samples(at: float) -> list[dict[str, Any]]:
         try:
@@ -312,6 +323,12 @@ def test_samples_outlive_the_pod_on_a_volume_and_named_namespaces_read_them(disk
 
     wait_until(another_has_them, _UP_SECONDS, lambda: "the next pod has not the samples of the one before")
 
+
+def readers_alone_are_answered(watched: Watched) -> None:
+    lab = watched.lab
+    lab.cluster.apply(reader(images(lab.layout)["e2e/agnhost"]))
+    path = f"/apis/apps/v1/namespaces/{PLACE}/deployments/reader"
+    wait_until(lambda: rolled_out(lab.cluster.request("GET", path)), _UP_SECONDS, lambda: "the reader does not run")
     there = pods(lab.layout, lab.cluster)
     servers = {name: service_address(lab.cluster, MONITORING_SYSTEM, name) for name in ("prometheus", "alertmanager")}
 

@@ -11,6 +11,7 @@ from tests.support.stacks import stack_data
 
 TOKEN = "a-token-of-the-receiver"
 RECEIVER = {"url": "https://alarms.example.no/vds"}
+STORAGE = {"className": "local-path", "gibibytes": 20}
 PLACE = {
     "name": "alarms",
     "hosts": ["alarms.example.no"],
@@ -29,7 +30,7 @@ def watched(**monitoring: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def program() -> Program:
-    return run_program("oslo", watched(receiver=RECEIVER), alertToken=TOKEN)
+    return run_program("oslo", watched(receiver=RECEIVER, storage=STORAGE), alertToken=TOKEN)
 
 
 def test_every_node_has_the_timer_once_it_is_set_up(program: Program) -> None:
@@ -54,7 +55,14 @@ def test_the_receivers_token_is_in_its_secret_alone_and_encrypted_there(program:
 
 
 def test_the_pack_takes_it_and_judges_where_alarms_go() -> None:
-    assert judged("oslo", watched(receiver=RECEIVER), alertToken=TOKEN) == []
+    assert judged("oslo", watched(receiver=RECEIVER, storage=STORAGE), alertToken=TOKEN) == []
+
+
+def test_prometheus_starts_when_its_volume_is_claimed_and_the_claim_is_protected(program: Program) -> None:
+    [claim] = program.of("core/v1:PersistentVolumeClaim")
+    [prometheus] = program.of("apps/v1:StatefulSet")
+    assert claim.urn in prometheus.depends_on
+    assert claim.protected
 
 
 def test_without_the_token_no_header_is_sent() -> None:

@@ -18,7 +18,14 @@ def judged(
     program = run_program(name, data, backend=backend, **config)
     names = {item.urn: item.name for item in program.resources.values()}
     shown = [
-        Resource(item.type, item.inputs, item.name, names.get(item.parent), component=not item.provider)
+        Resource(
+            item.type,
+            item.inputs,
+            item.name,
+            names.get(item.parent),
+            component=not item.provider,
+            protect=item.protected,
+        )
         for item in program.resources.values()
         if not item.type.startswith("pulumi:")
     ]

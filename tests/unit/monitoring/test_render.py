@@ -163,6 +163,21 @@ def test_a_volume_has_room_for_more_than_what_is_kept() -> None:
     assert any("not smaller than" in said for said in problems(data))
 
 
+def test_a_volume_can_be_added_and_grow() -> None:
+    """The claim is an object of its own: the API server refuses to change the templates of a StatefulSet."""
+    made = objects(storage={"className": "local-path", "gibibytes": 20})
+    claim = made["PersistentVolumeClaim", "prometheus-local-path", "monitoring-system"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": "20Gi"}}
+    with_volume = made["StatefulSet", "prometheus", "monitoring-system"]["spec"]
+    without = objects()["StatefulSet", "prometheus", "monitoring-system"]["spec"]
+    data = {one["name"]: one for one in with_volume["template"]["spec"]["volumes"]}["data"]
+    assert data == {"name": "data", "persistentVolumeClaim": {"claimName": "prometheus-local-path"}}
+    # The template of pods alone may differ.
+    assert {key: value for key, value in with_volume.items() if key != "template"} == {
+        key: value for key, value in without.items() if key != "template"
+    }
+
+
 def test_open_ports_of_nodes_are_advice_unless_a_firewall_closes_them() -> None:
     spec = watched()
     assert any(one.rule == "monitoring-open" for one in spec.advice)
