@@ -4,8 +4,10 @@ import base64
 import datetime
 import os
 import re
+import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import RawIOBase
 from typing import Any, ClassVar, Protocol, Required
 from urllib.parse import urlsplit
@@ -23,6 +25,9 @@ _BY_PATH = {"cluster": ("certificate-authority",), "user": ("client-certificate"
 """By kind of entry of a kubeconfig, what the client reads from a file."""
 LARGEST_ANSWER = 100_000_000
 """Bytes: the list of 10,000 pods."""
+_CUT_TRIES, _CUT_PAUSE_SECONDS = 3, 1.0
+"""How often something is read on a new connection if a load balancer has cut the one to an API server that restarts.
+client-go does so too, ten times."""
 
 
 class _Fields(TypedDict, total=False):
@@ -218,9 +223,10 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],  # without it the kubeconfig's token is not sent
         )
+        call = partial(self._api.call_api, *prepared, _request_timeout=(self.connect_seconds, self.answer_seconds))
         try:
-            answer = self._api.call_api(*prepared, _request_timeout=(self.connect_seconds, self.answer_seconds))
-            status, content = int(answer.status), answer.response.read(LARGEST_ANSWER + 1)
+            answer, content = _answer(call, tries=_CUT_TRIES if method == "GET" else 1)
+            status = int(answer.status)
         except (ApiException, HTTPError, OSError) as error:
             if "certificate has expired" in str(error):
                 raise CredentialsError(f"{self.host}: its certificate {_end_of_served(self.host)}: {RENEW}") from None
@@ -321,6 +327,30 @@ def _again() -> Any:
         raise_on_status=False,
         retry_after_max=10,
     )
+
+
+def _answer(call: Callable[[], Any], *, tries: int) -> tuple[Any, bytes]:
+    """The answer and its body. A connection that was cut is opened again, as often as `tries` allows."""
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    while True:
+        tries -= 1
+        try:
+            answer = call()
+            return answer, answer.response.read(LARGEST_ANSWER + 1)
+        except (ApiException, HTTPError, OSError) as error:
+            if not tries or not _was_cut(error):
+                raise
+        time.sleep(_CUT_PAUSE_SECONDS)
+
+
+def _was_cut(error: Exception) -> bool:
+    """Whether a connection ended without a whole answer, also before TLS was agreed on."""
+    from urllib3.exceptions import ProtocolError
+
+    reason = getattr(error, "reason", None) or error  # urllib3 and the library wrap it
+    return isinstance(reason, ProtocolError) or "EOF occurred in violation of protocol" in str(reason)
 
 
 def _close(files: list[RawIOBase]) -> None:

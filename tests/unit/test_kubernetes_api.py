@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
+from components import kubernetes_api
 from components.kubernetes_api import ApiError, Cluster, KubeconfigError, UnreachableError, get, list_items
 from lab.layout import REGISTRY_NAME, Layout
 from lab.services import certificates
 from tests.support.bootstraps import authority
 from tests.support.stacks import ROOT
 
-STARTING = 429
+STARTING, CUT = 429, 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -31,6 +33,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.tokens.append(self.headers.get("Authorization"))  # type: ignore[attr-defined]
         self.server.seen.append((self.command, self.path, self.headers.get("Content-Type"), body))  # type: ignore[attr-defined]
         status, answer = self.server.answers.pop(0)  # type: ignore[attr-defined]
+        if status == CUT:
+            self.close_connection = True
+            return
         text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -114,6 +119,41 @@ def test_what_a_starting_api_server_has_not_taken_is_sent_again(server: Any, clu
     with pytest.raises(ApiError, match=re.escape("storage is (re)initializing")):
         cluster.request(method, "/apis/metallb.io/v1beta1/bfdprofiles", {})
     assert len(server.seen) == 3 + 11
+
+
+def test_what_is_read_on_a_connection_that_was_cut_is_read_again(server: Any, cluster: Cluster, monkeypatch) -> None:
+    """A load balancer cuts those to an API server that restarts. A write may have been done."""
+    monkeypatch.setattr(kubernetes_api, "_CUT_PAUSE_SECONDS", 0)
+    server.answers = [(CUT, ""), (CUT, ""), (200, {"items": []})]
+    assert cluster.request("GET", "/api/v1/nodes") == {"items": []}
+    for method, tries in (("GET", 3), ("PATCH", 1), ("POST", 1)):
+        server.seen.clear()
+        server.answers = [(CUT, "")] * tries
+        with pytest.raises(UnreachableError, match="Remote end closed connection without response"):
+            cluster.request(method, "/api/v1/nodes/a", {})
+        assert len(server.seen) == tries
+
+
+def test_a_connection_that_is_cut_before_tls_is_opened_again(monkeypatch) -> None:
+    monkeypatch.setattr(kubernetes_api, "_CUT_PAUSE_SECONDS", 0)
+    certificate, key = authority()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted = []
+
+        def cut() -> None:
+            while len(accepted) < 3:
+                accepted.append(listener.accept()[0])
+                accepted[-1].recv(1000)
+                accepted[-1].shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=cut, daemon=True)
+        thread.start()
+        with pytest.raises(UnreachableError, match="EOF"):
+            Cluster(with_keys(listener.getsockname()[1], certificate, certificate, key)).text("GET", "/readyz")
+        thread.join(5)
+        assert len(accepted) == 3
+        for one in accepted:
+            one.close()
 
 
 def test_an_eviction_that_is_refused_is_not_sent_again(server: Any, cluster: Cluster) -> None:

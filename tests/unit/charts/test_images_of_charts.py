@@ -37,13 +37,19 @@ def lab(**cni: Any) -> PlatformSpec:
 
 @pytest.mark.parametrize(
     "cni",
-    [{}, {"hubble": True, "l7_proxy": True}, {"encryption": "wireguard"}, {"l7_proxy": True, "gateway_api": True}],
+    [
+        {},
+        {"hubble_relay": True, "l7_proxy": True},
+        {"encryption": "wireguard"},
+        {"l7_proxy": True, "gateway_api": True},
+    ],
     ids=["the lab's", "everything", "encrypted", "gateway"],
 )
 def test_ciliums_images_are_the_mirrors(cni: dict[str, Any]) -> None:
     spec = lab(**cni)
     values = cilium_values(spec.cni, spec.network, ChartContext("lab", images=spec.images))
-    values.setdefault("hubble", {}).setdefault("ui", {})["enabled"] = cni.get("hubble", False)  # as a stack file may
+    # As a stack file may.
+    values.setdefault("hubble", {}).setdefault("ui", {})["enabled"] = cni.get("hubble_relay", False)
     found = rendered(cilium_chart(spec.cni.version), values)
     assert f"{MIRROR}/cilium/cilium:v1.20.2@{DIGEST}" in found
     assert f"{MIRROR}/cilium/operator-generic:v1.20.2@{DIGEST}" in found
