@@ -26,6 +26,7 @@ from lab.packages.deb import Package
 from lab.packages.repository import signing_key, write
 from lab.processes import wait_until
 from lab.progress import Progress
+from lab.proof.failover import is_ready
 from lab.proof.gateway import gateway_address, question
 from lab.stack_file import SPEC
 from lab.tenants.settings import NAMESPACE
@@ -46,6 +47,7 @@ TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 _SOURCE = "/etc/apt/sources.list.d/updates.sources"
 _HOOK = '#!/bin/sh\nset -e\n[ "$1" = configure ]\nexec /etc/kernel/postinst.d/unattended-upgrades\n'
 """What Debian's kernels run when they are installed: this script of unattended-upgrades writes /run/reboot-required."""
+_READY_SECONDS = 180
 _ETCD = "/etc/kubernetes/manifests/etcd.yaml"
 _QUIET = Progress(total=1, quiet=True)
 
@@ -332,6 +334,8 @@ def test_control_planes_are_rebooted_while_every_member_of_etcd_is_healthy(three
         three.run(sick, f"mv /root/etcd.yaml {_ETCD}")
     assert boots(lab) == first
     assert not any(marks(lab).values())
+    # Its kubelet asks its own API server, which could not answer.
+    wait_until(lambda: is_ready(lab.cluster, sick), _READY_SECONDS, lambda: f"{sick.name} is not Ready")
 
     spec = load_spec(lab.layout)
     with load(question(lab.layout, spec, gateway_address(lab.cluster, spec))) as requests:
