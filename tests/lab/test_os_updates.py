@@ -303,6 +303,7 @@ def marks(lab: Lab) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.timeout(1200)  # two control planes join, and two reboot
 def test_control_planes_are_rebooted_while_every_member_of_etcd_is_healthy(three: Updates) -> None:
     """Each loss of a control plane leaves a majority: no reboot is begun while another member is down."""
     lab = three.lab
