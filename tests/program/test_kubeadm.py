@@ -13,7 +13,8 @@ from components.stackfile.parsing import SpecError
 from policies.engine import ENGINE_POLICIES
 from tests.support.bootstraps import CA_KEY, CREDENTIALS, ENCRYPTION_KEY, authority, bootstrap, bootstrap_data
 from tests.support.golden import assert_golden
-from tests.support.policy import Resource, violations
+from tests.support.judged import shown
+from tests.support.policy import violations
 from tests.support.program import ADMIN, Declared, Program, committed, run_program
 from tests.support.stacks import existing_data
 
@@ -332,35 +333,18 @@ def test_another_authoritys_key_is_refused_without_being_shown():
     assert wrong not in str(caught.value)
 
 
-def shown(program: Program) -> list[Resource]:
-    """As the engine shows them in the first preview, before there is a cluster to configure its provider with."""
-    names = {item.urn: item.name for item in program.resources.values()}
-    return [
-        Resource(
-            item.type,
-            item.inputs,
-            item.name,
-            names.get(item.parent),
-            component=not item.provider,
-            configured=not item.type.startswith("kubernetes:"),
-        )
-        for item in program.resources.values()
-        if not item.type.startswith("pulumi:")
-    ]
-
-
 def test_the_pack_finds_nothing_wrong_with_the_first_preview_of_a_bootstrap():
-    assert violations(ENGINE_POLICIES, shown(run())) == []
+    assert violations(ENGINE_POLICIES, shown(run(), configured=False)) == []
 
 
 def test_what_is_wrong_in_a_cluster_that_is_still_to_be_made_is_found_by_what_was_asked_for():
-    resources = [item for item in shown(run()) if not item.type.endswith(":HTTPRoute")]
+    resources = [item for item in shown(run(), configured=False) if not item.type.endswith(":HTTPRoute")]
     found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("gateway-tls", True)}
 
 
 def test_objects_that_nobody_showed_are_named_and_stop_nothing():
-    resources = [item._replace(asked=item.configured) for item in shown(run())]
+    resources = [item._replace(asked=item.configured) for item in shown(run(), configured=False)]
     found = violations(ENGINE_POLICIES, resources)
     assert {(item.policy, item.mandatory) for item in found} == {("stack-judged", False)}
     assert any("HTTPRoute gateway-redirect-http: is not judged yet" in item.message for item in found)

@@ -4,7 +4,7 @@ from typing import Any
 
 from policies.engine import ENGINE_POLICIES
 from tests.support.policy import Reported, Resource, violations
-from tests.support.program import run_program
+from tests.support.program import Program, run_program
 
 RESIDENCY = ("residency-destinations", "residency-state", "residency-exceptions", "residency-record")
 ALONE = {name: {"places": [], "stateBackend": "", "today": "2026-11-21"} for name in RESIDENCY}
@@ -15,9 +15,14 @@ def judged(
     name: str, data: dict[str, Any] | None = None, backend: str | None = None, **config: str | None
 ) -> list[Reported]:
     """Inputs stand in for outputs, which hold them all; only components' own outputs add to them."""
-    program = run_program(name, data, backend=backend, **config)
+    return violations(ENGINE_POLICIES, shown(run_program(name, data, backend=backend, **config)), ALONE)
+
+
+def shown(program: Program, *, configured: bool = True) -> list[Resource]:
+    """The program's resources as the engine shows them. `configured`: whether there is a cluster already, to configure
+    its provider with."""
     names = {item.urn: item.name for item in program.resources.values()}
-    shown = [
+    return [
         Resource(
             item.type,
             item.inputs,
@@ -25,8 +30,8 @@ def judged(
             names.get(item.parent),
             component=not item.provider,
             protect=item.protected,
+            configured=configured or not item.type.startswith("kubernetes:"),
         )
         for item in program.resources.values()
         if not item.type.startswith("pulumi:")
     ]
-    return violations(ENGINE_POLICIES, shown, ALONE)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Annotated, Any, NoReturn
 
 import typer
-from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 from rich.markup import escape
 
 from components.core.names import KUBE_SYSTEM, REBOOT_LEASE
@@ -59,7 +59,7 @@ class _Member(BaseModel):
     error: str = ""
 
 
-_MEMBERS = TypeAdapter(list[_Member])
+_MEMBERS = TypeAdapter(Annotated[list[_Member], Field(min_length=1)])
 
 
 def reboot(

@@ -228,6 +228,7 @@ def test_every_member_of_etcd_is_asked_in_the_container_of_the_control_plane(tmp
         (f"[{WELL}]", ""),
         (f"[{WELL},{ILL}]", "https://192.0.2.13:2379: context deadline exceeded"),
         ("null", "etcdctl's answer can't be read: null"),
+        ("[]", "etcdctl's answer can't be read: []"),
         ("", "etcdctl's answer can't be read: "),
     ],
 )
