@@ -69,12 +69,18 @@ def test_the_pack_says_of_a_foreign_program(lab: Lab, tmp_path: Path, program: s
     assert outcome.policy_packs
 
 
-def test_the_production_example_keeps_every_policy_under_the_real_engine(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The lab reaches no chart repository: the charts are where `helm pull` would have put them.
+@pytest.fixture
+def charts_of_oslo(tmp_path: Path) -> Path:
+    """A cache that has the charts where `helm pull` would put them. Named before `lab`, from where no module proxy and
+    no chart repository can be reached."""
     fill(tmp_path, [ChartSource.of(chart.name, chart.version, chart.source) for chart in stack("oslo").wanted_charts])
-    environment = {**lab.deployment.environment(), "XDG_CACHE_HOME": str(tmp_path)}
+    return tmp_path
+
+
+def test_the_production_example_keeps_every_policy_under_the_real_engine(
+    charts_of_oslo: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**lab.deployment.environment(), "XDG_CACHE_HOME": str(charts_of_oslo)}
     monkeypatch.setattr(lab.deployment, "environment", lambda: environment)
     oslo = yaml.safe_load((CHECKOUT / "Pulumi.oslo.yaml").read_text())["config"]["vds-platform:spec"]
     [state] = [place for place in oslo["residency"]["places"] if place["name"] == "state"]
