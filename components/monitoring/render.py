@@ -68,7 +68,7 @@ def monitoring_manifests(spec: MonitoringSpec, context: MonitoringContext, *, to
         _exporter(spec, context),
         _alertmanager(spec, context, token=token),
         _service(ALERTMANAGER, ALERTMANAGER_PORT),
-        *_claim(spec.storage),
+        *([_claim(spec.storage)] if spec.storage else []),
         _prometheus(spec, context),
         _service(PROMETHEUS, PROMETHEUS_PORT),
     ]
@@ -205,20 +205,18 @@ def _calls(context: MonitoringContext) -> list[Manifest]:
 # --- pods ------------------------------------------------------------------------------------------------
 
 
-def _claim(storage: Storage | None) -> list[Manifest]:
+def _claim(storage: Storage) -> Manifest:
     """The volume of Prometheus. Not a template of its StatefulSet, which can't be added to one that runs, nor grow.
 
     Its name has the class, which can't be changed: another class is another volume.
     """
-    if storage is None:
-        return []
     body = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": storage.class_name,
         "resources": {"requests": {"storage": f"{storage.gibibytes}Gi"}},
     }
     name = f"{PROMETHEUS}-{storage.class_name}"
-    return [manifest("v1", "PersistentVolumeClaim", name, namespace=MONITORING_SYSTEM, spec=body)]
+    return manifest("v1", "PersistentVolumeClaim", name, namespace=MONITORING_SYSTEM, spec=body)
 
 
 def _prometheus(spec: MonitoringSpec, context: MonitoringContext) -> Manifest:
@@ -236,9 +234,9 @@ def _prometheus(spec: MonitoringSpec, context: MonitoringContext) -> Manifest:
         {"name": "data", "mountPath": "/prometheus"},
     ]
     volumes: list[dict[str, Any]] = [{"name": "configuration", "configMap": {"name": PROMETHEUS}}]
-    claims = _claim(spec.storage)
-    if claims:
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claims[0]["metadata"]["name"]}})
+    if spec.storage:
+        claim = _claim(spec.storage)["metadata"]["name"]
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim}})
     else:
         # Beside what is kept: the newest two hours, and blocks that are being made smaller.
         volumes.append({"name": "data", "emptyDir": {"sizeLimit": f"{spec.retention_gibibytes + 2}Gi"}})

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -229,16 +230,21 @@ def watched(agency: Agency, percent: int) -> int:
     return agency.holder()
 
 
+def promoted(agency: Agency, done: subprocess.CompletedProcess[str], good: Load) -> str:
+    """All requests went to the canary, and none failed; now its version is the stable one. What `abort` said."""
+    assert (done.returncode, agency.live()) == (0, 100), done.stdout
+    assert good.failed == {}
+    agency.type(PROMOTED)
+    return agency.type(ABORT)
+
+
 def finished(agency: Agency, title: str) -> None:
     """The gates take the canary to its last step under load; then its version is the stable one."""
     with load(agency) as good:
         began = time.monotonic()
         done = agency.run(START)
     print(f"\n{title}: {time.monotonic() - began:.0f} s, {good}")
-    assert (done.returncode, agency.live()) == (0, 100), done.stdout
-    assert good.failed == {}
-    agency.type(PROMOTED)
-    agency.type(ABORT)
+    promoted(agency, done, good)
 
 
 def rolled_back(agency: Agency, version: str, reason: str, title: str) -> Load:
@@ -273,11 +279,8 @@ def test_the_page_ends_with_the_repaired_version_at_all_requests(agency: Agency)
         assert "running at 50 %" in agency.type(PROMOTE)
         done = second.result(600)
     print(f"\npromoted by hand, then by its gates: {time.monotonic() - began:.0f} s, {good}")
-    assert (done.returncode, agency.live()) == (0, 100), done.stdout
     assert "✓ canary of route 'butikk-api' in butikk-prod: finished, 100 % after" in done.stdout
-    assert good.failed == {}
-    agency.type(PROMOTED)
-    assert "rolled-back at 0 % (by hand)" in agency.type(ABORT)
+    assert "rolled-back at 0 % (by hand)" in promoted(agency, done, good)
     assert agency.live() == 0
 
     said = "✗ canary of route 'butikk-api' in butikk-prod: rolled-back, success: worse than stable at 5 %"
@@ -296,10 +299,7 @@ def test_the_page_ends_with_the_repaired_version_at_all_requests(agency: Agency)
         assert "✗ no process watches it" in agency.run(STATUS).stdout
         done = agency.run(START)
     print(f"\nrepaired, 5 to 100 % by its gates, killed once: {time.monotonic() - began:.0f} s, {good}")
-    assert (done.returncode, agency.live()) == (0, 100), done.stdout
-    assert good.failed == {}
-    agency.type(PROMOTED)
-    agency.type(ABORT)
+    promoted(agency, done, good)
 
     for text in (SETTINGS, PROBES):
         plan = yaml.safe_load(text)

@@ -48,7 +48,7 @@ _SOURCE = "/etc/apt/sources.list.d/updates.sources"
 _HOOK = '#!/bin/sh\nset -e\n[ "$1" = configure ]\nexec /etc/kernel/postinst.d/unattended-upgrades\n'
 """What Debian's kernels run when they are installed: this script of unattended-upgrades writes /run/reboot-required."""
 _READY_SECONDS = 180
-_ETCD = "/etc/kubernetes/manifests/etcd.yaml"
+_ETCD, _ETCD_ASIDE = "/etc/kubernetes/manifests/etcd.yaml", "/etc/kubernetes/etcd.yaml"
 _QUIET = Progress(total=1, quiet=True)
 
 
@@ -322,7 +322,7 @@ def test_control_planes_are_rebooted_while_every_member_of_etcd_is_healthy(three
     for node in others:
         three.run(node, "touch /run/reboot-required; echo firmware >/run/reboot-required.pkgs")
 
-    three.run(sick, f"mv {_ETCD} /root/etcd.yaml")
+    three.run(sick, f"mv {_ETCD} {_ETCD_ASIDE}")
     three.run(
         sick, "for i in $(seq 60); do [ -n \"$(crictl ps -q --name '^etcd$')\" ] || exit 0; sleep 1; done; exit 1"
     )
@@ -332,7 +332,7 @@ def test_control_planes_are_rebooted_while_every_member_of_etcd_is_healthy(three
         assert "was not rebooted, because not every member of etcd is healthy" in refused.stdout
         assert sick.address in refused.stdout
     finally:
-        three.run(sick, f"mv /root/etcd.yaml {_ETCD}")
+        three.run(sick, f"mv {_ETCD_ASIDE} {_ETCD}")
     assert boots(lab) == first
     assert not any(marks(lab).values())
     # Its kubelet asks its own API server, which could not answer.
